@@ -1,0 +1,220 @@
+//! Observations: what was seen of a pod, as one typed model for every witness and lane.
+
+use crate::cni::{ChainOutcome, PluginCall};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A command run for people to read, with what it printed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transcript {
+    /// The pod it ran in.
+    pub pod: String,
+    /// The command, for example `ip a`.
+    pub command: String,
+    /// What it printed; control characters are escaped.
+    pub text: String,
+}
+
+/// One address of a link.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    /// Address with prefix length, host bits kept: `192.168.100.10/24`.
+    pub address: IpNet,
+    /// `global`, `link`, `host`, or a number as text.
+    pub scope: String,
+    /// Flags such as `tentative`, `dadfailed`, `deprecated`, sorted.
+    pub flags: Vec<String>,
+}
+
+/// One network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// Interface index in its own namespace.
+    pub index: u32,
+    /// Name without the `@` part.
+    pub name: String,
+    /// Kind as rtnetlink names it: `macvlan`, `veth`, `bridge`; none for physical links and `lo`.
+    pub kind: Option<String>,
+    /// Mode of kinds that have one (macvlan: `bridge`, `private`, `vepa`, `passthru`; ipvlan: `l2`, `l3`, `l3s`).
+    pub mode: Option<String>,
+    /// VLAN id of an 802.1Q link.
+    pub vlan_id: Option<u16>,
+    /// `IFLA_LINK`: index of the parent, or of the veth peer, in the namespace where that lives.
+    pub parent: Option<u32>,
+    /// `IFLA_LINK_NETNSID`: set when the parent lives in another namespace.
+    pub parent_netns: Option<i32>,
+    /// `IFLA_MASTER`: index of the bridge, VRF or bond it belongs to.
+    pub master: Option<u32>,
+    /// Flags such as `UP`, `LOWER_UP`, `NO-CARRIER`, sorted.
+    pub flags: Vec<String>,
+    /// Operational state, upper case: `UP`, `DOWN`, `UNKNOWN`, `LOWERLAYERDOWN`.
+    pub state: String,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// MAC address, lower case, `aa:bb:cc:dd:ee:ff`; empty where it has none.
+    pub mac: String,
+    /// Addresses, in kernel order.
+    pub addresses: Vec<Address>,
+}
+
+/// One next hop of a route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextHop {
+    /// Gateway, none when on-link.
+    pub via: Option<IpAddr>,
+    /// Device name, none for blackhole and the like.
+    pub dev: Option<String>,
+    /// Weight, from 1; 1 where there is only one hop.
+    pub weight: u32,
+    /// Flags such as `onlink`, `linkdown`, `dead`, sorted.
+    pub flags: Vec<String>,
+}
+
+/// One route. A route with one next hop and a multipath route have the same shape.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// Destination; a default route is `0.0.0.0/0` or `::/0`.
+    pub to: IpNet,
+    /// `unicast`, `local`, `broadcast`, `multicast`, `blackhole`, `unreachable`, `prohibit`, `throw`, `anycast`.
+    pub kind: String,
+    /// Next hops; empty for blackhole and the like without a device.
+    pub hops: Vec<NextHop>,
+    /// Routing table number; main is 254, local 255.
+    pub table: u32,
+    /// `kernel`, `boot`, `static`, `ra`, or a number as text.
+    pub protocol: String,
+    /// `global`, `link`, `host`, or a number as text. IPv6 routes are `global`.
+    pub scope: String,
+    /// Preferred source address.
+    pub src: Option<IpAddr>,
+    /// Metric (priority); 0 where none is set.
+    pub metric: u32,
+}
+
+/// One policy routing rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// `true` for IPv6.
+    pub v6: bool,
+    /// Priority.
+    pub priority: u32,
+    /// Source selector; none is `all`.
+    pub from: Option<IpNet>,
+    /// Destination selector; none is `all`.
+    pub to: Option<IpNet>,
+    /// Firewall mark, and its mask.
+    pub fwmark: Option<(u32, u32)>,
+    /// Input interface.
+    pub iif: Option<String>,
+    /// Output interface.
+    pub oif: Option<String>,
+    /// Table looked up; 0 where the action is another one.
+    pub table: u32,
+}
+
+/// The network state of one namespace as the kernel tells it, read in one go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct KernelState {
+    /// Links with their addresses, by index.
+    pub links: Vec<Link>,
+    /// Routes of all tables and both families.
+    pub routes: Vec<Route>,
+    /// Rules of both families.
+    pub rules: Vec<Rule>,
+}
+
+/// Who read a kernel state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Witness {
+    /// `ip` inside the pod.
+    PodIp,
+    /// The agent, in the pod's namespace, by netlink.
+    Agent,
+}
+
+/// What the CNI side says of one attachment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Reported {
+    /// Interface asked for.
+    pub interface: String,
+    /// Network (`namespace/name`, or the name alone where there are no namespaces; the default network's list name).
+    pub network: String,
+    /// The CNI result that the last plugin of the chain gave, where it could be read.
+    pub result: Option<Value>,
+    /// The entry of the annotation `k8s.v1.cni.cncf.io/network-status`, where there is one.
+    pub status: Option<Value>,
+}
+
+/// An event or log line that somebody else wrote about the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heard {
+    /// Where it was heard: `event`, `runtime log`, `plugin stderr`.
+    pub origin: String,
+    /// For events the reason, for example `FailedCreatePodSandBox`; else empty.
+    pub reason: String,
+    /// The words, control characters escaped.
+    pub text: String,
+}
+
+/// Whether the pod came up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum PodState {
+    /// It runs, and could be observed.
+    Running,
+    /// Its networks could not be made, or it did not become Ready: the plugin side's doing.
+    NotReady {
+        /// What was awaited, for how long, and what was last seen.
+        reason: String,
+    },
+}
+
+/// Everything seen of one pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodObservation {
+    /// Pod name as the scenario has it.
+    pub pod: String,
+    /// The node it ran on.
+    pub node: String,
+    /// Whether it came up.
+    pub state: PodState,
+    /// Human transcripts (`ip a`, `ip route`).
+    pub transcripts: Vec<Transcript>,
+    /// The kernel state judged; none when the pod did not come up.
+    pub kernel: Option<KernelState>,
+    /// Who read it; both where both could.
+    pub witnesses: Vec<Witness>,
+    /// What is reported of each attachment, the default network's included.
+    pub reported: Vec<Reported>,
+    /// Outcome of each chain run (netns lane; empty where a runtime ran them), by network name in order.
+    pub outcomes: Vec<(String, ChainOutcome)>,
+    /// Plugin calls known on lanes where the chain was run by somebody else but recorded.
+    pub calls: Vec<PluginCall>,
+    /// Events and log lines.
+    pub heard: Vec<Heard>,
+    /// Names of the node's links by index, to resolve parents; none where the node could not be read.
+    pub node_links: Option<BTreeMap<u32, String>>,
+}
+
+/// Everything seen of a scenario on a lane.
+#[must_use = "an unjudged observation proves nothing"]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// Pods in the order of the plan.
+    pub pods: Vec<PodObservation>,
+}

@@ -1,0 +1,222 @@
+//! The plan: what a scenario comes to, the same for every lane.
+
+use crate::chain::Chain;
+use crate::source::Source;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// A bridge on every node of the scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bridge {
+    /// Interface name, at most 15 characters.
+    pub name: String,
+    /// Addresses of the bridge itself, with prefix length.
+    #[serde(default)]
+    pub addresses: Vec<IpNet>,
+}
+
+/// What the nodes look like before any pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Topology {
+    /// Bridges, such as `br-ex`.
+    pub bridges: Vec<Bridge>,
+}
+
+/// A network: a NetworkAttachmentDefinition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Object name.
+    pub name: String,
+    /// Namespace as written; none where the scenario's own is meant.
+    pub namespace: Option<String>,
+    /// The object as it would be applied; none for one that is said to exist already.
+    pub manifest: Option<Value>,
+    /// `spec.config` as text, unchanged.
+    pub config: Option<String>,
+    /// The chain read from it; none where it could not be read (then there is a `PL6xx` finding) or exists already.
+    pub chain: Option<Chain>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// One attachment asked for by a pod: one element of `k8s.v1.cni.cncf.io/networks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// Network name.
+    pub network: String,
+    /// Network's namespace as written; none means the pod's.
+    pub namespace: Option<String>,
+    /// Interface name in the pod; `net<N>` with N from 1 where none was asked for (upstream.md, section 4).
+    pub interface: String,
+    /// Addresses asked for (`ips`), as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ips: Vec<String>,
+    /// MAC asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// `cni-args`: goes to every plugin as `args.cni`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cni_args: Option<Value>,
+    /// `default-route`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_route: Vec<IpAddr>,
+    /// `portMappings`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_mappings: Option<Value>,
+    /// `bandwidth`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Value>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// Object name.
+    pub name: String,
+    /// Namespace as written.
+    pub namespace: Option<String>,
+    /// The object as it would be applied, before adaptations.
+    pub manifest: Value,
+    /// Attachments in the annotation's order, the default network not counted.
+    pub attachments: Vec<Attachment>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// A value with the place that wanted it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted<T> {
+    /// The value wanted.
+    pub value: T,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// A list that is exact, unless it says `atLeast`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedList<T> {
+    /// Whether the list names everything there may be.
+    pub exact: bool,
+    /// The items.
+    pub items: Vec<Wanted<T>>,
+    /// Where the list itself was written.
+    pub source: Source,
+}
+
+/// A route wanted; fields that are none are not compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedRoute {
+    /// Destination; `default` in the file is `0.0.0.0/0`, `default6` is `::/0`.
+    pub to: IpNet,
+    /// Gateway. In the file: absent means "not compared", `none` means on-link.
+    pub via: Option<WantedGateway>,
+    /// Scope: `global`, `link`, `host`.
+    pub scope: Option<String>,
+    /// Preferred source.
+    pub src: Option<IpAddr>,
+    /// Table, main (254) where absent.
+    pub table: Option<u32>,
+    /// Metric.
+    pub metric: Option<u32>,
+}
+
+/// A gateway wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WantedGateway {
+    /// On-link: no gateway.
+    None,
+    /// This gateway.
+    Address(IpAddr),
+}
+
+/// What is wanted of one interface.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterfaceExpectation {
+    /// Interface name in the pod.
+    pub name: String,
+    /// Where it was written.
+    pub source: Source,
+    /// `true` when the interface must not be there (then nothing else is set).
+    pub absent: bool,
+    /// Link kind.
+    pub kind: Option<Wanted<String>>,
+    /// Name of the parent link on the node.
+    pub parent: Option<Wanted<String>>,
+    /// `up` or `down`.
+    pub state: Option<Wanted<String>>,
+    /// MTU in bytes.
+    pub mtu: Option<Wanted<u32>>,
+    /// MAC address, lower case.
+    pub mac: Option<Wanted<String>>,
+    /// Addresses with prefix length.
+    pub addresses: Option<WantedList<IpNet>>,
+    /// Routes of this interface (main table unless a route says another).
+    pub routes: Option<WantedList<WantedRoute>>,
+    /// Routes that must not be there on this interface.
+    pub absent_routes: Vec<Wanted<IpNet>>,
+    /// Addresses that must not be there on this interface.
+    pub absent_addresses: Vec<Wanted<IpNet>>,
+}
+
+/// What is wanted of the default route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultExpectation {
+    /// Device of the IPv4 default route.
+    pub dev: Wanted<String>,
+    /// How many IPv4 default routes there may be, all interfaces and the main table counted.
+    pub count: Wanted<usize>,
+    /// Gateway, where it is to be compared.
+    pub via: Option<Wanted<IpAddr>>,
+}
+
+/// What is wanted of one pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodExpectation {
+    /// Pod name.
+    pub pod: String,
+    /// Where it was written.
+    pub source: Source,
+    /// Per interface.
+    pub interfaces: Vec<InterfaceExpectation>,
+    /// The default route, where it is said.
+    pub default: Option<DefaultExpectation>,
+}
+
+/// The whole plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Scenario name.
+    pub name: String,
+    /// One-line summary.
+    pub summary: String,
+    /// Scenario file.
+    pub file: String,
+    /// Rows it proves.
+    pub rows: Vec<String>,
+    /// Capabilities needed, for example `macvlan`.
+    pub requires: Vec<String>,
+    /// Lanes it is meant for; empty means every lane.
+    pub lanes: Vec<String>,
+    /// The nodes.
+    pub topology: Topology,
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// Pods.
+    pub pods: Vec<Pod>,
+    /// Expectations.
+    pub expect: Vec<PodExpectation>,
+}

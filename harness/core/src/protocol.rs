@@ -1,0 +1,224 @@
+//! What the lanes and the agent say to each other: one JSON object a line, on the agent's standard streams.
+//!
+//! Each [`Request`] carries a number; the agent answers in order with one [`Reply`] of the same number.
+//! End of the agent's standard input means: kill what runs, clean up, leave.
+
+use crate::cni::{ChainOutcome, CniCommand};
+use crate::observe::{KernelState, Transcript};
+use crate::plan::Bridge;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Raised whenever a change here would be misread by an older side; both sides compare it in [`Op::Hello`].
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// A request line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Number, chosen by the lane, echoed in the reply.
+    pub id: u64,
+    /// What to do.
+    pub op: Op,
+}
+
+/// Where an observation is to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Target {
+    /// A pod of a private node, by the name given to [`Op::PodAdd`].
+    Pod(String),
+    /// A namespace by path in the agent's own mount namespace.
+    Netns(String),
+    /// A pod of Kubernetes, found through the container runtime's state on this node.
+    Sandbox {
+        /// Kubernetes namespace.
+        namespace: String,
+        /// Pod name.
+        name: String,
+        /// Pod UID.
+        uid: String,
+    },
+    /// The node itself.
+    Node,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Op {
+    /// Say who you are.
+    Hello,
+    /// Make bridges on the node and bring them up; a bridge already there is kept.
+    Bridges(Vec<Bridge>),
+    /// Make a pod's network namespace: `lo` up, sysctls set. Private nodes only.
+    PodAdd {
+        /// Pod name.
+        name: String,
+    },
+    /// Remove a pod's network namespace.
+    PodDel {
+        /// Pod name.
+        name: String,
+    },
+    /// Run a chain. Private nodes only.
+    Cni(CniRequest),
+    /// Read a namespace.
+    Observe {
+        /// Which.
+        target: Target,
+        /// Whether to run `ip` in it too (netns lane: it stands for `ip` in the pod).
+        with_ip: bool,
+    },
+    /// What the CNI side left on this node about a Kubernetes sandbox: cached results of the runtime and of Multus.
+    Reported {
+        /// Kubernetes namespace.
+        namespace: String,
+        /// Pod name.
+        name: String,
+        /// Pod UID.
+        uid: String,
+    },
+    /// Read a small file of the node (configuration; at most 1 MiB), or list a folder's names.
+    Read {
+        /// Absolute path.
+        path: String,
+    },
+    /// SHA-256 of files of the node; a missing file is absent from the answer.
+    Hash {
+        /// Absolute paths.
+        paths: Vec<String>,
+    },
+    /// Run a program in a namespace (set-up lines of tests, checks that a binary starts).
+    Exec {
+        /// Where.
+        target: Target,
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Deadline in milliseconds.
+        deadline_ms: u64,
+    },
+}
+
+/// A chain to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CniRequest {
+    /// ADD, CHECK or DEL.
+    pub command: CniCommand,
+    /// Pod name given to [`Op::PodAdd`].
+    pub pod: String,
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// `CNI_IFNAME`.
+    pub ifname: String,
+    /// The network configuration, conf or conflist, as text.
+    pub config: String,
+    /// `runtimeConfig` by capability.
+    #[serde(default)]
+    pub capability_args: BTreeMap<String, Value>,
+    /// `CNI_ARGS`, in order.
+    #[serde(default)]
+    pub cni_args: Vec<(String, String)>,
+    /// Added to every plugin's configuration as `args.cni`.
+    #[serde(default)]
+    pub args_cni: Option<Value>,
+    /// Deadline of each plugin call, in milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// A reply line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The request's number.
+    pub id: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Why the agent could not do it: always the bed's side, never the plugin's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// What the agent was doing.
+    pub doing: String,
+    /// What went wrong, with path and errno.
+    pub cause: String,
+    /// `true` when the thing asked about is gone (pod, namespace).
+    pub gone: bool,
+}
+
+/// The answer itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Answer to [`Op::Hello`].
+    Hello {
+        /// [`PROTOCOL_VERSION`] of the agent.
+        protocol: u32,
+        /// Agent version.
+        version: String,
+    },
+    /// Done, nothing to tell.
+    Done,
+    /// Answer to [`Op::PodAdd`]: the namespace's path inside the node.
+    Netns {
+        /// Path.
+        path: String,
+    },
+    /// Answer to [`Op::Cni`].
+    Chain(ChainOutcome),
+    /// Answer to [`Op::Observe`].
+    Observed(Observed),
+    /// Answer to [`Op::Reported`]: `(interface, network, result)` for each cached result.
+    Reported(Vec<(String, String, Value)>),
+    /// Answer to [`Op::Read`].
+    File {
+        /// Text, where it is a file.
+        text: Option<String>,
+        /// Names, sorted, where it is a folder.
+        names: Option<Vec<String>>,
+    },
+    /// Answer to [`Op::Hash`]: path to lower-case hex.
+    Hashes(BTreeMap<String, String>),
+    /// Answer to [`Op::Exec`].
+    Ran {
+        /// Exit code; none when a signal or the deadline ended it.
+        code: Option<i32>,
+        /// Standard output, cut at 1 MiB.
+        stdout: String,
+        /// Standard error, cut at 1 MiB.
+        stderr: String,
+    },
+    /// It could not be done.
+    Fault(Fault),
+}
+
+/// A namespace as read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// By netlink.
+    pub kernel: KernelState,
+    /// Raw output of `ip` there, where it was asked for and could be run; parsed by the lane.
+    pub ip: Option<IpOutputs>,
+    /// The node's links by index, to resolve parents.
+    pub node_links: BTreeMap<u32, String>,
+}
+
+/// Raw outputs of `ip`, of one round trip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IpOutputs {
+    /// `ip a` and `ip route`, for people.
+    pub transcripts: Vec<Transcript>,
+    /// `ip -j -d addr`; none where `ip` has no `-j` (BusyBox).
+    pub addr_json: Option<String>,
+    /// `ip -j -d -4 route show table all`.
+    pub route4_json: Option<String>,
+    /// `ip -j -d -6 route show table all`.
+    pub route6_json: Option<String>,
+    /// `ip -j -4 rule`.
+    pub rule4_json: Option<String>,
+    /// `ip -j -6 rule`.
+    pub rule6_json: Option<String>,
+}

@@ -1,0 +1,102 @@
+//! Verdicts, and the report of one scenario on one lane.
+
+use crate::finding::Finding;
+use crate::observe::Transcript;
+use serde::{Deserialize, Serialize};
+
+/// What became of a scenario on a lane.
+#[must_use = "a verdict that nobody reads is a false green in waiting"]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "verdict")]
+pub enum Verdict {
+    /// Every fact checked was as wanted.
+    Pass {
+        /// How many facts were checked; never 0.
+        checked: usize,
+        /// Doubts that do not fail it.
+        warnings: Vec<Finding>,
+    },
+    /// At least one error among the findings.
+    Fail {
+        /// How many facts were checked.
+        checked: usize,
+        /// Errors first, then warnings.
+        findings: Vec<Finding>,
+    },
+    /// The lane lacks what the scenario needs.
+    Skip {
+        /// What is lacking, in words.
+        reason: String,
+    },
+    /// The bed's fault, never the plugin's.
+    Broken {
+        /// The stage that broke, for example `install-multus`.
+        stage: String,
+        /// What happened.
+        cause: String,
+        /// What to do about it, where that is known.
+        remedy: Option<String>,
+    },
+}
+
+/// A change Plumbline made to what the user wrote so that it can run here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adaptation {
+    /// The object changed, for example `pod/chain-test-pod`.
+    pub object: String,
+    /// The field changed, for example `spec.containers[0].image`.
+    pub field: String,
+    /// The value written by the user; none where the field was absent.
+    pub from: Option<String>,
+    /// The value in force.
+    pub to: String,
+    /// Why the lane had to.
+    pub reason: String,
+}
+
+/// How long the parts of a scenario took, in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timing {
+    /// From start to verdict.
+    pub verdict_us: u64,
+    /// From start until everything was gone (0 when kept or awaited later).
+    pub total_us: u64,
+    /// The sum of all plugins' own times, the default network's included.
+    pub plugins_us: u64,
+    /// From create until the pod was Ready (lanes with a cluster; else 0).
+    pub ready_us: u64,
+}
+
+/// Everything the reporters need to know of one scenario on one lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScenarioReport {
+    /// Scenario name, for example `openshift/chain-example`.
+    pub scenario: String,
+    /// The scenario's one-line summary.
+    pub summary: String,
+    /// The scenario's file.
+    pub file: String,
+    /// Lane name.
+    pub lane: String,
+    /// Cluster profile, on lanes that have one.
+    pub profile: Option<String>,
+    /// Rows of the demand it proves, for example `R01`.
+    pub rows: Vec<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Adaptations made.
+    pub adaptations: Vec<Adaptation>,
+    /// How the scenario was kept apart from others, for example `namespace chain-example-7f3a of its own`.
+    pub isolation: Option<String>,
+    /// Parts that are not what users run, each named, for example `route-override: plumbline's, not upstream's`.
+    pub stand_ins: Vec<String>,
+    /// The human transcripts, in order.
+    pub transcripts: Vec<Transcript>,
+    /// Durations.
+    pub timing: Timing,
+    /// The evidence folder, where one was written.
+    pub evidence: Option<String>,
+}
