@@ -1,0 +1,108 @@
+//! Addresses: listing, adding, deleting.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::error::Result;
+use crate::socket::Netlink;
+
+/// An address to be added: the address with its prefix length, and the index of its link.
+#[derive(Debug, Clone)]
+pub struct NewAddress {
+    address: IpNet,
+    index: u32,
+    flags: AddressFlags,
+}
+
+impl NewAddress {
+    /// `address` keeps its host bits: 192.168.100.10/24 is the address .10 in that subnet.
+    pub fn new(address: IpNet, index: u32) -> Self {
+        Self {
+            address,
+            index,
+            flags: AddressFlags::empty(),
+        }
+    }
+
+    /// Leaves out duplicate address detection, so that an IPv6 address is usable at once.
+    pub fn no_dad(mut self) -> Self {
+        self.flags |= AddressFlags::Nodad;
+        self
+    }
+
+    /// Leaves out the kernel-made route to the subnet.
+    pub fn no_prefix_route(mut self) -> Self {
+        self.flags |= AddressFlags::Noprefixroute;
+        self
+    }
+
+    fn message(&self) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.family = family(self.address.addr());
+        message.header.prefix_len = self.address.prefix_len();
+        message.header.index = self.index;
+        message
+            .attributes
+            .push(AddressAttribute::Address(self.address.addr()));
+        message
+            .attributes
+            .push(AddressAttribute::Local(self.address.addr()));
+        if let IpNet::V4(net) = self.address
+            && net.prefix_len() < 31
+        {
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(net.broadcast()));
+        }
+        if !self.flags.is_empty() {
+            message.attributes.push(AddressAttribute::Flags(self.flags));
+        }
+        message
+    }
+}
+
+/// The netlink family of an address.
+pub fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
+}
+
+impl Netlink {
+    /// All IPv4 and IPv6 addresses of the namespace, in the kernel's order.
+    pub fn addresses(&mut self) -> Result<Vec<AddressMessage>> {
+        let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let answer = self.dump("list addresses", question)?;
+        let listed = answer.into_iter().filter_map(|message| match message {
+            RouteNetlinkMessage::NewAddress(address) => Some(address),
+            _ => None,
+        });
+        Ok(listed
+            .filter(|message| {
+                matches!(
+                    message.header.family,
+                    AddressFamily::Inet | AddressFamily::Inet6
+                )
+            })
+            .collect())
+    }
+
+    /// Adds an address; `EEXIST` if the link has it already.
+    pub fn add_address(&mut self, new: &NewAddress) -> Result<()> {
+        let what = format!("add address {} to link {}", new.address, new.index);
+        let message = RouteNetlinkMessage::NewAddress(new.message());
+        self.request(&what, message, NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Deletes an address with its prefix length from a link; `EADDRNOTAVAIL` if the link does not have it.
+    pub fn delete_address(&mut self, address: IpNet, index: u32) -> Result<()> {
+        let what = format!("delete address {address} from link {index}");
+        let message = NewAddress::new(address, index).message();
+        self.request(&what, RouteNetlinkMessage::DelAddress(message), 0)
+    }
+}

@@ -1,0 +1,314 @@
+//! Links: listing, looking up, making, changing, deleting.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{
+    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, InfoVrf, IpVlanMode,
+    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+};
+
+use crate::error::{Error, Result};
+use crate::socket::Netlink;
+
+/// What sort of link to make. Parents are interface indexes in the namespace of the socket.
+#[derive(Debug, Clone)]
+pub enum LinkKind<'a> {
+    /// A software bridge.
+    Bridge,
+    /// One end of a virtual cable; the other end is described by the peer, whose own kind is not looked at.
+    Veth(Box<NewLink<'a>>),
+    /// A macvlan on a parent.
+    Macvlan {
+        /// Index of the parent link.
+        parent: u32,
+        /// Bridge, private, vepa, passthru or source.
+        mode: MacVlanMode,
+    },
+    /// An 802.1Q subinterface.
+    Vlan {
+        /// Index of the parent link.
+        parent: u32,
+        /// The tag, 0 to 4094.
+        id: u16,
+    },
+    /// An ipvlan on a parent.
+    Ipvlan {
+        /// Index of the parent link.
+        parent: u32,
+        /// L2, L3 or L3S.
+        mode: IpVlanMode,
+    },
+    /// A link that swallows what is sent.
+    Dummy,
+    /// A virtual routing and forwarding device.
+    Vrf {
+        /// The routing table it owns.
+        table: u32,
+    },
+    /// Any other kind that needs no data of its own, by the kernel's name for it (`ifb`, `vcan`).
+    Plain(String),
+}
+
+/// A link to be made: a name and a kind, and what else shall hold from its first moment.
+#[derive(Debug, Clone)]
+pub struct NewLink<'a> {
+    name: String,
+    kind: LinkKind<'a>,
+    up: bool,
+    mtu: Option<u32>,
+    mac: Option<[u8; 6]>,
+    master: Option<u32>,
+    netns: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> NewLink<'a> {
+    /// A link of this name (at most 15 bytes) and kind, down.
+    pub fn new(name: impl Into<String>, kind: LinkKind<'a>) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            up: false,
+            mtu: None,
+            mac: None,
+            master: None,
+            netns: None,
+        }
+    }
+
+    /// A veth pair of these two names in this namespace.
+    pub fn veth(name: impl Into<String>, peer: impl Into<String>) -> Self {
+        Self::veth_to(name, NewLink::new(peer, LinkKind::Dummy))
+    }
+
+    /// A veth pair whose far end is as described (name, MTU, MAC, namespace, up); the peer's kind is not looked at.
+    pub fn veth_to(name: impl Into<String>, peer: NewLink<'a>) -> Self {
+        Self::new(name, LinkKind::Veth(Box::new(peer)))
+    }
+
+    /// Sets the link up at once.
+    pub fn up(mut self) -> Self {
+        self.up = true;
+        self
+    }
+
+    /// Sets the MTU, in bytes.
+    pub fn mtu(mut self, bytes: u32) -> Self {
+        self.mtu = Some(bytes);
+        self
+    }
+
+    /// Sets the hardware address.
+    pub fn mac(mut self, mac: [u8; 6]) -> Self {
+        self.mac = Some(mac);
+        self
+    }
+
+    /// Makes the link a port of the bridge or VRF of this index.
+    pub fn master(mut self, index: u32) -> Self {
+        self.master = Some(index);
+        self
+    }
+
+    /// Makes the link in another network namespace; its parent is still looked up in the socket's.
+    pub fn netns(mut self, namespace: BorrowedFd<'a>) -> Self {
+        self.netns = Some(namespace);
+        self
+    }
+
+    /// Those attributes that a veth's peer has too.
+    fn common(&self) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(self.name.clone()));
+        message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
+        message
+            .attributes
+            .extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        message
+            .attributes
+            .extend(self.netns.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
+        message
+    }
+
+    fn message(&self) -> LinkMessage {
+        let mut message = self.common();
+        if self.up {
+            message.header.flags = LinkFlags::Up;
+            message.header.change_mask = LinkFlags::Up;
+        }
+        message
+            .attributes
+            .extend(self.master.map(LinkAttribute::Controller));
+        let (kind, parent, data) = match &self.kind {
+            LinkKind::Bridge => (InfoKind::Bridge, None, None),
+            LinkKind::Dummy => (InfoKind::Dummy, None, None),
+            LinkKind::Plain(kind) => (InfoKind::Other(kind.clone()), None, None),
+            LinkKind::Veth(peer) => (
+                InfoKind::Veth,
+                None,
+                Some(InfoData::Veth(InfoVeth::Peer(peer.common()))),
+            ),
+            LinkKind::Macvlan { parent, mode } => (
+                InfoKind::MacVlan,
+                Some(*parent),
+                Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(*mode)])),
+            ),
+            LinkKind::Vlan { parent, id } => (
+                InfoKind::Vlan,
+                Some(*parent),
+                Some(InfoData::Vlan(vec![InfoVlan::Id(*id)])),
+            ),
+            LinkKind::Ipvlan { parent, mode } => (
+                InfoKind::IpVlan,
+                Some(*parent),
+                Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(*mode)])),
+            ),
+            LinkKind::Vrf { table } => (
+                InfoKind::Vrf,
+                None,
+                Some(InfoData::Vrf(vec![InfoVrf::TableId(*table)])),
+            ),
+        };
+        message.attributes.extend(parent.map(LinkAttribute::Link));
+        let mut info = vec![LinkInfo::Kind(kind)];
+        info.extend(data.map(LinkInfo::Data));
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        message
+    }
+}
+
+/// The name of a listed link; empty if the kernel gave none.
+pub fn name(message: &LinkMessage) -> &str {
+    let found = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.as_str()),
+            _ => None,
+        });
+    found.unwrap_or_default()
+}
+
+impl Netlink {
+    /// All links of the namespace, in the kernel's order.
+    pub fn links(&mut self) -> Result<Vec<LinkMessage>> {
+        let answer = self.dump(
+            "list links",
+            RouteNetlinkMessage::GetLink(LinkMessage::default()),
+        )?;
+        Ok(answer.into_iter().filter_map(only_link).collect())
+    }
+
+    /// The link of this name.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] with `ENODEV` if there is none.
+    pub fn link(&mut self, name: &str) -> Result<LinkMessage> {
+        let what = format!("look up link {name}");
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        let answer = self.question(&what, RouteNetlinkMessage::GetLink(message))?;
+        only_link(answer).ok_or_else(|| Error::Answer {
+            what,
+            problem: "the answer is no link".to_owned(),
+        })
+    }
+
+    /// The interface index of the link of this name; errors as [`link`](Self::link).
+    pub fn link_index(&mut self, name: &str) -> Result<u32> {
+        self.link(name).map(|message| message.header.index)
+    }
+
+    /// Makes a link. A link of that name must not be there yet (`EEXIST`); a kind that the kernel lacks is `EOPNOTSUPP`.
+    pub fn add_link(&mut self, new: &NewLink) -> Result<()> {
+        let what = format!("make link {}", new.name);
+        let message = RouteNetlinkMessage::NewLink(new.message());
+        self.request(&what, message, NLM_F_CREATE | NLM_F_EXCL)?;
+        match &new.kind {
+            LinkKind::Veth(peer) if peer.up => self.set_peer_up(peer),
+            _ => Ok(()),
+        }
+    }
+
+    /// The kernel configures a veth's peer before it joins the two, and a lone end can't go up (`ENOTCONN`).
+    fn set_peer_up(&mut self, peer: &NewLink) -> Result<()> {
+        let mut elsewhere = peer.netns.map(Netlink::open_in).transpose()?;
+        let socket = elsewhere.as_mut().unwrap_or(self);
+        let index = socket.link_index(&peer.name)?;
+        socket.set_up(index, true)
+    }
+
+    /// Deletes the link of this index.
+    pub fn delete_link(&mut self, index: u32) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let what = format!("delete link {index}");
+        self.request(&what, RouteNetlinkMessage::DelLink(message), 0)
+    }
+
+    /// Sets a link up or down.
+    pub fn set_up(&mut self, index: u32, up: bool) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.change_mask = LinkFlags::Up;
+        if up {
+            message.header.flags = LinkFlags::Up;
+        }
+        let what = format!("set link {index} {}", if up { "up" } else { "down" });
+        self.request(&what, RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Makes a link a port of the bridge or VRF of index `master`, or frees it.
+    pub fn set_master(&mut self, index: u32, master: Option<u32>) -> Result<()> {
+        self.set(
+            index,
+            "master",
+            LinkAttribute::Controller(master.unwrap_or(0)),
+        )
+    }
+
+    /// Sets the MTU, in bytes.
+    pub fn set_mtu(&mut self, index: u32, bytes: u32) -> Result<()> {
+        self.set(index, "MTU", LinkAttribute::Mtu(bytes))
+    }
+
+    /// Sets the hardware address.
+    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
+        self.set(
+            index,
+            "hardware address",
+            LinkAttribute::Address(mac.to_vec()),
+        )
+    }
+
+    /// Gives a link another name; the kernel may want the link down for it.
+    pub fn rename(&mut self, index: u32, name: &str) -> Result<()> {
+        self.set(index, "name", LinkAttribute::IfName(name.to_owned()))
+    }
+
+    /// Moves a link into another network namespace; it arrives there down and without addresses.
+    pub fn move_link(&mut self, index: u32, namespace: impl AsFd) -> Result<()> {
+        let fd = namespace.as_fd().as_raw_fd();
+        self.set(index, "namespace", LinkAttribute::NetNsFd(fd))
+    }
+
+    fn set(&mut self, index: u32, property: &str, attribute: LinkAttribute) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.attributes.push(attribute);
+        let what = format!("set {property} of link {index}");
+        self.request(&what, RouteNetlinkMessage::SetLink(message), 0)
+    }
+}
+
+fn only_link(message: RouteNetlinkMessage) -> Option<LinkMessage> {
+    match message {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    }
+}

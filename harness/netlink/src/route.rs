@@ -1,0 +1,274 @@
+//! Routes: listing of all tables, adding, deleting, and the question which route a packet would take.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+    RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::address::family;
+use crate::error::{Error, Result};
+use crate::socket::Netlink;
+
+/// The number of the main table (`linux/rtnetlink.h`).
+pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+
+/// What an addition does where a route of the same destination and metric is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Add {
+    /// Fails with `EEXIST`.
+    Exclusive,
+    /// IPv4: goes before it. IPv6: becomes a further next hop of it.
+    Create,
+    /// IPv4: goes behind it. IPv6: becomes a further next hop of it.
+    Append,
+    /// Takes its place.
+    Replace,
+}
+
+/// A route to be added.
+#[derive(Debug, Clone)]
+pub struct NewRoute {
+    destination: IpNet,
+    gateway: Option<IpAddr>,
+    link: Option<u32>,
+    source: Option<IpAddr>,
+    metric: Option<u32>,
+    table: u32,
+    scope: RouteScope,
+    protocol: RouteProtocol,
+    kind: RouteType,
+    on_link: bool,
+}
+
+impl NewRoute {
+    /// A unicast route of global scope and protocol boot in the main table. Host bits of `destination` are sent as
+    /// they are; the kernel refuses them for IPv4 (`EINVAL`).
+    pub fn to(destination: IpNet) -> Self {
+        Self {
+            destination,
+            gateway: None,
+            link: None,
+            source: None,
+            metric: None,
+            table: MAIN_TABLE,
+            scope: RouteScope::Universe,
+            protocol: RouteProtocol::Boot,
+            kind: RouteType::Unicast,
+            on_link: false,
+        }
+    }
+
+    /// Sets the next hop, which must be of the destination's family.
+    pub fn via(mut self, gateway: IpAddr) -> Self {
+        self.gateway = Some(gateway);
+        self
+    }
+
+    /// Sets the outgoing link by its index.
+    pub fn link(mut self, index: u32) -> Self {
+        self.link = Some(index);
+        self
+    }
+
+    /// Sets the preferred source address.
+    pub fn source(mut self, address: IpAddr) -> Self {
+        self.source = Some(address);
+        self
+    }
+
+    /// Sets the metric; smaller is preferred.
+    pub fn metric(mut self, metric: u32) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// Puts the route into this table.
+    pub fn table(mut self, table: u32) -> Self {
+        self.table = table;
+        self
+    }
+
+    /// Sets the scope (IPv4 alone looks at it).
+    pub fn scope(mut self, scope: RouteScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets who made the route.
+    pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Sets the type: unicast, blackhole, unreachable and so on.
+    pub fn kind(mut self, kind: RouteType) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Takes the next hop as reachable on the link without a route to it.
+    pub fn on_link(mut self) -> Self {
+        self.on_link = true;
+        self
+    }
+
+    fn message(&self) -> RouteMessage {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(self.destination.addr());
+        message.header.destination_prefix_length = self.destination.prefix_len();
+        message.header.scope = self.scope;
+        message.header.protocol = self.protocol;
+        message.header.kind = self.kind;
+        if self.on_link {
+            message.header.flags |= RouteFlags::Onlink;
+        }
+        let attributes = &mut message.attributes;
+        attributes.push(RouteAttribute::Destination(self.destination.addr().into()));
+        attributes.extend(
+            self.gateway
+                .map(|address| RouteAttribute::Gateway(address.into())),
+        );
+        attributes.extend(
+            self.source
+                .map(|address| RouteAttribute::PrefSource(address.into())),
+        );
+        attributes.extend(self.link.map(RouteAttribute::Oif));
+        attributes.extend(self.metric.map(RouteAttribute::Priority));
+        // The header's field has one byte; the attribute holds any table and wins.
+        message.header.table = u8::try_from(self.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
+        attributes.push(RouteAttribute::Table(self.table));
+        message
+    }
+}
+
+/// The destination of a listed route with its prefix length; 0.0.0.0/0 or ::/0 for a default route. `None` for a route
+/// that is neither IPv4 nor IPv6.
+pub fn destination(message: &RouteMessage) -> Option<IpNet> {
+    let listed = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(address) => ip(address),
+            _ => None,
+        });
+    let address = match (listed, message.header.address_family) {
+        (Some(address), _) => address,
+        (None, AddressFamily::Inet) => IpAddr::from([0; 4]),
+        (None, AddressFamily::Inet6) => IpAddr::from([0; 16]),
+        _ => return None,
+    };
+    IpNet::new(address, message.header.destination_prefix_length).ok()
+}
+
+/// The next hop of a listed route, if it has exactly one and that is of the route's own family.
+pub fn gateway(message: &RouteMessage) -> Option<IpAddr> {
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(address) => ip(address),
+            _ => None,
+        })
+}
+
+/// The index of a listed route's outgoing link; `None` for multipath, blackhole and the like.
+pub fn link(message: &RouteMessage) -> Option<u32> {
+    message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Oif(index) => Some(*index),
+            _ => None,
+        })
+}
+
+/// The table of a listed route.
+pub fn table(message: &RouteMessage) -> u32 {
+    let listed = message
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Table(table) => Some(*table),
+            _ => None,
+        });
+    listed.unwrap_or_else(|| message.header.table.into())
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+impl Netlink {
+    /// All routes of all tables, IPv4 first, each family in the kernel's order.
+    pub fn routes(&mut self) -> Result<Vec<RouteMessage>> {
+        let mut routes = self.routes_of(AddressFamily::Inet)?;
+        routes.extend(self.routes_of(AddressFamily::Inet6)?);
+        Ok(routes)
+    }
+
+    /// All routes of all tables of one family. A kernel without that family has none.
+    pub fn routes_of(&mut self, family: AddressFamily) -> Result<Vec<RouteMessage>> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family;
+        let answer = self.dump("list routes", RouteNetlinkMessage::GetRoute(question))?;
+        // A kernel that lacks the family answers with the routes of all the others.
+        Ok(answer
+            .into_iter()
+            .filter_map(only_route)
+            .filter(|message| message.header.address_family == family)
+            .collect())
+    }
+
+    /// Adds a route. What the kernel says to a gateway that is not on a link: `ENETUNREACH` (IPv4), `EHOSTUNREACH` (IPv6).
+    pub fn add_route(&mut self, new: &NewRoute, how: Add) -> Result<()> {
+        let flags = match how {
+            Add::Exclusive => NLM_F_CREATE | NLM_F_EXCL,
+            Add::Create => NLM_F_CREATE,
+            Add::Append => NLM_F_CREATE | NLM_F_APPEND,
+            Add::Replace => NLM_F_CREATE | NLM_F_REPLACE,
+        };
+        let what = format!("add route {}", new.destination);
+        self.request(&what, RouteNetlinkMessage::NewRoute(new.message()), flags)
+    }
+
+    /// Deletes exactly the route that was listed; `ESRCH` if it is gone.
+    pub fn delete_route(&mut self, listed: &RouteMessage) -> Result<()> {
+        let what = match destination(listed) {
+            Some(destination) => format!("delete route {destination}"),
+            None => "delete route".to_owned(),
+        };
+        self.request(&what, RouteNetlinkMessage::DelRoute(listed.clone()), 0)
+    }
+
+    /// The route that a packet to `address` would take, as `ip route get` asks; `ENETUNREACH` or `EHOSTUNREACH` if none.
+    pub fn route_to(&mut self, address: IpAddr) -> Result<RouteMessage> {
+        let mut question = RouteMessage::default();
+        question.header.address_family = family(address);
+        question.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+        question
+            .attributes
+            .push(RouteAttribute::Destination(address.into()));
+        let what = format!("look up the route to {address}");
+        let answer = self.question(&what, RouteNetlinkMessage::GetRoute(question))?;
+        only_route(answer).ok_or_else(|| Error::Answer {
+            what,
+            problem: "the answer is no route".to_owned(),
+        })
+    }
+}
+
+fn only_route(message: RouteNetlinkMessage) -> Option<RouteMessage> {
+    match message {
+        RouteNetlinkMessage::NewRoute(route) => Some(route),
+        _ => None,
+    }
+}
