@@ -1,0 +1,68 @@
+//! What a reader of events is, and how several of them share one stream.
+
+use plumbline_core::event::Event;
+use std::sync::Mutex;
+
+/// A reader of events.
+pub trait Reporter: Send {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// When what it prints can't be written.
+    fn event(&mut self, event: &Event) -> anyhow::Result<()>;
+
+    /// The stream has ended: write what is still to be written.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    fn finish(&mut self) -> anyhow::Result<()>;
+}
+
+/// All readers of one run. The first error of a reader is kept and given at the end, so that a full disk under
+/// the JUnit file is neither lost nor ends the run.
+#[derive(Default)]
+pub struct Reporters {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    readers: Vec<Box<dyn Reporter>>,
+    error: Option<anyhow::Error>,
+}
+
+impl Reporters {
+    /// Readers in the order in which they are told of an event.
+    #[must_use]
+    pub fn new(readers: Vec<Box<dyn Reporter>>) -> Self {
+        Self { inner: Mutex::new(Inner { readers, error: None }) }
+    }
+
+    /// Tells every reader.
+    pub fn event(&self, event: &Event) {
+        self.with(|reader| reader.event(event));
+    }
+
+    /// Ends the stream.
+    ///
+    /// # Errors
+    /// The first error that any reader had, from the beginning on.
+    pub fn finish(&self) -> anyhow::Result<()> {
+        self.with(|reader| reader.finish());
+        match self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner).error.take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn with(&self, mut act: impl FnMut(&mut dyn Reporter) -> anyhow::Result<()>) {
+        // A reader that panicked has left its own state, not that of the others: go on.
+        let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Inner { readers, error } = &mut *inner;
+        for reader in readers.iter_mut() {
+            if let Err(e) = act(reader.as_mut()) {
+                error.get_or_insert(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The reader of events that writes to the terminal.
+
+use super::progress::{Progress, step_line};
+use crate::escape;
+use crate::paint::{BAD, BROKEN, DOUBT, GOOD, paint};
+use crate::reporter::Reporter;
+use crate::text::{self, Transcripts};
+use anstream::AutoStream;
+use plumbline_core::event::Event;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use std::io::{IsTerminal, Stdout, Write};
+
+/// Whether colours are shown.
+pub use anstream::ColorChoice as ColourChoice;
+
+/// How the terminal reader behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// `--color`: [`ColourChoice::Auto`] obeys NO_COLOR, CLICOLOR, CLICOLOR_FORCE and whether it is a terminal.
+    pub colour: ColourChoice,
+    /// When transcripts are shown.
+    pub transcripts: Transcripts,
+    /// Results go to standard error too, because standard output carries JSON.
+    pub results_to_stderr: bool,
+    /// Plain lines even on a terminal (CI set, or asked for).
+    pub plain: bool,
+}
+
+impl Settings {
+    /// Colours and redrawing as the environment says: plain in CI (`CI` set and not `false`).
+    #[must_use]
+    pub fn from_environment(colour: ColourChoice, transcripts: Transcripts) -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false");
+        Self {
+            colour,
+            transcripts,
+            results_to_stderr: false,
+            plain: ci,
+        }
+    }
+}
+
+/// Counts of verdicts by kind.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tally {
+    pass: usize,
+    fail: usize,
+    skip: usize,
+    broken: usize,
+}
+
+/// Writes results to standard output and progress to standard error.
+pub struct Terminal {
+    out: AutoStream<Stdout>,
+    progress: Progress,
+    settings: Settings,
+    tally: Tally,
+    broken_lanes: Vec<(String, String, usize)>,
+}
+
+impl Terminal {
+    /// A reader on this process's own streams.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let live = !settings.plain && std::io::stderr().is_terminal();
+        Self {
+            out: AutoStream::new(std::io::stdout(), settings.colour),
+            progress: Progress::new(AutoStream::new(std::io::stderr(), settings.colour), live),
+            settings,
+            tally: Tally::default(),
+            broken_lanes: Vec::new(),
+        }
+    }
+
+    fn result(&mut self, text: &str) -> anyhow::Result<()> {
+        if self.settings.results_to_stderr {
+            self.progress.line(text.trim_end())?;
+            return Ok(());
+        }
+        let out = &mut self.out;
+        self.progress.aside(|| {
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        })?;
+        Ok(())
+    }
+
+    fn finished(&mut self, report: &ScenarioReport) -> anyhow::Result<()> {
+        match &report.verdict {
+            Verdict::Pass { .. } => self.tally.pass += 1,
+            Verdict::Fail { .. } => self.tally.fail += 1,
+            Verdict::Skip { .. } => self.tally.skip += 1,
+            Verdict::Broken { stage, cause, .. } => {
+                self.tally.broken += 1;
+                // A lane that can't be opened breaks each of its scenarios for one cause: said whole once.
+                let same = |(lane, why, _): &(String, String, usize)| *lane == report.lane && why == cause;
+                if let Some(known) = self.broken_lanes.iter_mut().find(|k| same(k)) {
+                    known.2 += 1;
+                    let line = format!(
+                        "{} at {}   {}   lane {}   for the same cause as above\n",
+                        paint(BROKEN, "BROKEN"),
+                        escape::line(stage),
+                        escape::line(&report.scenario),
+                        report.lane
+                    );
+                    return self.result(&line);
+                }
+                self.broken_lanes.push((report.lane.clone(), cause.clone(), 1));
+            }
+        }
+        self.result(&text::scenario(report, self.settings.transcripts))
+    }
+
+    fn summary(&mut self, millis: u64, left_behind: &[String]) -> anyhow::Result<()> {
+        let t = self.tally;
+        let part = |n: usize, style, word: &str| if n > 0 { paint(style, &format!("{n} {word}")) } else { format!("{n} {word}") };
+        let line = format!(
+            "{}, {}, {}, {} in {}\n",
+            part(t.pass, GOOD, "passed"),
+            part(t.fail, BAD, "failed"),
+            part(t.broken, BROKEN, "broken"),
+            part(t.skip, DOUBT, "skipped"),
+            text::duration(millis.saturating_mul(1000))
+        );
+        self.result(&line)?;
+        if !left_behind.is_empty() {
+            let mut text = format!("{} (plumbline gc takes it away):\n", paint(BAD, "left behind"));
+            for item in left_behind {
+                text.push_str(&format!("  {}\n", escape::line(item)));
+            }
+            self.result(&text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reporter for Terminal {
+    fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::RunStarted { .. } => {}
+            Event::StepStarted { scope, step } => {
+                let label = format!("{scope}: {step}");
+                self.progress.begins(&label, &label, true)?;
+            }
+            Event::StepNote { scope, step, note } => {
+                let label = format!("{scope}: {step}");
+                self.progress.note(&label, &label, note)?;
+            }
+            Event::StepFinished {
+                scope,
+                step,
+                millis,
+                error,
+                unchanged,
+            } => {
+                let line = step_line(scope, step, *millis, error.as_deref(), *unchanged);
+                self.progress.ends(&format!("{scope}: {step}"), Some(&line))?;
+            }
+            Event::Chosen { what, reason } => {
+                let line = format!("chosen: {}, because {}", escape::line(what), escape::line(reason));
+                self.progress.line(&line)?;
+            }
+            Event::ScenarioStarted { scenario, lane } => {
+                let label = format!("{scenario} on {lane}");
+                self.progress.begins(&label, &label, false)?;
+            }
+            Event::ScenarioPhase { scenario, lane, phase } => {
+                let label = format!("{scenario} on {lane}");
+                self.progress.note(&label, &label, phase)?;
+            }
+            Event::ScenarioFinished { report } => {
+                self.progress.ends(&format!("{} on {}", report.scenario, report.lane), None)?;
+                self.finished(report)?;
+            }
+            Event::RunFinished { millis, left_behind } => {
+                self.progress.clear();
+                self.summary(*millis, left_behind)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.progress.clear();
+        self.out.flush()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! One scenario's report as text. Pure: the same report gives the same text, whatever the terminal.
+//!
+//! The text holds colour sequences of [`crate::paint`]; whoever writes it strips them where they don't belong.
+
+use crate::escape;
+use crate::paint::{BAD, BROKEN, DOUBT, GOOD, QUIET, paint};
+use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::observe::Transcript;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use std::fmt::Write as _;
+
+/// When the human transcripts (`ip a`, `ip route`) are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transcripts {
+    /// With every verdict.
+    Always,
+    /// With a verdict that is neither Pass nor Skip.
+    #[default]
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// The report of one scenario on one lane: transcripts where wanted, the verdict line, findings, and what stood
+/// beside the verdict. Ends with a newline.
+#[must_use]
+pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
+    let mut out = String::new();
+    if shows(transcripts, &report.verdict) {
+        for transcript in &report.transcripts {
+            out.push_str(&self::transcript(transcript, &report.lane));
+        }
+    }
+    head(&mut out, report);
+    match &report.verdict {
+        Verdict::Pass { warnings, .. } => findings(&mut out, warnings),
+        Verdict::Fail { findings: all, .. } => findings(&mut out, all),
+        Verdict::Skip { .. } => {}
+        Verdict::Broken { cause, remedy, .. } => broken(&mut out, cause, remedy.as_deref()),
+    }
+    beside(&mut out, report);
+    if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Broken { .. }) {
+        let _ = writeln!(out, "  look again: plumbline run {} --lane {} --keep always", escape::line(&report.file), report.lane);
+    }
+    out
+}
+
+/// The verdict in words: `PASS, 14 facts checked, 2 warnings: PL601 management-net`.
+#[must_use]
+pub fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Pass { checked, warnings } => {
+            let mut text = format!("{}, {}", paint(GOOD, "PASS"), count(*checked, "fact checked", "facts checked"));
+            if !warnings.is_empty() {
+                let _ = write!(text, ", {}: {}", count(warnings.len(), "warning", "warnings"), names(warnings));
+            }
+            text
+        }
+        Verdict::Fail { checked, findings } => {
+            let errors: Vec<Finding> = findings.iter().filter(|f| f.severity == Severity::Error).cloned().collect();
+            let warnings = findings.len() - errors.len();
+            let mut text = format!("{}, {}", paint(BAD, "FAIL"), count(*checked, "fact checked", "facts checked"));
+            if errors.is_empty() {
+                // Only --strict gives this: warnings alone, and yet a failure.
+                let _ = write!(text, ", {} under --strict: {}", count(warnings, "warning", "warnings"), names(findings));
+            } else {
+                let _ = write!(text, ", {}: {}", count(errors.len(), "error", "errors"), names(&errors));
+                if warnings > 0 {
+                    let _ = write!(text, ", {}", count(warnings, "warning", "warnings"));
+                }
+            }
+            text
+        }
+        Verdict::Skip { reason } => format!("{}, {}", paint(DOUBT, "SKIP"), escape::line(reason)),
+        Verdict::Broken { stage, .. } => format!("{} at {}", paint(BROKEN, "BROKEN"), escape::line(stage)),
+    }
+}
+
+/// A number with its noun.
+#[must_use]
+pub fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// A duration for people: microseconds in; `850 us`, `12 ms`, `1.2 s`, `3 min 5 s` out.
+#[must_use]
+pub fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} us"),
+        1_000..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+        _ => format!("{} min {} s", micros / 60_000_000, micros % 60_000_000 / 1_000_000),
+    }
+}
+
+fn shows(transcripts: Transcripts, verdict: &Verdict) -> bool {
+    match transcripts {
+        Transcripts::Always => true,
+        Transcripts::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Broken { .. }),
+        Transcripts::Never => false,
+    }
+}
+
+fn transcript(transcript: &Transcript, lane: &str) -> String {
+    let mut out = format!("{} lane {lane}, pod {}: {}\n", paint(QUIET, "----"), escape::line(&transcript.pod), escape::line(&transcript.command));
+    for line in escape::block(&transcript.text).trim_end().lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+    out
+}
+
+fn head(out: &mut String, report: &ScenarioReport) {
+    let _ = write!(out, "{}   {}   lane {}", verdict(&report.verdict), escape::line(&report.scenario), report.lane);
+    if let Some(profile) = &report.profile {
+        let _ = write!(out, "   profile {profile}");
+    }
+    let timing = &report.timing;
+    if timing.verdict_us > 0 {
+        let _ = write!(out, "   {}", duration(timing.verdict_us));
+        if timing.plugins_us > 0 {
+            let _ = write!(out, " (plugins {})", duration(timing.plugins_us));
+        }
+        if timing.ready_us > 0 {
+            let _ = write!(out, " (pods ready after {})", duration(timing.ready_us));
+        }
+    }
+    out.push('\n');
+}
+
+/// Findings under a line for each pod and interface they concern, in the judge's order.
+fn findings(out: &mut String, findings: &[Finding]) {
+    let mut last = None;
+    for finding in findings {
+        let place = place(finding);
+        if last.as_ref() != Some(&place) && !place.is_empty() {
+            let _ = writeln!(out, "  {place}");
+        }
+        last = Some(place);
+        self::finding(out, finding);
+    }
+}
+
+/// `pod client   eth1   network sip-net`, as far as the finding says it.
+fn place(finding: &Finding) -> String {
+    let mut parts = Vec::new();
+    if let Some(pod) = &finding.pod {
+        parts.push(format!("pod {}", escape::line(pod)));
+    }
+    if let Some(interface) = &finding.interface {
+        parts.push(escape::line(interface));
+    }
+    if let Some(network) = &finding.network {
+        parts.push(format!("network {}", escape::line(network)));
+    }
+    parts.join("   ")
+}
+
+fn finding(out: &mut String, finding: &Finding) {
+    let (style, word) = match finding.severity {
+        Severity::Error => (BAD, "error"),
+        Severity::Warning => (DOUBT, "warning"),
+    };
+    let code = finding.code.to_string();
+    let _ = writeln!(out, "    {} {code}: {}", paint(style, word), escape::line(&finding.message));
+    let wanted_at = finding.source.as_ref().filter(|s| !s.file.is_empty()).map(|s| format!("wanted by {}", escape::line(&s.to_string())));
+    let expected = finding.expected.as_deref().map(escape::line);
+    let found = finding.found.as_deref().map(escape::line);
+    let width = [&expected, &found].iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
+    match (&expected, &wanted_at) {
+        (Some(text), Some(at)) => {
+            let _ = writeln!(out, "      {} {text:width$}   {at}", paint(GOOD, "- expected"));
+        }
+        (Some(text), None) => {
+            let _ = writeln!(out, "      {} {text}", paint(GOOD, "- expected"));
+        }
+        (None, _) => {}
+    }
+    match (&found, &expected) {
+        (Some(text), Some(_)) => {
+            let _ = writeln!(out, "      {} {text:width$}   nearest to it", paint(BAD, "+ found   "));
+        }
+        (Some(text), None) => {
+            let _ = writeln!(out, "      {} {text}", paint(BAD, "+ found   "));
+        }
+        (None, Some(_)) if finding.severity == Severity::Error => {
+            let _ = writeln!(out, "      {} nothing like it", paint(BAD, "+ found   "));
+        }
+        (None, _) => {}
+    }
+    if expected.is_none()
+        && let Some(at) = wanted_at
+    {
+        let _ = writeln!(out, "      {}", at.replacen("wanted by", "written at", 1));
+    }
+    for note in &finding.notes {
+        let _ = writeln!(out, "      {}", escape::line(note));
+    }
+    let _ = writeln!(out, "      {}", paint(QUIET, &format!("plumbline explain {code}")));
+}
+
+fn broken(out: &mut String, cause: &str, remedy: Option<&str>) {
+    for line in escape::block(cause).lines() {
+        let _ = writeln!(out, "    {line}");
+    }
+    if let Some(remedy) = remedy {
+        for line in escape::block(remedy).lines() {
+            let _ = writeln!(out, "    to do: {line}");
+        }
+    }
+}
+
+/// What must be read together with the verdict: adaptations, isolation, stand-ins, evidence.
+fn beside(out: &mut String, report: &ScenarioReport) {
+    for a in &report.adaptations {
+        let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);
+        let _ = writeln!(out, "  adapted: {} {}: {from} -> {}, because {}", escape::line(&a.object), escape::line(&a.field), escape::line(&a.to), escape::line(&a.reason));
+    }
+    if let Some(isolation) = &report.isolation {
+        let _ = writeln!(out, "  apart: {}", escape::line(isolation));
+    }
+    for stand_in in &report.stand_ins {
+        let _ = writeln!(out, "  stand-in: {}", escape::line(stand_in));
+    }
+    if let Some(evidence) = &report.evidence
+        && !matches!(report.verdict, Verdict::Skip { .. })
+    {
+        let _ = writeln!(out, "  evidence: {}", escape::line(evidence));
+    }
+}
+
+/// Distinct codes with what they concern: `PL601 management-net, PL601 sip-net`.
+fn names(findings: &[Finding]) -> String {
+    let mut seen = Vec::new();
+    for f in findings {
+        let what = f.network.as_deref().or(f.interface.as_deref()).or(f.pod.as_deref());
+        let name = what.map_or_else(|| f.code.to_string(), |w| format!("{} {}", f.code, escape::line(w)));
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    let rest = seen.len().saturating_sub(6);
+    seen.truncate(6);
+    let mut text = seen.join(", ");
+    if rest > 0 {
+        let _ = write!(text, " and {rest} more");
+    }
+    text
+}
