@@ -208,6 +208,9 @@ pub struct PodObservation {
     pub heard: Vec<Heard>,
     /// Names of the node's links by index, to resolve parents; none where the node could not be read.
     pub node_links: Option<BTreeMap<u32, String>>,
+    /// The sysctls of the pod's namespace that matter, by name with dots; empty where the agent could not read them.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
 }
 
 /// Everything seen of a scenario on a lane.

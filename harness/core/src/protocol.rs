@@ -89,6 +89,24 @@ pub enum Op {
         /// Absolute paths.
         paths: Vec<String>,
     },
+    /// Start plugins with `CNI_COMMAND=VERSION`, to learn whether they start on this node at all. Private nodes only.
+    CniVersions {
+        /// Plugin types; empty means every plugin that the node was given.
+        plugins: Vec<String>,
+    },
+    /// Try what this kernel can do: each kind of link is made and deleted in a throwaway namespace.
+    Probe,
+    /// Wait until the sandbox of a pod of Kubernetes is gone from the container runtime's state on this node.
+    AwaitGone {
+        /// Kubernetes namespace.
+        namespace: String,
+        /// Pod name.
+        name: String,
+        /// Pod UID.
+        uid: String,
+        /// Deadline in milliseconds.
+        deadline_ms: u64,
+    },
     /// Run a program in a namespace (set-up lines of tests, checks that a binary starts).
     Exec {
         /// Where.
@@ -180,6 +198,17 @@ pub enum Outcome {
     },
     /// Answer to [`Op::Hash`]: path to lower-case hex.
     Hashes(BTreeMap<String, String>),
+    /// Answer to [`Op::CniVersions`], in the order of their names.
+    Versions(Vec<PluginVersion>),
+    /// Answer to [`Op::Probe`]: capability name to what was seen.
+    Probed(BTreeMap<String, Probed>),
+    /// Answer to [`Op::AwaitGone`].
+    Gone {
+        /// Whether it is gone.
+        gone: bool,
+        /// Where it was last seen, when it is still there.
+        last_seen: Option<String>,
+    },
     /// Answer to [`Op::Exec`].
     Ran {
         /// Exit code; none when a signal or the deadline ended it.
@@ -193,6 +222,32 @@ pub enum Outcome {
     Fault(Fault),
 }
 
+/// What a plugin answered to `VERSION`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginVersion {
+    /// The plugin's `type`.
+    pub plugin: String,
+    /// Its path on the node; the bare type when it was not found.
+    pub path: String,
+    /// The spec versions it supports; empty when it did not answer as the spec has it (section 3, "VERSION").
+    pub supported: Vec<String>,
+    /// Why it can't be started on this node (wrong architecture, loader or library missing, not executable, not
+    /// found); none when it started, whatever it then answered.
+    pub refused: Option<String>,
+    /// The first line it printed on standard error, where it names itself.
+    pub about: Option<String>,
+}
+
+/// One capability as tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// Whether it is there.
+    pub there: bool,
+    /// What the probe saw, in words.
+    pub seen: String,
+}
+
 /// A namespace as read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -203,6 +258,9 @@ pub struct Observed {
     pub ip: Option<IpOutputs>,
     /// The node's links by index, to resolve parents.
     pub node_links: BTreeMap<u32, String>,
+    /// The namespace's sysctls that matter for what is judged, by name with dots.
+    #[serde(default)]
+    pub sysctls: BTreeMap<String, String>,
 }
 
 /// Raw outputs of `ip`, of one round trip.
