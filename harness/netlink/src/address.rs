@@ -21,11 +21,7 @@ pub struct NewAddress {
 impl NewAddress {
     /// `address` keeps its host bits: 192.168.100.10/24 is the address .10 in that subnet.
     pub fn new(address: IpNet, index: u32) -> Self {
-        Self {
-            address,
-            index,
-            flags: AddressFlags::empty(),
-        }
+        Self { address, index, flags: AddressFlags::empty() }
     }
 
     /// Leaves out duplicate address detection, so that an IPv6 address is usable at once.
@@ -45,18 +41,12 @@ impl NewAddress {
         message.header.family = family(self.address.addr());
         message.header.prefix_len = self.address.prefix_len();
         message.header.index = self.index;
-        message
-            .attributes
-            .push(AddressAttribute::Address(self.address.addr()));
-        message
-            .attributes
-            .push(AddressAttribute::Local(self.address.addr()));
+        message.attributes.push(AddressAttribute::Address(self.address.addr()));
+        message.attributes.push(AddressAttribute::Local(self.address.addr()));
         if let IpNet::V4(net) = self.address
             && net.prefix_len() < 31
         {
-            message
-                .attributes
-                .push(AddressAttribute::Broadcast(net.broadcast()));
+            message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
         }
         if !self.flags.is_empty() {
             message.attributes.push(AddressAttribute::Flags(self.flags));
@@ -83,12 +73,7 @@ impl Netlink {
             _ => None,
         });
         Ok(listed
-            .filter(|message| {
-                matches!(
-                    message.header.family,
-                    AddressFamily::Inet | AddressFamily::Inet6
-                )
-            })
+            .filter(|message| matches!(message.header.family, AddressFamily::Inet | AddressFamily::Inet6))
             .collect())
     }
 

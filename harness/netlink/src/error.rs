@@ -68,10 +68,7 @@ impl Error {
     }
 
     pub(crate) fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            what: what.into(),
-            source: source.into(),
-        }
+        Self::Io { what: what.into(), source: source.into() }
     }
 }
 
@@ -119,10 +116,7 @@ mod tests {
             errno: Errno::ENETUNREACH,
             detail: Some("Nexthop has invalid gateway".into()),
         };
-        assert_eq!(
-            error.to_string(),
-            "add route 10.0.0.0/8: network is unreachable (Nexthop has invalid gateway)"
-        );
+        assert_eq!(error.to_string(), "add route 10.0.0.0/8: network is unreachable (Nexthop has invalid gateway)");
         assert!(error.is(Errno::ENETUNREACH));
     }
 }

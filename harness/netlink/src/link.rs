@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, InfoVrf, IpVlanMode,
-    LinkAttribute, LinkFlags, LinkInfo, LinkMessage, MacVlanMode,
+    InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, InfoVrf, IpVlanMode, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage, MacVlanMode,
 };
 
 use crate::error::{Error, Result};
@@ -66,15 +66,7 @@ pub struct NewLink<'a> {
 impl<'a> NewLink<'a> {
     /// A link of this name (at most 15 bytes) and kind, down.
     pub fn new(name: impl Into<String>, kind: LinkKind<'a>) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            up: false,
-            mtu: None,
-            mac: None,
-            master: None,
-            netns: None,
-        }
+        Self { name: name.into(), kind, up: false, mtu: None, mac: None, master: None, netns: None }
     }
 
     /// A veth pair of these two names in this namespace.
@@ -120,16 +112,10 @@ impl<'a> NewLink<'a> {
     /// Those attributes that a veth's peer has too.
     fn common(&self) -> LinkMessage {
         let mut message = LinkMessage::default();
-        message
-            .attributes
-            .push(LinkAttribute::IfName(self.name.clone()));
+        message.attributes.push(LinkAttribute::IfName(self.name.clone()));
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
-        message
-            .attributes
-            .extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
-        message
-            .attributes
-            .extend(self.netns.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
+        message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
+        message.attributes.extend(self.netns.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
         message
     }
 
@@ -139,38 +125,22 @@ impl<'a> NewLink<'a> {
             message.header.flags = LinkFlags::Up;
             message.header.change_mask = LinkFlags::Up;
         }
-        message
-            .attributes
-            .extend(self.master.map(LinkAttribute::Controller));
+        message.attributes.extend(self.master.map(LinkAttribute::Controller));
         let (kind, parent, data) = match &self.kind {
             LinkKind::Bridge => (InfoKind::Bridge, None, None),
             LinkKind::Dummy => (InfoKind::Dummy, None, None),
             LinkKind::Plain(kind) => (InfoKind::Other(kind.clone()), None, None),
-            LinkKind::Veth(peer) => (
-                InfoKind::Veth,
-                None,
-                Some(InfoData::Veth(InfoVeth::Peer(peer.common()))),
-            ),
-            LinkKind::Macvlan { parent, mode } => (
-                InfoKind::MacVlan,
-                Some(*parent),
-                Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(*mode)])),
-            ),
-            LinkKind::Vlan { parent, id } => (
-                InfoKind::Vlan,
-                Some(*parent),
-                Some(InfoData::Vlan(vec![InfoVlan::Id(*id)])),
-            ),
-            LinkKind::Ipvlan { parent, mode } => (
-                InfoKind::IpVlan,
-                Some(*parent),
-                Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(*mode)])),
-            ),
-            LinkKind::Vrf { table } => (
-                InfoKind::Vrf,
-                None,
-                Some(InfoData::Vrf(vec![InfoVrf::TableId(*table)])),
-            ),
+            LinkKind::Veth(peer) => (InfoKind::Veth, None, Some(InfoData::Veth(InfoVeth::Peer(peer.common())))),
+            LinkKind::Macvlan { parent, mode } => {
+                (InfoKind::MacVlan, Some(*parent), Some(InfoData::MacVlan(vec![InfoMacVlan::Mode(*mode)])))
+            }
+            LinkKind::Vlan { parent, id } => {
+                (InfoKind::Vlan, Some(*parent), Some(InfoData::Vlan(vec![InfoVlan::Id(*id)])))
+            }
+            LinkKind::Ipvlan { parent, mode } => {
+                (InfoKind::IpVlan, Some(*parent), Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(*mode)])))
+            }
+            LinkKind::Vrf { table } => (InfoKind::Vrf, None, Some(InfoData::Vrf(vec![InfoVrf::TableId(*table)]))),
         };
         message.attributes.extend(parent.map(LinkAttribute::Link));
         let mut info = vec![LinkInfo::Kind(kind)];
@@ -182,23 +152,17 @@ impl<'a> NewLink<'a> {
 
 /// The name of a listed link; empty if the kernel gave none.
 pub fn name(message: &LinkMessage) -> &str {
-    let found = message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.as_str()),
-            _ => None,
-        });
+    let found = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    });
     found.unwrap_or_default()
 }
 
 impl Netlink {
     /// All links of the namespace, in the kernel's order.
     pub fn links(&mut self) -> Result<Vec<LinkMessage>> {
-        let answer = self.dump(
-            "list links",
-            RouteNetlinkMessage::GetLink(LinkMessage::default()),
-        )?;
+        let answer = self.dump("list links", RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
         Ok(answer.into_iter().filter_map(only_link).collect())
     }
 
@@ -209,14 +173,9 @@ impl Netlink {
     pub fn link(&mut self, name: &str) -> Result<LinkMessage> {
         let what = format!("look up link {name}");
         let mut message = LinkMessage::default();
-        message
-            .attributes
-            .push(LinkAttribute::IfName(name.to_owned()));
+        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
         let answer = self.question(&what, RouteNetlinkMessage::GetLink(message))?;
-        only_link(answer).ok_or_else(|| Error::Answer {
-            what,
-            problem: "the answer is no link".to_owned(),
-        })
+        only_link(answer).ok_or_else(|| Error::Answer { what, problem: "the answer is no link".to_owned() })
     }
 
     /// The interface index of the link of this name; errors as [`link`](Self::link).
@@ -265,11 +224,7 @@ impl Netlink {
 
     /// Makes a link a port of the bridge or VRF of index `master`, or frees it.
     pub fn set_master(&mut self, index: u32, master: Option<u32>) -> Result<()> {
-        self.set(
-            index,
-            "master",
-            LinkAttribute::Controller(master.unwrap_or(0)),
-        )
+        self.set(index, "master", LinkAttribute::Controller(master.unwrap_or(0)))
     }
 
     /// Sets the MTU, in bytes.
@@ -279,11 +234,7 @@ impl Netlink {
 
     /// Sets the hardware address.
     pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
-        self.set(
-            index,
-            "hardware address",
-            LinkAttribute::Address(mac.to_vec()),
-        )
+        self.set(index, "hardware address", LinkAttribute::Address(mac.to_vec()))
     }
 
     /// Gives a link another name; the kernel may want the link down for it.

@@ -21,9 +21,8 @@ const OWN: &str = "/proc/thread-self/ns/net";
 /// [`Error::Io`] with the path. That the file is a network namespace is found out by [`enter`] alone.
 pub fn open(path: impl AsRef<Path>) -> Result<OwnedFd> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(|source| {
-        Error::io(format!("open network namespace {}", path.display()), source)
-    })?;
+    let file =
+        File::open(path).map_err(|source| Error::io(format!("open network namespace {}", path.display()), source))?;
     Ok(file.into())
 }
 
@@ -37,8 +36,7 @@ pub fn current() -> Result<OwnedFd> {
 /// # Errors
 /// [`Error::Io`]: `EINVAL` if the file is no network namespace, `EPERM` without `CAP_SYS_ADMIN` in its user namespace.
 pub fn enter(namespace: impl AsFd) -> Result<()> {
-    setns(namespace, CloneFlags::CLONE_NEWNET)
-        .map_err(|errno| Error::io("enter network namespace", errno))
+    setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::io("enter network namespace", errno))
 }
 
 /// Opens the network namespace at `path` and moves this thread into it, for good.
@@ -66,9 +64,7 @@ pub fn with_netns<T, E: From<Error>>(
     namespace: impl AsFd,
     work: impl FnOnce() -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    let mut way_back = WayBack {
-        home: Some(current()?),
-    };
+    let mut way_back = WayBack { home: Some(current()?) };
     enter(namespace)?;
     let outcome = work();
     way_back.take()?;
@@ -83,9 +79,7 @@ struct WayBack {
 impl WayBack {
     fn take(&mut self) -> Result<()> {
         match self.home.take() {
-            Some(home) => {
-                setns(home, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Stranded { errno })
-            }
+            Some(home) => setns(home, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Stranded { errno }),
             None => Ok(()),
         }
     }

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
-    RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -129,14 +128,8 @@ impl NewRoute {
         }
         let attributes = &mut message.attributes;
         attributes.push(RouteAttribute::Destination(self.destination.addr().into()));
-        attributes.extend(
-            self.gateway
-                .map(|address| RouteAttribute::Gateway(address.into())),
-        );
-        attributes.extend(
-            self.source
-                .map(|address| RouteAttribute::PrefSource(address.into())),
-        );
+        attributes.extend(self.gateway.map(|address| RouteAttribute::Gateway(address.into())));
+        attributes.extend(self.source.map(|address| RouteAttribute::PrefSource(address.into())));
         attributes.extend(self.link.map(RouteAttribute::Oif));
         attributes.extend(self.metric.map(RouteAttribute::Priority));
         // The header's field has one byte; the attribute holds any table and wins.
@@ -149,13 +142,10 @@ impl NewRoute {
 /// The destination of a listed route with its prefix length; 0.0.0.0/0 or ::/0 for a default route. `None` for a route
 /// that is neither IPv4 nor IPv6.
 pub fn destination(message: &RouteMessage) -> Option<IpNet> {
-    let listed = message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Destination(address) => ip(address),
-            _ => None,
-        });
+    let listed = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(address) => ip(address),
+        _ => None,
+    });
     let address = match (listed, message.header.address_family) {
         (Some(address), _) => address,
         (None, AddressFamily::Inet) => IpAddr::from([0; 4]),
@@ -167,35 +157,26 @@ pub fn destination(message: &RouteMessage) -> Option<IpNet> {
 
 /// The next hop of a listed route, if it has exactly one and that is of the route's own family.
 pub fn gateway(message: &RouteMessage) -> Option<IpAddr> {
-    message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Gateway(address) => ip(address),
-            _ => None,
-        })
+    message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Gateway(address) => ip(address),
+        _ => None,
+    })
 }
 
 /// The index of a listed route's outgoing link; `None` for multipath, blackhole and the like.
 pub fn link(message: &RouteMessage) -> Option<u32> {
-    message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Oif(index) => Some(*index),
-            _ => None,
-        })
+    message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some(*index),
+        _ => None,
+    })
 }
 
 /// The table of a listed route.
 pub fn table(message: &RouteMessage) -> u32 {
-    let listed = message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            RouteAttribute::Table(table) => Some(*table),
-            _ => None,
-        });
+    let listed = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Table(table) => Some(*table),
+        _ => None,
+    });
     listed.unwrap_or_else(|| message.header.table.into())
 }
 
@@ -254,15 +235,10 @@ impl Netlink {
         let mut question = RouteMessage::default();
         question.header.address_family = family(address);
         question.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
-        question
-            .attributes
-            .push(RouteAttribute::Destination(address.into()));
+        question.attributes.push(RouteAttribute::Destination(address.into()));
         let what = format!("look up the route to {address}");
         let answer = self.question(&what, RouteNetlinkMessage::GetRoute(question))?;
-        only_route(answer).ok_or_else(|| Error::Answer {
-            what,
-            problem: "the answer is no route".to_owned(),
-        })
+        only_route(answer).ok_or_else(|| Error::Answer { what, problem: "the answer is no route".to_owned() })
     }
 }
 

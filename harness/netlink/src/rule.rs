@@ -27,8 +27,6 @@ impl Netlink {
             _ => None,
         });
         // A kernel that lacks the family answers with the rules of all the others.
-        Ok(listed
-            .filter(|message| message.header.family == family)
-            .collect())
+        Ok(listed.filter(|message| message.header.family == family).collect())
     }
 }

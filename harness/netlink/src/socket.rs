@@ -2,9 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
@@ -47,11 +45,7 @@ impl Netlink {
         // Kernels before 4.12 know neither option; without them only the kernel's sentence is missing from errors.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
-        Ok(Self {
-            socket,
-            buffer: vec![0; BUFFER_BYTES],
-            sequence: 0,
-        })
+        Ok(Self { socket, buffer: vec![0; BUFFER_BYTES], sequence: 0 })
     }
 
     /// Opens a socket in another network namespace; this thread is back in its own when the call returns.
@@ -63,12 +57,7 @@ impl Netlink {
     ///
     /// # Errors
     /// [`Error::Kernel`] with the errno if the kernel refuses; `what` names the request in it.
-    pub fn request(
-        &mut self,
-        what: &str,
-        message: impl Into<RouteNetlinkMessage>,
-        flags: u16,
-    ) -> Result<()> {
+    pub fn request(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>, flags: u16) -> Result<()> {
         let sequence = self.send(what, message.into(), NLM_F_REQUEST | NLM_F_ACK | flags)?;
         self.answers(what, sequence, &mut |_| {}).map(drop)
     }
@@ -77,18 +66,11 @@ impl Netlink {
     ///
     /// # Errors
     /// As [`request`](Self::request); [`Error::Answer`] if the kernel says yes without an answer.
-    pub fn question(
-        &mut self,
-        what: &str,
-        message: impl Into<RouteNetlinkMessage>,
-    ) -> Result<RouteNetlinkMessage> {
+    pub fn question(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<RouteNetlinkMessage> {
         let sequence = self.send(what, message.into(), NLM_F_REQUEST | NLM_F_ACK)?;
         let mut found = None;
         self.answers(what, sequence, &mut |message| found = Some(message))?;
-        found.ok_or_else(|| Error::Answer {
-            what: what.to_owned(),
-            problem: "the kernel gave no answer".to_owned(),
-        })
+        found.ok_or_else(|| Error::Answer { what: what.to_owned(), problem: "the kernel gave no answer".to_owned() })
     }
 
     /// Asks for a listing. A listing that was torn by a concurrent change is thrown away and asked for again, ten
@@ -96,11 +78,7 @@ impl Netlink {
     ///
     /// # Errors
     /// [`Error::Torn`] if it was torn each time; else as [`request`](Self::request).
-    pub fn dump(
-        &mut self,
-        what: &str,
-        message: impl Into<RouteNetlinkMessage>,
-    ) -> Result<Vec<RouteNetlinkMessage>> {
+    pub fn dump(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<Vec<RouteNetlinkMessage>> {
         let message = message.into();
         for _ in 0..DUMP_ATTEMPTS {
             let sequence = self.send(what, message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
@@ -110,10 +88,7 @@ impl Netlink {
                 return Ok(found);
             }
         }
-        Err(Error::Torn {
-            what: what.to_owned(),
-            attempts: DUMP_ATTEMPTS,
-        })
+        Err(Error::Torn { what: what.to_owned(), attempts: DUMP_ATTEMPTS })
     }
 
     fn send(&mut self, what: &str, message: RouteNetlinkMessage, flags: u16) -> Result<u32> {
@@ -125,33 +100,20 @@ impl Netlink {
         packet.finalize();
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
-        self.socket
-            .send(&bytes, 0)
-            .map_err(|source| Error::io(what, source))?;
+        self.socket.send(&bytes, 0).map_err(|source| Error::io(what, source))?;
         Ok(self.sequence)
     }
 
     /// Reads until the end of the answer to `sequence`; false if any part of it was marked as torn.
-    fn answers(
-        &mut self,
-        what: &str,
-        sequence: u32,
-        each: &mut dyn FnMut(RouteNetlinkMessage),
-    ) -> Result<bool> {
+    fn answers(&mut self, what: &str, sequence: u32, each: &mut dyn FnMut(RouteNetlinkMessage)) -> Result<bool> {
         let mut whole = true;
         loop {
             let length = self.receive(what)?;
             let mut rest = &self.buffer[..length];
             while rest.len() >= HEADER_BYTES {
-                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(
-                    |problem| Error::Answer {
-                        what: what.to_owned(),
-                        problem: problem.to_string(),
-                    },
-                )?;
-                let taken = (message.header.length as usize)
-                    .next_multiple_of(4)
-                    .min(rest.len());
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                    .map_err(|problem| Error::Answer { what: what.to_owned(), problem: problem.to_string() })?;
+                let taken = (message.header.length as usize).next_multiple_of(4).min(rest.len());
                 rest = &rest[taken..];
                 // What is left over from a request that failed half-way is not for this one.
                 if message.header.sequence_number != sequence {
@@ -187,9 +149,7 @@ impl Netlink {
                 Ok(length) if length > BUFFER_BYTES => {
                     return Err(Error::Answer {
                         what: what.to_owned(),
-                        problem: format!(
-                            "an answer of {length} bytes, {BUFFER_BYTES} are the most"
-                        ),
+                        problem: format!("an answer of {length} bytes, {BUFFER_BYTES} are the most"),
                     });
                 }
                 Ok(length) => return Ok(length),
@@ -201,11 +161,7 @@ impl Netlink {
 }
 
 fn refusal(what: &str, code: i32, detail: Option<String>) -> Option<Error> {
-    (code != 0).then(|| Error::Kernel {
-        what: what.to_owned(),
-        errno: Errno::from_raw(code.saturating_abs()),
-        detail,
-    })
+    (code != 0).then(|| Error::Kernel { what: what.to_owned(), errno: Errno::from_raw(code.saturating_abs()), detail })
 }
 
 /// Finds the kernel's sentence in what follows an error code: the echoed header, then attributes.

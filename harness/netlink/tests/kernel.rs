@@ -28,10 +28,7 @@ const CASES: &[(&str, Case)] = &[
     ("routes_come_and_go", routes),
     ("refusals_keep_errno_and_sentence", refusals),
     ("rules_of_both_families_are_listed", rules),
-    (
-        "going_into_a_namespace_comes_back_after_errors_and_panics",
-        there_and_back,
-    ),
+    ("going_into_a_namespace_comes_back_after_errors_and_panics", there_and_back),
 ];
 
 fn main() -> ExitCode {
@@ -39,15 +36,13 @@ fn main() -> ExitCode {
         return inner(&name);
     }
     let arguments = Arguments::from_args();
-    let trials = CASES
-        .iter()
-        .map(|(name, _)| Trial::test(*name, move || outer(name)))
-        .collect::<Vec<_>>();
+    let trials = CASES.iter().map(|(name, _)| Trial::test(*name, move || outer(name))).collect::<Vec<_>>();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn outer(name: &str) -> Result<(), Failed> {
     let program = std::env::current_exe()?;
+    #[expect(clippy::disallowed_methods, reason = "the test of a crate below the harness and its exec")]
     let output = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net"])
         .arg(program)
@@ -57,18 +52,10 @@ fn outer(name: &str) -> Result<(), Failed> {
     if output.status.success() {
         return Ok(());
     }
-    Err(format!(
-        "{}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    )
-    .into())
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "standard error is how the inner program reports"
-)]
+#[expect(clippy::print_stderr, reason = "standard error is how the inner program reports")]
 fn inner(name: &str) -> ExitCode {
     let Some((_, case)) = CASES.iter().find(|(known, _)| *known == name) else {
         eprintln!("no case {name}");
@@ -84,52 +71,28 @@ fn inner(name: &str) -> ExitCode {
 }
 
 fn names(netlink: &mut Netlink) -> Result<Vec<String>> {
-    Ok(netlink
-        .links()?
-        .iter()
-        .map(|message| link::name(message).to_owned())
-        .collect())
+    Ok(netlink.links()?.iter().map(|message| link::name(message).to_owned()).collect())
 }
 
 fn bridge() -> Result<()> {
     let mut netlink = Netlink::open()?;
-    netlink.add_link(
-        &NewLink::new("br-ex", LinkKind::Bridge)
-            .mac([2, 0, 0, 0, 0, 1])
-            .up(),
-    )?;
+    netlink.add_link(&NewLink::new("br-ex", LinkKind::Bridge).mac([2, 0, 0, 0, 0, 1]).up())?;
     let index = netlink.link_index("br-ex")?;
     netlink.set_mtu(index, 1400)?;
     netlink.set_mac(index, [2, 0, 0, 0, 0, 2])?;
     let made = netlink.link("br-ex")?;
-    ensure!(
-        made.header.flags.contains(LinkFlags::Up),
-        "not up: {made:?}"
-    );
-    ensure!(
-        made.attributes.contains(&LinkAttribute::Mtu(1400)),
-        "MTU: {made:?}"
-    );
-    ensure!(
-        made.attributes
-            .contains(&LinkAttribute::Address(vec![2, 0, 0, 0, 0, 2])),
-        "{made:?}"
-    );
+    ensure!(made.header.flags.contains(LinkFlags::Up), "not up: {made:?}");
+    ensure!(made.attributes.contains(&LinkAttribute::Mtu(1400)), "MTU: {made:?}");
+    ensure!(made.attributes.contains(&LinkAttribute::Address(vec![2, 0, 0, 0, 0, 2])), "{made:?}");
 
     let again = netlink.add_link(&NewLink::new("br-ex", LinkKind::Bridge));
-    ensure!(
-        again.as_ref().is_err_and(|error| error.is(Errno::EEXIST)),
-        "{again:?}"
-    );
+    ensure!(again.as_ref().is_err_and(|error| error.is(Errno::EEXIST)), "{again:?}");
     netlink.set_up(index, false)?;
     netlink.rename(index, "br-in")?;
     ensure!(names(&mut netlink)?.contains(&"br-in".to_owned()));
     netlink.delete_link(index)?;
     let gone = netlink.link_index("br-in");
-    ensure!(
-        gone.as_ref().is_err_and(|error| error.is(Errno::ENODEV)),
-        "{gone:?}"
-    );
+    ensure!(gone.as_ref().is_err_and(|error| error.is(Errno::ENODEV)), "{gone:?}");
     Ok(())
 }
 
@@ -139,10 +102,7 @@ fn other_namespace() -> Result<std::os::fd::OwnedFd> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     let other = namespace::current()?;
     namespace::enter(&home)?;
-    ensure!(
-        namespace::same(&home, namespace::current()?)?,
-        "not back home"
-    );
+    ensure!(namespace::same(&home, namespace::current()?)?, "not back home");
     ensure!(!namespace::same(&home, &other)?, "unshare made nothing");
     Ok(other)
 }
@@ -152,44 +112,22 @@ fn veth_and_move() -> Result<()> {
     let pod = other_namespace()?;
     let mut here = Netlink::open()?;
     let mut there = Netlink::open_in(&pod)?;
-    let peer = NewLink::new("eth0", LinkKind::Dummy)
-        .netns(pod.as_fd())
-        .mac([2, 0, 0, 0, 1, 1])
-        .up();
+    let peer = NewLink::new("eth0", LinkKind::Dummy).netns(pod.as_fd()).mac([2, 0, 0, 0, 1, 1]).up();
     here.add_link(&NewLink::veth_to("n0", peer).up())?;
     here.add_link(&NewLink::new("br-ex", LinkKind::Bridge))?;
     let (port, bridge) = (here.link_index("n0")?, here.link_index("br-ex")?);
     here.set_master(port, Some(bridge))?;
-    ensure!(
-        here.link("n0")?
-            .attributes
-            .contains(&LinkAttribute::Controller(bridge))
-    );
+    ensure!(here.link("n0")?.attributes.contains(&LinkAttribute::Controller(bridge)));
     here.set_master(port, None)?;
-    ensure!(
-        !here
-            .link("n0")?
-            .attributes
-            .contains(&LinkAttribute::Controller(bridge))
-    );
+    ensure!(!here.link("n0")?.attributes.contains(&LinkAttribute::Controller(bridge)));
     let far = there.link("eth0")?;
-    ensure!(
-        far.attributes
-            .contains(&LinkAttribute::Address(vec![2, 0, 0, 0, 1, 1])),
-        "{far:?}"
-    );
-    ensure!(
-        here.link("eth0").is_err(),
-        "the peer is in the wrong namespace"
-    );
+    ensure!(far.attributes.contains(&LinkAttribute::Address(vec![2, 0, 0, 0, 1, 1])), "{far:?}");
+    ensure!(here.link("eth0").is_err(), "the peer is in the wrong namespace");
 
     here.add_link(&NewLink::veth("a0", "a1"))?;
     let moved = here.link_index("a1")?;
     here.move_link(moved, &pod)?;
-    ensure!(
-        there.link("a1").is_ok() && here.link("a1").is_err(),
-        "a1 did not move"
-    );
+    ensure!(there.link("a1").is_ok() && here.link("a1").is_err(), "a1 did not move");
     Ok(())
 }
 
@@ -200,20 +138,14 @@ fn macvlan() -> Result<()> {
     let mut there = Netlink::open_in(&pod)?;
     here.add_link(&NewLink::new("br-ex", LinkKind::Bridge).up())?;
     let parent = here.link_index("br-ex")?;
-    let kind = LinkKind::Macvlan {
-        parent,
-        mode: MacVlanMode::Bridge,
-    };
+    let kind = LinkKind::Macvlan { parent, mode: MacVlanMode::Bridge };
     match here.add_link(&NewLink::new("eth1", kind).netns(pod.as_fd())) {
         // A kernel without macvlan; that the refusal is told apart is all that can be seen on it.
         Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(()),
         made => made?,
     }
     let made = there.link("eth1")?;
-    ensure!(
-        made.attributes.contains(&LinkAttribute::Link(parent)),
-        "parent: {made:?}"
-    );
+    ensure!(made.attributes.contains(&LinkAttribute::Link(parent)), "parent: {made:?}");
     Ok(())
 }
 
@@ -223,10 +155,7 @@ fn probe() -> Result<()> {
     let parent = netlink.link_index("par")?;
     let kinds = [
         LinkKind::Vlan { parent, id: 100 },
-        LinkKind::Ipvlan {
-            parent,
-            mode: netlink_packet_route::link::IpVlanMode::L2,
-        },
+        LinkKind::Ipvlan { parent, mode: netlink_packet_route::link::IpVlanMode::L2 },
         LinkKind::Dummy,
         LinkKind::Vrf { table: 10 },
         LinkKind::Plain("ifb".to_owned()),
@@ -241,12 +170,7 @@ fn probe() -> Result<()> {
         }
     }
     let unknown = netlink.add_link(&NewLink::new("x0", LinkKind::Plain("no-such-kind".into())));
-    ensure!(
-        unknown
-            .as_ref()
-            .is_err_and(|error| error.is(Errno::EOPNOTSUPP)),
-        "{unknown:?}"
-    );
+    ensure!(unknown.as_ref().is_err_and(|error| error.is(Errno::EOPNOTSUPP)), "{unknown:?}");
     Ok(())
 }
 
@@ -264,17 +188,11 @@ fn addresses() -> Result<()> {
     let index = pod_interface(&mut netlink)?;
     let count = |netlink: &mut Netlink| -> Result<usize> {
         let listed = netlink.addresses()?;
-        Ok(listed
-            .iter()
-            .filter(|a| a.header.index == index && a.header.prefix_len == 24)
-            .count())
+        Ok(listed.iter().filter(|a| a.header.index == index && a.header.prefix_len == 24).count())
     };
     ensure!(count(&mut netlink)? == 1);
     let again = netlink.add_address(&NewAddress::new("192.168.100.10/24".parse()?, index));
-    ensure!(
-        again.as_ref().is_err_and(|error| error.is(Errno::EEXIST)),
-        "{again:?}"
-    );
+    ensure!(again.as_ref().is_err_and(|error| error.is(Errno::EEXIST)), "{again:?}");
     netlink.delete_address("192.168.100.10/24".parse()?, index)?;
     ensure!(count(&mut netlink)? == 0);
     Ok(())
@@ -284,31 +202,17 @@ fn routes() -> Result<()> {
     let mut netlink = Netlink::open()?;
     let index = pod_interface(&mut netlink)?;
     let wanted = [
-        NewRoute::to("10.0.0.0/8".parse()?)
-            .via("192.168.100.1".parse()?)
-            .link(index),
-        NewRoute::to("0.0.0.0/0".parse()?)
-            .via("192.168.100.1".parse()?)
-            .link(index)
-            .metric(50),
-        NewRoute::to("203.0.113.0/24".parse()?)
-            .link(index)
-            .scope(RouteScope::Link)
-            .table(2000),
-        NewRoute::to("2001:db8:2::/64".parse()?)
-            .via("2001:db8:100::1".parse()?)
-            .link(index),
+        NewRoute::to("10.0.0.0/8".parse()?).via("192.168.100.1".parse()?).link(index),
+        NewRoute::to("0.0.0.0/0".parse()?).via("192.168.100.1".parse()?).link(index).metric(50),
+        NewRoute::to("203.0.113.0/24".parse()?).link(index).scope(RouteScope::Link).table(2000),
+        NewRoute::to("2001:db8:2::/64".parse()?).via("2001:db8:100::1".parse()?).link(index),
     ];
     let before = netlink.routes()?.len();
     for route in &wanted {
         netlink.add_route(route, Add::Exclusive)?;
     }
     let listed = netlink.routes()?;
-    ensure!(
-        listed.len() == before + wanted.len(),
-        "{} routes of {before} + 4",
-        listed.len()
-    );
+    ensure!(listed.len() == before + wanted.len(), "{} routes of {before} + 4", listed.len());
     let find = |destination: &str, table: u32| -> Result<_> {
         let destination = destination.parse()?;
         listed
@@ -317,57 +221,38 @@ fn routes() -> Result<()> {
             .with_context(|| format!("no route to {destination} in table {table}"))
     };
     let wide = find("10.0.0.0/8", route::MAIN_TABLE)?;
-    ensure!(
-        route::gateway(wide) == Some("192.168.100.1".parse()?),
-        "{wide:?}"
-    );
+    ensure!(route::gateway(wide) == Some("192.168.100.1".parse()?), "{wide:?}");
     ensure!(route::link(wide) == Some(index), "{wide:?}");
     find("203.0.113.0/24", 2000)?;
     let six = find("2001:db8:2::/64", route::MAIN_TABLE)?;
     let default = find("0.0.0.0/0", route::MAIN_TABLE)?;
     let taken = netlink.route_to("10.1.2.3".parse()?)?;
-    ensure!(
-        route::gateway(&taken) == Some("192.168.100.1".parse()?),
-        "{taken:?}"
-    );
+    ensure!(route::gateway(&taken) == Some("192.168.100.1".parse()?), "{taken:?}");
     for gone in [wide, six, default] {
         netlink.delete_route(gone)?;
     }
     ensure!(netlink.routes()?.len() == before + 1);
     let twice = netlink.delete_route(wide);
-    ensure!(
-        twice.as_ref().is_err_and(|error| error.is(Errno::ESRCH)),
-        "{twice:?}"
-    );
+    ensure!(twice.as_ref().is_err_and(|error| error.is(Errno::ESRCH)), "{twice:?}");
     Ok(())
 }
 
 fn refusals() -> Result<()> {
     let mut netlink = Netlink::open()?;
     let index = pod_interface(&mut netlink)?;
-    let off_link = NewRoute::to("10.0.0.0/8".parse()?)
-        .via("10.9.9.9".parse()?)
-        .link(index);
+    let off_link = NewRoute::to("10.0.0.0/8".parse()?).via("10.9.9.9".parse()?).link(index);
     let Err(error) = netlink.add_route(&off_link, Add::Exclusive) else {
         bail!("a gateway that is on no link was taken");
     };
     ensure!(error.is(Errno::ENETUNREACH), "{error}");
     let text = error.to_string();
-    ensure!(
-        text.starts_with("add route 10.0.0.0/8: network is unreachable"),
-        "{text}"
-    );
+    ensure!(text.starts_with("add route 10.0.0.0/8: network is unreachable"), "{text}");
     ensure!(text.contains("(Nexthop has invalid gateway)"), "{text}");
     // The socket is as good as before.
-    let good = NewRoute::to("10.0.0.0/8".parse()?)
-        .via("192.168.100.1".parse()?)
-        .link(index);
+    let good = NewRoute::to("10.0.0.0/8".parse()?).via("192.168.100.1".parse()?).link(index);
     netlink.add_route(&good, Add::Exclusive)?;
     let twice = netlink.add_route(&good, Add::Exclusive);
-    ensure!(
-        twice.as_ref().is_err_and(|error| error.is(Errno::EEXIST)),
-        "{twice:?}"
-    );
+    ensure!(twice.as_ref().is_err_and(|error| error.is(Errno::EEXIST)), "{twice:?}");
     netlink.add_route(&good, Add::Replace)?;
     Ok(())
 }
@@ -389,23 +274,14 @@ fn there_and_back() -> Result<()> {
     ensure!(inside, "the work ran outside");
     let failed: Result<()> = namespace::with_netns(&other, || bail!("on purpose"));
     ensure!(failed.is_err());
-    ensure!(
-        namespace::same(&home, namespace::current()?)?,
-        "not back after an error"
-    );
+    ensure!(namespace::same(&home, namespace::current()?)?, "not back after an error");
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         namespace::with_netns(&other, || -> Result<()> { panic!("on purpose") })
     }));
     ensure!(caught.is_err());
-    ensure!(
-        namespace::same(&home, namespace::current()?)?,
-        "not back after a panic"
-    );
+    ensure!(namespace::same(&home, namespace::current()?)?, "not back after a panic");
     let file = namespace::open("/proc/self/status")?;
     let refused = namespace::enter(file);
-    ensure!(
-        refused.as_ref().is_err_and(|error| error.is(Errno::EINVAL)),
-        "{refused:?}"
-    );
+    ensure!(refused.as_ref().is_err_and(|error| error.is(Errno::EINVAL)), "{refused:?}");
     Ok(())
 }
