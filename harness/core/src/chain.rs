@@ -1,5 +1,9 @@
 //! A chain: the plugins of one network, in order (CNI spec, section 1, "Network configuration format").
 
+mod config;
+
+pub use config::{go_key, parse};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -11,5 +11,7 @@ pub mod finding;
 pub mod observe;
 pub mod plan;
 pub mod protocol;
+#[cfg(feature = "files")]
+pub mod scenario;
 pub mod source;
 pub mod verdict;

@@ -1,5 +1,9 @@
 //! Observations: what was seen of a pod, as one typed model for every witness and lane.
 
+mod printable;
+
+pub use printable::printable;
+
 use crate::cni::{ChainOutcome, PluginCall};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,7 @@ use crate::source::Source;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A bridge on every node of the scenario.
@@ -40,6 +41,10 @@ pub struct Network {
     pub config: Option<String>,
     /// The chain read from it; none where it could not be read (then there is a `PL6xx` finding) or exists already.
     pub chain: Option<Chain>,
+    /// Where each key of each plugin was written: `plugins/0/vlan` to its place. Empty where the configuration
+    /// came from a template, or is written in a form in which the places can't be told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Source>,
     /// Where it was written.
     pub source: Source,
 }
@@ -173,9 +178,9 @@ pub struct InterfaceExpectation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultExpectation {
-    /// Device of the IPv4 default route.
+    /// Device of the default route; empty where `count` is 0.
     pub dev: Wanted<String>,
-    /// How many IPv4 default routes there may be, all interfaces and the main table counted.
+    /// How many default routes of the family there may be, all interfaces and the main table counted.
     pub count: Wanted<usize>,
     /// Gateway, where it is to be compared.
     pub via: Option<Wanted<IpAddr>>,
@@ -191,8 +196,11 @@ pub struct PodExpectation {
     pub source: Source,
     /// Per interface.
     pub interfaces: Vec<InterfaceExpectation>,
-    /// The default route, where it is said.
+    /// The IPv4 default route, where it is said.
     pub default: Option<DefaultExpectation>,
+    /// The IPv6 default route, where it is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default6: Option<DefaultExpectation>,
 }
 
 /// The whole plan.

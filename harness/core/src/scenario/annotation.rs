@@ -1,0 +1,188 @@
+//! The annotation `k8s.v1.cni.cncf.io/networks`, in both of its forms
+//! (Multus, `pkg/k8sclient/k8sclient.go`, `parsePodNetworkAnnotation`).
+
+use super::names;
+use crate::plan::Attachment;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The annotation's key.
+pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
+
+/// Most attachments accepted for one pod.
+pub const MAX_ATTACHMENTS: usize = 64;
+
+/// One element of the JSON form. Keys that Multus does not know are refused: they would do nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Element {
+    name: String,
+    namespace: Option<String>,
+    interface: Option<String>,
+    #[serde(default)]
+    ips: Vec<String>,
+    mac: Option<String>,
+    #[serde(rename = "cni-args")]
+    cni_args: Option<Value>,
+    #[serde(default, rename = "default-route")]
+    default_route: Vec<String>,
+    #[serde(rename = "portMappings")]
+    port_mappings: Option<Value>,
+    bandwidth: Option<Value>,
+    #[serde(rename = "infiniband-guid")]
+    _infiniband_guid: Option<Value>,
+    #[serde(rename = "deviceID")]
+    _device: Option<Value>,
+    #[serde(rename = "ipam-claim-reference")]
+    _claim: Option<Value>,
+}
+
+/// Reads the annotation. An element without an interface name gets `net<N>`, N its position from 1: the default
+/// network counts as 0, named elements count too (upstream.md, section 4; Multus `getIfname`).
+///
+/// # Errors
+/// Every mistake found, each with the element's position (from 0) where it concerns one.
+pub fn parse(text: &str) -> Result<Vec<Attachment>, Vec<(Option<usize>, String)>> {
+    let elements = if text.contains(['[', '{', '"']) { from_json(text) } else { from_list(text) };
+    let elements = elements.map_err(|message| vec![(None, message)])?;
+    if elements.len() > MAX_ATTACHMENTS {
+        return Err(vec![(
+            None,
+            format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are accepted", elements.len()),
+        )]);
+    }
+    let mut errors = Vec::new();
+    let mut attachments: Vec<Attachment> = Vec::new();
+    for (index, element) in elements.into_iter().enumerate() {
+        match attachment(element, index) {
+            Ok(attachment) => {
+                if attachments.iter().any(|other| other.interface == attachment.interface) {
+                    errors.push((Some(index), format!("two attachments ask for interface `{}`", attachment.interface)));
+                }
+                attachments.push(attachment);
+            }
+            Err(found) => errors.extend(found.into_iter().map(|message| (Some(index), message))),
+        }
+    }
+    if errors.is_empty() { Ok(attachments) } else { Err(errors) }
+}
+
+fn from_json(text: &str) -> Result<Vec<Element>, String> {
+    serde_json::from_str::<Vec<Element>>(text).map_err(|error| {
+        let text = error.to_string();
+        match text.strip_prefix("unknown field ") {
+            Some(rest) => format!("a key that Multus does not know: {rest}"),
+            None => format!("not a JSON list of networks: {text}"),
+        }
+    })
+}
+
+/// `name`, `namespace/name`, `name@interface`, `namespace/name@interface`, joined by commas.
+fn from_list(text: &str) -> Result<Vec<Element>, String> {
+    text.split(',')
+        .map(str::trim)
+        .map(|item| {
+            let (rest, interface) = match item.split_once('@') {
+                Some((rest, interface)) => (rest, Some(interface.to_owned())),
+                None => (item, None),
+            };
+            let (namespace, name) = match rest.split_once('/') {
+                Some((namespace, name)) => (Some(namespace.to_owned()), name),
+                None => (None, rest),
+            };
+            if name.is_empty() {
+                return Err("an element without a name".to_owned());
+            }
+            Ok(Element {
+                name: name.to_owned(),
+                namespace,
+                interface,
+                ips: Vec::new(),
+                mac: None,
+                cni_args: None,
+                default_route: Vec::new(),
+                port_mappings: None,
+                bandwidth: None,
+                _infiniband_guid: None,
+                _device: None,
+                _claim: None,
+            })
+        })
+        .collect()
+}
+
+fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut note = |result: Result<(), String>| {
+        if let Err(error) = result {
+            errors.push(error);
+        }
+    };
+    note(names::label(&element.name));
+    if let Some(namespace) = &element.namespace {
+        note(names::label(namespace));
+    }
+    let interface = element.interface.unwrap_or_else(|| format!("net{}", index + 1));
+    note(names::interface(&interface));
+    if interface == "lo" || interface == "eth0" {
+        note(Err(format!("interface `{interface}` belongs to the pod itself or to the default network")));
+    }
+    for ip in &element.ips {
+        let bare = ip.split_once('/').map_or_else(|| names::ip(ip).map(|_| ()), |_| names::pod_address(ip).map(|_| ()));
+        note(bare);
+    }
+    let mac = element.mac.map(|mac| names::mac(&mac));
+    if let Some(Err(error)) = &mac {
+        note(Err(error.clone()));
+    }
+    let mut default_route = Vec::new();
+    for gateway in &element.default_route {
+        match names::ip(gateway) {
+            Ok(ip) => default_route.push(ip),
+            Err(error) => note(Err(error)),
+        }
+    }
+    if let Some(ports) = &element.port_mappings {
+        note(port_mappings(ports));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(Attachment {
+        network: element.name,
+        namespace: element.namespace,
+        interface,
+        ips: element.ips,
+        mac: mac.and_then(Result::ok),
+        cni_args: element.cni_args,
+        default_route,
+        port_mappings: element.port_mappings,
+        bandwidth: element.bandwidth,
+    })
+}
+
+/// Ports from 1 to 65535, protocol `tcp`, `udp` or `sctp`, no host port twice.
+fn port_mappings(value: &Value) -> Result<(), String> {
+    let list = value.as_array().ok_or("`portMappings` is not a list")?;
+    let mut seen = Vec::new();
+    for item in list {
+        let port = |key: &str| match item.get(key).and_then(Value::as_u64) {
+            Some(port @ 1..=65535) => Ok(port),
+            _ => {
+                Err(format!("`{key}` must be a port from 1 to 65535, and is {}", item.get(key).unwrap_or(&Value::Null)))
+            }
+        };
+        let host = port("hostPort")?;
+        port("containerPort")?;
+        let protocol = item.get("protocol").and_then(Value::as_str).unwrap_or("tcp").to_ascii_lowercase();
+        if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
+            return Err(format!("protocol `{protocol}` has no ports"));
+        }
+        let place = (host, protocol, item.get("hostIP").cloned());
+        if seen.contains(&place) {
+            return Err(format!("host port {host} is mapped twice"));
+        }
+        seen.push(place);
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! Expectations: the `expect` part of a scenario file, made into typed facts that know their place.
+
+use super::error::{InputError, did_you_mean};
+use super::file::{DefaultFile, InterfaceFile, PodFile, RouteFile, RouteLists};
+use super::names;
+use super::strict::{self, At, ListOr};
+use crate::plan::{
+    DefaultExpectation, InterfaceExpectation, Pod, PodExpectation, Wanted, WantedGateway, WantedList, WantedRoute,
+};
+use crate::source::Source;
+use ipnet::IpNet;
+
+/// Link kinds that rtnetlink knows and plugins make; `physical` is a link without a kind.
+const KINDS: [&str; 14] = [
+    "macvlan", "ipvlan", "veth", "bridge", "vlan", "vrf", "dummy", "bond", "vxlan", "tun", "ifb", "macvtap", "netkit",
+    "physical",
+];
+
+/// Reads what is wanted of one pod.
+pub(super) struct Reader<'a> {
+    file: &'a str,
+    errors: Vec<InputError>,
+    claims: usize,
+    absences: Vec<Source>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader for one pod's part of a file.
+    pub fn new(file: &'a str) -> Self {
+        Self { file, errors: Vec::new(), claims: 0, absences: Vec::new() }
+    }
+
+    /// Reads it all, and gives every mistake found.
+    pub fn pod(
+        mut self,
+        name: &At<String>,
+        pod: &At<PodFile>,
+        pods: &[Pod],
+    ) -> Result<PodExpectation, Vec<InputError>> {
+        let field = format!("expect.{}", name.value);
+        let source = strict::source(self.file, name);
+        if !pods.iter().any(|known| known.name == name.value) {
+            let error =
+                InputError::new(source.clone(), &field, format!("there is no pod `{}` in this scenario", name.value));
+            self.errors.push(match did_you_mean(&name.value, pods.iter().map(|pod| pod.name.as_str())) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error,
+            });
+        }
+        let mut interfaces = Vec::new();
+        for (ifname, wanted) in &pod.value.interfaces.0 {
+            let field = format!("{field}.interfaces.{}", ifname.value);
+            self.check(ifname, &field, names::interface(&ifname.value));
+            let wanted = self.interface(ifname, wanted, &field);
+            interfaces.push(wanted);
+        }
+        for (ifname, lists) in &pod.value.routes.0 {
+            let field = format!("{field}.routes.{}", ifname.value);
+            self.check(ifname, &field, names::interface(&ifname.value));
+            let (routes, absent) = self.routes(lists, &field);
+            let index = interfaces
+                .iter()
+                .position(|known: &InterfaceExpectation| known.name == ifname.value)
+                .unwrap_or_else(|| {
+                    interfaces.push(empty(&ifname.value, strict::source(self.file, ifname)));
+                    interfaces.len() - 1
+                });
+            let interface = &mut interfaces[index];
+            if interface.absent {
+                self.errors.push(InputError::new(
+                    strict::source(self.file, ifname),
+                    &field,
+                    "routes of an interface that must be absent",
+                ));
+            }
+            interface.routes = routes;
+            interface.absent_routes = absent;
+        }
+        let default =
+            pod.value.default.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default"), false));
+        let default6 =
+            pod.value.default6.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default6"), true));
+        if self.claims == 0 {
+            for source in std::mem::take(&mut self.absences) {
+                self.errors.push(
+                    InputError::new(source, &field, "an absence with nothing that must be there beside it")
+                        .help("an empty observation would satisfy it: add something that this pod must have"),
+                );
+            }
+        }
+        if self.errors.is_empty() {
+            Ok(PodExpectation { pod: name.value.clone(), source, interfaces, default, default6 })
+        } else {
+            Err(self.errors)
+        }
+    }
+
+    /// Notes an error at a value's place.
+    fn check<T, V>(&mut self, at: &At<V>, field: &str, result: Result<T, String>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.errors.push(InputError::new(strict::source(self.file, at), field, message));
+                None
+            }
+        }
+    }
+
+    /// A value that is wanted as it is written.
+    fn wanted<T: Clone>(&mut self, value: Option<&At<T>>) -> Option<Wanted<T>> {
+        value.map(|value| {
+            self.claims += 1;
+            Wanted { value: value.value.clone(), source: strict::source(self.file, value) }
+        })
+    }
+
+    fn choice(&mut self, value: Option<&At<String>>, field: &str, choices: &[&str]) -> Option<Wanted<String>> {
+        let value = value?;
+        let fits = if choices.contains(&value.value.as_str()) {
+            Ok(())
+        } else {
+            let near = did_you_mean(&value.value, choices.iter().copied());
+            Err(near.map_or_else(
+                || format!("`{}` is none of {}", value.value, choices.join(", ")),
+                |near| format!("`{}` is not known; did you mean `{near}`?", value.value),
+            ))
+        };
+        self.check(value, field, fits)?;
+        self.wanted(Some(value))
+    }
+
+    fn interface(&mut self, name: &At<String>, wanted: &At<InterfaceFile>, field: &str) -> InterfaceExpectation {
+        let source = strict::source(self.file, name);
+        let InterfaceFile { absent, kind, parent, state, mtu, mac, addresses } = &wanted.value;
+        let mut interface = empty(&name.value, source.clone());
+        let says_more = kind.is_some()
+            || parent.is_some()
+            || state.is_some()
+            || mtu.is_some()
+            || mac.is_some()
+            || addresses.is_some();
+        if absent.as_ref().is_some_and(|absent| absent.value) {
+            interface.absent = true;
+            self.absences.push(source.clone());
+            if says_more {
+                self.errors.push(InputError::new(source, field, "is said to be absent, and something is wanted of it"));
+            }
+            return interface;
+        }
+        // That it is there is a claim by itself.
+        self.claims += 1;
+        interface.kind = self.choice(kind.as_ref(), &format!("{field}.kind"), &KINDS);
+        interface.state = self.choice(state.as_ref(), &format!("{field}.state"), &["up", "down"]);
+        if let Some(parent) = parent {
+            self.check(parent, &format!("{field}.parent"), names::interface(&parent.value));
+        }
+        interface.parent = self.wanted(parent.as_ref());
+        interface.mtu = self.wanted(mtu.as_ref());
+        if let Some(mac) = mac {
+            let value = self.check(mac, &format!("{field}.mac"), names::mac(&mac.value));
+            interface.mac = value.map(|value| Wanted { value, source: strict::source(self.file, mac) });
+            self.claims += 1;
+        }
+        let field = format!("{field}.addresses");
+        match addresses.as_ref().map(|at| (at, &at.value)) {
+            None => {}
+            Some((at, ListOr::List(items))) => {
+                interface.addresses = Some(self.addresses(at, items, true, &field));
+            }
+            Some((at, ListOr::Map(lists))) => {
+                if let Some(items) = &lists.at_least {
+                    self.not_empty(at, items.is_empty(), &field);
+                    interface.addresses = Some(self.addresses(at, items, false, &format!("{field}.atLeast")));
+                }
+                interface.absent_addresses = self.absent(&lists.absent, &format!("{field}.absent"), names::address);
+            }
+        }
+        interface
+    }
+
+    fn not_empty<T>(&mut self, at: &At<T>, is_empty: bool, field: &str) {
+        if is_empty {
+            self.errors.push(InputError::new(
+                strict::source(self.file, at),
+                field,
+                "`atLeast` nothing is always there; leave it out",
+            ));
+        }
+    }
+
+    fn addresses<T>(&mut self, at: &At<T>, items: &[At<String>], exact: bool, field: &str) -> WantedList<IpNet> {
+        let source = strict::source(self.file, at);
+        let mut list = WantedList { exact, items: Vec::new(), source };
+        for (index, item) in items.iter().enumerate() {
+            let field = format!("{field}[{index}]");
+            if let Some(value) = self.check(item, &field, names::pod_address(&item.value)) {
+                self.push(&mut list, item, value, &field);
+            }
+        }
+        list
+    }
+
+    fn push<T: PartialEq>(&mut self, list: &mut WantedList<T>, item: &At<impl Sized>, value: T, field: &str) {
+        let source = strict::source(self.file, item);
+        if let Some(first) = list.items.iter().find(|other| other.value == value) {
+            let message = format!("is wanted twice; first in line {}", first.source.line);
+            self.errors.push(InputError::new(source, field, message));
+            return;
+        }
+        self.claims += 1;
+        list.items.push(Wanted { value, source });
+    }
+
+    fn absent(
+        &mut self,
+        items: &[At<String>],
+        field: &str,
+        parse: fn(&str) -> Result<IpNet, String>,
+    ) -> Vec<Wanted<IpNet>> {
+        let mut absent = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            if let Some(value) = self.check(item, &format!("{field}[{index}]"), parse(&item.value)) {
+                let source = strict::source(self.file, item);
+                self.absences.push(source.clone());
+                absent.push(Wanted { value, source });
+            }
+        }
+        absent
+    }
+
+    #[expect(clippy::type_complexity, reason = "the two lists that an interface expectation takes")]
+    fn routes(
+        &mut self,
+        lists: &At<ListOr<At<RouteFile>, RouteLists>>,
+        field: &str,
+    ) -> (Option<WantedList<WantedRoute>>, Vec<Wanted<IpNet>>) {
+        let source = strict::source(self.file, lists);
+        let (items, exact, absent): (&[At<RouteFile>], bool, &[At<String>]) = match &lists.value {
+            ListOr::List(items) => (items, true, &[]),
+            ListOr::Map(map) => match &map.at_least {
+                Some(items) => {
+                    self.not_empty(lists, items.is_empty(), field);
+                    (items, false, &map.absent)
+                }
+                None => return (None, self.absent(&map.absent, &format!("{field}.absent"), names::network)),
+            },
+        };
+        let mut list = WantedList { exact, items: Vec::new(), source };
+        for (index, item) in items.iter().enumerate() {
+            let field = if exact { format!("{field}[{index}]") } else { format!("{field}.atLeast[{index}]") };
+            if let Some(value) = self.route(&item.value, &field) {
+                self.push(&mut list, item, value, &field);
+            }
+        }
+        (Some(list), self.absent(absent, &format!("{field}.absent"), names::network))
+    }
+
+    fn route(&mut self, route: &RouteFile, field: &str) -> Option<WantedRoute> {
+        let to = self.check(&route.to, &format!("{field}.to"), names::network(&route.to.value));
+        let via = match &route.via {
+            None => Some(None),
+            Some(via) if via.value == "none" => Some(Some(WantedGateway::None)),
+            Some(via) => {
+                let parsed = names::ip(&via.value).map_err(|error| format!("{error}; `none` means on-link"));
+                self.check(via, &format!("{field}.via"), parsed).map(|ip| Some(WantedGateway::Address(ip)))
+            }
+        };
+        let scope = self.scope(route.scope.as_ref(), &format!("{field}.scope"));
+        let src = match &route.src {
+            None => Some(None),
+            Some(src) => self.check(src, &format!("{field}.src"), names::ip(&src.value)).map(Some),
+        };
+        if let Some(table) = &route.table
+            && matches!(table.value, 0 | 255)
+        {
+            let message = format!("table {} is none that routes are judged in", table.value);
+            self.errors.push(InputError::new(strict::source(self.file, table), format!("{field}.table"), message));
+        }
+        let (to, via, src) = (to?, via?, src?);
+        for (what, at, address) in [
+            (
+                "via",
+                route.via.as_ref(),
+                match via {
+                    Some(WantedGateway::Address(address)) => Some(address),
+                    _ => None,
+                },
+            ),
+            ("src", route.src.as_ref(), src),
+        ] {
+            if let (Some(at), Some(address)) = (at, address)
+                && address.is_ipv4() != to.addr().is_ipv4()
+                // RFC 5549: an IPv4 route may have an IPv6 gateway.
+                && !(what == "via" && address.is_ipv6())
+            {
+                let message = format!("`{address}` is of another family than `{to}`");
+                self.errors.push(InputError::new(strict::source(self.file, at), format!("{field}.{what}"), message));
+            }
+        }
+        Some(WantedRoute {
+            to,
+            via,
+            scope,
+            src,
+            table: route.table.as_ref().map(|table| table.value),
+            metric: route.metric.as_ref().map(|metric| metric.value),
+        })
+    }
+
+    fn scope(&mut self, scope: Option<&At<String>>, field: &str) -> Option<String> {
+        let scope = scope?;
+        let fits = if ["global", "link", "host"].contains(&scope.value.as_str()) {
+            Ok(scope.value.clone())
+        } else {
+            Err(format!("`{}` is none of global, link, host", scope.value))
+        };
+        self.check(scope, field, fits)
+    }
+
+    fn default(&mut self, wanted: &At<DefaultFile>, field: &str, v6: bool) -> Option<DefaultExpectation> {
+        let source = strict::source(self.file, wanted);
+        let count = match &wanted.value.count {
+            Some(count) => Wanted { value: count.value, source: strict::source(self.file, count) },
+            None => Wanted { value: 1, source: source.clone() },
+        };
+        let dev = match &wanted.value.dev {
+            Some(dev) => {
+                self.check(dev, &format!("{field}.dev"), names::interface(&dev.value))?;
+                Wanted { value: dev.value.clone(), source: strict::source(self.file, dev) }
+            }
+            None if count.value == 0 => Wanted { value: String::new(), source: source.clone() },
+            None => {
+                self.errors.push(InputError::new(source, field, "`dev` is missing; only `count: 0` does without"));
+                return None;
+            }
+        };
+        if count.value == 0 {
+            self.absences.push(source);
+        } else {
+            self.claims += 1;
+        }
+        let via = match &wanted.value.via {
+            None => None,
+            Some(via) => {
+                let parsed = names::ip(&via.value).and_then(|ip| {
+                    if ip.is_ipv6() == v6 { Ok(ip) } else { Err(format!("`{ip}` is of the wrong family")) }
+                });
+                let value = self.check(via, &format!("{field}.via"), parsed)?;
+                Some(Wanted { value, source: strict::source(self.file, via) })
+            }
+        };
+        Some(DefaultExpectation { dev, count, via })
+    }
+}
+
+fn empty(name: &str, source: Source) -> InterfaceExpectation {
+    InterfaceExpectation {
+        name: name.to_owned(),
+        source,
+        absent: false,
+        kind: None,
+        parent: None,
+        state: None,
+        mtu: None,
+        mac: None,
+        addresses: None,
+        routes: None,
+        absent_routes: Vec::new(),
+        absent_addresses: Vec::new(),
+    }
+}

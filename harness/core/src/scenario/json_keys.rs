@@ -1,0 +1,139 @@
+//! Where the keys of a configuration stand in the user's file: the JSON text inside a YAML scalar,
+//! read once more with lines and columns, so that a finding can point at the very line.
+
+use super::node::{Node, Place};
+use std::collections::BTreeMap;
+
+/// The places of all keys of the JSON text in a scalar: `plugins/0/ipam/type` to its line and column.
+/// Empty where the text in the file is not the text of the value (a double-quoted scalar with escapes).
+pub(super) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
+    let mut found = BTreeMap::new();
+    let Some(value) = scalar.text() else {
+        return found;
+    };
+    let mut cursor =
+        Cursor { rest: text.chars().collect(), at: 0, place: Place { line: 1, column: 1 }, end: scalar.end };
+    while cursor.place < scalar.at {
+        if cursor.step().is_none() {
+            return found;
+        }
+    }
+    // To the opening brace: past the quote, or past the head of a block scalar.
+    while cursor.peek().is_some_and(|c| c != '{') {
+        cursor.step();
+    }
+    if serde_json::from_str::<serde_json::Value>(value).is_err() || cursor.object("", &mut found, 0).is_none() {
+        found.clear();
+    }
+    found
+}
+
+struct Cursor {
+    rest: Vec<char>,
+    at: usize,
+    place: Place,
+    end: Place,
+}
+
+impl Cursor {
+    fn peek(&self) -> Option<char> {
+        if self.place >= self.end { None } else { self.rest.get(self.at).copied() }
+    }
+
+    fn step(&mut self) -> Option<char> {
+        let c = self.rest.get(self.at).copied()?;
+        self.at += 1;
+        if c == '\n' {
+            self.place = Place { line: self.place.line + 1, column: 1 };
+        } else {
+            self.place.column += 1;
+        }
+        Some(c)
+    }
+
+    fn space(&mut self) {
+        while self.peek().is_some_and(char::is_whitespace) {
+            self.step();
+        }
+    }
+
+    fn take(&mut self, wanted: char) -> Option<()> {
+        self.space();
+        (self.peek()? == wanted).then(|| self.step()).flatten().map(|_| ())
+    }
+
+    /// A string; escapes are kept as written, which is enough to tell keys apart.
+    fn string(&mut self) -> Option<String> {
+        self.take('"')?;
+        let mut text = String::new();
+        loop {
+            match self.peek()? {
+                '"' => {
+                    self.step();
+                    return Some(text);
+                }
+                '\\' => {
+                    text.push(self.step()?);
+                    text.push(self.step()?);
+                }
+                _ => text.push(self.step()?),
+            }
+        }
+    }
+
+    fn value(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+        self.space();
+        match self.peek()? {
+            '{' => self.object(path, found, depth + 1),
+            '[' => self.list(path, found, depth + 1),
+            '"' => self.string().map(|_| ()),
+            _ => {
+                while self.peek().is_some_and(|c| !matches!(c, ',' | '}' | ']') && !c.is_whitespace()) {
+                    self.step();
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn object(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+        if depth > super::kube_yaml::MAX_DEPTH {
+            return None;
+        }
+        self.take('{')?;
+        loop {
+            self.space();
+            match self.peek()? {
+                '}' => return self.take('}'),
+                ',' => self.take(',')?,
+                _ => {
+                    let place = self.place;
+                    let key = self.string()?;
+                    let path = if path.is_empty() { key } else { format!("{path}/{key}") };
+                    found.insert(path.clone(), place);
+                    self.take(':')?;
+                    self.value(&path, found, depth)?;
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+        if depth > super::kube_yaml::MAX_DEPTH {
+            return None;
+        }
+        self.take('[')?;
+        let mut index = 0;
+        loop {
+            self.space();
+            match self.peek()? {
+                ']' => return self.take(']'),
+                ',' => {
+                    self.take(',')?;
+                    index += 1;
+                }
+                _ => self.value(&format!("{path}/{index}"), found, depth)?,
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! From a scenario file, with all files that it names, to a [`Plan`].
+
+use super::error::{InputError, did_you_mean};
+use super::expect::Reader;
+use super::file::{API_VERSION, Entry, KIND, ScenarioFile, TopologyFile};
+use super::kube_yaml;
+use super::loader::{self, Loader};
+use super::names;
+use super::objects::{self, Object};
+use super::strict::{self, At, Pairs};
+use super::{template, values};
+use crate::plan::{Bridge, Network, Plan, Pod, Topology};
+use crate::source::Source;
+
+/// Reads a scenario: the file at `path`, the manifests and templates that it names.
+///
+/// # Errors
+/// Every mistake found, each with file, line, column and field. A mistake in the form of the file itself
+/// (not YAML, an unknown field) is told alone, since nothing after it can be trusted.
+pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputError>> {
+    let whole = Source { file: path.to_owned(), line: 0, column: 0 };
+    let text = loader::text(loader, path, &whole, "").map_err(|error| vec![error])?;
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Err(vec![InputError::file(path, "empty: no scenario in it")]);
+    }
+    let file: ScenarioFile = strict::read(path, &text).map_err(|error| vec![error])?;
+    let mut load = Load { path, loader, errors: Vec::new() };
+    let plan = load.plan(&file);
+    if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
+}
+
+/// Refuses two scenarios of one name: reports, evidence folders and test names go by it.
+#[must_use]
+pub fn same_names(plans: &[Plan]) -> Vec<InputError> {
+    let mut errors = Vec::new();
+    for (index, plan) in plans.iter().enumerate() {
+        if let Some(first) = plans[..index].iter().find(|other| other.name == plan.name) {
+            let message = format!("scenario `{}` is there twice; first in {}", plan.name, first.file);
+            errors.push(InputError::new(
+                Source { file: plan.file.clone(), line: 0, column: 0 },
+                "metadata.name",
+                message,
+            ));
+        }
+    }
+    errors
+}
+
+struct Load<'a> {
+    path: &'a str,
+    loader: &'a dyn Loader,
+    errors: Vec<InputError>,
+}
+
+impl Load<'_> {
+    fn fail<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+        self.errors.push(InputError::new(strict::source(self.path, at), field, message));
+    }
+
+    fn plan(&mut self, file: &ScenarioFile) -> Plan {
+        if file.api_version.value != API_VERSION {
+            self.fail(
+                &file.api_version,
+                "apiVersion",
+                format!("`{}` is not understood; `{API_VERSION}` is", file.api_version.value),
+            );
+        }
+        if file.kind.value != KIND {
+            self.fail(&file.kind, "kind", format!("`{}` is not understood; `{KIND}` is", file.kind.value));
+        }
+        if let Err(message) = names::scenario(&file.metadata.name.value) {
+            self.fail(&file.metadata.name, "metadata.name", message);
+        }
+        for (index, row) in file.metadata.rows.iter().enumerate() {
+            if !(row.value.len() == 3
+                && row.value.starts_with('R')
+                && row.value[1..].bytes().all(|b| b.is_ascii_digit()))
+            {
+                self.fail(row, &format!("metadata.rows[{index}]"), format!("`{}` is no row such as R01", row.value));
+            }
+        }
+        let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
+        for (field, items) in [("requires", &file.requires), ("lanes", &file.lanes)] {
+            for (index, item) in items.iter().enumerate() {
+                if let Err(message) = names::label(&item.value) {
+                    self.fail(item, &format!("{field}[{index}]"), message);
+                }
+            }
+        }
+        let topology = self.topology(&file.topology);
+        let mut networks = Vec::new();
+        for (index, entry) in file.networks.iter().enumerate() {
+            networks.extend(self.networks(entry, &format!("networks[{index}]")));
+        }
+        let mut pods = Vec::new();
+        for (index, entry) in file.pods.iter().enumerate() {
+            pods.extend(self.pods(entry, &format!("pods[{index}]")));
+        }
+        if file.pods.is_empty() {
+            self.errors.push(InputError::file(self.path, "no pods: there is nothing to look at"));
+        }
+        self.relations(&networks, &pods, file.networks.len() + file.pods.len());
+        let mut expect = Vec::new();
+        // A pod that could not be read would only raise a second complaint about its name.
+        if self.errors.iter().all(|error| !error.field.starts_with("pods[") && error.source_at.file == self.path) {
+            for (name, wanted) in &file.expect.0 {
+                match Reader::new(self.path).pod(name, wanted, &pods) {
+                    Ok(wanted) => expect.push(wanted),
+                    Err(errors) => self.errors.extend(errors),
+                }
+            }
+        }
+        Plan {
+            name: file.metadata.name.value.clone(),
+            summary: file.metadata.summary.clone(),
+            file: self.path.to_owned(),
+            rows: words(&file.metadata.rows),
+            requires: words(&file.requires),
+            lanes: words(&file.lanes),
+            topology,
+            networks,
+            pods,
+            expect,
+        }
+    }
+
+    fn topology(&mut self, file: &TopologyFile) -> Topology {
+        let mut bridges: Vec<Bridge> = Vec::new();
+        for (index, bridge) in file.bridges.iter().enumerate() {
+            let field = format!("topology.bridges[{index}]");
+            if let Err(message) = names::interface(&bridge.name.value) {
+                self.fail(&bridge.name, &format!("{field}.name"), message);
+            }
+            if bridges.iter().any(|other| other.name == bridge.name.value) {
+                self.fail(
+                    &bridge.name,
+                    &format!("{field}.name"),
+                    format!("bridge `{}` is there twice", bridge.name.value),
+                );
+            }
+            let mut addresses = Vec::new();
+            for (at, address) in bridge.addresses.iter().enumerate() {
+                match names::pod_address(&address.value) {
+                    Ok(net) => addresses.push(net),
+                    Err(message) => self.fail(address, &format!("{field}.addresses[{at}]"), message),
+                }
+            }
+            bridges.push(Bridge { name: bridge.name.value.clone(), addresses });
+        }
+        Topology { bridges }
+    }
+
+    fn networks(&mut self, entry: &At<Entry>, field: &str) -> Vec<Network> {
+        let Some(existing) = &entry.value.existing else {
+            return self.objects(entry, field, "NetworkAttachmentDefinition", objects::network);
+        };
+        if entry.value.manifest.is_some() || entry.value.template.is_some() || entry.value.values.is_some() {
+            self.fail(entry, field, "`existing` stands alone, or with `namespace`");
+        }
+        if let Err(message) = names::label(&existing.value) {
+            self.fail(existing, &format!("{field}.existing"), message);
+        }
+        vec![Network {
+            name: existing.value.clone(),
+            namespace: entry.value.namespace.as_ref().map(|namespace| namespace.value.clone()),
+            manifest: None,
+            config: None,
+            chain: None,
+            keys: std::collections::BTreeMap::new(),
+            source: strict::source(self.path, existing),
+        }]
+    }
+
+    fn pods(&mut self, entry: &At<Entry>, field: &str) -> Vec<Pod> {
+        if let Some(existing) = &entry.value.existing {
+            self.fail(existing, &format!("{field}.existing"), "a pod is always made by its scenario");
+            return Vec::new();
+        }
+        self.objects(entry, field, "Pod", objects::pod)
+    }
+
+    /// Reads the objects of an entry: all documents of a manifest, or of what a template gives.
+    fn objects<T>(
+        &mut self,
+        entry: &At<Entry>,
+        field: &str,
+        kind: &str,
+        read: fn(&Object<'_>) -> Result<T, Vec<InputError>>,
+    ) -> Vec<T> {
+        if let Some(namespace) = &entry.value.namespace {
+            self.fail(
+                namespace,
+                &format!("{field}.namespace"),
+                "goes with `existing` alone; other objects say theirs themselves",
+            );
+        }
+        let at = strict::source(self.path, entry);
+        let (file, text, from_template) = match (&entry.value.manifest, &entry.value.template) {
+            (Some(manifest), None) => {
+                if let Some(values) = &entry.value.values {
+                    let at = values.0.first().map_or_else(|| at.clone(), |(name, _)| strict::source(self.path, name));
+                    self.errors.push(InputError::new(
+                        at,
+                        format!("{field}.values"),
+                        "values go with `template`; a manifest is taken as it is",
+                    ));
+                }
+                let file = loader::beside(self.path, &manifest.value);
+                let asked = strict::source(self.path, manifest);
+                match loader::text(self.loader, &file, &asked, &format!("{field}.manifest")) {
+                    Ok(text) => (file, text, false),
+                    Err(error) => {
+                        self.errors.push(error);
+                        return Vec::new();
+                    }
+                }
+            }
+            (None, Some(name)) => match self.rendered(name, entry, field) {
+                Ok((file, text)) => (file, text, true),
+                Err(errors) => {
+                    self.errors.extend(errors);
+                    return Vec::new();
+                }
+            },
+            _ => {
+                self.fail(entry, field, "one of `manifest`, `template` and (for networks) `existing` is wanted");
+                return Vec::new();
+            }
+        };
+        let documents = match kube_yaml::read(&file, &text) {
+            Ok(documents) => documents,
+            Err(error) if from_template => {
+                let message = format!("the template {file} gives what is no YAML: {}", error.message);
+                self.errors.push(InputError::new(at, field, message));
+                return Vec::new();
+            }
+            Err(error) => {
+                self.errors.push(error);
+                return Vec::new();
+            }
+        };
+        if documents.is_empty() {
+            self.errors.push(InputError::file(&file, format!("empty: a {kind} is wanted")));
+        }
+        let mut found = Vec::new();
+        for node in &documents {
+            let object = Object {
+                node,
+                file: &file,
+                text: (!from_template).then_some(&text),
+                entry: from_template.then_some(&at),
+            };
+            match read(&object) {
+                Ok(value) => found.push(value),
+                Err(errors) => self.errors.extend(errors),
+            }
+        }
+        found
+    }
+
+    fn rendered(&self, name: &At<String>, entry: &At<Entry>, field: &str) -> Result<(String, String), Vec<InputError>> {
+        let at = strict::source(self.path, name);
+        let one = |error| vec![error];
+        let (place, text) =
+            loader::template(self.loader, self.path, &name.value, &at, &format!("{field}.template")).map_err(one)?;
+        let (declaration, body, first_line) = values::split(&place, &text).map_err(one)?;
+        let none = Pairs::default();
+        let given = entry.value.values.as_ref().unwrap_or(&none);
+        let checked = declaration.check(given, self.path, &at, &format!("{field}.values"))?;
+        let declared: Vec<&str> = declaration.names().collect();
+        let body = template::render(&place, body, first_line, &declared, &checked).map_err(one)?;
+        Ok((place, body))
+    }
+
+    /// What must hold between the objects: names are unique, and every network that a pod names is there.
+    fn relations(&mut self, networks: &[Network], pods: &[Pod], entries: usize) {
+        for (index, network) in networks.iter().enumerate() {
+            if networks[..index].iter().any(|other| other.name == network.name && other.namespace == network.namespace)
+            {
+                let message = format!("network `{}` is there twice", network.name);
+                self.errors.push(InputError::new(network.source.clone(), "metadata.name", message));
+            }
+        }
+        for (index, pod) in pods.iter().enumerate() {
+            if pods[..index].iter().any(|other| other.name == pod.name) {
+                self.errors.push(InputError::new(
+                    pod.source.clone(),
+                    "metadata.name",
+                    format!("pod `{}` is there twice", pod.name),
+                ));
+            }
+        }
+        // Objects that could not be read are missing here; then their names can't be looked up.
+        if !self.errors.is_empty() && networks.len() + pods.len() < entries {
+            return;
+        }
+        for pod in pods {
+            for attachment in &pod.attachments {
+                let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
+                if networks
+                    .iter()
+                    .any(|network| network.name == attachment.network && network.namespace.as_ref() == namespace)
+                {
+                    continue;
+                }
+                let field = format!("metadata.annotations[{}]", super::annotation::NETWORKS);
+                let whole = namespace.map_or_else(
+                    || attachment.network.clone(),
+                    |namespace| format!("{namespace}/{}", attachment.network),
+                );
+                let error = InputError::new(
+                    pod.source.clone(),
+                    field,
+                    format!("pod `{}` names network `{whole}`, which this scenario does not have", pod.name),
+                );
+                let elsewhere = networks.iter().find(|network| network.name == attachment.network);
+                self.errors.push(match elsewhere {
+                    Some(network) => error.help(match &network.namespace {
+                        Some(namespace) => format!("there is one in namespace `{namespace}`"),
+                        None => "there is one without a namespace; say the same in both".to_owned(),
+                    }),
+                    None => {
+                        match did_you_mean(&attachment.network, networks.iter().map(|network| network.name.as_str())) {
+                            Some(near) => error.help(format!("did you mean `{near}`?")),
+                            None => {
+                                error.help("add it under `networks`; where it is there already, as `existing: NAME`")
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How file contents are handed in: core itself reads no files.
+
+use super::error::InputError;
+use crate::source::Source;
+
+/// Longest file accepted, in bytes: Kubernetes itself takes objects of about 1.5 MiB at most.
+/// A [`Loader`] need not read further than one byte more.
+pub const MAX_FILE_BYTES: usize = 1024 * 1024;
+
+/// Why a file could not be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadError {
+    /// There is no file of that name.
+    NotFound,
+    /// There is something, but it can't or may not be read: a folder, no permission,
+    /// a link that leads out of the suite. The text is shown to the user.
+    Refused(String),
+}
+
+/// Gives the contents of files by the path that a user wrote, joined to the folder of the file that names it.
+pub trait Loader {
+    /// Reads a file: at most [`MAX_FILE_BYTES`] + 1 bytes of it.
+    ///
+    /// # Errors
+    /// [`LoadError`], when it is not there or must not be read.
+    fn read(&self, path: &str) -> Result<Vec<u8>, LoadError>;
+}
+
+impl<F: Fn(&str) -> Result<Vec<u8>, LoadError>> Loader for F {
+    fn read(&self, path: &str) -> Result<Vec<u8>, LoadError> {
+        self(path)
+    }
+}
+
+/// Reads a file as text: within the size limit, UTF-8, without a byte order mark.
+/// `at` and `field` say who asked for it, for the error.
+pub(super) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
+    let bytes = loader.read(path).map_err(|error| {
+        let why = match error {
+            LoadError::NotFound => "no such file".to_owned(),
+            LoadError::Refused(why) => why,
+        };
+        InputError::new(at.clone(), field, format!("cannot read `{path}`: {why}"))
+    })?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(InputError::file(path, format!("larger than {MAX_FILE_BYTES} bytes")));
+    }
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        return Err(InputError::file(path, "begins with a byte order mark").help("save it as UTF-8 without one"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = &error.as_bytes()[..valid];
+        let line = before.split(|byte| *byte == b'\n').count();
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+        InputError::new(Source { file: path.to_owned(), line, column }, "", "not UTF-8")
+    })
+}
+
+/// Joins a path written in `file` to that file's folder, without looking at any file system.
+pub(super) fn beside(file: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    match file.rfind('/') {
+        Some(end) => format!("{}/{path}", &file[..end]),
+        None => path.to_owned(),
+    }
+}
+
+/// The places where a template named in `file` is looked for: beside the file when the name starts with `./`
+/// or `../`, else in a folder `templates` there or in one of eight folders above.
+pub(super) fn template_places(file: &str, name: &str) -> Vec<String> {
+    if name.starts_with("./") || name.starts_with("../") || name.starts_with('/') {
+        return vec![beside(file, name)];
+    }
+    let mut up = String::new();
+    let mut places = Vec::new();
+    for _ in 0..=8 {
+        places.push(beside(file, &format!("{up}templates/{name}")));
+        up.push_str("../");
+    }
+    places
+}
+
+/// Finds and reads a template. Gives the place where it was found, and its text.
+pub(super) fn template(
+    loader: &dyn Loader,
+    file: &str,
+    name: &str,
+    at: &Source,
+    field: &str,
+) -> Result<(String, String), InputError> {
+    let places = template_places(file, name);
+    for place in &places {
+        if loader.read(place) != Err(LoadError::NotFound) {
+            return Ok((place.clone(), text(loader, place, at, field)?));
+        }
+    }
+    Err(InputError::new(at.clone(), field, format!("no template `{name}`")).help(match places.as_slice() {
+        [one] => format!("looked for {one}"),
+        _ => format!("looked in a folder `templates` beside {file} and in the folders above"),
+    }))
+}

@@ -1,0 +1,142 @@
+//! Rules for names and numbers that a scenario writes in its own fields.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Longest interface name, in bytes (Linux `IFNAMSIZ` less the final zero).
+const MAX_IFNAME: usize = 15;
+
+/// A name fit for a Kubernetes object, a DNS label (RFC 1123): at most 63 of `a-z`, `0-9`, `-`, ends alphanumeric.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn label(name: &str) -> Result<(), String> {
+    let alphanumeric = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if name.is_empty() {
+        return Err("an empty name".to_owned());
+    }
+    if name.len() > 63 {
+        return Err(format!("a name of {} characters; at most 63 are allowed", name.len()));
+    }
+    let inner = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !inner || !alphanumeric(name.chars().next()) || !alphanumeric(name.chars().last()) {
+        return Err(format!(
+            "`{name}` is no name for a Kubernetes object: lower-case letters, digits and `-`, alphanumeric at both ends"
+        ));
+    }
+    Ok(())
+}
+
+/// An interface name (CNI `pkg/utils.ValidateInterfaceName`; Linux `dev_valid_name`).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn interface(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("an empty interface name".to_owned());
+    }
+    if name.len() > MAX_IFNAME {
+        return Err(format!("interface name `{name}` has {} characters; at most {MAX_IFNAME} are allowed", name.len()));
+    }
+    if name == "." || name == ".." {
+        return Err(format!("`{name}` is no interface name"));
+    }
+    match name.chars().find(|c| matches!(c, '/' | ':') || c.is_whitespace() || c.is_control()) {
+        Some(c) => Err(format!("interface name `{name}` holds {c:?}")),
+        None => Ok(()),
+    }
+}
+
+/// The name of a scenario: labels joined by `/`, as its file's path below `scenarios/` would be.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn scenario(name: &str) -> Result<(), String> {
+    if name.len() > 120 {
+        return Err("a scenario name of more than 120 characters".to_owned());
+    }
+    name.split('/').try_for_each(label).map_err(|error| format!("scenario name: {error}"))
+}
+
+/// An address with its prefix length.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn address(text: &str) -> Result<IpNet, String> {
+    let net: IpNet = match text.split_once('/') {
+        None => return Err(format!("`{text}` has no prefix length, such as `/24`")),
+        Some((address, length)) => {
+            let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+            let length: u8 = length.parse().map_err(|_| format!("`/{length}` is no prefix length"))?;
+            IpNet::new(address, length).map_err(|_| format!("`/{length}` is too long for {address}"))?
+        }
+    };
+    let address = net.addr();
+    if let IpAddr::V6(v6) = address
+        && v6.to_ipv4_mapped().is_some()
+    {
+        return Err(format!("`{text}` is an IPv4 address in IPv6 clothes; write it as IPv4"));
+    }
+    Ok(net)
+}
+
+/// An address that an interface of a pod can have: no multicast, loopback or unspecified one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn pod_address(text: &str) -> Result<IpNet, String> {
+    let net = address(text)?;
+    let ip = net.addr();
+    if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
+        return Err(format!("`{text}` can't be an interface's address"));
+    }
+    Ok(net)
+}
+
+/// A network: `10.0.0.0/8`, without host bits; `default` and `default6` for the two default routes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let net = match text {
+        "default" => address("0.0.0.0/0")?,
+        "default6" => address("::/0")?,
+        _ => address(text)?,
+    };
+    if net.addr() != net.network() {
+        return Err(format!("`{text}` has host bits; the network is `{}`", net.trunc()));
+    }
+    Ok(net)
+}
+
+/// One IP address.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn ip(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is no IP address"))
+}
+
+/// A MAC address of a network interface, given back in lower case: six bytes, neither all zero nor multicast.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn mac(text: &str) -> Result<String, String> {
+    let bytes: Vec<Option<u8>> = text
+        .split([':', '-'])
+        .map(|part| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten())
+        .collect();
+    let bytes: Option<Vec<u8>> = bytes.into_iter().collect();
+    match bytes {
+        Some(bytes) if bytes.len() == 6 => {
+            if bytes.iter().all(|byte| *byte == 0) {
+                Err(format!("`{text}` is all zero"))
+            } else if bytes[0] & 1 == 1 {
+                Err(format!("`{text}` is a multicast address"))
+            } else {
+                Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"))
+            }
+        }
+        _ => Err(format!("`{text}` is no MAC address of six bytes")),
+    }
+}

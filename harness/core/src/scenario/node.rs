@@ -1,0 +1,119 @@
+//! A YAML document as a tree in which every value knows where it was written.
+
+use serde_json::{Map, Number, Value};
+
+/// A place in a text, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    /// Line.
+    pub line: usize,
+    /// Column, in characters.
+    pub column: usize,
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    /// Null, a boolean or a number, as resolved.
+    Plain(Value),
+    /// A string.
+    Text(String),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping in the order written; keys are unique.
+    Map(Vec<(String, Place, Node)>),
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub data: Data,
+    /// Where it begins.
+    pub at: Place,
+    /// Where it ends.
+    pub end: Place,
+}
+
+impl Node {
+    /// The value of a key, where this is a mapping that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.data {
+            Data::Map(entries) => entries.iter().find(|(name, _, _)| name == key).map(|(_, _, node)| node),
+            _ => None,
+        }
+    }
+
+    /// The node at a path of keys.
+    #[must_use]
+    pub fn at_path(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The text, where this is a string.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.data {
+            Data::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// `true` for null and for a mapping or sequence without content.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.data {
+            Data::Plain(value) => value.is_null(),
+            Data::Text(_) => false,
+            Data::List(items) => items.is_empty(),
+            Data::Map(entries) => entries.is_empty(),
+        }
+    }
+
+    /// The tree as JSON, places left out.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.data {
+            Data::Plain(value) => value.clone(),
+            Data::Text(text) => Value::String(text.clone()),
+            Data::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
+            Data::Map(entries) => {
+                Value::Object(entries.iter().map(|(key, _, node)| (key.clone(), node.to_json())).collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    /// The path (`networks[0].values`) of the innermost value or key that covers a place; empty for the top.
+    #[must_use]
+    pub fn path_at(&self, place: Place) -> String {
+        let mut path = String::new();
+        let mut node = self;
+        loop {
+            let next = match &node.data {
+                Data::List(items) => items
+                    .iter()
+                    .enumerate()
+                    .rfind(|(_, item)| item.at <= place && place <= item.end)
+                    .map(|(index, item)| (format!("[{index}]"), item)),
+                Data::Map(entries) => entries
+                    .iter()
+                    .rfind(|(_, at, value)| *at <= place && place <= value.end)
+                    .map(|(key, _, value)| (if path.is_empty() { key.clone() } else { format!(".{key}") }, value)),
+                _ => None,
+            };
+            match next {
+                Some((step, inner)) => {
+                    path.push_str(&step);
+                    node = inner;
+                }
+                None => return path,
+            }
+        }
+    }
+}
+
+/// An integer as JSON.
+pub(super) fn integer(value: i64) -> Value {
+    Value::Number(Number::from(value))
+}

@@ -1,0 +1,149 @@
+//! The strict reader of files in Plumbline's own formats, over serde-saphyr: one document, no unknown field,
+//! no duplicate key, budgets, and the place of every value. The only module that knows that crate.
+
+use super::error::{InputError, did_you_mean};
+use super::kube_yaml;
+use super::node::Place;
+use crate::source::Source;
+use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+    value::SeqAccessDeserializer,
+};
+use serde_yaml::{Error, MergeKeyPolicy, Spanned};
+use std::marker::PhantomData;
+
+/// A value with its place.
+pub(super) type At<T> = Spanned<T>;
+
+/// Where a value was written.
+pub(super) fn source<T>(file: &str, value: &At<T>) -> Source {
+    Source {
+        file: file.to_owned(),
+        line: usize::try_from(value.referenced.line()).unwrap_or(0),
+        column: usize::try_from(value.referenced.column()).unwrap_or(0),
+    }
+}
+
+/// A mapping with free keys, in the order written; keys are unique.
+#[derive(Debug, Clone)]
+pub(super) struct Pairs<T>(pub Vec<(At<String>, T)>);
+
+impl<T> Default for Pairs<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Pairs<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a mapping")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(key) = map.next_key::<At<String>>()? {
+                    pairs.push((key, map.next_value()?));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
+/// Either a list, or a mapping that says more about one.
+#[derive(Debug, Clone)]
+pub(super) enum ListOr<T, M> {
+    /// A list.
+    List(Vec<T>),
+    /// The mapping.
+    Map(M),
+}
+
+impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for ListOr<T, M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T, M>(PhantomData<(T, M)>);
+        impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Visitor<'de> for Reader<T, M> {
+            type Value = ListOr<T, M>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list, or a mapping with `atLeast` or `absent`")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(ListOr::List)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                M::deserialize(MapAccessDeserializer::new(map)).map(ListOr::Map)
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+/// Reads a text as one document of type `T`.
+///
+/// # Errors
+/// The first thing that is wrong, with its place, and the field where the text is YAML at all.
+pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, InputError> {
+    let mut options = serde_yaml::options! {
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    if let Some(budget) = options.budget.as_mut() {
+        budget.max_depth = kube_yaml::MAX_DEPTH;
+        budget.max_nodes = kube_yaml::MAX_NODES;
+        budget.max_documents = 1;
+        budget.max_aliases = 64;
+    }
+    serde_yaml::from_str_with_options(text, options).map_err(|error| explain(file, text, &error))
+}
+
+/// A JSON value as YAML text, quoted so that kubectl reads back the same.
+pub(super) fn write(value: &serde_json::Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+}
+
+/// Turns the crate's error into ours: the field's path, and the likely spelling of an unknown field.
+fn explain(file: &str, text: &str, error: &Error) -> InputError {
+    let error = error.without_snippet();
+    let location = error.location();
+    let at = Place {
+        line: location.and_then(|l| usize::try_from(l.line()).ok()).unwrap_or(0),
+        column: location.and_then(|l| usize::try_from(l.column()).ok()).unwrap_or(0),
+    };
+    // The other reader is asked for the way to that place; where it can't read the text there is no way to give.
+    let field = kube_yaml::read(file, text)
+        .ok()
+        .and_then(|documents| documents.first().map(|node| node.path_at(at)))
+        .unwrap_or_default();
+    let source = Source { file: file.to_owned(), line: at.line, column: at.column };
+    match error {
+        Error::SerdeUnknownField { field: name, expected, .. } => {
+            let near = did_you_mean(name, expected.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", expected.join(", ")),
+            };
+            InputError::new(source, field, format!("unknown field `{name}`")).help(help)
+        }
+        Error::SerdeMissingField { field: name, .. } => InputError::new(source, field, format!("`{name}` is missing")),
+        Error::DuplicateMappingKey { key, .. } => {
+            InputError::new(source, field, format!("key `{}` is there twice", key.as_deref().unwrap_or("?")))
+        }
+        Error::MultipleDocuments { .. } => {
+            InputError::new(source, "", "more than one document; a scenario file holds one")
+        }
+        Error::MergeKeyNotAllowed { .. } => InputError::new(source, field, "merge keys `<<` are not allowed here"),
+        Error::Budget { breach, .. } => InputError::new(source, field, format!("too big: {breach:?}")),
+        Error::Eof { .. } => InputError::file(file, "empty"),
+        other => {
+            let text = other.to_string();
+            InputError::new(source, field, text.lines().next().unwrap_or("not as expected").to_owned())
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The values of a template: what it declares in its head, and what a scenario gives.
+
+use super::error::{InputError, did_you_mean};
+use super::names;
+use super::strict::{self, At, Pairs};
+use crate::source::Source;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The head of a template: the YAML document before the first line `---`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    /// What the template is for.
+    #[serde(rename = "summary", default)]
+    _summary: String,
+    /// The values it takes.
+    values: Pairs<Declared>,
+}
+
+/// One value that a template takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Declared {
+    #[serde(rename = "type")]
+    kind: Kind,
+    /// Whether a list of such values is wanted.
+    #[serde(default)]
+    list: bool,
+    /// Whether it may be left out; the template then sees `none` (an empty list).
+    #[serde(default)]
+    optional: bool,
+    /// Lowest integer allowed.
+    min: Option<i64>,
+    /// Highest integer allowed.
+    max: Option<i64>,
+    /// The only texts allowed.
+    #[serde(default)]
+    choices: Vec<String>,
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Kind {
+    /// Any text.
+    String,
+    /// The name of a Kubernetes object.
+    Name,
+    /// An interface name.
+    Interface,
+    /// An integer.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// One IP address.
+    Ip,
+    /// An address with prefix length.
+    Address,
+    /// A network without host bits.
+    Network,
+    /// Any mapping, list or scalar: free data, still inserted as data alone.
+    Any,
+}
+
+/// What a template declares.
+#[derive(Debug)]
+pub(super) struct Declaration(Vec<(String, Declared)>);
+
+/// Splits a template into head and body. Gives the declaration, the body, and the body's first line (from 1).
+pub(super) fn split<'a>(file: &str, text: &'a str) -> Result<(Declaration, &'a str, usize), InputError> {
+    let Some(at) = text.find("\n---\n") else {
+        return Err(InputError::file(file, "no head")
+            .help("a template begins with `values:` and ends its head with a line `---`"));
+    };
+    let head: Head = strict::read(file, &text[..=at])?;
+    let declared = head.values.0.into_iter().map(|(name, declared)| (name.value, declared)).collect();
+    let body = &text[at + 5..];
+    Ok((Declaration(declared), body, text[..at + 5].matches('\n').count() + 1))
+}
+
+impl Declaration {
+    /// Names declared.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Checks the values given by an entry of a scenario, and fills in those left out.
+    /// `at` is the entry's place, `field` the path to its values.
+    pub fn check(
+        &self,
+        given: &Pairs<At<Value>>,
+        file: &str,
+        at: &Source,
+        field: &str,
+    ) -> Result<Map<String, Value>, Vec<InputError>> {
+        let mut errors = Vec::new();
+        let mut checked = Map::new();
+        for (name, value) in &given.0 {
+            let place = strict::source(file, name);
+            let field = format!("{field}.{}", name.value);
+            let Some((_, declared)) = self.0.iter().find(|(known, _)| *known == name.value) else {
+                let error = InputError::new(place, field, "the template takes no such value");
+                errors.push(match did_you_mean(&name.value, self.names()) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(format!("it takes: {}", self.names().collect::<Vec<_>>().join(", "))),
+                });
+                continue;
+            };
+            match declared.value(&value.value) {
+                Ok(value) => {
+                    checked.insert(name.value.clone(), value);
+                }
+                Err(message) => errors.push(InputError::new(strict::source(file, value), field, message)),
+            }
+        }
+        for (name, declared) in &self.0 {
+            if checked.contains_key(name) || given.0.iter().any(|(given, _)| given.value == *name) {
+                continue;
+            }
+            if declared.optional {
+                checked.insert(name.clone(), if declared.list { Value::Array(Vec::new()) } else { Value::Null });
+            } else {
+                errors.push(InputError::new(
+                    at.clone(),
+                    format!("{field}.{name}"),
+                    "is missing: the template needs it",
+                ));
+            }
+        }
+        if errors.is_empty() { Ok(checked) } else { Err(errors) }
+    }
+}
+
+impl Declared {
+    fn value(&self, value: &Value) -> Result<Value, String> {
+        if !self.list {
+            return self.one(value);
+        }
+        match value {
+            Value::Array(items) => {
+                items.iter().map(|item| self.one(item)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            }
+            other => Err(format!("a list is wanted, and this is {other}")),
+        }
+    }
+
+    fn one(&self, value: &Value) -> Result<Value, String> {
+        let text = || value.as_str().ok_or_else(|| format!("text is wanted, and this is {value}"));
+        match self.kind {
+            Kind::Any => {}
+            Kind::String => {
+                text()?;
+            }
+            Kind::Name => names::label(text()?)?,
+            Kind::Interface => names::interface(text()?)?,
+            Kind::Boolean => {
+                value.as_bool().ok_or_else(|| format!("`true` or `false` is wanted, and this is {value}"))?;
+            }
+            Kind::Integer => {
+                let number = value.as_i64().ok_or_else(|| format!("an integer is wanted, and this is {value}"))?;
+                if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
+                    let bound = |bound: Option<i64>| bound.map_or_else(|| "any".to_owned(), |bound| bound.to_string());
+                    return Err(format!("{number} is not within {} to {}", bound(self.min), bound(self.max)));
+                }
+            }
+            Kind::Ip => {
+                names::ip(text()?)?;
+            }
+            Kind::Address => {
+                names::pod_address(text()?)?;
+            }
+            Kind::Network => {
+                let text = text()?;
+                if text.starts_with("default") {
+                    return Err(format!("`{text}` is no network; write `0.0.0.0/0` or `::/0`"));
+                }
+                names::network(text)?;
+            }
+        }
+        if !self.choices.is_empty() {
+            let text = text()?;
+            if !self.choices.iter().any(|choice| choice == text) {
+                return Err(format!("`{text}` is none of {}", self.choices.join(", ")));
+            }
+        }
+        Ok(value.clone())
+    }
+}
