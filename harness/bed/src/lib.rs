@@ -1,1 +1,11 @@
-//! Skeleton.
+//! The test bed: processes, waiting, the journal, leases, caches, images and the container engine.
+//!
+//! No Kubernetes here: the lanes know that.
+
+pub mod broken;
+pub mod exec;
+pub mod folders;
+pub mod ids;
+pub mod journal;
+pub mod lease;
+pub mod wait;

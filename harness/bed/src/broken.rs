@@ -1,0 +1,44 @@
+//! Broken: the bed's own fault, with the stage, the cause and what to do about it.
+
+/// A fault of the test bed. It never says anything about a plugin.
+///
+/// The command maps it to exit code 3, a scenario to the verdict `Broken`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{stage}: {cause}{}", .remedy.as_deref().map(|r| format!("; {r}")).unwrap_or_default())]
+pub struct Broken {
+    /// The stage that broke, for example `install Multus`.
+    pub stage: String,
+    /// What happened, with path, argv or object name.
+    pub cause: String,
+    /// What to do about it, where that is known.
+    pub remedy: Option<String>,
+}
+
+impl Broken {
+    /// A fault at `stage`.
+    pub fn new(stage: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { stage: stage.into(), cause: cause.into(), remedy: None }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// Turns any error into a [`Broken`] at a stage.
+pub trait AtStage<T> {
+    /// Names the stage at which the error happened.
+    ///
+    /// # Errors
+    /// The same failure, as a [`Broken`].
+    fn at_stage(self, stage: &str) -> Result<T, Broken>;
+}
+
+impl<T, E: std::fmt::Display> AtStage<T> for Result<T, E> {
+    fn at_stage(self, stage: &str) -> Result<T, Broken> {
+        self.map_err(|error| Broken::new(stage, format!("{error:#}")))
+    }
+}

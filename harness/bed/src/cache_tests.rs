@@ -1,0 +1,91 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+fn key(text: &str) -> Key {
+    KeyMaker::new("test", 1).part("text", text.as_bytes()).finish()
+}
+
+#[test]
+fn an_entry_is_built_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open_at(dir.path()).unwrap();
+    let builds = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let path = cache
+                    .get_or_build(&key("a"), |work| {
+                        builds.fetch_add(1, Ordering::SeqCst);
+                        fs::write(work.join("file"), "content")?;
+                        Ok(())
+                    })
+                    .unwrap();
+                assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "content");
+            });
+        }
+    });
+    assert_eq!(builds.load(Ordering::SeqCst), 1);
+    assert!(fs::read_dir(dir.path().join("tmp")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_failed_build_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open_at(dir.path()).unwrap();
+    let error = cache
+        .get_or_build(&key("a"), |work| {
+            fs::write(work.join("half"), "x")?;
+            bail!("compiler says no")
+        })
+        .unwrap_err();
+    assert_eq!(error.to_string(), "compiler says no");
+    assert!(cache.get(&key("a")).is_none());
+    assert!(fs::read_dir(dir.path().join("tmp")).unwrap().next().is_none());
+}
+
+#[test]
+fn a_full_disk_is_named_with_a_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open_at(dir.path()).unwrap();
+    let error = cache
+        .get_or_build(&key("a"), |_| Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into()))
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("is full") && text.contains("PLUMBLINE_CACHE"), "{text}");
+}
+
+#[test]
+fn leftovers_go_unless_their_builder_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open_at(dir.path()).unwrap();
+    let (dead, alive) = (dir.path().join("tmp").join("dead"), dir.path().join("tmp").join("alive"));
+    fs::create_dir_all(&dead).unwrap();
+    fs::create_dir_all(&alive).unwrap();
+    let lock = File::create(cache.root().join("locks/alive")).unwrap();
+    lock.lock().unwrap();
+    Cache::open_at(dir.path()).unwrap();
+    assert!(!dead.exists() && alive.exists());
+}
+
+#[test]
+fn a_key_follows_names_content_and_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    fs::write(root.join("a"), "1").unwrap();
+    let of = || KeyMaker::new("t", 1).tree("src", root).unwrap().finish();
+    let first = of();
+    assert_eq!(first, of());
+    fs::write(root.join(".hidden"), "x").unwrap();
+    assert_eq!(first, of(), "dot files are left out");
+    fs::write(root.join("a"), "2").unwrap();
+    let second = of();
+    assert_ne!(first, second);
+    fs::rename(root.join("a"), root.join("b")).unwrap();
+    assert_ne!(second, of());
+    assert_ne!(KeyMaker::new("t", 1).finish(), KeyMaker::new("t", 2).finish());
+    assert_ne!(
+        KeyMaker::new("t", 1).part("ab", b"c").finish(),
+        KeyMaker::new("t", 1).part("a", b"bc").finish()
+    );
+}

@@ -1,0 +1,193 @@
+//! A command run to its end.
+
+use super::pump::{OnLine, Pump};
+use super::transcript::{Ending, ExecError, Transcript, shell_line};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+
+/// Default deadline of a command.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Default cap on each output stream, in bytes.
+const CAP: usize = 4 * 1024 * 1024;
+/// Between SIGTERM and SIGKILL at the deadline.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A command to run. Its standard input is closed unless [`Cmd::stdin`] gives it one.
+#[must_use = "a command does nothing until it is run"]
+pub struct Cmd {
+    argv: Vec<String>,
+    env: Vec<(String, String)>,
+    without: Vec<String>,
+    dir: Option<PathBuf>,
+    deadline: Duration,
+    cap: usize,
+    stdin: Option<Vec<u8>>,
+    on_line: Option<OnLine>,
+}
+
+impl Cmd {
+    /// `program`, by path or by name in PATH.
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            argv: vec![program.as_ref().display().to_string()],
+            env: vec![],
+            without: vec![],
+            dir: None,
+            deadline: DEADLINE,
+            cap: CAP,
+            stdin: None,
+            on_line: None,
+        }
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<T: Into<String>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// One more variable of the environment, beside the inherited ones.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// A variable that is not inherited.
+    pub fn without_env(mut self, name: impl Into<String>) -> Self {
+        self.without.push(name.into());
+        self
+    }
+
+    /// The folder to run in.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// The deadline; 60 s where none is given.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How many bytes of each output are kept (the last ones); 4 MiB where none is given.
+    pub fn cap(mut self, bytes: usize) -> Self {
+        self.cap = bytes;
+        self
+    }
+
+    /// What it reads.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Called with every line of both outputs as they come.
+    pub fn on_line(mut self, on_line: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_line = Some(std::sync::Arc::new(on_line));
+        self
+    }
+
+    /// Runs it to its end, whatever that is.
+    ///
+    /// # Errors
+    /// [`ExecError::NotStarted`] when it can't be started.
+    pub async fn run(self) -> Result<Transcript, ExecError> {
+        let start = Instant::now();
+        let mut child = self.spawn()?;
+        let pid = child.id();
+        if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
+            // A child that does not read must not hold us: the writer runs beside it.
+            tokio::spawn(async move {
+                let _ = pipe.write_all(&bytes).await;
+            });
+        }
+        let stdout = child.stdout.take().map(|s| Pump::start(s, self.cap, self.on_line.clone()));
+        let stderr = child.stderr.take().map(|s| Pump::start(s, self.cap, self.on_line.clone()));
+        let mut guard = GroupGuard { pid };
+        let ending = end(&mut child, pid, self.deadline).await;
+        guard.pid = None;
+        let finish = async |pump: Option<Pump>| match pump {
+            Some(pump) => pump.finish().await,
+            None => String::new(),
+        };
+        let (stdout, stderr) = tokio::join!(finish(stdout), finish(stderr));
+        Ok(Transcript { argv: self.argv, ending, stdout, stderr, duration: start.elapsed() })
+    }
+
+    /// Runs it and wants exit code 0.
+    ///
+    /// # Errors
+    /// [`ExecError`] when it can't be started or ends otherwise.
+    pub async fn run_ok(self) -> Result<Transcript, ExecError> {
+        self.run().await?.success()
+    }
+
+    /// Starts it as a leader of its own process group, with piped outputs.
+    fn spawn(&self) -> Result<Child, ExecError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+        let mut command = Command::new(&self.argv[0]);
+        command.args(&self.argv[1..]).envs(self.env.iter().cloned());
+        for name in &self.without {
+            command.env_remove(name);
+        }
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.spawn().map_err(|error| not_started(&self.argv, &error))
+    }
+}
+
+pub(super) fn not_started(argv: &[String], error: &std::io::Error) -> ExecError {
+    ExecError::NotStarted {
+        line: shell_line(argv),
+        cause: error.to_string(),
+        missing: error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Waits for the end; at the deadline ends the whole group, first kindly.
+async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> Ending {
+    if let Ok(status) = tokio::time::timeout(deadline, child.wait()).await {
+        return match status {
+            Ok(status) => status.code().map_or_else(|| Ending::Signal(status.signal().unwrap_or(0)), Ending::Code),
+            Err(_) => Ending::Signal(0),
+        };
+    }
+    signal_group(pid, Signal::SIGTERM);
+    let _ = tokio::time::timeout(GRACE, child.wait()).await;
+    signal_group(pid, Signal::SIGKILL);
+    let _ = child.wait().await;
+    Ending::Deadline(deadline)
+}
+
+pub(super) fn signal_group(pid: Option<u32>, signal: Signal) {
+    if let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) {
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Ends the group when the future is dropped (Ctrl-C) while the child still runs.
+struct GroupGuard {
+    pid: Option<u32>,
+}
+
+impl Drop for GroupGuard {
+    fn drop(&mut self) {
+        signal_group(self.pid, Signal::SIGKILL);
+    }
+}

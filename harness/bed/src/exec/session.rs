@@ -1,0 +1,70 @@
+//! A long-lived child that is spoken to over its standard streams.
+
+use super::command::{not_started, signal_group};
+use super::pump::Pump;
+use super::transcript::ExecError;
+use nix::sys::signal::Signal;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// A child with open standard streams. Dropping it ends it: its input is closed, and its group is killed.
+pub struct Session {
+    child: Child,
+    pid: Option<u32>,
+    stderr: Option<Pump>,
+    streams: Option<(ChildStdin, ChildStdout)>,
+}
+
+impl Session {
+    /// Starts `argv` with `env` beside the inherited environment.
+    ///
+    /// # Errors
+    /// [`ExecError::NotStarted`] when it can't be started.
+    pub fn start(argv: &[String], env: &[(String, String)]) -> Result<Self, ExecError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+        let mut command = Command::new(&argv[0]);
+        command.args(&argv[1..]).envs(env.iter().cloned()).process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| not_started(argv, &error))?;
+        let streams = child.stdin.take().zip(child.stdout.take());
+        let stderr = child.stderr.take().map(|stream| Pump::start(stream, 64 * 1024, None));
+        Ok(Self { pid: child.id(), child, stderr, streams })
+    }
+
+    /// The process id, for the journal; none once it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// Its standard input and output; only the first call gets them.
+    pub fn streams(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        self.streams.take()
+    }
+
+    /// Waits for its end after its input was closed, at most `grace`, then kills its group.
+    /// Gives its exit code, where it had one, and the last of its standard error (64 KiB at most).
+    pub async fn end(mut self, grace: Duration) -> (Option<i32>, String) {
+        drop(self.streams.take());
+        let code = match tokio::time::timeout(grace, self.child.wait()).await {
+            Ok(Ok(status)) => status.code(),
+            _ => {
+                signal_group(self.pid, Signal::SIGKILL);
+                self.child.wait().await.ok().and_then(|status| status.code())
+            }
+        };
+        self.pid = None;
+        let said = match self.stderr.take() {
+            Some(pump) => pump.finish().await,
+            None => String::new(),
+        };
+        (code, said)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        signal_group(self.pid, Signal::SIGKILL);
+    }
+}

@@ -1,0 +1,105 @@
+//! Collecting what dead runs left behind.
+
+use super::effect::{Effect, Line};
+use super::run::{EffectId, journal_path, runs_folder};
+use super::{Undo, process, unwind};
+use crate::broken::{AtStage, Broken};
+use futures::future::{BoxFuture, FutureExt};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+/// What `gc` did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Effects undone, each a line.
+    pub undone: Vec<String>,
+    /// Runs that still live and were left alone.
+    pub alive: Vec<String>,
+    /// What could not be undone, each a line.
+    pub left: Vec<String>,
+}
+
+/// Undoes what dead runs left open, each run's effects in reverse. Live runs are left alone: their journals
+/// are locked. Goes on after an error.
+///
+/// # Errors
+/// [`Broken`] when the state folder can't be read.
+pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, Broken> {
+    let mut collected = Collected::default();
+    let folder = runs_folder()?;
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(collected);
+    };
+    let own = Own;
+    let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
+    for entry in entries {
+        let run = entry.at_stage("read state folder")?.path();
+        collect(&run, &undoers, &mut collected).await;
+    }
+    Ok(collected)
+}
+
+async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
+    let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = journal_path(run);
+    let Ok(mut file) = OpenOptions::new().read(true).append(true).open(&path) else {
+        return;
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return collected.alive.push(name),
+        Err(TryLockError::Error(error)) => return collected.left.push(format!("journal {}: {error}", path.display())),
+    }
+    let open = open_effects(&file);
+    let mut gone = Vec::new();
+    collected.left.extend(unwind(&open, undoers, |id| gone.push(id)).await);
+    for (id, effect) in &open {
+        if gone.contains(id) {
+            collected.undone.push(effect.to_string());
+            if let Ok(line) = serde_json::to_string(&Line::Done { id: id.0 }) {
+                let _ = writeln!(file, "{line}");
+            }
+        }
+    }
+}
+
+/// The intents that are not crossed out. A line cut short by a crash ends the journal: its effect was not made,
+/// since the line was not synced.
+fn open_effects(file: &File) -> Vec<(EffectId, Effect)> {
+    let mut open = BTreeMap::new();
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        match serde_json::from_str(&line) {
+            Ok(Line::Begin { .. }) => {}
+            Ok(Line::Intent { id, effect }) => drop(open.insert(id, effect)),
+            Ok(Line::Done { id }) => drop(open.remove(&id)),
+            Err(_) => break,
+        }
+    }
+    open.into_iter().map(|(id, effect)| (EffectId(id), effect)).collect()
+}
+
+/// Undoes what needs neither an engine nor a cluster.
+pub(super) struct Own;
+
+impl Undo for Own {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
+        let result = match effect {
+            Effect::Process { pid, start, .. } => process::end(*pid, *start),
+            Effect::Folder { path } => gone(std::fs::remove_dir_all(path), path),
+            Effect::File { path } => gone(std::fs::remove_file(path), path),
+            _ => return None,
+        };
+        Some(async move { result }.boxed())
+    }
+}
+
+fn gone(removed: std::io::Result<()>, path: &Path) -> Result<(), Broken> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Broken::new("remove", format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}

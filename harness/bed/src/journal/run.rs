@@ -1,0 +1,130 @@
+//! One run: its id, its folder, its journal, and the lock that says that its owner lives.
+
+use super::effect::{Effect, Line};
+use super::gc::Own;
+use super::{Undo, process, unwind};
+use crate::broken::{AtStage, Broken};
+use crate::{folders, ids};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// An intent's number within its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EffectId(pub u64);
+
+/// A run and its journal. The journal's file stays locked as long as the run lives.
+#[derive(Debug)]
+pub struct Run {
+    id: String,
+    folder: PathBuf,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug)]
+struct Book {
+    file: File,
+    last: u64,
+    open: Vec<(EffectId, Effect)>,
+}
+
+impl Run {
+    /// Begins a run: makes its folder below the state folder, locks and begins its journal.
+    ///
+    /// # Errors
+    /// [`Broken`] when the folder or journal can't be made: no effect may happen without one.
+    pub fn begin(what: &str) -> Result<Self, Broken> {
+        let id = ids::new_id();
+        let folder = runs_folder()?.join(&id);
+        let stage = "begin journal";
+        std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
+        let path = journal_path(&folder);
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .open(&path)
+            .at_stage(&format!("make journal {}", path.display()))?;
+        file.lock().at_stage(stage)?;
+        let run = Self { id: id.clone(), folder, book: Mutex::new(Book { file, last: 0, open: vec![] }) };
+        let pid = std::process::id();
+        let start = process::start_time(pid).unwrap_or(0);
+        run.write(&Line::Begin { run: id, what: what.to_string(), pid, start })?;
+        Ok(run)
+    }
+
+    /// The run's id, fit for names and labels.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The run's own folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the run's evidence lies; kept after the run.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.folder.join("evidence")
+    }
+
+    /// Writes and syncs an intent. To be called before the effect.
+    ///
+    /// # Errors
+    /// [`Broken`] when it can't be written; then the effect must not be made.
+    pub fn intend(&self, effect: Effect) -> Result<EffectId, Broken> {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = EffectId(book.last + 1);
+        append(&mut book.file, &Line::Intent { id: id.0, effect: effect.clone() })?;
+        book.last = id.0;
+        book.open.push((id, effect));
+        Ok(id)
+    }
+
+    /// Crosses out an intent: the effect is gone again, or handed over to somebody who keeps it.
+    ///
+    /// # Errors
+    /// [`Broken`] when it can't be written. The effect is then undone once more by `gc`, which is harmless.
+    pub fn done(&self, id: EffectId) -> Result<(), Broken> {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.open.retain(|(open, _)| *open != id);
+        append(&mut book.file, &Line::Done { id: id.0 })
+    }
+
+    /// Undoes in reverse whatever is still open, and gives what could not be undone, each a line.
+    /// To be called at the end of every run, also of one that was interrupted.
+    pub async fn unwind(&self, undoers: &[&dyn Undo]) -> Vec<String> {
+        let open = self.book.lock().unwrap_or_else(PoisonError::into_inner).open.clone();
+        let own = Own;
+        let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
+        unwind(&open, &undoers, |id| {
+            let _ = self.done(id);
+        })
+        .await
+    }
+
+    fn write(&self, line: &Line) -> Result<(), Broken> {
+        append(&mut self.book.lock().unwrap_or_else(PoisonError::into_inner).file, line)
+    }
+}
+
+fn append(file: &mut File, line: &Line) -> Result<(), Broken> {
+    let stage = "write journal";
+    let mut text = serde_json::to_string(line).at_stage(stage)?;
+    text.push('\n');
+    file.write_all(text.as_bytes()).at_stage(stage)?;
+    file.sync_data().at_stage(stage)
+}
+
+/// Where the runs' folders are.
+pub(super) fn runs_folder() -> Result<PathBuf, Broken> {
+    Ok(folders::state()?.join("runs"))
+}
+
+/// The journal of a run's folder.
+pub(super) fn journal_path(folder: &Path) -> PathBuf {
+    folder.join("journal.jsonl")
+}

@@ -1,0 +1,126 @@
+//! The one place that waits: a deadline, what is awaited, and what was last seen.
+
+use crate::broken::Broken;
+use std::time::{Duration, Instant};
+
+/// A point in time by which something must be there. Handed down, so that a child gets the remaining time.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    start: Instant,
+    length: Duration,
+}
+
+impl Deadline {
+    /// `length` from now.
+    #[must_use]
+    pub fn after(length: Duration) -> Self {
+        Self { start: Instant::now(), length }
+    }
+
+    /// `length` from now, but never later than this one.
+    #[must_use]
+    pub fn child(&self, length: Duration) -> Self {
+        Self::after(length.min(self.remaining()))
+    }
+
+    /// What is left, zero when it is over.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.length.saturating_sub(self.start.elapsed())
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn over(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// How long this deadline waited so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// What a look found.
+pub enum Look<T> {
+    /// It is there.
+    There(T),
+    /// Not yet; what was seen instead.
+    NotYet(String),
+}
+
+/// Looks again and again until it is there. For what gives no events; where there are events, watch.
+///
+/// `every` is the pause between looks.
+///
+/// # Errors
+/// [`Broken`] at `stage` when the deadline is over: what was awaited, how long, what was last seen;
+/// and whatever `look` fails with.
+pub async fn until<T>(
+    stage: &str,
+    what: &str,
+    deadline: Deadline,
+    every: Duration,
+    mut look: impl AsyncFnMut() -> Result<Look<T>, Broken>,
+) -> Result<T, Broken> {
+    loop {
+        let seen = match tokio::time::timeout(deadline.remaining(), look()).await {
+            Ok(Ok(Look::There(found))) => return Ok(found),
+            Ok(Ok(Look::NotYet(seen))) => seen,
+            Ok(Err(broken)) => return Err(broken),
+            Err(_) => "nothing: the look itself did not end".to_string(),
+        };
+        if deadline.remaining() < every {
+            return Err(late(stage, what, deadline, &seen));
+        }
+        pause(every).await;
+    }
+}
+
+/// Awaits a future, at most until the deadline.
+///
+/// # Errors
+/// [`Broken`] at `stage` when the deadline is over first, with what `seen` says was last seen.
+pub async fn by<T>(
+    stage: &str,
+    what: &str,
+    deadline: Deadline,
+    work: impl Future<Output = T>,
+    seen: impl Fn() -> String,
+) -> Result<T, Broken> {
+    tokio::time::timeout(deadline.remaining(), work).await.map_err(|_| late(stage, what, deadline, &seen()))
+}
+
+/// The error of a wait that ended without what was awaited.
+#[must_use]
+pub fn late(stage: &str, what: &str, deadline: Deadline, seen: &str) -> Broken {
+    Broken::new(stage, format!("waited {:.0} s for {what}; last seen: {seen}", deadline.elapsed().as_secs_f64()))
+}
+
+/// The one pause.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+pub async fn pause(length: Duration) {
+    tokio::time::sleep(length).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_says_what_it_waited_for_and_what_it_saw() {
+        let deadline = Deadline::after(Duration::from_millis(30));
+        let look = async || Ok(Look::<()>::NotYet("ContainerCreating".into()));
+        let broken =
+            until("pods", "pod client to be Ready", deadline, Duration::from_millis(5), look).await.unwrap_err();
+        assert_eq!(broken.stage, "pods");
+        assert!(broken.cause.contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", broken.cause);
+    }
+
+    #[tokio::test]
+    async fn a_child_never_outlives_its_parent() {
+        let parent = Deadline::after(Duration::from_millis(10));
+        assert!(parent.child(Duration::from_secs(60)).remaining() <= Duration::from_millis(10));
+    }
+}
