@@ -1,3 +1,50 @@
-//! Skeleton.
+//! `plumbline-agent`: the only program of Plumbline that enters namespaces.
+//!
+//! It is static and has one thread: `unshare` and `setns` with user and mount namespaces want that (`setns(2)`,
+//! `unshare(2)`), and it has to start on nodes whose C library is older than the one it was built on.
+//!
+//! | mode | what it does |
+//! |---|---|
+//! | `node` | makes a private node and serves the protocol on it |
+//! | `serve` | serves the protocol on the node it was started on |
+//! | `probe-host` | tries what this host allows and prints it as one JSON object |
+//! | `version` | prints name and version |
+//!
+//! `node-init` is how `node` starts itself again as PID 1 of the node; it is not for users.
 
-fn main() {}
+mod cni;
+mod dispatch;
+mod exit;
+mod files;
+mod input;
+mod node;
+mod observe;
+mod place;
+mod probe;
+mod process;
+mod serve;
+mod session;
+mod spawn;
+mod trouble;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: plumbline-agent node [--rung root|user] [--cni-path DIR]... [--plugin NAME=PATH]...
+       plumbline-agent serve
+       plumbline-agent probe-host
+       plumbline-agent version";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let mode = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let ended = match mode.as_str() {
+        "node" => node::outer::run(&rest),
+        "node-init" => node::init::run(&rest),
+        "serve" => serve::run(&rest),
+        "probe-host" => probe::host::run(&rest),
+        "version" => exit::say(&format!("plumbline-agent {}", env!("CARGO_PKG_VERSION"))).map(|()| exit::DONE),
+        _ => Err(exit::Failure::Usage(USAGE.to_owned())),
+    };
+    exit::code(ended)
+}

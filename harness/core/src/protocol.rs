@@ -248,6 +248,15 @@ pub struct Probed {
     pub seen: String,
 }
 
+/// What the agent's mode `probe-host` prints: what this host allows, by trying.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProbe {
+    /// Each way to a private node, `root` and `user`: whether it works, else what refuses and the cure.
+    pub rungs: BTreeMap<String, Probed>,
+    /// Capability name to what was seen from the first rung that works; empty when none does.
+    pub links: BTreeMap<String, Probed>,
+}
+
 /// A namespace as read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

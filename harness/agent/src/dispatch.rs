@@ -1,0 +1,37 @@
+//! Which request is answered where.
+
+use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
+
+use crate::place::Place;
+use crate::trouble::Trouble;
+use crate::{cni, files, node, observe, probe, serve};
+
+/// Carries out one request.
+///
+/// # Errors
+/// [`Trouble::Fault`] when it can't be done, [`Trouble::End`] when the talk is over.
+pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
+    match op {
+        Op::Hello => Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, version: env!("CARGO_PKG_VERSION").to_owned() }),
+        Op::Bridges(bridges) => node::bridges::make(bridges).map(|()| Outcome::Done),
+        Op::PodAdd { name } => {
+            place.private("make a pod")?;
+            node::pods::add(name).map(|path| Outcome::Netns { path })
+        }
+        Op::PodDel { name } => {
+            place.private("remove a pod")?;
+            node::pods::remove(name).map(|()| Outcome::Done)
+        }
+        Op::Cni(request) => cni::chain::run(request, place).map(Outcome::Chain),
+        Op::CniVersions { plugins } => cni::versions::ask(plugins, place).map(Outcome::Versions),
+        Op::Probe => Ok(Outcome::Probed(probe::links::all())),
+        Op::Observe { target, with_ip } => observe::observe(target, *with_ip, place).map(Outcome::Observed),
+        Op::Reported { namespace, name, uid } => serve::reported::read(namespace, name, uid).map(Outcome::Reported),
+        Op::AwaitGone { namespace, name, uid, deadline_ms } => {
+            serve::gone::wait(namespace, name, uid, *deadline_ms, &mut place.input)
+        }
+        Op::Read { path } => files::read(path),
+        Op::Hash { paths } => files::hash(paths).map(Outcome::Hashes),
+        Op::Exec { target, argv, deadline_ms } => serve::exec::run(target, argv, *deadline_ms, place),
+    }
+}

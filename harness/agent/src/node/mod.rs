@@ -1,0 +1,16 @@
+//! The private node: namespaces of its own, a root of its own, and this program as its PID 1.
+//!
+//! [`outer`] runs on the host: it makes the user namespace (where needed) and the PID namespace, and starts [`init`] in
+//! it. `init` makes the rest and serves the protocol. Nothing is mounted, linked or named outside; so when PID 1 ends,
+//! by whatever cause, the kernel takes everything away (`pid_namespaces(7)`).
+
+pub mod arguments;
+pub mod bridges;
+pub mod etc;
+pub mod init;
+pub mod mounts;
+pub mod outer;
+pub mod pods;
+pub mod root;
+pub mod rung;
+pub mod sysctls;

@@ -1,0 +1,103 @@
+//! Where a request is carried out: the node the agent serves, and the namespaces on it.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use plumbline_core::protocol::Target;
+use plumbline_netlink::namespace;
+
+use crate::cni::Plugins;
+use crate::input::Input;
+use crate::process::Runner;
+use crate::serve::sandbox;
+use crate::trouble::{Trouble, fault, gone, says_gone};
+
+/// Where a private node keeps its pods' namespaces, as iproute2 and container runtimes do.
+pub const NETNS_FOLDER: &str = "/run/netns";
+
+/// The node that the agent serves.
+pub struct Place {
+    /// The plugins of a private node; none on a node that somebody else made.
+    pub plugins: Option<Plugins>,
+    /// Runs processes.
+    pub runner: Runner,
+    /// The lane.
+    pub input: Input,
+}
+
+impl Place {
+    /// The plugins, or a fault on a node that is not private.
+    ///
+    /// # Errors
+    /// A fault that names the request.
+    pub fn private(&self, doing: &str) -> Result<&Plugins, Trouble> {
+        self.plugins.as_ref().ok_or_else(|| fault(doing, "only private nodes do this, and this agent runs as `serve`"))
+    }
+}
+
+/// The path of a pod's namespace on a private node.
+///
+/// # Errors
+/// A fault when the name can't be a file's name.
+pub fn pod_path(name: &str) -> Result<PathBuf, Trouble> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        return Err(fault(format!("name the namespace of pod {name:?}"), "this can't be a file's name"));
+    }
+    Ok(PathBuf::from(NETNS_FOLDER).join(name))
+}
+
+/// Opens the namespace that is meant; none means the node's own.
+///
+/// # Errors
+/// A fault marked as gone when there is no such namespace.
+pub fn open(target: &Target) -> Result<Option<OwnedFd>, Trouble> {
+    let path = match target {
+        Target::Node => return Ok(None),
+        Target::Pod(name) => pod_path(name)?,
+        Target::Netns(path) => PathBuf::from(path),
+        Target::Sandbox { namespace, name, uid } => sandbox::find(namespace, name, uid)?.netns()?,
+    };
+    let doing = || format!("open {}", told(target));
+    let descriptor = namespace::open(&path).map_err(|error| match says_gone(&error) {
+        true => gone(doing(), error),
+        false => fault(doing(), error),
+    })?;
+    Ok(Some(descriptor))
+}
+
+/// Does work inside the namespace that is meant.
+///
+/// # Errors
+/// What the work gives; a fault marked as gone when the namespace is no namespace any more.
+pub fn within<T>(target: &Target, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let Some(descriptor) = open(target)? else { return work() };
+    namespace::with_netns(descriptor, || work().map_err(Inside::Work)).map_err(|error| match error {
+        Inside::Work(trouble) => trouble,
+        Inside::Entry(error) => {
+            let doing = format!("enter {}", told(target));
+            if says_gone(&error) { gone(doing, error) } else { fault(doing, error) }
+        }
+    })
+}
+
+enum Inside {
+    Work(Trouble),
+    Entry(plumbline_netlink::Error),
+}
+
+impl From<plumbline_netlink::Error> for Inside {
+    fn from(error: plumbline_netlink::Error) -> Self {
+        Self::Entry(error)
+    }
+}
+
+/// The target in words.
+#[must_use]
+pub fn told(target: &Target) -> String {
+    match target {
+        Target::Node => "the node's own namespace".to_owned(),
+        Target::Pod(name) => format!("the namespace of pod {name}"),
+        Target::Netns(path) => format!("namespace {path}"),
+        Target::Sandbox { namespace, name, .. } => format!("the sandbox of pod {namespace}/{name}"),
+    }
+}

@@ -1,0 +1,4 @@
+//! What this host and kernel can do, learnt by trying: [`links`] in a throwaway namespace, [`host`] for all of it.
+
+pub mod host;
+pub mod links;
