@@ -1,9 +1,16 @@
 //! The list of lanes: one line each.
 
 use crate::lane::Lane;
+use plumbline_bed::journal::Undo;
 
 /// Every lane there is, in the order in which `make run` shows them.
 #[must_use]
 pub fn lanes() -> Vec<Box<dyn Lane>> {
+    vec![]
+}
+
+/// Those who can undo what the lanes make, for the end of a run and for `gc`.
+#[must_use]
+pub fn undoers() -> Vec<Box<dyn Undo>> {
     vec![]
 }

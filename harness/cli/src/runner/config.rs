@@ -1,0 +1,141 @@
+//! What a run is given, and what it gives back.
+
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use plumbline_lanes::context::{EventSink, Options};
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+/// Everything a run needs. Plans are already read and checked: bad input never gets this far.
+#[derive(Clone)]
+pub struct RunConfig {
+    /// The folder with `clusters/`, `images/` and `suites/`.
+    pub root: PathBuf,
+    /// What to run.
+    pub scenarios: Vec<Plan>,
+    /// Lane names, in the order in which they run.
+    pub lanes: Vec<String>,
+    /// How many scenarios of one lane run side by side; at least 1.
+    pub jobs: usize,
+    /// Whether warnings fail.
+    pub strict: bool,
+    /// What the lanes are told.
+    pub options: Options,
+    /// Where events go.
+    pub events: EventSink,
+    /// Where evidence goes; none means the run's own folder in the state folder.
+    pub evidence: Option<PathBuf>,
+    /// Cancelled on Ctrl-C and SIGTERM.
+    pub cancel: CancellationToken,
+}
+
+/// What came of a run.
+#[must_use = "a run that nobody reads is a false green in waiting"]
+#[derive(Debug, Clone, Default)]
+pub struct RunSummary {
+    /// One report for each scenario and lane, in the order in which they ended.
+    pub reports: Vec<ScenarioReport>,
+    /// What could not be cleaned up, each a line; empty when nothing was left behind.
+    pub left_behind: Vec<String>,
+    /// Whether it was cancelled before its end.
+    pub cancelled: bool,
+}
+
+impl RunSummary {
+    /// The exit code of the whole: the gravest of its parts (design, "Verdicts").
+    ///
+    /// 0 pass, 1 failed, 3 broken or something was left behind, 4 nothing ran, 130 interrupted.
+    /// Broken outweighs failed: where the bed is not sound, a fail may be the bed's as well.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.cancelled {
+            return 130;
+        }
+        let (mut broken, mut failed, mut ran) = (!self.left_behind.is_empty(), false, false);
+        for report in &self.reports {
+            match report.verdict {
+                Verdict::Pass { .. } => ran = true,
+                Verdict::Fail { .. } => (ran, failed) = (true, true),
+                Verdict::Broken { .. } => (ran, broken) = (true, true),
+                Verdict::Skip { .. } => {}
+            }
+        }
+        match (broken, failed, ran) {
+            (true, _, _) => 3,
+            (_, true, _) => 1,
+            (_, _, false) => 4,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_core::verdict::Timing;
+
+    fn report(verdict: Verdict) -> ScenarioReport {
+        ScenarioReport {
+            scenario: "a/b".into(),
+            summary: String::new(),
+            file: "a/b.yaml".into(),
+            lane: "netns".into(),
+            profile: None,
+            rows: vec![],
+            verdict,
+            adaptations: vec![],
+            isolation: None,
+            stand_ins: vec![],
+            transcripts: vec![],
+            timing: Timing::default(),
+            evidence: None,
+        }
+    }
+
+    fn code(verdicts: Vec<Verdict>) -> u8 {
+        RunSummary { reports: verdicts.into_iter().map(report).collect(), ..RunSummary::default() }.exit_code()
+    }
+
+    fn pass() -> Verdict {
+        Verdict::Pass { checked: 1, warnings: vec![] }
+    }
+    fn fail() -> Verdict {
+        Verdict::Fail { checked: 1, findings: vec![] }
+    }
+    fn skip() -> Verdict {
+        Verdict::Skip { reason: "needs vlan".into() }
+    }
+    fn broken() -> Verdict {
+        Verdict::Broken { stage: "observe".into(), cause: "gone".into(), remedy: None }
+    }
+
+    #[test]
+    fn the_gravest_part_decides() {
+        assert_eq!(code(vec![pass()]), 0);
+        assert_eq!(code(vec![pass(), skip()]), 0);
+        assert_eq!(code(vec![pass(), fail()]), 1);
+        assert_eq!(code(vec![pass(), fail(), broken()]), 3);
+    }
+
+    #[test]
+    fn nothing_run_is_an_error() {
+        assert_eq!(code(vec![]), 4);
+        assert_eq!(code(vec![skip()]), 4);
+    }
+
+    #[test]
+    fn something_left_behind_is_broken() {
+        let summary = RunSummary {
+            reports: vec![report(pass())],
+            left_behind: vec!["link br-ex".into()],
+            cancelled: false,
+        };
+        assert_eq!(summary.exit_code(), 3);
+    }
+
+    #[test]
+    fn cancelled_is_never_green() {
+        let summary = RunSummary { reports: vec![report(pass())], left_behind: vec![], cancelled: true };
+        assert_eq!(summary.exit_code(), 130);
+    }
+}

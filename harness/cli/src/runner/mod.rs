@@ -1,0 +1,111 @@
+//! The runner: plans over lanes, verdicts out. It knows no lane by name and decides no verdict.
+
+mod config;
+mod evidence;
+mod scenario;
+
+pub use config::{RunConfig, RunSummary};
+
+use evidence::Evidence;
+use futures::stream::{self, StreamExt};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::images::Images;
+use plumbline_bed::journal::{Run, Undo};
+use plumbline_core::event::Event;
+use plumbline_core::plan::Plan;
+use plumbline_lanes::context::Context;
+use plumbline_lanes::lane::Lane;
+use plumbline_lanes::registry;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs every scenario on every lane asked for, lane after lane, scenarios of a lane side by side.
+///
+/// # Errors
+/// Only what stops the whole run before any scenario: an unknown lane, no place for the journal.
+/// A lane that can't be opened is no error here: its scenarios are Broken, and the other lanes run.
+pub async fn run(config: RunConfig) -> Result<RunSummary, Broken> {
+    let start = Instant::now();
+    let lanes = select(&config.lanes)?;
+    let cx = context(&config)?;
+    let evidence = Evidence::below(&config.evidence.clone().unwrap_or_else(|| cx.run.evidence()));
+    (cx.events)(Event::RunStarted { run: cx.run.id().to_string(), total: lanes.len() * config.scenarios.len() });
+
+    let mut summary = RunSummary::default();
+    for lane in lanes {
+        let plans: Vec<&Plan> = config.scenarios.iter().filter(|plan| meant_for(plan, lane.name())).collect();
+        if plans.is_empty() || cx.cancel.is_cancelled() {
+            continue;
+        }
+        on_lane(&cx, lane.as_ref(), &plans, &config, &evidence, &mut summary).await;
+    }
+    summary.cancelled = cx.cancel.is_cancelled();
+    summary.left_behind.extend(close(&cx).await);
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    (cx.events)(Event::RunFinished { millis, left_behind: summary.left_behind.clone() });
+    Ok(summary)
+}
+
+/// Whether a scenario is meant for a lane: it names the lane, or none at all.
+#[must_use]
+pub fn meant_for(plan: &Plan, lane: &str) -> bool {
+    plan.lanes.is_empty() || plan.lanes.iter().any(|name| name == lane)
+}
+
+async fn on_lane(cx: &Context, lane: &dyn Lane, plans: &[&Plan], config: &RunConfig, evidence: &Evidence, summary: &mut RunSummary) {
+    let opened = tokio::select! {
+        opened = lane.open(cx) => opened,
+        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
+    };
+    let open = match opened {
+        Ok(open) => open,
+        Err(broken) => {
+            let reports = plans.iter().map(|plan| scenario::lane_broken(cx, lane.name(), plan, &broken, evidence));
+            summary.reports.extend(reports);
+            return;
+        }
+    };
+    let ran = stream::iter(plans)
+        .map(|plan| scenario::run(cx, lane.name(), open.as_ref(), plan, config.strict, evidence))
+        .buffer_unordered(config.jobs.max(1))
+        .collect::<Vec<_>>()
+        .await;
+    for ended in ran {
+        summary.reports.push(ended.report);
+        summary.left_behind.extend(ended.left_behind);
+    }
+    summary.left_behind.extend(open.close().await);
+}
+
+fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, Broken> {
+    names
+        .iter()
+        .map(|name| {
+            let known = registry::lanes();
+            let all = known.iter().map(|lane| lane.name()).collect::<Vec<_>>().join(", ");
+            known
+                .into_iter()
+                .find(|lane| lane.name() == name)
+                .ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}; there are {all}")))
+        })
+        .collect()
+}
+
+/// The context of a run: opens its journal and the image cache.
+fn context(config: &RunConfig) -> Result<Context, Broken> {
+    Ok(Context {
+        root: config.root.clone(),
+        options: Arc::new(config.options.clone()),
+        images: Arc::new(Images::open(&config.root)?),
+        run: Arc::new(Run::begin("run")?),
+        events: config.events.clone(),
+        cancel: config.cancel.clone(),
+    })
+}
+
+/// Undoes whatever is still open in the run's journal. Gives what could not be undone, each a line.
+async fn close(cx: &Context) -> Vec<String> {
+    let undoers = registry::undoers();
+    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
+    cx.run.unwind(&undoers).await
+}

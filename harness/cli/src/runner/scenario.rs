@@ -1,0 +1,157 @@
+//! One scenario on one open lane: stage, observe, judge, tell, take down.
+
+use super::evidence::Evidence;
+use plumbline_bed::broken::Broken;
+use plumbline_core::event::Event;
+use plumbline_core::judge;
+use plumbline_core::observe::Observation;
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
+use plumbline_lanes::context::{Context, Keep};
+use plumbline_lanes::lane::{OpenLane, Scene, Staging};
+use std::time::Instant;
+
+/// What came of one scenario on one lane.
+pub(super) struct Ended {
+    pub report: ScenarioReport,
+    pub left_behind: Vec<String>,
+}
+
+/// Runs `plan` on `lane`. Never fails: what goes wrong is in the verdict.
+pub(super) async fn run(cx: &Context, lane_name: &str, lane: &dyn OpenLane, plan: &Plan, strict: bool, evidence: &Evidence) -> Ended {
+    let start = Instant::now();
+    let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
+    teller.started();
+    let mut report = blank(plan, lane_name, lane.profile());
+    report.evidence = evidence.folder(lane_name, &plan.name);
+    evidence.keep(lane_name, &plan.name, "plan.json", plan);
+
+    if let Some(reason) = lane.offers().lack(&plan.requires) {
+        report.verdict = Verdict::Skip { reason };
+        return finish(&teller, evidence, report, vec![]);
+    }
+
+    teller.phase("create");
+    let mut scene = match or_cancelled(cx, lane.stage(cx, plan)).await {
+        Ok(scene) => scene,
+        Err(broken) => {
+            report.verdict = broken_verdict(broken);
+            report.timing.verdict_us = micros(start);
+            return finish(&teller, evidence, report, vec![]);
+        }
+    };
+    describe(&mut report, scene.staging());
+    teller.phase("observe");
+    match or_cancelled(cx, scene.observe(cx)).await {
+        Ok(observation) => {
+            teller.phase("judge");
+            report.verdict = judge::verdict(plan, &observation, strict);
+            report.timing.verdict_us = micros(start);
+            report.timing.plugins_us = plugin_time(&observation);
+            report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
+            evidence.keep(lane_name, &plan.name, "observation.json", &observation);
+        }
+        Err(broken) => {
+            report.verdict = broken_verdict(broken);
+            report.timing.verdict_us = micros(start);
+        }
+    }
+    // The verdict is told before the clean-up, which may take longer than everything before it.
+    let mut ended = finish(&teller, evidence, report, vec![]);
+    if keeps(cx.options.keep, &ended.report.verdict) {
+        for door in scene.doors() {
+            teller.phase(&format!("kept; to look in: {door}"));
+        }
+    } else {
+        teller.phase("clean up");
+        ended.left_behind = scene.close().await;
+        ended.report.timing.total_us = micros(start);
+    }
+    ended
+}
+
+/// The report of a scenario that never came to run because its lane could not be opened.
+pub(super) fn lane_broken(cx: &Context, lane_name: &str, plan: &Plan, broken: &Broken, evidence: &Evidence) -> ScenarioReport {
+    let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
+    let mut report = blank(plan, lane_name, None);
+    report.verdict = broken_verdict(broken.clone());
+    finish(&teller, evidence, report, vec![]).report
+}
+
+fn finish(teller: &Teller<'_>, evidence: &Evidence, report: ScenarioReport, left_behind: Vec<String>) -> Ended {
+    evidence.keep(&report.lane, &report.scenario, "report.json", &report);
+    (teller.cx.events)(Event::ScenarioFinished { report: Box::new(report.clone()) });
+    Ended { report, left_behind }
+}
+
+async fn or_cancelled<T>(cx: &Context, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    tokio::select! {
+        done = work => done,
+        () = cx.cancel.cancelled() => Err(Broken::new("run", "interrupted before the verdict was there")),
+    }
+}
+
+fn keeps(keep: Keep, verdict: &Verdict) -> bool {
+    match keep {
+        Keep::Never => false,
+        Keep::Always => true,
+        Keep::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Broken { .. }),
+    }
+}
+
+fn blank(plan: &Plan, lane: &str, profile: Option<String>) -> ScenarioReport {
+    ScenarioReport {
+        scenario: plan.name.clone(),
+        summary: plan.summary.clone(),
+        file: plan.file.clone(),
+        lane: lane.to_string(),
+        profile,
+        rows: plan.rows.clone(),
+        verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
+        adaptations: vec![],
+        isolation: None,
+        stand_ins: vec![],
+        transcripts: vec![],
+        timing: Timing::default(),
+        evidence: None,
+    }
+}
+
+fn describe(report: &mut ScenarioReport, staging: &Staging) {
+    report.adaptations = staging.adaptations.clone();
+    report.isolation = staging.isolation.clone();
+    report.stand_ins = staging.stand_ins.clone();
+    report.timing.ready_us = staging.ready_us;
+}
+
+fn broken_verdict(broken: Broken) -> Verdict {
+    Verdict::Broken { stage: broken.stage, cause: broken.cause, remedy: broken.remedy }
+}
+
+/// The sum of all plugins' own times, in microseconds.
+fn plugin_time(observation: &Observation) -> u64 {
+    let pods = observation.pods.iter();
+    let calls = pods.flat_map(|pod| pod.outcomes.iter().flat_map(|(_, outcome)| outcome.calls.iter()).chain(pod.calls.iter()));
+    calls.map(|call| call.duration_us).sum()
+}
+
+fn micros(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells the event stream what one scenario does.
+struct Teller<'a> {
+    cx: &'a Context,
+    scenario: &'a str,
+    lane: &'a str,
+}
+
+impl Teller<'_> {
+    fn started(&self) {
+        (self.cx.events)(Event::ScenarioStarted { scenario: self.scenario.into(), lane: self.lane.into() });
+    }
+
+    fn phase(&self, phase: &str) {
+        (self.cx.events)(Event::ScenarioPhase { scenario: self.scenario.into(), lane: self.lane.into(), phase: phase.into() });
+    }
+}
