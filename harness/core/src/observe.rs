@@ -1,7 +1,10 @@
 //! Observations: what was seen of a pod, as one typed model for every witness and lane.
 
+mod agree;
+pub mod ip;
 mod printable;
 
+pub use agree::{agree, agree_within};
 pub use printable::printable;
 
 use crate::cni::{ChainOutcome, PluginCall};
@@ -224,4 +227,10 @@ pub struct PodObservation {
 pub struct Observation {
     /// Pods in the order of the plan.
     pub pods: Vec<PodObservation>,
+}
+
+/// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.
+#[must_use]
+pub fn is_v6_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
