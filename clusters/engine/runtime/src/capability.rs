@@ -1,0 +1,93 @@
+//! Capabilities by name and number, and the set that this host allows.
+
+use anyhow::{Context as _, Result};
+
+/// Names by number, as in linux/capability.h (CAP_CHOWN is 0).
+const NAMES: [&str; 41] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
+    "CAP_NET_ADMIN",
+    "CAP_NET_RAW",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_CHROOT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_NICE",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_MKNOD",
+    "CAP_LEASE",
+    "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL",
+    "CAP_SETFCAP",
+    "CAP_MAC_OVERRIDE",
+    "CAP_MAC_ADMIN",
+    "CAP_SYSLOG",
+    "CAP_WAKE_ALARM",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_AUDIT_READ",
+    "CAP_PERFMON",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+];
+
+/// A set of capabilities as the kernel prints it: bit N is capability number N.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Set(pub u64);
+
+impl Set {
+    /// Whether `name` (`CAP_SYS_ADMIN`) is known by its number and not in the set. A name that is not known here is
+    /// not called lacking: runc may know it.
+    #[must_use]
+    pub fn lacks(self, name: &str) -> bool {
+        NAMES.iter().position(|known| *known == name).is_some_and(|number| self.0 & (1 << number) == 0)
+    }
+}
+
+/// The bounding set of this process: the line `CapBnd` of /proc/self/status (proc(5)).
+///
+/// # Errors
+/// When the file can't be read or has no such line.
+pub fn bounding_set() -> Result<Set> {
+    let status = std::fs::read_to_string("/proc/self/status").context("failed to read /proc/self/status")?;
+    parse(&status)
+}
+
+fn parse(status: &str) -> Result<Set> {
+    let hex = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapBnd:"))
+        .context("/proc/self/status has no line CapBnd")?
+        .trim();
+    Ok(Set(u64::from_str_radix(hex, 16).with_context(|| format!("CapBnd is {hex}, which is no hexadecimal number"))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounding_set_is_read_as_bits() {
+        let set = parse("Name:\tx\nCapBnd:\t000001fffeffffff\nNoNewPrivs:\t0\n").unwrap();
+        assert!(set.lacks("CAP_SYS_RESOURCE"));
+        assert!(!set.lacks("CAP_SYS_ADMIN") && !set.lacks("CAP_CHOWN") && !set.lacks("CAP_CHECKPOINT_RESTORE"));
+        assert!(!set.lacks("CAP_OF_A_LATER_KERNEL"));
+        assert!(parse("Name:\tx\n").is_err());
+    }
+}
