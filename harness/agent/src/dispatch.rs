@@ -30,6 +30,11 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         Op::AwaitGone { namespace, name, uid, deadline_ms } => {
             serve::gone::wait(namespace, name, uid, *deadline_ms, &mut place.input)
         }
+        Op::Stay => {
+            place.private("stay")?;
+            place.stays = true;
+            Ok(Outcome::Done)
+        }
         Op::Read { path } => files::read(path),
         Op::Hash { paths } => files::hash(paths).map(Outcome::Hashes),
         Op::Exec { target, argv, deadline_ms } => serve::exec::run(target, argv, *deadline_ms, place),

@@ -23,6 +23,8 @@ pub struct Place {
     pub runner: Runner,
     /// The lane.
     pub input: Input,
+    /// Whether the node stays when the lane hangs up.
+    pub stays: bool,
 }
 
 impl Place {

@@ -21,6 +21,12 @@ pub fn serve(mut place: Place) -> Result<u8, Failure> {
         let reply = answer(&line, &mut place)?;
         say(&serde_json::to_string(&reply).map_err(|error| Failure::Internal(format!("write a reply: {error}")))?)?;
     }
+    if place.stays {
+        // Until SIGKILL: PID 1 of a namespace gets no other signal that it has no handler for.
+        loop {
+            nix::unistd::pause();
+        }
+    }
     Ok(DONE)
 }
 

@@ -107,6 +107,8 @@ pub enum Op {
         /// Deadline in milliseconds.
         deadline_ms: u64,
     },
+    /// Stay when standard input ends, until killed: for nodes that are kept to be looked at. Private nodes only.
+    Stay,
     /// Run a program in a namespace (set-up lines of tests, checks that a binary starts).
     Exec {
         /// Where.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use plumbline_core::cni::Exit;
-use plumbline_core::observe::Transcript;
+use plumbline_core::observe::{Transcript, printable};
 use plumbline_core::protocol::{IpOutputs, Target};
 
 use crate::process::{Ended, Job};
@@ -58,7 +58,7 @@ pub fn outputs(target: &Target, ends: &[Ended]) -> Option<IpOutputs> {
     let transcript = |place: usize| Transcript {
         pod: pod.clone(),
         command: COMMANDS[place].to_owned(),
-        text: printable(&ends[place].stdout),
+        text: printable(&String::from_utf8_lossy(&ends[place].stdout)),
     };
     Some(IpOutputs {
         transcripts: vec![transcript(0), transcript(1)],
@@ -68,26 +68,4 @@ pub fn outputs(target: &Target, ends: &[Ended]) -> Option<IpOutputs> {
         rule4_json: json(5),
         rule6_json: json(6),
     })
-}
-
-/// The text with control characters escaped, so that a name can't play with the reader's terminal.
-fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .flat_map(|each| match each {
-            '\n' | '\t' => vec![each],
-            _ if each.is_control() => each.escape_default().collect(),
-            _ => vec![each],
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::printable;
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(printable(b"a\tb\n\x1b[31m"), "a\tb\n\\u{1b}[31m");
-    }
 }

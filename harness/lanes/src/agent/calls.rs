@@ -1,0 +1,145 @@
+//! The questions with their proper answers.
+
+use super::client::Unanswered;
+use super::local::LocalAgent;
+use plumbline_bed::broken::Broken;
+use plumbline_core::cni::ChainOutcome;
+use plumbline_core::plan::Bridge;
+use plumbline_core::protocol::{CniRequest, Observed, Op, Outcome, PROTOCOL_VERSION, PluginVersion, Probed, Target};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// For what the kernel does in milliseconds. Long, since a host under load is no reason to break.
+const SHORT: Duration = Duration::from_secs(30);
+
+/// Beyond the plugins' own deadlines.
+const MARGIN: Duration = Duration::from_secs(10);
+
+impl LocalAgent {
+    /// Asks who it is, and wants an agent that speaks this protocol.
+    ///
+    /// # Errors
+    /// [`Broken`] with both versions when it does not, or with why the node could not be made.
+    pub async fn hello(&mut self) -> Result<(), Broken> {
+        const STAGE: &str = "make a private node";
+        match self.ask(Op::Hello, SHORT).await {
+            Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, .. }) => Ok(()),
+            Ok(Outcome::Hello { protocol, version }) => Err(Broken::new(
+                STAGE,
+                format!("agent {version} speaks protocol {protocol}, and this program {PROTOCOL_VERSION}"),
+            )
+            .with_remedy("use the agent of the same release")),
+            Ok(other) => Err(odd(STAGE, &other)),
+            Err(Unanswered::Fault(fault)) => {
+                let remedy = "`plumbline doctor` shows what this host allows";
+                Err(Broken::new(STAGE, format!("{}: {}", fault.doing, fault.cause)).with_remedy(remedy))
+            }
+            Err(unanswered) => Err(self.broken(STAGE, unanswered).await),
+        }
+    }
+
+    /// Makes bridges.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn bridges(&mut self, bridges: &[Bridge]) -> Result<(), Broken> {
+        self.done("make bridges", Op::Bridges(bridges.to_vec())).await
+    }
+
+    /// Makes a pod; gives its namespace's path on the node.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn pod_add(&mut self, name: &str) -> Result<String, Broken> {
+        const STAGE: &str = "make a pod";
+        match self.put(STAGE, Op::PodAdd { name: name.to_owned() }, SHORT).await? {
+            Outcome::Netns { path } => Ok(path),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
+    /// Removes a pod.
+    ///
+    /// # Errors
+    /// [`Broken`], also when it is gone already.
+    pub async fn pod_del(&mut self, name: &str) -> Result<(), Broken> {
+        self.done("remove a pod", Op::PodDel { name: name.to_owned() }).await
+    }
+
+    /// Runs a chain; one that fails is an outcome.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn cni(&mut self, request: CniRequest, links: usize) -> Result<ChainOutcome, Broken> {
+        const STAGE: &str = "run a chain";
+        let each = Duration::from_millis(request.deadline_ms);
+        let deadline = each.saturating_mul(u32::try_from(links.max(1)).unwrap_or(u32::MAX)).saturating_add(MARGIN);
+        match self.put(STAGE, Op::Cni(request), deadline).await? {
+            Outcome::Chain(outcome) => Ok(outcome),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
+    /// Reads a namespace.
+    ///
+    /// # Errors
+    /// [`Broken`], also when it is gone.
+    pub async fn observe(&mut self, target: Target, with_ip: bool) -> Result<Observed, Broken> {
+        const STAGE: &str = "observe";
+        match self.put(STAGE, Op::Observe { target, with_ip }, SHORT).await? {
+            Outcome::Observed(observed) => Ok(observed),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
+    /// Starts plugins to learn their versions; no names means all.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, Broken> {
+        const STAGE: &str = "start the plugins";
+        match self.put(STAGE, Op::CniVersions { plugins }, SHORT).await? {
+            Outcome::Versions(versions) => Ok(versions),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
+    /// Tries what the kernel can do.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn probe(&mut self) -> Result<BTreeMap<String, Probed>, Broken> {
+        const STAGE: &str = "probe the kernel";
+        match self.put(STAGE, Op::Probe, SHORT).await? {
+            Outcome::Probed(probed) => Ok(probed),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
+    /// Tells it to stay when this process ends.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn stay(&mut self) -> Result<(), Broken> {
+        self.done("keep the node", Op::Stay).await
+    }
+
+    async fn done(&mut self, stage: &str, op: Op) -> Result<(), Broken> {
+        match self.put(stage, op, SHORT).await? {
+            Outcome::Done => Ok(()),
+            other => Err(odd(stage, &other)),
+        }
+    }
+
+    async fn put(&mut self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
+        match self.ask(op, deadline).await {
+            Ok(outcome) => Ok(outcome),
+            Err(unanswered) => Err(self.broken(stage, unanswered).await),
+        }
+    }
+}
+
+fn odd(stage: &str, outcome: &Outcome) -> Broken {
+    let text = serde_json::to_string(outcome).unwrap_or_default();
+    Broken::new(stage, format!("the agent gave another answer than was asked for: {text:.200}"))
+}

@@ -1,0 +1,120 @@
+//! Attaching a pod to its networks, one after another, as Multus does, and taking it off again.
+
+use super::networks::Configured;
+use crate::agent::LocalAgent;
+use plumbline_bed::broken::Broken;
+use plumbline_core::cni::{ChainOutcome, CniCommand};
+use plumbline_core::plan::{Attachment, Pod};
+use plumbline_core::protocol::CniRequest;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A network that a pod was, or was to be, attached to.
+#[derive(Debug, Clone)]
+pub struct Delegate {
+    /// The network.
+    pub configured: Configured,
+    /// The interface.
+    pub interface: String,
+    /// Whether it is the default network or `lo`, which nobody asked for.
+    pub own: bool,
+    request: CniRequest,
+}
+
+/// Who a pod is, for `CNI_ARGS`.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Pod name.
+    pub pod: String,
+    /// Kubernetes namespace.
+    pub namespace: String,
+    /// Container id of its sandbox.
+    pub container_id: String,
+    /// Deadline of one plugin call.
+    pub deadline: Duration,
+}
+
+impl Identity {
+    /// The arguments as kubelet's runtime gives them and Multus hands them on (`pkg/types/conf.go`,
+    /// `createRuntimeConf`). A pod of this lane has no UID of Kubernetes; its container id stands for it.
+    fn cni_args(&self) -> Vec<(String, String)> {
+        [
+            ("IgnoreUnknown", "true"),
+            ("K8S_POD_NAMESPACE", &self.namespace),
+            ("K8S_POD_NAME", &self.pod),
+            ("K8S_POD_INFRA_CONTAINER_ID", &self.container_id),
+            ("K8S_POD_UID", &self.container_id),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    fn request(&self, configured: &Configured, interface: &str) -> CniRequest {
+        CniRequest {
+            command: CniCommand::Add,
+            pod: self.pod.clone(),
+            container_id: self.container_id.clone(),
+            ifname: interface.to_owned(),
+            config: configured.config.clone(),
+            capability_args: BTreeMap::new(),
+            cni_args: self.cni_args(),
+            args_cni: None,
+            deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// A network of the node.
+    #[must_use]
+    pub fn own(&self, configured: &Configured, interface: &str) -> Delegate {
+        let request = self.request(configured, interface);
+        Delegate { configured: configured.clone(), interface: interface.to_owned(), own: true, request }
+    }
+
+    /// A network that the pod asked for.
+    ///
+    /// # Errors
+    /// [`Broken`] for what this lane does not do.
+    pub fn asked(&self, pod: &Pod, asked: &Attachment, configured: Configured) -> Result<Delegate, Broken> {
+        if !asked.default_route.is_empty() {
+            let cause = format!("pod {}: default-route of {} is Multus's own doing", pod.name, configured.network);
+            return Err(Broken::new("attach", cause).with_remedy("run this scenario on a lane with Multus"));
+        }
+        let mut request = self.request(&configured, &asked.interface);
+        // Both travel twice: as arguments always, and as runtime data to plugins that declare the capability
+        // (multus-cni, `DelegateAdd` and `newCNIRuntimeConf`).
+        if let Some(mac) = &asked.mac {
+            request.cni_args.push(("MAC".to_owned(), mac.clone()));
+            request.capability_args.insert("mac".to_owned(), json!(mac));
+        }
+        if !asked.ips.is_empty() {
+            request.cni_args.push(("IP".to_owned(), asked.ips.join(",")));
+            request.capability_args.insert("ips".to_owned(), json!(asked.ips));
+        }
+        let mut capability = |name: &str, value: &Option<Value>| {
+            request.capability_args.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
+        };
+        capability("portMappings", &asked.port_mappings);
+        capability("bandwidth", &asked.bandwidth);
+        request.args_cni.clone_from(&asked.cni_args);
+        Ok(Delegate { configured, interface: asked.interface.clone(), own: false, request })
+    }
+}
+
+impl Delegate {
+    /// Gives a command.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn give(&self, command: CniCommand, agent: &mut LocalAgent) -> Result<ChainOutcome, Broken> {
+        agent.cni(CniRequest { command, ..self.request.clone() }, self.configured.links).await
+    }
+
+    /// Why the pod is not ready, in the order of Multus's words.
+    #[must_use]
+    pub fn failure(&self, outcome: &ChainOutcome) -> Option<String> {
+        let error = outcome.error.as_ref()?;
+        let (network, interface) = (&self.configured.network, &self.interface);
+        Some(format!("error adding the pod to network {network} as {interface}: {}", error.message))
+    }
+}

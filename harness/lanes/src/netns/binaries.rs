@@ -1,0 +1,77 @@
+//! Where the agent and the plugins come from, and the refusal of plugins that do not start.
+
+use crate::agent::LocalAgent;
+use crate::context::Context;
+use plumbline_bed::broken::Broken;
+use plumbline_core::protocol::PluginVersion;
+use std::path::PathBuf;
+
+/// For developers of Plumbline: an agent to use in the place of the one built into the cache. Named in the report.
+pub const AGENT_VARIABLE: &str = "PLUMBLINE_AGENT";
+
+/// For developers of Plumbline: a folder of plugins in the place of the ones built into the cache. Named in the report.
+pub const PLUGINS_VARIABLE: &str = "PLUMBLINE_CNI_PATH";
+
+/// What a plugin of ours says of itself when it stands in for upstream's.
+const STAND_IN: &str = "not upstream's";
+
+/// The binaries in use.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    /// The agent's command line that makes a node with these plugins.
+    pub node: Vec<String>,
+    /// Plugins that stand in for upstream's: type, and what it says of itself.
+    pub stand_ins: Vec<(String, String)>,
+    /// Parts put in place by the developer's variables, each a line.
+    pub overrides: Vec<String>,
+}
+
+/// Finds agent and plugins; builds what is missing into the cache.
+///
+/// # Errors
+/// [`Broken`] when they can't be had.
+pub async fn find(cx: &Context) -> Result<Binaries, Broken> {
+    let mut overrides = Vec::new();
+    let mut overridden = |variable: &str| {
+        let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
+        overrides.push(format!("{variable}={}", path.display()));
+        Some(path)
+    };
+    let agent = match overridden(AGENT_VARIABLE) {
+        Some(path) => path,
+        None => cx.images.agent().await?,
+    };
+    let plugins = match overridden(PLUGINS_VARIABLE) {
+        Some(path) => path,
+        None => cx.images.plugins_dir().await?,
+    };
+    let mut node = vec![agent.display().to_string(), "node".to_owned()];
+    for (name, path) in &cx.options.plugins {
+        node.extend(["--plugin".to_owned(), format!("{name}={}", path.display())]);
+    }
+    for folder in cx.options.cni_path.iter().chain([&plugins]) {
+        node.extend(["--cni-path".to_owned(), folder.display().to_string()]);
+    }
+    Ok(Binaries { node, stand_ins: Vec::new(), overrides })
+}
+
+/// Starts every plugin once on a node: refuses those that can't start there, and learns who stands in for upstream's.
+///
+/// # Errors
+/// [`Broken`] that names each plugin that does not start, and why.
+pub async fn check(binaries: &mut Binaries, agent: &mut LocalAgent) -> Result<(), Broken> {
+    let versions = agent.versions(Vec::new()).await?;
+    let refused: Vec<String> = versions.iter().filter_map(refusal).collect();
+    if !refused.is_empty() {
+        let remedy = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
+        return Err(Broken::new("start the plugins", refused.join("; ")).with_remedy(remedy));
+    }
+    let said = versions.into_iter().filter_map(|one| Some((one.plugin, one.about?)));
+    binaries.stand_ins = said.filter(|(_, about)| about.contains(STAND_IN)).collect();
+    Ok(())
+}
+
+fn refusal(version: &PluginVersion) -> Option<String> {
+    let why = version.refused.as_ref()?;
+    Some(format!("plugin {} does not start on the node: {why}", version.plugin))
+}

@@ -1,0 +1,78 @@
+//! Opening the lane.
+
+use super::binaries::{self, Binaries};
+use super::networks::NodeNetworks;
+use super::scene;
+use crate::agent::LocalAgent;
+use crate::context::Context;
+use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use plumbline_bed::broken::Broken;
+use plumbline_core::plan::Plan;
+
+/// The netns lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NetnsLane;
+
+impl Lane for NetnsLane {
+    fn name(&self) -> &'static str {
+        "netns"
+    }
+
+    fn summary(&self) -> &'static str {
+        "real plugins on a private node made of namespaces; no cluster, and no root where the host allows it"
+    }
+
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+        async move {
+            let open = open(cx).await?;
+            Ok(Box::new(open) as Box<dyn OpenLane>)
+        }
+        .boxed()
+    }
+}
+
+/// The lane, open: which binaries are used, and what the host offers.
+#[derive(Debug, Clone)]
+pub struct OpenNetns {
+    pub(super) binaries: Binaries,
+    pub(super) networks: NodeNetworks,
+    offers: Offers,
+}
+
+/// Finds the binaries, and learns on a first node whether they start and what the kernel can do.
+async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
+    let networks = NodeNetworks::read(&cx.root)?;
+    let mut binaries = binaries::find(cx).await?;
+    let mut agent = LocalAgent::start(&binaries.node)?;
+    agent.hello().await?;
+    binaries::check(&mut binaries, &mut agent).await?;
+    let probed = agent.probe().await?;
+    agent.end().await;
+    let offers = probed.into_iter().map(|(name, one)| (name, Offer { there: one.there, seen: one.seen })).collect();
+    Ok(OpenNetns { binaries, networks, offers: Offers(offers) })
+}
+
+impl OpenLane for OpenNetns {
+    fn profile(&self) -> Option<String> {
+        None
+    }
+
+    fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+        async move {
+            let scene = scene::stage(self, cx, plan).await?;
+            Ok(Box::new(scene) as Box<dyn Scene>)
+        }
+        .boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+        // Nothing outlives a scenario here.
+        async { Vec::new() }.boxed()
+    }
+}

@@ -1,0 +1,131 @@
+//! One pod: its making, what came of it, its end.
+
+use super::attach::{Delegate, Identity};
+use super::networks::{NodeNetworks, named};
+use crate::agent::LocalAgent;
+use plumbline_bed::broken::Broken;
+use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
+use plumbline_core::observe::{Heard, PodState, Reported, printable};
+use plumbline_core::plan::{Plan, Pod};
+
+/// What Multus names the event of a network that is not there (multus-cni, pkg/k8sclient/k8sclient.go).
+const NO_NETWORK: &str = "NoNetworkFound";
+
+/// A pod that was made.
+pub struct StagedPod {
+    /// Its name.
+    pub name: String,
+    /// Whether it came up.
+    pub state: PodState,
+    /// Each chain run, by network name in order, the DELs after a failure included.
+    pub outcomes: Vec<(String, ChainOutcome)>,
+    /// What is reported of each attachment.
+    pub reported: Vec<Reported>,
+    /// What plugins said beside their results, and what Multus would have said.
+    pub heard: Vec<Heard>,
+    /// What it is attached to, in order.
+    attached: Vec<Delegate>,
+}
+
+impl StagedPod {
+    /// Makes a pod and attaches it: the node's networks first, then those it asks for, in their order.
+    ///
+    /// # Errors
+    /// [`Broken`]. A plugin that fails is none: the pod's state says so.
+    pub async fn make(
+        plan: &Plan,
+        pod: &Pod,
+        identity: &Identity,
+        node: &NodeNetworks,
+        agent: &mut LocalAgent,
+    ) -> Result<Self, Broken> {
+        let mut staged = Self {
+            name: pod.name.clone(),
+            state: PodState::Running,
+            outcomes: Vec::new(),
+            reported: Vec::new(),
+            heard: Vec::new(),
+            attached: Vec::new(),
+        };
+        agent.pod_add(&pod.name).await?;
+        let mut delegates = vec![identity.own(&node.loopback, "lo"), identity.own(&node.default, "eth0")];
+        for asked in &pod.attachments {
+            match named(plan, pod, asked)? {
+                Ok(configured) => delegates.push(identity.asked(pod, asked, configured)?),
+                // Multus looks all networks up before it attaches any.
+                Err(missing) => {
+                    let reason = format!("network {}: {} (the netns lane's own wording)", missing.network, missing.words);
+                    staged.heard.push(Heard {
+                        origin: "netns lane, as Multus's event".to_owned(),
+                        reason: NO_NETWORK.to_owned(),
+                        text: missing.words,
+                    });
+                    staged.state = PodState::NotReady { reason };
+                    return Ok(staged);
+                }
+            }
+        }
+        for delegate in delegates {
+            let outcome = delegate.give(CniCommand::Add, agent).await?;
+            let failure = delegate.failure(&outcome);
+            staged.note(&delegate, outcome);
+            staged.attached.push(delegate);
+            if let Some(reason) = failure {
+                staged.state = PodState::NotReady { reason };
+                staged.undo(agent).await?;
+                break;
+            }
+        }
+        Ok(staged)
+    }
+
+    fn note(&mut self, delegate: &Delegate, outcome: ChainOutcome) {
+        self.listen(&outcome);
+        if delegate.interface != "lo" && outcome.error.is_none() {
+            self.reported.push(Reported {
+                interface: delegate.interface.clone(),
+                network: delegate.configured.network.clone(),
+                result: outcome.result.clone(),
+                status: None,
+            });
+        }
+        self.outcomes.push((delegate.configured.network.clone(), outcome));
+    }
+
+    /// After a failure: DEL from the failed network down to the first, whatever they answer (`delPlugins` of Multus).
+    async fn undo(&mut self, agent: &mut LocalAgent) -> Result<(), Broken> {
+        while let Some(delegate) = self.attached.pop() {
+            let outcome = delegate.give(CniCommand::Del, agent).await?;
+            self.listen(&outcome);
+            self.outcomes.push((delegate.configured.network.clone(), outcome));
+        }
+        Ok(())
+    }
+
+    /// Text on standard error of a plugin that succeeded: nothing else would ever show it.
+    fn listen(&mut self, outcome: &ChainOutcome) {
+        for call in outcome.calls.iter().filter(|call| call.exit == Exit::Code(0)) {
+            self.heard.extend(call.stderr.lines().filter(|line| !line.trim().is_empty()).map(|line| Heard {
+                origin: "plugin stderr".to_owned(),
+                reason: String::new(),
+                text: format!("{}: {}", call.plugin, printable(line)),
+            }));
+        }
+    }
+
+    /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.
+    pub async fn end(mut self, agent: &mut LocalAgent) -> Vec<String> {
+        let mut left = Vec::new();
+        while let Some(delegate) = self.attached.pop() {
+            match delegate.give(CniCommand::Del, agent).await {
+                Ok(ChainOutcome { error: Some(error), .. }) => left.push(format!("pod {}: {}", self.name, error.message)),
+                Ok(_) => {}
+                Err(broken) => left.push(format!("pod {}: {broken}", self.name)),
+            }
+        }
+        if let Err(broken) = agent.pod_del(&self.name).await {
+            left.push(format!("pod {}: {broken}", self.name));
+        }
+        left
+    }
+}

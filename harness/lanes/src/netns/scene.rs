@@ -1,0 +1,194 @@
+//! A staged plan: a private node with its pods.
+
+use super::attach::Identity;
+use super::lane::OpenNetns;
+use super::pod::StagedPod;
+use super::witness;
+use crate::agent::LocalAgent;
+use crate::context::{Context, Keep};
+use crate::lane::{Scene, Staging};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
+use plumbline_core::observe::{Observation, PodObservation, PodState};
+use plumbline_core::plan::Plan;
+use std::path::Path;
+use std::time::Duration;
+
+/// Deadline of one plugin call, where none is asked for.
+const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The node's name in observations.
+const NODE: &str = "netns";
+
+/// A private node with its pods. Dropped without being closed it goes with everything on it, unless it is kept.
+pub struct NetnsScene {
+    agent: Option<LocalAgent>,
+    pods: Vec<StagedPod>,
+    staging: Staging,
+    keeping: Option<Keeping>,
+}
+
+/// A journal of its own for a node that may be kept: what is in the run's journal is undone when the run ends, and a
+/// kept node is for `gc`.
+struct Keeping {
+    journal: Run,
+    node: EffectId,
+}
+
+/// Makes the node, its bridges and its pods.
+///
+/// # Errors
+/// [`Broken`].
+pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScene, Broken> {
+    let mut agent = LocalAgent::start(&lane.binaries.node)?;
+    agent.hello().await?;
+    let keeping = match cx.options.keep {
+        Keep::Never => None,
+        Keep::OnFailure | Keep::Always => Some(keep(&mut agent).await?),
+    };
+    if !plan.topology.bridges.is_empty() {
+        agent.bridges(&plan.topology.bridges).await?;
+    }
+    let mut pods = Vec::new();
+    for (number, pod) in plan.pods.iter().enumerate() {
+        let identity = Identity {
+            pod: pod.name.clone(),
+            namespace: pod.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            container_id: format!("{}-{number}", cx.run.id()),
+            deadline: cx.options.plugin_deadline.unwrap_or(PLUGIN_DEADLINE),
+        };
+        pods.push(StagedPod::make(plan, pod, &identity, &lane.networks, &mut agent).await?);
+    }
+    Ok(NetnsScene { agent: Some(agent), pods, staging: staging(lane, plan), keeping })
+}
+
+/// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
+async fn keep(agent: &mut LocalAgent) -> Result<Keeping, Broken> {
+    const STAGE: &str = "keep the node";
+    let journal = Run::begin("kept node")?;
+    let pid = agent.pid().ok_or_else(|| Broken::new(STAGE, "the agent has ended"))?;
+    let start = start_time(pid).ok_or_else(|| Broken::new(STAGE, format!("process {pid} has ended")))?;
+    let node = journal.intend(Effect::Process { pid, start, what: "a netns node".to_owned() })?;
+    agent.stay().await?;
+    Ok(Keeping { journal, node })
+}
+
+fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
+    let used = |plugin: &str| {
+        let chains = plan.networks.iter().filter_map(|network| network.chain.as_ref());
+        chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
+    };
+    let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| used(plugin));
+    let ours = ours.map(|(plugin, about)| format!("{plugin}: {about}"));
+    Staging {
+        adaptations: Vec::new(),
+        isolation: Some("a private node of its own".to_owned()),
+        stand_ins: ours.chain(lane.binaries.overrides.iter().cloned()).collect(),
+        ready_us: 0,
+    }
+}
+
+impl NetnsScene {
+    fn agent(&mut self) -> Result<&mut LocalAgent, Broken> {
+        self.agent.as_mut().ok_or_else(|| Broken::new("observe", "the node is closed"))
+    }
+
+    async fn look(&mut self) -> Result<Observation, Broken> {
+        let mut observation = Observation::default();
+        for place in 0..self.pods.len() {
+            let (name, running) = (self.pods[place].name.clone(), self.pods[place].state == PodState::Running);
+            let seen = if running { Some(witness::see(&name, self.agent()?).await?) } else { None };
+            let pod = &self.pods[place];
+            let mut pod = PodObservation {
+                pod: name,
+                node: NODE.to_owned(),
+                state: pod.state.clone(),
+                transcripts: Vec::new(),
+                kernel: None,
+                witnesses: Vec::new(),
+                reported: pod.reported.clone(),
+                outcomes: pod.outcomes.clone(),
+                calls: Vec::new(),
+                heard: pod.heard.clone(),
+                node_links: None,
+                sysctls: Default::default(),
+            };
+            if let Some(seen) = seen {
+                pod.transcripts = seen.transcripts;
+                pod.kernel = Some(seen.kernel);
+                pod.witnesses = seen.witnesses;
+                pod.node_links = Some(seen.node_links);
+                pod.sysctls = seen.sysctls;
+            }
+            observation.pods.push(pod);
+        }
+        Ok(observation)
+    }
+
+    /// PID 1 of the node as the host counts it: the only child of the agent's outer process.
+    fn init(&self) -> Option<u32> {
+        let outer = self.agent.as_ref()?.pid()?;
+        let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    }
+}
+
+impl Scene for NetnsScene {
+    fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
+    fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+        self.look().boxed()
+    }
+
+    fn doors(&self) -> Vec<String> {
+        let Some(init) = self.init() else { return Vec::new() };
+        // In a user namespace its owner gets in without root, but has to keep being who they are.
+        let user = Path::new("/proc/self/ns/user").read_link().ok() != Path::new(&format!("/proc/{init}/ns/user")).read_link().ok();
+        let enter = match user {
+            true => format!("nsenter --target {init} --user --preserve-credentials --mount --net --pid --ipc --uts"),
+            false => format!("nsenter --target {init} --mount --net --pid --ipc --uts"),
+        };
+        let pods = self.pods.iter().map(|pod| format!("{enter} nsenter --net=/run/netns/{} ip a", pod.name));
+        std::iter::once(format!("{enter} sh")).chain(pods).collect()
+    }
+
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+        async move {
+            let mut left = Vec::new();
+            let Some(mut agent) = self.agent.take() else { return left };
+            for pod in std::mem::take(&mut self.pods).into_iter().rev() {
+                left.extend(pod.end(&mut agent).await);
+            }
+            left.extend(ended(&mut agent, self.keeping.take()).await);
+            left
+        }
+        .boxed()
+    }
+}
+
+/// Ends the agent and sees that it is gone, and with it everything on the node.
+async fn ended(agent: &mut LocalAgent, keeping: Option<Keeping>) -> Option<String> {
+    let pid = agent.pid();
+    if keeping.is_some() {
+        agent.kill().await;
+    } else {
+        agent.end().await;
+    }
+    if let Some(pid) = pid.filter(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+        return Some(format!("the node's agent, process {pid}, is still there"));
+    }
+    let Keeping { journal, node } = keeping?;
+    journal.done(node).err().map(|broken| broken.to_string())
+}
+
+impl Drop for NetnsScene {
+    fn drop(&mut self) {
+        if let Some(agent) = self.agent.take().filter(|_| self.keeping.is_some()) {
+            agent.leave();
+        }
+    }
+}
