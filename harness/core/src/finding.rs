@@ -1,5 +1,9 @@
 //! Findings: named disagreements and doubts, each with a stable code and a page in `docs/findings/`.
 
+mod catalogue;
+
+pub use catalogue::{Entry, catalogue, explain, severity};
+
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
 

@@ -99,7 +99,8 @@ fn plain_ip_route_is_the_main_table() {
 #[test]
 fn every_kind_of_difference_between_witnesses_is_told() {
     let (a, _) = state("iproute2-6.1", true);
-    let changes: [(&str, fn(&mut KernelState)); 8] = [
+    type Change = fn(&mut KernelState);
+    let changes: [(&str, Change); 8] = [
         ("address", |state| {
             state.links[2].addresses.remove(0);
         }),
@@ -144,7 +145,14 @@ mod random {
     use super::*;
     use proptest::prelude::*;
 
+    const FILES: [&str; 6] = ["addr.txt", "route-all.txt", "rule.txt", "addr.json", "route4.json", "rule4.json"];
+    static TEXTS: std::sync::LazyLock<Vec<Vec<char>>> = std::sync::LazyLock::new(|| {
+        FILES.iter().map(|file| golden("iproute2-6.1", file).unwrap().chars().collect()).collect()
+    });
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn no_text_makes_a_parser_panic(text in "[ -~\n\t\u{1b}]{0,200}") {
             let _ = ip::links_from_text(&text);
@@ -155,8 +163,7 @@ mod random {
 
         #[test]
         fn no_mutilated_output_makes_a_parser_panic(cut in 0usize..4000, at in 0usize..4000, with in "[ -~\u{1b}\n]{0,8}") {
-            for file in ["addr.txt", "route-all.txt", "rule.txt", "addr.json", "route4.json", "rule4.json"] {
-                let text: Vec<char> = golden("iproute2-6.1", file).unwrap().chars().collect();
+            for text in TEXTS.iter() {
                 let mut broken: String = text[..at.min(text.len())].iter().collect();
                 broken.push_str(&with);
                 broken.extend(&text[(at + cut % 50).min(text.len())..]);

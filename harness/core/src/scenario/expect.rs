@@ -228,7 +228,6 @@ impl<'a> Reader<'a> {
         absent
     }
 
-    #[expect(clippy::type_complexity, reason = "the two lists that an interface expectation takes")]
     fn routes(
         &mut self,
         lists: &At<ListOr<At<RouteFile>, RouteLists>>,
@@ -266,6 +265,10 @@ impl<'a> Reader<'a> {
             }
         };
         let scope = self.scope(route.scope.as_ref(), &format!("{field}.scope"));
+        if let (Some(at), Some(true)) = (&route.scope, to.map(|to| to.addr().is_ipv6())) {
+            let message = "IPv6 routes have no scope of their own; leave it out";
+            self.errors.push(InputError::new(strict::source(self.file, at), format!("{field}.scope"), message));
+        }
         let src = match &route.src {
             None => Some(None),
             Some(src) => self.check(src, &format!("{field}.src"), names::ip(&src.value)).map(Some),

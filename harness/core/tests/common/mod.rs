@@ -1,6 +1,8 @@
 //! What the tests share: reading the suite's files from disk.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod observed;
+
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario};
 use std::path::PathBuf;

@@ -1,0 +1,112 @@
+//! What the parts of the judge look at together: one pod, its kernel, and what is reported of each attachment.
+
+use crate::observe::{KernelState, Link, PodObservation};
+use crate::plan::{Pod, PodExpectation};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// A route as a CNI result tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReportedRoute {
+    /// Destination.
+    pub to: IpNet,
+    /// Gateway; absent where the result names none.
+    pub via: Option<IpAddr>,
+    /// Table (CNI 1.1).
+    pub table: Option<u32>,
+}
+
+/// What is reported of one attachment, both sources in one shape.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Account {
+    /// Interface in the pod.
+    pub interface: String,
+    /// Network's name as reported.
+    pub network: String,
+    /// Whether a CNI result was read.
+    pub has_result: bool,
+    /// Interfaces of the result that are in the sandbox.
+    pub sandbox_interfaces: Vec<String>,
+    /// Addresses with prefix length, with the interface they belong to.
+    pub addresses: Vec<(String, IpNet)>,
+    /// Addresses of the network-status entry: without prefix length.
+    pub status_ips: Vec<IpAddr>,
+    /// Routes of the result.
+    pub routes: Vec<ReportedRoute>,
+    /// MAC addresses by interface, lower case, from both sources.
+    pub macs: Vec<(String, String)>,
+}
+
+/// One pod as it is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    /// The pod as planned.
+    pub pod: &'a Pod,
+    /// The pod as seen.
+    pub observed: &'a PodObservation,
+    /// Its kernel state.
+    pub kernel: &'a KernelState,
+    /// What is reported.
+    pub accounts: &'a [Account],
+    /// What is wanted of it.
+    pub expectation: Option<&'a PodExpectation>,
+}
+
+impl Case<'_> {
+    /// A link by name.
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.kernel.links.iter().find(|link| link.name == name)
+    }
+
+    /// The account of an interface.
+    pub fn account(&self, interface: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| {
+            account.interface == interface || account.sandbox_interfaces.iter().any(|name| name == interface)
+        })
+    }
+
+    /// The network that made an interface, as the pod names it.
+    pub fn network_of(&self, interface: &str) -> Option<&str> {
+        self.pod
+            .attachments
+            .iter()
+            .find(|attachment| attachment.interface == interface)
+            .map(|attachment| attachment.network.as_str())
+    }
+
+    /// What plugins wrote on standard error for this interface while they succeeded, and lines of runtime logs,
+    /// as far as they speak of `topic`, or of routes in general where `topic` has a prefix length. At most five.
+    pub fn heard_about(&self, interface: &str, topic: &str) -> Vec<String> {
+        let bare = topic.split('/').next().unwrap_or(topic);
+        let speaks = |text: &str| text.contains(bare) || text.to_ascii_lowercase().contains("route");
+        let calls = self.observed.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).chain(&self.observed.calls);
+        let mut lines: Vec<String> = calls
+            .filter(|call| call.ifname == interface)
+            .flat_map(|call| call.stderr.lines().map(move |line| (call.plugin.as_str(), line)))
+            .filter(|(_, line)| speaks(line))
+            .map(|(plugin, line)| super::words::quote(&format!("{plugin} wrote on stderr"), line))
+            .collect();
+        // A pod's log lines name no interface; those of other attachments are told by the destination they speak of.
+        let heard = self.observed.heard.iter().filter(|heard| heard.origin != "event" && heard.text.contains(bare));
+        lines.extend(heard.map(|heard| super::words::quote(&heard.origin, &heard.text)));
+        if lines.is_empty() {
+            let heard = self.observed.heard.iter().filter(|heard| heard.origin != "event" && speaks(&heard.text));
+            lines.extend(heard.map(|heard| super::words::quote(&heard.origin, &heard.text)));
+        }
+        lines.dedup();
+        lines.truncate(5);
+        lines
+    }
+
+    /// The texts that [`Case::heard_about`] would quote of plugins' standard error.
+    pub fn stderr_about(&self, interface: &str, topic: &str) -> Vec<String> {
+        let bare = topic.split('/').next().unwrap_or(topic).to_owned();
+        let calls = self.observed.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).chain(&self.observed.calls);
+        calls
+            .filter(|call| call.ifname == interface)
+            .flat_map(|call| call.stderr.lines())
+            .filter(|line| line.contains(&bare) || line.to_ascii_lowercase().contains("route"))
+            .map(str::to_owned)
+            .collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! The keys that each known plugin reads. Source: the `NetConf` types of containernetworking/plugins v1.9.1
+//! (older releases know fewer), `pkg/types/types.go` of containernetworking/cni v1.3.1, and
+//! `cmd/route-override/route-override.go` of route-override. Go matches keys without regard to case, and drops
+//! those it does not know without a word.
+
+/// Keys that every plugin's configuration may have.
+const COMMON: [&str; 10] = [
+    "cniVersion",
+    "name",
+    "type",
+    "capabilities",
+    "ipam",
+    "dns",
+    "args",
+    "prevResult",
+    "runtimeConfig",
+    "cni.dev/valid-attachments",
+];
+
+/// Keys of each known plugin beside the common ones.
+const PLUGINS: [(&str, &[&str]); 20] = [
+    ("bandwidth", &["ingressRate", "ingressBurst", "egressRate", "egressBurst", "shapedSubnets", "unshapedSubnets"]),
+    (
+        "bridge",
+        &[
+            "bridge",
+            "isGateway",
+            "isDefaultGateway",
+            "forceAddress",
+            "ipMasq",
+            "ipMasqBackend",
+            "mtu",
+            "hairpinMode",
+            "promiscMode",
+            "vlan",
+            "preserveDefaultVlan",
+            "vlanTrunk",
+            "macspoofchk",
+            "enabledad",
+            "disableContainerInterface",
+            "portIsolation",
+            "mac",
+        ],
+    ),
+    ("dummy", &[]),
+    ("firewall", &["backend", "iptablesAdminChainName", "firewalldZone", "ingressPolicy"]),
+    ("host-device", &["device", "hwaddr", "dpdkmode", "kernelpath", "pciBusID", "deviceID"]),
+    ("ipvlan", &["master", "mode", "mtu", "linkInContainer"]),
+    ("loopback", &[]),
+    ("macvlan", &["master", "mode", "mtu", "mac", "linkInContainer", "bcqueuelen"]),
+    ("portmap", &["backend", "snat", "masqAll", "markMasqBit", "externalSetMarkChain", "conditionsV4", "conditionsV6"]),
+    ("ptp", &["ipMasq", "ipMasqBackend", "mtu"]),
+    ("route-override", &["flushroutes", "flushgateway", "delroutes", "addroutes", "skipcheck"]),
+    ("sbr", &["table", "gateways", "addSourceHints"]),
+    ("tap", &["multiQueue", "mtu", "mac", "owner", "group", "selinuxContext", "bridge"]),
+    ("tuning", &["sysctl", "mac", "promisc", "mtu", "allmulti", "txQLen", "dataDir"]),
+    ("vlan", &["master", "vlanId", "mtu", "linkInContainer"]),
+    ("vrf", &["vrfname", "table"]),
+    // IPAM plugins: the keys of the object `ipam`.
+    ("dhcp", &["daemonSocketPath", "request", "provide", "priority"]),
+    ("host-local", &["ranges", "subnet", "rangeStart", "rangeEnd", "gateway", "routes", "dataDir", "resolvConf"]),
+    ("static", &["addresses", "routes", "dns"]),
+    ("passthru", &[]),
+];
+
+/// Keys of an element of `ipam.addresses` of the static plugin.
+pub(super) const STATIC_ADDRESS: [&str; 2] = ["address", "gateway"];
+
+/// Plugins that change what an earlier one made, and fail without its result.
+pub(super) const NEED_RESULT: [&str; 7] =
+    ["route-override", "tuning", "portmap", "bandwidth", "sbr", "vrf", "firewall"];
+
+/// Plugins that make the interface; a chain has room for one.
+pub(super) const MAKERS: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
+
+/// The keys that a plugin's own configuration object may have; none for a plugin not known here.
+pub(super) fn of_plugin(plugin: &str) -> Option<Vec<&'static str>> {
+    let (_, own) = PLUGINS.iter().find(|(name, _)| *name == plugin)?;
+    Some(own.iter().chain(&COMMON).copied().collect())
+}
+
+/// The keys of the object `ipam` for an IPAM plugin; none for one not known here.
+pub(super) fn of_ipam(plugin: &str) -> Option<Vec<&'static str>> {
+    if !["dhcp", "host-local", "static"].contains(&plugin) {
+        return None;
+    }
+    let (_, own) = PLUGINS.iter().find(|(name, _)| *name == plugin)?;
+    Some(own.iter().copied().chain(["type"]).collect())
+}

@@ -1,0 +1,269 @@
+//! Reported against kernel: `PL2xx`.
+
+use super::accounts::{Account, Case, ReportedRoute};
+use super::ledger::{Fill, Ledger, finding};
+use super::words;
+use crate::chain::go_key;
+use crate::observe::{PodObservation, Reported, Route};
+use crate::plan::{Pod, Wanted, WantedRoute};
+use ipnet::IpNet;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// Reads what is reported of every attachment into one shape.
+pub(super) fn accounts(_pod: &Pod, observed: &PodObservation) -> Vec<Account> {
+    observed
+        .reported
+        .iter()
+        .filter(|reported| reported.result.is_some() || reported.status.is_some())
+        .map(account)
+        .collect()
+}
+
+fn account(reported: &Reported) -> Account {
+    let mut account = Account {
+        interface: reported.interface.clone(),
+        network: reported.network.clone(),
+        has_result: reported.result.is_some(),
+        ..Account::default()
+    };
+    if let Some(result) = &reported.result {
+        from_result(result, &mut account);
+    }
+    if let Some(status) = &reported.status {
+        for ip in list(status, "ips") {
+            account.status_ips.extend(ip.as_str().and_then(|ip| ip.split('/').next()?.parse::<IpAddr>().ok()));
+        }
+        push_mac(&mut account.macs, &reported.interface, status.get("mac"));
+    }
+    account
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn push_mac(macs: &mut Vec<(String, String)>, interface: &str, mac: Option<&Value>) {
+    if let Some(mac) = mac.and_then(Value::as_str).filter(|mac| !mac.is_empty()) {
+        let entry = (interface.to_owned(), mac.to_ascii_lowercase());
+        if !macs.contains(&entry) {
+            macs.push(entry);
+        }
+    }
+}
+
+/// A result of spec 0.3.0 to 1.1.0 (`interfaces`, `ips`, `routes`), or of 0.1.0 and 0.2.0 (`ip4`, `ip6`).
+fn from_result(result: &Value, account: &mut Account) {
+    let interfaces = list(result, "interfaces");
+    let name = |index: usize| interfaces.get(index).and_then(|interface| interface.get("name")).and_then(Value::as_str);
+    for interface in interfaces {
+        let in_sandbox = interface.get("sandbox").and_then(Value::as_str).is_some_and(|sandbox| !sandbox.is_empty());
+        if let (true, Some(name)) = (in_sandbox, interface.get("name").and_then(Value::as_str)) {
+            account.sandbox_interfaces.push(name.to_owned());
+            push_mac(&mut account.macs, name, interface.get("mac"));
+        }
+    }
+    for ip in list(result, "ips") {
+        let owner = ip.get("interface").and_then(Value::as_u64).and_then(|index| name(usize::try_from(index).ok()?));
+        // An address of the host's end is not the pod's.
+        if owner.is_some_and(|owner| !account.sandbox_interfaces.iter().any(|known| known == owner)) {
+            continue;
+        }
+        if let Some(net) = ip.get("address").and_then(Value::as_str).and_then(|text| text.parse::<IpNet>().ok()) {
+            account.addresses.push((owner.unwrap_or(&account.interface).to_owned(), net));
+        }
+    }
+    account.routes.extend(list(result, "routes").iter().filter_map(route));
+    for key in ["ip4", "ip6"] {
+        if let Some(Value::Object(family)) = result.get(key) {
+            if let Some(net) = go_key(family, "ip").and_then(Value::as_str).and_then(|text| text.parse::<IpNet>().ok())
+            {
+                account.addresses.push((account.interface.clone(), net));
+            }
+            if let Some(Value::Array(routes)) = go_key(family, "routes") {
+                account.routes.extend(routes.iter().filter_map(route));
+            }
+        }
+    }
+}
+
+fn route(value: &Value) -> Option<ReportedRoute> {
+    let to: IpNet = value.get("dst")?.as_str()?.parse().ok()?;
+    let via = value
+        .get("gw")
+        .and_then(Value::as_str)
+        .and_then(|gw| gw.parse::<IpAddr>().ok())
+        .filter(|gw| !gw.is_unspecified());
+    let table = value.get("table").and_then(Value::as_u64).and_then(|table| u32::try_from(table).ok());
+    Some(ReportedRoute { to: to.trunc(), via, table })
+}
+
+/// Compares every account with the kernel.
+pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
+    for account in case.accounts {
+        for name in &account.sandbox_interfaces {
+            ledger.check();
+            if case.link(name).is_none() && !is_asked_for(case, name) {
+                let finding = finding("PL203", format!("interface {name} is in the CNI result, and not in the pod"));
+                ledger.add(
+                    finding.pod(&case.pod.name).interface(name).network(&account.network).found(Some(links(case))),
+                );
+            }
+        }
+        for (name, address) in &account.addresses {
+            ledger.check();
+            address_in_kernel(case, account, name, *address, ledger);
+        }
+        for ip in &account.status_ips {
+            ledger.check();
+            status_ip_in_kernel(case, account, *ip, ledger);
+        }
+        for (name, mac) in &account.macs {
+            let Some(link) = case.link(name) else { continue };
+            ledger.check();
+            if link.mac != *mac {
+                let finding = finding("PL206", "the MAC reported is not the interface's");
+                let finding = finding.pod(&case.pod.name).interface(name).network(&account.network);
+                ledger.add(finding.expected(mac.clone()).found(Some(link.mac.clone())));
+            }
+        }
+        for route in &account.routes {
+            ledger.check();
+            route_in_kernel(case, account, route, ledger);
+        }
+    }
+}
+
+/// Names of the pod's links.
+pub(super) fn links(case: &Case<'_>) -> String {
+    case.kernel.links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// An attachment's own interface that is missing is told as PL102.
+fn is_asked_for(case: &Case<'_>, name: &str) -> bool {
+    case.network_of(name).is_some()
+}
+
+fn address_in_kernel(case: &Case<'_>, account: &Account, name: &str, address: IpNet, ledger: &mut Ledger) {
+    let Some(link) = case.link(name) else {
+        return;
+    };
+    if link.addresses.iter().any(|found| found.address == address) {
+        return;
+    }
+    let wanted = wanted_address(case, name, address);
+    let near = link.addresses.iter().find(|found| found.address.addr() == address.addr());
+    let elsewhere = case
+        .kernel
+        .links
+        .iter()
+        .find(|other| other.addresses.iter().any(|found| found.address.addr() == address.addr()));
+    let message = match (near, elsewhere) {
+        (Some(_), _) => "address reported with another prefix length than the kernel has",
+        (None, Some(_)) => "address reported on one interface, and on another in the kernel",
+        (None, None) => "address reported, and not in the kernel",
+    };
+    let found = near.map(|found| format!("{} dev {name}", found.address)).or_else(|| {
+        let other = elsewhere?;
+        let found = other.addresses.iter().find(|found| found.address.addr() == address.addr())?;
+        Some(format!("{} dev {}", found.address, other.name))
+    });
+    let mut entry = finding("PL201", message).pod(&case.pod.name).interface(name).network(&account.network);
+    entry = entry.expected(format!("{address} dev {name}")).found(found);
+    if let Some(wanted) = wanted {
+        entry = entry.source(&wanted.source).notes(["asked for and reported alike".to_owned()]);
+    }
+    ledger.add(entry);
+}
+
+fn status_ip_in_kernel(case: &Case<'_>, account: &Account, ip: IpAddr, ledger: &mut Ledger) {
+    let told_already = account.addresses.iter().any(|(_, address)| address.addr() == ip);
+    let there =
+        case.link(&account.interface).is_some_and(|link| link.addresses.iter().any(|found| found.address.addr() == ip));
+    if !there && !told_already {
+        let finding = finding("PL201", "address in network-status, and not in the kernel");
+        let finding = finding.pod(&case.pod.name).interface(&account.interface).network(&account.network);
+        ledger.add(finding.expected(format!("{ip} dev {}", account.interface)));
+    }
+}
+
+/// Whether a kernel route is the one reported: same destination, an interface of the account, and the same gateway
+/// where one is reported. A route without a gateway may have got that of its address
+/// (plugins `pkg/ipam/ipam_linux.go`, ConfigureIface). The local table never counts, others do: sbr and vrf move routes.
+fn is_reported(route: &Route, reported: &ReportedRoute, account: &Account) -> bool {
+    let of_account = |dev: &str| dev == account.interface || account.sandbox_interfaces.iter().any(|name| name == dev);
+    route.to == reported.to
+        && route.table != 255
+        && reported.table.is_none_or(|table| table == route.table)
+        && route.hops.iter().any(|hop| {
+            hop.dev.as_deref().is_some_and(of_account) && (reported.via.is_none() || hop.via == reported.via)
+        })
+}
+
+fn route_in_kernel(case: &Case<'_>, account: &Account, reported: &ReportedRoute, ledger: &mut Ledger) {
+    if case.kernel.routes.iter().any(|route| is_reported(route, reported, account)) {
+        return;
+    }
+    // The interface itself is missing: that is told once, as PL102 or PL203.
+    if case.link(&account.interface).is_none() {
+        return;
+    }
+    let via = reported.via.map(|via| format!(" via {via}")).unwrap_or_default();
+    let expected = format!("{}{via} dev {}", words::destination(&reported.to), account.interface);
+    let near = nearest(case, reported);
+    let topic = reported.to.to_string();
+    let mut entry = finding("PL202", "route reported in the CNI result, and not in the kernel");
+    entry = entry.pod(&case.pod.name).interface(&account.interface).network(&account.network);
+    entry = entry.expected(expected).found(near.map(words::route)).notes(case.heard_about(&account.interface, &topic));
+    for line in case.stderr_about(&account.interface, &topic) {
+        ledger.quote(&line);
+    }
+    if let Some(wanted) = wanted_route(case, &account.interface, reported) {
+        entry = entry.source(&wanted.source);
+    }
+    ledger.add(entry);
+}
+
+/// The kernel route most like a reported one that is missing: the same destination elsewhere.
+fn nearest<'a>(case: &Case<'a>, reported: &ReportedRoute) -> Option<&'a Route> {
+    case.kernel
+        .routes
+        .iter()
+        .find(|route| route.to == reported.to && route.table != 255 && reported.to.prefix_len() > 0)
+}
+
+/// The expectation that wants an address, where there is one.
+fn wanted_address<'a>(case: &Case<'a>, interface: &str, address: IpNet) -> Option<&'a Wanted<IpNet>> {
+    let wanted = case.expectation?.interfaces.iter().find(|wanted| wanted.name == interface)?;
+    wanted.addresses.as_ref()?.items.iter().find(|item| item.value == address)
+}
+
+/// The expectation that wants a route, where there is one.
+fn wanted_route<'a>(case: &Case<'a>, interface: &str, reported: &ReportedRoute) -> Option<&'a Wanted<WantedRoute>> {
+    let wanted = case.expectation?.interfaces.iter().find(|wanted| wanted.name == interface)?;
+    wanted.routes.as_ref()?.items.iter().find(|item| tells(reported, &item.value))
+}
+
+/// Whether a report tells of a wanted route: the same destination, and no other gateway or table.
+fn tells(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
+    let same_via = match (reported.via, wanted.via) {
+        (Some(via), Some(crate::plan::WantedGateway::Address(wanted))) => via == wanted,
+        (Some(_), Some(crate::plan::WantedGateway::None)) => false,
+        _ => true,
+    };
+    reported.to == wanted.to
+        && same_via
+        && (reported.table.is_none() || wanted.table.is_none() || reported.table == wanted.table)
+}
+
+/// Whether the account of an interface reports a wanted route; none where no result could be read.
+pub(super) fn reports_route(case: &Case<'_>, interface: &str, wanted: &WantedRoute) -> Option<bool> {
+    let account = case.account(interface).filter(|account| account.has_result)?;
+    Some(account.routes.iter().any(|reported| tells(reported, wanted)))
+}
+
+/// Whether the account of an interface reports a wanted address; none where no result could be read.
+pub(super) fn reports_address(case: &Case<'_>, interface: &str, wanted: IpNet) -> Option<bool> {
+    let account = case.account(interface).filter(|account| account.has_result)?;
+    Some(account.addresses.iter().any(|(name, address)| name == interface && *address == wanted))
+}

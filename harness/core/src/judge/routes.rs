@@ -1,0 +1,179 @@
+//! Asked against kernel, routes: `PL32x`, and those in the kernel that nobody reports.
+
+use super::accounts::Case;
+use super::interfaces::about;
+use super::ledger::{Fill, Ledger, finding};
+use super::{reported, words};
+use crate::observe::{NextHop, Route, is_v6_link_local};
+use crate::plan::{InterfaceExpectation, Wanted, WantedGateway, WantedRoute};
+
+/// Number of the main table.
+const MAIN: u32 = 254;
+
+/// Judges the routes of one interface: those with a next hop out of it, in the main table, or in a table that a wanted
+/// route names. An exact list leaves out what the kernel makes by itself: `fe80::/64`, multicast, broadcast, local.
+pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut Ledger) {
+    let dev = wanted.name.as_str();
+    for unwanted in &wanted.absent_routes {
+        ledger.check();
+        let there = case
+            .kernel
+            .routes
+            .iter()
+            .find(|route| route.to == unwanted.value && route.table == MAIN && hop(route, dev).is_some());
+        if let Some(route) = there {
+            let entry = about(finding("PL325", "a route that must not be there is there"), case, wanted)
+                .source(&unwanted.source);
+            ledger.add(entry.found(Some(words::route(route))));
+        }
+    }
+    let Some(list) = &wanted.routes else {
+        return;
+    };
+    let tables: Vec<u32> = list.items.iter().map(|item| item.value.table.unwrap_or(MAIN)).chain([MAIN]).collect();
+    let ours: Vec<&Route> = case
+        .kernel
+        .routes
+        .iter()
+        .filter(|route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some())
+        .collect();
+    let mut matched: Vec<&Route> = Vec::new();
+    let mut open: Vec<&Wanted<WantedRoute>> = Vec::new();
+    for item in &list.items {
+        ledger.check();
+        match ours.iter().find(|route| fits(route, &item.value, dev) && !matched.contains(route)) {
+            Some(route) => {
+                matched.push(route);
+                works(case, wanted, item, route, ledger);
+                unreported(case, wanted, item, route, ledger);
+            }
+            None => open.push(item),
+        }
+    }
+    for item in open {
+        missing(case, wanted, item, &ours, &mut matched, ledger);
+    }
+    if !list.exact {
+        return;
+    }
+    ledger.check();
+    for route in ours.iter().filter(|route| !matched.contains(route)) {
+        let entry = about(finding("PL323", "a route that nobody asked for"), case, wanted).source(&list.source);
+        ledger.add(entry.found(Some(words::route(route))));
+    }
+}
+
+/// What exact lists leave out.
+fn is_judged(route: &Route) -> bool {
+    route.kind == "unicast" && !is_v6_link_local(route.to.addr()) && !route.to.addr().is_multicast()
+}
+
+/// The next hop out of a device.
+fn hop<'a>(route: &'a Route, dev: &str) -> Option<&'a NextHop> {
+    route.hops.iter().find(|hop| hop.dev.as_deref() == Some(dev))
+}
+
+fn fits(route: &Route, wanted: &WantedRoute, dev: &str) -> bool {
+    let via = |hop: &NextHop| match wanted.via {
+        None => true,
+        Some(WantedGateway::None) => hop.via.is_none(),
+        Some(WantedGateway::Address(address)) => hop.via == Some(address),
+    };
+    route.to == wanted.to
+        && route.table == wanted.table.unwrap_or(MAIN)
+        && route.hops.iter().any(|hop| hop.dev.as_deref() == Some(dev) && via(hop))
+        && wanted.scope.as_ref().is_none_or(|scope| *scope == route.scope)
+        && wanted.src.is_none_or(|src| route.src == Some(src))
+        && wanted.metric.is_none_or(|metric| route.metric == metric)
+}
+
+fn missing<'a>(
+    case: &Case<'a>,
+    wanted: &InterfaceExpectation,
+    item: &Wanted<WantedRoute>,
+    ours: &[&'a Route],
+    matched: &mut Vec<&'a Route>,
+    ledger: &mut Ledger,
+) {
+    let dev = wanted.name.as_str();
+    let same = ours.iter().copied().find(|route| route.to == item.value.to && !matched.contains(route));
+    if let Some(route) = same {
+        matched.push(route);
+    }
+    // Asked for, reported, and not in the kernel: told as one finding, PL202, with this line as its source.
+    if ledger.tells("PL202", &item.source) {
+        return;
+    }
+    let expected = words::wanted(&item.value, dev);
+    if let Some(route) = same {
+        let entry =
+            about(finding("PL321", "the route is there, and not as asked for"), case, wanted).source(&item.source);
+        ledger.add(entry.expected(expected).found(Some(words::route(route))));
+        return;
+    }
+    let elsewhere = case.kernel.routes.iter().find(|route| {
+        route.to == item.value.to && is_judged(route) && (item.value.to.prefix_len() > 0 || hop(route, dev).is_some())
+    });
+    let topic = item.value.to.to_string();
+    let entry = match elsewhere {
+        Some(route) if hop(route, dev).is_none() => {
+            finding("PL322", "the route goes out of another interface").found(Some(words::route(route)))
+        }
+        Some(route) => finding("PL321", "the route is in another table").found(Some(words::route(route))),
+        None => finding("PL320", "route asked for, and not in the kernel")
+            .found(nearest(ours, &item.value, matched).map(words::route)),
+    };
+    for line in case.stderr_about(dev, &topic) {
+        ledger.quote(&line);
+    }
+    ledger.add(about(entry, case, wanted).expected(expected).source(&item.source).notes(case.heard_about(dev, &topic)));
+}
+
+/// The route most like a wanted one that is missing: with its gateway, or nearest to its destination.
+fn nearest<'a>(ours: &[&'a Route], wanted: &WantedRoute, matched: &[&Route]) -> Option<&'a Route> {
+    let family = |route: &&&Route| route.to.addr().is_ipv4() == wanted.to.addr().is_ipv4();
+    let free = || ours.iter().filter(|route| !matched.contains(route)).filter(family);
+    let by_gateway = free().find(|route| match wanted.via {
+        Some(WantedGateway::Address(via)) => route.hops.iter().any(|hop| hop.via == Some(via)),
+        _ => false,
+    });
+    by_gateway.or_else(|| free().find(|route| route.to.contains(&wanted.to) || wanted.to.contains(&route.to))).copied()
+}
+
+/// A route over a link without carrier is there and carries nothing.
+fn works(
+    case: &Case<'_>,
+    wanted: &InterfaceExpectation,
+    item: &Wanted<WantedRoute>,
+    route: &Route,
+    ledger: &mut Ledger,
+) {
+    let is_dead =
+        hop(route, &wanted.name).is_some_and(|hop| hop.flags.iter().any(|flag| flag == "linkdown" || flag == "dead"));
+    if is_dead {
+        let entry =
+            about(finding("PL324", "the route is there, and its link is down"), case, wanted).source(&item.source);
+        ledger.add(entry.found(Some(words::route(route))));
+    }
+}
+
+/// In the kernel as asked for, and not in the result. Routes that the kernel makes with an address are never in one.
+fn unreported(
+    case: &Case<'_>,
+    wanted: &InterfaceExpectation,
+    item: &Wanted<WantedRoute>,
+    route: &Route,
+    ledger: &mut Ledger,
+) {
+    if route.protocol == "kernel" || route.protocol == "ra" {
+        return;
+    }
+    let Some(reports) = reported::reports_route(case, &wanted.name, &item.value) else {
+        return;
+    };
+    ledger.check();
+    if !reports {
+        let entry = about(finding("PL205", "the route is in the kernel, and not in the CNI result"), case, wanted);
+        ledger.add(entry.source(&item.source).found(Some(words::route(route))));
+    }
+}

@@ -1,0 +1,99 @@
+//! Facts in the words of `ip`, so that expected and found can be read side by side.
+
+use crate::observe::{Link, NextHop, Route, printable};
+use crate::plan::{WantedGateway, WantedRoute};
+use ipnet::IpNet;
+
+/// Longest piece of a stranger's text kept in a note, in characters.
+const NOTE: usize = 600;
+
+/// `default` for a default route, else the network.
+pub(super) fn destination(to: &IpNet) -> String {
+    if to.prefix_len() == 0 { "default".to_owned() } else { to.to_string() }
+}
+
+/// A route as `ip route` prints it; protocol left out.
+pub(super) fn route(route: &Route) -> String {
+    let mut text = String::new();
+    if route.kind != "unicast" {
+        text.push_str(&route.kind);
+        text.push(' ');
+    }
+    text.push_str(&destination(&route.to));
+    match route.hops.as_slice() {
+        [one] => text.push_str(&hop(one)),
+        many => {
+            for one in many {
+                text.push_str(" nexthop");
+                text.push_str(&hop(one));
+                text.push_str(&format!(" weight {}", one.weight));
+            }
+        }
+    }
+    if route.table != 254 {
+        text.push_str(&format!(" table {}", route.table));
+    }
+    if route.scope != "global" {
+        text.push_str(&format!(" scope {}", route.scope));
+    }
+    if let Some(src) = route.src {
+        text.push_str(&format!(" src {src}"));
+    }
+    if route.metric != 0 {
+        text.push_str(&format!(" metric {}", route.metric));
+    }
+    text
+}
+
+fn hop(hop: &NextHop) -> String {
+    let mut text = hop.via.map(|via| format!(" via {via}")).unwrap_or_default();
+    if let Some(dev) = &hop.dev {
+        text.push_str(&format!(" dev {dev}"));
+    }
+    for flag in &hop.flags {
+        text.push(' ');
+        text.push_str(flag);
+    }
+    text
+}
+
+/// A wanted route in the same words; what is not compared is not said.
+pub(super) fn wanted(wanted: &WantedRoute, dev: &str) -> String {
+    let mut text = destination(&wanted.to);
+    if let Some(WantedGateway::Address(via)) = wanted.via {
+        text.push_str(&format!(" via {via}"));
+    }
+    text.push_str(&format!(" dev {dev}"));
+    if let Some(table) = wanted.table.filter(|table| *table != 254) {
+        text.push_str(&format!(" table {table}"));
+    }
+    if let Some(scope) = &wanted.scope {
+        text.push_str(&format!(" scope {scope}"));
+    }
+    if let Some(src) = wanted.src {
+        text.push_str(&format!(" src {src}"));
+    }
+    if let Some(metric) = wanted.metric {
+        text.push_str(&format!(" metric {metric}"));
+    }
+    if wanted.via == Some(WantedGateway::None) {
+        text.push_str(" (no gateway)");
+    }
+    text
+}
+
+/// A link's state: `UP, NO-CARRIER (LOWERLAYERDOWN)`.
+pub(super) fn state(link: &Link) -> String {
+    let words: Vec<&str> =
+        ["UP", "NO-CARRIER"].into_iter().filter(|word| link.flags.iter().any(|flag| flag == word)).collect();
+    let words = if words.is_empty() { "down".to_owned() } else { words.join(", ") };
+    if link.state.is_empty() { words } else { format!("{words} ({})", link.state) }
+}
+
+/// A stranger's words with who said them: escaped, on one line, cut.
+pub(super) fn quote(who: &str, text: &str) -> String {
+    let text = printable(text.trim()).replace('\n', " | ");
+    let cut: String = text.chars().take(NOTE).collect();
+    let more = if cut.len() < text.len() { " [cut]" } else { "" };
+    format!("{who}: {cut}{more}")
+}

@@ -1,0 +1,325 @@
+//! The judge, bent in every way: each change of what was seen gives its finding, and the seed as it should be passes.
+
+mod common;
+
+use common::observed::{self, call, connected, route, seed, stopped};
+use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::judge::{judge, verdict};
+use plumbline_core::observe::{Heard, KernelState, Link, Observation, PodObservation, PodState};
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::Verdict;
+
+fn plan() -> Plan {
+    common::load("openshift/chain-example.yaml").unwrap()
+}
+
+fn pod(observation: &mut Observation) -> &mut PodObservation {
+    &mut observation.pods[0]
+}
+
+fn kernel(observation: &mut Observation) -> &mut KernelState {
+    pod(observation).kernel.as_mut().unwrap()
+}
+
+fn eth<'a>(observation: &'a mut Observation, name: &str) -> &'a mut Link {
+    kernel(observation).links.iter_mut().find(|link| link.name == name).unwrap()
+}
+
+/// Findings other than the two of the seed's own `vlan` keys, as `PL301 eth1`.
+fn codes(findings: &[Finding]) -> Vec<String> {
+    findings
+        .iter()
+        .filter(|finding| finding.code.0 != "PL601")
+        .map(|finding| format!("{} {}", finding.code, finding.interface.as_deref().unwrap_or("-")))
+        .collect()
+}
+
+#[test]
+fn the_seed_passes_with_its_two_warnings() {
+    let Verdict::Pass { checked, warnings } = verdict(&plan(), &seed(), false) else {
+        panic!("{:#?}", verdict(&plan(), &seed(), false));
+    };
+    let told: Vec<String> =
+        warnings.iter().map(|finding| format!("{} {}", finding.code, finding.network.as_deref().unwrap())).collect();
+    assert_eq!(told, ["PL601 management-net", "PL601 sip-net"]);
+    let source = warnings[0].source.as_ref().unwrap();
+    assert!(source.file.ends_with("chain-example/management.yaml") && source.line == 14, "{source}");
+    // Per attachment: attached; reported interface, address, MAC and route; and, wanted, 5 of the link (there, kind,
+    // parent, state, address), no other address, 2 routes, no other route, and both facts in the report as well.
+    // Then the default route's number and device.
+    assert_eq!(checked, 2 * (1 + 4 + 5 + 1 + 2 + 1 + 2) + 2);
+}
+
+#[test]
+fn strict_makes_the_warnings_fail() {
+    assert!(matches!(verdict(&plan(), &seed(), true), Verdict::Fail { .. }));
+}
+
+type Bend = fn(&mut Observation);
+
+#[test]
+fn every_bend_gives_its_finding_and_no_other() {
+    let bends: Vec<(&str, &[&str], Bend)> = vec![
+        ("address missing in kernel and report", &["PL301 eth1"], |o| {
+            eth(o, "eth1").addresses.remove(0);
+            pod(o).reported[0].result.as_mut().unwrap()["ips"] = serde_json::json!([]);
+        }),
+        ("address reported, not in the kernel", &["PL201 eth1"], |o| {
+            eth(o, "eth1").addresses.remove(0);
+        }),
+        ("wrong prefix in kernel and report", &["PL302 eth1"], |o| {
+            eth(o, "eth1").addresses[0].address = "192.168.100.10/25".parse().unwrap();
+            pod(o).reported[0].result.as_mut().unwrap()["ips"][0]["address"] = "192.168.100.10/25".into();
+        }),
+        ("wrong prefix in the kernel alone", &["PL201 eth1"], |o| {
+            eth(o, "eth1").addresses[0].address = "192.168.100.10/25".parse().unwrap();
+        }),
+        ("an extra address", &["PL303 eth1"], |o| {
+            eth(o, "eth1")
+                .addresses
+                .push(observed::link(1, "x", None, None, &["192.168.100.77/24"]).addresses[0].clone());
+        }),
+        ("addresses swapped", &["PL304 eth1", "PL304 eth2", "PL303 eth1", "PL303 eth2"], |o| {
+            let one = std::mem::take(&mut eth(o, "eth1").addresses);
+            let two = std::mem::replace(&mut eth(o, "eth2").addresses, one);
+            eth(o, "eth1").addresses = two;
+            for reported in &mut pod(o).reported {
+                reported.result =
+                    Some(serde_json::json!({"interfaces": [{"name": reported.interface, "sandbox": "x"}]}));
+            }
+            kernel(o).routes.iter_mut().for_each(|route| route.protocol = "kernel".to_owned());
+        }),
+        ("duplicate address", &["PL306 eth1"], |o| {
+            eth(o, "eth1").addresses[0].flags = vec!["dadfailed".into(), "tentative".into()]
+        }),
+        ("tentative", &["PL307 eth1"], |o| eth(o, "eth1").addresses[0].flags = vec!["tentative".into()]),
+        ("address in the kernel, not reported", &["PL204 eth1"], |o| {
+            pod(o).reported[0].result.as_mut().unwrap()["ips"] = serde_json::json!([]);
+        }),
+        ("kind", &["PL312 eth1"], |o| eth(o, "eth1").kind = Some("veth".into())),
+        ("parent", &["PL313 eth1"], |o| eth(o, "eth1").parent = Some(9)),
+        ("parent not on the node", &["PL313 eth1"], |o| eth(o, "eth1").parent = Some(77)),
+        ("no parent", &["PL313 eth1"], |o| eth(o, "eth1").parent = None),
+        ("down", &["PL314 eth1"], |o| eth(o, "eth1").flags = vec![]),
+        ("no carrier", &["PL314 eth1"], |o| eth(o, "eth1").state = "LOWERLAYERDOWN".into()),
+        ("MAC in the report stale", &["PL206 eth1"], |o| eth(o, "eth1").mac = "02:00:00:00:00:99".into()),
+        ("route missing in kernel and report", &["PL320 eth1"], |o| {
+            kernel(o).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+            pod(o).reported[0].result.as_mut().unwrap()["routes"] = serde_json::json!([]);
+        }),
+        ("route reported, not in the kernel", &["PL202 eth1"], |o| {
+            kernel(o).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+        }),
+        ("route in the kernel, not reported", &["PL205 eth1"], |o| {
+            pod(o).reported[0].result.as_mut().unwrap()["routes"] = serde_json::json!([]);
+        }),
+        ("wrong gateway in kernel and report", &["PL321 eth1"], |o| {
+            kernel(o).routes[3] = route("10.0.0.0/8", Some("192.168.100.9"), "eth1");
+            pod(o).reported[0].result.as_mut().unwrap()["routes"][0]["gw"] = "192.168.100.9".into();
+        }),
+        ("wrong source", &["PL321 eth1"], |o| kernel(o).routes[2].src = Some("192.168.100.11".parse().unwrap())),
+        ("wrong scope", &["PL321 eth1"], |o| kernel(o).routes[2].scope = "global".into()),
+        ("prefix of a route too wide", &["PL320 eth2", "PL323 eth2"], |o| {
+            kernel(o).routes[5] = route("172.0.0.0/8", Some("192.168.200.1"), "eth2");
+            pod(o).reported[1].result.as_mut().unwrap()["routes"][0]["dst"] = "172.0.0.0/8".into();
+        }),
+        ("route on another interface", &["PL202 eth1", "PL323 eth2"], |o| {
+            kernel(o).routes[3] = route("10.0.0.0/8", Some("192.168.100.1"), "eth2");
+        }),
+        ("route on another interface, nobody reports", &["PL322 eth1", "PL323 eth2"], |o| {
+            kernel(o).routes[3] = route("10.0.0.0/8", Some("192.168.100.1"), "eth2");
+            pod(o).reported[0].result.as_mut().unwrap()["routes"] = serde_json::json!([]);
+        }),
+        ("route in another table, as sbr leaves it", &["PL321 eth1"], |o| kernel(o).routes[3].table = 100),
+        ("an extra route", &["PL323 eth1"], |o| {
+            kernel(o).routes.push(route("10.99.0.0/16", Some("192.168.100.1"), "eth1"))
+        }),
+        ("linkdown", &["PL324 eth1"], |o| kernel(o).routes[3].hops[0].flags = vec!["linkdown".into()]),
+        ("a second default that wins", &["PL323 eth1", "PL331 -", "PL330 -"], |o| {
+            kernel(o).routes.insert(0, route("0.0.0.0/0", Some("192.168.100.1"), "eth1"));
+        }),
+        ("no default", &["PL331 -"], |o| {
+            kernel(o).routes.remove(0);
+        }),
+        ("an IPv6 default on an interface that nobody named", &["PL333 net9"], |o| {
+            kernel(o).routes.push(route("::/0", Some("fe80::9"), "net9"));
+        }),
+        ("interface gone, still reported", &["PL102 eth2", "PL310 eth2"], |o| {
+            kernel(o).links.pop();
+            kernel(o).routes.retain(|route| route.hops[0].dev.as_deref() != Some("eth2"));
+        }),
+        ("Multus not in force", &["PL102 eth1", "PL102 eth2", "PL310 eth1", "PL310 eth2"], |o| {
+            kernel(o).links.truncate(2);
+            kernel(o).routes.truncate(2);
+            pod(o).reported.clear();
+            pod(o).outcomes.clear();
+        }),
+        ("attached, not reported", &["PL106 eth2"], |o| {
+            pod(o).reported.pop();
+        }),
+        ("an interface of the report that is not there", &["PL203 eth7"], |o| {
+            let result = pod(o).reported[0].result.as_mut().unwrap();
+            result["interfaces"].as_array_mut().unwrap().push(serde_json::json!({"name": "eth7", "sandbox": "x"}));
+        }),
+        ("stderr with exit 0", &["PL105 eth1"], |o| pod(o).outcomes[0].1.calls[1].stderr = "something odd\n".into()),
+    ];
+    let plan = plan();
+    for (what, wanted, bend) in bends {
+        let mut observation = seed();
+        bend(&mut observation);
+        let judgement = judge(&plan, &observation);
+        let mut found = codes(&judgement.findings);
+        let mut wanted: Vec<String> = wanted.iter().map(|&code| code.to_owned()).collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "{what}: {:#?}", judgement.findings);
+        let fails = judgement.findings.iter().any(|finding| finding.severity == Severity::Error);
+        let verdict = verdict(&plan, &observation, false);
+        assert_eq!(matches!(verdict, Verdict::Fail { .. }), fails, "{what}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_wrong_prefix_stands_beside_what_was_wanted_with_its_line() {
+    let mut observation = seed();
+    eth(&mut observation, "eth1").addresses[0].address = "192.168.100.10/25".parse().unwrap();
+    pod(&mut observation).reported.clear();
+    let judgement = judge(&plan(), &observation);
+    let finding = judgement.findings.iter().find(|finding| finding.code.0 == "PL302").unwrap();
+    assert_eq!(finding.expected.as_deref(), Some("192.168.100.10/24 dev eth1"));
+    assert_eq!(finding.found.as_deref(), Some("192.168.100.10/25 dev eth1"));
+    let text = std::fs::read_to_string(&finding.source.as_ref().unwrap().file).unwrap();
+    assert!(text.lines().nth(finding.source.as_ref().unwrap().line - 1).unwrap().contains("192.168.100.10/24"));
+}
+
+#[test]
+fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
+    let mut observation = seed();
+    kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+    pod(&mut observation).outcomes[0].1.calls[1].stderr = "error: failed to add route: network is unreachable\n".into();
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(codes(&judgement.findings), ["PL202 eth1"], "the stderr line is a note, no second finding");
+    let finding = &judgement.findings[0];
+    assert!(
+        finding.notes[0].contains("network is unreachable") && finding.notes[0].contains("route-override"),
+        "{:?}",
+        finding.notes
+    );
+    assert!(finding.source.as_ref().unwrap().file.ends_with("chain-example.yaml"));
+
+    // Where no result could be read, the runtime's log takes its place.
+    pod(&mut observation).reported.clear();
+    pod(&mut observation).outcomes.clear();
+    let text = "failed to add route: {Dst: 10.0.0.0/8}: network is unreachable".to_owned();
+    pod(&mut observation).heard.push(Heard { origin: "runtime log".into(), reason: String::new(), text });
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(codes(&judgement.findings), ["PL320 eth1"]);
+    assert!(
+        judgement.findings[0].notes[0].starts_with("runtime log: failed to add route"),
+        "{:?}",
+        judgement.findings[0].notes
+    );
+}
+
+#[test]
+fn a_missing_binary_names_the_link_of_the_chain_and_the_search_path() {
+    let mut observation = seed();
+    let observed = pod(&mut observation);
+    observed.state = PodState::NotReady { reason: "network sip-net could not be added".into() };
+    observed.kernel = None;
+    observed.outcomes[1] =
+        stopped("sip-net", 1, "route-override", "failed to find plugin \"route-override\" in path [/opt/cni/bin]");
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(codes(&judgement.findings), ["PL101 eth2"]);
+    let finding = &judgement.findings[0];
+    assert_eq!(finding.message, "plugin route-override (link 2 of 2) of network sip-net failed");
+    assert!(finding.notes.iter().any(|note| note.contains("[/opt/cni/bin]")), "{:?}", finding.notes);
+    assert!(matches!(verdict(&plan(), &observation, false), Verdict::Fail { .. }));
+}
+
+#[test]
+fn on_a_cluster_the_innermost_plugin_is_read_from_the_event() {
+    let mut observation = seed();
+    let observed = pod(&mut observation);
+    observed.state = PodState::NotReady { reason: "waited 120 s for Ready".into() };
+    observed.kernel = None;
+    observed.outcomes.clear();
+    let text = "failed to setup network for sandbox \"x\": plugin type=\"multus\" name=\"multus-cni-network\" failed (add): \
+        [ns/chain-test-pod/uid:sip-net]: error adding container to network \"sip-net\": plugin type=\"macvlan\" failed (add): Link not found";
+    observed.heard = vec![Heard { origin: "event".into(), reason: "FailedCreatePodSandBox".into(), text: text.into() }];
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(judgement.findings[0].message, "plugin macvlan of network sip-net failed");
+    assert_eq!(codes(&judgement.findings), ["PL101 eth2"]);
+    pod(&mut observation).heard.clear();
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL104 -"]);
+}
+
+#[test]
+fn what_was_not_observed_is_broken_and_never_a_pass() {
+    let mut observation = seed();
+    pod(&mut observation).kernel = None;
+    assert!(matches!(verdict(&plan(), &observation, false), Verdict::Broken { .. }));
+    assert!(matches!(verdict(&plan(), &Observation::default(), false), Verdict::Broken { .. }));
+    let mut bare = plan();
+    bare.expect.clear();
+    bare.pods[0].attachments.clear();
+    let mut observation = seed();
+    pod(&mut observation).reported.clear();
+    let Verdict::Broken { cause, .. } = verdict(&bare, &observation, false) else { panic!("nothing was checked") };
+    assert!(cause.contains("PL901"), "{cause}");
+}
+
+#[test]
+fn a_parent_that_cannot_be_seen_is_neither_pass_nor_fail() {
+    let plan = plan();
+    let full = judge(&plan, &seed()).checked;
+    let mut observation = seed();
+    pod(&mut observation).node_links = None;
+    let judgement = judge(&plan, &observation);
+    assert_eq!(codes(&judgement.findings), Vec::<String>::new());
+    assert_eq!(judgement.checked, full - 2);
+    assert_eq!(judgement.notes.len(), 2, "{:?}", judgement.notes);
+}
+
+#[test]
+fn a_bare_network_and_pod_are_still_checked() {
+    let mut bare = plan();
+    bare.expect.clear();
+    let mut observation = seed();
+    assert!(
+        matches!(verdict(&bare, &observation, false), Verdict::Pass { checked: 10, .. }),
+        "{:?}",
+        verdict(&bare, &observation, false)
+    );
+    kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+    assert!(matches!(verdict(&bare, &observation, false), Verdict::Fail { .. }));
+}
+
+#[test]
+fn network_status_counts_as_a_report() {
+    let mut observation = seed();
+    for reported in &mut pod(&mut observation).reported {
+        let ip = reported.result.take().unwrap()["ips"][0]["address"]
+            .as_str()
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap()
+            .to_owned();
+        reported.status =
+            Some(serde_json::json!({"name": "ns/x", "interface": reported.interface, "ips": [ip], "dns": {}}));
+    }
+    assert_eq!(codes(&judge(&plan(), &observation).findings), Vec::<String>::new());
+    pod(&mut observation).reported[0].status.as_mut().unwrap()["ips"][0] = "192.168.100.99".into();
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL201 eth1"]);
+}
+
+#[test]
+fn calls_recorded_elsewhere_are_read_for_their_stderr() {
+    let mut observation = seed();
+    let mut one = call("management-net", 1, "route-override", "eth1");
+    one.stderr = "odd".into();
+    pod(&mut observation).calls.push(one);
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL105 eth1"]);
+    let _ = connected("10.0.0.0/8", "10.0.0.1", "eth1");
+}
