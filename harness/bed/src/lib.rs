@@ -3,6 +3,7 @@
 //! No Kubernetes here: the lanes know that.
 
 pub mod broken;
+pub mod engine;
 pub mod exec;
 pub mod folders;
 pub mod ids;

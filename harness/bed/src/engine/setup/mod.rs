@@ -1,0 +1,1 @@
+//! Getting an engine going on a bare host.
