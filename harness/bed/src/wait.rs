@@ -57,13 +57,17 @@ pub enum Look<T> {
 /// # Errors
 /// [`Broken`] at `stage` when the deadline is over: what was awaited, how long, what was last seen;
 /// and whatever `look` fails with.
-pub async fn until<T>(
+pub async fn until<T, F>(
     stage: &str,
     what: &str,
     deadline: Deadline,
     every: Duration,
-    mut look: impl AsyncFnMut() -> Result<Look<T>, Broken>,
-) -> Result<T, Broken> {
+    mut look: impl FnMut() -> F,
+) -> Result<T, Broken>
+where
+    // Not `AsyncFnMut`: of a future that awaits one the compiler does not find that it is `Send`.
+    F: Future<Output = Result<Look<T>, Broken>>,
+{
     loop {
         let seen = match tokio::time::timeout(deadline.remaining(), look()).await {
             Ok(Ok(Look::There(found))) => return Ok(found),
