@@ -1,0 +1,318 @@
+//! Bringing a cluster of a profile up: what each step looks at and does.
+
+use super::config::{Host, Rendered, kind_config};
+use super::images::{self, At};
+use super::kindtool::KindTool;
+use super::multus;
+use super::network;
+use super::node::{self, Node};
+use super::objects::words;
+use super::plugins::Set;
+use super::profile::{ImageSource, Loaded};
+use super::record::{Home, Proof, Record};
+use super::step::{Found, Notes, Stages, Step};
+use super::{bridges, kindtool};
+use crate::context::Context;
+use futures::future::BoxFuture;
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use plumbline_bed::broken::{AtStage, Broken};
+use plumbline_bed::engine::Engine;
+use plumbline_bed::journal::Effect;
+use plumbline_bed::wait::{self, Deadline, Look};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Mutex, OnceCell};
+
+const STAGE: &str = "cluster";
+/// How long the API server may take to answer after its node was started.
+const API: Duration = Duration::from_secs(120);
+
+/// What is known once the cluster's step was good.
+#[derive(Clone)]
+pub(super) struct Alive {
+    pub client: Client,
+    pub nodes: Vec<Node>,
+}
+
+/// The bring-up of one profile.
+pub(super) struct BringUp<'a> {
+    cx: &'a Context,
+    pub loaded: &'a Loaded,
+    engine: OnceCell<Engine>,
+    rendered: OnceCell<(Rendered, Home)>,
+    plugins: OnceCell<Set>,
+    alive: Mutex<Option<Alive>>,
+}
+
+impl<'a> BringUp<'a> {
+    pub fn new(cx: &'a Context, loaded: &'a Loaded, engine: Option<Engine>) -> Self {
+        Self {
+            cx,
+            loaded,
+            engine: OnceCell::new_with(engine),
+            rendered: OnceCell::new(),
+            plugins: OnceCell::new(),
+            alive: Mutex::new(None),
+        }
+    }
+
+    /// The engine; only after its step.
+    pub fn engine(&self) -> Result<&Engine, Broken> {
+        self.engine.get().ok_or_else(|| Broken::new("engine", "asked for before its step"))
+    }
+
+    /// kind's configuration and the cluster's home. The node image's reference is known before it is built.
+    pub async fn rendered(&self) -> Result<&(Rendered, Home), Broken> {
+        let make = || async {
+            let info = self.engine()?.info().await?;
+            // Without /proc nothing is said to be lacking.
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let host = Host::new(Some(info.cgroup.as_str()), &status);
+            let image = images::reference(&self.cx.images, &self.loaded.profile.images.node)?;
+            let rendered = kind_config(self.loaded, host, &image)?;
+            let home = Home::of(&rendered.name)?;
+            Ok((rendered, home))
+        };
+        self.rendered.get_or_try_init(make).await
+    }
+
+    /// The plugins that the nodes should have.
+    pub async fn plugins(&self) -> Result<&Set, Broken> {
+        let make = || async {
+            let folder = self.cx.images.plugins_dir().await?;
+            Set::gather(&folder, &self.cx.options).await
+        };
+        self.plugins.get_or_try_init(make).await
+    }
+
+    /// The cluster as it answers; only after its step.
+    pub async fn alive(&self) -> Result<Alive, Broken> {
+        self.alive.lock().await.clone().ok_or_else(|| Broken::new(STAGE, "asked for before its step"))
+    }
+
+    /// The reference of the toolbox image.
+    pub fn toolbox(&self) -> Result<String, Broken> {
+        images::reference(&self.cx.images, &self.loaded.profile.images.toolbox)
+    }
+
+    /// Parts of the cluster that are not what users run.
+    pub fn parts(&self) -> Vec<String> {
+        let images = &self.loaded.profile.images;
+        let built = |what: &str, source: &ImageSource| match source {
+            ImageSource::Built(_) => Some(format!("{what}: built here from pinned sources, not the published image")),
+            ImageSource::Pulled(_) => None,
+        };
+        [built("node image", &images.node), built("Multus image", &images.multus)].into_iter().flatten().collect()
+    }
+
+    fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, Broken> {
+        Ok(kindtool::KindTool { path, engine: self.engine()?.endpoint().host.clone() })
+    }
+
+    async fn check_cluster(&self) -> Result<Found, Broken> {
+        let (rendered, home) = self.rendered().await?;
+        let engine = self.engine()?;
+        let containers = node::containers(engine, &rendered.name).await?;
+        let Some(record) = home.record().filter(|r| r.complete) else {
+            let half = if containers.is_empty() { "there is none yet" } else { "it is half-made, or not ours" };
+            return Ok(Found::Wanting(format!("cluster {}: {half}", rendered.name)));
+        };
+        if containers.len() != self.loaded.profile.nodes.len() {
+            return Ok(Found::Wanting(format!("cluster {}: {} of its nodes are there", rendered.name, containers.len())));
+        }
+        for container in &containers {
+            if record.containers.get(&container.name) != Some(&container.id) {
+                return Ok(Found::Wanting(format!("container {} is not the one that was made here", container.name)));
+            }
+            if !container.running {
+                return Ok(Found::Wanting(format!("node {} is stopped", container.name)));
+            }
+        }
+        let client = client(home).await?;
+        if let Err(e) = client.apiserver_version().await {
+            return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
+        }
+        let agent = self.cx.images.agent().await?;
+        let mut alive = self.alive.lock().await;
+        if alive.is_none() {
+            *alive = Some(Alive { client, nodes: node::open(engine, &containers, &agent).await? });
+        }
+        Ok(Found::Good)
+    }
+
+    async fn make_cluster(&self, notes: &Notes) -> Result<(), Broken> {
+        let (rendered, home) = self.rendered().await?;
+        let engine = self.engine()?;
+        let kind = self.kind(self.cx.images.tool("kind").await?)?;
+        let containers = node::containers(engine, &rendered.name).await?;
+        *self.alive.lock().await = None;
+        let record = home.record();
+        if !containers.is_empty() {
+            let ours = record.as_ref().is_some_and(|r| {
+                !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id))
+            });
+            if !ours {
+                let name = &rendered.name;
+                return Err(Broken::new(STAGE, format!("there is a kind cluster {name} already, and it was not made here"))
+                    .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
+            }
+            let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
+            if whole && self.restart(engine, home, &containers, notes).await.is_ok() {
+                return Ok(());
+            }
+            notes.note("it is not whole: it is deleted and made again");
+            kind.delete(&rendered.name, home).await?;
+        }
+        home.keep_config(&rendered.text)?;
+        let profile = self.loaded.profile.metadata.name.clone();
+        let record = Record { name: rendered.name.clone(), profile, ..Record::default() };
+        home.keep(&record)?;
+        let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
+        if let Err(broken) = kind.create(&rendered.name, home, notes).await {
+            // kind took away what it made; what it could not, this does.
+            let _ = kind.delete(&rendered.name, home).await;
+            return Err(broken);
+        }
+        let containers = node::containers(engine, &rendered.name).await?;
+        node::mark(engine, &containers, &rendered.name).await?;
+        let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
+        home.keep(&Record { complete: true, containers, ..record })?;
+        self.cx.run.done(effect)
+    }
+
+    /// Starts stopped nodes, and waits for the API server.
+    async fn restart(
+        &self,
+        engine: &Engine,
+        home: &Home,
+        containers: &[plumbline_bed::engine::Container],
+        notes: &Notes,
+    ) -> Result<(), Broken> {
+        for container in containers.iter().filter(|c| !c.running) {
+            notes.note(format!("starting node {} again", container.name));
+            engine.start(&container.name).await?;
+        }
+        notes.note("waiting for the API server");
+        let client = client(home).await?;
+        let look = async || {
+            Ok(match client.apiserver_version().await {
+                Ok(_) => Look::There(()),
+                Err(e) => Look::NotYet(words(&e)),
+            })
+        };
+        wait::until(STAGE, "the API server to answer", Deadline::after(API), Duration::from_millis(250), look).await
+    }
+
+    async fn check_multus(&self) -> Result<Found, Broken> {
+        if self.cx.options.skip_multus_check {
+            return Ok(Found::Good);
+        }
+        let alive = self.alive().await?;
+        let plugins = self.plugins().await?.hash();
+        let grounds = multus::grounds(&alive.client, &alive.nodes, &plugins).await?;
+        let (_, home) = self.rendered().await?;
+        Ok(multus::found(&grounds, home.record().and_then(|r| r.proof).as_ref(), now()))
+    }
+
+    async fn make_multus(&self, notes: &Notes) -> Result<(), Broken> {
+        let alive = self.alive().await?;
+        let engine = self.engine()?;
+        let plugins = self.plugins().await?.hash();
+        let specs = &self.loaded.profile.images;
+        if multus::daemon_set(&alive.client).await?.is_err() {
+            let image = images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
+            let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
+            multus::install(&alive.client, &objects, notes).await?;
+        }
+        let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes).await?;
+        let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins).await? {
+            Ok(grounds) => Ok(Look::There(grounds)),
+            Err(what) => Ok(Look::NotYet(what)),
+        };
+        // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let grounds = wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force).await?;
+        multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, self.cx.run.id(), notes).await?;
+        let (_, home) = self.rendered().await?;
+        home.change(|record| record.proof = Some(Proof { of: grounds, at: now() }))
+    }
+}
+
+impl Stages for BringUp<'_> {
+    fn check<'b>(&'b self, step: Step, _notes: &'b Notes) -> BoxFuture<'b, Result<Found, Broken>> {
+        Box::pin(async move {
+            match step {
+                Step::Engine => match self.engine.get() {
+                    Some(engine) => Ok(engine.ping().await.map_or_else(|b| Found::Wanting(b.cause), |()| Found::Good)),
+                    None => match Engine::connect().await {
+                        Ok(engine) => {
+                            let _ = self.engine.set(engine);
+                            Ok(Found::Good)
+                        }
+                        Err(broken) => Ok(Found::Wanting(broken.cause)),
+                    },
+                },
+                Step::Images => {
+                    let at = images::at_hand(self.engine()?, &self.cx.images, self.loaded).await?;
+                    Ok(match at {
+                        At::Hand => Found::Good,
+                        At::Lacking(what) => Found::Wanting(what),
+                    })
+                }
+                Step::Cluster => self.check_cluster().await,
+                Step::DefaultNetwork => {
+                    let alive = self.alive().await?;
+                    network::check(self.loaded, &alive.client, &alive.nodes).await
+                }
+                Step::Plugins => self.plugins().await?.check(&self.alive().await?.nodes).await,
+                Step::Bridges => bridges::check(&self.loaded.profile.bridges, &self.alive().await?.nodes).await,
+                Step::Multus => self.check_multus().await,
+            }
+        })
+    }
+
+    fn make<'b>(&'b self, step: Step, notes: &'b Notes) -> BoxFuture<'b, Result<(), Broken>> {
+        Box::pin(async move {
+            match step {
+                Step::Engine => {
+                    let engine = images::engine(self.cx, notes).await?;
+                    let _ = self.engine.set(engine);
+                    Ok(())
+                }
+                Step::Images => images::get(self.engine()?, &self.cx.images, self.loaded, notes).await,
+                Step::Cluster => self.make_cluster(notes).await,
+                Step::DefaultNetwork => {
+                    let alive = self.alive().await?;
+                    network::make(self.loaded, &alive.client, &alive.nodes, notes).await
+                }
+                Step::Plugins => self.plugins().await?.make(&self.alive().await?.nodes, notes).await,
+                Step::Bridges => {
+                    bridges::make(&bridges::plain(&self.loaded.profile.bridges), &self.alive().await?.nodes).await
+                }
+                Step::Multus => self.make_multus(notes).await,
+            }
+        })
+    }
+}
+
+/// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
+pub(super) async fn client(home: &Home) -> Result<Client, Broken> {
+    let path = home.kubeconfig();
+    let kubeconfig = Kubeconfig::read_from(&path).at_stage(STAGE)?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.at_stage(STAGE)?;
+    Client::try_from(config).at_stage(STAGE)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// The profile's summary line, for events.
+pub(super) fn scope(loaded: &Loaded) -> String {
+    format!("cluster {}", loaded.profile.metadata.name)
+}
+
+/// Names everything here that has to stay one.
+pub(super) fn lease_name(cluster: &str) -> String {
+    format!("cluster-{cluster}")
+}

@@ -1,0 +1,100 @@
+//! The kind command: making and deleting clusters. Everything else goes by the engine and by kube.
+
+use super::record::Home;
+use super::step::Notes;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::exec::Cmd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const STAGE: &str = "cluster";
+/// `kind create` takes 15 s for one node on two cores, 50 s for three.
+const CREATE: Duration = Duration::from_secs(360);
+const DELETE: Duration = Duration::from_secs(90);
+
+/// The kind binary and the endpoint of the engine it shall use.
+#[derive(Debug, Clone)]
+pub struct KindTool {
+    /// The binary.
+    pub path: PathBuf,
+    /// The engine's endpoint, as DOCKER_HOST has it.
+    pub engine: String,
+}
+
+impl KindTool {
+    fn cmd(&self) -> Cmd {
+        // KUBECONFIG is the user's; every call names our own file, and must not fall back on theirs.
+        Cmd::new(&self.path).without_env("KUBECONFIG").without_env("DOCKER_CONTEXT").env("DOCKER_HOST", &self.engine)
+    }
+
+    /// Makes a cluster. On failure kind takes away what it made, since it is not told to retain it.
+    ///
+    /// # Errors
+    /// `Broken` with the command line and the last of what kind said.
+    pub async fn create(&self, name: &str, home: &Home, notes: &Notes) -> Result<(), Broken> {
+        let said = notes.clone();
+        let cmd = self
+            .cmd()
+            .args(["create", "cluster", "--name", name, "--config"])
+            .arg(home.kind_config().display().to_string())
+            .arg("--kubeconfig")
+            .arg(home.kubeconfig().display().to_string())
+            .deadline(CREATE)
+            .on_line(move |line| {
+                if let Some(note) = told(line) {
+                    said.note(note);
+                }
+            });
+        let remedy = |broken: Broken| {
+            if broken.remedy.is_some() {
+                return broken;
+            }
+            let cause = broken.cause.clone();
+            match remedy(&cause) {
+                Some(what) => broken.with_remedy(what),
+                None => broken,
+            }
+        };
+        cmd.run_ok().await.map(drop).map_err(|e| remedy(e.broken(STAGE)))
+    }
+
+    /// Deletes a cluster; one that is not there is fine.
+    ///
+    /// # Errors
+    /// `Broken` with the command line and the last of what kind said.
+    pub async fn delete(&self, name: &str, home: &Home) -> Result<(), Broken> {
+        let cmd = self.cmd().args(["delete", "cluster", "--name", name, "--kubeconfig"]);
+        let cmd = cmd.arg(home.kubeconfig().display().to_string()).deadline(DELETE);
+        cmd.run_ok().await.map(drop).map_err(|e| e.broken(STAGE))
+    }
+}
+
+/// kind's own progress lines, without their decoration; none for its farewell.
+fn told(line: &str) -> Option<String> {
+    let text: String = line.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
+    let text = text.trim().trim_end_matches('.').trim();
+    let wanted = ["Ensuring", "Preparing", "Writing", "Starting", "Installing", "Joining", "Waiting"];
+    wanted.iter().any(|word| text.starts_with(word)).then(|| text.to_owned())
+}
+
+/// What to do about the failures that are known.
+fn remedy(cause: &str) -> Option<&'static str> {
+    let known = [
+        ("port is already allocated", "another program has the port: stop it, or take the cluster down that has it"),
+        ("no space left on device", "the engine's disk is full: docker system prune"),
+        ("Could not find a log line that matches", "the node did not boot: too few inotify instances or too little memory are the usual reasons; plumbline doctor shows both"),
+        ("could not find an available", "the engine has no subnet left: docker network prune"),
+    ];
+    known.iter().find(|(words, _)| cause.contains(words)).map(|(_, what)| *what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_progress_is_told_without_its_decoration() {
+        assert_eq!(told(" \u{2022} Preparing nodes \u{1f4e6}  ...").as_deref(), None.or(Some("Preparing nodes")));
+        assert_eq!(told("Have a nice day!"), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Breaking a cluster on purpose and putting it right, for tests of what Plumbline says then.
+//!
+//! Only for a cluster that is held alone (see [`super::alone`]). Whatever was broken, the next [`super::up`] finds it
+//! wanting and makes it good again; these functions put it right at once.
+
+use super::multus::{CONF, DAEMON_SET};
+use super::node::Node;
+use super::plugins::FOLDER;
+use plumbline_bed::broken::Broken;
+
+const STAGE: &str = "mend";
+/// Where things are kept while they are away. Not a suffix: a runtime reads every file with a known one.
+const AWAY: &str = "/opt/plumbline/away";
+
+/// Takes Multus' configuration away on one node: the runtime takes the default network alone from then on. Multus'
+/// pod runs on, so its daemon set still looks well.
+///
+/// # Errors
+/// `Broken` when the node refuses, or has no such configuration.
+pub async fn multus_out_of_force(node: &Node) -> Result<(), Broken> {
+    let script = format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
+    node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
+}
+
+/// Puts it back.
+///
+/// # Errors
+/// `Broken` when the node refuses, or there is nothing to put back.
+pub async fn multus_in_force(node: &Node) -> Result<(), Broken> {
+    let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
+    node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
+}
+
+/// Takes a plugin away on one node.
+///
+/// # Errors
+/// `Broken` when the node refuses, or has no such plugin.
+pub async fn plugin_away(node: &Node, plugin: &str) -> Result<(), Broken> {
+    let script = format!("set -e; mkdir -p {AWAY}; mv {FOLDER}/{plugin} {AWAY}/");
+    node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
+}
+
+/// Puts it back.
+///
+/// # Errors
+/// `Broken` when the node refuses, or there is nothing to put back.
+pub async fn plugin_back(node: &Node, plugin: &str) -> Result<(), Broken> {
+    let script = format!("set -e; mv {AWAY}/{plugin} {FOLDER}/");
+    node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
+}
+
+/// Removes a bridge on one node.
+///
+/// # Errors
+/// `Broken` when the node refuses.
+pub async fn bridge_away(node: &Node, bridge: &str) -> Result<(), Broken> {
+    node.must(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
+}
+
+/// Name of Multus' daemon set, for tests that look at it.
+#[must_use]
+pub fn daemon_set() -> &'static str {
+    DAEMON_SET
+}

@@ -1,0 +1,193 @@
+//! Multus: installed by the profile's manifests, and proven to be in force on every node before any pod.
+//!
+//! A pod created while Multus is not in force turns Ready with eth0 alone, and nothing says so. So its rollout is not
+//! believed: its configuration has to be the one that the runtime takes, and a canary has to come up attached.
+
+use super::canary;
+use super::naming::{SYSTEM_NAMESPACE, full_hash};
+use super::node::Node;
+use super::objects;
+use super::profile::Loaded;
+use super::render::render;
+use super::rollout;
+use super::step::{Found, Notes, Step};
+use super::yaml;
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use kube::Client;
+use kube::api::Api;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::Deadline;
+use serde_json::{Value, json};
+
+/// Name of Multus' daemon set.
+pub const DAEMON_SET: &str = "kube-multus-ds";
+/// The runtime's configuration folder on the nodes.
+pub const CONF: &str = "/etc/cni/net.d";
+/// Stage of everything here.
+pub const STAGE: &str = "install-multus";
+
+/// The objects of the profile's Multus manifests, rendered with `image`.
+///
+/// # Errors
+/// `Broken` when a manifest can't be rendered or read.
+pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Value>, Broken> {
+    let mut all = Vec::new();
+    for path in &loaded.profile.multus.manifests {
+        let name = path.display().to_string();
+        let mut text = loaded.text(path)?;
+        if path.extension().is_some_and(|e| e == "j2") {
+            let values = json!({ "image": image, "pullPolicy": pull_policy });
+            text = render(&name, &text, &values).map_err(|e| Broken::new(STAGE, e))?;
+        }
+        all.extend(yaml::documents(&name, &text).map_err(|e| Broken::new(STAGE, e))?);
+    }
+    Ok(all)
+}
+
+/// Applies the manifests and waits until they are rolled out. What a pod of Multus says is in the error.
+///
+/// # Errors
+/// `Broken` when the server refuses an object, or when the rollout is not done at the deadline.
+pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Result<(), Broken> {
+    let deadline = Deadline::after(Step::Multus.deadline());
+    for object in objects {
+        objects::apply(client, object).await.map_err(|e| Broken::new(STAGE, e))?;
+    }
+    notes.note(format!("waiting for daemon set {DAEMON_SET}"));
+    rollout::daemon_set(client, DAEMON_SET, STAGE, deadline.child(std::time::Duration::from_secs(150))).await?;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": SYSTEM_NAMESPACE, "labels": { super::naming::OWNER_LABEL: super::naming::OWNER } } });
+    objects::apply(client, &namespace).await.map_err(|e| Broken::new(STAGE, e))?;
+    Ok(())
+}
+
+/// What the daemon set lacks; none when it is rolled out. Its generation, for the proof.
+///
+/// # Errors
+/// `Broken` when the server does not answer.
+pub async fn daemon_set(client: &Client) -> Result<Result<i64, String>, Broken> {
+    let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
+    let set = api.get_opt(DAEMON_SET).await;
+    let set = set.map_err(|e| Broken::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
+    Ok(match set {
+        None => Err(format!("there is no daemon set {DAEMON_SET}")),
+        Some(set) => rollout::daemon_set_lacks(&set).map_or(Ok(set.metadata.generation.unwrap_or_default()), |lack| {
+            Err(format!("daemon set {DAEMON_SET}: {lack}"))
+        }),
+    })
+}
+
+/// Whether Multus' configuration is the one that the runtime takes on `node`: the first configuration file in
+/// lexical order (containerd's `go-cni` takes `.conf`, `.conflist` and `.json`). Gives its text.
+///
+/// # Errors
+/// `Broken` when the node can't be asked. The inner error is what is wrong, in words.
+pub async fn configuration(node: &Node) -> Result<Result<String, String>, Broken> {
+    let Some(names) = node.list(CONF).await? else { return Ok(Err(format!("there is no folder {CONF}"))) };
+    let Some(first) = first(&names) else { return Ok(Err(format!("there is no configuration in {CONF}"))) };
+    let path = format!("{CONF}/{first}");
+    let Some(text) = node.read(&path).await? else { return Ok(Err(format!("{path} is gone"))) };
+    match kubeconfig(&text) {
+        Err(what) => Ok(Err(format!("{path}, which the runtime takes, {what}"))),
+        Ok(kubeconfig) => Ok(match node.read(&kubeconfig).await? {
+            Some(_) => Ok(text),
+            None => Err(format!("{path} names {kubeconfig}, which is not there")),
+        }),
+    }
+}
+
+/// The first configuration file in lexical order.
+fn first(names: &[String]) -> Option<&String> {
+    let is_conf = |name: &&String| [".conf", ".conflist", ".json"].iter().any(|end| name.ends_with(end));
+    names.iter().filter(is_conf).min()
+}
+
+/// The kubeconfig that a configuration of Multus names; an error when it is not one.
+fn kubeconfig(text: &str) -> Result<String, String> {
+    let value: Value = serde_json::from_str(text).map_err(|e| format!("is no JSON: {e}"))?;
+    let plugin = value["plugins"].get(0).unwrap_or(&value);
+    match plugin["type"].as_str() {
+        Some("multus") => {}
+        other => return Err(format!("is not Multus' (type {})", other.unwrap_or("none"))),
+    }
+    if plugin["delegates"].as_array().is_none_or(Vec::is_empty) {
+        return Err("names no default network".to_owned());
+    }
+    plugin["kubeconfig"].as_str().map(str::to_owned).ok_or_else(|| "names no kubeconfig".to_owned())
+}
+
+/// What a proof rests on: the nodes' containers as they run, their CNI configuration, the plugins, the daemon set.
+/// A proof whose hash is the same still stands.
+///
+/// # Errors
+/// `Broken` when a node can't be asked. The inner error names the node and says what is wrong.
+pub async fn grounds(client: &Client, nodes: &[Node], plugins: &str) -> Result<Result<String, String>, Broken> {
+    let (generation, configurations) = tokio::try_join!(daemon_set(client), try_join_all(nodes.iter().map(configuration)))?;
+    let mut parts = vec![plugins.to_owned()];
+    match generation {
+        Ok(generation) => parts.push(generation.to_string()),
+        Err(what) => return Ok(Err(what)),
+    }
+    for (node, configuration) in nodes.iter().zip(configurations) {
+        match configuration {
+            Ok(text) => parts.push(format!("{} {} {text}", node.name, node.incarnation)),
+            Err(what) => return Ok(Err(format!("node {}: Multus is not in force: {what}", node.name))),
+        }
+    }
+    Ok(Ok(full_hash(parts.join("\n").as_bytes())))
+}
+
+/// Proves Multus by a canary on every node.
+///
+/// # Errors
+/// `Broken` naming the node on which the canary did not come up attached.
+pub async fn prove(loaded: &Loaded, client: &Client, nodes: &[Node], toolbox: &str, run: &str, notes: &Notes) -> Result<(), Broken> {
+    notes.note("canary on every node");
+    try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, run))).await.map(|_| ())
+}
+
+/// What a check found, from the grounds and from the last proof.
+#[must_use]
+pub fn found(grounds: &Result<String, String>, proof: Option<&super::record::Proof>, now: u64) -> Found {
+    /// A proof is made anew after this, in seconds: what it rests on is not everything that can go wrong.
+    const STANDS: u64 = 900;
+    match (grounds, proof) {
+        (Err(what), _) => Found::Wanting(what.clone()),
+        (Ok(grounds), Some(proof)) if proof.of == *grounds && now.saturating_sub(proof.at) < STANDS => Found::Good,
+        (Ok(_), Some(_)) => Found::Wanting("the last canary was of another state, or long ago".to_owned()),
+        (Ok(_), None) => Found::Wanting("no canary has been seen yet".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Proof;
+    use super::*;
+
+    #[test]
+    fn the_first_file_is_what_the_runtime_takes() {
+        let names = ["10-plumbline.conflist", "00-multus.conf", "multus.d", "00-a.txt"].map(str::to_owned);
+        assert_eq!(first(&names).unwrap(), "00-multus.conf");
+    }
+
+    #[test]
+    fn only_a_configuration_of_multus_is_one() {
+        let conf = json!({ "type": "multus", "kubeconfig": "/k", "delegates": [{}] });
+        assert_eq!(kubeconfig(&conf.to_string()).unwrap(), "/k");
+        assert_eq!(kubeconfig(&json!({ "plugins": [conf] }).to_string()).unwrap(), "/k");
+        let other = json!({ "plugins": [{ "type": "ptp" }] }).to_string();
+        assert_eq!(kubeconfig(&other).unwrap_err(), "is not Multus' (type ptp)");
+    }
+
+    #[test]
+    fn a_proof_stands_for_a_while_and_for_the_same_state_only() {
+        let proof = Proof { of: "a".into(), at: 1000 };
+        let same = Ok("a".to_owned());
+        assert_eq!(found(&same, Some(&proof), 1100), Found::Good);
+        assert_ne!(found(&same, Some(&proof), 9000), Found::Good);
+        assert_ne!(found(&Ok("b".into()), Some(&proof), 1100), Found::Good);
+        assert_ne!(found(&same, None, 1100), Found::Good);
+        assert_eq!(found(&Err("x".into()), Some(&proof), 1100), Found::Wanting("x".into()));
+    }
+}

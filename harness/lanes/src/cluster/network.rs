@@ -1,0 +1,90 @@
+//! The default network: a conflist of ptp, host-local and portmap on each node, from the node's own range of pod
+//! addresses, and routes from every node to the pods of the others.
+
+use super::node::{File, Node};
+use super::profile::Loaded;
+use super::render::render;
+use super::rollout;
+use super::step::{Found, Notes, Step};
+use futures::future::try_join_all;
+use kube::Client;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::Deadline;
+use serde_json::json;
+
+/// The conflist's path on the nodes. Multus takes the first file that is not its own as its default network.
+pub const CONFLIST: &str = "/etc/cni/net.d/10-plumbline.conflist";
+const STAGE: &str = "default-network";
+
+/// What each node should have.
+pub struct Wanted {
+    node: String,
+    conflist: String,
+    /// `ip route` arguments: destination and gateway.
+    routes: Vec<(String, String)>,
+}
+
+/// Renders what each node should have.
+///
+/// # Errors
+/// `Broken` when the nodes have no ranges yet, or the template can't be rendered.
+pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Broken> {
+    let template = &loaded.profile.networking.default_network;
+    let text = loaded.text(template)?;
+    let ranges = rollout::ranges(client, STAGE).await?;
+    let of = |(node, cidr, _): &(String, String, String)| {
+        let values = json!({ "node": { "name": node, "podCidr": cidr } });
+        let conflist = render(&template.display().to_string(), &text, &values).map_err(|e| Broken::new(STAGE, e))?;
+        let others = ranges.iter().filter(|(other, _, _)| other != node);
+        let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();
+        Ok(Wanted { node: node.clone(), conflist, routes })
+    };
+    ranges.iter().map(of).collect()
+}
+
+/// Whether every node has it, and is ready.
+///
+/// # Errors
+/// `Broken` when a node can't be asked.
+pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<Found, Broken> {
+    let wanted = match wanted(loaded, client).await {
+        Ok(wanted) => wanted,
+        Err(broken) => return Ok(Found::Wanting(broken.cause)),
+    };
+    for want in &wanted {
+        let node = node(nodes, &want.node)?;
+        if node.read(CONFLIST).await?.as_deref() != Some(want.conflist.as_str()) {
+            return Ok(Found::Wanting(format!("node {} has no {CONFLIST}, or another", want.node)));
+        }
+        for (to, via) in &want.routes {
+            let ran = node.ran(&["ip", "route", "show", to, "via", via]).await?;
+            if ran.stdout.trim().is_empty() {
+                return Ok(Found::Wanting(format!("node {} has no route to {to} via {via}", want.node)));
+            }
+        }
+    }
+    Ok(Found::Good)
+}
+
+/// Puts it there, and waits for every node to be ready.
+///
+/// # Errors
+/// `Broken` when a node can't be reached, or is not ready at the deadline.
+pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), Broken> {
+    let wanted = wanted(loaded, client).await?;
+    for want in &wanted {
+        let node = node(nodes, &want.node)?;
+        node.put(vec![File { path: CONFLIST.to_owned(), mode: 0o644, bytes: want.conflist.clone().into_bytes() }]).await?;
+        for (to, via) in &want.routes {
+            node.must(STAGE, &["ip", "route", "replace", to, "via", via]).await?;
+        }
+    }
+    notes.note("waiting for the nodes to be ready");
+    let deadline = Deadline::after(Step::DefaultNetwork.deadline());
+    try_join_all(wanted.iter().map(|w| rollout::node(client, &w.node, STAGE, deadline))).await?;
+    Ok(())
+}
+
+fn node<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Broken> {
+    nodes.iter().find(|n| n.name == name).ok_or_else(|| Broken::new(STAGE, format!("node {name} has no container")))
+}

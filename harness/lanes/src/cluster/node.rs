@@ -1,0 +1,265 @@
+//! A node of a cluster: its container, and the agent in it, reached by one long-lived exec session for the whole run.
+
+use super::naming::{NODE_FOLDER, OWNER};
+use crate::agent::{Client, Unanswered};
+use futures::future::try_join_all;
+use plumbline_bed::broken::{AtStage, Broken};
+use plumbline_bed::engine::{self, Container, Engine, ExecSession};
+use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION, Target};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, OnceCell};
+
+/// The label by which kind knows the containers of a cluster.
+pub const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+const STAGE: &str = "node";
+/// Beyond an operation's own deadline.
+const MARGIN: Duration = Duration::from_secs(30);
+/// Deadline of a program run on a node, in milliseconds.
+const RUN_MS: u64 = 30_000;
+
+/// A node.
+#[derive(Clone)]
+pub struct Node {
+    /// Its name, in kind, in the engine and in Kubernetes.
+    pub name: String,
+    /// Container id and first process: another one after every restart.
+    pub incarnation: String,
+    engine: Engine,
+    agent: String,
+    talk: Arc<Mutex<Talk>>,
+    /// A second agent, for questions that take long, made at the first one.
+    aside: Arc<OnceCell<Mutex<Talk>>>,
+}
+
+struct Talk {
+    session: ExecSession,
+    client: Client,
+}
+
+/// A file to be put on a node.
+pub struct File {
+    /// Absolute path, at most 90 bytes.
+    pub path: String,
+    /// Mode bits.
+    pub mode: u32,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// What a program on a node did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit code; none when a signal or the deadline ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The containers of a cluster, by name.
+///
+/// # Errors
+/// `Broken` when the engine does not answer.
+pub async fn containers(engine: &Engine, cluster: &str) -> Result<Vec<Container>, Broken> {
+    engine.containers(&[format!("{KIND_LABEL}={cluster}")]).await
+}
+
+/// Leaves a mark on the nodes by which they are known as made here, also without the state folder.
+///
+/// # Errors
+/// `Broken` when the engine refuses.
+pub async fn mark(engine: &Engine, containers: &[Container], cluster: &str) -> Result<(), Broken> {
+    let text = format!("{{\"owner\":\"{OWNER}\",\"cluster\":\"{cluster}\"}}\n");
+    for container in containers {
+        let path = format!("{NODE_FOLDER}/made-here.json");
+        put(engine, &container.name, vec![File { path, mode: 0o644, bytes: text.clone().into_bytes() }]).await?;
+    }
+    Ok(())
+}
+
+/// Opens an agent on every node; `agent` is its binary on this host.
+///
+/// # Errors
+/// `Broken`, naming the node.
+pub async fn open(engine: &Engine, containers: &[Container], agent: &Path) -> Result<Vec<Node>, Broken> {
+    let bytes = std::fs::read(agent).at_stage(&format!("read {}", agent.display()))?;
+    let hash = super::naming::full_hash(&bytes);
+    // The name carries the content, so one that is there is the right one, and a running one is never overwritten.
+    let path = format!("{NODE_FOLDER}/agent-{}", &hash[..16]);
+    try_join_all(containers.iter().map(|container| one(engine, container, &path, &bytes, &hash))).await
+}
+
+async fn one(engine: &Engine, container: &Container, path: &str, bytes: &[u8], hash: &str) -> Result<Node, Broken> {
+    let talk = match Talk::begin(engine, &container.name, path).await {
+        Ok(talk) => talk,
+        // Whatever it was, it is told again below, when the agent is there for certain.
+        Err(_) => {
+            let file = File { path: path.to_owned(), mode: 0o755, bytes: bytes.to_vec() };
+            put(engine, &container.name, vec![file]).await?;
+            Talk::begin(engine, &container.name, path).await?
+        }
+    };
+    let node = Node {
+        name: container.name.clone(),
+        incarnation: format!("{} {}", container.id, container.pid),
+        engine: engine.clone(),
+        agent: path.to_owned(),
+        talk: Arc::new(Mutex::new(talk)),
+        aside: Arc::new(OnceCell::new()),
+    };
+    match node.call(Op::Hash { paths: vec![path.to_owned()] }).await? {
+        Outcome::Hashes(hashes) if hashes.get(path).map(String::as_str) == Some(hash) => Ok(node),
+        _ => Err(Broken::new(STAGE, format!("{path} on node {} is not the agent that was put there", node.name))),
+    }
+}
+
+impl Talk {
+    async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, Broken> {
+        let mut session = engine.session(container, &[path, "serve"]).await?;
+        let (input, output) =
+            session.streams().ok_or_else(|| Broken::new(STAGE, format!("the agent on {container} has no streams")))?;
+        let mut talk = Self { session, client: Client::new(output, input) };
+        match talk.ask(container, Op::Hello, MARGIN).await? {
+            Outcome::Hello { protocol: PROTOCOL_VERSION, .. } => Ok(talk),
+            other => Err(Broken::new(STAGE, format!("the agent on {container} answered {other:?}"))),
+        }
+    }
+
+    /// Asks; a fault is an answer here.
+    async fn ask(&mut self, node: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
+        match self.client.ask(op, deadline).await {
+            Ok(outcome) => Ok(outcome),
+            Err(Unanswered::Fault(fault)) => Ok(Outcome::Fault(fault)),
+            Err(other) => {
+                let said = self.session.said();
+                let last = said.lines().last().unwrap_or("nothing");
+                Err(Broken::new(STAGE, format!("agent on node {node}: {other}; it said: {last}"))
+                    .with_remedy("see whether the node's container runs: docker ps -a"))
+            }
+        }
+    }
+}
+
+/// Puts files on a container by writing beside and renaming; folders are made.
+async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), Broken> {
+    const NEW: &str = ".plb-new";
+    let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    let archive: Vec<engine::File> = files
+        .into_iter()
+        .map(|file| engine::File {
+            path: format!("{}{NEW}", file.path.trim_start_matches('/')),
+            mode: file.mode,
+            content: file.bytes,
+        })
+        .collect();
+    engine.put_files(container, "/", &archive).await?;
+    let mut argv = vec!["sh", "-ec", "for f in \"$@\"; do mv -fT \"$f.plb-new\" \"$f\"; done", "sh"];
+    argv.extend(paths.iter().map(String::as_str));
+    engine.exec_ok(STAGE, container, &argv, None, Duration::from_secs(30)).await.map(drop)
+}
+
+impl Node {
+    /// Asks the agent; a fault is an answer.
+    ///
+    /// # Errors
+    /// `Broken` when the agent can't be reached.
+    pub async fn call(&self, op: Op) -> Result<Outcome, Broken> {
+        let deadline = deadline(&op);
+        self.talk.lock().await.ask(&self.name, op, deadline).await
+    }
+
+    /// Asks a second agent, so that what takes long does not hold up the others.
+    ///
+    /// # Errors
+    /// As [`Node::call`].
+    pub async fn call_aside(&self, op: Op) -> Result<Outcome, Broken> {
+        let begin = || async { Talk::begin(&self.engine, &self.name, &self.agent).await.map(Mutex::new) };
+        let deadline = deadline(&op);
+        self.aside.get_or_try_init(begin).await?.lock().await.ask(&self.name, op, deadline).await
+    }
+
+    /// The text of a small file; none when there is none.
+    ///
+    /// # Errors
+    /// `Broken` when the agent can't be reached.
+    pub async fn read(&self, path: &str) -> Result<Option<String>, Broken> {
+        match self.call(Op::Read { path: path.to_owned() }).await? {
+            Outcome::File { text, .. } => Ok(text),
+            Outcome::Fault(fault) if fault.gone => Ok(None),
+            other => Err(self.odd(&format!("read {path}"), &other)),
+        }
+    }
+
+    /// The names in a folder; none when there is none.
+    ///
+    /// # Errors
+    /// `Broken` when the agent can't be reached.
+    pub async fn list(&self, path: &str) -> Result<Option<Vec<String>>, Broken> {
+        match self.call(Op::Read { path: path.to_owned() }).await? {
+            Outcome::File { names, .. } => Ok(names),
+            Outcome::Fault(fault) if fault.gone => Ok(None),
+            other => Err(self.odd(&format!("list {path}"), &other)),
+        }
+    }
+
+    /// Runs a program on the node.
+    ///
+    /// # Errors
+    /// `Broken` when it can't be started, or the agent can't be reached.
+    pub async fn ran(&self, argv: &[&str]) -> Result<Ran, Broken> {
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        let doing = argv.join(" ");
+        match self.call(Op::Exec { target: Target::Node, argv, deadline_ms: RUN_MS }).await? {
+            Outcome::Ran { code, stdout, stderr } => Ok(Ran { code, stdout, stderr }),
+            other => Err(self.odd(&doing, &other)),
+        }
+    }
+
+    /// Runs a program on the node and wants exit code 0.
+    ///
+    /// # Errors
+    /// `Broken` at `stage`, with what it said.
+    pub async fn must(&self, stage: &str, argv: &[&str]) -> Result<Ran, Broken> {
+        let ran = self.ran(argv).await?;
+        if ran.code == Some(0) {
+            return Ok(ran);
+        }
+        let (line, said) = (argv.join(" "), ran.stderr.trim());
+        Err(Broken::new(stage, format!("node {}: `{line}` ended with {:?}: {said}", self.name, ran.code)))
+    }
+
+    /// Runs a program on the node by the engine, with standard input from memory: for what is too large for the agent.
+    ///
+    /// # Errors
+    /// `Broken` at `stage`, with what it said.
+    pub async fn feed(&self, stage: &str, argv: &[&str], stdin: &[u8], deadline: Duration) -> Result<(), Broken> {
+        self.engine.exec_ok(stage, &self.name, argv, Some(stdin), deadline).await.map(drop)
+    }
+
+    /// Puts files there, each by writing beside its place and renaming.
+    ///
+    /// # Errors
+    /// `Broken` when the engine refuses.
+    pub async fn put(&self, files: Vec<File>) -> Result<(), Broken> {
+        put(&self.engine, &self.name, files).await
+    }
+
+    fn odd(&self, doing: &str, outcome: &Outcome) -> Broken {
+        let words = match outcome {
+            Outcome::Fault(fault) => format!("{}: {}", fault.doing, fault.cause),
+            other => format!("unexpected answer {other:?}"),
+        };
+        Broken::new(STAGE, format!("node {}: {doing}: {words}", self.name))
+    }
+}
+
+fn deadline(op: &Op) -> Duration {
+    let own = match op {
+        Op::Exec { deadline_ms, .. } | Op::AwaitGone { deadline_ms, .. } => Duration::from_millis(*deadline_ms),
+        _ => Duration::ZERO,
+    };
+    own + MARGIN
+}

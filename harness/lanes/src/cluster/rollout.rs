@@ -1,0 +1,162 @@
+//! Waiting, by watch, for what a cluster has to bring up: nodes and daemon sets.
+
+use super::objects::words;
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::{Api, ListParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, ResourceExt};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::{self, Deadline};
+use std::pin::pin;
+use std::sync::Mutex;
+
+/// Waits until `wanted` is content with an object of that name; it gives what is lacking.
+///
+/// # Errors
+/// `Broken` at `stage` at the deadline, with what was last lacking.
+async fn until<K>(
+    api: Api<K>,
+    name: &str,
+    stage: &str,
+    deadline: Deadline,
+    lacking: impl Fn(&K) -> Option<String>,
+) -> Result<K, Broken>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
+    K::DynamicType: Default,
+{
+    let seen = Mutex::new("nothing".to_owned());
+    let see = |what: String| *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = what;
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut objects = pin!(watcher(api, config).default_backoff().applied_objects());
+    let work = async {
+        loop {
+            match objects.next().await {
+                Some(Ok(object)) => match lacking(&object) {
+                    None => return Ok(object),
+                    Some(what) => see(what),
+                },
+                Some(Err(e)) => see(e.to_string()),
+                None => return Err(Broken::new(stage, format!("the watch of {name} ended"))),
+            }
+        }
+    };
+    let last = || seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    wait::by(stage, &format!("{name} to be ready"), deadline, work, last).await?
+}
+
+/// What a daemon set lacks to be rolled out; none when it is.
+#[must_use]
+pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
+    let Some(status) = &set.status else { return Some("no status yet".to_owned()) };
+    let generation = set.metadata.generation.unwrap_or_default();
+    if status.observed_generation.unwrap_or_default() < generation {
+        return Some(format!("generation {generation} not seen by its controller yet"));
+    }
+    let desired = status.desired_number_scheduled;
+    let updated = status.updated_number_scheduled.unwrap_or_default();
+    let ready = status.number_ready;
+    if desired == 0 {
+        return Some("it is wanted on no node yet".to_owned());
+    }
+    (updated < desired || ready < desired).then(|| format!("{updated} of {desired} pods updated, {ready} ready"))
+}
+
+/// What a node lacks to be ready; none when it is.
+#[must_use]
+pub fn node_lacks(node: &Node) -> Option<String> {
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let ready = conditions.into_iter().flatten().find(|c| c.type_ == "Ready");
+    match ready {
+        Some(condition) if condition.status == "True" => None,
+        Some(condition) => Some(format!(
+            "Ready is {}: {}",
+            condition.status,
+            condition.message.as_deref().unwrap_or_default()
+        )),
+        None => Some("no condition Ready yet".to_owned()),
+    }
+}
+
+/// Waits until a daemon set of `kube-system` is rolled out.
+///
+/// # Errors
+/// `Broken` at the deadline, with what it lacks and what its pods say.
+pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+    let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
+    match until(api, name, stage, deadline, daemon_set_lacks).await {
+        Ok(_) => Ok(()),
+        Err(mut broken) => {
+            let said = pods_of(client, name).await;
+            if !said.is_empty() {
+                broken.cause = format!("{}; its pods: {}", broken.cause, said.join("; "));
+            }
+            Err(broken)
+        }
+    }
+}
+
+/// What the pods of a daemon set say that do not run.
+async fn pods_of(client: &Client, set: &str) -> Vec<String> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
+    let Ok(all) = pods.list(&ListParams::default()).await else { return Vec::new() };
+    let of_set = all.items.into_iter().filter(|p| p.owner_references().iter().any(|o| o.name == set));
+    let statuses = of_set.flat_map(|pod| {
+        let name = pod.name_any();
+        let status = pod.status.unwrap_or_default();
+        let all = status.init_container_statuses.into_iter().chain(status.container_statuses).flatten();
+        all.map(move |s| (name.clone(), s)).collect::<Vec<_>>()
+    });
+    let waiting = statuses.filter_map(|(name, status)| {
+        let waiting = status.state?.waiting?;
+        Some(format!("{name}: {} {}", waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()))
+    });
+    waiting.collect()
+}
+
+/// Waits until a node is ready.
+///
+/// # Errors
+/// `Broken` at the deadline, with what it lacks.
+pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+    until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
+}
+
+/// The ranges of pod addresses of all nodes, with their own addresses: `(name, pod CIDR, internal address)`.
+///
+/// # Errors
+/// `Broken` at `stage` when the server does not answer, or a node has no range yet.
+pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String, String)>, Broken> {
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
+    let nodes = nodes.map_err(|e| Broken::new(stage, format!("list nodes: {}", words(&e))))?;
+    let of = |node: &Node| {
+        let cidr = node.spec.as_ref()?.pod_cidr.clone()?;
+        let addresses = node.status.as_ref()?.addresses.as_ref()?;
+        let internal = addresses.iter().find(|a| a.type_ == "InternalIP")?;
+        Some((node.name_any(), cidr, internal.address.clone()))
+    };
+    let wanting = |node: &Node| Broken::new(stage, format!("node {} has no range or address yet", node.name_any()));
+    nodes.items.iter().map(|node| of(node).ok_or_else(|| wanting(node))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_rollout_is_done_when_its_controller_says_so_for_this_generation() {
+        let set = |value| serde_json::from_value::<DaemonSet>(value).unwrap();
+        let status = |seen: i64, updated: i32, ready: i32| {
+            set(json!({ "metadata": { "generation": 2 }, "status": { "observedGeneration": seen,
+                "currentNumberScheduled": 1, "numberMisscheduled": 0, "desiredNumberScheduled": 1,
+                "updatedNumberScheduled": updated, "numberReady": ready } }))
+        };
+        assert_eq!(daemon_set_lacks(&status(2, 1, 1)), None);
+        assert!(daemon_set_lacks(&status(1, 1, 1)).is_some());
+        assert_eq!(daemon_set_lacks(&status(2, 1, 0)).unwrap(), "1 of 1 pods updated, 0 ready");
+        assert!(daemon_set_lacks(&set(json!({}))).is_some());
+    }
+}

@@ -1,0 +1,151 @@
+//! A cluster that is up and was checked: what the kind lane works with.
+
+use super::node::Node;
+use super::objects::{is_absent, words};
+use super::record::Home;
+use crate::context::Context;
+use crate::kind::adapt::ImageState;
+use crate::kind::stage;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, ResourceExt};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{EffectId, Run};
+use plumbline_bed::lease::Lease;
+use plumbline_bed::wait::{self, Deadline};
+use plumbline_core::plan::Plan;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Kubernetes takes 5 s for an empty namespace (a constant of its controller), more for a full one.
+const NAMESPACE_GONE: Duration = Duration::from_secs(60);
+
+/// A cluster that is up.
+pub struct Cluster {
+    /// kind's name of it.
+    pub name: String,
+    /// Profile name.
+    pub profile: String,
+    /// Our own kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Client of its API server.
+    pub client: Client,
+    /// Its nodes.
+    pub nodes: Vec<Node>,
+    /// The image that takes the place of images that can't be had, as the nodes know it.
+    pub toolbox: String,
+    /// What is remembered of it.
+    pub home: Home,
+    /// Parts of it that are not what users run.
+    pub parts: Vec<String>,
+    /// Held as long as it is used: nobody breaks it meanwhile.
+    pub(super) lease: Option<Lease>,
+    /// Namespaces on their way out: name, UID, journal entry.
+    pub(super) leaving: Mutex<Vec<(String, String, EffectId, Arc<Run>)>>,
+    /// Whether an image can be had.
+    pub(super) pull: super::images::Pull,
+}
+
+impl Cluster {
+    /// The node of that name.
+    ///
+    /// # Errors
+    /// `Broken` when there is none.
+    pub fn node(&self, name: &str) -> Result<&Node, Broken> {
+        let found = self.nodes.iter().find(|n| n.name == name);
+        found.ok_or_else(|| Broken::new("cluster", format!("cluster {} has no node {name:?}", self.name)))
+    }
+
+    /// Whether there is a namespace of that name.
+    ///
+    /// # Errors
+    /// `Broken` when the server does not answer.
+    pub async fn has_namespace(&self, name: &str) -> Result<bool, Broken> {
+        let found = Api::<Namespace>::all(self.client.clone()).get_opt(name).await;
+        found.map(|n| n.is_some()).map_err(|e| Broken::new("stage", format!("get namespace {name}: {}", words(&e))))
+    }
+
+    /// Deletes a namespace in the background; [`Cluster::namespaces_gone`] awaits it and crosses out its entry.
+    ///
+    /// # Errors
+    /// A line for the report.
+    pub async fn drop_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), String> {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let uid = match namespaces.delete(name, &DeleteParams::background()).await {
+            Ok(deleted) => deleted.left().and_then(|n| n.uid()).unwrap_or_default(),
+            Err(e) if is_absent(&e) => return run.done(id).map_err(|b| b.to_string()),
+            Err(e) => return Err(format!("namespace {name}: {}", words(&e))),
+        };
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), uid, id, run));
+        Ok(())
+    }
+
+    /// Awaits every namespace that was deleted; gives those that are still there, each a line.
+    pub async fn namespaces_gone(&self) -> Vec<String> {
+        let leaving = std::mem::take(&mut *self.leaving.lock().unwrap_or_else(PoisonError::into_inner));
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let deadline = Deadline::after(NAMESPACE_GONE);
+        let gone = leaving.into_iter().map(|(name, uid, id, run)| {
+            let namespaces = namespaces.clone();
+            async move {
+                let gone = await_condition(namespaces, &name, conditions::is_deleted(&uid));
+                let what = format!("namespace {name} to be gone");
+                match wait::by("clean up", &what, deadline, gone, || "it is terminating".into()).await {
+                    Ok(Ok(_)) => run.done(id).err().map(|b| b.to_string()),
+                    Ok(Err(e)) => Some(format!("namespace {name}: {e}")),
+                    Err(broken) => Some(broken.cause),
+                }
+            }
+        });
+        join_all(gone).await.into_iter().flatten().collect()
+    }
+
+    /// What is known of the images of a plan's pods; unknown ones are looked for, and remembered with the cluster.
+    ///
+    /// # Errors
+    /// `Broken` when the nodes can't be asked.
+    pub async fn images(&self, cx: &Context, plan: &Plan) -> Result<BTreeMap<String, ImageState>, Broken> {
+        let mut known = self.home.record().unwrap_or_default().images;
+        let all = stage::images(plan);
+        let unknown: Vec<&String> = all.iter().filter(|image| !known.contains_key(*image)).collect();
+        if !unknown.is_empty() {
+            let mut found = BTreeMap::new();
+            for image in unknown {
+                found.insert(image.clone(), self.pull.state(&self.nodes, image).await?);
+            }
+            for (image, state) in &found {
+                (cx.events)(plumbline_core::event::Event::Chosen {
+                    what: format!("image {image}"),
+                    reason: match state {
+                        ImageState::Pullable => "the nodes can have it".to_owned(),
+                        ImageState::OnNodesOnly(why) => format!("as it is on the nodes: {why}"),
+                        ImageState::NotToBeHad(why) => format!("{} in its place: {why}", self.toolbox),
+                    },
+                });
+            }
+            known.extend(found.clone());
+            self.home.change(|record| record.images.extend(found))?;
+        }
+        known.retain(|image, _| all.contains(image));
+        Ok(known)
+    }
+
+    /// Parts that are not what users run, as far as `plan` uses them.
+    #[must_use]
+    pub fn stand_ins(&self, cx: &Context, plan: &Plan) -> Vec<String> {
+        let links = plan.networks.iter().filter_map(|n| n.chain.as_ref()).flat_map(|chain| &chain.links);
+        let used: BTreeSet<&str> = links.map(|link| link.plugin.as_str()).collect();
+        let mut all = self.parts.clone();
+        if used.contains("route-override") && !cx.options.plugins.contains_key("route-override") {
+            all.push("route-override: plumbline's, not upstream's".to_owned());
+        }
+        for (name, path) in cx.options.plugins.iter().filter(|(name, _)| used.contains(name.as_str())) {
+            all.push(format!("{name}: {}, by --plugin", path.display()));
+        }
+        all
+    }
+}

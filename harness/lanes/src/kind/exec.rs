@@ -1,0 +1,145 @@
+//! `ip a` and `ip route` in the pod, and their JSON forms, in one exec by websocket.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::api::{Api, AttachParams};
+use plumbline_core::observe::Transcript;
+use plumbline_core::protocol::IpOutputs;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The parts of [`SCRIPT`]'s output, in order.
+const PARTS: usize = 7;
+/// Run by the pod's shell.
+const SCRIPT: &str = include_str!("ip.sh");
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spoken {
+    /// The pod's own `ip` spoke.
+    Outputs(IpOutputs),
+    /// It can't be run there: the container has no shell, or no `ip`. In words.
+    Mute(String),
+    /// The pod or its container is gone. In words.
+    Gone(String),
+}
+
+/// Runs `ip` in `container` of the pod.
+///
+/// # Errors
+/// The exec could not be made, for reasons of the cluster's.
+pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<Spoken, String> {
+    let argv = ["sh", "-c", SCRIPT, "sh", marker];
+    let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
+    let mut process = match pods.exec(pod, argv, &params).await {
+        Ok(process) => process,
+        Err(e) => return refused(pod, &e),
+    };
+    let status = process.take_status();
+    let (stdout, stderr) = tokio::join!(all(process.stdout()), all(process.stderr()));
+    let status = match status {
+        Some(status) => status.await,
+        None => None,
+    };
+    let joined = process.join().await;
+    if let Some(failure) = status.as_ref().filter(|s| s.status.as_deref() == Some("Failure")) {
+        return Ok(failed(failure, &stderr));
+    }
+    joined.map_err(|e| format!("exec in pod {pod}: {e}"))?;
+    split(pod, &stdout, marker)
+}
+
+async fn all(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        // A stream that breaks gives what it had; the parts' markers show whether that was all.
+        let _ = stream.read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The API server would not begin: a pod that is gone, or something of the cluster's.
+fn refused(pod: &str, error: &kube::Error) -> Result<Spoken, String> {
+    let words = error.to_string();
+    let gone = matches!(error, kube::Error::Api(status) if status.code == 404) || words.contains("404");
+    if gone { Ok(Spoken::Gone(format!("pod {pod}: {words}"))) } else { Err(format!("exec in pod {pod}: {words}")) }
+}
+
+/// The runtime could not run it, or the shell ended badly.
+fn failed(status: &Status, stderr: &str) -> Spoken {
+    let words = status.message.clone().unwrap_or_default();
+    if ["executable file not found", "no such file or directory"].iter().any(|w| words.contains(w)) {
+        return Spoken::Mute("the container has no shell".to_owned());
+    }
+    if ["container not found", "container not running", "not found", "deleted"].iter().any(|w| words.contains(w)) {
+        return Spoken::Gone(words);
+    }
+    Spoken::Mute(format!("its shell failed: {words} {}", stderr.trim()).trim().to_owned())
+}
+
+/// Takes the output apart.
+fn split(pod: &str, stdout: &str, marker: &str) -> Result<Spoken, String> {
+    let mut parts: Vec<(String, i32)> = Vec::with_capacity(PARTS);
+    let mut text = String::new();
+    for line in stdout.split_inclusive('\n') {
+        let code = line.trim_end().strip_prefix(marker).and_then(|rest| rest.trim().parse::<i32>().ok());
+        match code {
+            Some(code) => {
+                // The newline before the marker is the script's.
+                if text.ends_with('\n') {
+                    text.pop();
+                }
+                parts.push((std::mem::take(&mut text), code));
+            }
+            None => text.push_str(line),
+        }
+    }
+    if parts.len() != PARTS {
+        return Err(format!("exec in pod {pod}: {} of {PARTS} parts of the output came", parts.len()));
+    }
+    if parts[0].1 == 127 {
+        return Ok(Spoken::Mute("the container has no ip command".to_owned()));
+    }
+    let transcript =
+        |command: &str, part: &(String, i32)| Transcript { pod: pod.to_owned(), command: command.to_owned(), text: part.0.clone() };
+    let transcripts = vec![transcript("ip a", &parts[0]), transcript("ip route", &parts[1])];
+    let mut json = parts.into_iter().skip(2).map(|(text, code)| (code == 0).then_some(text));
+    let mut next = || json.next().flatten();
+    Ok(Spoken::Outputs(IpOutputs {
+        transcripts,
+        addr_json: next(),
+        route4_json: next(),
+        route6_json: next(),
+        rule4_json: next(),
+        rule6_json: next(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(codes: [i32; PARTS]) -> String {
+        codes.iter().enumerate().map(|(i, code)| format!("part {i}\n\nMARK {code}\n")).collect()
+    }
+
+    #[test]
+    fn parts_come_apart_letter_by_letter() {
+        let Spoken::Outputs(outputs) = split("p", &output([0; PARTS]), "MARK").unwrap() else { panic!("outputs") };
+        assert_eq!(outputs.transcripts[0].text, "part 0\n");
+        assert_eq!(outputs.transcripts[1].command, "ip route");
+        assert_eq!(outputs.rule6_json.as_deref(), Some("part 6\n"));
+    }
+
+    #[test]
+    fn an_ip_without_json_leaves_the_text() {
+        let Spoken::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else { panic!("outputs") };
+        assert_eq!(outputs.addr_json, None);
+        assert_eq!(outputs.transcripts.len(), 2);
+    }
+
+    #[test]
+    fn no_ip_is_mute_and_a_cut_output_is_an_error() {
+        assert!(matches!(split("p", &output([127; PARTS]), "MARK").unwrap(), Spoken::Mute(_)));
+        assert!(split("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().contains("1 of 7"));
+    }
+}

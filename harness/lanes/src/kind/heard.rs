@@ -1,0 +1,128 @@
+//! What others said about a pod: its events, and the runtime's log.
+
+use k8s_openapi::api::core::v1::Event;
+use plumbline_core::observe::Heard;
+use std::collections::BTreeMap;
+
+/// The event by which kubelet tells that a sandbox, and so its networks, could not be made.
+const FAILED: &str = "FailedCreatePodSandBox";
+
+/// Events of one pod, as they come; each is told again whenever it is counted up.
+#[derive(Debug, Default)]
+pub struct Sandbox {
+    /// By the event's own name: when it was last heard, how often it was counted, and the words.
+    events: BTreeMap<String, (usize, Heard)>,
+    order: Vec<String>,
+}
+
+impl Sandbox {
+    /// Takes one in.
+    pub fn hear(&mut self, event: &Event) {
+        let name = event.metadata.name.clone().unwrap_or_default();
+        let count = event.count.or(event.series.as_ref().and_then(|s| s.count)).unwrap_or(1);
+        let heard = Heard {
+            origin: "event".to_owned(),
+            reason: event.reason.clone().unwrap_or_default(),
+            text: clean(event.message.as_deref().unwrap_or_default()),
+        };
+        self.order.retain(|known| *known != name);
+        self.order.push(name.clone());
+        self.events.insert(name, (usize::try_from(count).unwrap_or(1), heard));
+    }
+
+    /// How many attempts at the sandbox failed.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.events.values().filter(|(_, heard)| heard.reason == FAILED).map(|(count, _)| *count).sum()
+    }
+
+    /// The last failure, else the last event.
+    #[must_use]
+    pub fn last(&self) -> String {
+        let in_order = || self.order.iter().rev().filter_map(|name| self.events.get(name)).map(|(_, heard)| heard);
+        let heard = in_order().find(|heard| heard.reason == FAILED).or_else(|| in_order().next());
+        heard.map(|h| format!("event {}: {}", h.reason, h.text)).unwrap_or_default()
+    }
+
+    /// All of it, oldest first.
+    #[must_use]
+    pub fn into_heard(mut self) -> Vec<Heard> {
+        self.order.iter().filter_map(|name| self.events.remove(name)).map(|(_, heard)| heard).collect()
+    }
+}
+
+/// Control characters escaped, so that a plugin's words can't paint the terminal.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let keep = |c: char| c == '\n' || c == '\t' || !c.is_control();
+    text.chars().map(|c| if keep(c) { c.to_string() } else { c.escape_default().to_string() }).collect()
+}
+
+/// The lines of a container runtime's log that concern one pod: those that name it, and those without the runtime's
+/// own form, which are what its plugins wrote on their standard error while this pod's sandbox was made.
+///
+/// A plugin's line does not say for which pod it was written. Where another pod's sandbox was begun in the same
+/// while, that is said in the origin.
+#[must_use]
+pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
+    let names_it = |line: &str| {
+        line.contains(&format!("name:\\\"{name}\\\"")) && line.contains(&format!("namespace:\\\"{namespace}\\\""))
+    };
+    let (mut within, mut ended, mut alone) = (false, false, true);
+    let mut heard = Vec::new();
+    for line in log.lines() {
+        let of_runtime = line.starts_with("time=");
+        let begins = of_runtime && line.contains("RunPodSandbox for") && !line.contains("returns");
+        if begins && names_it(line) {
+            (within, ended) = (true, false);
+        } else if begins && within {
+            alone = false;
+        }
+        if of_runtime && names_it(line) && ["level=error", "level=warning"].iter().any(|l| line.contains(l)) {
+            heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: clean(line) });
+        } else if within && !ended && !of_runtime && !line.trim().is_empty() {
+            heard.push(Heard { origin: "plugin stderr".to_owned(), reason: String::new(), text: clean(line) });
+        }
+        if of_runtime && within && names_it(line) && !begins {
+            ended = true;
+        }
+    }
+    if !alone {
+        for one in heard.iter_mut().filter(|h| h.origin == "plugin stderr") {
+            one.origin = "plugin stderr, of this pod or of another whose sandbox was made meanwhile".to_owned();
+        }
+    }
+    heard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = include_str!("testdata/containerd.log");
+
+    #[test]
+    fn a_plugins_line_is_taken_from_the_while_of_its_sandbox() {
+        let heard = runtime_log(LOG, "chain-example", "chain-test-pod");
+        let texts: Vec<_> = heard.iter().map(|h| (h.origin.as_str(), h.text.as_str())).collect();
+        assert_eq!(texts, [("plugin stderr", "network is unreachable")]);
+        assert_eq!(runtime_log(LOG, "chain-example", "another"), []);
+    }
+
+    #[test]
+    fn attempts_are_counted_over_events_and_within_one() {
+        let mut sandbox = Sandbox::default();
+        let event = |name: &str, count: i32| Event {
+            metadata: kube::core::ObjectMeta { name: Some(name.into()), ..Default::default() },
+            reason: Some(FAILED.into()),
+            message: Some("no\u{1b}[1m".into()),
+            count: Some(count),
+            ..Default::default()
+        };
+        sandbox.hear(&event("a", 1));
+        sandbox.hear(&event("a", 2));
+        sandbox.hear(&event("b", 1));
+        assert_eq!(sandbox.attempts(), 3);
+        assert_eq!(sandbox.into_heard()[0].text, "no\\u{1b}[1m");
+    }
+}

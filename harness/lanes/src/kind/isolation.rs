@@ -1,0 +1,157 @@
+//! A namespace of its own: the written namespaces are exchanged for ones of this run, in the objects and wherever a
+//! pod's annotation names a network by namespace.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The annotation by which a pod asks for networks (de-facto standard, section 4.1).
+pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
+/// The annotation by which a pod asks for another default network (Multus' own).
+pub const DEFAULT_NETWORK: &str = "v1.multus-cni.io/default-network";
+
+/// Written namespace to the one in force. The empty name stands for "none written".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces(BTreeMap<String, String>);
+
+impl Namespaces {
+    /// One namespace of its own for each of `written`, named after it with `suffix`; the first one also serves
+    /// objects that name none. Without any, it is named after `fallback`.
+    #[must_use]
+    pub fn own<'a>(written: impl IntoIterator<Item = &'a str>, fallback: &str, suffix: &str) -> Self {
+        let mut map = BTreeMap::new();
+        let mut first = None;
+        for name in written {
+            let own = format!("{}-{suffix}", shortened(name, 62 - suffix.len()));
+            first.get_or_insert_with(|| own.clone());
+            map.insert(name.to_owned(), own);
+        }
+        map.insert(String::new(), first.unwrap_or_else(|| format!("{}-{suffix}", shortened(fallback, 62 - suffix.len()))));
+        Self(map)
+    }
+
+    /// The written ones kept; objects that name none go into the first written one, else into `default`.
+    #[must_use]
+    pub fn verbatim<'a>(written: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut map: BTreeMap<String, String> = BTreeMap::new();
+        let mut first = None;
+        for name in written {
+            first.get_or_insert_with(|| name.to_owned());
+            map.insert(name.to_owned(), name.to_owned());
+        }
+        map.insert(String::new(), first.unwrap_or_else(|| "default".to_owned()));
+        Self(map)
+    }
+
+    /// The namespace in force for a written one; one that is not the scenario's own is left as it is.
+    #[must_use]
+    pub fn of<'a>(&'a self, written: Option<&'a str>) -> &'a str {
+        let written = written.unwrap_or_default();
+        self.0.get(written).map_or(written, String::as_str)
+    }
+
+    /// The written namespace for one in force; the empty name when objects named none.
+    #[must_use]
+    pub fn written<'a>(&'a self, in_force: &'a str) -> &'a str {
+        let mut all = self.0.iter().filter(|(_, to)| *to == in_force).map(|(from, _)| from.as_str());
+        let any = all.next();
+        // The map is sorted, so the empty name comes first: a real one is preferred.
+        all.next().or(any).unwrap_or(in_force)
+    }
+
+    /// Every namespace in force, without doubles.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = self.0.values().map(String::as_str).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Puts an object into the namespace in force.
+    pub fn place(&self, object: &mut Value, written: Option<&str>) {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), Value::String(self.of(written).to_owned()));
+        }
+        for name in [NETWORKS, DEFAULT_NETWORK] {
+            let path = ["metadata", "annotations", name];
+            let found = path.iter().try_fold(&mut *object, |at, key| at.get_mut(*key));
+            if let Some(Value::String(text)) = found {
+                *text = self.annotation(text);
+            }
+        }
+    }
+
+    /// A network annotation with the namespaces in force; unchanged, letter by letter, where it names none of ours.
+    #[must_use]
+    pub fn annotation(&self, text: &str) -> String {
+        // As Multus decides it (pkg/k8sclient: parsePodNetworkAnnotation): JSON if one of these is there.
+        if text.contains(['[', '{', '"']) {
+            return self.json(text).unwrap_or_else(|| text.to_owned());
+        }
+        let items = text.split(',').map(|item| match item.trim().split_once('/') {
+            Some((namespace, rest)) => format!("{}/{rest}", self.of(Some(namespace.trim()))),
+            None => item.trim().to_owned(),
+        });
+        if text.contains('/') { items.collect::<Vec<_>>().join(",") } else { text.to_owned() }
+    }
+
+    fn json(&self, text: &str) -> Option<String> {
+        let mut value: Value = serde_json::from_str(text).ok()?;
+        let mut changed = false;
+        for item in value.as_array_mut()? {
+            if let Some(Value::String(namespace)) = item.get_mut("namespace")
+                && !namespace.is_empty()
+                && self.of(Some(namespace)) != namespace
+            {
+                *namespace = self.of(Some(namespace)).to_owned();
+                changed = true;
+            }
+        }
+        changed.then(|| value.to_string())
+    }
+}
+
+/// At most `most` characters, without a trailing dash; only what a namespace may have.
+fn shortened(name: &str, most: usize) -> String {
+    let clean: String = name
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(most.min(40))
+        .collect();
+    clean.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_and_annotations_move_together() {
+        let own = Namespaces::own(["chain-example"], "x", "ab12");
+        let mut pod = json!({ "metadata": { "namespace": "chain-example", "annotations": {
+            NETWORKS: "chain-example/management-net@eth1, other/net , plain" } } });
+        own.place(&mut pod, Some("chain-example"));
+        assert_eq!(pod["metadata"]["namespace"], "chain-example-ab12");
+        assert_eq!(pod["metadata"]["annotations"][NETWORKS], "chain-example-ab12/management-net@eth1,other/net,plain");
+        assert_eq!(own.written("chain-example-ab12"), "chain-example");
+        assert_eq!(own.of(None), "chain-example-ab12");
+    }
+
+    #[test]
+    fn json_annotations_keep_their_text_where_nothing_is_ours() {
+        let own = Namespaces::own(["a"], "x", "1");
+        let text = "[ {\"name\": \"n\"} ]";
+        assert_eq!(own.annotation(text), text);
+        assert_eq!(own.annotation(r#"[{"name":"n","namespace":"a"}]"#), r#"[{"name":"n","namespace":"a-1"}]"#);
+    }
+
+    #[test]
+    fn names_stay_names() {
+        let own = Namespaces::own([], "openshift/chain-example", "7f3a-1");
+        assert_eq!(own.in_force(), ["openshift-chain-example-7f3a-1"]);
+        assert_eq!(Namespaces::verbatim([]).in_force(), ["default"]);
+        let long = "x".repeat(80);
+        assert!(Namespaces::own([long.as_str()], "", "7f3a-1").in_force()[0].len() <= 63);
+    }
+}

@@ -1,0 +1,91 @@
+//! The kind lane as the runner sees it.
+
+use super::stage;
+use crate::cluster::{self, Cluster};
+use crate::context::Context;
+use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
+use futures::future::BoxFuture;
+use plumbline_bed::broken::Broken;
+use plumbline_core::plan::Plan;
+use plumbline_core::protocol::{Op, Outcome};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The kind lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KindLane;
+
+/// The kind lane with its cluster.
+pub struct OpenKind {
+    cluster: Arc<Cluster>,
+    offers: Offers,
+    scenarios: AtomicUsize,
+}
+
+impl OpenKind {
+    /// A lane on a cluster that is up.
+    ///
+    /// # Errors
+    /// `Broken` when its nodes can't be asked what they offer.
+    pub async fn on(cluster: Cluster) -> Result<Self, Broken> {
+        let offers = offers(&cluster).await?;
+        Ok(Self { cluster: Arc::new(cluster), offers, scenarios: AtomicUsize::new(0) })
+    }
+
+    /// The cluster, for tests that break it.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+}
+
+impl Lane for KindLane {
+    fn name(&self) -> &'static str {
+        "kind"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a real kind cluster with Multus and the plugins on its nodes"
+    }
+
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+        Box::pin(async move { Ok(Box::new(OpenKind::on(cluster::up(cx).await?).await?) as Box<dyn OpenLane>) })
+    }
+}
+
+impl OpenLane for OpenKind {
+    fn profile(&self) -> Option<String> {
+        Some(self.cluster.profile.clone())
+    }
+
+    fn offers(&self) -> &Offers {
+        &self.offers
+    }
+
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+        let number = self.scenarios.fetch_add(1, Ordering::Relaxed) + 1;
+        Box::pin(async move { Ok(Box::new(stage::stage(&self.cluster, cx, plan, number).await?) as Box<dyn Scene>) })
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+        Box::pin(async move { self.cluster.namespaces_gone().await })
+    }
+}
+
+/// What every node offers: a capability that one of them lacks is lacking.
+async fn offers(cluster: &Cluster) -> Result<Offers, Broken> {
+    let mut offers = Offers::default();
+    for node in &cluster.nodes {
+        let Outcome::Probed(probed) = node.call(Op::Probe).await? else {
+            return Err(Broken::new("probe", format!("the agent on node {} did not answer the probe", node.name)));
+        };
+        for (name, probed) in probed {
+            let offer = Offer { there: probed.there, seen: format!("node {}: {}", node.name, probed.seen) };
+            let known = offers.0.entry(name).or_insert_with(|| offer.clone());
+            if known.there && !offer.there {
+                *known = offer;
+            }
+        }
+    }
+    Ok(offers)
+}

@@ -1,0 +1,171 @@
+//! A staged plan: reading it, and taking it down.
+
+use super::isolation::Namespaces;
+use super::observe::{self, Subject};
+use super::ready::{Came, node_of, uid_of};
+use crate::cluster::Cluster;
+use crate::cluster::objects::{is_absent, words};
+use crate::context::Context;
+use crate::lane::{Scene, Staging};
+use futures::future::{BoxFuture, join_all, try_join_all};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{EffectId, Run};
+use plumbline_bed::lease::Lease;
+use plumbline_core::observe::{Observation, PodObservation, PodState};
+use plumbline_core::plan::{self, Plan};
+use plumbline_core::protocol::{Op, Outcome};
+use std::sync::Arc;
+
+/// How long a sandbox may take to go, in milliseconds.
+const GONE_MS: u64 = 30_000;
+/// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
+/// process ignores SIGTERM, so that Kubernetes' own 30 s would be waited out.
+const GRACE: u32 = 1;
+
+/// A pod that was staged.
+pub struct Staged {
+    /// As the plan has it.
+    pub pod: plan::Pod,
+    /// Its namespace in force.
+    pub namespace: String,
+    /// How the wait for it ended.
+    pub came: Came,
+}
+
+/// A staged plan.
+pub struct KindScene {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) namespaces: Namespaces,
+    pub(super) pods: Vec<Staged>,
+    pub(super) staging: Staging,
+    /// Pods created, also such as were not waited for to the end: namespace and name.
+    pub(super) created: Vec<(String, String)>,
+    /// Namespaces made, with their journal entries.
+    pub(super) made: Vec<(String, EffectId)>,
+    pub(super) leases: Vec<Lease>,
+    run: Arc<Run>,
+    marker: String,
+}
+
+impl KindScene {
+    pub(super) fn new(cluster: Arc<Cluster>, cx: &Context, plan: &Plan, namespaces: Namespaces) -> Self {
+        let staging = Staging { stand_ins: cluster.stand_ins(cx, plan), ..Staging::default() };
+        Self {
+            cluster,
+            namespaces,
+            pods: Vec::new(),
+            staging,
+            created: Vec::new(),
+            made: Vec::new(),
+            leases: Vec::new(),
+            run: cx.run.clone(),
+            marker: format!("plumbline-{}", cx.run.id()),
+        }
+    }
+
+    /// Takes everything down: pods, until their sandboxes are gone; namespaces in the background, awaited by the lane.
+    pub(super) async fn take_down(&mut self) -> Vec<String> {
+        let mut left: Vec<String> = join_all(self.created.iter().map(|(namespace, name)| self.pod_gone(namespace, name)))
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
+        for (name, id) in std::mem::take(&mut self.made) {
+            if let Err(what) = self.cluster.drop_namespace(&name, id, self.run.clone()).await {
+                left.push(what);
+            }
+        }
+        if !self.leases.is_empty() {
+            // A written namespace is somebody's next: it is given back when it is empty.
+            left.extend(self.cluster.namespaces_gone().await);
+        }
+        left
+    }
+
+    /// Deletes a pod and waits until its sandbox is gone on its node, so that CNI DEL has run.
+    async fn pod_gone(&self, namespace: &str, name: &str) -> Result<(), String> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
+        let fail = |e: String| format!("pod {namespace}/{name}: {e}");
+        let params = DeleteParams::default().grace_period(GRACE);
+        let pod = match pods.delete(name, &params).await {
+            Ok(deleted) => deleted.left(),
+            Err(e) if is_absent(&e) => return Ok(()),
+            Err(e) => return Err(fail(words(&e))),
+        };
+        let Some(pod) = pod else { return Ok(()) };
+        let node = node_of(&pod);
+        if node.is_empty() {
+            return Ok(());
+        }
+        let node = self.cluster.node(&node).map_err(|b| fail(b.cause))?;
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let op = Op::AwaitGone { namespace, name, uid: uid_of(&pod), deadline_ms: GONE_MS };
+        match node.call_aside(op).await {
+            Ok(Outcome::Gone { gone: true, .. }) => Ok(()),
+            Ok(Outcome::Gone { last_seen, .. }) => {
+                Err(fail(format!("its sandbox is still there after {} s: {}", GONE_MS / 1000, last_seen.unwrap_or_default())))
+            }
+            Ok(other) => Err(fail(format!("the agent answered {other:?}"))),
+            Err(broken) => Err(fail(broken.cause)),
+        }
+    }
+
+    async fn read(&self, staged: &Staged) -> Result<PodObservation, Broken> {
+        let subject = |came| Subject {
+            pod: &staged.pod,
+            namespace: &staged.namespace,
+            namespaces: &self.namespaces,
+            came,
+            marker: &self.marker,
+        };
+        match &staged.came {
+            Came::Up(pod) => observe::read(&self.cluster, &subject(pod)).await,
+            Came::Down { pod, reason, heard } => {
+                let node = node_of(pod);
+                let mut heard = heard.clone();
+                if let Ok(on) = self.cluster.node(&node) {
+                    heard.extend(observe::runtime(on, &subject(pod)).await?);
+                }
+                Ok(PodObservation {
+                    pod: staged.pod.name.clone(),
+                    node,
+                    state: PodState::NotReady { reason: reason.clone() },
+                    transcripts: Vec::new(),
+                    kernel: None,
+                    witnesses: Vec::new(),
+                    reported: Vec::new(),
+                    outcomes: Vec::new(),
+                    calls: Vec::new(),
+                    heard,
+                    node_links: None,
+                    sysctls: std::collections::BTreeMap::new(),
+                })
+            }
+        }
+    }
+}
+
+impl Scene for KindScene {
+    fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
+    fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+        Box::pin(async {
+            let pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
+            Ok(Observation { pods })
+        })
+    }
+
+    fn doors(&self) -> Vec<String> {
+        let kubeconfig = self.cluster.kubeconfig.display();
+        let of = |s: &Staged| format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {} -- sh", s.namespace, s.pod.name);
+        self.pods.iter().map(of).collect()
+    }
+
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+        Box::pin(async move { self.take_down().await })
+    }
+}

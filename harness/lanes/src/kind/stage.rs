@@ -1,0 +1,144 @@
+//! Staging a plan on a cluster: namespaces, networks, bridges, pods.
+
+use super::adapt::{self, adapt};
+use super::isolation::Namespaces;
+use super::ready::{self, Came};
+use super::scene::{KindScene, Staged};
+use crate::cluster::Cluster;
+use crate::cluster::bridges;
+use crate::cluster::canary::account;
+use crate::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
+use crate::cluster::objects::{apply, label};
+use crate::context::Context;
+use futures::future::try_join_all;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{Effect, EffectId};
+use plumbline_bed::lease::{Kind, Lease};
+use plumbline_bed::wait::Deadline;
+use plumbline_core::plan::Plan;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const STAGE: &str = "stage";
+/// As the seed document has it.
+const READY: Duration = Duration::from_secs(120);
+/// How long somebody else's use of a written namespace is waited for.
+const LEASE: Duration = Duration::from_secs(600);
+
+/// Stages `plan`; `number` tells scenarios of one run apart.
+///
+/// # Errors
+/// `Broken` for whatever is not the plugins' fault. A pod whose networks could not be made is none.
+pub async fn stage(cluster: &Arc<Cluster>, cx: &Context, plan: &Plan, number: usize) -> Result<KindScene, Broken> {
+    let namespaces = namespaces(cx, plan, number);
+    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces);
+    match fill(&mut scene, cx, plan).await {
+        Ok(()) => Ok(scene),
+        Err(broken) => {
+            // What was made so far goes; what can't go is in the journal.
+            let _ = scene.take_down().await;
+            Err(broken)
+        }
+    }
+}
+
+fn namespaces(cx: &Context, plan: &Plan, number: usize) -> Namespaces {
+    let of_pods = plan.pods.iter().filter_map(|p| p.namespace.as_deref());
+    // Networks that are said to exist already are elsewhere: their namespace is not the scenario's own.
+    let of_networks = plan.networks.iter().filter(|n| n.manifest.is_some()).filter_map(|n| n.namespace.as_deref());
+    let written = of_pods.chain(of_networks);
+    if cx.options.verbatim {
+        Namespaces::verbatim(written)
+    } else {
+        Namespaces::own(written, &plan.name, &format!("{}-{number}", cx.run.id()))
+    }
+}
+
+async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Broken> {
+    let cluster = scene.cluster.clone();
+    let in_force: Vec<String> = scene.namespaces.in_force().into_iter().map(str::to_owned).collect();
+    scene.staging.isolation = Some(if cx.options.verbatim {
+        format!("namespace {} as written, under a lease", in_force.join(", "))
+    } else {
+        format!("namespace {} of its own", in_force.join(", "))
+    });
+    if !plan.topology.bridges.is_empty() {
+        bridges::make(&plan.topology.bridges, &cluster.nodes).await?;
+    }
+    for name in &in_force {
+        if cx.options.verbatim {
+            let lease = format!("{}-namespace-{name}", cluster.name);
+            scene.leases.push(Lease::take(&lease, Kind::Exclusive, Deadline::after(LEASE)).await?);
+        }
+        namespace(scene, cx, name).await?;
+    }
+    let networks: Vec<Value> = plan.networks.iter().filter_map(|n| Some((n, n.manifest.clone()?))).map(|(n, mut object)| {
+        scene.namespaces.place(&mut object, n.namespace.as_deref());
+        mark(&mut object, cx);
+        object
+    }).collect();
+    let broken = |e: String| Broken::new(STAGE, e);
+    let applied = async { try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(broken) };
+    let accounts = try_join_all(in_force.iter().map(|name| account(&cluster.client, name, STAGE)));
+    let (images, _, _) = tokio::try_join!(cluster.images(cx, plan), applied, accounts)?;
+
+    let mut objects = Vec::new();
+    for pod in &plan.pods {
+        let mut object = pod.manifest.clone();
+        scene.namespaces.place(&mut object, pod.namespace.as_deref());
+        mark(&mut object, cx);
+        scene.staging.adaptations.extend(adapt(&mut object, &images, &cluster.toolbox));
+        objects.push(object);
+    }
+    let begun = Instant::now();
+    let deadline = cx.options.ready_deadline.unwrap_or(READY);
+    for (pod, object) in plan.pods.iter().zip(&objects) {
+        let namespace = scene.namespaces.of(pod.namespace.as_deref()).to_owned();
+        scene.created.push((namespace, pod.name.clone()));
+        apply(&cluster.client, object).await.map_err(broken)?;
+    }
+    let waiting = scene.created.iter().map(|(namespace, name)| async {
+        tokio::select! {
+            came = ready::ready(&cluster.client, namespace, name, deadline) => came,
+            () = cx.cancel.cancelled() => Err(Broken::new(STAGE, "interrupted")),
+        }
+    });
+    let came: Vec<Came> = try_join_all(waiting).await?;
+    scene.staging.ready_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let staged = plan.pods.iter().zip(came).map(|(pod, came)| {
+        let namespace = scene.namespaces.of(pod.namespace.as_deref()).to_owned();
+        Staged { pod: pod.clone(), namespace, came }
+    });
+    scene.pods = staged.collect();
+    Ok(())
+}
+
+fn mark(object: &mut Value, cx: &Context) {
+    label(object, OWNER_LABEL, OWNER);
+    label(object, RUN_LABEL, cx.run.id());
+}
+
+/// Makes a namespace, journalled. One that is there already, as written with `--verbatim`, is not ours to remove.
+async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<(), Broken> {
+    let cluster = &scene.cluster;
+    if cx.options.verbatim && cluster.has_namespace(name).await? {
+        return Ok(());
+    }
+    let effect = Effect::KubeNamespace { kubeconfig: cluster.kubeconfig.clone(), name: name.to_owned() };
+    let id: EffectId = cx.run.intend(effect)?;
+    let mut object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    mark(&mut object, cx);
+    apply(&cluster.client, &object).await.map_err(|e| Broken::new(STAGE, e))?;
+    scene.made.push((name.to_owned(), id));
+    Ok(())
+}
+
+/// The images of all pods of a plan, without doubles.
+#[must_use]
+pub fn images(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<String> = plan.pods.iter().flat_map(|pod| adapt::images(&pod.manifest)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
