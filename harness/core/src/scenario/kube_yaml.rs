@@ -249,3 +249,6 @@ fn place(mark: Mark) -> Place {
         column: usize::try_from(mark.column).unwrap_or(usize::MAX - 1) + 1,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use serde::de::{
     DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
     value::SeqAccessDeserializer,
 };
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{Error, MergeKeyPolicy, Spanned};
 use std::marker::PhantomData;
 
@@ -133,17 +134,26 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
         }
         Error::SerdeMissingField { field: name, .. } => InputError::new(source, field, format!("`{name}` is missing")),
         Error::DuplicateMappingKey { key, .. } => {
-            InputError::new(source, field, format!("key `{}` is there twice", key.as_deref().unwrap_or("?")))
+            let key = key.as_deref().unwrap_or("?");
+            // The other reader refuses it too, and so knows no way to it.
+            let field = if field.is_empty() { key.to_owned() } else { field };
+            InputError::new(source, field, format!("key `{key}` is there twice"))
         }
-        Error::MultipleDocuments { .. } => {
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             InputError::new(source, "", "more than one document; a scenario file holds one")
+        }
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            InputError::new(source, field, "an alias refers to the value that holds it")
         }
         Error::MergeKeyNotAllowed { .. } => InputError::new(source, field, "merge keys `<<` are not allowed here"),
         Error::Budget { breach, .. } => InputError::new(source, field, format!("too big: {breach:?}")),
         Error::Eof { .. } => InputError::file(file, "empty"),
         other => {
             let text = other.to_string();
-            InputError::new(source, field, text.lines().next().unwrap_or("not as expected").to_owned())
+            let line = text.lines().next().unwrap_or("not as expected");
+            // The place stands before the message already.
+            let line = line.rfind(" at line ").map_or(line, |end| &line[..end]);
+            InputError::new(source, field, line)
         }
     }
 }

@@ -1,0 +1,118 @@
+use super::*;
+use crate::scenario::strict;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn one(text: &str) -> Value {
+    let documents = read("a.yaml", text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(documents.len(), 1, "{text}");
+    documents[0].to_json()
+}
+
+#[test]
+fn what_kubectl_reads_is_read_with_its_meaning() {
+    for (text, wanted) in [
+        ("mode: 0755\non: yes\n", json!({"mode": 493, "true": true})),
+        ("a: '{\n  x\n}'\n", json!({"a": "{ x }"})),
+        ("a: |\n  one\n  two\n", json!({"a": "one\ntwo\n"})),
+        ("a: >-\n  one\n  two\n", json!({"a": "one two"})),
+        ("a: &x {b: 1}\nc: *x\n", json!({"a": {"b": 1}, "c": {"b": 1}})),
+        ("base: &x {b: 1, c: 2}\na:\n  <<: *x\n  c: 3\n", json!({"base": {"b": 1, "c": 2}, "a": {"b": 1, "c": 3}})),
+        ("a: !!str 12\nb: !!int '12'\n", json!({"a": "12", "b": 12})),
+        ("- a\n- - b\n", json!(["a", ["b"]])),
+        ("a:\n- b\n", json!({"a": ["b"]})),
+        ("{a: 1, b: [2, 3]}", json!({"a": 1, "b": [2, 3]})),
+        ("%YAML 1.1\n---\na: 1\n...\n", json!({"a": 1})),
+    ] {
+        assert_eq!(one(text), wanted, "{text}");
+    }
+    assert_eq!(read("a.yaml", "a: 1\n---\n---\nb: 2\n").unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_refused_says_where() {
+    for (text, at, part) in [
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3:1", "first in line 1"),
+        ("a:\n  b: &x [*x]\n", "a.yaml:2:10", "refers to the value that holds it"),
+        ("a: *x\n", "a.yaml:1:4", "no anchor"),
+        ("a: !secret x\n", "a.yaml:1:4", "!secret"),
+        ("a: .nan\n", "a.yaml:1:4", "JSON"),
+        ("? [a]\n: b\n", "a.yaml:1:3", "not a scalar"),
+        ("a: !!int x\n", "a.yaml:1:4", "does not fit"),
+        ("<<: 3\n", "a.yaml:1:1", "merge key"),
+        ("a: 'open\n", "a.yaml:2:1", "not YAML"),
+        ("a: {b: 1\n", "a.yaml:2:1", "not YAML"),
+    ] {
+        let error = read("a.yaml", text).expect_err(text);
+        assert_eq!(error.source_at.to_string(), at, "{text}: {error}");
+        assert!(error.message.contains(part), "{text}: {error}");
+    }
+}
+
+#[test]
+fn every_value_knows_its_place_and_the_way_to_it() {
+    let documents = read("a.yaml", "a:\n  b:\n    - x\n    - z: 1\n").unwrap();
+    let inner = documents[0].at_path(&["a", "b"]).unwrap();
+    assert_eq!(inner.at, Place { line: 3, column: 5 });
+    assert_eq!(documents[0].path_at(Place { line: 4, column: 10 }), "a.b[1].z");
+    assert_eq!(documents[0].path_at(Place { line: 1, column: 1 }), "a");
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        "[ -~]{0,24}",
+        "\\PC{0,12}",
+        "[\n\t \u{85}\u{2028}'\"\\\\#:&*!|>%@`{},\\[\\]-]{0,8}",
+        prop::sample::select(vec![
+            "yes",
+            "no",
+            "on",
+            "y",
+            "null",
+            "~",
+            "0755",
+            "0x1f",
+            "1_000",
+            "1e3",
+            ".5",
+            "<<",
+            "=",
+            "12:30",
+            "- a",
+            "2026-11-21",
+            "true"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(|number| json!(number)),
+        text.clone().prop_map(Value::String),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map("[a-zA-Z0-9./ _-]{1,12}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// What `plumbline render` prints is what kubectl reads.
+    #[test]
+    fn what_is_written_reads_back_the_same(value in value()) {
+        let object = json!({"kind": "x", "value": value});
+        let text = strict::write(&object);
+        let back = read("a.yaml", &text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(back[0].to_json(), object, "{}", text);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "[ -~\n\t\u{1b}\u{85}]{0,80}") {
+        let _ = read("a.yaml", &text);
+    }
+}
