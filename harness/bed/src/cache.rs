@@ -4,11 +4,22 @@
 //! place. Two builders of one key take turns by a file lock, and the second finds the work done. What the key stands
 //! for (which versions, which sources) is the caller's business; see [`crate::images`].
 
+mod key;
+
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
+use anyhow::{Context, Result};
+
+use crate::wait::{Deadline, late, pause};
+pub use key::{Key, KeyMaker, file_sha256};
+pub(crate) use key::hex;
+
+/// How long another builder of the same entry is waited for: longer than the longest build.
+const PATIENCE: Duration = Duration::from_secs(45 * 60);
+/// Pause between two looks at a lock, which gives no event.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A content-addressed folder of entries under the user's cache.
 #[derive(Debug, Clone)]
@@ -16,134 +27,69 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// The hash that names an entry: 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(String);
-
-impl Key {
-    /// The first 12 digits, for file names that people read.
-    pub fn short(&self) -> &str {
-        &self.0[..12]
-    }
-
-    /// All 64 digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// What [`Cache::claim`] gives.
+pub enum Claim {
+    /// The entry is there, whole: its folder.
+    There(PathBuf),
+    /// It is missing, and the caller is the one to build it.
+    Build(Work),
 }
 
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+/// The right and the duty to build one entry. Dropping it gives both up and removes what was built so far.
+#[must_use = "an entry that is not kept is removed"]
+pub struct Work {
+    folder: PathBuf,
+    entry: PathBuf,
+    root: PathBuf,
+    kept: bool,
+    _lock: File,
 }
 
-/// Collects what an entry depends on and gives its key. Every part is named and length-prefixed, so that no two
-/// different lists of parts read alike.
-#[derive(Clone)]
-pub struct KeyMaker(Sha256);
-
-impl KeyMaker {
-    /// Starts a key of the given kind of entry. `format` is raised when the way of building changes so much that old
-    /// entries must not be used any more.
-    pub fn new(kind: &str, format: u32) -> Self {
-        let maker = Self(Sha256::new());
-        maker.part("kind", kind.as_bytes()).part("format", &format.to_le_bytes())
+impl Work {
+    /// The empty folder to fill.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    /// Adds one named part.
-    #[must_use]
-    pub fn part(mut self, name: &str, value: &[u8]) -> Self {
-        for piece in [name.as_bytes(), value] {
-            self.0.update((piece.len() as u64).to_le_bytes());
-            self.0.update(piece);
-        }
-        self
-    }
-
-    /// Adds a file's or a folder's content: relative names, whether a file is executable, and all bytes. Names that
-    /// start with a dot and folders named `target` are left out.
+    /// Makes the folder the entry and gives its final place.
     ///
     /// # Errors
-    /// When the path is missing or cannot be read.
-    pub fn tree(mut self, name: &str, path: &Path) -> Result<Self> {
-        let mut files = Vec::new();
-        list(path, path, &mut files)?;
-        files.sort();
-        for (relative, file) in files {
-            let bytes = fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?;
-            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file)?.permissions()) & 0o100;
-            self = self.part(&format!("{name}/{relative}#{mode}"), &bytes);
+    /// When it cannot be moved there.
+    pub fn keep(mut self) -> Result<PathBuf> {
+        fs::rename(&self.folder, &self.entry)
+            .with_context(|| format!("failed to move {} to {}", self.folder.display(), self.entry.display()))?;
+        self.kept = true;
+        Ok(self.entry.clone())
+    }
+
+    /// The error of a failed build, with the way out where it was a full disk.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        if !is_full(&error) {
+            return error;
         }
-        Ok(self)
-    }
-
-    /// The key of all parts so far.
-    pub fn finish(self) -> Key {
-        Key(hex(&self.0.finalize()))
+        error.context(format!(
+            "the disk of {} is full; free some space, or set PLUMBLINE_CACHE to a folder on another disk",
+            self.root.display()
+        ))
     }
 }
 
-/// Lower-case hexadecimal digits of the bytes.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The SHA-256 of a file, as 64 hexadecimal digits.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn file_sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hash)).with_context(|| format!("failed to read {}", path.display()))?;
-    Ok(hex(&hash.finalize()))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn list(base: &Path, path: &Path, into: &mut Vec<(String, PathBuf)>) -> Result<()> {
-    let meta = fs::metadata(path).with_context(|| format!("failed to read {}", path.display()))?;
-    if !meta.is_dir() {
-        let relative = path.strip_prefix(base).unwrap_or(path).to_string_lossy().into_owned();
-        into.push((relative, path.to_path_buf()));
-        return Ok(());
-    }
-    for entry in fs::read_dir(path).with_context(|| format!("failed to list {}", path.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(b".") && name != "target" {
-            list(base, &entry.path(), into)?;
+impl Drop for Work {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What stays behind after an error here goes when the cache is opened next.
+            let _ = remove(&self.folder);
         }
     }
-    Ok(())
 }
 
 impl Cache {
-    /// Opens `${PLUMBLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/plumbline}` and makes it where it is missing.
+    /// Opens the user's cache (see [`crate::folders::cache`]) and makes it where it is missing.
     ///
     /// # Errors
     /// When no home is known, or the folder cannot be made or written.
     pub fn open() -> Result<Self> {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = set("PLUMBLINE_CACHE")
-            .or_else(|| set("XDG_CACHE_HOME").map(|path| path.join("plumbline")))
-            .or_else(|| set("HOME").map(|path| path.join(".cache/plumbline")));
-        match root {
-            Some(root) => Self::open_at(&root),
-            None => bail!("no cache folder: neither PLUMBLINE_CACHE, XDG_CACHE_HOME nor HOME is set; set one of them"),
-        }
+        Self::open_at(&crate::folders::cache()?)
     }
 
     /// Opens a cache in the given folder and removes what interrupted builds have left in it.
@@ -170,7 +116,7 @@ impl Cache {
 
     /// The folder of an entry that is there and whole; its use is noted, so that old entries can be told from live ones.
     pub fn get(&self, key: &Key) -> Option<PathBuf> {
-        let path = self.root.join("entries").join(key.as_str());
+        let path = self.entry(key);
         path.is_dir().then(|| {
             // Only a hint for cleaning up; a cache that can be read but not written still serves.
             let _ = File::open(&path).and_then(|dir| dir.set_modified(std::time::SystemTime::now()));
@@ -178,41 +124,38 @@ impl Cache {
         })
     }
 
-    /// Gives the entry's folder, having `build` fill it first where it is missing. `build` gets an empty folder; what
-    /// it leaves there becomes the entry when it returns without an error, and is removed otherwise.
+    /// Whether a builder holds the entry's lock just now. Only for telling people what is waited for.
+    pub fn is_being_built(&self, key: &Key) -> bool {
+        let path = self.root.join("locks").join(key.as_str());
+        self.get(key).is_none() && File::open(&path).is_ok_and(|lock| matches!(try_lock(&lock, &path), Ok(false)))
+    }
+
+    /// Gives the entry where it is there, else the right to build it. Where another process builds it just now, that
+    /// one is waited for.
     ///
     /// # Errors
-    /// Those of `build`; a full disk is named with the folder that was being written.
-    pub fn get_or_build(&self, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    /// When the lock or the folder cannot be made, or the other builder takes more than 45 minutes.
+    pub async fn claim(&self, key: &Key) -> Result<Claim> {
         if let Some(path) = self.get(key) {
-            return Ok(path);
+            return Ok(Claim::There(path));
         }
-        let lock_path = self.root.join("locks").join(key.as_str());
-        let lock = File::create(&lock_path).with_context(|| format!("failed to make {}", lock_path.display()))?;
-        lock.lock().with_context(|| format!("failed to lock {}", lock_path.display()))?;
-        if let Some(path) = self.get(key) {
-            return Ok(path);
-        }
-        let work = self.root.join("tmp").join(key.as_str());
-        let attempt = (|| {
-            remove(&work)?;
-            fs::create_dir_all(&work).with_context(|| format!("failed to make {}", work.display()))?;
-            build(&work)?;
-            let path = self.root.join("entries").join(key.as_str());
-            fs::rename(&work, &path).with_context(|| format!("failed to move {} to {}", work.display(), path.display()))?;
-            Ok(path)
-        })();
-        attempt.map_err(|error: anyhow::Error| {
-            let full = is_full(&error);
-            let _ = remove(&work);
-            match full {
-                true => error.context(format!(
-                    "the disk of {} is full; free some space, or set PLUMBLINE_CACHE to a folder on another disk",
-                    self.root.display()
-                )),
-                false => error,
+        let path = self.root.join("locks").join(key.as_str());
+        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+        let deadline = Deadline::after(PATIENCE);
+        while !try_lock(&lock, &path)? {
+            if deadline.over() {
+                let what = format!("the other builder of cache entry {}", key.short());
+                return Err(late("wait for a build", &what, deadline, "it still holds its lock").into());
             }
-        })
+            pause(LOOK).await;
+        }
+        if let Some(path) = self.get(key) {
+            return Ok(Claim::There(path));
+        }
+        let folder = self.root.join("tmp").join(key.as_str());
+        remove(&folder)?;
+        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        Ok(Claim::Build(Work { folder, entry: self.entry(key), root: self.root.clone(), kept: false, _lock: lock }))
     }
 
     /// Removes the entry, if it is there.
@@ -220,19 +163,31 @@ impl Cache {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self, key: &Key) -> Result<()> {
-        remove(&self.root.join("entries").join(key.as_str()))
+        remove(&self.entry(key))
+    }
+
+    fn entry(&self, key: &Key) -> PathBuf {
+        self.root.join("entries").join(key.as_str())
     }
 
     /// Removes the temporary folders whose builder is gone: its lock, which the kernel drops with the process, is free.
     fn drop_leftovers(&self) {
         let Ok(entries) = fs::read_dir(self.root.join("tmp")) else { return };
         for entry in entries.flatten() {
-            let Ok(lock) = File::create(self.root.join("locks").join(entry.file_name())) else { continue };
-            match lock.try_lock() {
-                Ok(()) => drop(remove(&entry.path())),
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
+            let path = self.root.join("locks").join(entry.file_name());
+            let Ok(lock) = File::create(&path) else { continue };
+            if try_lock(&lock, &path).unwrap_or(false) {
+                let _ = remove(&entry.path());
             }
         }
+    }
+}
+
+fn try_lock(lock: &File, path: &Path) -> Result<bool> {
+    match lock.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("failed to lock {}", path.display())),
     }
 }
 
@@ -270,5 +225,4 @@ fn is_full(error: &anyhow::Error) -> bool {
 }
 
 #[cfg(test)]
-#[path = "cache_tests.rs"]
 mod tests;

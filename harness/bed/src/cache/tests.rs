@@ -1,58 +1,52 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::*;
 
 fn key(text: &str) -> Key {
     KeyMaker::new("test", 1).part("text", text.as_bytes()).finish()
 }
 
-#[test]
-fn an_entry_is_built_once() {
+fn work(claim: Claim) -> Work {
+    match claim {
+        Claim::Build(work) => work,
+        Claim::There(path) => panic!("already there: {}", path.display()),
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_built_once() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let builds = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let path = cache
-                    .get_or_build(&key("a"), |work| {
-                        builds.fetch_add(1, Ordering::SeqCst);
-                        fs::write(work.join("file"), "content")?;
-                        Ok(())
-                    })
-                    .unwrap();
-                assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "content");
-            });
-        }
-    });
-    assert_eq!(builds.load(Ordering::SeqCst), 1);
+    let first = work(cache.claim(&key("a")).await.unwrap());
+    fs::write(first.folder().join("file"), "content").unwrap();
+    assert!(cache.is_being_built(&key("a")));
+    let wanted = key("a");
+    let (second, built) = tokio::join!(cache.claim(&wanted), async { first.keep() });
+    let Claim::There(path) = second.unwrap() else { panic!("built twice") };
+    assert!(!cache.is_being_built(&wanted));
+    assert_eq!(path, built.unwrap());
+    assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "content");
     assert!(fs::read_dir(dir.path().join("tmp")).unwrap().next().is_none());
 }
 
-#[test]
-fn a_failed_build_leaves_nothing() {
+#[tokio::test]
+async fn a_failed_build_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let error = cache
-        .get_or_build(&key("a"), |work| {
-            fs::write(work.join("half"), "x")?;
-            bail!("compiler says no")
-        })
-        .unwrap_err();
-    assert_eq!(error.to_string(), "compiler says no");
+    let attempt = work(cache.claim(&key("a")).await.unwrap());
+    fs::write(attempt.folder().join("half"), "x").unwrap();
+    drop(attempt);
     assert!(cache.get(&key("a")).is_none());
     assert!(fs::read_dir(dir.path().join("tmp")).unwrap().next().is_none());
 }
 
-#[test]
-fn a_full_disk_is_named_with_a_way_out() {
+#[tokio::test]
+async fn a_full_disk_is_named_with_a_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let error = cache
-        .get_or_build(&key("a"), |_| Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into()))
-        .unwrap_err();
-    let text = error.to_string();
+    let attempt = work(cache.claim(&key("a")).await.unwrap());
+    let text = attempt.explain(std::io::Error::from(std::io::ErrorKind::StorageFull).into()).to_string();
     assert!(text.contains("is full") && text.contains("PLUMBLINE_CACHE"), "{text}");
+    let text = attempt.explain(anyhow::anyhow!("compiler says no")).to_string();
+    assert_eq!(text, "compiler says no");
 }
 
 #[test]

@@ -1,0 +1,276 @@
+//! Programs out of pinned Go modules.
+//!
+//! The programs are built from a small module of our own that requires the pinned one, in the form of its own go.mod:
+//! the same requirements, go version and `godebug` settings (which are taken from the main module alone). Replacements
+//! by local folders, which no module of a proxy can carry, are dropped, or point at the pin's staging version. The
+//! pinned module's go.sum comes along, so its locked hash vouches for everything that it lists; what it does not list
+//! has to be in the lock file itself.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::lock::Lock;
+use super::pins::{Arch, GoPin};
+use super::recipe::Go;
+use super::record::Module;
+use crate::exec::Cmd;
+
+/// The longest that one `go build` may take. Kubernetes takes five minutes on two cores.
+const BUILD: Duration = Duration::from_secs(40 * 60);
+/// The longest that fetching one module may take.
+const FETCH: Duration = Duration::from_secs(10 * 60);
+
+/// A module in the module cache.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Fetched {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its go.mod.
+    pub go_mod: PathBuf,
+    /// Its hash.
+    pub sum: String,
+}
+
+/// Fetches a pinned module and checks its hash. With `update` a hash that is not locked is let through.
+pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetched> {
+    let name = format!("{}@{}", pin.module, pin.version);
+    let said = Cmd::new("go")
+        .args(["mod", "download", "-json", &name])
+        .dir(std::env::temp_dir())
+        .env("GOWORK", "off")
+        .env("GO111MODULE", "on")
+        .deadline(FETCH)
+        .run_ok()
+        .await
+        .with_context(|| format!("failed to fetch the Go module {name}; see `go env GOPROXY`"))?;
+    let fetched: Fetched = serde_json::from_str(&said.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
+    if !update {
+        lock.check_modules(&[module(pin, &fetched)])?;
+    }
+    Ok(fetched)
+}
+
+fn module(pin: &GoPin, fetched: &Fetched) -> Module {
+    Module { module: pin.module.clone(), version: pin.version.clone(), sum: fetched.sum.clone() }
+}
+
+/// How a build is to be done.
+pub(super) struct Job<'a> {
+    /// The step.
+    pub step: &'a Go,
+    /// Its pin.
+    pub pin: &'a GoPin,
+    /// The lock file's content.
+    pub lock: &'a Lock,
+    /// Whether what is not locked is let through, to be locked afterwards.
+    pub update: bool,
+    /// For which architecture.
+    pub arch: Arch,
+    /// Variables set at link time, filled in.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Job<'_> {
+    /// Builds the programs into `folder` and gives the modules that have to be locked.
+    pub(super) async fn build(&self, folder: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<Vec<Module>> {
+        let fetched = fetch(self.pin, self.lock, self.update).await?;
+        let main = tempfile::Builder::new().prefix("plumbline-go-").tempdir().context("failed to make a folder for a build")?;
+        let own_sums = fs::read_to_string(fetched.dir.join("go.sum")).unwrap_or_default();
+        fs::write(main.path().join("go.mod"), self.go_mod(&fetched).await?)?;
+        fs::write(main.path().join("go.sum"), &own_sums)?;
+        let out = main.path().join("out");
+        fs::create_dir(&out)?;
+        self.compile(main.path(), &out, on_line).await?;
+        let modules = self.modules_to_lock(&fetched, &own_sums, &fs::read_to_string(main.path().join("go.sum"))?);
+        if !self.update {
+            self.lock.check_modules(&modules)?;
+        }
+        for (built, wanted) in self.built_names() {
+            let from = out.join(&built);
+            fs::copy(&from, folder.join(&wanted)).with_context(|| format!("go build left no {built}"))?;
+        }
+        Ok(modules)
+    }
+
+    async fn compile(&self, dir: &Path, out: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
+        // Without symbol tables the programs are a third smaller, and panics still name functions and lines.
+        let mut flags = "-s -w".to_owned();
+        for (name, value) in &self.variables {
+            if value.contains(char::is_whitespace) {
+                bail!("the value of {name} has a space in it, which the linker's flags cannot carry");
+            }
+            let _ = write!(flags, " -X {name}={value}");
+        }
+        let command = Cmd::new("go")
+            .args(["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v"])
+            .args(["-tags".to_owned(), self.step.tags.join(","), "-ldflags".to_owned(), flags])
+            .args(["-o".to_owned(), format!("{}/", out.display())])
+            .args(self.step.packages.iter().cloned());
+        let built = command
+            .dir(dir)
+            .env("CGO_ENABLED", "0")
+            .env("GOOS", "linux")
+            .env("GOARCH", self.arch.name())
+            .env("GOWORK", "off")
+            .env("GO111MODULE", "on")
+            .deadline(BUILD)
+            .on_line(on_line)
+            .run_ok()
+            .await;
+        built.with_context(|| format!("failed to build {} {}", self.pin.module, self.pin.version))?;
+        Ok(())
+    }
+
+    /// The go.mod of the module that requires the pinned one.
+    async fn go_mod(&self, fetched: &Fetched) -> Result<String> {
+        let said = Cmd::new("go").args(["mod", "edit", "-json"]).arg(fetched.go_mod.display().to_string()).run_ok().await?;
+        let upstream: GoMod = serde_json::from_str(&said.stdout).context("`go mod edit -json` gave something unknown")?;
+        Ok(upstream.derive(self.pin))
+    }
+
+    /// The pinned module, and the modules in `all` (a go.sum after the build) that its own go.sum does not list. Only
+    /// contents count: what a go.mod says is checked by what it makes Go fetch.
+    fn modules_to_lock(&self, fetched: &Fetched, own: &str, all: &str) -> Vec<Module> {
+        let own: BTreeSet<&str> = own.lines().collect();
+        let mut modules = vec![module(self.pin, fetched)];
+        for line in all.lines().filter(|line| !own.contains(line)) {
+            let [path, version, sum] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
+            if !version.ends_with("/go.mod") {
+                modules.push(Module { module: path.into(), version: version.into(), sum: sum.into() });
+            }
+        }
+        modules.sort();
+        modules.dedup();
+        modules
+    }
+
+    /// Names as `go build` gives them, and as the step wants them.
+    fn built_names(&self) -> Vec<(String, String)> {
+        let plain = Go { rename: std::collections::BTreeMap::default(), ..self.step.clone() };
+        let built: Vec<_> = plain.programs().map(str::to_owned).collect();
+        built.into_iter().zip(self.step.programs().map(str::to_owned)).collect()
+    }
+}
+
+/// What `go mod edit -json` says of a go.mod.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GoMod {
+    go: Option<String>,
+    #[serde(default)]
+    godebug: Option<Vec<KeyValue>>,
+    #[serde(default)]
+    require: Option<Vec<Version>>,
+    #[serde(default)]
+    exclude: Option<Vec<Version>>,
+    #[serde(default)]
+    replace: Option<Vec<Replace>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyValue {
+    key: String,
+    value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    path: String,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Replace {
+    old: Version,
+    new: Version,
+}
+
+impl GoMod {
+    /// The text of a go.mod that requires `pin` and otherwise says the same.
+    fn derive(&self, pin: &GoPin) -> String {
+        let mut text = String::from("module plumbline.dev/images/build\n");
+        if let Some(go) = &self.go {
+            let _ = writeln!(text, "go {go}");
+        }
+        for setting in self.godebug.iter().flatten() {
+            let _ = writeln!(text, "godebug {}={}", setting.key, setting.value);
+        }
+        let _ = writeln!(text, "require {} {}", pin.module, pin.version);
+        let staging = |version: &str| match &pin.staging {
+            Some(staging) if version == "v0.0.0" => staging.clone(),
+            _ => version.to_owned(),
+        };
+        for need in self.require.iter().flatten() {
+            let _ = writeln!(text, "require {} {}", need.path, staging(&need.version));
+        }
+        for ban in self.exclude.iter().flatten() {
+            let _ = writeln!(text, "exclude {} {}", ban.path, ban.version);
+        }
+        for Replace { old, new } in self.replace.iter().flatten() {
+            let from = format!("{} {}", old.path, old.version);
+            if !new.version.is_empty() {
+                let _ = writeln!(text, "replace {} => {} {}", from.trim(), new.path, new.version);
+            } else if let Some(staging) = &pin.staging {
+                let _ = writeln!(text, "replace {} => {} {staging}", from.trim(), old.path);
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derive(json: &str, staging: Option<&str>) -> String {
+        let pin = GoPin {
+            module: "k8s.io/kubernetes".into(),
+            version: "v1.35.4".into(),
+            arch: vec![Arch::Amd64],
+            staging: staging.map(Into::into),
+        };
+        serde_json::from_str::<GoMod>(json).unwrap().derive(&pin)
+    }
+
+    #[test]
+    fn placeholders_become_the_staging_version() {
+        let text = derive(
+            r#"{"Go": "1.25.0", "Godebug": [{"Key": "default", "Value": "go1.25"}],
+                "Require": [{"Path": "k8s.io/api", "Version": "v0.0.0"}, {"Path": "example.org/x", "Version": "v1.2.3"}],
+                "Replace": [{"Old": {"Path": "k8s.io/api"}, "New": {"Path": "./staging/src/k8s.io/api"}}]}"#,
+            Some("v0.35.4"),
+        );
+        for line in [
+            "go 1.25.0",
+            "godebug default=go1.25",
+            "require k8s.io/kubernetes v1.35.4",
+            "require k8s.io/api v0.35.4",
+            "require example.org/x v1.2.3",
+            "replace k8s.io/api => k8s.io/api v0.35.4",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no `{line}` in\n{text}");
+        }
+    }
+
+    #[test]
+    fn local_replacements_go_and_others_stay() {
+        let text = derive(
+            r#"{"Replace": [{"Old": {"Path": "a"}, "New": {"Path": "../a"}},
+                {"Old": {"Path": "b", "Version": "v1.0.0"}, "New": {"Path": "c", "Version": "v2.0.0"}}]}"#,
+            None,
+        );
+        assert!(!text.contains("../a"), "{text}");
+        assert!(text.contains("replace b v1.0.0 => c v2.0.0\n"), "{text}");
+    }
+}

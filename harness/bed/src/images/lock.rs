@@ -1,0 +1,178 @@
+//! `images/lock.yaml`: versions and hashes of what the pins resolved to.
+//!
+//! A Go module whose hash differs from the lock is refused. A Debian package that moved is reported and recorded, as
+//! mirrors drop old packages and a refusal would break every build some weeks after a release.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::document::{self, API_VERSION};
+use super::pins::Arch;
+use super::record::{Module, Package, Record};
+
+/// What stands above the file's content.
+const COMMENT: &str = "Versions and hashes of what images/pins.yaml resolved to. Written by: plumbline images build --update-lock\n\
+    modules: Go modules whose hashes no go.sum of a module listed here vouches for. packages: Debian packages by step.";
+
+/// The lock file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Lock {
+    api_version: String,
+    kind: String,
+    /// Go modules; they are the same on every architecture.
+    pub modules: Vec<Module>,
+    /// Debian packages, by architecture and `recipe/step`.
+    pub packages: BTreeMap<Arch, BTreeMap<String, Vec<Package>>>,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { api_version: API_VERSION.into(), kind: "Lock".into(), modules: vec![], packages: BTreeMap::new() }
+    }
+}
+
+impl Lock {
+    /// Reads the file; none is an empty lock.
+    ///
+    /// # Errors
+    /// With file, line and column where it does not read.
+    pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let lock: Self = document::read(path)?;
+        document::check(path, (&lock.api_version, &lock.kind), "Lock")?;
+        Ok(lock)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        document::write(path, COMMENT, self)
+    }
+
+    /// The hash of a module, where it is locked.
+    pub fn sum(&self, module: &str, version: &str) -> Option<&str> {
+        let found = self.modules.iter().find(|known| known.module == module && known.version == version);
+        found.map(|known| known.sum.as_str())
+    }
+
+    /// Refuses modules that are not locked with just these hashes.
+    ///
+    /// # Errors
+    /// With every module that differs or is missing.
+    pub fn check_modules(&self, modules: &[Module]) -> Result<()> {
+        let mut wrong = Vec::new();
+        for found in modules {
+            match self.sum(&found.module, &found.version) {
+                Some(sum) if sum == found.sum => {}
+                Some(sum) => wrong.push(format!("{} {} has {}, locked is {sum}", found.module, found.version, found.sum)),
+                None => wrong.push(format!("{} {} is not locked (has {})", found.module, found.version, found.sum)),
+            }
+        }
+        if !wrong.is_empty() {
+            bail!(
+                "refused by images/lock.yaml: {}; if the change is meant, run: plumbline images build --update-lock",
+                wrong.join("; ")
+            );
+        }
+        Ok(())
+    }
+
+    /// What moved since the lock was written, one line for each package.
+    pub fn moved_packages(&self, arch: Arch, what: &str, found: &[Package]) -> Vec<String> {
+        let Some(locked) = self.packages.get(&arch).and_then(|steps| steps.get(what)) else {
+            return vec![format!("{what}: no Debian packages are locked for {} yet", arch.name())];
+        };
+        let by_name = |list: &[Package]| list.iter().map(|package| (package.name.clone(), package.clone())).collect::<BTreeMap<_, _>>();
+        let (old, new) = (by_name(locked), by_name(found));
+        let mut lines = Vec::new();
+        for (name, package) in &new {
+            match old.get(name) {
+                None => lines.push(format!("{what}: {name} {} is new", package.version)),
+                Some(was) if was.version != package.version => {
+                    lines.push(format!("{what}: {name} moved from {} to {}", was.version, package.version));
+                }
+                Some(was) if was.sha256 != package.sha256 => {
+                    lines.push(format!("{what}: {name} {} has another hash than locked, under the same version", package.version));
+                }
+                Some(_) => {}
+            }
+        }
+        lines.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{what}: {name} is gone")));
+        lines
+    }
+
+    /// Takes over what records of builds say; everything that they do not mention stays.
+    pub fn take(&mut self, arch: Arch, records: &[Record]) {
+        for record in records {
+            for module in &record.modules {
+                self.modules.retain(|known| (&known.module, &known.version) != (&module.module, &module.version));
+                self.modules.push(module.clone());
+            }
+            if !record.packages.is_empty() {
+                self.packages.entry(arch).or_default().insert(record.what.clone(), record.packages.clone());
+            }
+        }
+        self.modules.sort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(sum: &str) -> Module {
+        Module { module: "example.org/m".into(), version: "v1.0.0".into(), sum: sum.into() }
+    }
+
+    fn package(version: &str, sha256: &str) -> Package {
+        Package { name: "iproute2".into(), version: version.into(), sha256: sha256.into() }
+    }
+
+    #[test]
+    fn a_module_with_another_hash_is_refused_by_name() {
+        let mut lock = Lock::default();
+        lock.take(Arch::Amd64, &[Record { modules: vec![module("h1:good")], ..Record::default() }]);
+        lock.check_modules(&[module("h1:good")]).unwrap();
+        let text = lock.check_modules(&[module("h1:evil")]).unwrap_err().to_string();
+        assert!(text.contains("example.org/m v1.0.0 has h1:evil, locked is h1:good"), "{text}");
+        assert!(text.contains("--update-lock"), "{text}");
+    }
+
+    #[test]
+    fn a_module_that_is_not_locked_is_refused() {
+        let text = Lock::default().check_modules(&[module("h1:x")]).unwrap_err().to_string();
+        assert!(text.contains("is not locked"), "{text}");
+    }
+
+    #[test]
+    fn packages_that_moved_are_told_one_by_one() {
+        let mut lock = Lock::default();
+        let record = Record { what: "toolbox/root".into(), packages: vec![package("1", "aa")], ..Record::default() };
+        lock.take(Arch::Amd64, &[record]);
+        let moved = |found: &[Package]| lock.moved_packages(Arch::Amd64, "toolbox/root", found);
+        assert!(moved(&[package("1", "aa")]).is_empty());
+        assert_eq!(moved(&[package("2", "bb")]), ["toolbox/root: iproute2 moved from 1 to 2"]);
+        assert_eq!(moved(&[package("1", "bb")]), ["toolbox/root: iproute2 1 has another hash than locked, under the same version"]);
+        assert_eq!(moved(&[]), ["toolbox/root: iproute2 is gone"]);
+        assert_eq!(lock.moved_packages(Arch::Arm64, "toolbox/root", &[]).len(), 1);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock.yaml");
+        let mut lock = Lock::default();
+        let packages = vec![package("1:2.3~deb12u1", "00e1")];
+        lock.take(Arch::Amd64, &[Record { what: "a/b".into(), modules: vec![module("h1:a=")], packages, ..Record::default() }]);
+        lock.write(&path).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), lock);
+    }
+}

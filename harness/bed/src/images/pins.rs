@@ -1,0 +1,150 @@
+//! `images/pins.yaml`: the one place where the versions of what images are built from are written down.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::document;
+
+/// A processor architecture, under the name that Go, Debian and container images share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// x86-64.
+    Amd64,
+    /// AArch64.
+    Arm64,
+}
+
+impl Arch {
+    /// The architecture of this machine.
+    ///
+    /// # Errors
+    /// On one that nothing here is built for.
+    pub fn host() -> Result<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Ok(Self::Amd64),
+            "aarch64" => Ok(Self::Arm64),
+            other => bail!("images are built for amd64 and arm64, and this machine is {other}"),
+        }
+    }
+
+    /// `amd64` or `arm64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// Rust's target triple for static programs of this architecture.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+}
+
+/// The pin file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pins {
+    api_version: String,
+    kind: String,
+    /// Go modules by the name that recipes use.
+    pub go: BTreeMap<String, GoPin>,
+    /// Debian suites by the name that recipes use.
+    pub debian: BTreeMap<String, DebianPin>,
+}
+
+/// An exact version of a Go module. Its hash is in the lock file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoPin {
+    /// Module path.
+    pub module: String,
+    /// Exact version, with its `v`.
+    pub version: String,
+    /// The architectures it is built for.
+    pub arch: Vec<Arch>,
+    /// The version that the module's placeholder requirements (`v0.0.0`, replaced by local folders upstream) stand
+    /// for. Kubernetes' staging modules are such; the folders are not in the module's zip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staging: Option<String>,
+}
+
+/// A Debian suite. Exact package versions cannot be pinned, as mirrors drop old ones; what was resolved is in the lock
+/// file, and a package that moved is reported.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebianPin {
+    /// Suite by its code name.
+    pub suite: String,
+    /// The architectures it is built for.
+    pub arch: Vec<Arch>,
+}
+
+impl Pins {
+    /// Reads and checks the file.
+    ///
+    /// # Errors
+    /// With file, line and column where it does not read; with the pin's name where a version is not exact.
+    pub fn read(path: &Path) -> Result<Self> {
+        let pins: Self = document::read(path)?;
+        document::check(path, (&pins.api_version, &pins.kind), "Pins")?;
+        for (name, pin) in &pins.go {
+            let exact = pin.version.strip_prefix('v').is_some_and(|rest| {
+                rest.split(['-', '+']).next().is_some_and(|core| {
+                    let numbers: Vec<_> = core.split('.').collect();
+                    numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok())
+                })
+            });
+            if !exact {
+                bail!("{}: go.{name}: `{}` is not an exact version such as v1.2.3", path.display(), pin.version);
+            }
+        }
+        Ok(pins)
+    }
+
+    /// The Go module of that name, for that architecture.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn go(&self, name: &str, arch: Arch) -> Result<&GoPin> {
+        let pin = self.go.get(name).with_context(|| format!("images/pins.yaml has no Go module `{name}`"))?;
+        if !pin.arch.contains(&arch) {
+            bail!("the Go module `{name}` is not pinned for {} in images/pins.yaml", arch.name());
+        }
+        Ok(pin)
+    }
+
+    /// The Debian suite of that name, for that architecture.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn debian(&self, name: &str, arch: Arch) -> Result<&DebianPin> {
+        let pin = self.debian.get(name).with_context(|| format!("images/pins.yaml has no Debian suite `{name}`"))?;
+        if !pin.arch.contains(&arch) {
+            bail!("the Debian suite `{name}` is not pinned for {} in images/pins.yaml", arch.name());
+        }
+        Ok(pin)
+    }
+
+    /// Fills in `{{ versions.NAME }}` (a pin's version, with its `v`) in a text of a recipe.
+    ///
+    /// # Errors
+    /// When the text does not parse or names a pin that is not there.
+    pub fn fill(&self, text: &str) -> Result<String> {
+        if !text.contains("{{") {
+            return Ok(text.to_owned());
+        }
+        let versions: BTreeMap<String, String> = self.go.iter().map(|(name, pin)| (name.clone(), pin.version.clone())).collect();
+        let mut environment = minijinja::Environment::new();
+        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        let filled = environment.render_str(text, minijinja::context! { versions });
+        filled.map_err(|error| anyhow::anyhow!("failed to fill in `{text}` from images/pins.yaml: {error}"))
+    }
+}

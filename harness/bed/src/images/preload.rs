@@ -1,0 +1,198 @@
+//! A containerd state folder with images unpacked in it, so that a node needs no pull and no import at its start.
+//!
+//! The node image's own containerd runs for some seconds on this host, in a mount namespace of its own, with its state
+//! in a folder of the build. Nothing of it is told to any engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::archive::{self, Image, Layer};
+use super::debian::LAYER;
+use super::pins::Arch;
+use super::recipe::{Config, Preload, PreloadImage};
+use super::tree::Parts;
+use crate::exec::{Cmd, Session};
+use crate::wait::{Deadline, late, pause};
+
+/// How long containerd may take to answer.
+const START: Duration = Duration::from_secs(30);
+/// Pause between two looks at whether it answers, of which there is no event.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long the import may take.
+const IMPORT: Duration = Duration::from_secs(5 * 60);
+/// The namespace of containerd in which the kubelet's runtime interface looks.
+const NAMESPACE: &str = "k8s.io";
+/// Search path of the single-program images.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Builds the state folder below `top` (the layer's top), with scratch files in `scratch`.
+pub(super) async fn build(preload: &Preload, parts: &Parts<'_>, arch: Arch, top: &Path, scratch: &Path) -> Result<()> {
+    let archive = scratch.join("preload.tar");
+    write_archive(preload, parts, arch, &archive, scratch).await?;
+    let state = top.join(preload.folder.trim_start_matches('/'));
+    fs::create_dir_all(&state)?;
+    let daemon = Daemon::start(parts.step(&preload.containerd)?, &state).await?;
+    let filled = daemon.fill(&archive).await;
+    let said = daemon.stop().await;
+    filled.with_context(|| format!("failed to unpack images; containerd said: {}", last_lines(&said)))?;
+    tidy(&state)
+}
+
+/// The images' archive, under the references that kubeadm asks for.
+async fn write_archive(preload: &Preload, parts: &Parts<'_>, arch: Arch, archive: &Path, scratch: &Path) -> Result<()> {
+    let kubeadm = parts.step(&preload.kubeadm)?.join("kubeadm");
+    let version = parts.pins.fill(&preload.version)?;
+    let said = Cmd::new(&kubeadm).args(["config", "images", "list", "--kubernetes-version", &version]).run_ok().await?;
+    let configs: Vec<_> = preload.images.iter().map(config).collect();
+    let mut images = Vec::new();
+    for (image, config) in preload.images.iter().zip(&configs) {
+        let reference = reference(&said.stdout, &image.name)?;
+        let folder = scratch.join("images").join(&image.name);
+        let program = folder.join(image.path.trim_start_matches('/'));
+        fs::create_dir_all(program.parent().context("a program needs a folder")?)?;
+        let from = parts.step(&image.from)?.join(&image.program);
+        fs::copy(&from, &program).with_context(|| format!("failed to copy {}", from.display()))?;
+        let mut layers = Vec::new();
+        if let Some(base) = &image.base {
+            layers.push(Layer::of_tar(&parts.step(base)?.join(LAYER))?);
+        }
+        layers.push(Layer::of_folder(&folder, &scratch.join(format!("{}.tar", image.name)), false).await?);
+        images.push(Image { reference, layers, config, labels: vec![] });
+    }
+    archive::write(archive, &images, arch).await
+}
+
+fn config(image: &PreloadImage) -> Config {
+    Config { entrypoint: vec![image.path.clone()], env: vec![PATH.into()], ..Config::default() }
+}
+
+/// The reference in kubeadm's list whose repository ends in `name`.
+fn reference(list: &str, name: &str) -> Result<String> {
+    let found = list.lines().find(|line| {
+        let repository = line.rsplit_once(':').map_or(*line, |(repository, _)| repository);
+        repository.rsplit('/').next() == Some(name)
+    });
+    found.map(str::to_owned).with_context(|| format!("kubeadm asks for no image `{name}`, only for {}", list.replace('\n', " ")))
+}
+
+/// A containerd that serves one import.
+struct Daemon {
+    session: Session,
+    ctr: PathBuf,
+    socket: PathBuf,
+    _run: tempfile::TempDir,
+}
+
+impl Daemon {
+    async fn start(programs: &Path, state: &Path) -> Result<Self> {
+        // A short place: the path of a socket may have 107 bytes.
+        let run = tempfile::Builder::new().prefix("plumbline-ctd-").tempdir().context("failed to make a run folder")?;
+        let socket = run.path().join("s");
+        let config = run.path().join("config.toml");
+        fs::write(&config, daemon_config(state, run.path()))?;
+        // Its mounts are its own, and it goes when this process is killed.
+        let mut argv: Vec<String> = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount"].map(Into::into).to_vec();
+        if !nix::unistd::geteuid().is_root() {
+            argv.extend(["--user".into(), "--map-root-user".into()]);
+        }
+        argv.extend([programs.join("containerd").display().to_string(), "--config".into(), config.display().to_string()]);
+        let session = Session::start(&argv, &[]).context("failed to start containerd for unpacking images")?;
+        let daemon = Self { session, ctr: programs.join("ctr"), socket, _run: run };
+        let deadline = Deadline::after(START);
+        while let Err(error) = daemon.ctr(["version"]).run_ok().await {
+            if deadline.over() {
+                return Err(late("unpack images", "containerd to answer", deadline, &error.to_string()).into());
+            }
+            pause(LOOK).await;
+        }
+        Ok(daemon)
+    }
+
+    fn ctr<const N: usize>(&self, args: [&str; N]) -> Cmd {
+        Cmd::new(&self.ctr).args(["--address", &self.socket.display().to_string(), "--namespace", NAMESPACE]).args(args)
+    }
+
+    /// Imports the archive, then drops the layers' tars: the unpacked files are what a node uses, and everything in the
+    /// state folder is copied whenever a node is made.
+    async fn fill(&self, archive: &Path) -> Result<()> {
+        let archive = archive.display().to_string();
+        self.ctr(["images", "import", "--local", "--snapshotter", "overlayfs", &archive]).deadline(IMPORT).run_ok().await?;
+        let listed = self.ctr(["content", "list"]).run_ok().await?.stdout;
+        for digest in large_content(&listed) {
+            self.ctr(["content", "rm", &digest]).run_ok().await?;
+        }
+        Ok(())
+    }
+
+    async fn stop(self) -> String {
+        if let Some(pid) = self.session.pid().and_then(|pid| i32::try_from(pid).ok()) {
+            // Kindly, so that it writes its database out. Its group is its own (see `exec`).
+            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
+        }
+        self.session.end(Duration::from_secs(10)).await.1
+    }
+}
+
+fn daemon_config(state: &Path, run: &Path) -> String {
+    let (state, run) = (state.display(), run.display());
+    format!(
+        "version = 3\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.cri.v1.images\", \"io.containerd.cri.v1.runtime\", \
+         \"io.containerd.grpc.v1.cri\", \"io.containerd.nri.v1.nri\", \"io.containerd.internal.v1.opt\"]\n[grpc]\naddress = {:?}\n[ttrpc]\naddress = {:?}\n",
+        state.to_string(),
+        format!("{run}/state"),
+        format!("{run}/s"),
+        format!("{run}/t"),
+    )
+}
+
+/// The digests of layers in `ctr content list`: what has a size in more than kilobytes. Manifests and configs, which
+/// must stay, are smaller.
+fn large_content(listed: &str) -> Vec<String> {
+    let rows = listed.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row.len() > 1 && (row[1].ends_with("MB") || row[1].ends_with("MiB") || row[1].ends_with("GB")))
+        .map(|row| row[0].to_owned())
+        .collect()
+}
+
+/// Leaves only what belongs to content, snapshots and the database of both.
+fn tidy(state: &Path) -> Result<()> {
+    let keep = ["io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt", "io.containerd.snapshotter.v1.overlayfs"];
+    for entry in fs::read_dir(state)? {
+        let entry = entry?;
+        if !keep.contains(&entry.file_name().to_string_lossy().as_ref()) {
+            fs::remove_dir_all(entry.path()).with_context(|| format!("failed to remove {}", entry.path().display()))?;
+        }
+    }
+    match keep.iter().find(|name| !state.join(name).is_dir()) {
+        None => Ok(()),
+        Some(missing) => bail!("containerd made no {missing}"),
+    }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().rev().take(5).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "registry.k8s.io/kube-proxy:v1.35.4\nregistry.k8s.io/coredns/coredns:v1.13.1\nregistry.k8s.io/pause:3.10.1\n";
+
+    #[test]
+    fn references_are_kubeadms() {
+        assert_eq!(reference(LIST, "coredns").unwrap(), "registry.k8s.io/coredns/coredns:v1.13.1");
+        assert_eq!(reference(LIST, "pause").unwrap(), "registry.k8s.io/pause:3.10.1");
+        assert!(reference(LIST, "proxy").is_err(), "the whole name, not its end");
+    }
+
+    #[test]
+    fn only_layers_are_dropped_from_the_content() {
+        let listed = "DIGEST\t\tSIZE\tAGE\t\tLABELS\nsha256:aa\t1.2kB\t1 second\t-\nsha256:bb\t61.93MB\t1 second\t-\n";
+        assert_eq!(large_content(listed), ["sha256:bb"]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Building steps and images into the cache.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::keys::Placed;
+use super::recipe::{Image, Layer, Recipe, Step, StepRef};
+use super::progress::Progress;
+use super::record::Record;
+use super::store::Images;
+use super::tree::{Item, Parts};
+use super::{archive, debian, gomod, preload, workspace};
+use crate::cache::{Claim, Key};
+
+/// The image's archive in its cache entry.
+const ARCHIVE: &str = "image.tar";
+/// How many steps are built side by side: while one waits for the network or links, the other compiles.
+const SIDE_BY_SIDE: usize = 2;
+
+/// What an entry of the cache is.
+#[derive(Clone, Copy)]
+enum Product<'a> {
+    Step(Placed<'a>),
+    Image(&'a Recipe, &'a Image),
+}
+
+impl Product<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Step(placed) => placed.name(),
+            Self::Image(recipe, _) => format!("image {}", recipe.metadata.name),
+        }
+    }
+}
+
+impl Images {
+    /// Builds a step and what it needs, and gives its folder in the cache.
+    pub(super) fn build_step<'a>(&'a self, placed: Placed<'a>) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
+        Box::pin(async move {
+            let key = self.step_key(placed, self.arch())?;
+            self.build_entry(&key, Product::Step(placed)).await.with_context(|| placed.name())
+        })
+    }
+
+    /// Builds the image of a recipe and gives its archive.
+    pub(super) async fn image_archive(&self, name: &str) -> Result<PathBuf> {
+        let (recipe, image) = self.image(name)?;
+        let key = self.image_key(recipe, image, self.arch())?;
+        Ok(self.build_entry(&key, Product::Image(recipe, image)).await?.join(ARCHIVE))
+    }
+
+    /// Builds recipes by rank; none named means all.
+    pub(super) async fn build_recipes(&self, names: &[String]) -> Result<()> {
+        for name in names {
+            self.recipe(name)?;
+        }
+        let wanted = |recipe: &&Recipe| names.is_empty() || names.contains(&recipe.metadata.name);
+        let mut steps: Vec<Placed<'_>> = Vec::new();
+        for recipe in self.recipes().iter().filter(wanted) {
+            let own = recipe.steps.iter().map(|step| Ok(Placed { recipe, step }));
+            let used = recipe.image.iter().flat_map(Image::needs).map(|need| self.placed(need, &recipe.metadata.name));
+            for placed in own.chain(used) {
+                let placed = placed?;
+                if !steps.iter().any(|known| known.name() == placed.name()) {
+                    steps.push(placed);
+                }
+            }
+        }
+        self.build_steps(&steps).await?;
+        for recipe in self.recipes().iter().filter(wanted).filter(|recipe| recipe.image.is_some()) {
+            self.image_archive(&recipe.metadata.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Builds steps in their order, two at a time. Root file systems, which mostly wait for the network and the disk,
+    /// go beside them.
+    async fn build_steps(&self, steps: &[Placed<'_>]) -> Result<()> {
+        let (roots, others): (Vec<Placed<'_>>, Vec<Placed<'_>>) = steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
+        tokio::try_join!(self.build_some(others, SIDE_BY_SIDE), self.build_some(roots, 1)).map(|_| ())
+    }
+
+    async fn build_some(&self, steps: Vec<Placed<'_>>, side_by_side: usize) -> Result<()> {
+        let builds = steps.into_iter().map(|placed| self.build_step(placed));
+        futures::stream::iter(builds).buffered(side_by_side).try_for_each(|_| async { Ok(()) }).await
+    }
+
+    /// The entry of that key, made where it is missing. What is there is held against the lock file too.
+    async fn build_entry(&self, key: &Key, product: Product<'_>) -> Result<PathBuf> {
+        let (progress, what) = (self.progress(), product.name());
+        if self.cache().is_being_built(key) {
+            progress.step(&format!("{what}: another process builds it; waiting for that"));
+        }
+        let path = match self.cache().claim(key).await? {
+            Claim::There(path) => path,
+            Claim::Build(work) => {
+                let start = Instant::now();
+                let made = match product {
+                    Product::Step(placed) => self.make_step(placed, work.folder()).await,
+                    Product::Image(recipe, image) => self.make_image(recipe, image, work.folder()).await,
+                };
+                made.and_then(|record| record.write(work.folder())).map_err(|error| work.explain(error))?;
+                progress.done(&what, start.elapsed());
+                work.keep()?
+            }
+        };
+        let record = Record::read(&path)?;
+        if !self.lets_unlocked_through() {
+            self.lock().check_modules(&record.modules)?;
+        }
+        self.used(record);
+        Ok(path)
+    }
+
+    async fn make_step(&self, placed: Placed<'_>, folder: &Path) -> Result<Record> {
+        let name = placed.name();
+        let mut record = Record { what: name.clone(), ..Record::default() };
+        match placed.step {
+            Step::Go(step) => {
+                let pin = self.pins().go(&step.pin, self.arch())?;
+                self.progress().step(&format!("{name}: build from {} {}", pin.module, pin.version));
+                let mut variables = Vec::new();
+                for (name, value) in &step.variables {
+                    variables.push((name.clone(), self.pins().fill(value)?));
+                }
+                let update = self.lets_unlocked_through();
+                let job = gomod::Job { step, pin, lock: self.lock(), update, arch: self.arch(), variables };
+                record.modules = job.build(folder, notes(self.progress(), &name)).await?;
+                record.version.clone_from(&pin.version);
+                record.tool = tool_version("go", "version").await?;
+            }
+            Step::Cargo(step) => {
+                self.progress().step(&format!("{name}: build {} (static)", step.package));
+                let target = self.cache().root().join("cargo");
+                let job = workspace::Job { step, arch: self.arch(), root: self.root(), target: &target };
+                job.build(folder, notes(self.progress(), &name)).await?;
+                record.tool = tool_version("rustc", "--version").await?;
+            }
+            Step::Debian(step) => {
+                let pin = self.pins().debian(&step.pin, self.arch())?;
+                self.progress().step(&format!("{name}: {} packages and what they need, from Debian {}", step.packages.len(), pin.suite));
+                let job = debian::Job { step, pin, arch: self.arch() };
+                record.packages = job.build(folder, notes(self.progress(), &name)).await?;
+                record.version.clone_from(&pin.suite);
+                for line in self.lock().moved_packages(self.arch(), &name, &record.packages) {
+                    self.progress().warn(&line);
+                }
+            }
+            Step::Folder(step) => {
+                let (steps, modules) = self.parts(placed.recipe, placed.step.needs(), &step.items).await?;
+                let parts = Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                parts.lay_out(&step.items, folder).await?;
+            }
+        }
+        Ok(record)
+    }
+
+    async fn make_image(&self, recipe: &Recipe, image: &Image, folder: &Path) -> Result<Record> {
+        let name = &recipe.metadata.name;
+        let items: Vec<Item> = image.items().cloned().collect();
+        let (steps, modules) = self.parts(recipe, image.needs(), &items).await?;
+        let parts = Parts { steps: &steps, modules: &modules, folder: &recipe.folder, pins: self.pins() };
+        let reference = self.image_reference(recipe, image)?;
+        self.progress().step(&format!("image {name}: put together {reference}"));
+        let scratch = tempfile::Builder::new().prefix("scratch-").tempdir_in(folder).context("failed to make a scratch folder")?;
+        let mut layers = Vec::new();
+        for (index, layer) in image.layers.iter().enumerate() {
+            let (top, tar) = (scratch.path().join(format!("layer{index}")), scratch.path().join(format!("layer{index}.tar")));
+            std::fs::create_dir(&top)?;
+            layers.push(match layer {
+                Layer::Debian(step) => archive::Layer::of_tar(&parts.step(step)?.join(debian::LAYER))?,
+                Layer::Tree(items) => {
+                    self.progress().note(&format!("image {name}: files"));
+                    parts.lay_out(items, &top).await?;
+                    archive::Layer::of_folder(&top, &tar, false).await?
+                }
+                Layer::Preload(preload) => {
+                    self.progress().note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
+                    preload::build(preload, &parts, self.arch(), &top, &scratch.path().join("preload")).await?;
+                    archive::Layer::of_folder(&top, &tar, true).await?
+                }
+            });
+        }
+        ensure!(!layers.is_empty(), "the image has no layers");
+        self.progress().note(&format!("image {name}: write its archive"));
+        let labels = vec![("plumbline.dev/owner", "plumbline".to_owned()), ("plumbline.dev/image", name.clone())];
+        let whole = archive::Image { reference: reference.clone(), layers, config: &image.config, labels };
+        archive::write(&folder.join(ARCHIVE), &[whole], self.arch()).await?;
+        Ok(Record { what: name.clone(), version: reference, ..Record::default() })
+    }
+
+    /// Builds the steps and fetches the modules that are taken from.
+    async fn parts(&self, recipe: &Recipe, needs: Vec<&StepRef>, items: &[Item]) -> Result<(BTreeMap<StepRef, PathBuf>, BTreeMap<String, PathBuf>)> {
+        let (mut steps, mut modules) = (BTreeMap::new(), BTreeMap::new());
+        for need in needs {
+            let placed = self.placed(need, &recipe.metadata.name)?;
+            steps.insert(need.clone(), self.build_step(placed).await?);
+        }
+        let pins: BTreeSet<&str> = items.iter().filter_map(Item::module).collect();
+        for pin in pins {
+            let fetched = gomod::fetch(self.pins().go(pin, self.arch())?, self.lock(), self.lets_unlocked_through()).await?;
+            modules.insert(pin.to_owned(), fetched.dir);
+        }
+        Ok((steps, modules))
+    }
+}
+
+/// Tells the progress each line of a tool's output.
+fn notes(progress: &Arc<dyn Progress>, what: &str) -> Box<dyn Fn(&str) + Send + Sync> {
+    let (progress, what) = (Arc::clone(progress), what.to_owned());
+    Box::new(move |line| progress.note(&format!("{what}: {line}")))
+}
+
+async fn tool_version(program: &str, argument: &str) -> Result<String> {
+    Ok(crate::exec::Cmd::new(program).arg(argument).run_ok().await?.stdout.trim().to_owned())
+}
