@@ -2,6 +2,8 @@
 
 mod common;
 
+use plumbline_core::cni::{CniCommand, PluginCall};
+
 use common::observed::{self, call, connected, route, seed, stopped};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::judge::{judge, verdict};
@@ -197,8 +199,12 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
     let mut observation = seed();
     kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
     pod(&mut observation).outcomes[0].1.calls[1].stderr = "error: failed to add route: network is unreachable\n".into();
+    let text = "route-override: error: failed to add route: network is unreachable".to_owned();
+    pod(&mut observation).heard.push(Heard { origin: "plugin stderr".into(), reason: String::new(), text });
     let judgement = judge(&plan(), &observation);
     assert_eq!(codes(&judgement.findings), ["PL202 eth1"], "the stderr line is a note, no second finding");
+    assert_eq!(judgement.findings[0].notes.len(), 1, "said once: {:?}", judgement.findings[0].notes);
+    pod(&mut observation).heard.clear();
     let finding = &judgement.findings[0];
     assert!(
         finding.notes[0].contains("network is unreachable") && finding.notes[0].contains("route-override"),
@@ -229,9 +235,14 @@ fn a_missing_binary_names_the_link_of_the_chain_and_the_search_path() {
     observed.kernel = None;
     observed.outcomes[1] =
         stopped("sip-net", 1, "route-override", "failed to find plugin \"route-override\" in path [/opt/cni/bin]");
+    // What is undone afterwards may fail too; that is no cause.
+    let (name, mut undone) = stopped("management-net", 1, "route-override", "failed to find plugin");
+    undone.calls.push(PluginCall { command: CniCommand::Del, ..call("management-net", 0, "macvlan", "eth1") });
+    observed.outcomes.push((name, undone));
     let judgement = judge(&plan(), &observation);
     assert_eq!(codes(&judgement.findings), ["PL101 eth2"]);
     let finding = &judgement.findings[0];
+    assert!(finding.notes.iter().any(|note| note.starts_with("undoing management-net")), "{:?}", finding.notes);
     assert_eq!(finding.message, "plugin route-override (link 2 of 2) of network sip-net failed");
     assert!(finding.notes.iter().any(|note| note.contains("[/opt/cni/bin]")), "{:?}", finding.notes);
     assert!(matches!(verdict(&plan(), &observation, false), Verdict::Fail { .. }));
@@ -322,4 +333,21 @@ fn calls_recorded_elsewhere_are_read_for_their_stderr() {
     pod(&mut observation).calls.push(one);
     assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL105 eth1"]);
     let _ = connected("10.0.0.0/8", "10.0.0.1", "eth1");
+}
+
+#[test]
+fn a_network_said_to_exist_that_is_not_there_is_told_with_multus_event() {
+    let mut plan = plan();
+    let network = &mut plan.networks[1];
+    (network.manifest, network.config, network.chain) = (None, None, None);
+    let mut observation = seed();
+    let observed = pod(&mut observation);
+    observed.state = PodState::NotReady { reason: "waited 120 s".into() };
+    observed.kernel = None;
+    observed.outcomes.clear();
+    let text = "cannot find a network-attachment-definition (sip-net) in namespace (chain-example): not found";
+    observed.heard = vec![Heard { origin: "event".into(), reason: "NoNetworkFound".into(), text: text.into() }];
+    let judgement = judge(&plan, &observation);
+    assert_eq!(codes(&judgement.findings), ["PL103 eth2"]);
+    assert!(judgement.findings[0].notes.iter().any(|note| note.starts_with("event NoNetworkFound: cannot find")));
 }

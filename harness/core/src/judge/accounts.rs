@@ -86,12 +86,19 @@ impl Case<'_> {
             .filter(|(_, line)| speaks(line))
             .map(|(plugin, line)| super::words::quote(&format!("{plugin} wrote on stderr"), line))
             .collect();
-        // A pod's log lines name no interface; those of other attachments are told by the destination they speak of.
-        let heard = self.observed.heard.iter().filter(|heard| heard.origin != "event" && heard.text.contains(bare));
-        lines.extend(heard.map(|heard| super::words::quote(&heard.origin, &heard.text)));
-        if lines.is_empty() {
-            let heard = self.observed.heard.iter().filter(|heard| heard.origin != "event" && speaks(&heard.text));
-            lines.extend(heard.map(|heard| super::words::quote(&heard.origin, &heard.text)));
+        // Log lines name no interface; those that speak of the very destination come first. What a call's own standard
+        // error says already is not said twice.
+        let log = || self.observed.heard.iter().filter(|heard| heard.origin != "event");
+        let known = |lines: &[String], text: &str| {
+            lines.iter().any(|line| line.split_once(": ").is_some_and(|(_, own)| text.contains(own)))
+        };
+        let exact: Vec<_> = log().filter(|heard| heard.text.contains(bare)).collect();
+        let wide: Vec<_> = if exact.is_empty() { log().filter(|heard| speaks(&heard.text)).collect() } else { exact };
+        for heard in wide {
+            let line = super::words::quote(&heard.origin, &heard.text);
+            if !known(&lines, &line) {
+                lines.push(line);
+            }
         }
         lines.dedup();
         lines.truncate(5);

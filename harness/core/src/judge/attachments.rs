@@ -3,7 +3,7 @@
 use super::accounts::Account;
 use super::ledger::{Fill, Ledger, finding};
 use super::words;
-use crate::cni::{ChainError, ChainOutcome};
+use crate::cni::{ChainError, ChainOutcome, CniCommand};
 use crate::finding::Finding;
 use crate::observe::{KernelState, PodObservation};
 use crate::plan::{Attachment, Plan, Pod};
@@ -62,7 +62,7 @@ pub(super) fn attached(
 pub(super) fn not_ready(plan: &Plan, pod: &Pod, observed: &PodObservation, reason: &str, ledger: &mut Ledger) {
     ledger.check();
     let mut found: Vec<Finding> = Vec::new();
-    for (network, outcome) in &observed.outcomes {
+    for (network, outcome) in observed.outcomes.iter().filter(|(_, outcome)| !is_undoing(outcome)) {
         if let Some(error) = &outcome.error {
             let attachment = pod
                 .attachments
@@ -77,9 +77,21 @@ pub(super) fn not_ready(plan: &Plan, pod: &Pod, observed: &PodObservation, reaso
     let state = words::quote("state", reason);
     let unchecked = plan.expect.iter().any(|expectation| expectation.pod == pod.name);
     let unchecked = unchecked.then(|| "nothing that is expected of this pod could be checked".to_owned());
+    let undoing = observed.outcomes.iter().filter(|(_, outcome)| is_undoing(outcome));
+    let undone: Vec<String> = undoing
+        .filter_map(|(network, outcome)| {
+            Some(words::quote(&format!("undoing {network}"), &outcome.error.as_ref()?.message))
+        })
+        .collect();
     for entry in found {
-        ledger.add(entry.notes([state.clone()]).notes(heard(observed, None)).notes(unchecked.clone()));
+        let entry = entry.notes([state.clone()]).notes(undone.clone()).notes(heard(observed, None));
+        ledger.add(entry.notes(unchecked.clone()));
     }
+}
+
+/// A chain run backwards after another one failed: what goes wrong there comes after the cause.
+fn is_undoing(outcome: &ChainOutcome) -> bool {
+    outcome.calls.first().is_some_and(|call| call.command == CniCommand::Del)
 }
 
 fn about(finding: Finding, pod: &Pod, attachment: &Attachment) -> Finding {
@@ -102,7 +114,7 @@ fn failed<'a>(
     interface: &str,
 ) -> Option<(&'a str, &'a ChainOutcome, &'a ChainError)> {
     observed.outcomes.iter().find_map(|(name, outcome)| {
-        let fits = same_network(name, network) && runs(outcome, interface);
+        let fits = same_network(name, network) && runs(outcome, interface) && !is_undoing(outcome);
         Some((name.as_str(), outcome, outcome.error.as_ref().filter(|_| fits)?))
     })
 }
