@@ -2,14 +2,13 @@
 //!
 //! Nothing here waits without listening to standard input too: when the lane is gone, so is everything it started.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -18,6 +17,7 @@ use plumbline_core::cni::Exit;
 
 use crate::exit::Failure;
 use crate::input::Input;
+use crate::pipe::{Pipe, feed, unblock};
 use crate::spawn::{Program, spawn};
 
 /// How long output is read after the process itself has ended: a grandchild may hold the pipe open for ever.
@@ -269,66 +269,6 @@ impl Running {
             flooded: self.flooded,
             start_error: self.start_error,
             took: end.saturating_duration_since(self.started),
-        }
-    }
-}
-
-/// Hands over what fits; closes the pipe when all is written, or when the reader does not want it.
-fn feed(pipe: &mut Option<std::process::ChildStdin>, text: &mut Vec<u8>) {
-    while let Some(open) = pipe {
-        match open.write(text) {
-            Ok(written) => {
-                text.drain(..written);
-                if text.is_empty() {
-                    *pipe = None;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => *pipe = None,
-        }
-    }
-}
-
-fn unblock(descriptor: BorrowedFd) {
-    // The pipe is our own and fresh; the call has nothing to fail on.
-    let _ = fcntl(descriptor, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-}
-
-struct Pipe<P> {
-    pipe: Option<P>,
-    kept: Vec<u8>,
-    cap: usize,
-    full: bool,
-}
-
-impl<P: Read + AsFd> Pipe<P> {
-    fn new(pipe: Option<P>, cap: usize) -> Self {
-        if let Some(open) = &pipe {
-            unblock(open.as_fd());
-        }
-        Self { pipe, kept: Vec::new(), cap, full: false }
-    }
-
-    /// Reads what is there; closes the pipe at its end.
-    fn drain(&mut self) {
-        let mut piece = [0; 64 * 1024];
-        while let Some(open) = &mut self.pipe {
-            match open.read(&mut piece) {
-                Ok(0) => self.pipe = None,
-                Ok(length) => {
-                    let room = self.cap - self.kept.len();
-                    self.full |= length > room;
-                    self.kept.extend_from_slice(&piece[..length.min(room)]);
-                    if self.full {
-                        // Once a turn is enough: whoever never stops printing must not keep us from looking at the clock.
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => self.pipe = None,
-            }
         }
     }
 }

@@ -4,7 +4,10 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use crate::format;
 
 /// The search path of whatever the agent starts: a bare node has no shell profile to set one.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin";
@@ -25,6 +28,9 @@ pub struct Program {
 /// # Errors
 /// What fork and exec give: `ENOENT` also when the interpreter or loader of an existing file is missing.
 pub fn spawn(program: &Program) -> io::Result<Child> {
+    if program.argv[0].contains('/') {
+        format::check(Path::new(&program.argv[0]))?;
+    }
     let mut command = command(&program.argv[0]);
     command
         .args(&program.argv[1..])

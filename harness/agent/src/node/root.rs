@@ -27,7 +27,7 @@ const OWN: [&str; 9] = [
     NETNS_FOLDER,
     "/run/cni",
     "/run/lock",
-    "/var/lib/cni",
+    "/var/lib/cni/results",
     "/var/cache",
     "/var/log",
     "/opt/cni/bin",

@@ -54,7 +54,10 @@ fn each(netlink: &mut Netlink) -> Vec<(&'static str, Tried)> {
         ("ifb", made(netlink, &NewLink::new("ifb-0", LinkKind::Plain("ifb".to_owned())))),
         ("ipv6", there("/proc/sys/net/ipv6", "this kernel has no IPv6")),
         ("tun", there("/dev/net/tun", "the node has no such device")),
-        ("policy-routing", netlink.rules().map(|_| "rules can be listed".to_owned()).map_err(|error| error.to_string())),
+        (
+            "policy-routing",
+            netlink.rules().map(|_| "rules can be listed".to_owned()).map_err(|error| error.to_string()),
+        ),
     ];
     let parent = netlink
         .add_link(&NewLink::veth(PARENT, "parent1"))
@@ -69,10 +72,13 @@ fn each(netlink: &mut Netlink) -> Vec<(&'static str, Tried)> {
     tried.push(("macvlan", on_parent("macvlan0", &|parent| LinkKind::Macvlan { parent, mode: MacVlanMode::Bridge })));
     tried.push(("vlan", on_parent("vlan0", &|parent| LinkKind::Vlan { parent, id: 100 })));
     let other = netlink.link_index("parent1").or_else(|_| netlink.link_index("veth1"));
-    tried.push(("ipvlan", match other {
-        Ok(parent) => made(netlink, &NewLink::new("ipvlan0", LinkKind::Ipvlan { parent, mode: IpVlanMode::L2 })),
-        Err(error) => Err(format!("no parent to try it on: {error}")),
-    }));
+    tried.push((
+        "ipvlan",
+        match other {
+            Ok(parent) => made(netlink, &NewLink::new("ipvlan0", LinkKind::Ipvlan { parent, mode: IpVlanMode::L2 })),
+            Err(error) => Err(format!("no parent to try it on: {error}")),
+        },
+    ));
     tried
 }
 

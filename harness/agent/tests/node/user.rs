@@ -1,0 +1,86 @@
+//! An ordinary user, without any root.
+
+use crate::talk::{AGENT, Agent, Plugins, command};
+use plumbline_core::cni::CniCommand;
+use plumbline_core::plan::Bridge;
+use plumbline_core::protocol::{HostProbe, Op, Outcome, Target};
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+/// An id that owns nothing (`nobody`).
+const NOBODY: &str = "65534";
+
+/// The agent where everybody can read it: the build folder may lie in a home folder that is closed to others.
+fn open_copy() -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("plumbline-agent");
+    std::fs::copy(AGENT, &path).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+/// The command line that runs as an ordinary user: as we are, or as nobody when we are root.
+fn as_user(agent: &str) -> Vec<String> {
+    let root = nix::unistd::geteuid().is_root();
+    let drop = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--bounding-set=-all"];
+    let mut line: Vec<String> = if root { drop.iter().map(ToString::to_string).collect() } else { Vec::new() };
+    line.push(agent.to_owned());
+    line
+}
+
+#[test]
+fn a_node_needs_no_root() {
+    let (_folder, agent) = open_copy();
+    let plugins = Plugins::new().with("ok", r#"id -u >&2; echo '{"cniVersion": "1.0.0"}'"#);
+    let mut line = as_user(&agent);
+    line.extend(["node", "--cni-path", plugins.path()].map(str::to_owned));
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let mut agent = Agent::start(&line);
+    let bridge = Bridge { name: "br-ex".to_owned(), addresses: Vec::new() };
+    assert_eq!(agent.ask(Op::Bridges(vec![bridge])), Outcome::Done);
+    agent.pod("p");
+    let outcome = agent.add("ok");
+    assert_eq!((outcome.error, outcome.calls[0].stderr.as_str()), (None, "0\n"), "root of its own namespace");
+    let seen = agent.ask(Op::Observe { target: Target::Pod("p".to_owned()), with_ip: true });
+    let Outcome::Observed(seen) = seen else { panic!("{seen:?}") };
+    assert!(seen.node_links.values().any(|name| name == "br-ex"));
+    assert!(seen.ip.is_some(), "`ip` runs there as well");
+    let config = crate::talk::chain("1.0.0", &[serde_json::json!({"type": "ok"})]);
+    assert_eq!(agent.chain(CniCommand::Del, &config, std::time::Duration::from_secs(10)).error, None);
+    assert_eq!(agent.end(), Some(0));
+}
+
+#[test]
+fn the_probe_of_an_ordinary_user_names_the_rung_that_works() {
+    let (_folder, agent) = open_copy();
+    let line = as_user(&agent);
+    let out = command(&line[0]).args(&line[1..]).arg("probe-host").output().unwrap();
+    let probe: HostProbe = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(probe.rungs["user"].there, "{:?}", probe.rungs);
+    assert!(!probe.rungs["root"].there && probe.rungs["root"].seen.contains("not root"), "{:?}", probe.rungs);
+    assert!(probe.links["bridge"].there, "{:?}", probe.links);
+    assert_eq!(out.status.code(), Some(0));
+}
+
+#[test]
+fn a_rung_that_the_host_refuses_is_told_with_its_cure_and_exit_code_3() {
+    let (_folder, agent) = open_copy();
+    let line = as_user(&agent);
+    let out = command(&line[0]).args(&line[1..]).args(["node", "--rung", "root"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(3));
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(text.contains("make a private node") && text.contains("rung root: not root"), "{text}");
+}
+
+/// Where user namespaces are used up, as a limit of 0 has it. Only root can make such a place, and only in a user
+/// namespace of its own, where it changes nothing for others.
+#[test]
+fn a_host_without_user_namespaces_is_told_so() {
+    let (_folder, agent) = open_copy();
+    let script = format!("echo 0 > /proc/sys/user/max_user_namespaces; exec {agent} node --rung user");
+    let out = command("unshare").args(["--user", "--map-root-user", "sh", "-c", &script]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(out.status.code(), Some(3), "{text}");
+    assert!(text.contains("allows no user namespaces") && text.contains("max_user_namespaces=15000"), "{text}");
+}
