@@ -2,6 +2,10 @@
 //!
 //! A lane is one folder here and one line in [`registry`]. Lanes never decide a verdict.
 
+pub mod agent;
+pub mod cluster;
 pub mod context;
+pub mod kind;
 pub mod lane;
+pub mod netns;
 pub mod registry;

@@ -54,7 +54,8 @@ impl StagedPod {
                 Ok(configured) => delegates.push(identity.asked(pod, asked, configured)?),
                 // Multus looks all networks up before it attaches any.
                 Err(missing) => {
-                    let reason = format!("network {}: {} (the netns lane's own wording)", missing.network, missing.words);
+                    let reason =
+                        format!("network {}: {} (the netns lane's own wording)", missing.network, missing.words);
                     staged.heard.push(Heard {
                         origin: "netns lane, as Multus's event".to_owned(),
                         reason: NO_NETWORK.to_owned(),
@@ -118,7 +119,9 @@ impl StagedPod {
         let mut left = Vec::new();
         while let Some(delegate) = self.attached.pop() {
             match delegate.give(CniCommand::Del, agent).await {
-                Ok(ChainOutcome { error: Some(error), .. }) => left.push(format!("pod {}: {}", self.name, error.message)),
+                Ok(ChainOutcome { error: Some(error), .. }) => {
+                    left.push(format!("pod {}: {}", self.name, error.message))
+                }
                 Ok(_) => {}
                 Err(broken) => left.push(format!("pod {}: {broken}", self.name)),
             }

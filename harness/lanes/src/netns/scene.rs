@@ -147,7 +147,8 @@ impl Scene for NetnsScene {
     fn doors(&self) -> Vec<String> {
         let Some(init) = self.init() else { return Vec::new() };
         // In a user namespace its owner gets in without root, but has to keep being who they are.
-        let user = Path::new("/proc/self/ns/user").read_link().ok() != Path::new(&format!("/proc/{init}/ns/user")).read_link().ok();
+        let user = Path::new("/proc/self/ns/user").read_link().ok()
+            != Path::new(&format!("/proc/{init}/ns/user")).read_link().ok();
         let enter = match user {
             true => format!("nsenter --target {init} --user --preserve-credentials --mount --net --pid --ipc --uts"),
             false => format!("nsenter --target {init} --mount --net --pid --ipc --uts"),

@@ -29,7 +29,8 @@ pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
         Ok(seen) => Ok(seen),
         // The first reading may have fallen into the middle of a change.
         Err(_) => attempt(pod, agent).await?.map_err(|differences| {
-            let cause = format!("pod {pod}: `ip` and the agent tell different things, twice: {}", differences.join("; "));
+            let cause =
+                format!("pod {pod}: `ip` and the agent tell different things, twice: {}", differences.join("; "));
             Broken::new("observe", cause)
         }),
     }
