@@ -3,10 +3,13 @@
 //! No Kubernetes here: the lanes know that.
 
 pub mod broken;
+pub mod cache;
 pub mod engine;
 pub mod exec;
 pub mod folders;
 pub mod ids;
+pub mod images;
 pub mod journal;
 pub mod lease;
+pub mod probe;
 pub mod wait;

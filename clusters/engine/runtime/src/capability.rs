@@ -1,4 +1,6 @@
 //! Capabilities by name and number, and the set that this host allows.
+//!
+//! harness/bed takes this file in as well (`probe/capability.rs` there), so that both know the same names.
 
 use anyhow::{Context as _, Result};
 
@@ -56,7 +58,13 @@ impl Set {
     /// not called lacking: runc may know it.
     #[must_use]
     pub fn lacks(self, name: &str) -> bool {
-        NAMES.iter().position(|known| *known == name).is_some_and(|number| self.0 & (1 << number) == 0)
+        self.lacking().contains(&name)
+    }
+
+    /// The names of those that are not in the set, by number.
+    #[must_use]
+    pub fn lacking(self) -> Vec<&'static str> {
+        NAMES.iter().enumerate().filter(|(number, _)| self.0 & (1 << number) == 0).map(|(_, name)| *name).collect()
     }
 }
 

@@ -1,0 +1,36 @@
+//! Looking at the host: what is there, what may be done.
+
+use super::pins::Pins;
+use super::plan::Ground;
+use super::record::Record;
+use crate::probe::{capability, disk};
+use std::path::Path;
+
+/// Looks, and changes nothing.
+pub(super) fn look(pins: &Pins, record: Option<&Record>) -> Ground {
+    Ground {
+        uid: nix::unistd::geteuid().as_raw(),
+        apt: program("apt-get"),
+        daemon: program("dockerd"),
+        client: program("docker"),
+        // sd_booted(3) looks at the same folder.
+        systemd: Path::new("/run/systemd/system").is_dir(),
+        lacking: capability::withheld().unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        // Where it can't be told, the installation itself will tell.
+        free_mib: disk::free_bytes(&pins.disk.path).map_or(u64::MAX, |bytes| bytes >> 20),
+        ours_before: record.is_some(),
+    }
+}
+
+/// Whether a program is in PATH or in the system's own folders, which an ordinary user's PATH leaves out.
+fn program(name: &str) -> bool {
+    which::which_in_global(name, Some(path())).is_ok_and(|mut found| found.next().is_some())
+}
+
+/// PATH with the system's own folders.
+pub(super) fn path() -> String {
+    let own = std::env::var("PATH").unwrap_or_default();
+    let more = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let lacking = more.into_iter().filter(|folder| !own.split(':').any(|has| has == *folder));
+    std::iter::once(own.as_str()).filter(|own| !own.is_empty()).chain(lacking).collect::<Vec<_>>().join(":")
+}

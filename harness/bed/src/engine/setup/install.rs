@@ -1,0 +1,73 @@
+//! Installing packages by apt.
+
+use super::ground;
+use super::pins::Pins;
+use crate::broken::Broken;
+use crate::exec::{Cmd, ExecError};
+use std::sync::Arc;
+use std::time::Duration;
+
+const STAGE: &str = "install the engine";
+
+/// Called with each line of progress.
+pub(super) type Note = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Installs `packages`, and the client's where no `docker` command is there afterwards. Gives what the host's suite
+/// resolved them to, `name=version`.
+///
+/// # Errors
+/// [`Broken`] with what apt said, and what to do.
+pub(super) async fn install(packages: &[String], pins: &Pins, note: &Note) -> Result<Vec<String>, Broken> {
+    note("apt-get update");
+    apt(&["update".to_owned()], pins.deadlines.update(), note).await?;
+    get(packages, pins, note).await?;
+    let mut installed = packages.to_vec();
+    if which::which("docker").is_err() {
+        get(&pins.client_packages, pins, note).await?;
+        installed.extend(pins.client_packages.clone());
+    }
+    let mut query = vec!["-W".to_owned(), "-f=${Package}=${Version}\\n".to_owned()];
+    query.extend(installed);
+    let said = Cmd::new("dpkg-query").args(query).run_ok().await.map_err(|error| error.broken(STAGE))?;
+    Ok(said.stdout.lines().map(str::to_owned).collect())
+}
+
+async fn get(packages: &[String], pins: &Pins, note: &Note) -> Result<(), Broken> {
+    note(&format!("apt-get install {}", packages.join(" ")));
+    let mut args: Vec<String> = ["install", "--yes", "--no-install-recommends"].map(str::to_owned).into();
+    args.extend(packages.iter().cloned());
+    apt(&args, pins.deadlines.install(), note).await
+}
+
+async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), Broken> {
+    let note = note.clone();
+    let done = Cmd::new("apt-get")
+        // Another apt that is at work is waited for, and a mirror that stumbles is asked again.
+        .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"])
+        .args(args.iter().cloned())
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("PATH", ground::path())
+        .deadline(deadline)
+        .on_line(move |line| {
+            if line.starts_with("Setting up ") || line.starts_with("Need to get ") {
+                note(line);
+            }
+        })
+        .run_ok()
+        .await;
+    done.map(drop).map_err(|error| broken(&error))
+}
+
+fn broken(error: &ExecError) -> Broken {
+    let said = error.to_string();
+    let remedy = if said.contains("No space left") || said.contains("not enough free space") {
+        "free some disk space"
+    } else if said.contains("Could not get lock") {
+        "another package manager is at work: wait for its end, then run the same command again"
+    } else if said.contains("Unable to locate package") || said.contains("has no installation candidate") {
+        "this distribution has no such package: install Docker Engine 20.10 or later by hand and start it"
+    } else {
+        "check network and /etc/apt, or install Docker Engine 20.10 or later by hand and start it; the netns lane needs no engine"
+    };
+    error.broken(STAGE).with_remedy(remedy)
+}

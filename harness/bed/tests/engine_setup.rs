@@ -1,0 +1,99 @@
+//! The set-up of an engine, on a real dockerd in a private place: from nothing, left alone, after its death, ended.
+//!
+//! Wants root, dockerd and cargo, so it does not run by default; the profile for clusters includes it:
+//! `cargo nextest run -p plumbline-bed --run-ignored only`.
+
+use plumbline_bed::engine::setup::{Needed, Place, Setup};
+use plumbline_bed::engine::{Engine, File, Start, tar};
+use plumbline_bed::exec::Cmd;
+use plumbline_bed::wait::{Deadline, Look, until};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Builds a static program of this workspace.
+async fn program(package: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    Cmd::new("cargo")
+        .args(["build", "--locked", "--quiet", "--package", package, "--target", &triple])
+        .args(["--target-dir".to_owned(), target.display().to_string()])
+        .dir(root())
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .deadline(Duration::from_secs(300))
+        .run_ok()
+        .await
+        .unwrap();
+    target.join(triple).join("debug").join(package)
+}
+
+/// A privileged container of the engine runs, and takes commands.
+async fn runs_privileged(engine: &Engine, pause: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("image.tar");
+    let content = std::fs::read(pause).unwrap();
+    std::fs::write(&archive, tar(&[File { path: "pause".into(), mode: 0o755, content }]).unwrap()).unwrap();
+    engine.import_image("plumbline-setup-test:1", &archive, &[r#"CMD ["/pause"]"#.to_owned()]).await.unwrap();
+    let start = Start {
+        name: "plumbline-setup-test".into(),
+        image: "plumbline-setup-test:1".into(),
+        privileged: true,
+        network: Some("none".into()),
+        ..Start::default()
+    };
+    let container = engine.start_new(&start).await.unwrap();
+    assert!(container.running, "{container:?}");
+    engine.remove(&start.name).await.unwrap();
+    assert_eq!(engine.container(&start.name).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "wants root and dockerd: cargo nextest run -p plumbline-bed --run-ignored only"]
+async fn an_engine_comes_stays_comes_again_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::<String>::new()));
+    let into = told.clone();
+    let note = move |line: &str| into.lock().unwrap().push(line.to_owned());
+    let setup = Setup::at(&root(), Place::private(dir.path()), dir.path().join("state"), note).unwrap();
+    let runtime = async || Ok(program("plumbline-runtime").await);
+    let pause = program("plumbline-pause").await;
+
+    let Needed::Plan(plan) = setup.needed().await.unwrap() else { panic!("something answers at a new socket") };
+    assert!(plan.consent);
+    let refused = setup.ensure(false, runtime()).await.unwrap_err();
+    assert!(refused.remedy.unwrap().contains("--yes"), "{}", refused.cause);
+    assert!(setup.record().is_none(), "nothing is started without consent");
+
+    let engine = setup.ensure(true, runtime()).await.unwrap();
+    let record = setup.record().unwrap();
+    assert!(record.alive());
+    runs_privileged(&engine, &pause).await;
+
+    let lines = told.lock().unwrap().len();
+    setup.ensure(false, async { panic!("a running engine needs no runtime") }).await.unwrap();
+    assert_eq!(told.lock().unwrap().len(), lines, "an engine that answers is left alone");
+    assert_eq!(setup.record().unwrap(), record);
+
+    // It dies as the process that started it might: at once. That needs no second consent.
+    Cmd::new("kill").args(["-9", &record.pid.to_string()]).run_ok().await.unwrap();
+    let gone = async || Ok(if record.alive() { Look::NotYet("it runs".into()) } else { Look::There(()) });
+    until("test", "dockerd to die", Deadline::after(Duration::from_secs(10)), Duration::from_millis(20), gone)
+        .await
+        .unwrap();
+    let broken = engine.ping().await.unwrap_err();
+    assert!(broken.cause.contains("no longer answers"), "{broken}");
+    let engine = setup.ensure(false, runtime()).await.unwrap();
+    let second = setup.record().unwrap();
+    assert_ne!((second.pid, second.start), (record.pid, record.start));
+    runs_privileged(&engine, &pause).await;
+
+    assert_eq!(setup.stop().await.unwrap(), Some(second.pid));
+    assert!(!second.alive() && setup.record().is_none());
+    assert_eq!(setup.stop().await.unwrap(), None, "a second time there is nothing to end");
+    // The dockerd that was killed could not take away the mount of its own data folder; the next one leaves it.
+    Cmd::new("umount").arg(dir.path().join("data").display().to_string()).run_ok().await.unwrap();
+}
