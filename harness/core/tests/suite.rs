@@ -1,0 +1,69 @@
+//! Every scenario of the suite is in order, but for those that are meant not to be.
+
+mod common;
+
+use plumbline_core::plan::Plan;
+use plumbline_core::scenario::{InputError, load_scenario, same_names};
+use std::path::{Path, PathBuf};
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if text.contains("kind: Scenario") {
+                found.push(path);
+            }
+        }
+    }
+}
+
+fn load_all(folder: &str) -> Vec<(PathBuf, Result<Plan, Vec<InputError>>)> {
+    let mut found = Vec::new();
+    files(&common::suites().join(folder), &mut found);
+    found.sort();
+    let load = |path: PathBuf| (path.clone(), load_scenario(path.to_str().unwrap(), &common::read));
+    found.into_iter().map(load).collect()
+}
+
+fn name_by_path(path: &Path, folder: &str) -> String {
+    let below = path.strip_prefix(common::suites().join(folder)).unwrap();
+    below.with_extension("").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_scenario_is_in_order_and_named_by_its_place() {
+    let mut plans = Vec::new();
+    for (path, loaded) in load_all("scenarios") {
+        let plan = loaded.unwrap_or_else(|errors| panic!("{}: {errors:#?}", path.display()));
+        assert_eq!(plan.name, name_by_path(&path, "scenarios"));
+        assert!(!plan.expect.is_empty() && !plan.summary.is_empty(), "{}", path.display());
+        assert!(plan.networks.iter().all(|network| network.chain.is_some()), "{}", path.display());
+        plans.push(plan);
+    }
+    assert!(plans.len() >= 15, "{}", plans.len());
+    assert_eq!(same_names(&plans), []);
+}
+
+#[test]
+fn broken_scenarios_are_in_order_as_files_but_for_one() {
+    let mut refused = Vec::new();
+    let all = load_all("scenarios-broken");
+    for (path, loaded) in &all {
+        match loaded {
+            Ok(plan) => assert_eq!(plan.name, name_by_path(path, "scenarios-broken")),
+            Err(errors) => refused.push((name_by_path(path, "scenarios-broken"), errors.clone())),
+        }
+    }
+    assert!(all.len() >= 12, "{}", all.len());
+    assert_eq!(refused.len(), 1, "{refused:#?}");
+    let (name, errors) = &refused[0];
+    assert_eq!(name, "networks/not-brought");
+    let text = errors[0].to_string();
+    assert!(
+        text.contains("pod `client` names network `plian`, which this scenario does not have; did you mean `plain`?"),
+        "{text}"
+    );
+}
