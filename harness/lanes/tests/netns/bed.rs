@@ -1,6 +1,7 @@
 //! What the tests share: a context, plans, and plugins that are shell scripts.
 
 use plumbline_bed::broken::Broken;
+use plumbline_bed::cache::Cache;
 use plumbline_bed::images::Images;
 use plumbline_bed::journal::Run;
 use plumbline_core::observe::{Observation, PodObservation};
@@ -24,7 +25,7 @@ pub fn context(options: Options) -> Context {
     let root = root();
     Context {
         options: Arc::new(options),
-        images: Arc::new(Images::open(&root).expect("images")),
+        images: Arc::new(Images::open(&root, Cache::open().expect("a cache")).expect("images")),
         run: Arc::new(Run::begin("test").expect("a journal")),
         events: Arc::new(|_| {}),
         cancel: tokio_util::sync::CancellationToken::new(),
