@@ -1,1 +1,15 @@
-//! Skeleton.
+//! The `plumbline` command's library: what other people's Rust tests use, and what the command itself is made of.
+//!
+//! Tests take everything from [`prelude`]: open a lane once, stage a scenario or a plan, observe, judge.
+//! [`runner`] runs whole plans over lanes. [`root`] finds the folder with `clusters/`, `images/` and `suites/`.
+
+pub mod capability;
+pub mod doctor;
+pub mod exit;
+pub mod face;
+pub mod interrupt;
+pub mod prelude;
+pub mod root;
+pub mod runner;
+pub mod select;
+pub mod session;

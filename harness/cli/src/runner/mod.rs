@@ -6,17 +6,15 @@ mod scenario;
 
 pub use config::{RunConfig, RunSummary};
 
+use crate::session;
 use evidence::Evidence;
 use futures::stream::{self, StreamExt};
 use plumbline_bed::broken::Broken;
-use plumbline_bed::images::Images;
-use plumbline_bed::journal::{Run, Undo};
 use plumbline_core::event::Event;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Lane;
 use plumbline_lanes::registry;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Runs every scenario on every lane asked for, lane after lane, scenarios of a lane side by side.
@@ -27,7 +25,7 @@ use std::time::Instant;
 pub async fn run(config: RunConfig) -> Result<RunSummary, Broken> {
     let start = Instant::now();
     let lanes = select(&config.lanes)?;
-    let cx = context(&config)?;
+    let cx = session::context(&config.root, config.options.clone(), config.events.clone(), config.cancel.clone(), "run")?;
     let evidence = Evidence::below(&config.evidence.clone().unwrap_or_else(|| cx.run.evidence()));
     (cx.events)(Event::RunStarted { run: cx.run.id().to_string(), total: lanes.len() * config.scenarios.len() });
 
@@ -40,7 +38,7 @@ pub async fn run(config: RunConfig) -> Result<RunSummary, Broken> {
         on_lane(&cx, lane.as_ref(), &plans, &config, &evidence, &mut summary).await;
     }
     summary.cancelled = cx.cancel.is_cancelled();
-    summary.left_behind.extend(close(&cx).await);
+    summary.left_behind.extend(session::close(&cx).await);
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     (cx.events)(Event::RunFinished { millis, left_behind: summary.left_behind.clone() });
     Ok(summary)
@@ -89,23 +87,4 @@ fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, Broken> {
                 .ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}; there are {all}")))
         })
         .collect()
-}
-
-/// The context of a run: opens its journal and the image cache.
-fn context(config: &RunConfig) -> Result<Context, Broken> {
-    Ok(Context {
-        root: config.root.clone(),
-        options: Arc::new(config.options.clone()),
-        images: Arc::new(Images::open(&config.root)?),
-        run: Arc::new(Run::begin("run")?),
-        events: config.events.clone(),
-        cancel: config.cancel.clone(),
-    })
-}
-
-/// Undoes whatever is still open in the run's journal. Gives what could not be undone, each a line.
-async fn close(cx: &Context) -> Vec<String> {
-    let undoers = registry::undoers();
-    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
-    cx.run.unwind(&undoers).await
 }

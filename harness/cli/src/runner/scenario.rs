@@ -8,7 +8,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
 use plumbline_lanes::context::{Context, Keep};
-use plumbline_lanes::lane::{OpenLane, Scene, Staging};
+use plumbline_lanes::lane::{OpenLane, Staging};
 use std::time::Instant;
 
 /// What came of one scenario on one lane.

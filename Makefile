@@ -1,0 +1,54 @@
+# A thin menu. The logic lives in the plumbline command (harness/cli) and in the folders that each line names.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export CARGO_TERM_COLOR ?= auto
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Two processors and less memory than a laptop are enough; cargo takes what there is.
+PLUMBLINE := $(TARGET)/debug/plumbline
+SCENARIO ?= suites/scenarios/openshift/chain-example.yaml
+PROFILE_FLAG := $(if $(PROFILE),--profile $(PROFILE))
+
+.PHONY: help
+help: ## Show this menu
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: command
+command:
+	@cargo build --locked -p plumbline
+
+.PHONY: run
+run: command ## The seed scenario on netns and on a kind cluster, set-up included (installs an engine where none is)
+	@$(PLUMBLINE) run $(SCENARIO) --lane netns,kind --transcripts always --yes $(PROFILE_FLAG)
+
+.PHONY: test
+test: ## Every test: format, clippy, all nextest profiles, and the check that enough of them ran
+	@.ci/test
+
+.PHONY: lint
+lint: ## Format, clippy, the workflow's own check
+	@.ci/lint
+
+.PHONY: bench
+bench: command ## Ratios against the shell and against the pod's own time to Ready
+	@bench/run $(PLUMBLINE)
+
+.PHONY: images
+images: command ## Build what is missing of images, tools and plugins into the user's cache
+	@$(PLUMBLINE) images build
+
+.PHONY: up
+up: command ## Bring the cluster up, or check a warm one
+	@$(PLUMBLINE) up $(PROFILE_FLAG) --yes
+
+.PHONY: down
+down: command ## Take our clusters down
+	@$(PLUMBLINE) down $(PROFILE_FLAG)
+
+.PHONY: gc
+gc: command ## Take away what runs that died have left behind
+	@$(PLUMBLINE) gc
+
+.PHONY: clean
+clean: ## Remove build products of this checkout (the user's cache stays)
+	@cargo clean

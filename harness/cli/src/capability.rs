@@ -1,0 +1,76 @@
+//! The capability file: what each lane offered when it was last opened here. Written by `doctor` and `up`;
+//! read when tests are listed, which must not probe.
+
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::folders;
+use plumbline_lanes::lane::{Offers, OpenLane};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What is known of one lane on this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// The cluster profile, on lanes that have one.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// What it offers, as probed by trying.
+    #[serde(default)]
+    pub offers: Offers,
+    /// Why it could not be opened, in one line; none when it could.
+    #[serde(default)]
+    pub broken: Option<String>,
+}
+
+impl Known {
+    /// Of a lane that is open.
+    #[must_use]
+    pub fn open(lane: &dyn OpenLane) -> Self {
+        Self { profile: lane.profile(), offers: lane.offers().clone(), broken: None }
+    }
+
+    /// Of a lane that could not be opened.
+    #[must_use]
+    pub fn broken(broken: &Broken) -> Self {
+        let line = broken.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { broken: Some(line), ..Self::default() }
+    }
+}
+
+/// The whole file, by lane.
+pub type Lanes = BTreeMap<String, Known>;
+
+/// The environment variable by which a set-up script tells tests what it found: one [`Known`] as JSON.
+#[must_use]
+pub fn variable(lane: &str) -> String {
+    format!("PLUMBLINE_LANE_{}", lane.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Where the file is.
+///
+/// # Errors
+/// When there is no state folder.
+pub fn path() -> Result<PathBuf, Broken> {
+    Ok(folders::state()?.join("capabilities.json"))
+}
+
+/// Reads it; none when nothing was probed yet, or it is of another version.
+#[must_use]
+pub fn read() -> Option<Lanes> {
+    serde_json::from_slice(&std::fs::read(path().ok()?).ok()?).ok()
+}
+
+/// Notes one lane, by write and rename.
+///
+/// # Errors
+/// When it can't be written.
+pub fn note(lane: &str, known: &Known) -> Result<(), Broken> {
+    let stage = "write the capability file";
+    let path = path()?;
+    let mut lanes = read().unwrap_or_default();
+    lanes.insert(lane.to_owned(), known.clone());
+    let part = path.with_extension(format!("part{}", std::process::id()));
+    std::fs::write(&part, serde_json::to_vec_pretty(&lanes).at_stage(stage)?).at_stage(stage)?;
+    std::fs::rename(&part, &path).at_stage(stage)
+}

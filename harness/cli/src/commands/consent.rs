@@ -1,0 +1,36 @@
+//! The user's yes to installing what is missing: by `--yes`, by `CI=true`, or on a terminal when asked.
+
+use plumbline_bed::broken::Broken;
+use plumbline_bed::engine::setup::{Needed, Setup};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::Path;
+
+/// Whether software may be installed. Asks on a terminal, and only where something would have to be installed;
+/// what it is, is printed first.
+///
+/// # Errors
+/// When no engine can be got going here at all: told before anything else is done.
+pub async fn engine(root: &Path, already: bool) -> Result<bool, Broken> {
+    if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(already);
+    }
+    let Needed::Plan(plan) = Setup::new(root, |_| {})?.needed().await? else {
+        return Ok(false);
+    };
+    if !plan.consent {
+        return Ok(false);
+    }
+    let mut err = anstream::stderr();
+    let mut ask = || -> std::io::Result<bool> {
+        writeln!(err, "no container engine answers; plumbline would:")?;
+        for line in plan.lines() {
+            writeln!(err, "  {line}")?;
+        }
+        write!(err, "do it? [y/N] ")?;
+        err.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    };
+    ask().map_err(|error| Broken::new("ask", error.to_string()))
+}

@@ -1,0 +1,42 @@
+//! `plumbline gc`: takes away what runs that died have left behind; live runs are left alone.
+
+use crate::args::GcArgs;
+use plumbline::exit;
+use plumbline_bed::engine::{Engine, Sweeper};
+use plumbline_bed::journal::{self, Undo};
+use plumbline_lanes::registry;
+use std::io::Write as _;
+
+/// Collects by the journals first, then by our labels whatever no journal tells of.
+pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
+    let undoers = registry::undoers();
+    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
+    let collected = journal::gc(&undoers).await?;
+    let mut gone = collected.undone;
+    let mut left = collected.left;
+    let mut unknown = Vec::new();
+    // Without an engine there are no containers of ours either.
+    if let Ok(engine) = Engine::connect().await {
+        let swept = Sweeper::of(engine).sweep().await?;
+        gone.extend(swept.gone);
+        left.extend(swept.left);
+        unknown = swept.unknown;
+    }
+    let mut out = anstream::stdout();
+    for line in &gone {
+        writeln!(out, "gone: {line}")?;
+    }
+    for line in &collected.alive {
+        writeln!(out, "left alone, it still runs: {line}")?;
+    }
+    for line in &unknown {
+        writeln!(out, "left alone, its run is not known here: {line}")?;
+    }
+    for line in &left {
+        writeln!(out, "could not be undone: {line}")?;
+    }
+    if gone.is_empty() && left.is_empty() {
+        writeln!(out, "nothing was left behind")?;
+    }
+    Ok(if left.is_empty() { exit::PASS } else { exit::BROKEN })
+}

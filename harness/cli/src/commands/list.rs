@@ -1,0 +1,48 @@
+//! `plumbline list`: scenarios with lanes and rows, names to paste.
+
+use crate::args::{ListArgs, MessageFormat};
+use plumbline::runner::meant_for;
+use plumbline::select::{self, Refused};
+use plumbline::{exit, root};
+use plumbline_core::plan::Plan;
+use plumbline_lanes::registry;
+use std::io::Write as _;
+
+/// Lists them; every file must be one that could be run.
+pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
+    let root = root::find();
+    let named = if args.scenarios.is_empty() {
+        vec![root.as_ref().map_err(|e| Refused::one(e.to_string()))?.join("suites/scenarios")]
+    } else {
+        args.scenarios.clone()
+    };
+    let mut plans = select::plans(root.as_deref().ok(), &named)?;
+    plans.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut out = anstream::stdout();
+    if plans.is_empty() {
+        writeln!(anstream::stderr(), "nothing selected: no scenario there")?;
+        return Ok(exit::NOTHING);
+    }
+    match args.output {
+        MessageFormat::Human => {
+            let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
+            for plan in &plans {
+                writeln!(out, "{:width$}  {:12}  {:9}  {}", plan.name, lanes(plan).join(","), plan.rows.join(","), plan.summary)?;
+            }
+        }
+        MessageFormat::Json => {
+            for plan in &plans {
+                let value = serde_json::json!({
+                    "name": plan.name, "file": plan.file, "lanes": lanes(plan), "rows": plan.rows,
+                    "requires": plan.requires, "summary": plan.summary,
+                });
+                writeln!(out, "{value}")?;
+            }
+        }
+    }
+    Ok(exit::PASS)
+}
+
+fn lanes(plan: &Plan) -> Vec<&'static str> {
+    registry::lanes().iter().map(|lane| lane.name()).filter(|lane| meant_for(plan, lane)).collect()
+}

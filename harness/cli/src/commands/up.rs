@@ -1,0 +1,79 @@
+//! `plumbline up`: makes a lane ready and leaves it so.
+
+use super::{consent, telling};
+use crate::args::{Colour, UpArgs};
+use crate::{failure, options};
+use anyhow::Context as _;
+use plumbline::capability::{self, Known};
+use plumbline::select::Refused;
+use plumbline::{exit, interrupt, root, session};
+use plumbline_bed::broken::Broken;
+use plumbline_lanes::context::Context;
+use plumbline_lanes::registry;
+use std::io::Write as _;
+use tokio_util::sync::CancellationToken;
+
+/// The file to which a set-up script of nextest writes `NAME=value` lines.
+const NEXTEST_ENV: &str = "NEXTEST_ENV";
+
+/// Opens the lane, notes what it offers, and closes it again: builds stay in the cache, a cluster stays up.
+pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
+    let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
+    let mut options = options::from_parts(&args.parts)?;
+    let cancel = CancellationToken::new();
+    interrupt::watch(cancel.clone())?;
+    if args.lane == "kind" && !args.for_nextest {
+        options.may_install = consent::engine(&root, options.may_install).await?;
+    }
+    let (reporters, events) = telling::progress(colour);
+    let opened = match session::context(&root, options, events, cancel.clone(), "up") {
+        Ok(cx) => open(&cx, &args.lane).await,
+        Err(broken) => Err(broken),
+    };
+    reporters.finish()?;
+    if cancel.is_cancelled() {
+        return Ok(exit::INTERRUPTED);
+    }
+    let known = match opened {
+        Ok(known) => known,
+        // Tests of this lane are to be told, each by name; those that need no lane are to run.
+        Err(broken) if args.for_nextest => {
+            writeln!(anstream::stderr(), "{}", failure::broken_text(&broken))?;
+            Known::broken(&broken)
+        }
+        Err(broken) => return Err(broken.into()),
+    };
+    capability::note(&args.lane, &known)?;
+    if args.for_nextest {
+        let path = std::env::var_os(NEXTEST_ENV).with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+        writeln!(file, "{}={}", capability::variable(&args.lane), serde_json::to_string(&known)?)?;
+    }
+    let profile = known.profile.as_deref().map(|p| format!(", profile {p}")).unwrap_or_default();
+    if known.broken.is_none() {
+        writeln!(anstream::stderr(), "lane {} is ready{profile}", args.lane)?;
+    }
+    Ok(exit::PASS)
+}
+
+async fn open(cx: &Context, name: &str) -> Result<Known, Broken> {
+    let lane = registry::lanes().into_iter().find(|lane| lane.name() == name);
+    let lane = lane.ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}")))?;
+    let opened = tokio::select! {
+        opened = lane.open(cx) => opened,
+        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
+    };
+    let known = match &opened {
+        Ok(open) => Ok(Known::open(open.as_ref())),
+        Err(broken) => Err(broken.clone()),
+    };
+    let mut left = match opened {
+        Ok(open) => open.close().await,
+        Err(_) => Vec::new(),
+    };
+    left.extend(session::close(cx).await);
+    match known {
+        Ok(_) if !left.is_empty() => Err(Broken::new("clean up", left.join("; ")).with_remedy("plumbline gc")),
+        other => other,
+    }
+}

@@ -1,0 +1,23 @@
+//! What a test needs, in one line: `use plumbline::prelude::*;`.
+//!
+//! ```no_run
+//! use plumbline::prelude::*;
+//!
+//! # async fn test() -> anyhow::Result<()> {
+//! let bench = Bench::open("netns").await?;
+//! let verdict = bench
+//!     .with("openshift/chain-example", async |scene| {
+//!         let seen = scene.observe().await?;
+//!         seen.judge()
+//!     })
+//!     .await?;
+//! verdict.passes()?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub use crate::face::{Bench, Judged, Seen, Staged};
+pub use plumbline_core::observe::{KernelState, Observation, PodObservation};
+pub use plumbline_core::plan::Plan;
+pub use plumbline_core::verdict::Verdict;
+pub use plumbline_lanes::context::Options;

@@ -1,0 +1,112 @@
+//! Which files are scenarios.
+
+use super::Refused;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The scenario files behind what a user named, in order, each once. A name such as `openshift/chain-example`
+/// stands for the file of that name under `suites/scenarios`.
+///
+/// # Errors
+/// [`Refused`] with every name that leads to nothing.
+pub fn find(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Refused> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    for name in named {
+        match resolve(root, name) {
+            Ok(files) => {
+                for file in files {
+                    if seen.insert(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                        found.push(file);
+                    }
+                }
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(found) } else { Err(Refused { problems }) }
+}
+
+fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
+    if name.is_dir() {
+        return scenario_files(name).map_err(|error| format!("{}: {error}", name.display()));
+    }
+    // A link that leads nowhere, a socket and the like are told apart when the file is read.
+    if name.symlink_metadata().is_ok() {
+        return Ok(vec![name.to_owned()]);
+    }
+    if let Some(root) = root
+        && name.is_relative()
+        && name.extension().is_none()
+    {
+        let file = root.join("suites/scenarios").join(format!("{}.yaml", name.display()));
+        if file.is_file() {
+            return Ok(vec![shortened(&file)]);
+        }
+    }
+    Err(format!("{}: no such file, folder or scenario; `plumbline list` shows what there is", name.display()))
+}
+
+/// The path as seen from the current folder, where it lies below it: what a report can show and a user paste.
+fn shortened(file: &Path) -> PathBuf {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| file.strip_prefix(here).ok().map(Path::to_owned))
+        .unwrap_or_else(|| file.to_owned())
+}
+
+/// Every scenario file below a folder, sorted by path. A scenario's own manifests live in a folder beside it that
+/// bears its name (`chain-example.yaml`, `chain-example/`); every other `.yaml` or `.yml` file is a scenario, so that
+/// one with a slip in its first lines is refused and not passed over.
+///
+/// # Errors
+/// When a folder can't be read.
+pub fn scenario_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // Links to folders are not followed: they could lead in a circle.
+        if entry.file_type()?.is_dir() {
+            folders.push(path);
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            files.push(path);
+        }
+    }
+    let stems: BTreeSet<PathBuf> = files.iter().map(|f| f.with_extension("")).collect();
+    for inner in folders.into_iter().filter(|f| !stems.contains(f)) {
+        files.extend(scenario_files(&inner)?);
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenarios_own_folder_holds_no_scenarios() {
+        let dir = std::env::temp_dir().join(format!("plumbline-found-{}", std::process::id()));
+        for (path, text) in [("t/case.yaml", ""), ("t/case/pod.yaml", ""), ("t/other/deep.yaml", ""), ("t/.hidden.yaml", "")] {
+            let file = dir.join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let found = scenario_files(&dir).unwrap();
+        let names: Vec<_> = found.iter().map(|f| f.strip_prefix(&dir).unwrap().display().to_string()).collect();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(names, ["t/case.yaml", "t/other/deep.yaml"]);
+    }
+
+    #[test]
+    fn every_name_that_leads_nowhere_is_told() {
+        let refused = find(None, &[PathBuf::from("no/such"), PathBuf::from("nor/this")]).unwrap_err();
+        assert_eq!(refused.problems.len(), 2);
+    }
+}

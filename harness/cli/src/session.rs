@@ -1,0 +1,88 @@
+//! The context that lanes are given: images with their progress told as events, the run's journal, options.
+
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::cache::Cache;
+use plumbline_bed::images::{Images, Progress};
+use plumbline_bed::journal::{Run, Undo};
+use plumbline_core::event::Event;
+use plumbline_lanes::context::{Context, EventSink, Options};
+use plumbline_lanes::registry;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What events of builds belong to.
+const SCOPE: &str = "build";
+
+/// Opens the image cache and begins a journal; `what` names the journal's run, for example `run`.
+///
+/// # Errors
+/// [`Broken`] when the recipes don't read, or there is no place for cache or journal.
+pub fn context(root: &Path, options: Options, events: EventSink, cancel: CancellationToken, what: &str) -> Result<Context, Broken> {
+    let images = images(root, &events)?;
+    Ok(Context {
+        root: root.to_owned(),
+        options: Arc::new(options),
+        images: Arc::new(images),
+        run: Arc::new(Run::begin(what)?),
+        events,
+        cancel,
+    })
+}
+
+/// The images, telling their builds as steps.
+///
+/// # Errors
+/// [`Broken`] when the recipes don't read or the cache can't be made.
+pub fn images(root: &Path, events: &EventSink) -> Result<Images, Broken> {
+    let cache = Cache::open().at_stage("open the cache")?;
+    Ok(Images::open(root, cache)?.with_progress(Arc::new(Told { events: events.clone(), current: Mutex::default() })))
+}
+
+/// Undoes whatever is still open in the run's journal. Gives what could not be undone, each a line.
+pub async fn close(cx: &Context) -> Vec<String> {
+    let undoers = registry::undoers();
+    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
+    cx.run.unwind(&undoers).await
+}
+
+/// Progress of builds as events.
+struct Told {
+    events: EventSink,
+    /// The steps under way, newest last: notes belong to that one.
+    current: Mutex<Vec<String>>,
+}
+
+impl Told {
+    fn steps(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Progress for Told {
+    fn step(&self, what: &str) {
+        self.steps().push(what.to_owned());
+        (self.events)(Event::StepStarted { scope: SCOPE.into(), step: what.into() });
+    }
+
+    fn note(&self, what: &str) {
+        let Some(step) = self.steps().last().cloned() else { return };
+        (self.events)(Event::StepNote { scope: SCOPE.into(), step, note: what.into() });
+    }
+
+    fn done(&self, what: &str, took: Duration) {
+        self.steps().retain(|step| step != what);
+        (self.events)(Event::StepFinished {
+            scope: SCOPE.into(),
+            step: what.into(),
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error: None,
+            unchanged: false,
+        });
+    }
+
+    fn warn(&self, what: &str) {
+        (self.events)(Event::Chosen { what: "to go on".into(), reason: format!("warning: {what}") });
+    }
+}
