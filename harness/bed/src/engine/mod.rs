@@ -22,4 +22,4 @@ pub use exec::{ExecSession, Input, Output};
 pub use files::{File, tar};
 pub use image::Image;
 pub use network::{Network, NetworkPlan};
-pub use undo::Sweeper;
+pub use undo::{Sweeper, Swept};

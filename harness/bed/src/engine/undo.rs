@@ -3,13 +3,21 @@
 use super::{Engine, Network};
 use crate::broken::Broken;
 use crate::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
-use crate::journal::{Effect, Undo};
+use crate::journal::{self, Effect, RunState, Undo};
 use futures::future::{BoxFuture, FutureExt as _};
 
-/// Label that kind puts on its nodes, with the cluster's name (kind's `pkg/cluster/internal/providers/docker`).
-const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+/// What a sweep by label did, each a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// What is gone.
+    pub gone: Vec<String>,
+    /// What could not be removed.
+    pub left: Vec<String>,
+    /// What belongs to runs that this state folder does not know: somebody else's run may be alive.
+    pub unknown: Vec<String>,
+}
 
-/// Undoes containers, networks, volumes and half-made clusters. Connects when there is first something to undo, so
+/// Undoes containers, networks and volumes; the lanes undo clusters. Connects when there is first something to undo, so
 /// that a run without such effects needs no engine.
 #[derive(Debug, Default)]
 pub struct Sweeper {
@@ -33,37 +41,35 @@ impl Sweeper {
         self.engine.get_or_try_init(Engine::connect).await
     }
 
-    /// Removes what carries our label and the id of a run that is not among `alive`: what a journal was lost for.
-    /// Things without a run's id (a cluster that is kept) are left alone. Gives what went, and what could not go,
-    /// each a line.
+    /// Removes what carries our label and the id of a run that is dead: what was made and is not in its journal.
+    /// Things without a run's id (a cluster that is kept) are left alone, and so is what belongs to a run that lives
+    /// or that this state folder does not know.
     ///
     /// # Errors
     /// [`Broken`] when the engine does not answer.
-    pub async fn sweep(&self, alive: &[String]) -> Result<(Vec<String>, Vec<String>), Broken> {
+    pub async fn sweep(&self) -> Result<Swept, Broken> {
         let engine = self.engine().await?;
         let ours = [format!("{OWNER_LABEL}={OWNER}"), RUN_LABEL.to_owned()];
-        let (mut gone, mut left) = (Vec::new(), Vec::new());
-        let mut tell = |what: String, removed: Result<(), Broken>| match removed {
-            Ok(()) => gone.push(what),
-            Err(broken) => left.push(format!("{what}: {broken}")),
-        };
-        let dead = |run: Option<&String>| run.is_some_and(|run| !alive.contains(run));
+        let mut swept = Swept::default();
         for container in engine.containers(&ours).await? {
-            if dead(container.labels.get(RUN_LABEL)) {
-                tell(format!("container {}", container.name), engine.remove(&container.id).await);
+            let what = format!("container {}", container.name);
+            if swept.may_go(&what, container.labels.get(RUN_LABEL))? {
+                swept.tell(what, engine.remove(&container.id).await);
             }
         }
         for network in engine.networks(&ours).await? {
-            if dead(network.labels.get(RUN_LABEL)) {
-                tell(format!("network {}", network.name), remove_network(engine, &network).await);
+            let what = format!("network {}", network.name);
+            if swept.may_go(&what, network.labels.get(RUN_LABEL))? {
+                swept.tell(what, remove_network(engine, &network).await);
             }
         }
         for (volume, run) in engine.labelled_volumes(&ours, RUN_LABEL).await? {
-            if dead(run.as_ref()) {
-                tell(format!("volume {volume}"), engine.remove_volume(&volume).await);
+            let what = format!("volume {volume}");
+            if swept.may_go(&what, run.as_ref())? {
+                swept.tell(what, engine.remove_volume(&volume).await);
             }
         }
-        Ok((gone, left))
+        Ok(swept)
     }
 
     /// Removes what an effect names, if it carries our label: an intent is written before the thing is made, and a
@@ -84,16 +90,27 @@ impl Sweeper {
                 let ours = engine.labelled_volumes(&[label], OWNER_LABEL).await?;
                 if ours.iter().any(|(volume, _)| volume == name) { engine.remove_volume(name).await } else { Ok(()) }
             }
-            // kind can't label its nodes as ours; whoever journals a cluster has made sure before that the name was
-            // free.
-            Effect::Cluster { name } => {
-                for node in engine.containers(&[format!("{KIND_LABEL}={name}")]).await? {
-                    engine.remove(&node.id).await?;
-                }
-                Ok(())
-            }
             other => Err(Broken::new("undo", format!("{other} is nothing of the engine's"))),
         }
+    }
+}
+
+impl Swept {
+    fn tell(&mut self, what: String, removed: Result<(), Broken>) {
+        match removed {
+            Ok(()) => self.gone.push(what),
+            Err(broken) => self.left.push(format!("{what}: {broken}")),
+        }
+    }
+
+    /// Looked up for each thing at the moment of its removal: a run may have begun since the sweep began.
+    fn may_go(&mut self, what: &str, run: Option<&String>) -> Result<bool, Broken> {
+        let Some(run) = run else { return Ok(false) };
+        let state = journal::state_of(run)?;
+        if state == RunState::Unknown {
+            self.unknown.push(format!("{what} of run {run}"));
+        }
+        Ok(state == RunState::Dead)
     }
 }
 
@@ -111,10 +128,7 @@ async fn remove_network(engine: &Engine, network: &Network) -> Result<(), Broken
 
 impl Undo for Sweeper {
     fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
-        let ours = matches!(
-            effect,
-            Effect::Container { .. } | Effect::Network { .. } | Effect::Volume { .. } | Effect::Cluster { .. }
-        );
+        let ours = matches!(effect, Effect::Container { .. } | Effect::Network { .. } | Effect::Volume { .. });
         ours.then(|| self.remove(effect).boxed())
     }
 }

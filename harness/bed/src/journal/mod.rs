@@ -9,7 +9,7 @@ mod run;
 pub use effect::{Effect, Line};
 pub use gc::{Collected, gc};
 pub use process::{alive, start_time};
-pub use run::{EffectId, Run};
+pub use run::{EffectId, Run, RunState, state_of};
 
 use crate::broken::Broken;
 use futures::future::BoxFuture;

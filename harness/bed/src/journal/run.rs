@@ -5,7 +5,7 @@ use super::gc::Own;
 use super::{Undo, process, unwind};
 use crate::broken::{AtStage, Broken};
 use crate::{folders, ids};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -117,6 +117,36 @@ fn append(file: &mut File, line: &Line) -> Result<(), Broken> {
     text.push('\n');
     file.write_all(text.as_bytes()).at_stage(stage)?;
     file.sync_data().at_stage(stage)
+}
+
+/// Whether a run lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Its owner holds its journal.
+    Alive,
+    /// Its journal is here, and nobody holds it.
+    Dead,
+    /// This state folder has no such run.
+    Unknown,
+}
+
+/// Looks whether a run lives.
+///
+/// # Errors
+/// [`Broken`] when its journal can't be looked at.
+pub fn state_of(run: &str) -> Result<RunState, Broken> {
+    let path = journal_path(&runs_folder()?.join(run));
+    let stage = format!("look at journal {}", path.display());
+    match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
+        Err(error) => Err(Broken::new(stage, error.to_string())),
+        // Shared, so that two who look don't take each other for the owner.
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Ok(RunState::Dead),
+            Err(TryLockError::WouldBlock) => Ok(RunState::Alive),
+            Err(TryLockError::Error(error)) => Err(Broken::new(stage, error.to_string())),
+        },
+    }
 }
 
 /// Where the runs' folders are.

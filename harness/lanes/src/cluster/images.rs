@@ -7,6 +7,7 @@ use super::step::Notes;
 use crate::kind::adapt::ImageState;
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
+use plumbline_bed::engine::setup::Setup;
 use plumbline_bed::images::Images;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,8 +39,10 @@ struct Lock(BTreeMap<String, String>);
 ///
 /// # Errors
 /// `Broken` with what to do.
-pub async fn engine(_cx: &crate::context::Context, _notes: &Notes) -> Result<Engine, Broken> {
-    Engine::connect().await
+pub async fn engine(cx: &crate::context::Context, notes: &Notes) -> Result<Engine, Broken> {
+    let notes = notes.clone();
+    let setup = Setup::new(&cx.root, move |line| notes.note(line))?;
+    setup.ensure(cx.options.may_install, cx.images.runtime()).await
 }
 
 /// The reference of an image: as written, or of the build that its sources come to, made or not.
