@@ -69,8 +69,11 @@ impl KindTool {
     }
 }
 
-/// kind's own progress lines, without their decoration; none for its farewell.
+/// kind's own progress lines, without their decoration; none for its farewell, nor when it says that one is done.
 fn told(line: &str) -> Option<String> {
+    if line.contains('\u{2713}') {
+        return None;
+    }
     let text: String = line.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
     let text = text.trim().trim_end_matches('.').trim();
     let wanted = ["Ensuring", "Preparing", "Writing", "Starting", "Installing", "Joining", "Waiting"];
@@ -94,7 +97,8 @@ mod tests {
 
     #[test]
     fn kinds_progress_is_told_without_its_decoration() {
-        assert_eq!(told(" \u{2022} Preparing nodes \u{1f4e6}  ...").as_deref(), None.or(Some("Preparing nodes")));
+        assert_eq!(told(" \u{2022} Preparing nodes \u{1f4e6}  ...").as_deref(), Some("Preparing nodes"));
+        assert_eq!(told(" \u{2713} Preparing nodes \u{1f4e6}"), None);
         assert_eq!(told("Have a nice day!"), None);
     }
 }

@@ -71,6 +71,8 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
 /// # Errors
 /// `Broken` when a node can't be reached, or is not ready at the deadline.
 pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), Broken> {
+    let deadline = Deadline::after(Step::DefaultNetwork.deadline());
+    try_join_all(nodes.iter().map(|n| rollout::range(client, &n.name, STAGE, deadline))).await?;
     let wanted = wanted(loaded, client).await?;
     for want in &wanted {
         let node = node(nodes, &want.node)?;
@@ -80,7 +82,6 @@ pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Note
         }
     }
     notes.note("waiting for the nodes to be ready");
-    let deadline = Deadline::after(Step::DefaultNetwork.deadline());
     try_join_all(wanted.iter().map(|w| rollout::node(client, &w.node, STAGE, deadline))).await?;
     Ok(())
 }

@@ -124,6 +124,18 @@ pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) 
     until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
 }
 
+/// Waits until a node has its range of pod addresses, which its cluster's controller gives it shortly after it joined.
+///
+/// # Errors
+/// `Broken` at the deadline.
+pub async fn range(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+    let lacking = |node: &Node| {
+        let has = node.spec.as_ref().is_some_and(|s| s.pod_cidr.is_some());
+        (!has).then(|| "no range of pod addresses yet".to_owned())
+    };
+    until(Api::<Node>::all(client.clone()), name, stage, deadline, lacking).await.map(|_| ())
+}
+
 /// The ranges of pod addresses of all nodes, with their own addresses: `(name, pod CIDR, internal address)`.
 ///
 /// # Errors
