@@ -147,7 +147,11 @@ fn plugins(arguments: &Arguments, sealed: &mut Vec<String>) -> Result<Plugins, R
         plugins.sources.push(path.display().to_string());
         let entries = fs::read_dir(&at).map_err(|error| Refused::io(format!("list {}", path.display()), &error))?;
         for entry in entries.filter_map(Result::ok) {
-            offer(&mut plugins, entry.file_name().to_string_lossy().into_owned(), entry.path())?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Notes that a cache or an editor keeps beside the plugins are no plugins.
+            if !name.starts_with('.') {
+                offer(&mut plugins, name, entry.path())?;
+            }
         }
     }
     Ok(plugins)
