@@ -1,0 +1,59 @@
+//! Medians and spreads.
+
+/// Measured values of one thing, in the order in which they were measured.
+#[derive(Debug, Clone, Default)]
+pub struct Samples(Vec<f64>);
+
+impl Samples {
+    /// One more value.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    /// Value by value, this one against the other of the same round: the load of a round weighs on both.
+    #[must_use]
+    pub fn to(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
+    }
+
+    /// The middle value, or the mean of the two in the middle; 0 when there is none.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        let sorted = self.sorted();
+        match sorted.len() {
+            0 => 0.0,
+            n if n % 2 == 1 => sorted[n / 2],
+            n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+        }
+    }
+
+    /// The least and the greatest value; zeros when there is none.
+    #[must_use]
+    pub fn spread(&self) -> (f64, f64) {
+        let sorted = self.sorted();
+        (sorted.first().copied().unwrap_or_default(), sorted.last().copied().unwrap_or_default())
+    }
+
+    fn sorted(&self) -> Vec<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Samples;
+
+    #[test]
+    fn the_median_is_in_the_middle_and_ratios_are_taken_round_by_round() {
+        let (mut one, mut other) = (Samples::default(), Samples::default());
+        for (a, b) in [(30.0, 10.0), (10.0, 10.0), (20.0, 5.0), (40.0, 10.0)] {
+            one.push(a);
+            other.push(b);
+        }
+        assert_eq!(one.median(), 25.0);
+        assert_eq!(one.spread(), (10.0, 40.0));
+        assert_eq!(one.to(&other).median(), 3.5);
+    }
+}
