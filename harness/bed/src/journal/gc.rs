@@ -59,13 +59,14 @@ async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
         if gone.contains(id) {
             collected.undone.push(effect.to_string());
             if let Ok(line) = serde_json::to_string(&Line::Done { id: id.0 }) {
-                let _ = writeln!(file, "{line}");
+                // On a line of its own, also after one that was cut short.
+                let _ = write!(file, "\n{line}\n");
             }
         }
     }
 }
 
-/// The intents that are not crossed out. A line cut short by a crash ends the journal: its effect was not made,
+/// The intents that are not crossed out. A line cut short by a crash counts for nothing: its effect was not made,
 /// since the line was not synced.
 fn open_effects(file: &File) -> Vec<(EffectId, Effect)> {
     let mut open = BTreeMap::new();
@@ -74,7 +75,7 @@ fn open_effects(file: &File) -> Vec<(EffectId, Effect)> {
             Ok(Line::Begin { .. }) => {}
             Ok(Line::Intent { id, effect }) => drop(open.insert(id, effect)),
             Ok(Line::Done { id }) => drop(open.remove(&id)),
-            Err(_) => break,
+            Err(_) => {}
         }
     }
     open.into_iter().map(|(id, effect)| (EffectId(id), effect)).collect()

@@ -2,8 +2,8 @@
 
 use crate::broken::Broken;
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 
 /// The start time of a process in clock ticks since boot (`/proc/PID/stat`, field 22, see proc(5));
 /// none when there is no such process, or only its zombie.
@@ -25,7 +25,7 @@ pub fn alive(pid: u32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }
 
-/// Ends a process of ours at once, if it is still the one that was meant.
+/// Ends a process of ours at once, if it is still the one that was meant, and with it the group that it leads.
 pub(super) fn end(pid: u32, start: u64) -> Result<(), Broken> {
     let Ok(raw) = i32::try_from(pid) else {
         return Ok(());
@@ -33,7 +33,9 @@ pub(super) fn end(pid: u32, start: u64) -> Result<(), Broken> {
     if !alive(pid, start) {
         return Ok(());
     }
-    match kill(Pid::from_raw(raw), Signal::SIGKILL) {
+    let pid_of = Pid::from_raw(raw);
+    let leads = getpgid(Some(pid_of)).is_ok_and(|group| group == pid_of);
+    match if leads { killpg(pid_of, Signal::SIGKILL) } else { kill(pid_of, Signal::SIGKILL) } {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(Broken::new("end process", format!("kill {pid}: {error}"))),
     }
