@@ -46,7 +46,7 @@ impl Job<'_> {
             .arg("--aptopt=Acquire::Retries \"3\"")
             .arg(format!("--customize-hook=chroot \"$1\" dpkg-query -W -f '${{Package}} ${{Architecture}} ${{Version}}\\n' > '{}'", installed.display()))
             .arg(format!("--customize-hook=APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-cache dumpavail > '{}'", available.display()))
-            .arg(format!("--customize-hook=cd \"$1\" && rm -rf -- ./dev/* ./var/log/*.log{remove}"));
+            .arg(format!("--customize-hook=cd \"$1\" && rm -rf -- ./var/log/*.log{remove}"));
         for path in &self.step.exclude {
             command = command.arg(format!("--dpkgopt=path-exclude={path}"));
         }

@@ -6,6 +6,7 @@
 
 use anyhow::Result;
 
+use super::closure;
 use super::pins::Arch;
 use super::recipe::{Image, Layer, Recipe, Step, StepRef};
 use super::store::Images;
@@ -92,6 +93,7 @@ impl Images {
             }
             Step::Debian(debian) => key = key.part("pin", &serde_json::to_vec(self.pins().debian(&debian.pin, arch)?)?),
             Step::Cargo(cargo) => {
+                key = key.part("closure", closure::of(self.root(), &cargo.package)?.as_bytes());
                 for source in &cargo.sources {
                     key = key.tree(&source.to_string_lossy(), &self.root().join(source))?;
                 }

@@ -5,6 +5,7 @@
 //! [`crate::cache::Cache`]. No engine is needed to build; [`Images::ensure_image`] loads an archive into one.
 
 mod archive;
+mod closure;
 mod debian;
 pub(crate) mod document;
 mod gomod;

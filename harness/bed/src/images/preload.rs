@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const IMPORT: Duration = Duration::from_secs(5 * 60);
 /// The namespace of containerd in which the kubelet's runtime interface looks.
 const NAMESPACE: &str = "k8s.io";
+/// containerd's folder of manifests, configs and layers.
+const CONTENT: &str = "io.containerd.content.v1.content";
 /// Search path of the single-program images.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -37,8 +39,8 @@ pub(super) async fn build(preload: &Preload, parts: &Parts<'_>, arch: Arch, top:
     let daemon = Daemon::start(parts.step(&preload.containerd)?, &state).await?;
     let filled = daemon.fill(&archive).await;
     let said = daemon.stop().await;
-    filled.with_context(|| format!("failed to unpack images; containerd said: {}", last_lines(&said)))?;
-    tidy(&state)
+    let layers = filled.with_context(|| format!("failed to unpack images; containerd said: {}", last_lines(&said)))?;
+    tidy(&state, &layers)
 }
 
 /// The images' archive, under the references that kubeadm asks for.
@@ -115,16 +117,17 @@ impl Daemon {
         Cmd::new(&self.ctr).args(["--address", &self.socket.display().to_string(), "--namespace", NAMESPACE]).args(args)
     }
 
-    /// Imports the archive, then drops the layers' tars: the unpacked files are what a node uses, and everything in the
-    /// state folder is copied whenever a node is made.
-    async fn fill(&self, archive: &Path) -> Result<()> {
+    /// Imports the archive, then forgets the layers' tars and gives their digests: the unpacked files are what a node
+    /// uses, and everything in the state folder is copied whenever a node is made.
+    async fn fill(&self, archive: &Path) -> Result<Vec<String>> {
         let archive = archive.display().to_string();
         self.ctr(["images", "import", "--local", "--snapshotter", "overlayfs", &archive]).deadline(IMPORT).run_ok().await?;
         let listed = self.ctr(["content", "list"]).run_ok().await?.stdout;
-        for digest in large_content(&listed) {
-            self.ctr(["content", "rm", &digest]).run_ok().await?;
+        let layers = large_content(&listed);
+        for digest in &layers {
+            self.ctr(["content", "rm", digest]).run_ok().await?;
         }
-        Ok(())
+        Ok(layers)
     }
 
     async fn stop(self) -> String {
@@ -157,9 +160,19 @@ fn large_content(listed: &str) -> Vec<String> {
         .collect()
 }
 
-/// Leaves only what belongs to content, snapshots and the database of both.
-fn tidy(state: &Path) -> Result<()> {
-    let keep = ["io.containerd.content.v1.content", "io.containerd.metadata.v1.bolt", "io.containerd.snapshotter.v1.overlayfs"];
+/// Leaves only what belongs to content, snapshots and the database of both, without the forgotten layers, whose files
+/// containerd would remove at its next collection only.
+fn tidy(state: &Path, layers: &[String]) -> Result<()> {
+    for digest in layers {
+        let path = state.join(CONTENT).join("blobs").join(digest.replace(':', "/"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("failed to remove {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    let keep = [CONTENT, "io.containerd.metadata.v1.bolt", "io.containerd.snapshotter.v1.overlayfs"];
     for entry in fs::read_dir(state)? {
         let entry = entry?;
         if !keep.contains(&entry.file_name().to_string_lossy().as_ref()) {

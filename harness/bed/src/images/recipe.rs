@@ -103,8 +103,9 @@ pub struct Cargo {
     /// The name that the program gets, where it is another.
     #[serde(default)]
     pub rename: Option<String>,
-    /// Folders and files, from the top of the checkout, whose content decides whether it is built again. A source file
-    /// that the compiler read and that is not below one of them fails the build.
+    /// Folders and files, from the top of the checkout, whose content decides whether it is built again, beside what
+    /// Cargo.lock and the root manifest say about the crate. A source file that the compiler read and that is not below
+    /// one of them fails the build.
     pub sources: Vec<PathBuf>,
 }
 

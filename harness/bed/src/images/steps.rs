@@ -96,7 +96,7 @@ impl Images {
     async fn build_entry(&self, key: &Key, product: Product<'_>) -> Result<PathBuf> {
         let (progress, what) = (self.progress(), product.name());
         if self.cache().is_being_built(key) {
-            progress.step(&format!("{what}: another process builds it; waiting for that"));
+            progress.step(&format!("{what}: is being built already; waiting for that"));
         }
         let path = match self.cache().claim(key).await? {
             Claim::There(path) => path,
