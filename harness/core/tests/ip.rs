@@ -47,6 +47,16 @@ fn both_releases_of_iproute2_come_to_the_same_state() {
 }
 
 #[test]
+fn routes_of_both_families_in_one_answer_are_told_apart() {
+    let (whole, _) = state("iproute2-6.1", true);
+    let lists = ["route4.json", "route6.json"].map(|file| golden("iproute2-6.1", file).unwrap().trim().to_owned());
+    let both = format!("{},{}", lists[0].trim_end_matches(']'), lists[1].trim_start_matches('['));
+    let mut routes = ip::routes_from_json(&both, false).unwrap();
+    routes.extend(ip::routes_from_json(&both, true).unwrap());
+    assert_eq!(routes, whole.routes);
+}
+
+#[test]
 fn the_text_of_iproute2_tells_what_its_json_tells() {
     for release in ["iproute2-6.1", "iproute2-6.15"] {
         let (json, _) = state(release, true);

@@ -116,10 +116,26 @@ struct JsonRoute {
     scope: Option<Value>,
     prefsrc: Option<String>,
     metric: Option<u32>,
+    pref: Option<Value>,
     #[serde(default)]
     flags: Vec<String>,
     #[serde(default)]
     nexthops: Vec<JsonHop>,
+}
+
+impl JsonRoute {
+    /// The family of a route. `default` has none of its own: then its gateway tells, or the router preference,
+    /// which IPv6 routes alone have; where neither is there, the family that was asked for.
+    fn is_v6(&self, asked: bool) -> bool {
+        if self.dst != "default" {
+            return self.dst.contains(':');
+        }
+        let gateways = self.gateway.iter().chain(self.nexthops.iter().filter_map(|hop| hop.gateway.as_ref()));
+        match gateways.map(|gateway| gateway.contains(':')).next() {
+            Some(v6) => v6,
+            None => self.pref.is_some() || (asked && self.via.is_none()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,13 +158,15 @@ fn gateway(own: Option<&String>, other: Option<&JsonVia>) -> Result<Option<IpAdd
     own.or_else(|| other.map(|via| &via.host)).map(|text| address(text)).transpose()
 }
 
-/// Reads `ip -j -d -4 route show table all`, or the same with `-6`.
+/// Reads `ip -j -d -4 route show table all`, or the same with `-6`. Without a family `ip` prints both when all tables
+/// are asked for: routes of the other family are left out, so that they don't count twice.
 ///
 /// # Errors
 /// What is not as `ip` writes it.
 pub fn routes(text: &str, v6: bool) -> Result<Vec<Route>, ParseError> {
     let raw: Vec<JsonRoute> = list(text)?;
     raw.iter()
+        .filter(|route| route.is_v6(v6) == v6)
         .map(|route| {
             let hops = if !route.nexthops.is_empty() {
                 let hops = route.nexthops.iter().map(|hop| {
