@@ -45,7 +45,10 @@ fn a_node_needs_no_root() {
     let seen = agent.ask(Op::Observe { target: Target::Pod("p".to_owned()), with_ip: true });
     let Outcome::Observed(seen) = seen else { panic!("{seen:?}") };
     assert!(seen.node_links.values().any(|name| name == "br-ex"));
-    assert!(seen.ip.is_some(), "`ip` runs there as well");
+    let ip = seen.ip.expect("`ip` runs there as well");
+    let json = [ip.addr_json, ip.route4_json, ip.route6_json, ip.rule4_json, ip.rule6_json];
+    assert!(json.iter().flatten().all(|text| text.starts_with('[')) && json[0].is_some(), "{json:?}");
+    assert!(ip.transcripts[0].text.contains("lo: <LOOPBACK,UP,LOWER_UP>"), "{}", ip.transcripts[0].text);
     let config = crate::talk::chain("1.0.0", &[serde_json::json!({"type": "ok"})]);
     assert_eq!(agent.chain(CniCommand::Del, &config, std::time::Duration::from_secs(10)).error, None);
     assert_eq!(agent.end(), Some(0));
