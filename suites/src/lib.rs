@@ -1,1 +1,11 @@
-//! Skeleton.
+//! What the tests of this folder share: scenarios as tests, golden report texts, and the check that enough ran.
+//!
+//! Tests are in `tests/`, one binary per lane; scenarios that must pass in `scenarios/`, broken twins and cases that
+//! must not pass in `scenarios-broken/`, what is wanted of each in `expected.yaml`.
+
+pub mod command;
+pub mod expected;
+pub mod golden;
+pub mod must_run;
+pub mod ran;
+pub mod trials;

@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// A sign of life.
+    /// A sign of life of something that has begun and not ended.
     pub(super) fn note(&mut self, key: &str, label: &str, note: &str) -> std::io::Result<()> {
         let text = format!("{}: {}", escape::line(label), escape::line(note));
         if let Some(bar) = self.bars.get(key) {
@@ -59,8 +59,8 @@ impl Progress {
             return Ok(());
         }
         let now = Instant::now();
-        let last = self.noted.get(key).copied();
-        if last.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
+        let Some(last) = self.noted.get(key).copied() else { return Ok(()) };
+        if now.duration_since(last) >= NOTE_EVERY {
             self.noted.insert(key.to_owned(), now);
             writeln!(self.err, "{text}")?;
         }

@@ -166,7 +166,12 @@ impl Reporter for Terminal {
             }
             Event::ScenarioPhase { scenario, lane, phase } => {
                 let label = format!("{scenario} on {lane}");
-                self.progress.note(&label, &label, phase)?;
+                // Where a kept scenario can be entered must stay on the screen; other phases are for the live line.
+                if phase.starts_with("kept") {
+                    self.progress.line(&format!("{label}: {}", escape::line(phase)))?;
+                } else {
+                    self.progress.note(&label, &label, phase)?;
+                }
             }
             Event::ScenarioFinished { report } => {
                 self.progress.ends(&format!("{} on {}", report.scenario, report.lane), None)?;

@@ -1,0 +1,140 @@
+//! What ran, read from nextest's JUnit, held against `must-run.yaml`. Pure but for its inputs.
+
+use crate::must_run::Host;
+use plumbline::capability::Lanes;
+use plumbline_core::plan::Plan;
+use quick_junit::{Report, TestCaseStatus};
+use std::collections::BTreeMap;
+
+/// What the check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Tests that passed, by binary.
+    pub passed: BTreeMap<String, usize>,
+    /// Skips that are allowed, each a line.
+    pub allowed: Vec<String>,
+    /// What is wrong, each a line; empty when all is well.
+    pub wrong: Vec<String>,
+}
+
+/// Holds a run against the list. `binaries` are the test binaries that this profile runs; `plans` are all scenarios,
+/// to know what a skipped one requires.
+#[must_use]
+pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, plans: &[Plan]) -> Checked {
+    let mut checked = Checked::default();
+    for suite in &report.test_suites {
+        let binary = suite.name.as_str().rsplit("::").next().unwrap_or_default().to_owned();
+        if suite.name.as_str().starts_with("@setup-script:") {
+            continue;
+        }
+        for case in &suite.test_cases {
+            match &case.status {
+                TestCaseStatus::Success { .. } => *checked.passed.entry(binary.clone()).or_default() += 1,
+                TestCaseStatus::Skipped { .. } => match excuse(&binary, case.name.as_str(), host, lanes, plans) {
+                    Ok(line) => checked.allowed.push(line),
+                    Err(line) => checked.wrong.push(line),
+                },
+                TestCaseStatus::NonSuccess { .. } => {
+                    checked.wrong.push(format!("{binary} {} did not pass", case.name.as_str()));
+                }
+            }
+        }
+    }
+    for (binary, least) in host.least.iter().filter(|(binary, _)| binaries.contains(binary)) {
+        let passed = checked.passed.get(binary).copied().unwrap_or(0);
+        if passed < *least {
+            checked.wrong.push(format!("{binary}: {passed} passed, at least {least} must"));
+        }
+    }
+    for binary in binaries.iter().filter(|binary| !host.least.contains_key(*binary)) {
+        checked.wrong.push(format!("{binary}: suites/must-run.yaml does not say how many must run"));
+    }
+    checked
+}
+
+/// Why a test may have been skipped, or that it may not.
+fn excuse(binary: &str, test: &str, host: &Host, lanes: &Lanes, plans: &[Plan]) -> Result<String, String> {
+    let refused = |why: &str| Err(format!("{binary} {test} was skipped, and may not be: {why}"));
+    let name = test.strip_prefix("broken/").unwrap_or(test);
+    let Some(plan) = plans.iter().find(|plan| plan.name == name) else {
+        return refused("it is no scenario");
+    };
+    let Some(known) = lanes.get(binary) else {
+        return refused("the capability file knows nothing of its lane");
+    };
+    let lacks: Vec<&String> =
+        plan.requires.iter().filter(|need| !known.offers.0.get(*need).is_some_and(|offer| offer.there)).collect();
+    match lacks.as_slice() {
+        [] => refused("the lane offers all it requires"),
+        lacks if lacks.iter().all(|need| host.may_lack.contains(need)) => {
+            Ok(format!("{binary} {test}: {}", known.offers.lack(&plan.requires).unwrap_or_default()))
+        }
+        lacks => refused(&format!("{lacks:?} is not in mayLack")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline::capability::Known;
+    use plumbline_lanes::lane::Offer;
+    use quick_junit::{TestCase, TestSuite};
+
+    fn report(status: TestCaseStatus) -> Report {
+        let mut suite = TestSuite::new("plumbline-suites::netns");
+        suite.add_test_case(TestCase::new("a/good", TestCaseStatus::success()));
+        suite.add_test_case(TestCase::new("vlan/tagged", status));
+        let mut report = Report::new("r");
+        report.add_test_suite(suite);
+        report
+    }
+
+    fn host(least: usize, may_lack: &[&str]) -> Host {
+        Host {
+            least: BTreeMap::from([("netns".to_owned(), least)]),
+            may_lack: may_lack.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn lanes(vlan: bool) -> Lanes {
+        let mut known = Known::default();
+        known.offers.0.insert("vlan".into(), Offer { there: vlan, seen: "no 8021q".into() });
+        BTreeMap::from([("netns".to_owned(), known)])
+    }
+
+    fn plans() -> Vec<Plan> {
+        vec![Plan {
+            name: "vlan/tagged".into(),
+            summary: String::new(),
+            file: String::new(),
+            rows: vec![],
+            requires: vec!["vlan".into()],
+            lanes: vec![],
+            topology: plumbline_core::plan::Topology::default(),
+            networks: vec![],
+            pods: vec![],
+            expect: vec![],
+        }]
+    }
+
+    fn wrong(status: TestCaseStatus, least: usize, may_lack: &[&str], vlan: bool) -> Vec<String> {
+        check(&report(status), &host(least, may_lack), &["netns".to_owned()], &lanes(vlan), &plans()).wrong
+    }
+
+    #[test]
+    fn a_skip_for_a_lack_that_is_allowed_is_well() {
+        assert_eq!(wrong(TestCaseStatus::skipped(), 1, &["vlan"], false), Vec::<String>::new());
+    }
+
+    #[test]
+    fn any_other_skip_is_wrong() {
+        assert!(wrong(TestCaseStatus::skipped(), 1, &[], false)[0].contains("mayLack"));
+        assert!(wrong(TestCaseStatus::skipped(), 1, &["vlan"], true)[0].contains("offers all"));
+    }
+
+    #[test]
+    fn too_few_are_wrong() {
+        assert!(wrong(TestCaseStatus::skipped(), 2, &["vlan"], false)[0].contains("at least 2"));
+        assert_eq!(wrong(TestCaseStatus::success(), 2, &[], true), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,184 @@
+//! Every scenario file as a test of its own, for one lane.
+//!
+//! Whether a lane can run a scenario is decided when tests are listed, from the capability file alone: a test that
+//! skips itself while it runs would be shown as passed. What the file says is absent is *ignored*; a scenario that
+//! turns out to be skipped all the same fails its test.
+
+use crate::expected::{self, Expected, Kind, Wanted};
+use crate::golden;
+use anyhow::Context as _;
+use libtest_mimic::{Failed, Trial};
+use plumbline::capability::{self, Known};
+use plumbline::runner::{self, RunConfig, meant_for};
+use plumbline::{root, select};
+use plumbline_core::finding::Finding;
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use plumbline_lanes::context::Options;
+use plumbline_report::paint;
+use plumbline_report::text::{self, Transcripts};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Where evidence of tests goes, below the project's folder.
+pub const EVIDENCE: &str = "target/evidence";
+
+/// The tests of a lane.
+///
+/// # Errors
+/// When the suite itself can't be read, or `expected.yaml` names what is not there.
+pub fn of_lane(lane: &'static str) -> anyhow::Result<Vec<Trial>> {
+    let root = root::find()?;
+    // Reports name files as seen from here, whatever folder the test runner starts a test in.
+    std::env::set_current_dir(&root)?;
+    let expected = Arc::new(expected::read(&root)?);
+    let known = capability::read().and_then(|mut lanes| lanes.remove(lane));
+    let mut trials = Vec::new();
+
+    for file in select::scenario_files(Path::new("suites/scenarios"))? {
+        let plan = select::plan(Some(&root), &file)?;
+        anyhow::ensure!(
+            file.with_extension("").ends_with(&plan.name),
+            "{}: its name is {}; a test is found by its file",
+            file.display(),
+            plan.name
+        );
+        if !meant_for(&plan, lane) {
+            continue;
+        }
+        let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
+        let warnings = expected.warnings.get(&plan.name).cloned().unwrap_or_default();
+        let name = plan.name.clone();
+        let test = move || passes(lane, plan, &warnings).map_err(failed);
+        trials.push(Trial::test(name, test).with_ignored_flag(absent));
+    }
+    for file in select::scenario_files(Path::new("suites/scenarios-broken"))? {
+        let name = name_of(&file)?;
+        let wanted = expected.broken.get(&name).cloned();
+        let wanted = wanted.with_context(|| format!("{}: not in suites/expected.yaml", file.display()))?;
+        if let Some(trial) = broken(lane, &root, file, name, wanted, known.as_ref())? {
+            trials.push(trial);
+        }
+    }
+    all_there(&expected)?;
+    Ok(trials)
+}
+
+fn broken(
+    lane: &'static str,
+    root: &Path,
+    file: PathBuf,
+    name: String,
+    wanted: Wanted,
+    known: Option<&Known>,
+) -> anyhow::Result<Option<Trial>> {
+    let title = format!("broken/{name}");
+    if wanted.verdict == Kind::Refused {
+        let root = root.to_owned();
+        return Ok(Some(Trial::test(title, move || refused(&root, &file, &name).map_err(failed))));
+    }
+    let plan = select::plan(Some(root), &file)?;
+    if !meant_for(&plan, lane) {
+        return Ok(None);
+    }
+    let absent = known.is_some_and(|known| known.offers.lack(&plan.requires).is_some());
+    let test = move || fails(lane, plan, &name, &wanted).map_err(failed);
+    Ok(Some(Trial::test(title, test).with_ignored_flag(absent)))
+}
+
+/// A name in `expected.yaml` without its file would be an expectation that nobody checks.
+fn all_there(expected: &Expected) -> anyhow::Result<()> {
+    let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
+    for name in expected.warnings.keys() {
+        anyhow::ensure!(here("suites/scenarios", name), "suites/expected.yaml: no scenario {name}");
+    }
+    for name in expected.broken.keys() {
+        anyhow::ensure!(here("suites/scenarios-broken", name), "suites/expected.yaml: no broken scenario {name}");
+    }
+    Ok(())
+}
+
+fn name_of(file: &Path) -> anyhow::Result<String> {
+    let below = file.strip_prefix("suites/scenarios-broken")?.with_extension("");
+    Ok(below.to_str().context("the path is not UTF-8")?.to_owned())
+}
+
+fn passes(lane: &str, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
+    let report = run(lane, plan)?;
+    match &report.verdict {
+        Verdict::Pass { checked, warnings: found } => {
+            anyhow::ensure!(*checked > 0, "a pass of no fact\n{}", whole(&report));
+            anyhow::ensure!(codes(found) == warnings, "wanted warnings {warnings:?}\n{}", whole(&report));
+            Ok(())
+        }
+        _ => anyhow::bail!("wanted a pass\n{}", whole(&report)),
+    }
+}
+
+fn fails(lane: &str, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
+    let report = run(lane, plan)?;
+    match &report.verdict {
+        Verdict::Fail { findings, .. } => {
+            let codes = codes(findings);
+            anyhow::ensure!(codes == wanted.codes(lane), "wanted {:?}, got {codes:?}\n{}", wanted.codes(lane), whole(&report));
+            golden::compare(&root::find()?, &format!("{lane}/{name}"), &golden::report(&report))
+        }
+        _ => anyhow::bail!("wanted a fail\n{}", whole(&report)),
+    }
+}
+
+fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {
+    match select::plan(Some(root), file) {
+        Ok(_) => anyhow::bail!("{} was taken; it must be refused", file.display()),
+        Err(refused) => golden::compare(root, &format!("refused/{name}"), &format!("{refused}\n")),
+    }
+}
+
+/// Runs one scenario on one lane in this process, evidence kept.
+///
+/// # Errors
+/// When the lane is known to be broken, no report comes, or something is left behind.
+pub fn run(lane: &str, plan: Plan) -> anyhow::Result<ScenarioReport> {
+    if let Ok(told) = std::env::var(capability::variable(lane)) {
+        let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
+        if let Some(broken) = known.broken {
+            anyhow::bail!("BROKEN: lane {lane} can't be had here: {broken}");
+        }
+    }
+    let root = root::find()?;
+    let yes = std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true");
+    let options = Options { may_install: yes, profile: std::env::var("PLUMBLINE_PROFILE").ok(), ..Options::default() };
+    let config = RunConfig {
+        evidence: Some(root.join(EVIDENCE)),
+        root,
+        scenarios: vec![plan],
+        lanes: vec![lane.to_owned()],
+        jobs: 1,
+        strict: false,
+        options,
+        events: Arc::new(|_| {}),
+        cancel: CancellationToken::new(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut summary = runtime.block_on(runner::run(config))?;
+    let report = summary.reports.pop().context("the runner gave no report")?;
+    anyhow::ensure!(summary.left_behind.is_empty(), "left behind: {}\n{}", summary.left_behind.join("; "), whole(&report));
+    Ok(report)
+}
+
+/// Codes of findings, sorted, each once.
+fn codes(findings: &[Finding]) -> Vec<String> {
+    let mut codes: Vec<String> = findings.iter().map(|finding| finding.code.to_string()).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+fn whole(report: &ScenarioReport) -> String {
+    paint::strip(&text::scenario(report, Transcripts::OnFailure))
+}
+
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:#}").into()
+}
