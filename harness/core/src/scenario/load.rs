@@ -1,6 +1,10 @@
 //! From a scenario file, with all files that it names, to a [`Plan`].
 
-use super::error::{InputError, did_you_mean};
+mod relations;
+
+pub use relations::same_names;
+
+use super::error::InputError;
 use super::expect::Reader;
 use super::file::{API_VERSION, Entry, KIND, ScenarioFile, TopologyFile};
 use super::kube_yaml;
@@ -27,23 +31,6 @@ pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputE
     let mut load = Load { path, loader, errors: Vec::new() };
     let plan = load.plan(&file);
     if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
-}
-
-/// Refuses two scenarios of one name: reports, evidence folders and test names go by it.
-#[must_use]
-pub fn same_names(plans: &[Plan]) -> Vec<InputError> {
-    let mut errors = Vec::new();
-    for (index, plan) in plans.iter().enumerate() {
-        if let Some(first) = plans[..index].iter().find(|other| other.name == plan.name) {
-            let message = format!("scenario `{}` is there twice; first in {}", plan.name, first.file);
-            errors.push(InputError::new(
-                Source { file: plan.file.clone(), line: 0, column: 0 },
-                "metadata.name",
-                message,
-            ));
-        }
-    }
-    errors
 }
 
 struct Load<'a> {
@@ -270,65 +257,5 @@ impl Load<'_> {
         let declared: Vec<&str> = declaration.names().collect();
         let body = template::render(&place, body, first_line, &declared, &checked).map_err(one)?;
         Ok((place, body))
-    }
-
-    /// What must hold between the objects: names are unique, and every network that a pod names is there.
-    fn relations(&mut self, networks: &[Network], pods: &[Pod], entries: usize) {
-        for (index, network) in networks.iter().enumerate() {
-            if networks[..index].iter().any(|other| other.name == network.name && other.namespace == network.namespace)
-            {
-                let message = format!("network `{}` is there twice", network.name);
-                self.errors.push(InputError::new(network.source.clone(), "metadata.name", message));
-            }
-        }
-        for (index, pod) in pods.iter().enumerate() {
-            if pods[..index].iter().any(|other| other.name == pod.name) {
-                self.errors.push(InputError::new(
-                    pod.source.clone(),
-                    "metadata.name",
-                    format!("pod `{}` is there twice", pod.name),
-                ));
-            }
-        }
-        // Objects that could not be read are missing here; then their names can't be looked up.
-        if !self.errors.is_empty() && networks.len() + pods.len() < entries {
-            return;
-        }
-        for pod in pods {
-            for attachment in &pod.attachments {
-                let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
-                if networks
-                    .iter()
-                    .any(|network| network.name == attachment.network && network.namespace.as_ref() == namespace)
-                {
-                    continue;
-                }
-                let field = format!("metadata.annotations[{}]", super::annotation::NETWORKS);
-                let whole = namespace.map_or_else(
-                    || attachment.network.clone(),
-                    |namespace| format!("{namespace}/{}", attachment.network),
-                );
-                let error = InputError::new(
-                    pod.source.clone(),
-                    field,
-                    format!("pod `{}` names network `{whole}`, which this scenario does not have", pod.name),
-                );
-                let elsewhere = networks.iter().find(|network| network.name == attachment.network);
-                self.errors.push(match elsewhere {
-                    Some(network) => error.help(match &network.namespace {
-                        Some(namespace) => format!("there is one in namespace `{namespace}`"),
-                        None => "there is one without a namespace; say the same in both".to_owned(),
-                    }),
-                    None => {
-                        match did_you_mean(&attachment.network, networks.iter().map(|network| network.name.as_str())) {
-                            Some(near) => error.help(format!("did you mean `{near}`?")),
-                            None => {
-                                error.help("add it under `networks`; where it is there already, as `existing: NAME`")
-                            }
-                        }
-                    }
-                });
-            }
-        }
     }
 }
