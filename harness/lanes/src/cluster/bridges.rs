@@ -24,7 +24,9 @@ pub async fn check(names: &[String], nodes: &[Node]) -> Result<Found, Broken> {
         for name in names {
             // Flags are IFF_UP (bit 0) among others, in hexadecimal (sysfs, class/net).
             let flags = node.read(&format!("/sys/class/net/{name}/flags")).await?;
-            let up = flags.and_then(|f| u32::from_str_radix(f.trim().trim_start_matches("0x"), 16).ok()).is_some_and(|f| f & 1 == 1);
+            let up = flags
+                .and_then(|f| u32::from_str_radix(f.trim().trim_start_matches("0x"), 16).ok())
+                .is_some_and(|f| f & 1 == 1);
             if !up {
                 return Ok(Found::Wanting(format!("node {} has no bridge {name}, or it is down", node.name)));
             }

@@ -1,5 +1,6 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
+use super::bridges;
 use super::config::{Host, Rendered, kind_config};
 use super::images::{self, At};
 use super::kindtool::KindTool;
@@ -11,7 +12,6 @@ use super::plugins::Set;
 use super::profile::{ImageSource, Loaded};
 use super::record::{Home, Proof, Record};
 use super::step::{Found, Notes, Stages, Step};
-use super::{bridges, kindtool};
 use crate::context::Context;
 use futures::future::BoxFuture;
 use kube::Client;
@@ -106,7 +106,7 @@ impl<'a> BringUp<'a> {
     }
 
     fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, Broken> {
-        Ok(kindtool::KindTool { path, engine: self.engine()?.endpoint().host.clone() })
+        Ok(KindTool { path, engine: self.engine()?.endpoint().host.clone() })
     }
 
     async fn check_cluster(&self) -> Result<Found, Broken> {
@@ -118,7 +118,11 @@ impl<'a> BringUp<'a> {
             return Ok(Found::Wanting(format!("cluster {}: {half}", rendered.name)));
         };
         if containers.len() != self.loaded.profile.nodes.len() {
-            return Ok(Found::Wanting(format!("cluster {}: {} of its nodes are there", rendered.name, containers.len())));
+            return Ok(Found::Wanting(format!(
+                "cluster {}: {} of its nodes are there",
+                rendered.name,
+                containers.len()
+            )));
         }
         for container in &containers {
             if record.containers.get(&container.name) != Some(&container.id) {
@@ -148,29 +152,35 @@ impl<'a> BringUp<'a> {
         *self.alive.lock().await = None;
         let record = home.record();
         if !containers.is_empty() {
-            let ours = record.as_ref().is_some_and(|r| {
-                !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id))
-            });
+            let ours = record
+                .as_ref()
+                .is_some_and(|r| !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id)));
             if !ours {
                 let name = &rendered.name;
-                return Err(Broken::new(STAGE, format!("there is a kind cluster {name} already, and it was not made here"))
-                    .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
+                return Err(Broken::new(
+                    STAGE,
+                    format!("there is a kind cluster {name} already, and it was not made here"),
+                )
+                .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
             if whole && self.restart(engine, home, &containers, notes).await.is_ok() {
                 return Ok(());
             }
             notes.note("it is not whole: it is deleted and made again");
-            kind.delete(&rendered.name, home).await?;
+            node::remove(engine, &rendered.name).await?;
         }
         home.keep_config(&rendered.text)?;
         let profile = self.loaded.profile.metadata.name.clone();
         let record = Record { name: rendered.name.clone(), profile, ..Record::default() };
         home.keep(&record)?;
         let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
+        node::network(engine).await?;
         if let Err(broken) = kind.create(&rendered.name, home, notes).await {
-            // kind took away what it made; what it could not, this does.
-            let _ = kind.delete(&rendered.name, home).await;
+            // kind took away what it made; what it could not, this does. What neither can is in the journal.
+            if node::remove(engine, &rendered.name).await.is_ok() {
+                self.cx.run.done(effect)?;
+            }
             return Err(broken);
         }
         let containers = node::containers(engine, &rendered.name).await?;
@@ -220,18 +230,21 @@ impl<'a> BringUp<'a> {
         let plugins = self.plugins().await?.hash();
         let specs = &self.loaded.profile.images;
         if multus::daemon_set(&alive.client).await?.is_err() {
-            let image = images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
+            let image =
+                images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
             let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
             multus::install(&alive.client, &objects, notes).await?;
         }
-        let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes).await?;
+        let toolbox =
+            images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes).await?;
         let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins).await? {
             Ok(grounds) => Ok(Look::There(grounds)),
             Err(what) => Ok(Look::NotYet(what)),
         };
         // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
         let deadline = Deadline::after(Duration::from_secs(30));
-        let grounds = wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force).await?;
+        let grounds =
+            wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force).await?;
         multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, self.cx.run.id(), notes).await?;
         let (_, home) = self.rendered().await?;
         home.change(|record| record.proof = Some(Proof { of: grounds, at: now() }))
@@ -299,7 +312,8 @@ impl Stages for BringUp<'_> {
 pub(super) async fn client(home: &Home) -> Result<Client, Broken> {
     let path = home.kubeconfig();
     let kubeconfig = Kubeconfig::read_from(&path).at_stage(STAGE)?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.at_stage(STAGE)?;
+    let config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.at_stage(STAGE)?;
     Client::try_from(config).at_stage(STAGE)
 }
 

@@ -69,7 +69,9 @@ async fn look(client: &Client, documents: &[Value], node: &Node, name: &str) -> 
     }
     let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name: name.into(), uid: ready::uid_of(&pod) };
     match node.call(Op::Observe { target, with_ip: false }).await? {
-        Outcome::Observed(seen) if seen.kernel.links.iter().any(|l| l.name == INTERFACE && !l.addresses.is_empty()) => Ok(()),
+        Outcome::Observed(seen) if seen.kernel.links.iter().any(|l| l.name == INTERFACE && !l.addresses.is_empty()) => {
+            Ok(())
+        }
         Outcome::Observed(seen) => {
             let names: Vec<_> = seen.kernel.links.iter().map(|l| l.name.as_str()).collect();
             Err(broken(format!("reports {INTERFACE}, and its kernel has {}", names.join(", "))))
@@ -89,7 +91,9 @@ async fn remove(pods: &Api<Pod>, node: &Node, name: &str) -> Result<(), Broken> 
         _ => {}
     }
     let gone = await_condition(pods.clone(), name, conditions::is_deleted(&uid));
-    let gone = wait::by(STAGE, &format!("pod {name} to be gone"), Deadline::after(DEADLINE), gone, || "still there".into()).await?;
+    let gone =
+        wait::by(STAGE, &format!("pod {name} to be gone"), Deadline::after(DEADLINE), gone, || "still there".into())
+            .await?;
     gone.map_err(|e| broken(e.to_string()))?;
     let op = Op::AwaitGone { namespace: SYSTEM_NAMESPACE.into(), name: name.into(), uid, deadline_ms: 20_000 };
     match node.call(op).await? {
@@ -106,6 +110,7 @@ pub async fn account(client: &Client, namespace: &str, stage: &str) -> Result<()
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let there = await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
     let what = format!("the default service account of namespace {namespace}");
-    let there = wait::by(stage, &what, Deadline::after(Duration::from_secs(30)), there, || "it is not there".into()).await?;
+    let there =
+        wait::by(stage, &what, Deadline::after(Duration::from_secs(30)), there, || "it is not there".into()).await?;
     there.map(|_| ()).map_err(|e| Broken::new(stage, format!("{what}: {e}")))
 }

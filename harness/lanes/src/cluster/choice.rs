@@ -42,7 +42,8 @@ pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
 pub fn by_images(images: &[(String, Had)]) -> Choice {
     for (image, had) in images {
         if let Had::No(tried) = had {
-            let reason = format!("{image} is not at hand and not to be pulled ({tried}), so it is built from pinned sources");
+            let reason =
+                format!("{image} is not at hand and not to be pulled ({tried}), so it is built from pinned sources");
             return Choice { profile: HERMETIC.to_owned(), reason };
         }
     }

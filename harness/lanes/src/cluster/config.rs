@@ -88,7 +88,11 @@ pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered,
     let text = with_name(&name)?;
     let cluster = Cluster::parse(&file, &text).map_err(refused)?;
     if cluster.name != name || cluster.nodes.len() != loaded.profile.nodes.len() {
-        return Err(refused(format!("{file}: rendered, it names cluster {} with {} nodes", cluster.name, cluster.nodes.len())));
+        return Err(refused(format!(
+            "{file}: rendered, it names cluster {} with {} nodes",
+            cluster.name,
+            cluster.nodes.len()
+        )));
     }
     Ok(Rendered { name, text })
 }
@@ -135,7 +139,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused_with_their_place() {
-        let error = Cluster::parse("k.yaml", "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodez: []\n").unwrap_err();
+        let error =
+            Cluster::parse("k.yaml", "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodez: []\n").unwrap_err();
         assert!(error.starts_with("k.yaml: ") && error.contains("nodez") && error.contains('3'), "{error}");
         let text = std::fs::read_to_string(root().join("clusters/hermetic/profile.yaml")).unwrap();
         let error = super::super::profile::Profile::parse("p.yaml", &format!("{text}bridgez: []\n")).unwrap_err();

@@ -111,7 +111,7 @@ async fn lock(engine: &Engine, loaded: &Loaded, reference: &str) -> Result<(), B
         return Err(Broken::new(STAGE, format!("the engine knows no digest of {reference}")));
     };
     let path = loaded.folder.join(LOCK);
-    let read = || Some(serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?);
+    let read = || serde_json::from_slice(&std::fs::read(&path).ok()?).ok();
     let mut locked: Lock = read().unwrap_or_default();
     match locked.0.get(reference) {
         Some(kept) if digests.contains(&kept.as_str()) => Ok(()),

@@ -1,5 +1,6 @@
-//! The kind command: making and deleting clusters. Everything else goes by the engine and by kube.
+//! The kind command: making clusters. Everything else goes by the engine and by kube.
 
+use super::node::NETWORK;
 use super::record::Home;
 use super::step::Notes;
 use plumbline_bed::broken::Broken;
@@ -10,7 +11,6 @@ use std::time::Duration;
 const STAGE: &str = "cluster";
 /// `kind create` takes 15 s for one node on two cores, 50 s for three.
 const CREATE: Duration = Duration::from_secs(360);
-const DELETE: Duration = Duration::from_secs(90);
 
 /// The kind binary and the endpoint of the engine it shall use.
 #[derive(Debug, Clone)]
@@ -24,7 +24,8 @@ pub struct KindTool {
 impl KindTool {
     fn cmd(&self) -> Cmd {
         // KUBECONFIG is the user's; every call names our own file, and must not fall back on theirs.
-        Cmd::new(&self.path).without_env("KUBECONFIG").without_env("DOCKER_CONTEXT").env("DOCKER_HOST", &self.engine)
+        let cmd = Cmd::new(&self.path).without_env("KUBECONFIG").without_env("DOCKER_CONTEXT");
+        cmd.env("DOCKER_HOST", &self.engine).env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK)
     }
 
     /// Makes a cluster. On failure kind takes away what it made, since it is not told to retain it.
@@ -57,16 +58,6 @@ impl KindTool {
         };
         cmd.run_ok().await.map(drop).map_err(|e| remedy(e.broken(STAGE)))
     }
-
-    /// Deletes a cluster; one that is not there is fine.
-    ///
-    /// # Errors
-    /// `Broken` with the command line and the last of what kind said.
-    pub async fn delete(&self, name: &str, home: &Home) -> Result<(), Broken> {
-        let cmd = self.cmd().args(["delete", "cluster", "--name", name, "--kubeconfig"]);
-        let cmd = cmd.arg(home.kubeconfig().display().to_string()).deadline(DELETE);
-        cmd.run_ok().await.map(drop).map_err(|e| e.broken(STAGE))
-    }
 }
 
 /// kind's own progress lines, without their decoration; none for its farewell, nor when it says that one is done.
@@ -85,7 +76,10 @@ fn remedy(cause: &str) -> Option<&'static str> {
     let known = [
         ("port is already allocated", "another program has the port: stop it, or take the cluster down that has it"),
         ("no space left on device", "the engine's disk is full: docker system prune"),
-        ("Could not find a log line that matches", "the node did not boot: too few inotify instances or too little memory are the usual reasons; plumbline doctor shows both"),
+        (
+            "Could not find a log line that matches",
+            "the node did not boot: too few inotify instances or too little memory are the usual reasons; plumbline doctor shows both",
+        ),
         ("could not find an available", "the engine has no subnet left: docker network prune"),
     ];
     known.iter().find(|(words, _)| cause.contains(words)).map(|(_, what)| *what)

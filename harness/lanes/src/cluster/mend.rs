@@ -18,7 +18,8 @@ const AWAY: &str = "/opt/plumbline/away";
 /// # Errors
 /// `Broken` when the node refuses, or has no such configuration.
 pub async fn multus_out_of_force(node: &Node) -> Result<(), Broken> {
-    let script = format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
+    let script =
+        format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
 

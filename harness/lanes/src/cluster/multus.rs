@@ -123,7 +123,8 @@ fn kubeconfig(text: &str) -> Result<String, String> {
 /// # Errors
 /// `Broken` when a node can't be asked. The inner error names the node and says what is wrong.
 pub async fn grounds(client: &Client, nodes: &[Node], plugins: &str) -> Result<Result<String, String>, Broken> {
-    let (generation, configurations) = tokio::try_join!(daemon_set(client), try_join_all(nodes.iter().map(configuration)))?;
+    let (generation, configurations) =
+        tokio::try_join!(daemon_set(client), try_join_all(nodes.iter().map(configuration)))?;
     let mut parts = vec![plugins.to_owned()];
     match generation {
         Ok(generation) => parts.push(generation.to_string()),
@@ -142,7 +143,14 @@ pub async fn grounds(client: &Client, nodes: &[Node], plugins: &str) -> Result<R
 ///
 /// # Errors
 /// `Broken` naming the node on which the canary did not come up attached.
-pub async fn prove(loaded: &Loaded, client: &Client, nodes: &[Node], toolbox: &str, run: &str, notes: &Notes) -> Result<(), Broken> {
+pub async fn prove(
+    loaded: &Loaded,
+    client: &Client,
+    nodes: &[Node],
+    toolbox: &str,
+    run: &str,
+    notes: &Notes,
+) -> Result<(), Broken> {
     notes.note("canary on every node");
     try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, run))).await.map(|_| ())
 }

@@ -76,7 +76,8 @@ pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Note
     let wanted = wanted(loaded, client).await?;
     for want in &wanted {
         let node = node(nodes, &want.node)?;
-        node.put(vec![File { path: CONFLIST.to_owned(), mode: 0o644, bytes: want.conflist.clone().into_bytes() }]).await?;
+        node.put(vec![File { path: CONFLIST.to_owned(), mode: 0o644, bytes: want.conflist.clone().into_bytes() }])
+            .await?;
         for (to, via) in &want.routes {
             node.must(STAGE, &["ip", "route", "replace", to, "via", via]).await?;
         }

@@ -1,10 +1,10 @@
 //! A node of a cluster: its container, and the agent in it, reached by one long-lived exec session for the whole run.
 
-use super::naming::{NODE_FOLDER, OWNER};
+use super::naming::{NODE_FOLDER, OWNER, OWNER_LABEL};
 use crate::agent::{Client, Unanswered};
 use futures::future::try_join_all;
 use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::{self, Container, Engine, ExecSession};
+use plumbline_bed::engine::{self, Container, Engine, ExecSession, NetworkPlan};
 use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION, Target};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use tokio::sync::{Mutex, OnceCell};
 
 /// The label by which kind knows the containers of a cluster.
 pub const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+/// The engine's network on which our nodes are: our own, so that it can go when the last of them went.
+pub const NETWORK: &str = "plumbline";
 const STAGE: &str = "node";
 /// Beyond an operation's own deadline.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -65,6 +67,40 @@ pub struct Ran {
 /// `Broken` when the engine does not answer.
 pub async fn containers(engine: &Engine, cluster: &str) -> Result<Vec<Container>, Broken> {
     engine.containers(&[format!("{KIND_LABEL}={cluster}")]).await
+}
+
+/// Makes the nodes' network where there is none.
+///
+/// # Errors
+/// `Broken` when the engine refuses, or when there is one of that name that is not ours.
+pub async fn network(engine: &Engine) -> Result<(), Broken> {
+    match engine.network(NETWORK).await? {
+        Some(found) if found.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER) => Ok(()),
+        Some(_) => Err(Broken::new(STAGE, format!("the engine has a network {NETWORK} that is not ours"))
+            .with_remedy(format!("give it another name, or remove it: docker network rm {NETWORK}"))),
+        None => engine.make_network(&NetworkPlan { name: NETWORK.to_owned(), ..NetworkPlan::default() }).await,
+    }
+}
+
+/// Removes the nodes of a cluster, and their network with the last of them.
+///
+/// # Errors
+/// `Broken` when the engine refuses.
+pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
+    for container in containers(engine, cluster).await? {
+        engine.remove(&container.name).await?;
+    }
+    if engine.containers(&[KIND_LABEL.to_owned()]).await?.iter().any(|c| c.addresses.contains_key(NETWORK)) {
+        return Ok(());
+    }
+    match engine.network(NETWORK).await? {
+        Some(found) if found.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER) => {
+            // A stopped node of another cluster has no address and still holds it: then it stays.
+            let _ = engine.remove_network(NETWORK).await;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Leaves a mark on the nodes by which they are known as made here, also without the state folder.

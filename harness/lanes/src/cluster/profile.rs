@@ -185,7 +185,10 @@ impl Loaded {
         let profile = Profile::parse(&file.display().to_string(), &text).map_err(|e| Broken::new("profile", e))?;
         if profile.metadata.name != name {
             let said = &profile.metadata.name;
-            return Err(Broken::new("profile", format!("{}: metadata.name is {said}, the folder {name}", file.display())));
+            return Err(Broken::new(
+                "profile",
+                format!("{}: metadata.name is {said}, the folder {name}", file.display()),
+            ));
         }
         Ok(Self { profile, folder })
     }

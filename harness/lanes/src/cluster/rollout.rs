@@ -71,11 +71,9 @@ pub fn node_lacks(node: &Node) -> Option<String> {
     let ready = conditions.into_iter().flatten().find(|c| c.type_ == "Ready");
     match ready {
         Some(condition) if condition.status == "True" => None,
-        Some(condition) => Some(format!(
-            "Ready is {}: {}",
-            condition.status,
-            condition.message.as_deref().unwrap_or_default()
-        )),
+        Some(condition) => {
+            Some(format!("Ready is {}: {}", condition.status, condition.message.as_deref().unwrap_or_default()))
+        }
         None => Some("no condition Ready yet".to_owned()),
     }
 }

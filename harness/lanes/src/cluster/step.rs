@@ -32,15 +32,8 @@ pub enum Step {
 
 impl Step {
     /// The order. Plugins come before Multus, since its canary needs them.
-    pub const ORDER: [Self; 7] = [
-        Self::Engine,
-        Self::Images,
-        Self::Cluster,
-        Self::DefaultNetwork,
-        Self::Plugins,
-        Self::Bridges,
-        Self::Multus,
-    ];
+    pub const ORDER: [Self; 7] =
+        [Self::Engine, Self::Images, Self::Cluster, Self::DefaultNetwork, Self::Plugins, Self::Bridges, Self::Multus];
 
     /// The step's name in events and in `Broken`'s stage.
     #[must_use]
@@ -271,7 +264,10 @@ mod tests {
         let fake = Fake { hopeless: Some(Step::Multus), ..Fake::default() };
         let (outcome, _) = drive(&fake).await;
         let broken = outcome.unwrap_err();
-        assert_eq!((broken.stage.as_str(), broken.cause.as_str()), ("install-multus", "made, and still: no install-multus"));
+        assert_eq!(
+            (broken.stage.as_str(), broken.cause.as_str()),
+            ("install-multus", "made, and still: no install-multus")
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Undoing what dead runs left in a cluster: namespaces and objects by our own kubeconfigs, and half-made clusters.
 
-use super::kindtool::KindTool;
 use super::naming::profile_of;
+use super::node;
 use super::objects::{api_of, is_absent, words};
 use super::record::Home;
 use futures::future::BoxFuture;
@@ -10,19 +10,15 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
-use plumbline_bed::images::Images;
 use plumbline_bed::journal::{Effect, Undo};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 
 const STAGE: &str = "clean up";
 
 /// Undoes effects of Kubernetes and of kind.
-pub struct KubeUndo {
-    /// For the kind command.
-    pub images: Arc<Images>,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KubeUndo;
 
 impl Undo for KubeUndo {
     fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
@@ -32,33 +28,30 @@ impl Undo for KubeUndo {
                 Some(Box::pin(delete(kubeconfig, object)))
             }
             Effect::KubeObject { kubeconfig, api_version, object_kind, namespace, name } => {
-                let mut object = json!({ "apiVersion": api_version, "kind": object_kind, "metadata": { "name": name } });
+                let mut object =
+                    json!({ "apiVersion": api_version, "kind": object_kind, "metadata": { "name": name } });
                 if !namespace.is_empty() {
                     object["metadata"]["namespace"] = json!(namespace);
                 }
                 Some(Box::pin(delete(kubeconfig, object)))
             }
-            Effect::Cluster { name } => Some(Box::pin(self.cluster(name))),
+            Effect::Cluster { name } => Some(Box::pin(half_made(name))),
             _ => None,
         }
     }
 }
 
-impl KubeUndo {
-    /// Deletes a cluster that was not made to its end. One whose record is complete was handed over, and stays.
-    async fn cluster(&self, name: &str) -> Result<(), Broken> {
-        if profile_of(name).is_none() {
-            return Err(Broken::new(STAGE, format!("{name} is no name of a cluster of ours")));
-        }
-        let home = Home::of(name)?;
-        if home.record().is_some_and(|record| record.complete) {
-            return Ok(());
-        }
-        let path = self.images.tool("kind").await?;
-        let engine = Engine::connect().await?.endpoint().host.clone();
-        KindTool { path, engine }.delete(name, &home).await?;
-        home.forget()
+/// Deletes a cluster that was not made to its end. One whose record is complete was handed over, and stays.
+async fn half_made(name: &str) -> Result<(), Broken> {
+    if profile_of(name).is_none() {
+        return Err(Broken::new(STAGE, format!("{name} is no name of a cluster of ours")));
     }
+    let home = Home::of(name)?;
+    if home.record().is_some_and(|record| record.complete) {
+        return Ok(());
+    }
+    node::remove(&Engine::connect().await?, name).await?;
+    home.forget()
 }
 
 /// Deletes an object; one that is gone, or whose cluster is gone, is undone.
@@ -72,8 +65,9 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), Broken> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let api = api_of(&client, &object).map_err(|e| Broken::new(STAGE, e))?;
     match api.delete(name, &DeleteParams::background()).await {
-        Err(e) if !is_absent(&e) => Err(Broken::new(STAGE, words(&e))
-            .with_remedy("if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again")),
+        Err(e) if !is_absent(&e) => Err(Broken::new(STAGE, words(&e)).with_remedy(
+            "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
+        )),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,6 @@
 use super::bringup::{BringUp, lease_name, scope};
 use super::choice::{self, Choice, Had};
 use super::images::Pull;
-use super::kindtool::KindTool;
 use super::naming::profile_of;
 use super::node;
 use super::profile::{ImageSource, Loaded};
@@ -156,10 +155,10 @@ pub async fn down(cx: &Context) -> Result<Vec<String>, Broken> {
     let wanted = |profile: &str| cx.options.profile.as_deref().is_none_or(|asked| asked == profile);
     let mut gone = Vec::new();
     for record in record::all()?.into_iter().filter(|r| wanted(&r.profile) && profile_of(&r.name).is_some()) {
-        let lease = Lease::take(&lease_name(&record.name), Kind::Exclusive, Deadline::after(Duration::from_secs(60))).await?;
+        let lease =
+            Lease::take(&lease_name(&record.name), Kind::Exclusive, Deadline::after(Duration::from_secs(60))).await?;
         let home = Home::of(&record.name)?;
-        let path = cx.images.tool("kind").await?;
-        KindTool { path, engine: engine.endpoint().host.clone() }.delete(&record.name, &home).await?;
+        node::remove(&engine, &record.name).await?;
         home.forget()?;
         drop(lease);
         gone.push(record.name);

@@ -44,10 +44,19 @@ pub struct Cluster {
     pub parts: Vec<String>,
     /// Held as long as it is used: nobody breaks it meanwhile.
     pub(super) lease: Option<Lease>,
-    /// Namespaces on their way out: name, UID, journal entry.
-    pub(super) leaving: Mutex<Vec<(String, String, EffectId, Arc<Run>)>>,
+    /// Namespaces on their way out.
+    pub(super) leaving: Mutex<Vec<Leaving>>,
     /// Whether an image can be had.
     pub(super) pull: super::images::Pull,
+}
+
+/// A namespace that was told to go.
+pub(super) struct Leaving {
+    name: String,
+    uid: String,
+    /// Its entry in the journal of `run`.
+    id: EffectId,
+    run: Arc<Run>,
 }
 
 impl Cluster {
@@ -80,7 +89,12 @@ impl Cluster {
             Err(e) if is_absent(&e) => return run.done(id).map_err(|b| b.to_string()),
             Err(e) => return Err(format!("namespace {name}: {}", words(&e))),
         };
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), uid, id, run));
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(Leaving {
+            name: name.to_owned(),
+            uid,
+            id,
+            run,
+        });
         Ok(())
     }
 
@@ -89,7 +103,7 @@ impl Cluster {
         let leaving = std::mem::take(&mut *self.leaving.lock().unwrap_or_else(PoisonError::into_inner));
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let deadline = Deadline::after(NAMESPACE_GONE);
-        let gone = leaving.into_iter().map(|(name, uid, id, run)| {
+        let gone = leaving.into_iter().map(|Leaving { name, uid, id, run }| {
             let namespaces = namespaces.clone();
             async move {
                 let gone = await_condition(namespaces, &name, conditions::is_deleted(&uid));

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
-use plumbline_core::observe::Transcript;
+use plumbline_core::observe::{Transcript, printable};
 use plumbline_core::protocol::IpOutputs;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -99,8 +99,11 @@ fn split(pod: &str, stdout: &str, marker: &str) -> Result<Spoken, String> {
     if parts[0].1 == 127 {
         return Ok(Spoken::Mute("the container has no ip command".to_owned()));
     }
-    let transcript =
-        |command: &str, part: &(String, i32)| Transcript { pod: pod.to_owned(), command: command.to_owned(), text: part.0.clone() };
+    let transcript = |command: &str, part: &(String, i32)| Transcript {
+        pod: pod.to_owned(),
+        command: command.to_owned(),
+        text: printable(&part.0),
+    };
     let transcripts = vec![transcript("ip a", &parts[0]), transcript("ip route", &parts[1])];
     let mut json = parts.into_iter().skip(2).map(|(text, code)| (code == 0).then_some(text));
     let mut next = || json.next().flatten();
@@ -132,7 +135,9 @@ mod tests {
 
     #[test]
     fn an_ip_without_json_leaves_the_text() {
-        let Spoken::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else { panic!("outputs") };
+        let Spoken::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
+            panic!("outputs")
+        };
         assert_eq!(outputs.addr_json, None);
         assert_eq!(outputs.transcripts.len(), 2);
     }

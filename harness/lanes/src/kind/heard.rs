@@ -1,7 +1,7 @@
 //! What others said about a pod: its events, and the runtime's log.
 
 use k8s_openapi::api::core::v1::Event;
-use plumbline_core::observe::Heard;
+use plumbline_core::observe::{Heard, printable};
 use std::collections::BTreeMap;
 
 /// The event by which kubelet tells that a sandbox, and so its networks, could not be made.
@@ -23,7 +23,7 @@ impl Sandbox {
         let heard = Heard {
             origin: "event".to_owned(),
             reason: event.reason.clone().unwrap_or_default(),
-            text: clean(event.message.as_deref().unwrap_or_default()),
+            text: printable(event.message.as_deref().unwrap_or_default()),
         };
         self.order.retain(|known| *known != name);
         self.order.push(name.clone());
@@ -51,13 +51,6 @@ impl Sandbox {
     }
 }
 
-/// Control characters escaped, so that a plugin's words can't paint the terminal.
-#[must_use]
-pub fn clean(text: &str) -> String {
-    let keep = |c: char| c == '\n' || c == '\t' || !c.is_control();
-    text.chars().map(|c| if keep(c) { c.to_string() } else { c.escape_default().to_string() }).collect()
-}
-
 /// The lines of a container runtime's log that concern one pod: those that name it, and those without the runtime's
 /// own form, which are what its plugins wrote on their standard error while this pod's sandbox was made.
 ///
@@ -79,9 +72,9 @@ pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
             alone = false;
         }
         if of_runtime && names_it(line) && ["level=error", "level=warning"].iter().any(|l| line.contains(l)) {
-            heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: clean(line) });
-        } else if within && !ended && !of_runtime && !line.trim().is_empty() {
-            heard.push(Heard { origin: "plugin stderr".to_owned(), reason: String::new(), text: clean(line) });
+            heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: printable(line) });
+        } else if within && !ended && !of_runtime && !is_routine(line) {
+            heard.push(Heard { origin: "plugin stderr".to_owned(), reason: String::new(), text: printable(line) });
         }
         if of_runtime && within && names_it(line) && !begins {
             ended = true;
@@ -93,6 +86,13 @@ pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
         }
     }
     heard
+}
+
+/// Blank lines, and the lines that Multus' own logger (klog, `I` for information) writes of every attachment.
+fn is_routine(line: &str) -> bool {
+    let head: Vec<char> = line.trim().chars().take(6).collect();
+    head.is_empty()
+        || (head.len() == 6 && head[0] == 'I' && head[1..5].iter().all(char::is_ascii_digit) && head[5] == ' ')
 }
 
 #[cfg(test)]
@@ -123,6 +123,6 @@ mod tests {
         sandbox.hear(&event("a", 2));
         sandbox.hear(&event("b", 1));
         assert_eq!(sandbox.attempts(), 3);
-        assert_eq!(sandbox.into_heard()[0].text, "no\\u{1b}[1m");
+        assert_eq!(sandbox.into_heard()[0].text, printable("no\u{1b}[1m"));
     }
 }

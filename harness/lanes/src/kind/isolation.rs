@@ -25,7 +25,10 @@ impl Namespaces {
             first.get_or_insert_with(|| own.clone());
             map.insert(name.to_owned(), own);
         }
-        map.insert(String::new(), first.unwrap_or_else(|| format!("{}-{suffix}", shortened(fallback, 62 - suffix.len()))));
+        map.insert(
+            String::new(),
+            first.unwrap_or_else(|| format!("{}-{suffix}", shortened(fallback, 62 - suffix.len()))),
+        );
         Self(map)
     }
 

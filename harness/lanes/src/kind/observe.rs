@@ -71,7 +71,9 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         exec::ip_in_pod(&pods, name, &container, subject.marker),
         on_node(node, subject, false),
     );
-    let now = now.map_err(|e| if is_absent(&e) { gone(name, "the API server no longer has it") } else { Broken::new(STAGE, words(&e)) })?;
+    let now = now.map_err(|e| {
+        if is_absent(&e) { gone(name, "the API server no longer has it") } else { Broken::new(STAGE, words(&e)) }
+    })?;
     if uid_of(&now) != uid_of(subject.came) {
         return Err(gone(name, "another pod has its name now"));
     }
@@ -86,7 +88,8 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         Spoken::Gone(words) => return Err(gone(name, &words)),
         Spoken::Outputs(outputs) => {
             let told = kernel_state(&outputs);
-            let (of_pod, coverage) = told.map_err(|e| Broken::new(STAGE, format!("pod {name}: what its ip printed: {e}")))?;
+            let (of_pod, coverage) =
+                told.map_err(|e| Broken::new(STAGE, format!("pod {name}: what its ip printed: {e}")))?;
             disagreement = agree_within(&of_pod, &on_node.observed.kernel, coverage);
             witnesses.insert(0, Witness::PodIp);
             outputs.transcripts

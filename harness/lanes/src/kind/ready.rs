@@ -1,6 +1,6 @@
 //! Waiting for a pod, by watch: Ready, or not to come up, with what its events said.
 
-use super::heard::{self, Sandbox};
+use super::heard::Sandbox;
 use crate::cluster::naming::FIELD_MANAGER;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
@@ -8,7 +8,7 @@ use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use plumbline_bed::broken::Broken;
-use plumbline_core::observe::Heard;
+use plumbline_core::observe::{Heard, printable};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -143,11 +143,12 @@ fn stuck(pod: &Pod) -> Option<String> {
         return Some(format!("not to be scheduled: {}", scheduled.message.clone().unwrap_or_default()));
     }
     let refused = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CrashLoopBackOff"];
-    let refused = |reason: &str| refused.contains(&reason) || (reason.starts_with("Create") && reason.ends_with("Error"));
+    let refused =
+        |reason: &str| refused.contains(&reason) || (reason.starts_with("Create") && reason.ends_with("Error"));
     statuses(pod).find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref().filter(|r| refused(r))?;
-        let words = heard::clean(waiting.message.as_deref().unwrap_or_default());
+        let words = printable(waiting.message.as_deref().unwrap_or_default());
         Some(format!("container {}: {reason}: {words}", status.name))
     })
 }

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::lane::{Scene, Staging};
 use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{EffectId, Run};
@@ -66,17 +67,22 @@ impl KindScene {
     }
 
     /// Takes everything down: pods, until their sandboxes are gone; namespaces in the background, awaited by the lane.
+    ///
+    /// The namespaces are told to go right after the pods: Kubernetes lets 5 s pass before it begins with one, in which
+    /// the pods go by their own, shorter grace.
     pub(super) async fn take_down(&mut self) -> Vec<String> {
-        let mut left: Vec<String> = join_all(self.created.iter().map(|(namespace, name)| self.pod_gone(namespace, name)))
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-            .collect();
-        for (name, id) in std::mem::take(&mut self.made) {
-            if let Err(what) = self.cluster.drop_namespace(&name, id, self.run.clone()).await {
-                left.push(what);
+        let deleted = join_all(self.created.iter().map(|(namespace, name)| self.delete(namespace, name))).await;
+        let (mut left, mut going) = (Vec::new(), Vec::new());
+        for outcome in deleted {
+            match outcome {
+                Ok(pod) => going.extend(pod),
+                Err(what) => left.push(what),
             }
         }
+        for (name, id) in std::mem::take(&mut self.made) {
+            left.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
+        }
+        left.extend(join_all(going.iter().map(|pod| self.gone(pod))).await.into_iter().filter_map(Result::err));
         if !self.leases.is_empty() {
             // A written namespace is somebody's next: it is given back when it is empty.
             left.extend(self.cluster.namespaces_gone().await);
@@ -84,29 +90,30 @@ impl KindScene {
         left
     }
 
-    /// Deletes a pod and waits until its sandbox is gone on its node, so that CNI DEL has run.
-    async fn pod_gone(&self, namespace: &str, name: &str) -> Result<(), String> {
+    /// Tells a pod to go; gives it, where it was there and on a node.
+    async fn delete(&self, namespace: &str, name: &str) -> Result<Option<Box<Pod>>, String> {
         let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), namespace);
-        let fail = |e: String| format!("pod {namespace}/{name}: {e}");
-        let params = DeleteParams::default().grace_period(GRACE);
-        let pod = match pods.delete(name, &params).await {
-            Ok(deleted) => deleted.left(),
-            Err(e) if is_absent(&e) => return Ok(()),
-            Err(e) => return Err(fail(words(&e))),
-        };
-        let Some(pod) = pod else { return Ok(()) };
-        let node = node_of(&pod);
-        if node.is_empty() {
-            return Ok(());
+        match pods.delete(name, &DeleteParams::default().grace_period(GRACE)).await {
+            Ok(deleted) => Ok(deleted.left().filter(|pod| !node_of(pod).is_empty()).map(Box::new)),
+            Err(e) if is_absent(&e) => Ok(None),
+            Err(e) => Err(format!("pod {namespace}/{name}: {}", words(&e))),
         }
-        let node = self.cluster.node(&node).map_err(|b| fail(b.cause))?;
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        let op = Op::AwaitGone { namespace, name, uid: uid_of(&pod), deadline_ms: GONE_MS };
+    }
+
+    /// Waits until a pod's sandbox is gone on its node, so that CNI DEL has run.
+    async fn gone(&self, pod: &Pod) -> Result<(), String> {
+        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+        let fail = |e: String| format!("pod {namespace}/{name}: {e}");
+        let node = self.cluster.node(&node_of(pod)).map_err(|b| fail(b.cause))?;
+        let op =
+            Op::AwaitGone { namespace: namespace.clone(), name: name.clone(), uid: uid_of(pod), deadline_ms: GONE_MS };
         match node.call_aside(op).await {
             Ok(Outcome::Gone { gone: true, .. }) => Ok(()),
-            Ok(Outcome::Gone { last_seen, .. }) => {
-                Err(fail(format!("its sandbox is still there after {} s: {}", GONE_MS / 1000, last_seen.unwrap_or_default())))
-            }
+            Ok(Outcome::Gone { last_seen, .. }) => Err(fail(format!(
+                "its sandbox is still there after {} s: {}",
+                GONE_MS / 1000,
+                last_seen.unwrap_or_default()
+            ))),
             Ok(other) => Err(fail(format!("the agent answered {other:?}"))),
             Err(broken) => Err(fail(broken.cause)),
         }
@@ -161,7 +168,8 @@ impl Scene for KindScene {
 
     fn doors(&self) -> Vec<String> {
         let kubeconfig = self.cluster.kubeconfig.display();
-        let of = |s: &Staged| format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {} -- sh", s.namespace, s.pod.name);
+        let of =
+            |s: &Staged| format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {} -- sh", s.namespace, s.pod.name);
         self.pods.iter().map(of).collect()
     }
 

@@ -73,13 +73,19 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
         }
         namespace(scene, cx, name).await?;
     }
-    let networks: Vec<Value> = plan.networks.iter().filter_map(|n| Some((n, n.manifest.clone()?))).map(|(n, mut object)| {
-        scene.namespaces.place(&mut object, n.namespace.as_deref());
-        mark(&mut object, cx);
-        object
-    }).collect();
+    let networks: Vec<Value> = plan
+        .networks
+        .iter()
+        .filter_map(|n| Some((n, n.manifest.clone()?)))
+        .map(|(n, mut object)| {
+            scene.namespaces.place(&mut object, n.namespace.as_deref());
+            mark(&mut object, cx);
+            object
+        })
+        .collect();
     let broken = |e: String| Broken::new(STAGE, e);
-    let applied = async { try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(broken) };
+    let applied =
+        async { try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(broken) };
     let accounts = try_join_all(in_force.iter().map(|name| account(&cluster.client, name, STAGE)));
     let (images, _, _) = tokio::try_join!(cluster.images(cx, plan), applied, accounts)?;
 
