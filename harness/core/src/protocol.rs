@@ -237,7 +237,7 @@ pub struct PluginVersion {
     /// Why it can't be started on this node (wrong architecture, loader or library missing, not executable, not
     /// found); none when it started, whatever it then answered.
     pub refused: Option<String>,
-    /// The first line it printed on standard error, where it names itself.
+    /// Who it says it is, when called without a command; none where it did not answer VERSION as the spec has it.
     pub about: Option<String>,
 }
 

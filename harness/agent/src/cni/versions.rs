@@ -16,6 +16,9 @@ use crate::trouble::Trouble;
 /// More than any plugin needs to print its versions.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+const COMMAND: (&str, &str) = ("CNI_COMMAND", "VERSION");
+const SEARCH: (&str, &str) = ("CNI_PATH", FOLDER);
+
 /// The shell and the dynamic loader end with this when something that the program needs is missing.
 const MISSING_PART: i32 = 127;
 
@@ -28,16 +31,32 @@ pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Tr
     let mut names = if names.is_empty() { plugins.names.iter().cloned().collect() } else { names.to_vec() };
     names.sort();
     names.dedup();
-    let jobs: Vec<Job> = names.iter().map(|name| job(&plugins, name)).collect();
+    let jobs: Vec<Job> = names.iter().map(|name| job(&plugins, name, &[COMMAND, SEARCH])).collect();
     let ends = place.runner.run(&jobs, &mut place.input)?;
-    Ok(names.into_iter().zip(ends).map(|(name, end)| version(&plugins, name, &end)).collect())
+    let mut versions: Vec<PluginVersion> =
+        names.into_iter().zip(ends).map(|(name, end)| version(&plugins, name, &end)).collect();
+    about(&mut versions, &plugins, place)?;
+    Ok(versions)
 }
 
-fn job(plugins: &Plugins, name: &str) -> Job {
+/// Without a command a plugin made with the CNI project's library says who it is, on standard error (`pkg/skel`). What
+/// does not even answer VERSION as it should is not asked: nobody knows what it would do.
+fn about(versions: &mut [PluginVersion], plugins: &Plugins, place: &mut Place) -> Result<(), Trouble> {
+    let mut asked: Vec<&mut PluginVersion> = versions.iter_mut().filter(|one| !one.supported.is_empty()).collect();
+    let jobs: Vec<Job> = asked.iter().map(|one| job(plugins, &one.plugin, &[])).collect();
+    let ends = place.runner.run(&jobs, &mut place.input)?;
+    for (one, end) in asked.iter_mut().zip(ends) {
+        let text = String::from_utf8_lossy(&end.stderr);
+        one.about = text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    }
+    Ok(())
+}
+
+fn job(plugins: &Plugins, name: &str, env: &[(&str, &str)]) -> Job {
     let path = plugins.path(name).unwrap_or_else(|| format!("{FOLDER}/{name}"));
-    let env = [("CNI_COMMAND", "VERSION"), ("CNI_PATH", FOLDER)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let env: Vec<(String, String)> = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Job {
-        program: Program { argv: vec![path], env: env.to_vec(), fed: true },
+        program: Program { argv: vec![path], env, fed: true },
         stdin: br#"{"cniVersion":"1.0.0"}"#.to_vec(),
         deadline: DEADLINE,
         stdout_cap: STDOUT_CAP_BYTES,
@@ -60,6 +79,6 @@ fn version(plugins: &Plugins, plugin: String, end: &Ended) -> PluginVersion {
         plugin,
         supported: supported.filter_map(Value::as_str).map(str::to_owned).collect(),
         refused,
-        about: stderr.lines().next().map(str::to_owned),
+        about: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::talk::{Agent, Plugins, chain, until};
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
+use plumbline_core::protocol::{Op, Outcome};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::time::{Duration, Instant};
@@ -115,6 +116,32 @@ fn a_binary_that_is_still_being_written_is_tried_again() {
     held.join().unwrap();
     assert_eq!(outcome.error, None);
     assert!(start.elapsed() >= Duration::from_secs(1), "it was refused at first: {:?}", start.elapsed());
+}
+
+#[test]
+fn plugins_that_can_not_start_are_named_and_the_others_say_who_they_are() {
+    let plugins = Plugins::new()
+        .with(
+            "good",
+            r#"[ "$CNI_COMMAND" = VERSION ] && echo '{"supportedVersions": ["1.0.0"]}' || echo "a good one" >&2"#,
+        )
+        .with("odd", r#"echo "called with $CNI_COMMAND" >&2; exit 1"#)
+        .with("libless", "exit 127")
+        .with("loaderless", "");
+    std::fs::write(plugins.file("loaderless"), "#!/no/such/interpreter\n").unwrap();
+    let mut agent = Agent::node(&plugins);
+    let plugins = vec!["good".into(), "odd".into(), "libless".into(), "loaderless".into(), "absent".into()];
+    let Outcome::Versions(versions) = agent.ask(Op::CniVersions { plugins }) else { panic!("no versions") };
+    let of = |name: &str| versions.iter().find(|one| one.plugin == name).unwrap();
+    assert_eq!(
+        (of("good").supported.as_slice(), of("good").about.as_deref()),
+        (["1.0.0".to_owned()].as_slice(), Some("a good one"))
+    );
+    assert_eq!((&of("good").refused, &of("odd").refused, &of("odd").about), (&None, &None, &None));
+    let refused = |name: &str| of(name).refused.as_deref().unwrap_or_default();
+    assert!(refused("libless").contains("127"));
+    assert!(refused("loaderless").contains("interpreter or dynamic loader"));
+    assert!(refused("absent").contains("not found in /opt/cni/bin"));
 }
 
 #[test]

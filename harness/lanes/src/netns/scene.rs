@@ -81,7 +81,7 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
     };
     let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| used(plugin));
-    let ours = ours.map(|(plugin, about)| format!("{plugin}: {about}"));
+    let ours = ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
     Staging {
         adaptations: Vec::new(),
         isolation: Some("a private node of its own".to_owned()),

@@ -2,9 +2,11 @@
 
 use crate::agent::LocalAgent;
 use plumbline_bed::broken::Broken;
-use plumbline_core::observe::{KernelState, Transcript, Witness, agree_within, ip};
+use plumbline_bed::wait::{self, Deadline};
+use plumbline_core::observe::{KernelState, Link, Transcript, Witness, agree_within, ip};
 use plumbline_core::protocol::{IpOutputs, Observed, Target};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What was seen of a pod.
 pub struct Seen {
@@ -20,11 +22,38 @@ pub struct Seen {
     pub sysctls: BTreeMap<String, String>,
 }
 
+/// How long a carrier that has just come is waited for: the kernel tells carriers at most once a second
+/// (`net/core/link_watch.c`), so a veth whose two ends are up may read NO-CARRIER for that long.
+const CARRIER: Duration = Duration::from_millis(1200);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Reads a pod, once its carriers have settled.
+///
+/// # Errors
+/// As [`read`].
+pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
+    let deadline = Deadline::after(CARRIER);
+    loop {
+        let seen = read(pod, agent).await?;
+        if deadline.over() || !seen.kernel.links.iter().any(unsettled) {
+            return Ok(seen);
+        }
+        wait::pause(PAUSE).await;
+    }
+}
+
+/// Whether a link is up and has no carrier yet. One that never gets it is told as it is, after the deadline.
+fn unsettled(link: &Link) -> bool {
+    let has = |flag: &str| link.flags.iter().any(|f| f == flag);
+    has("UP") && has("NO-CARRIER")
+}
+
 /// Reads a pod. Where the witnesses disagree both are read once more.
 ///
 /// # Errors
 /// [`Broken`] when the pod is gone, or when the witnesses disagree twice, with each disagreement.
-pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
+async fn read(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
     match attempt(pod, agent).await? {
         Ok(seen) => Ok(seen),
         // The first reading may have fallen into the middle of a change.
