@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::wait::{Deadline, late, pause};
-pub use key::{Key, KeyMaker, file_sha256};
 pub(crate) use key::hex;
+pub use key::{Key, KeyMaker, file_sha256};
 
 /// How long another builder of the same entry is waited for: longer than the longest build.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
@@ -101,7 +101,10 @@ impl Cache {
         for part in ["entries", "locks", "tmp"] {
             let path = root.join(part);
             fs::create_dir_all(&path).with_context(|| {
-                format!("failed to make the cache folder {}; set PLUMBLINE_CACHE to a folder that can be written", path.display())
+                format!(
+                    "failed to make the cache folder {}; set PLUMBLINE_CACHE to a folder that can be written",
+                    path.display()
+                )
             })?;
         }
         let cache = Self { root };

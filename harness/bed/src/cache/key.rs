@@ -86,7 +86,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub fn file_sha256(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
     let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hash)).with_context(|| format!("failed to read {}", path.display()))?;
+    std::io::copy(&mut file, &mut HashWriter(&mut hash))
+        .with_context(|| format!("failed to read {}", path.display()))?;
     Ok(hex(&hash.finalize()))
 }
 

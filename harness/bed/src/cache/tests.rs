@@ -78,8 +78,5 @@ fn a_key_follows_names_content_and_mode() {
     fs::rename(root.join("a"), root.join("b")).unwrap();
     assert_ne!(second, of());
     assert_ne!(KeyMaker::new("t", 1).finish(), KeyMaker::new("t", 2).finish());
-    assert_ne!(
-        KeyMaker::new("t", 1).part("ab", b"c").finish(),
-        KeyMaker::new("t", 1).part("a", b"bc").finish()
-    );
+    assert_ne!(KeyMaker::new("t", 1).part("ab", b"c").finish(), KeyMaker::new("t", 1).part("a", b"bc").finish());
 }

@@ -75,7 +75,8 @@ impl Image<'_> {
         set("Env", json!(self.config.env), self.config.env.is_empty());
         set("User", json!(self.config.user), self.config.user.is_none());
         set("StopSignal", json!(self.config.stop_signal), self.config.stop_signal.is_none());
-        let labels: serde_json::Map<_, _> = self.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let labels: serde_json::Map<_, _> =
+            self.labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
         set("Labels", json!(labels), labels.is_empty());
         let diff_ids: Vec<_> = self.layers.iter().map(|layer| format!("sha256:{}", layer.digest)).collect();
         json!({
@@ -92,7 +93,10 @@ impl Image<'_> {
 /// Writes an archive of images; a layer that several of them have is in it once.
 pub(super) async fn write(archive: &Path, images: &[Image<'_>], arch: Arch) -> Result<()> {
     let beside = archive.parent().context("the archive has no folder")?;
-    let folder = tempfile::Builder::new().prefix("archive-").tempdir_in(beside).context("failed to make a folder for an archive")?;
+    let folder = tempfile::Builder::new()
+        .prefix("archive-")
+        .tempdir_in(beside)
+        .context("failed to make a folder for an archive")?;
     let mut manifest = Vec::new();
     for image in images {
         let config = serde_json::to_vec(&image.config(arch))?;
@@ -110,7 +114,15 @@ pub(super) async fn write(archive: &Path, images: &[Image<'_>], arch: Arch) -> R
         manifest.push(json!({ "Config": name, "RepoTags": [image.reference], "Layers": layers }));
     }
     fs::write(folder.path().join("manifest.json"), serde_json::to_vec(&manifest)?)?;
-    let tar = Cmd::new("tar").args(["--create", "--dereference", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u+rw,go+r"]);
+    let tar = Cmd::new("tar").args([
+        "--create",
+        "--dereference",
+        "--sort=name",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--mode=u+rw,go+r",
+    ]);
     let tar = tar.arg(format!("--mtime={EPOCH}")).arg(format!("--file={}", archive.display()));
     let tar = tar.arg(format!("--directory={}", folder.path().display())).args(super::tree::names(folder.path())?);
     tar.deadline(WRITE).run_ok().await.with_context(|| format!("failed to write {}", archive.display()))?;
@@ -135,7 +147,8 @@ mod tests {
         let layer = Layer::of_folder(&tree, &dir.path().join("layer.tar"), false).await.unwrap();
         let again = Layer::of_folder(&tree, &dir.path().join("again.tar"), false).await.unwrap();
         assert_eq!(layer.digest, again.digest, "equal content gives an equal layer");
-        let config = Config { entrypoint: vec!["/bin/a".into()], stop_signal: Some("SIGRTMIN+3".into()), ..Config::default() };
+        let config =
+            Config { entrypoint: vec!["/bin/a".into()], stop_signal: Some("SIGRTMIN+3".into()), ..Config::default() };
         let image = |reference: &str| Image {
             reference: reference.into(),
             layers: vec![layer.clone()],
@@ -148,7 +161,8 @@ mod tests {
         let out = dir.path().join("out");
         fs::create_dir(&out).unwrap();
         Cmd::new("tar").args(["-xf", archive.to_str().unwrap(), "-C", out.to_str().unwrap()]).run_ok().await.unwrap();
-        let manifest: serde_json::Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
         assert_eq!(manifest[0]["RepoTags"], json!(["example.org/a:1"]));
         assert_eq!(manifest[1]["RepoTags"], json!(["example.org/b:1"]));
         assert_eq!(manifest[0]["Layers"], json!([format!("{}.tar", layer.digest)]));

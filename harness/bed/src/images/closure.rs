@@ -45,7 +45,8 @@ fn locked(text: &str) -> BTreeMap<String, Vec<(String, Vec<String>)>> {
             let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
             line.unwrap_or_default().trim_matches('"').to_owned()
         };
-        let needs = block.lines().filter_map(|line| line.strip_prefix(" \"")?.strip_suffix("\",")).map(str::to_owned).collect();
+        let needs =
+            block.lines().filter_map(|line| line.strip_prefix(" \"")?.strip_suffix("\",")).map(str::to_owned).collect();
         let name = field("name");
         let line = format!("{name} {} {} {}\n", field("version"), field("source"), field("checksum"));
         packages.entry(name).or_default().push((line, needs));
@@ -63,7 +64,9 @@ fn lines_of_manifest(text: &str, names: &BTreeSet<&str>) -> String {
         }
         let concerns = match section {
             "[profile.static]" | "[profile.release]" | "[workspace.package]" => true,
-            "[workspace.dependencies]" => line.split([' ', '=']).next().is_some_and(|name| names.contains(name)) || line.contains("package = "),
+            "[workspace.dependencies]" => {
+                line.split([' ', '=']).next().is_some_and(|name| names.contains(name)) || line.contains("package = ")
+            }
             _ => false,
         };
         if concerns {

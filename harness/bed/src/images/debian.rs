@@ -31,11 +31,18 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     /// Builds the layer into `folder` and gives the packages that are in it.
-    pub(super) async fn build(&self, folder: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<Vec<Package>> {
+    pub(super) async fn build(
+        &self,
+        folder: &Path,
+        on_line: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Vec<Package>> {
         for path in self.step.remove.iter().chain(&self.step.exclude) {
             check_pattern(path)?;
         }
-        let scratch = tempfile::Builder::new().prefix("plumbline-debian-").tempdir().context("failed to make a folder for a build")?;
+        let scratch = tempfile::Builder::new()
+            .prefix("plumbline-debian-")
+            .tempdir()
+            .context("failed to make a folder for a build")?;
         let tools = Tools::find(scratch.path()).await?;
         let (installed, available) = (scratch.path().join("installed"), scratch.path().join("available"));
         let remove: String = self.step.remove.iter().map(|path| format!(" .{path}")).collect();
@@ -90,14 +97,17 @@ impl Tools {
             return Ok(Self { mmdebstrap, path: None });
         }
         let unpacked = scratch.join("mmdebstrap");
-        Self::unpack(scratch, &unpacked).await.context("mmdebstrap is not installed and could not be fetched; install the package mmdebstrap")?;
+        Self::unpack(scratch, &unpacked)
+            .await
+            .context("mmdebstrap is not installed and could not be fetched; install the package mmdebstrap")?;
         let bin = unpacked.join("usr/bin");
         let path = std::env::var("PATH").unwrap_or_default();
         Ok(Self { mmdebstrap: bin.join("mmdebstrap"), path: Some(format!("{}:{path}", bin.display())) })
     }
 
     async fn unpack(scratch: &Path, to: &Path) -> Result<()> {
-        let fetch = || Cmd::new("apt-get").args(["download", "mmdebstrap"]).dir(scratch).deadline(Duration::from_secs(120));
+        let fetch =
+            || Cmd::new("apt-get").args(["download", "mmdebstrap"]).dir(scratch).deadline(Duration::from_secs(120));
         if let Err(error) = fetch().run_ok().await {
             // A fresh machine may have no package lists yet; only root may fetch them.
             if !nix::unistd::geteuid().is_root() {
@@ -127,7 +137,8 @@ fn resolved(installed: &str, available: &str) -> Result<Vec<Package>> {
     let mut packages = Vec::new();
     for line in installed.lines() {
         let [name, _, version] = line.split(' ').collect::<Vec<_>>()[..] else { bail!("dpkg-query gave `{line}`") };
-        let sha256 = hashes.get(&(name, version)).with_context(|| format!("the index knows no hash of {name} {version}"))?;
+        let sha256 =
+            hashes.get(&(name, version)).with_context(|| format!("the index knows no hash of {name} {version}"))?;
         packages.push(Package { name: name.into(), version: version.into(), sha256: (*sha256).into() });
     }
     packages.sort();
@@ -156,7 +167,8 @@ fn sources(folder: &Path, suite: &str) -> Vec<String> {
 }
 
 fn of_suite(found: &str, suite: &str) -> bool {
-    [suite.to_owned(), format!("{suite}-updates"), format!("{suite}-security"), format!("{suite}/updates")].contains(&found.to_owned())
+    [suite.to_owned(), format!("{suite}-updates"), format!("{suite}-security"), format!("{suite}/updates")]
+        .contains(&found.to_owned())
 }
 
 fn one_line(line: &str, suite: &str) -> Option<String> {
@@ -169,7 +181,12 @@ fn one_line(line: &str, suite: &str) -> Option<String> {
 
 fn deb822(stanza: &str, suite: &str) -> Vec<String> {
     let field = |name: &str| {
-        stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim).unwrap_or_default().to_owned()
+        stanza
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_owned()
     };
     let holds = |name: &str, word: &str| field(name).split_whitespace().any(|found| found == word);
     if !holds("Types", "deb") || !holds("Components", "main") || field("Enabled") == "no" {
@@ -178,7 +195,8 @@ fn deb822(stanza: &str, suite: &str) -> Vec<String> {
     let signed = field("Signed-By");
     // A key written out in the stanza spans lines and cannot stand in a one-line entry; the installed keys serve then.
     let options = if signed.starts_with('/') { format!("[signed-by={signed}] ") } else { String::new() };
-    let suites: Vec<_> = field("Suites").split_whitespace().filter(|found| of_suite(found, suite)).map(str::to_owned).collect();
+    let suites: Vec<_> =
+        field("Suites").split_whitespace().filter(|found| of_suite(found, suite)).map(str::to_owned).collect();
     let uris = field("URIs");
     let pairs = uris.split_whitespace().flat_map(|uri| suites.iter().map(move |suite| (uri, suite)));
     pairs.map(|(uri, suite)| format!("deb {options}{uri} {suite} main")).collect()

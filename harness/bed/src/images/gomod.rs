@@ -50,7 +50,8 @@ pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetc
         .run_ok()
         .await
         .with_context(|| format!("failed to fetch the Go module {name}; see `go env GOPROXY`"))?;
-    let fetched: Fetched = serde_json::from_str(&said.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
+    let fetched: Fetched =
+        serde_json::from_str(&said.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
     if !update {
         lock.check_modules(&[module(pin, &fetched)])?;
     }
@@ -79,9 +80,16 @@ pub(super) struct Job<'a> {
 
 impl Job<'_> {
     /// Builds the programs into `folder` and gives the modules that have to be locked.
-    pub(super) async fn build(&self, folder: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<Vec<Module>> {
+    pub(super) async fn build(
+        &self,
+        folder: &Path,
+        on_line: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Vec<Module>> {
         let fetched = fetch(self.pin, self.lock, self.update).await?;
-        let main = tempfile::Builder::new().prefix("plumbline-go-").tempdir().context("failed to make a folder for a build")?;
+        let main = tempfile::Builder::new()
+            .prefix("plumbline-go-")
+            .tempdir()
+            .context("failed to make a folder for a build")?;
         let own_sums = fs::read_to_string(fetched.dir.join("go.sum")).unwrap_or_default();
         fs::write(main.path().join("go.mod"), self.go_mod(&fetched).await?)?;
         fs::write(main.path().join("go.sum"), &own_sums)?;
@@ -130,8 +138,10 @@ impl Job<'_> {
 
     /// The go.mod of the module that requires the pinned one.
     async fn go_mod(&self, fetched: &Fetched) -> Result<String> {
-        let said = Cmd::new("go").args(["mod", "edit", "-json"]).arg(fetched.go_mod.display().to_string()).run_ok().await?;
-        let upstream: GoMod = serde_json::from_str(&said.stdout).context("`go mod edit -json` gave something unknown")?;
+        let said =
+            Cmd::new("go").args(["mod", "edit", "-json"]).arg(fetched.go_mod.display().to_string()).run_ok().await?;
+        let upstream: GoMod =
+            serde_json::from_str(&said.stdout).context("`go mod edit -json` gave something unknown")?;
         Ok(upstream.derive(self.pin))
     }
 

@@ -57,7 +57,9 @@ impl Image {
                 Layer::Tree(items) => all.extend(needs(items)),
                 Layer::Preload(preload) => {
                     all.extend([&preload.containerd, &preload.kubeadm]);
-                    all.extend(preload.images.iter().flat_map(|image| [Some(&image.from), image.base.as_ref()]).flatten());
+                    all.extend(
+                        preload.images.iter().flat_map(|image| [Some(&image.from), image.base.as_ref()]).flatten(),
+                    );
                 }
             }
         }
@@ -129,7 +131,9 @@ impl Images {
         for item in items {
             match item {
                 Item::Files(files) => key = key.tree(&files.path, &recipe.folder.join(&files.path))?,
-                Item::Module(files) => key = key.part("module", &serde_json::to_vec(self.pins().go(&files.pin, arch)?)?),
+                Item::Module(files) => {
+                    key = key.part("module", &serde_json::to_vec(self.pins().go(&files.pin, arch)?)?)
+                }
                 Item::Text(text) => key = key.part("text", self.pins().fill(&text.text)?.as_bytes()),
                 _ => {}
             }

@@ -72,7 +72,9 @@ impl Lock {
         for found in modules {
             match self.sum(&found.module, &found.version) {
                 Some(sum) if sum == found.sum => {}
-                Some(sum) => wrong.push(format!("{} {} has {}, locked is {sum}", found.module, found.version, found.sum)),
+                Some(sum) => {
+                    wrong.push(format!("{} {} has {}, locked is {sum}", found.module, found.version, found.sum))
+                }
                 None => wrong.push(format!("{} {} is not locked (has {})", found.module, found.version, found.sum)),
             }
         }
@@ -90,7 +92,9 @@ impl Lock {
         let Some(locked) = self.packages.get(&arch).and_then(|steps| steps.get(what)) else {
             return vec![format!("{what}: no Debian packages are locked for {} yet", arch.name())];
         };
-        let by_name = |list: &[Package]| list.iter().map(|package| (package.name.clone(), package.clone())).collect::<BTreeMap<_, _>>();
+        let by_name = |list: &[Package]| {
+            list.iter().map(|package| (package.name.clone(), package.clone())).collect::<BTreeMap<_, _>>()
+        };
         let (old, new) = (by_name(locked), by_name(found));
         let mut lines = Vec::new();
         for (name, package) in &new {
@@ -100,7 +104,10 @@ impl Lock {
                     lines.push(format!("{what}: {name} moved from {} to {}", was.version, package.version));
                 }
                 Some(was) if was.sha256 != package.sha256 => {
-                    lines.push(format!("{what}: {name} {} has another hash than locked, under the same version", package.version));
+                    lines.push(format!(
+                        "{what}: {name} {} has another hash than locked, under the same version",
+                        package.version
+                    ));
                 }
                 Some(_) => {}
             }
@@ -160,7 +167,10 @@ mod tests {
         let moved = |found: &[Package]| lock.moved_packages(Arch::Amd64, "toolbox/root", found);
         assert!(moved(&[package("1", "aa")]).is_empty());
         assert_eq!(moved(&[package("2", "bb")]), ["toolbox/root: iproute2 moved from 1 to 2"]);
-        assert_eq!(moved(&[package("1", "bb")]), ["toolbox/root: iproute2 1 has another hash than locked, under the same version"]);
+        assert_eq!(
+            moved(&[package("1", "bb")]),
+            ["toolbox/root: iproute2 1 has another hash than locked, under the same version"]
+        );
         assert_eq!(moved(&[]), ["toolbox/root: iproute2 is gone"]);
         assert_eq!(lock.moved_packages(Arch::Arm64, "toolbox/root", &[]).len(), 1);
     }
@@ -171,7 +181,10 @@ mod tests {
         let path = dir.path().join("lock.yaml");
         let mut lock = Lock::default();
         let packages = vec![package("1:2.3~deb12u1", "00e1")];
-        lock.take(Arch::Amd64, &[Record { what: "a/b".into(), modules: vec![module("h1:a=")], packages, ..Record::default() }]);
+        lock.take(
+            Arch::Amd64,
+            &[Record { what: "a/b".into(), modules: vec![module("h1:a=")], packages, ..Record::default() }],
+        );
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);
     }

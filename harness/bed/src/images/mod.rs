@@ -25,8 +25,13 @@ mod workspace;
 pub use lock::Lock;
 pub use pins::{Arch, DebianPin, GoPin, Pins};
 pub use progress::{Progress, Silent};
-pub use recipe::{Cargo, Config, Debian, Folder, Go, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef};
+pub use recipe::{
+    Cargo, Config, Debian, Folder, Go, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef,
+};
 pub use record::{Module, Package, Record};
 pub use store::Images;
 pub use survey::{Part, State};
 pub use tree::{Edit, EmptyFolder, Item, Link, ModuleFiles, Programs, RecipeFiles, RuntimeSpec, Text};
+
+#[cfg(test)]
+mod tests;

@@ -141,7 +141,8 @@ impl Pins {
         if !text.contains("{{") {
             return Ok(text.to_owned());
         }
-        let versions: BTreeMap<String, String> = self.go.iter().map(|(name, pin)| (name.clone(), pin.version.clone())).collect();
+        let versions: BTreeMap<String, String> =
+            self.go.iter().map(|(name, pin)| (name.clone(), pin.version.clone())).collect();
         let mut environment = minijinja::Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         let filled = environment.render_str(text, minijinja::context! { versions });

@@ -77,7 +77,9 @@ fn reference(list: &str, name: &str) -> Result<String> {
         let repository = line.rsplit_once(':').map_or(*line, |(repository, _)| repository);
         repository.rsplit('/').next() == Some(name)
     });
-    found.map(str::to_owned).with_context(|| format!("kubeadm asks for no image `{name}`, only for {}", list.replace('\n', " ")))
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("kubeadm asks for no image `{name}`, only for {}", list.replace('\n', " ")))
 }
 
 /// A containerd that serves one import.
@@ -100,7 +102,11 @@ impl Daemon {
         if !nix::unistd::geteuid().is_root() {
             argv.extend(["--user".into(), "--map-root-user".into()]);
         }
-        argv.extend([programs.join("containerd").display().to_string(), "--config".into(), config.display().to_string()]);
+        argv.extend([
+            programs.join("containerd").display().to_string(),
+            "--config".into(),
+            config.display().to_string(),
+        ]);
         let session = Session::start(&argv, &[]).context("failed to start containerd for unpacking images")?;
         let daemon = Self { session, ctr: programs.join("ctr"), socket, _run: run };
         let deadline = Deadline::after(START);
@@ -121,7 +127,10 @@ impl Daemon {
     /// uses, and everything in the state folder is copied whenever a node is made.
     async fn fill(&self, archive: &Path) -> Result<Vec<String>> {
         let archive = archive.display().to_string();
-        self.ctr(["images", "import", "--local", "--snapshotter", "overlayfs", &archive]).deadline(IMPORT).run_ok().await?;
+        self.ctr(["images", "import", "--local", "--snapshotter", "overlayfs", &archive])
+            .deadline(IMPORT)
+            .run_ok()
+            .await?;
         let listed = self.ctr(["content", "list"]).run_ok().await?.stdout;
         let layers = large_content(&listed);
         for digest in &layers {
@@ -194,7 +203,8 @@ fn last_lines(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const LIST: &str = "registry.k8s.io/kube-proxy:v1.35.4\nregistry.k8s.io/coredns/coredns:v1.13.1\nregistry.k8s.io/pause:3.10.1\n";
+    const LIST: &str =
+        "registry.k8s.io/kube-proxy:v1.35.4\nregistry.k8s.io/coredns/coredns:v1.13.1\nregistry.k8s.io/pause:3.10.1\n";
 
     #[test]
     fn references_are_kubeadms() {

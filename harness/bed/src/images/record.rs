@@ -60,7 +60,8 @@ impl Record {
     /// Writes it into an entry's folder.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let path = folder.join(NAME);
-        std::fs::write(&path, serde_json::to_vec_pretty(self)?).with_context(|| format!("failed to write {}", path.display()))
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("failed to write {}", path.display()))
     }
 
     /// Reads it from an entry's folder.

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::keys::Placed;
-use super::recipe::{Image, Layer, Recipe, Step, StepRef};
 use super::progress::Progress;
+use super::recipe::{Image, Layer, Recipe, Step, StepRef};
 use super::record::Record;
 use super::store::Images;
 use super::tree::{Item, Parts};
@@ -42,7 +42,10 @@ impl Product<'_> {
 
 impl Images {
     /// Builds a step and what it needs, and gives its folder in the cache.
-    pub(super) fn build_step<'a>(&'a self, placed: Placed<'a>) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
+    pub(super) fn build_step<'a>(
+        &'a self,
+        placed: Placed<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
         Box::pin(async move {
             let key = self.step_key(placed, self.arch())?;
             self.build_entry(&key, Product::Step(placed)).await.with_context(|| placed.name())
@@ -83,7 +86,8 @@ impl Images {
     /// Builds steps in their order, two at a time. Root file systems, which mostly wait for the network and the disk,
     /// go beside them.
     async fn build_steps(&self, steps: &[Placed<'_>]) -> Result<()> {
-        let (roots, others): (Vec<Placed<'_>>, Vec<Placed<'_>>) = steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
+        let (roots, others): (Vec<Placed<'_>>, Vec<Placed<'_>>) =
+            steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
         tokio::try_join!(self.build_some(others, SIDE_BY_SIDE), self.build_some(roots, 1)).map(|_| ())
     }
 
@@ -145,7 +149,11 @@ impl Images {
             }
             Step::Debian(step) => {
                 let pin = self.pins().debian(&step.pin, self.arch())?;
-                self.progress().step(&format!("{name}: {} packages and what they need, from Debian {}", step.packages.len(), pin.suite));
+                self.progress().step(&format!(
+                    "{name}: {} packages and what they need, from Debian {}",
+                    step.packages.len(),
+                    pin.suite
+                ));
                 let job = debian::Job { step, pin, arch: self.arch() };
                 record.packages = job.build(folder, notes(self.progress(), &name)).await?;
                 record.version.clone_from(&pin.suite);
@@ -155,7 +163,8 @@ impl Images {
             }
             Step::Folder(step) => {
                 let (steps, modules) = self.parts(placed.recipe, placed.step.needs(), &step.items).await?;
-                let parts = Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                let parts =
+                    Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
                 parts.lay_out(&step.items, folder).await?;
             }
         }
@@ -169,10 +178,14 @@ impl Images {
         let parts = Parts { steps: &steps, modules: &modules, folder: &recipe.folder, pins: self.pins() };
         let reference = self.image_reference(recipe, image)?;
         self.progress().step(&format!("image {name}: put together {reference}"));
-        let scratch = tempfile::Builder::new().prefix("scratch-").tempdir_in(folder).context("failed to make a scratch folder")?;
+        let scratch = tempfile::Builder::new()
+            .prefix("scratch-")
+            .tempdir_in(folder)
+            .context("failed to make a scratch folder")?;
         let mut layers = Vec::new();
         for (index, layer) in image.layers.iter().enumerate() {
-            let (top, tar) = (scratch.path().join(format!("layer{index}")), scratch.path().join(format!("layer{index}.tar")));
+            let (top, tar) =
+                (scratch.path().join(format!("layer{index}")), scratch.path().join(format!("layer{index}.tar")));
             std::fs::create_dir(&top)?;
             layers.push(match layer {
                 Layer::Debian(step) => archive::Layer::of_tar(&parts.step(step)?.join(debian::LAYER))?,
@@ -182,7 +195,8 @@ impl Images {
                     archive::Layer::of_folder(&top, &tar, false).await?
                 }
                 Layer::Preload(preload) => {
-                    self.progress().note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
+                    self.progress()
+                        .note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
                     preload::build(preload, &parts, self.arch(), &top, &scratch.path().join("preload")).await?;
                     archive::Layer::of_folder(&top, &tar, true).await?
                 }
@@ -197,7 +211,12 @@ impl Images {
     }
 
     /// Builds the steps and fetches the modules that are taken from.
-    async fn parts(&self, recipe: &Recipe, needs: Vec<&StepRef>, items: &[Item]) -> Result<(BTreeMap<StepRef, PathBuf>, BTreeMap<String, PathBuf>)> {
+    async fn parts(
+        &self,
+        recipe: &Recipe,
+        needs: Vec<&StepRef>,
+        items: &[Item],
+    ) -> Result<(BTreeMap<StepRef, PathBuf>, BTreeMap<String, PathBuf>)> {
         let (mut steps, mut modules) = (BTreeMap::new(), BTreeMap::new());
         for need in needs {
             let placed = self.placed(need, &recipe.metadata.name)?;
@@ -205,7 +224,8 @@ impl Images {
         }
         let pins: BTreeSet<&str> = items.iter().filter_map(Item::module).collect();
         for pin in pins {
-            let fetched = gomod::fetch(self.pins().go(pin, self.arch())?, self.lock(), self.lets_unlocked_through()).await?;
+            let fetched =
+                gomod::fetch(self.pins().go(pin, self.arch())?, self.lock(), self.lets_unlocked_through()).await?;
             modules.insert(pin.to_owned(), fetched.dir);
         }
         Ok((steps, modules))

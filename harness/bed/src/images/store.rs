@@ -204,29 +204,26 @@ impl Images {
 
     /// Every reference of every recipe must lead somewhere, so that a typo is found before minutes of building.
     fn check(&self) -> Result<()> {
-        for recipe in &self.inner.recipes {
-            let check = || -> Result<()> {
-                for step in &recipe.steps {
-                    for need in step.needs() {
-                        self.placed(need, &recipe.metadata.name)?;
-                    }
-                    match step {
-                        Step::Go(go) => drop(self.pins().go.get(&go.pin).with_context(|| format!("unknown pin `{}`", go.pin))?),
-                        Step::Debian(debian) => {
-                            self.pins().debian.get(&debian.pin).with_context(|| format!("unknown pin `{}`", debian.pin))?;
-                        }
-                        Step::Cargo(_) | Step::Folder(_) => {}
-                    }
-                }
-                for need in recipe.image.iter().flat_map(Image::needs) {
-                    self.placed(need, &recipe.metadata.name)?;
-                }
-                for module in recipe.image.iter().flat_map(Image::items).filter_map(super::tree::Item::module) {
-                    self.pins().go.get(module).with_context(|| format!("unknown pin `{module}`"))?;
-                }
-                Ok(())
-            };
-            check().with_context(|| format!("images/{}/recipe.yaml", recipe.metadata.name))?;
+        for recipe in self.recipes() {
+            self.check_recipe(recipe).with_context(|| format!("images/{}/recipe.yaml", recipe.metadata.name))?;
+        }
+        Ok(())
+    }
+
+    fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
+        let needs = recipe.steps.iter().flat_map(Step::needs).chain(recipe.image.iter().flat_map(Image::needs));
+        for need in needs {
+            self.placed(need, &recipe.metadata.name)?;
+        }
+        for step in &recipe.steps {
+            match step {
+                Step::Go(go) => self.pins().go(&go.pin, self.arch()).map(|_| ())?,
+                Step::Debian(debian) => self.pins().debian(&debian.pin, self.arch()).map(|_| ())?,
+                Step::Cargo(_) | Step::Folder(_) => {}
+            }
+        }
+        for module in recipe.image.iter().flat_map(Image::items).filter_map(super::tree::Item::module) {
+            self.pins().go(module, self.arch())?;
         }
         Ok(())
     }
@@ -244,7 +241,8 @@ impl Images {
 
     pub(super) fn image(&self, name: &str) -> Result<(&Recipe, &Image)> {
         let recipe = self.recipe(name)?;
-        let image = recipe.image.as_ref().with_context(|| format!("images/{name}/recipe.yaml makes tools, no image"))?;
+        let image =
+            recipe.image.as_ref().with_context(|| format!("images/{name}/recipe.yaml makes tools, no image"))?;
         Ok((recipe, image))
     }
 

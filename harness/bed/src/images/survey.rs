@@ -50,7 +50,14 @@ impl Images {
                     let key = self.image_key(recipe, image, self.arch())?;
                     let state = if self.cache().get(&key).is_some() { State::Built } else { State::Missing };
                     let version = self.image_reference(recipe, image)?;
-                    Ok(Part { name: recipe.metadata.name.clone(), kind: "image", version, key: key.short().into(), state, remarks: vec![] })
+                    Ok(Part {
+                        name: recipe.metadata.name.clone(),
+                        kind: "image",
+                        version,
+                        key: key.short().into(),
+                        state,
+                        remarks: vec![],
+                    })
                 };
                 parts.push(survey().at_stage("list images")?);
             }
@@ -66,10 +73,14 @@ impl Images {
     pub fn verify(&self) -> Result<Vec<Part>, Broken> {
         let parts = self.list()?;
         let refused = parts.iter().filter(|part| part.state == State::Refused);
-        let mut wrong: Vec<String> = refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
+        let mut wrong: Vec<String> =
+            refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
         for pin in self.pins().go.values() {
             if self.lock().sum(&pin.module, &pin.version).is_none() {
-                wrong.push(format!("{} {} is pinned but not locked; run: plumbline images build --update-lock", pin.module, pin.version));
+                wrong.push(format!(
+                    "{} {} is pinned but not locked; run: plumbline images build --update-lock",
+                    pin.module, pin.version
+                ));
             }
         }
         if wrong.is_empty() { Ok(parts) } else { Err(Broken::new("verify images", wrong.join("; "))) }

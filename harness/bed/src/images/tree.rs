@@ -162,7 +162,10 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     /// The folder of a step's result.
     pub(super) fn step(&self, step: &StepRef) -> Result<&Path> {
-        self.steps.get(step).map(PathBuf::as_path).with_context(|| format!("step {step:?} was not built before it is used"))
+        self.steps
+            .get(step)
+            .map(PathBuf::as_path)
+            .with_context(|| format!("step {step:?} was not built before it is used"))
     }
 
     /// Lays all items out below `top`.
@@ -184,7 +187,8 @@ impl Parts<'_> {
                 Ok(())
             }
             Item::Module(item) => {
-                let module = self.modules.get(&item.pin).with_context(|| format!("module {} was not fetched", item.pin))?;
+                let module =
+                    self.modules.get(&item.pin).with_context(|| format!("module {} was not fetched", item.pin))?;
                 copy(&module.join(&item.path), &below(top, &item.to)?, mode(&item.mode)?)
             }
             Item::Files(item) => copy(&self.folder.join(&item.path), &below(top, &item.to)?, mode(&item.mode)?),
@@ -228,7 +232,8 @@ fn pod_spec(spec: &str, hook: &str) -> Result<String> {
     let mut spec: serde_json::Value = serde_json::from_str(spec).context("`ctr oci spec` gave no JSON")?;
     let process = spec.get_mut("process").and_then(|process| process.as_object_mut());
     process.context("the spec has no `process`")?.remove("rlimits");
-    let hooks = spec.as_object_mut().context("the spec is no object")?.entry("hooks").or_insert_with(|| serde_json::json!({}));
+    let hooks =
+        spec.as_object_mut().context("the spec is no object")?.entry("hooks").or_insert_with(|| serde_json::json!({}));
     hooks["createContainer"] = serde_json::json!([{ "path": hook }]);
     Ok(serde_json::to_string_pretty(&spec)? + "\n")
 }
@@ -243,11 +248,16 @@ fn below(top: &Path, path: &str) -> Result<PathBuf> {
 }
 
 fn mode(text: &str) -> Result<u32> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).with_context(|| format!("`{text}` is no octal mode such as \"0644\""))
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+        .with_context(|| format!("`{text}` is no octal mode such as \"0644\""))
 }
 
 fn make_parent(path: &Path) -> Result<()> {
-    path.parent().map_or(Ok(()), |parent| fs::create_dir_all(parent).with_context(|| format!("failed to make {}", parent.display())))
+    path.parent().map_or(Ok(()), |parent| {
+        fs::create_dir_all(parent).with_context(|| format!("failed to make {}", parent.display()))
+    })
 }
 
 /// The names in a folder, sorted; records that the builder keeps beside programs are left out.
@@ -273,7 +283,8 @@ fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
     }
     make_parent(to)?;
     fs::copy(from, to).with_context(|| format!("failed to copy {} to {}", from.display(), to.display()))?;
-    fs::set_permissions(to, fs::Permissions::from_mode(mode)).with_context(|| format!("failed to set the mode of {}", to.display()))
+    fs::set_permissions(to, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("failed to set the mode of {}", to.display()))
 }
 
 #[cfg(test)]

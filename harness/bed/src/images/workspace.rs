@@ -69,7 +69,8 @@ impl Job<'_> {
 
 /// The files right of the colon in cargo's dependency file (in make's form, a space in a name after a backslash).
 fn dependencies(text: &str) -> Vec<PathBuf> {
-    let files = text.lines().filter_map(|line| line.split_once(": ")).map(|(_, files)| files).collect::<Vec<_>>().join(" ");
+    let files =
+        text.lines().filter_map(|line| line.split_once(": ")).map(|(_, files)| files).collect::<Vec<_>>().join(" ");
     let mut found = vec![String::new()];
     let mut letters = files.chars();
     while let Some(letter) = letters.next() {
