@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_tail_starts_at_a_line() {
-        assert_eq!(tail("first line\nsecond\nthird", 14), "(cut) third");
+        assert_eq!(tail("first line\nsecond\nthird", 14), "(cut) second\nthird");
         assert_eq!(tail("short\n", 100), "short");
     }
 }
