@@ -57,15 +57,24 @@ pub(super) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) ->
     })
 }
 
-/// Joins a path written in `file` to that file's folder, without looking at any file system.
+/// Joins a path written in `file` to that file's folder, and takes `NAME/..` out of it by its letters alone,
+/// without looking at any file system: findings name files the short way.
 pub(super) fn beside(file: &str, path: &str) -> String {
-    if path.starts_with('/') {
-        return path.to_owned();
+    let joined = match file.rfind('/') {
+        Some(end) if !path.starts_with('/') => format!("{}/{path}", &file[..end]),
+        _ => path.to_owned(),
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match (part, parts.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if !matches!(*last, "" | "." | "..") => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
     }
-    match file.rfind('/') {
-        Some(end) => format!("{}/{path}", &file[..end]),
-        None => path.to_owned(),
-    }
+    parts.join("/")
 }
 
 /// The places where a template named in `file` is looked for: beside the file when the name starts with `./`
@@ -101,4 +110,24 @@ pub(super) fn template(
         [one] => format!("looked for {one}"),
         _ => format!("looked in a folder `templates` beside {file} and in the folders above"),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_and_shortened_by_their_letters() {
+        for (file, path, wanted) in [
+            ("s/a.yaml", "b/c.yaml", "s/b/c.yaml"),
+            ("s/t/a.yaml", "../../u/b.yaml", "u/b.yaml"),
+            ("a.yaml", "../b.yaml", "../b.yaml"),
+            ("a.yaml", "../../b.yaml", "../../b.yaml"),
+            ("s/a.yaml", "./b.yaml", "s/b.yaml"),
+            ("s/a.yaml", "/abs/../b.yaml", "/b.yaml"),
+            ("/s/a.yaml", "../../b.yaml", "/../b.yaml"),
+        ] {
+            assert_eq!(beside(file, path), wanted, "{path} in {file}");
+        }
+    }
 }
