@@ -56,6 +56,10 @@ impl Images {
     pub(super) async fn image_archive(&self, name: &str) -> Result<PathBuf> {
         let (recipe, image) = self.image(name)?;
         let key = self.image_key(recipe, image, self.arch())?;
+        if self.cache().get(&key).is_none() {
+            let needs: Result<Vec<_>> = image.needs().into_iter().map(|need| self.placed(need, name)).collect();
+            self.build_steps(&needs?).await?;
+        }
         Ok(self.build_entry(&key, Product::Image(recipe, image)).await?.join(ARCHIVE))
     }
 
