@@ -1,5 +1,7 @@
 //! The talk with the lane: a request line in, a reply line out, in order, until the lane hangs up.
 
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use plumbline_core::protocol::{Fault, Outcome, Reply, Request};
 use serde::Deserialize;
 
@@ -19,6 +21,9 @@ pub fn serve(mut place: Place) -> Result<u8, Failure> {
             continue;
         }
         let reply = answer(&line, &mut place)?;
+        if place.plugins.is_some() {
+            reap();
+        }
         say(&serde_json::to_string(&reply).map_err(|error| Failure::Internal(format!("write a reply: {error}")))?)?;
     }
     if place.stays {
@@ -28,6 +33,12 @@ pub fn serve(mut place: Place) -> Result<u8, Failure> {
         }
     }
     Ok(DONE)
+}
+
+/// PID 1's duty: whoever lost its parent on this node and ended waits to be asked for. Nothing of ours runs by now.
+fn reap() {
+    let anybody = Pid::from_raw(-1);
+    while matches!(waitpid(anybody, Some(WaitPidFlag::WNOHANG)), Ok(ended) if ended != WaitStatus::StillAlive) {}
 }
 
 fn answer(line: &[u8], place: &mut Place) -> Result<Reply, Failure> {

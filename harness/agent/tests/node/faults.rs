@@ -62,7 +62,7 @@ fn a_hanging_plugin_and_its_children_are_killed_at_the_deadline() {
     let outcome = agent.chain(CniCommand::Add, &config, Duration::from_millis(200));
     assert_eq!(outcome.calls[0].exit, Exit::Deadline(200));
     assert!(message(&outcome).contains("deadline of 200 ms"));
-    until("the grandchildren to be gone", || !agent.run(&["ps", "-e", "-o", "args"]).1.contains("tail -f"));
+    until("the grandchildren to be gone and reaped", || !agent.run(&["ps", "-e", "-o", "comm"]).1.contains("tail"));
 }
 
 #[test]

@@ -5,5 +5,6 @@
 mod chains;
 mod faults;
 mod host;
+mod served;
 mod talk;
 mod user;

@@ -52,6 +52,16 @@ impl Agent {
     /// Asks.
     pub fn ask(&mut self, op: Op) -> Outcome {
         self.send(op);
+        self.answer()
+    }
+
+    /// Awaits the answer to a line that was written by hand as the next question.
+    pub fn ask_again(&mut self) -> Outcome {
+        self.last += 1;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Outcome {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("an answer");
         let reply: Reply = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));

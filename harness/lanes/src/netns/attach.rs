@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The longest that a DEL may take: whatever it leaves goes with the node.
+const DEL_DEADLINE_MS: u64 = 10_000;
+
 /// A network that a pod was, or was to be, attached to.
 #[derive(Debug, Clone)]
 pub struct Delegate {
@@ -107,7 +110,11 @@ impl Delegate {
     /// # Errors
     /// [`Broken`].
     pub async fn give(&self, command: CniCommand, agent: &mut LocalAgent) -> Result<ChainOutcome, Broken> {
-        agent.cni(CniRequest { command, ..self.request.clone() }, self.configured.links).await
+        let mut request = CniRequest { command, ..self.request.clone() };
+        if command == CniCommand::Del {
+            request.deadline_ms = request.deadline_ms.min(DEL_DEADLINE_MS);
+        }
+        agent.cni(request, self.configured.links).await
     }
 
     /// Why the pod is not ready, in the order of Multus's words.

@@ -15,6 +15,7 @@ use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::Plan;
 use std::path::Path;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Deadline of one plugin call, where none is asked for.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
@@ -28,6 +29,8 @@ pub struct NetnsScene {
     pods: Vec<StagedPod>,
     staging: Staging,
     keeping: Option<Keeping>,
+    /// Cancelled when the user wants out.
+    cancel: CancellationToken,
 }
 
 /// A journal of its own for a node that may be kept: what is in the run's journal is undone when the run ends, and a
@@ -61,7 +64,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         };
         pods.push(StagedPod::make(plan, pod, &identity, &lane.networks, &mut agent).await?);
     }
-    Ok(NetnsScene { agent: Some(agent), pods, staging: staging(lane, plan), keeping })
+    Ok(NetnsScene { agent: Some(agent), pods, staging: staging(lane, plan), keeping, cancel: cx.cancel.clone() })
 }
 
 /// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
@@ -81,7 +84,8 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
     };
     let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| used(plugin));
-    let ours = ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
+    let ours =
+        ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
     Staging {
         adaptations: Vec::new(),
         isolation: Some("a private node of its own".to_owned()),
@@ -161,7 +165,8 @@ impl Scene for NetnsScene {
         async move {
             let mut left = Vec::new();
             let Some(mut agent) = self.agent.take() else { return left };
-            for pod in std::mem::take(&mut self.pods).into_iter().rev() {
+            // Who wants out does not wait for plugins: the kernel takes the node with all that is on it.
+            for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
                 left.extend(pod.end(&mut agent).await);
             }
             left.extend(ended(&mut agent, self.keeping.take()).await);
