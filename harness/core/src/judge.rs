@@ -54,7 +54,7 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ledger: &mut Led
         ledger.unobserved(format!("pod {} runs, and nothing was read in its namespace", pod.name));
         return;
     };
-    let accounts = reported::accounts(pod, observed);
+    let accounts = reported::accounts(observed);
     attachments::attached(plan, pod, observed, kernel, &accounts, ledger);
     let expectation = plan.expect.iter().find(|expectation| expectation.pod == pod.name);
     let case = accounts::Case { pod, observed, kernel, accounts: &accounts, expectation };

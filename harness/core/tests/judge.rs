@@ -4,11 +4,12 @@ mod common;
 
 use plumbline_core::cni::{CniCommand, PluginCall};
 
-use common::observed::{self, call, connected, route, seed, stopped};
+use common::observed::{self, call, link, route, seed, stopped};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::judge::{judge, verdict};
 use plumbline_core::observe::{Heard, KernelState, Link, Observation, PodObservation, PodState};
-use plumbline_core::plan::Plan;
+use plumbline_core::plan::{Plan, PodExpectation, Wanted};
+use plumbline_core::source::Source;
 use plumbline_core::verdict::Verdict;
 
 fn plan() -> Plan {
@@ -332,7 +333,6 @@ fn calls_recorded_elsewhere_are_read_for_their_stderr() {
     one.stderr = "odd".into();
     pod(&mut observation).calls.push(one);
     assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL105 eth1"]);
-    let _ = connected("10.0.0.0/8", "10.0.0.1", "eth1");
 }
 
 #[test]
@@ -350,4 +350,81 @@ fn a_network_said_to_exist_that_is_not_there_is_told_with_multus_event() {
     let judgement = judge(&plan, &observation);
     assert_eq!(codes(&judgement.findings), ["PL103 eth2"]);
     assert!(judgement.findings[0].notes.iter().any(|note| note.starts_with("event NoNetworkFound: cannot find")));
+}
+
+/// A wanted value from nowhere in particular.
+fn want<T>(value: T) -> Wanted<T> {
+    Wanted { value, source: Source::default() }
+}
+
+#[test]
+fn wishes_that_the_seed_does_not_have() {
+    type Wish = fn(&mut PodExpectation);
+    let wishes: [(&str, &[&str], Wish); 12] = [
+        ("MAC as it is", &[], |wanted| wanted.interfaces[0].mac = Some(want("02:00:00:00:00:03".to_owned()))),
+        ("another MAC", &["PL316 eth1"], |wanted| {
+            wanted.interfaces[0].mac = Some(want("02:00:00:00:00:99".to_owned()))
+        }),
+        ("another MTU", &["PL315 eth1"], |wanted| wanted.interfaces[0].mtu = Some(want(1400))),
+        ("down", &["PL314 eth1"], |wanted| wanted.interfaces[0].state = Some(want("down".to_owned()))),
+        ("an address absent that is there", &["PL305 eth1"], |wanted| {
+            wanted.interfaces[0].absent_addresses = vec![want("192.168.100.10/24".parse().unwrap())];
+        }),
+        ("an address absent that is not there", &[], |wanted| {
+            wanted.interfaces[0].absent_addresses = vec![want("192.168.100.99/24".parse().unwrap())];
+        }),
+        ("a route absent that is there", &["PL325 eth1"], |wanted| {
+            wanted.interfaces[0].absent_routes = vec![want("10.0.0.0/8".parse().unwrap())];
+        }),
+        ("a route absent that another interface has", &[], |wanted| {
+            wanted.interfaces[0].absent_routes = vec![want("172.16.0.0/12".parse().unwrap())];
+        }),
+        ("another gateway of the default route", &["PL332 -"], |wanted| {
+            wanted.default.as_mut().unwrap().via = Some(want("10.244.0.9".parse().unwrap()));
+        }),
+        ("no default at all", &["PL331 -"], |wanted| wanted.default.as_mut().unwrap().count.value = 0),
+        ("an interface absent that is there", &["PL311 eth2"], |wanted| wanted.interfaces[1].absent = true),
+        ("an IPv6 default that is not there", &["PL331 -"], |wanted| wanted.default6.clone_from(&wanted.default)),
+    ];
+    for (what, codes_wanted, wish) in wishes {
+        let mut plan = plan();
+        wish(&mut plan.expect[0]);
+        let judgement = judge(&plan, &seed());
+        assert_eq!(codes(&judgement.findings), codes_wanted, "{what}: {:#?}", judgement.findings);
+    }
+}
+
+#[test]
+fn lists_that_are_not_exact_allow_more_and_no_less() {
+    let mut plan = plan();
+    for interface in &mut plan.expect[0].interfaces {
+        interface.addresses.as_mut().unwrap().exact = false;
+        interface.routes.as_mut().unwrap().exact = false;
+    }
+    let mut observation = seed();
+    kernel(&mut observation).routes.push(route("10.99.0.0/16", Some("192.168.100.1"), "eth1"));
+    eth(&mut observation, "eth1").addresses.push(link(1, "x", None, None, &["192.168.100.77/24"]).addresses[0].clone());
+    assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new());
+    kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL202 eth1"]);
+}
+
+#[test]
+fn an_address_wanted_twice_over_is_not_hidden_by_another_interface() {
+    // What the report says of eth2 must not satisfy what is wanted of eth1.
+    let mut observation = seed();
+    eth(&mut observation, "eth1").addresses.remove(0);
+    pod(&mut observation).reported.remove(0);
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL301 eth1", "PL106 eth1"]);
+}
+
+#[test]
+fn a_table_of_its_own_is_looked_at_where_a_route_names_it() {
+    let mut plan = plan();
+    let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
+    routes.items[1].value.table = Some(100);
+    let mut observation = seed();
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL321 eth1"], "it is in the main table");
+    kernel(&mut observation).routes[3].table = 100;
+    assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new());
 }

@@ -5,13 +5,13 @@ use super::ledger::{Fill, Ledger, finding};
 use super::words;
 use crate::chain::go_key;
 use crate::observe::{PodObservation, Reported, Route};
-use crate::plan::{Pod, Wanted, WantedRoute};
+use crate::plan::{Wanted, WantedRoute};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
 
 /// Reads what is reported of every attachment into one shape.
-pub(super) fn accounts(_pod: &Pod, observed: &PodObservation) -> Vec<Account> {
+pub(super) fn accounts(observed: &PodObservation) -> Vec<Account> {
     observed
         .reported
         .iter()
