@@ -67,3 +67,22 @@ fn broken_scenarios_are_in_order_as_files_but_for_one() {
         "{text}"
     );
 }
+
+#[test]
+fn the_expectations_of_the_reference_are_understood() {
+    let text = std::fs::read_to_string(common::suites().join("../docs/scenario.md")).unwrap();
+    let blocks: Vec<&str> = text.split("```").filter_map(|block| block.strip_prefix("yaml\n")).collect();
+    let head = blocks.iter().find(|block| block.starts_with("apiVersion")).unwrap();
+    let expect = blocks.iter().find(|block| block.starts_with("expect:")).unwrap();
+    let head = head.split("networks: ...").next().unwrap();
+    let files = "networks: [{ manifest: management.yaml }, { manifest: sip.yaml }]\npods: [{ manifest: pod.yaml }]\n";
+    let scenario = format!("{head}{files}{expect}");
+    let folder = common::suites().join("scenarios/openshift/chain-example");
+    let read = |path: &str| match path {
+        "doc.yaml" => Ok(scenario.clone().into_bytes()),
+        _ => common::read(folder.join(path).to_str().unwrap()),
+    };
+    let plan = load_scenario("doc.yaml", &read).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    assert_eq!(plan.expect[0].interfaces.len(), 3);
+    assert!(plan.expect[0].default6.is_some());
+}

@@ -1,4 +1,4 @@
-//! The scenario file, version 1, as it is written. See `docs` in the README of `suites/` for an example.
+//! The scenario file, version 1, as it is written; `docs/scenario.md` explains it.
 //!
 //! Scalars that have a form of their own (addresses, gateways) are read as text here and parsed by
 //! [`super::expect`], so that every mistake in a file is told at once, each with its place.
