@@ -226,6 +226,12 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
         "{:?}",
         judgement.findings[0].notes
     );
+    // A line that says next to nothing is still the plugin's.
+    let observed = pod(&mut observation);
+    observed.heard =
+        vec![Heard { origin: "plugin stderr".into(), reason: String::new(), text: "network is unreachable".into() }];
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(judgement.findings[0].notes, ["plugin stderr: network is unreachable"]);
 }
 
 #[test]

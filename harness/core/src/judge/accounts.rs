@@ -92,9 +92,12 @@ impl Case<'_> {
         let known = |lines: &[String], text: &str| {
             lines.iter().any(|line| line.split_once(": ").is_some_and(|(_, own)| text.contains(own)))
         };
+        // A plugin's own line may say no more than "network is unreachable".
+        let from_plugin = |heard: &&crate::observe::Heard| heard.origin.starts_with("plugin stderr");
         let exact: Vec<_> = log().filter(|heard| heard.text.contains(bare)).collect();
-        let wide: Vec<_> = if exact.is_empty() { log().filter(|heard| speaks(&heard.text)).collect() } else { exact };
-        for heard in wide {
+        let wide: Vec<_> = log().filter(|heard| speaks(&heard.text)).collect();
+        let wide = [exact, wide, log().filter(from_plugin).collect()].into_iter().find(|found| !found.is_empty());
+        for heard in wide.unwrap_or_default() {
             let line = super::words::quote(&heard.origin, &heard.text);
             if !known(&lines, &line) {
                 lines.push(line);
