@@ -161,6 +161,24 @@ impl Cache {
         Ok(Claim::Build(Work { folder, entry: self.entry(key), root: self.root.clone(), kept: false, _lock: lock }))
     }
 
+    /// Removes entries that nobody has used for `age`, and gives how many.
+    ///
+    /// # Errors
+    /// When the cache cannot be listed, or an entry cannot be removed.
+    pub fn drop_unused(&self, age: Duration) -> Result<usize> {
+        let mut dropped = 0;
+        let folder = self.root.join("entries");
+        for entry in fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))? {
+            let entry = entry?;
+            let used = entry.metadata().and_then(|meta| meta.modified());
+            if used.is_ok_and(|used| used.elapsed().is_ok_and(|passed| passed > age)) {
+                remove(&entry.path())?;
+                dropped += 1;
+            }
+        }
+        Ok(dropped)
+    }
+
     /// Removes the entry, if it is there.
     ///
     /// # Errors

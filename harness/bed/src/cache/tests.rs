@@ -62,6 +62,23 @@ fn leftovers_go_unless_their_builder_lives() {
     assert!(!dead.exists() && alive.exists());
 }
 
+#[tokio::test]
+async fn only_what_nobody_used_for_long_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open_at(dir.path()).unwrap();
+    let long = Duration::from_secs(1000);
+    for name in ["old", "used", "new"] {
+        let path = work(cache.claim(&key(name)).await.unwrap()).keep().unwrap();
+        if name != "new" {
+            File::open(path).unwrap().set_modified(std::time::SystemTime::now() - 2 * long).unwrap();
+        }
+    }
+    cache.get(&key("used")).unwrap();
+    assert_eq!(cache.drop_unused(long).unwrap(), 1);
+    assert!(cache.get(&key("old")).is_none());
+    assert!(cache.get(&key("used")).is_some() && cache.get(&key("new")).is_some());
+}
+
 #[test]
 fn a_key_follows_names_content_and_mode() {
     let dir = tempfile::tempdir().unwrap();

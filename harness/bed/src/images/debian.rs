@@ -39,10 +39,16 @@ impl Job<'_> {
         for path in self.step.remove.iter().chain(&self.step.exclude) {
             check_pattern(path)?;
         }
-        let scratch = tempfile::Builder::new()
-            .prefix("plumbline-debian-")
-            .tempdir()
-            .context("failed to make a folder for a build")?;
+        let root = nix::unistd::geteuid().is_root();
+        let mut scratch = tempfile::Builder::new();
+        // In the cache's own folder, so that nothing is left in /tmp when a build is killed. The subordinate users that
+        // mmdebstrap becomes for an ordinary user may not look into that user's folders.
+        let scratch = if root {
+            scratch.prefix("debian-").tempdir_in(folder)
+        } else {
+            scratch.prefix("plumbline-debian-").tempdir()
+        };
+        let scratch = scratch.context("failed to make a folder for a build")?;
         let tools = Tools::find(scratch.path()).await?;
         let (installed, available) = (scratch.path().join("installed"), scratch.path().join("available"));
         let remove: String = self.step.remove.iter().map(|path| format!(" .{path}")).collect();
@@ -59,6 +65,9 @@ impl Job<'_> {
         }
         command = command.args([self.pin.suite.clone(), folder.join(LAYER).display().to_string()]);
         command = command.args(sources(Path::new("/etc/apt"), &self.pin.suite));
+        if root {
+            command = command.env("TMPDIR", scratch.path().display().to_string());
+        }
         if let Some(path) = tools.path {
             command = command.env("PATH", path);
         }

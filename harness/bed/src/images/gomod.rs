@@ -40,6 +40,12 @@ pub(super) struct Fetched {
 
 /// Fetches a pinned module and checks its hash. With `update` a hash that is not locked is let through.
 pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetched> {
+    if which::which("go").is_err() {
+        bail!(
+            "`go` is not in PATH; install Go 1.25 or later to build {} (or let a cache be filled where it is)",
+            pin.module
+        );
+    }
     let name = format!("{}@{}", pin.module, pin.version);
     let said = Cmd::new("go")
         .args(["mod", "download", "-json", &name])
@@ -95,6 +101,7 @@ impl Job<'_> {
         fs::write(main.path().join("go.sum"), &own_sums)?;
         let out = main.path().join("out");
         fs::create_dir(&out)?;
+        fs::create_dir(main.path().join("tmp"))?;
         self.compile(main.path(), &out, on_line).await?;
         let modules = self.modules_to_lock(&fetched, &own_sums, &fs::read_to_string(main.path().join("go.sum"))?);
         if !self.update {
@@ -128,6 +135,8 @@ impl Job<'_> {
             .env("GOARCH", self.arch.name())
             .env("GOWORK", "off")
             .env("GO111MODULE", "on")
+            // In the cache's own folder, so that nothing is left in /tmp when a build is killed.
+            .env("GOTMPDIR", dir.join("tmp").display().to_string())
             .deadline(BUILD)
             .on_line(on_line)
             .run_ok()

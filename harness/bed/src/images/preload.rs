@@ -92,6 +92,11 @@ struct Daemon {
 
 impl Daemon {
     async fn start(programs: &Path, state: &Path) -> Result<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            bail!(
+                "unpacking images for a node wants root; build as root once, or use a profile with published images (upstream)"
+            );
+        }
         // A short place: the path of a socket may have 107 bytes.
         let run = tempfile::Builder::new().prefix("plumbline-ctd-").tempdir().context("failed to make a run folder")?;
         let socket = run.path().join("s");
@@ -99,9 +104,6 @@ impl Daemon {
         fs::write(&config, daemon_config(state, run.path()))?;
         // Its mounts are its own, and it goes when this process is killed.
         let mut argv: Vec<String> = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount"].map(Into::into).to_vec();
-        if !nix::unistd::geteuid().is_root() {
-            argv.extend(["--user".into(), "--map-root-user".into()]);
-        }
         argv.extend([
             programs.join("containerd").display().to_string(),
             "--config".into(),

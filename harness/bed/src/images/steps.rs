@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -21,6 +21,8 @@ use crate::cache::{Claim, Key};
 
 /// The image's archive in its cache entry.
 const ARCHIVE: &str = "image.tar";
+/// Results that no checkout has used for this long go when something new is built: a node image takes a gigabyte.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How many steps are built side by side: while one waits for the network or links, the other compiles.
 const SIDE_BY_SIDE: usize = 2;
 
@@ -116,7 +118,10 @@ impl Images {
                 };
                 made.and_then(|record| record.write(work.folder())).map_err(|error| work.explain(error))?;
                 progress.done(&what, start.elapsed());
-                work.keep()?
+                let path = work.keep()?;
+                // A failure here is none of this build.
+                let _ = self.cache().drop_unused(UNUSED);
+                path
             }
         };
         let record = Record::read(&path)?;
