@@ -68,6 +68,8 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     assert!(refused.remedy.unwrap().contains("--yes"), "{}", refused.cause);
     assert!(setup.record().is_none(), "nothing is started without consent");
 
+    // A dead engine's note, whose process id somebody else has now: dockerd alone would refuse to start over it.
+    std::fs::write(dir.path().join("docker.pid"), std::process::id().to_string()).unwrap();
     let engine = setup.ensure(true, runtime()).await.unwrap();
     let record = setup.record().unwrap();
     assert!(record.alive());

@@ -56,9 +56,9 @@ impl Engine {
             let feed = async {
                 if let Some(bytes) = stdin {
                     let _ = input.write_all(bytes).await;
+                    // The command sees the end of its input; what it prints still comes.
+                    let _ = input.shutdown().await;
                 }
-                // The command sees the end of its input; what it prints still comes.
-                let _ = input.shutdown().await;
             };
             let read = async {
                 while let Some(frame) = frames.try_next().await.map_err(|error| self.fault(&stage, &error))? {
