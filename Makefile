@@ -30,8 +30,9 @@ lint: ## Format, clippy, the workflow's own check
 	@.ci/lint
 
 .PHONY: bench
-bench: command ## Ratios against the shell and against the pod's own time to Ready
-	@bench/run $(PLUMBLINE)
+bench: ## Ratios against the shell and against the pod's own time to Ready
+	@cargo build --locked --release -p plumbline -p plumbline-bench
+	@$(TARGET)/release/plumbline-bench --up
 
 .PHONY: images
 images: command ## Build what is missing of images, tools and plugins into the user's cache

@@ -18,7 +18,38 @@ pub fn report(report: &ScenarioReport) -> String {
     report.isolation = None;
     report.profile = None;
     report.adaptations.clear();
-    paint::strip(&text::scenario(&report, Transcripts::Never))
+    settled(&paint::strip(&text::scenario(&report, Transcripts::Never)))
+}
+
+/// A text with the parts that the kernel or the cache chose replaced: link-local addresses, MAC addresses, the
+/// cache's folder and keys.
+fn settled(text: &str) -> String {
+    let cache = plumbline_bed::folders::cache().map(|path| path.display().to_string()).unwrap_or_default();
+    let text = if cache.is_empty() { text.to_owned() } else { text.replace(&cache, "CACHE") };
+    let mut out = String::with_capacity(text.len());
+    // Words end where a character can't be part of an address or a key.
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == ':' || c == '.');
+    for word in text.split_inclusive(ends) {
+        let (body, end) = match word.chars().last() {
+            Some(last) if ends(last) => word.split_at(word.len() - last.len_utf8()),
+            _ => (word, ""),
+        };
+        out.push_str(stable(body).unwrap_or(body));
+        out.push_str(end);
+    }
+    out
+}
+
+fn stable(word: &str) -> Option<&'static str> {
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts: Vec<&str> = word.split(':').collect();
+    if word.starts_with("fe80::") {
+        return Some("fe80::OWN");
+    }
+    if parts.len() == 6 && parts.iter().all(|part| part.len() == 2 && hex(part)) {
+        return Some("MAC");
+    }
+    (word.len() == 64 && hex(word)).then_some("KEY")
 }
 
 /// Compares a text with the golden file `name` below `suites/golden/reports`.
@@ -51,4 +82,16 @@ pub fn compare(root: &Path, name: &str, text: &str) -> anyhow::Result<()> {
         }
     }
     anyhow::bail!("the text is not that of {} (- golden, + now):\n{difference}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settled;
+
+    #[test]
+    fn what_the_kernel_chose_is_replaced_and_nothing_else() {
+        let key = "0123456789abcdef".repeat(4);
+        let text = format!("fe80::1:2/64, 32:e5:94:a7:22:a5 at /x/{key}; 10.0.0.0/8 via 2001:db8::1\n");
+        assert_eq!(settled(&text), "fe80::OWN/64, MAC at /x/KEY; 10.0.0.0/8 via 2001:db8::1\n");
+    }
 }

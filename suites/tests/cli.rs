@@ -1,0 +1,149 @@
+//! The command as users meet it: what is refused, with what words and exit code, and what is left untouched.
+
+use plumbline_bed::exec::{Ending, Transcript};
+use plumbline_suites::command::{plumbline, run};
+use rstest::rstest;
+use std::path::Path;
+use std::time::Duration;
+
+fn code(of: &Transcript) -> Option<i32> {
+    match of.ending {
+        Ending::Code(code) => Some(code),
+        _ => None,
+    }
+}
+
+const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\n";
+
+/// Bad files: each is refused within a second at its place, and neither cache nor state folder is made.
+#[rstest]
+#[case::empty("", "empty")]
+#[case::only_comments("# nothing\n", "empty")]
+#[case::not_yaml("apiVersion: [\n", "bad.yaml:")]
+#[case::tab("apiVersion: plumbline.dev/v1alpha1\n\tkind: Scenario\n", "bad.yaml:2")]
+#[case::unknown_field("apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\nadress: 1\n", "bad.yaml:4:1")]
+#[case::duplicate_key("apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nkind: Scenario\nmetadata: { name: a/b }\n", "bad.yaml:3")]
+#[case::other_version("apiVersion: plumbline.dev/v9\nkind: Scenario\nmetadata: { name: a/b }\n", "bad.yaml:1:13")]
+#[case::no_such_manifest(
+    "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\npods:\n  - manifest: nowhere.yaml\n",
+    "bad.yaml:5:15"
+)]
+#[tokio::test]
+async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &str) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("bad.yaml");
+    std::fs::write(&file, text)?;
+    let refused = in_new_home(dir.path(), &["run", &file.display().to_string()]).await?;
+    assert_eq!(code(&refused), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains(place), "wanted {place:?} in: {}", refused.stderr);
+    assert!(refused.stderr.contains("bad.yaml"), "{}", refused.stderr);
+    assert!(refused.duration < Duration::from_secs(1), "took {:?}", refused.duration);
+    Ok(())
+}
+
+/// The same for what is said on the command line.
+#[rstest]
+#[case::no_such_file(&["run", "no/such/file.yaml"], "no/such/file.yaml")]
+#[case::no_such_lane(&["run", "openshift/chain-example", "--lane", "moon"], "no such lane")]
+#[case::no_plugin_path(&["run", "openshift/chain-example", "--plugin", "macvlan"], "NAME=PATH")]
+#[case::plugin_is_no_program(&["run", "openshift/chain-example", "--plugin", "macvlan=/etc/passwd"], "no program")]
+#[case::no_folder(&["run", "openshift/chain-example", "--cni-path", "/no/such/folder"], "--cni-path")]
+#[case::no_place_for_junit(&["run", "openshift/chain-example", "--junit", "/no/such/folder/j.xml"], "--junit")]
+#[case::no_scenario(&["run"], "SCENARIO")]
+#[case::unknown_flag(&["run", "openshift/chain-example", "--colour"], "--colour")]
+#[case::no_such_code(&["explain", "PL999"], "PL999")]
+#[tokio::test]
+async fn wrong_usage_is_refused(#[case] args: &[&str], #[case] word: &str) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let refused = in_new_home(dir.path(), args).await?;
+    assert_eq!(code(&refused), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains(word), "wanted {word:?} in: {}", refused.stderr);
+    assert!(refused.stdout.is_empty(), "{}", refused.stdout);
+    Ok(())
+}
+
+/// Runs with cache and state in folders that must not come to be.
+async fn in_new_home(dir: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
+    let (cache, state) = (dir.join("cache"), dir.join("state"));
+    let path = |path: &Path| path.display().to_string();
+    let done = plumbline(args)?.env("PLUMBLINE_CACHE", path(&cache)).env("PLUMBLINE_STATE", path(&state)).run().await?;
+    anyhow::ensure!(!cache.exists() && !state.exists(), "something was made");
+    Ok(done)
+}
+
+#[tokio::test]
+async fn one_bad_file_in_a_folder_stops_the_whole_run() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    std::fs::write(dir.path().join("one.yaml"), format!("{HEAD}metadata: {{ name: a/one }}\nwrong: 1\n"))?;
+    std::fs::write(dir.path().join("two.yaml"), format!("{HEAD}metadata: {{ name: a/two }}\nfalse: 1\n"))?;
+    let refused = run(&["run", &dir.path().display().to_string()]).await?;
+    assert_eq!(code(&refused), Some(2));
+    assert!(refused.stderr.contains("one.yaml:4") && refused.stderr.contains("two.yaml:4"), "{}", refused.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_selected_is_an_error_of_its_own() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let nothing = run(&["run", &dir.path().display().to_string()]).await?;
+    assert_eq!(code(&nothing), Some(4), "{}", nothing.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn help_shows_every_exit_code() -> anyhow::Result<()> {
+    let help = run(&["--help"]).await?;
+    assert_eq!(code(&help), Some(0));
+    for code in ["0    pass", "1    ", "2    ", "3    ", "4    ", "5    ", "130  "] {
+        assert!(help.stdout.contains(code), "{code:?} is not in the table: {}", help.stdout);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_code_is_explained_in_any_case() -> anyhow::Result<()> {
+    let list = run(&["explain"]).await?;
+    let codes: Vec<&str> = list.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(codes.contains(&"PL601") && codes.len() > 20, "{codes:?}");
+    let page = run(&["explain", "pl601"]).await?;
+    assert_eq!(code(&page), Some(0));
+    assert!(page.stdout.contains("vlan"), "{}", page.stdout);
+    Ok(())
+}
+
+#[tokio::test]
+async fn list_gives_names_that_can_be_pasted() -> anyhow::Result<()> {
+    let list = run(&["list"]).await?;
+    let name = list.stdout.lines().find_map(|line| line.split_whitespace().next()).unwrap_or_default().to_owned();
+    let render = run(&["render", &name, "--output", "json"]).await?;
+    assert_eq!(code(&render), Some(0), "{}", render.stderr);
+    let plan: serde_json::Value = serde_json::from_str(&render.stdout)?;
+    assert_eq!(plan["name"], name.as_str());
+    Ok(())
+}
+
+#[tokio::test]
+async fn version_is_data_when_asked_for() -> anyhow::Result<()> {
+    let version = run(&["version", "-o", "json"]).await?;
+    let value: serde_json::Value = serde_json::from_str(&version.stdout)?;
+    assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(value["scenarioApiVersion"], plumbline_core::scenario::API_VERSION);
+    Ok(())
+}
+
+#[tokio::test]
+async fn colour_is_shown_only_when_it_may() -> anyhow::Result<()> {
+    let with = async |args: &[&str], env: &[(&str, &str)]| -> anyhow::Result<bool> {
+        let mut command = plumbline(args)?.without_env("NO_COLOR");
+        for (name, value) in env {
+            command = command.env(*name, *value);
+        }
+        Ok(command.run().await?.stderr.contains('\u{1b}'))
+    };
+    let bad = ["run", "no/such/file.yaml"];
+    assert!(!with(&bad, &[]).await?, "a pipe is no terminal");
+    assert!(with(&bad, &[("CLICOLOR_FORCE", "1")]).await?);
+    assert!(!with(&bad, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).await?);
+    assert!(with(&["--color", "always", "run", "no/such/file.yaml"], &[("NO_COLOR", "1")]).await?);
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The library face on the netns lane: how other people's tests use Plumbline.
+
+use plumbline::prelude::*;
+use rstest::{fixture, rstest};
+
+const SEED: &str = "openshift/chain-example";
+
+/// The lane, opened once for each test process.
+#[fixture]
+async fn bench() -> Bench {
+    Bench::open("netns").await.expect("the netns lane opens here")
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_seed_passes_with_its_two_warnings(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+    let judged = bench.judge(SEED).await?;
+    assert_eq!(judged.codes(), ["PL601"]);
+    judged.passes()?;
+    bench.close().await
+}
+
+#[rstest]
+#[tokio::test]
+async fn addresses_and_routes_can_be_looked_at(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+    bench
+        .with(SEED, async |scene| {
+            let seen = scene.observe().await?;
+            let link = seen.link("chain-test-pod", "eth2")?;
+            assert_eq!(link.kind.as_deref(), Some("macvlan"));
+            let routes = seen.routes("chain-test-pod", "eth2")?;
+            let to = routes.iter().find(|route| route.to.to_string() == "172.16.0.0/12").expect("the SIP route is there");
+            assert_eq!(to.hops[0].via, Some("192.168.200.1".parse()?));
+            seen.judge()?.passes()
+        })
+        .await?;
+    bench.close().await
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+    let mut plan = bench.plan(SEED)?;
+    let eth1 = plan.expect[0].interfaces.iter_mut().find(|i| i.name == "eth1").expect("eth1 is expected");
+    let kind = eth1.kind.as_mut().expect("its kind is expected");
+    kind.value = "ipvlan".into();
+    let judged = bench.with_plan(&plan, async |scene| scene.observe().await?.judge()).await?;
+    judged.fails_with(&["PL312", "PL601"])?;
+    bench.close().await
+}
+
+/// The test of the test: neither helper takes the other verdict, nor another code.
+#[rstest]
+#[tokio::test]
+async fn a_wrong_verdict_is_never_taken(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+    let good = bench.judge(SEED).await?;
+    assert!(good.clone().fails_with(&["PL601"]).is_err());
+    let twin = bench.root().join("suites/scenarios-broken/openshift/routes-bent.yaml");
+    let bad = bench.judge(&twin.display().to_string()).await?;
+    assert!(bad.clone().passes().is_err());
+    assert!(bad.clone().fails_with(&["PL999"]).is_err());
+    bad.fails_with(&["PL321", "PL330", "PL601"])?;
+    good.passes()?;
+    bench.close().await
+}
+
+/// Two observations of one scene are two readings, and agree while nothing changes.
+#[rstest]
+#[tokio::test]
+async fn observing_twice_is_reading_twice(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+    bench
+        .with(SEED, async |scene| {
+            let first = scene.observe().await?;
+            let second = scene.observe().await?;
+            let routes = |seen: &plumbline::face::Seen| -> anyhow::Result<Vec<String>> {
+                Ok(seen.routes("chain-test-pod", "eth1")?.iter().map(|route| route.to.to_string()).collect())
+            };
+            assert_eq!(routes(&first)?, routes(&second)?);
+            first.judge()?.passes()?;
+            second.judge()?.passes()
+        })
+        .await?;
+    bench.close().await
+}

@@ -1,0 +1,153 @@
+//! What every kind of report reads like: reports made by hand, texts in `golden/reports/made/`.
+
+use plumbline_core::finding::{Code, Finding, Severity};
+use plumbline_core::observe::Transcript;
+use plumbline_core::source::Source;
+use plumbline_core::verdict::{Adaptation, ScenarioReport, Timing, Verdict};
+use plumbline_report::text::{self, Transcripts};
+use plumbline_report::{junit, paint};
+use plumbline_suites::golden;
+use rstest::rstest;
+
+fn finding(code: &str, severity: Severity, expected: Option<&str>, found: Option<&str>, notes: &[&str]) -> Finding {
+    Finding {
+        code: Code(code.into()),
+        severity,
+        pod: Some("client".into()),
+        interface: Some("eth1".into()),
+        network: Some("sip-net".into()),
+        message: "a route is not as wanted".into(),
+        expected: expected.map(Into::into),
+        found: found.map(Into::into),
+        source: Some(Source { file: "case.yaml".into(), line: 31, column: 11 }),
+        notes: notes.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn report(verdict: Verdict) -> ScenarioReport {
+    ScenarioReport {
+        scenario: "topic/case".into(),
+        summary: "a case made by hand".into(),
+        file: "case.yaml".into(),
+        lane: "netns".into(),
+        profile: None,
+        rows: vec!["R01".into()],
+        verdict,
+        adaptations: vec![],
+        isolation: None,
+        stand_ins: vec![],
+        transcripts: vec![Transcript { pod: "client".into(), command: "ip route".into(), text: "default via 10.0.0.1\n".into() }],
+        timing: Timing { verdict_us: 137_000, total_us: 0, plugins_us: 70_000, ready_us: 0 },
+        evidence: None,
+    }
+}
+
+fn fail(findings: Vec<Finding>) -> ScenarioReport {
+    report(Verdict::Fail { checked: 14, findings })
+}
+
+const WANTED: &str = "10.0.0.0/8 via 192.168.100.1 dev eth1";
+const OTHER: &str = "10.0.0.0/8 via 192.168.100.2 dev eth1";
+
+fn beside() -> ScenarioReport {
+    let mut report = report(Verdict::Pass { checked: 14, warnings: vec![] });
+    report.lane = "kind".into();
+    report.profile = Some("hermetic".into());
+    report.timing.ready_us = 2_100_000;
+    report.adaptations = vec![
+        Adaptation {
+            object: "pod/client".into(),
+            field: "spec.containers[0].image".into(),
+            from: Some("registry.example/ubi:latest".into()),
+            to: "plumbline.local/toolbox:1".into(),
+            reason: "its registry can't be reached".into(),
+        },
+        Adaptation {
+            object: "pod/client".into(),
+            field: "spec.securityContext.runAsUser".into(),
+            from: None,
+            to: "1000".into(),
+            reason: "nothing here assigns one".into(),
+        },
+    ];
+    report.isolation = Some("namespace chain-example-7f3a of its own".into());
+    report.stand_ins = vec!["route-override: plumbline's, not upstream's".into()];
+    report.evidence = Some("/state/runs/r1/evidence".into());
+    report
+}
+
+#[rstest]
+#[case::pass("pass", report(Verdict::Pass { checked: 14, warnings: vec![] }))]
+#[case::one_fact("one-fact", report(Verdict::Pass { checked: 1, warnings: vec![] }))]
+#[case::warnings("warnings", report(Verdict::Pass {
+    checked: 14,
+    warnings: vec![
+        finding("PL601", Severity::Warning, None, None, &["no release of the plugin has it"]),
+        finding("PL205", Severity::Warning, None, Some(OTHER), &[]),
+    ],
+}))]
+#[case::nearest("nearest", fail(vec![finding("PL321", Severity::Error, Some(WANTED), Some(OTHER), &[])]))]
+#[case::missing("missing", fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]))]
+#[case::surplus("surplus", fail(vec![finding("PL323", Severity::Error, None, Some(OTHER), &[])]))]
+#[case::words("words", fail(vec![finding(
+    "PL202",
+    Severity::Error,
+    Some(WANTED),
+    None,
+    &["route-override wrote on stderr: network is unreachable"],
+)]))]
+#[case::many("many", fail(vec![
+    finding("PL320", Severity::Error, Some(WANTED), None, &[]),
+    finding("PL323", Severity::Error, None, Some(OTHER), &[]),
+    finding("PL601", Severity::Warning, None, None, &[]),
+]))]
+#[case::strict("strict", fail(vec![finding("PL601", Severity::Warning, None, None, &[])]))]
+#[case::hostile("hostile", fail(vec![finding(
+    "PL301",
+    Severity::Error,
+    Some("10.0.0.0/8"),
+    Some("\u{1b}[2J\u{1b}[HPASS, 99 facts checked\r"),
+    &["\u{202e}txet desrever", "two\nlines"],
+)]))]
+#[case::skip("skip", report(Verdict::Skip { reason: "needs vlan: this kernel has no 8021q".into() }))]
+#[case::broken("broken", report(Verdict::Broken {
+    stage: "install Multus".into(),
+    cause: "waited 60 s for daemon set kube-multus-ds; last seen: 0 of 1 ready".into(),
+    remedy: Some("plumbline up, then again".into()),
+}))]
+#[case::beside("beside", beside())]
+fn reads_as_its_golden_text(#[case] name: &str, #[case] report: ScenarioReport) -> anyhow::Result<()> {
+    let root = plumbline::root::find()?;
+    let shown = paint::strip(&text::scenario(&report, Transcripts::OnFailure));
+    golden::compare(&root, &format!("made/{name}"), &shown)
+}
+
+#[test]
+fn transcripts_are_shown_when_asked_for() {
+    let pass = report(Verdict::Pass { checked: 1, warnings: vec![] });
+    let broken = report(Verdict::Broken { stage: "s".into(), cause: "c".into(), remedy: None });
+    for (when, of_pass, of_broken) in
+        [(Transcripts::Always, true, true), (Transcripts::OnFailure, false, true), (Transcripts::Never, false, false)]
+    {
+        let shows = |report: &ScenarioReport| text::scenario(report, when).contains("default via 10.0.0.1");
+        assert_eq!((shows(&pass), shows(&broken)), (of_pass, of_broken), "{when:?}");
+    }
+}
+
+#[test]
+fn junit_tells_verdicts_apart() -> anyhow::Result<()> {
+    let mut reports = vec![
+        report(Verdict::Pass { checked: 14, warnings: vec![] }),
+        fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]),
+        report(Verdict::Skip { reason: "needs vlan".into() }),
+        report(Verdict::Broken { stage: "observe".into(), cause: "pod gone \u{1b}[31m".into(), remedy: None }),
+    ];
+    for (number, report) in reports.iter_mut().enumerate() {
+        report.scenario = format!("topic/case-{number}");
+    }
+    let xml = junit::document(&reports, 1500)?;
+    golden::compare(&plumbline::root::find()?, "made/junit", &xml)?;
+    let read = quick_junit::Report::deserialize_from_str(&xml)?;
+    assert_eq!((read.tests, read.failures, read.errors), (4, 1, 1));
+    Ok(())
+}
