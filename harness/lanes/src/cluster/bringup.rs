@@ -79,7 +79,8 @@ impl<'a> BringUp<'a> {
     /// The plugins that the nodes should have.
     pub async fn plugins(&self) -> Result<&Set, Broken> {
         let make = || async {
-            let folder = self.cx.images.plugins_dir().await?;
+            let folder: BoxFuture<'_, Result<_, Broken>> = Box::pin(self.cx.images.plugins_dir());
+            let folder = folder.await?;
             Set::gather(&folder, &self.cx.options).await
         };
         self.plugins.get_or_try_init(make).await
