@@ -5,4 +5,5 @@
 
 mod bed;
 mod faults;
+mod kept;
 mod seed;
