@@ -166,8 +166,8 @@ pub(super) async fn start_service(place: &Place, deadline: Duration, note: &Note
     .await
 }
 
-/// Ends an engine that we started: SIGTERM, then waits until it is gone.
-pub(super) async fn stop(record: &Record, deadline: Duration) -> Result<(), Broken> {
+/// Ends an engine that we started: SIGTERM, then waits until it and its containerd are gone.
+pub(super) async fn stop(place: &Place, record: &Record, deadline: Duration) -> Result<(), Broken> {
     let stage = "stop the engine";
     let Ok(pid) = i32::try_from(record.pid) else { return Ok(()) };
     if !record.alive() {
@@ -179,7 +179,8 @@ pub(super) async fn stop(record: &Record, deadline: Duration) -> Result<(), Brok
         Ok(if record.alive() { Look::NotYet("it still runs".to_owned()) } else { Look::There(()) })
     })
     .await
-    .map_err(|broken| broken.with_remedy(format!("see its log {}", record.log.display())))
+    .map_err(|broken| broken.with_remedy(format!("see its log {}", record.log.display())))?;
+    bury(place).await
 }
 
 /// Copies the runtime beside the record: the engine starts it for every container, also when the cache is gone.

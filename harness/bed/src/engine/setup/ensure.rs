@@ -155,7 +155,7 @@ impl Setup {
     pub async fn stop(&self) -> Result<Option<u32>, Broken> {
         let Some(record) = self.record() else { return Ok(None) };
         let running = record.alive();
-        daemon::stop(&record, self.pins.deadlines.stop()).await?;
+        daemon::stop(&self.place, &record, self.pins.deadlines.stop()).await?;
         Record::forget(&self.state)?;
         Ok(running.then_some(record.pid))
     }

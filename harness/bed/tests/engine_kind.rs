@@ -1,11 +1,13 @@
 //! The set-up of an engine, on a real dockerd in a private place: from nothing, left alone, after its death, ended.
 //!
-//! Wants root, dockerd and cargo, so it does not run by default; the profile for clusters includes it:
-//! `cargo nextest run -p plumbline-bed --run-ignored only`.
+//! Runs with the tests that want a cluster. Where the set-up is refused (no root, no way to install), its words are
+//! what is tested; packages are never installed by a test.
 
+use plumbline_bed::cache::Cache;
 use plumbline_bed::engine::setup::{Needed, Place, Setup};
 use plumbline_bed::engine::{Engine, File, Start, tar};
 use plumbline_bed::exec::Cmd;
+use plumbline_bed::images::Images;
 use plumbline_bed::wait::{Deadline, Look, until};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -13,22 +15,6 @@ use std::time::Duration;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Builds a static program of this workspace.
-async fn program(package: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    Cmd::new("cargo")
-        .args(["build", "--locked", "--quiet", "--package", package, "--target", &triple])
-        .args(["--target-dir".to_owned(), target.display().to_string()])
-        .dir(root())
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .deadline(Duration::from_secs(300))
-        .run_ok()
-        .await
-        .unwrap();
-    target.join(triple).join("debug").join(package)
 }
 
 /// A privileged container of the engine runs, and takes commands.
@@ -52,18 +38,29 @@ async fn runs_privileged(engine: &Engine, pause: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "wants root and dockerd: cargo nextest run -p plumbline-bed --run-ignored only"]
 async fn an_engine_comes_stays_comes_again_and_goes() {
     let dir = tempfile::tempdir().unwrap();
     let told = Arc::new(Mutex::new(Vec::<String>::new()));
     let into = told.clone();
     let note = move |line: &str| into.lock().unwrap().push(line.to_owned());
     let setup = Setup::at(&root(), Place::private(dir.path()), dir.path().join("state"), note).unwrap();
-    let runtime = async || Ok(program("plumbline-runtime").await);
-    let pause = program("plumbline-pause").await;
-
-    let Needed::Plan(plan) = setup.needed().await.unwrap() else { panic!("something answers at a new socket") };
+    let plan = match setup.needed().await {
+        Ok(Needed::Plan(plan)) => plan,
+        Ok(Needed::Nothing(_)) => panic!("something answers at a new socket"),
+        Err(broken) => {
+            assert!(broken.cause.contains("can't get one going") && broken.remedy.is_some(), "{broken}");
+            return;
+        }
+    };
     assert!(plan.consent);
+    if !plan.packages.is_empty() {
+        assert!(plan.lines()[0].starts_with("install packages"), "{:?}", plan.lines());
+        return;
+    }
+    let images = Images::open(&root(), Cache::open().unwrap()).unwrap();
+    let runtime = async || images.runtime().await;
+    let pause = images.tool("plumbline-pause").await.unwrap();
+
     let refused = setup.ensure(false, runtime()).await.unwrap_err();
     assert!(refused.remedy.unwrap().contains("--yes"), "{}", refused.cause);
     assert!(setup.record().is_none(), "nothing is started without consent");
@@ -97,5 +94,12 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     assert!(!second.alive() && setup.record().is_none());
     assert_eq!(setup.stop().await.unwrap(), None, "a second time there is nothing to end");
     // The dockerd that was killed could not take away the mount of its own data folder; the next one leaves it.
-    Cmd::new("umount").arg(dir.path().join("data").display().to_string()).run_ok().await.unwrap();
+    let data = dir.path().join("data").display().to_string();
+    let unmounted = async || {
+        let done = Cmd::new("umount").arg(&data).run().await.unwrap();
+        Ok(if done.ok() { Look::There(()) } else { Look::NotYet(done.stderr) })
+    };
+    until("test", "the mount to go", Deadline::after(Duration::from_secs(10)), Duration::from_millis(50), unmounted)
+        .await
+        .unwrap();
 }
