@@ -434,3 +434,20 @@ fn a_table_of_its_own_is_looked_at_where_a_route_names_it() {
     kernel(&mut observation).routes[3].table = 100;
     assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new());
 }
+
+#[test]
+fn a_chain_that_failed_under_a_pod_that_runs_is_told_by_its_plugin() {
+    let mut observation = seed();
+    kernel(&mut observation).links.pop();
+    kernel(&mut observation).routes.retain(|route| route.hops[0].dev.as_deref() != Some("eth2"));
+    let observed = pod(&mut observation);
+    observed.reported.pop();
+    observed.outcomes[1] = stopped("chain-example/sip-net", 0, "macvlan", "Link not found");
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(codes(&judgement.findings), ["PL101 eth2", "PL310 eth2"]);
+    assert!(
+        judgement.findings[0].message.starts_with("plugin macvlan (link 1 of 2)"),
+        "{}",
+        judgement.findings[0].message
+    );
+}
