@@ -45,7 +45,7 @@ async fn the_deadline_ends_the_whole_group() {
     // The child ignores SIGTERM and has a child of its own.
     let done = shell("trap '' TERM; sleep 600 & echo $!; wait; wait").deadline(deadline).run().await.unwrap();
     assert_eq!(done.ending, Ending::Deadline(deadline));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild: u32 = done.stdout.trim().parse().unwrap();
     wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;
     assert!(start_time(grandchild).is_none(), "the grandchild is gone as well");
@@ -55,12 +55,12 @@ async fn the_deadline_ends_the_whole_group() {
 async fn a_grandchild_that_keeps_the_output_open_does_not_hold_us() {
     let begun = Instant::now();
     let done = shell("sleep 600 & echo $!").run().await.unwrap();
-    assert!(done.ok() && begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild = done.stdout.trim().to_owned();
     Cmd::new("kill").arg(grandchild).run_ok().await.unwrap();
     // One that goes on printing does not hold us either.
     let done = shell("(trap 'exit 0' TERM; while :; do echo x; done) & echo $! >&2").cap(1000).run().await.unwrap();
-    assert!(done.ok() && begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     Cmd::new("kill").arg("-9").arg(done.stderr.trim()).run_ok().await.unwrap();
 }
 
