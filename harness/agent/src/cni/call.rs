@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plumbline_core::cni::{ChainError, CniCommand, CniError, Exit, PluginCall};
+use plumbline_core::observe::printable;
 use plumbline_core::protocol::CniRequest;
 use plumbline_netlink::Errno;
 use serde_json::Value;
@@ -167,6 +168,8 @@ impl Call<'_> {
     fn error(&self, cause: String, cni: Option<CniError>) -> ChainError {
         let (position, plugin) = (self.position, self.config.kind(self.position).to_owned());
         let (of, name, command) = (self.config.plugins.len(), &self.config.name, word(self.request.command));
+        // One line for people, whatever a plugin puts into its own words.
+        let cause = printable(cause.trim()).replace('\n', "; ");
         let message =
             format!("link {} of {of} of network {name} (plugin {plugin}) failed at {command}: {cause}", position + 1);
         ChainError { position: Some(position), plugin: Some(plugin), cni, message }

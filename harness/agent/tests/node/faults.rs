@@ -31,6 +31,12 @@ fn a_cni_error_is_told_with_its_code() {
 }
 
 #[test]
+fn a_message_of_many_lines_and_control_characters_becomes_one_plain_line() {
+    let (_agent, outcome) = added(r#"printf '{"code": 7, "msg": "first\\nsecond \\u001b[31m"}'; exit 1"#);
+    assert!(message(&outcome).ends_with("CNI code 7: first; second \\u{1b}[31m"), "{}", message(&outcome));
+}
+
+#[test]
 fn a_panic_is_told_by_exit_code_and_standard_error() {
     let (_agent, outcome) = added("echo 'panic: nil map' >&2; exit 2");
     assert!(message(&outcome).contains("exit 2, nothing on standard output"), "{}", message(&outcome));

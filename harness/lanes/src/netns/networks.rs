@@ -48,6 +48,21 @@ fn file(root: &Path, name: &str) -> Result<Configured, Broken> {
     Ok(Configured { network, links: links(&whole), config })
 }
 
+/// Another default network for one pod (multus-cni, docs/how-to-use.md).
+const OTHER_DEFAULT: &str = "v1.multus-cni.io/default-network";
+
+/// Refuses pods whose networks this lane would make otherwise than a cluster does.
+///
+/// # Errors
+/// [`Broken`] with what the pod asks for.
+pub fn possible(pod: &Pod) -> Result<(), Broken> {
+    if pod.manifest["metadata"]["annotations"][OTHER_DEFAULT].is_null() {
+        return Ok(());
+    }
+    let cause = format!("pod {} asks for a default network of its own ({OTHER_DEFAULT})", pod.name);
+    Err(Broken::new("attach", cause).with_remedy("run this scenario on a lane with Multus"))
+}
+
 /// Why a network that a pod names can't be attached at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotFound {

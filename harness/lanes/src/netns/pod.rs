@@ -1,7 +1,7 @@
 //! One pod: its making, what came of it, its end.
 
 use super::attach::{Delegate, Identity};
-use super::networks::{NodeNetworks, named};
+use super::networks::{NodeNetworks, named, possible};
 use crate::agent::LocalAgent;
 use plumbline_bed::broken::Broken;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
@@ -39,6 +39,7 @@ impl StagedPod {
         node: &NodeNetworks,
         agent: &mut LocalAgent,
     ) -> Result<Self, Broken> {
+        possible(pod)?;
         let mut staged = Self {
             name: pod.name.clone(),
             state: PodState::Running,
