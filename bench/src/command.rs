@@ -33,11 +33,11 @@ pub async fn run(command: &Path, bench: &Bench, lane: &str) -> anyhow::Result<(S
         .deadline(Duration::from_secs(120));
     let done = cmd.run_ok().await?;
     let events = done.stdout.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let report = events.filter_map(|event| match event {
+    let mut reports = events.filter_map(|event| match event {
         Event::ScenarioFinished { report } => Some(*report),
         _ => None,
     });
-    let report = report.last().with_context(|| format!("`{}` told of no verdict", done.line()))?;
+    let report = reports.next_back().with_context(|| format!("`{}` told of no verdict", done.line()))?;
     passed(&report)?;
     Ok((report, done.duration))
 }

@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::runner::Bench;
-use crate::samples::Samples;
+use crate::samples::{Samples, ms};
 use crate::table;
 use plumbline_lanes::cluster::record;
 use std::time::Duration;
@@ -26,7 +26,8 @@ pub async fn row(args: &Args, bench: &Bench) -> anyhow::Result<()> {
     table::aside("kind: a first scenario, not counted");
     let (all, run) = bench.run(LANE, usize::from(args.kind_rounds) + 1).await?;
 
-    let (mut ready, mut verdict, mut after, mut before, mut total) = <(Samples, Samples, Samples, Samples, Samples)>::default();
+    let (mut ready, mut verdict, mut after, mut before, mut total) =
+        <(Samples, Samples, Samples, Samples, Samples)>::default();
     for measured in &all[1..] {
         let timing = &measured.report.timing;
         let to_ready = ms(Duration::from_micros(timing.ready_us));
@@ -53,8 +54,4 @@ pub async fn row(args: &Args, bench: &Bench) -> anyhow::Result<()> {
         run.as_secs_f64(),
     ));
     Ok(())
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }

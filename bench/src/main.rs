@@ -3,9 +3,11 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`args`] | the command line |
-//! | [`runner`] | scenarios by the library's runner, with the moments at which it tells of its phases |
+//! | [`shell`] | the scenario by `rival/netns.sh` |
+//! | [`library`] | the same by the library face, on a lane that is open already |
 //! | [`command`] | the same by the `plumbline` command, as people type it |
-//! | [`shell`] | the same by `rival/netns.sh` |
+//! | [`runner`] | the same by the library's runner, with the moments at which it tells of its phases |
+//! | [`settle`] | waiting between turns until nothing is left of the one before |
 //! | [`netns`], [`kind`] | the rows of each lane |
 //! | [`samples`], [`table`] | medians, spreads, and their print |
 //! | [`machine`] | what it was measured on |
@@ -15,10 +17,12 @@
 mod args;
 mod command;
 mod kind;
+mod library;
 mod machine;
 mod netns;
 mod runner;
 mod samples;
+mod settle;
 mod shell;
 mod table;
 

@@ -1,5 +1,7 @@
 //! Medians and spreads.
 
+use std::time::Duration;
+
 /// Measured values of one thing, in the order in which they were measured.
 #[derive(Debug, Clone, Default)]
 pub struct Samples(Vec<f64>);
@@ -39,6 +41,12 @@ impl Samples {
         sorted.sort_by(f64::total_cmp);
         sorted
     }
+}
+
+/// A time in milliseconds.
+#[must_use]
+pub fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]

@@ -48,11 +48,9 @@ impl Rival {
             None => images.plugins_dir().await?,
         };
         let networks = networks(bench)?;
-        let unshare = ["unshare", "--net", "--mount"].iter();
-        let user = ["--user", "--map-root-user"].iter().filter(|_| !nix::unistd::geteuid().is_root());
         let script = bench.root.join(SCRIPT);
         let paths = [&script, &cnitool, &plugins, networks.path()].map(|path: &Path| path.display().to_string());
-        let argv = unshare.chain(user).map(ToString::to_string).chain(paths).collect();
+        let argv = isolated().into_iter().chain(paths).collect();
         Ok(Self { argv, _networks: networks })
     }
 
@@ -74,6 +72,14 @@ impl Rival {
         let said = said.with_context(|| format!("`{}` came to no verdict", done.line()))?;
         Ok(Ran { verdict: said - start, total: done.duration })
     }
+}
+
+/// The command line that gives a script network and mount namespaces of its own; anybody else than root needs a user
+/// namespace for that.
+#[must_use]
+pub fn isolated() -> Vec<String> {
+    let user = ["--user", "--map-root-user"].iter().filter(|_| !nix::unistd::geteuid().is_root());
+    ["unshare", "--net", "--mount"].iter().chain(user).map(ToString::to_string).collect()
 }
 
 /// The configurations that the netns lane would run, one file each.
