@@ -11,7 +11,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if folder.is_dir() {
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|e| e == "md") && path.file_stem().is_some_and(|s| s.to_string_lossy().starts_with("PL")) {
+            if path.extension().is_some_and(|e| e == "md")
+                && path.file_stem().is_some_and(|s| s.to_string_lossy().starts_with("PL"))
+            {
                 pages.push(path);
             }
         }

@@ -28,7 +28,6 @@ pub fn plumbline(args: &[&str]) -> anyhow::Result<Cmd> {
     Ok(Cmd::new(program()?)
         .args(args.iter().copied())
         .dir(plumbline::root::find()?)
-        .without_env("CLICOLOR_FORCE")
         .without_env("PLUMBLINE_PROFILE")
         .deadline(Duration::from_secs(120)))
 }

@@ -121,7 +121,12 @@ fn fails(lane: &str, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<
     match &report.verdict {
         Verdict::Fail { findings, .. } => {
             let codes = codes(findings);
-            anyhow::ensure!(codes == wanted.codes(lane), "wanted {:?}, got {codes:?}\n{}", wanted.codes(lane), whole(&report));
+            anyhow::ensure!(
+                codes == wanted.codes(lane),
+                "wanted {:?}, got {codes:?}\n{}",
+                wanted.codes(lane),
+                whole(&report)
+            );
             golden::compare(&root::find()?, &format!("{lane}/{name}"), &golden::report(&report))
         }
         _ => anyhow::bail!("wanted a fail\n{}", whole(&report)),
@@ -163,7 +168,12 @@ pub fn run(lane: &str, plan: Plan) -> anyhow::Result<ScenarioReport> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut summary = runtime.block_on(runner::run(config))?;
     let report = summary.reports.pop().context("the runner gave no report")?;
-    anyhow::ensure!(summary.left_behind.is_empty(), "left behind: {}\n{}", summary.left_behind.join("; "), whole(&report));
+    anyhow::ensure!(
+        summary.left_behind.is_empty(),
+        "left behind: {}\n{}",
+        summary.left_behind.join("; "),
+        whole(&report)
+    );
     Ok(report)
 }
 

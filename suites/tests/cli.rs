@@ -20,9 +20,15 @@ const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\n";
 #[case::empty("", "empty")]
 #[case::only_comments("# nothing\n", "empty")]
 #[case::not_yaml("apiVersion: [\n", "bad.yaml:")]
-#[case::tab("apiVersion: plumbline.dev/v1alpha1\n\tkind: Scenario\n", "bad.yaml:2")]
-#[case::unknown_field("apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\nadress: 1\n", "bad.yaml:4:1")]
-#[case::duplicate_key("apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nkind: Scenario\nmetadata: { name: a/b }\n", "bad.yaml:3")]
+#[case::tab("apiVersion: plumbline.dev/v1alpha1\n\tkind: Scenario\n", "bad.yaml:1:13")]
+#[case::unknown_field(
+    "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\nadress: 1\n",
+    "bad.yaml:4:1"
+)]
+#[case::duplicate_key(
+    "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nkind: Scenario\nmetadata: { name: a/b }\n",
+    "bad.yaml:3"
+)]
 #[case::other_version("apiVersion: plumbline.dev/v9\nkind: Scenario\nmetadata: { name: a/b }\n", "bad.yaml:1:13")]
 #[case::no_such_manifest(
     "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\npods:\n  - manifest: nowhere.yaml\n",
@@ -122,6 +128,17 @@ async fn list_gives_names_that_can_be_pasted() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `plumbline list | head -1`: the reader leaves, and that is no fault of anybody.
+#[tokio::test]
+async fn a_reader_that_leaves_is_no_fault() -> anyhow::Result<()> {
+    let script =
+        format!("{} list | true; echo \"${{PIPESTATUS[0]}}\"", plumbline_suites::command::program()?.display());
+    let done =
+        plumbline_bed::exec::Cmd::new("bash").args(["-c", &script]).dir(plumbline::root::find()?).run_ok().await?;
+    assert_eq!((done.stdout.trim(), done.stderr.as_str()), ("0", ""));
+    Ok(())
+}
+
 #[tokio::test]
 async fn version_is_data_when_asked_for() -> anyhow::Result<()> {
     let version = run(&["version", "-o", "json"]).await?;
@@ -134,9 +151,12 @@ async fn version_is_data_when_asked_for() -> anyhow::Result<()> {
 #[tokio::test]
 async fn colour_is_shown_only_when_it_may() -> anyhow::Result<()> {
     let with = async |args: &[&str], env: &[(&str, &str)]| -> anyhow::Result<bool> {
-        let mut command = plumbline(args)?.without_env("NO_COLOR");
-        for (name, value) in env {
-            command = command.env(*name, *value);
+        let mut command = plumbline(args)?;
+        for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
+            command = match env.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => command.env(name, *value),
+                None => command.without_env(name),
+            };
         }
         Ok(command.run().await?.stderr.contains('\u{1b}'))
     };

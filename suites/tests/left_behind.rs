@@ -65,7 +65,9 @@ async fn until(what: &str, seen: impl Fn() -> bool) -> anyhow::Result<()> {
 fn hanging(folder: &Path, seconds: u32) -> anyhow::Result<String> {
     let path = folder.join("hangs");
     let versions = r#"{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}"#;
-    let script = format!("#!/bin/sh\nif [ \"$CNI_COMMAND\" = VERSION ]; then echo '{versions}'; exit 0; fi\nexec sleep {seconds}\n");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$CNI_COMMAND\" = VERSION ]; then echo '{versions}'; exit 0; fi\nexec sleep {seconds}\n"
+    );
     std::fs::write(&path, script)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
     Ok(format!("macvlan={}", path.display()))
@@ -120,7 +122,8 @@ async fn after_sigkill_gc_finds_nothing_or_takes_it_away() -> anyhow::Result<()>
     session.end(Duration::from_secs(5)).await;
     // The agent is the node's first process: with it the kernel takes the whole node away.
     until("the plugin to be gone with its node", || marked(&format!("sleep\0{seconds}")).is_empty()).await?;
-    let gc = || -> anyhow::Result<_> { Ok(plumbline(&["gc"])?.env("PLUMBLINE_STATE", state.path().display().to_string())) };
+    let gc =
+        || -> anyhow::Result<_> { Ok(plumbline(&["gc"])?.env("PLUMBLINE_STATE", state.path().display().to_string())) };
     let first = gc()?.run().await?;
     assert!(first.ok(), "{} {}", first.stdout, first.stderr);
     let second = gc()?.run().await?;

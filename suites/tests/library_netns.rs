@@ -29,7 +29,8 @@ async fn addresses_and_routes_can_be_looked_at(#[future(awt)] bench: Bench) -> a
             let link = seen.link("chain-test-pod", "eth2")?;
             assert_eq!(link.kind.as_deref(), Some("macvlan"));
             let routes = seen.routes("chain-test-pod", "eth2")?;
-            let to = routes.iter().find(|route| route.to.to_string() == "172.16.0.0/12").expect("the SIP route is there");
+            let to =
+                routes.iter().find(|route| route.to.to_string() == "172.16.0.0/12").expect("the SIP route is there");
             assert_eq!(to.hops[0].via, Some("192.168.200.1".parse()?));
             seen.judge()?.passes()
         })

@@ -36,7 +36,11 @@ fn report(verdict: Verdict) -> ScenarioReport {
         adaptations: vec![],
         isolation: None,
         stand_ins: vec![],
-        transcripts: vec![Transcript { pod: "client".into(), command: "ip route".into(), text: "default via 10.0.0.1\n".into() }],
+        transcripts: vec![Transcript {
+            pod: "client".into(),
+            command: "ip route".into(),
+            text: "default via 10.0.0.1\n".into(),
+        }],
         timing: Timing { verdict_us: 137_000, total_us: 0, plugins_us: 70_000, ready_us: 0 },
         evidence: None,
     }

@@ -57,7 +57,8 @@ impl Line {
     /// A capability of a lane: its lack makes some scenarios skip.
     #[must_use]
     pub fn offer(scope: &'static str, name: &str, offer: &Offer) -> Self {
-        let mut line = Self::new(scope, name, offer.there, offer.seen.clone(), "scenarios that require it are skipped", "");
+        let mut line =
+            Self::new(scope, name, offer.there, offer.seen.clone(), "scenarios that require it are skipped", "");
         line.optional = true;
         line
     }
@@ -133,7 +134,14 @@ async fn engine(root: &Path) -> Line {
         }
         Ok(Needed::Plan(plan)) => {
             let found = format!("none answers; plumbline can: {}", plan.lines().join("; "));
-            Line::new("kind", "container engine", false, found, "one that answers", "plumbline up --yes, or start one yourself")
+            Line::new(
+                "kind",
+                "container engine",
+                false,
+                found,
+                "one that answers",
+                "plumbline up --yes, or start one yourself",
+            )
         }
         Err(broken) => Line::broken("kind", "container engine", &broken),
     }

@@ -5,6 +5,7 @@ use plumbline::select::Refused;
 use plumbline_bed::broken::Broken;
 use plumbline_report::escape;
 use plumbline_report::paint::{BAD, BROKEN, paint};
+use plumbline_report::reporter;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -17,7 +18,11 @@ pub fn of_clap(error: &clap::Error) -> ExitCode {
 
 /// Prints one error for people and gives its exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if reporter::is_closed(error) {
+        return ExitCode::from(exit::PASS);
+    }
     let (text, code) = describe(error);
+    // Standard error may be closed; the code tells it all the same.
     let _ = writeln!(anstream::stderr(), "{text}");
     ExitCode::from(code)
 }

@@ -35,10 +35,7 @@ fn say(text: &str) {
     let _ = writeln!(anstream::stderr(), "plumbline: {text}");
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the second signal asks for leaving without clean-up"
-)]
+#[expect(clippy::disallowed_methods, reason = "the second signal asks for leaving without clean-up")]
 fn leave() -> ! {
     std::process::exit(i32::from(exit::INTERRUPTED))
 }

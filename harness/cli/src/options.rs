@@ -76,9 +76,7 @@ pub fn from_parts(parts: &Parts) -> Result<Options, Refused> {
 }
 
 fn plugin(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, path) = text
-        .split_once('=')
-        .ok_or_else(|| format!("--plugin {text}: want NAME=PATH"))?;
+    let (name, path) = text.split_once('=').ok_or_else(|| format!("--plugin {text}: want NAME=PATH"))?;
     if name.is_empty() || name.contains('/') || name == "." || name == ".." {
         return Err(format!("--plugin {text}: {name:?} can't be a plugin's name"));
     }

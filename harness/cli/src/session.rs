@@ -19,7 +19,13 @@ const SCOPE: &str = "build";
 ///
 /// # Errors
 /// [`Broken`] when the recipes don't read, or there is no place for cache or journal.
-pub fn context(root: &Path, options: Options, events: EventSink, cancel: CancellationToken, what: &str) -> Result<Context, Broken> {
+pub fn context(
+    root: &Path,
+    options: Options,
+    events: EventSink,
+    cancel: CancellationToken,
+    what: &str,
+) -> Result<Context, Broken> {
     let images = images(root, &events)?;
     Ok(Context {
         root: root.to_owned(),

@@ -23,11 +23,7 @@ impl Junit {
     /// The report goes to `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            reports: Vec::new(),
-            millis: 0,
-        }
+        Self { path, reports: Vec::new(), millis: 0 }
     }
 }
 
@@ -56,9 +52,7 @@ impl Reporter for Junit {
 pub fn document(reports: &[ScenarioReport], millis: u64) -> anyhow::Result<String> {
     let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
     for report in reports {
-        let suite = suites
-            .entry(&report.lane)
-            .or_insert_with(|| TestSuite::new(report.lane.as_str()));
+        let suite = suites.entry(&report.lane).or_insert_with(|| TestSuite::new(report.lane.as_str()));
         suite.add_test_case(case(report));
     }
     let mut document = Report::new("plumbline");

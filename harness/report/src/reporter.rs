@@ -60,9 +60,19 @@ impl Reporters {
         let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Inner { readers, error } = &mut *inner;
         for reader in readers.iter_mut() {
-            if let Err(e) = act(reader.as_mut()) {
+            if let Err(e) = act(reader.as_mut())
+                && !is_closed(&e)
+            {
                 error.get_or_insert(e);
             }
         }
     }
+}
+
+/// Whether an error says that whoever read the output has left (`plumbline run ... | head`). That is nobody's fault:
+/// the exit code still tells what came of it.
+#[must_use]
+pub fn is_closed(error: &anyhow::Error) -> bool {
+    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(closed))
 }

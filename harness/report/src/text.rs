@@ -40,7 +40,12 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     }
     beside(&mut out, report);
     if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Broken { .. }) {
-        let _ = writeln!(out, "  look again: plumbline run {} --lane {} --keep always", escape::line(&report.file), report.lane);
+        let _ = writeln!(
+            out,
+            "  look again: plumbline run {} --lane {} --keep always",
+            escape::line(&report.file),
+            report.lane
+        );
     }
     out
 }
@@ -62,7 +67,8 @@ pub fn verdict(verdict: &Verdict) -> String {
             let mut text = format!("{}, {}", paint(BAD, "FAIL"), count(*checked, "fact checked", "facts checked"));
             if errors.is_empty() {
                 // Only --strict gives this: warnings alone, and yet a failure.
-                let _ = write!(text, ", {} under --strict: {}", count(warnings, "warning", "warnings"), names(findings));
+                let _ =
+                    write!(text, ", {} under --strict: {}", count(warnings, "warning", "warnings"), names(findings));
             } else {
                 let _ = write!(text, ", {}: {}", count(errors.len(), "error", "errors"), names(&errors));
                 if warnings > 0 {
@@ -102,7 +108,12 @@ fn shows(transcripts: Transcripts, verdict: &Verdict) -> bool {
 }
 
 fn transcript(transcript: &Transcript, lane: &str) -> String {
-    let mut out = format!("{} lane {lane}, pod {}: {}\n", paint(QUIET, "----"), escape::line(&transcript.pod), escape::line(&transcript.command));
+    let mut out = format!(
+        "{} lane {lane}, pod {}: {}\n",
+        paint(QUIET, "----"),
+        escape::line(&transcript.pod),
+        escape::line(&transcript.command)
+    );
     for line in escape::block(&transcript.text).trim_end().lines() {
         let _ = writeln!(out, "  {line}");
     }
@@ -162,7 +173,11 @@ fn finding(out: &mut String, finding: &Finding) {
     };
     let code = finding.code.to_string();
     let _ = writeln!(out, "    {} {code}: {}", paint(style, word), escape::line(&finding.message));
-    let wanted_at = finding.source.as_ref().filter(|s| !s.file.is_empty()).map(|s| format!("wanted by {}", escape::line(&s.to_string())));
+    let wanted_at = finding
+        .source
+        .as_ref()
+        .filter(|s| !s.file.is_empty())
+        .map(|s| format!("wanted by {}", escape::line(&s.to_string())));
     let expected = finding.expected.as_deref().map(escape::line);
     let found = finding.found.as_deref().map(escape::line);
     let width = [&expected, &found].iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
@@ -213,7 +228,14 @@ fn broken(out: &mut String, cause: &str, remedy: Option<&str>) {
 fn beside(out: &mut String, report: &ScenarioReport) {
     for a in &report.adaptations {
         let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);
-        let _ = writeln!(out, "  adapted: {} {}: {from} -> {}, because {}", escape::line(&a.object), escape::line(&a.field), escape::line(&a.to), escape::line(&a.reason));
+        let _ = writeln!(
+            out,
+            "  adapted: {} {}: {from} -> {}, because {}",
+            escape::line(&a.object),
+            escape::line(&a.field),
+            escape::line(&a.to),
+            escape::line(&a.reason)
+        );
     }
     if let Some(isolation) = &report.isolation {
         let _ = writeln!(out, "  apart: {}", escape::line(isolation));

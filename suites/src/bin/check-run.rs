@@ -41,6 +41,11 @@ fn main() -> anyhow::Result<ExitCode> {
         .map(|binary| format!("{binary} {}", checked.passed.get(binary).copied().unwrap_or(0)))
         .collect();
     let verdict = if checked.wrong.is_empty() { "enough ran" } else { "NOT ENOUGH RAN" };
-    writeln!(out, "must-run ({kind} host): {verdict}: {}; {} skipped as allowed", counts.join(", "), checked.allowed.len())?;
+    writeln!(
+        out,
+        "must-run ({kind} host): {verdict}: {}; {} skipped as allowed",
+        counts.join(", "),
+        checked.allowed.len()
+    )?;
     Ok(if checked.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -18,9 +18,12 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
     let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
     let all: Vec<&str> = registry::lanes().iter().map(|lane| lane.name()).collect();
-    let asked: Vec<&str> = if args.lane.is_empty() { all.clone() } else { args.lane.iter().map(String::as_str).collect() };
+    let asked: Vec<&str> =
+        if args.lane.is_empty() { all.clone() } else { args.lane.iter().map(String::as_str).collect() };
     if let Some(unknown) = asked.iter().find(|lane| !all.contains(lane)) {
-        return Err(Refused::one(format!("--lane {unknown}: there is no such lane; there are {}", all.join(", "))).into());
+        return Err(
+            Refused::one(format!("--lane {unknown}: there is no such lane; there are {}", all.join(", "))).into()
+        );
     }
     let (reporters, events) = telling::progress(colour);
     let mut lines = host(&root);

@@ -27,7 +27,14 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
         MessageFormat::Human => {
             let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
             for plan in &plans {
-                writeln!(out, "{:width$}  {:12}  {:9}  {}", plan.name, lanes(plan).join(","), plan.rows.join(","), plan.summary)?;
+                writeln!(
+                    out,
+                    "{:width$}  {:12}  {:9}  {}",
+                    plan.name,
+                    lanes(plan).join(","),
+                    plan.rows.join(","),
+                    plan.summary
+                )?;
             }
         }
         MessageFormat::Json => {

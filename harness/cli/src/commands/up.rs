@@ -45,7 +45,8 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     };
     capability::note(&args.lane, &known)?;
     if args.for_nextest {
-        let path = std::env::var_os(NEXTEST_ENV).with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
+        let path = std::env::var_os(NEXTEST_ENV)
+            .with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
         writeln!(file, "{}={}", capability::variable(&args.lane), serde_json::to_string(&known)?)?;
     }

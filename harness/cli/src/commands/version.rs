@@ -13,7 +13,9 @@ pub fn run(args: &VersionArgs) -> anyhow::Result<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let mut out = anstream::stdout();
     match args.output {
-        MessageFormat::Human => writeln!(out, "plumbline {version} (scenarios {API_VERSION}, agent protocol {PROTOCOL_VERSION})")?,
+        MessageFormat::Human => {
+            writeln!(out, "plumbline {version} (scenarios {API_VERSION}, agent protocol {PROTOCOL_VERSION})")?
+        }
         MessageFormat::Json => {
             let value = serde_json::json!({
                 "version": version,

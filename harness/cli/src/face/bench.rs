@@ -50,7 +50,11 @@ impl Bench {
             Err(broken) => {
                 let left = session::close(&cx).await;
                 let error = anyhow::Error::from(broken);
-                return Err(if left.is_empty() { error } else { error.context(format!("left behind: {}", left.join("; "))) });
+                return Err(if left.is_empty() {
+                    error
+                } else {
+                    error.context(format!("left behind: {}", left.join("; ")))
+                });
             }
         };
         Ok(Self { cx, lane, name })

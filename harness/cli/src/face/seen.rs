@@ -52,7 +52,8 @@ impl Seen {
     /// When the pod or its kernel state is not there.
     pub fn routes(&self, pod: &str, interface: &str) -> anyhow::Result<Vec<&Route>> {
         const MAIN: u32 = 254;
-        let out = |route: &&Route| route.table == MAIN && route.hops.iter().any(|hop| hop.dev.as_deref() == Some(interface));
+        let out =
+            |route: &&Route| route.table == MAIN && route.hops.iter().any(|hop| hop.dev.as_deref() == Some(interface));
         Ok(self.kernel(pod)?.routes.iter().filter(out).collect())
     }
 

@@ -125,11 +125,8 @@ mod tests {
 
     #[test]
     fn something_left_behind_is_broken() {
-        let summary = RunSummary {
-            reports: vec![report(pass())],
-            left_behind: vec!["link br-ex".into()],
-            cancelled: false,
-        };
+        let summary =
+            RunSummary { reports: vec![report(pass())], left_behind: vec!["link br-ex".into()], cancelled: false };
         assert_eq!(summary.exit_code(), 3);
     }
 

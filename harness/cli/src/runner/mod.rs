@@ -25,7 +25,8 @@ use std::time::Instant;
 pub async fn run(config: RunConfig) -> Result<RunSummary, Broken> {
     let start = Instant::now();
     let lanes = select(&config.lanes)?;
-    let cx = session::context(&config.root, config.options.clone(), config.events.clone(), config.cancel.clone(), "run")?;
+    let cx =
+        session::context(&config.root, config.options.clone(), config.events.clone(), config.cancel.clone(), "run")?;
     let evidence = Evidence::below(&config.evidence.clone().unwrap_or_else(|| cx.run.evidence()));
     (cx.events)(Event::RunStarted { run: cx.run.id().to_string(), total: lanes.len() * config.scenarios.len() });
 
@@ -50,7 +51,14 @@ pub fn meant_for(plan: &Plan, lane: &str) -> bool {
     plan.lanes.is_empty() || plan.lanes.iter().any(|name| name == lane)
 }
 
-async fn on_lane(cx: &Context, lane: &dyn Lane, plans: &[&Plan], config: &RunConfig, evidence: &Evidence, summary: &mut RunSummary) {
+async fn on_lane(
+    cx: &Context,
+    lane: &dyn Lane,
+    plans: &[&Plan],
+    config: &RunConfig,
+    evidence: &Evidence,
+    summary: &mut RunSummary,
+) {
     let opened = tokio::select! {
         opened = lane.open(cx) => opened,
         () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),

@@ -18,7 +18,14 @@ pub(super) struct Ended {
 }
 
 /// Runs `plan` on `lane`. Never fails: what goes wrong is in the verdict.
-pub(super) async fn run(cx: &Context, lane_name: &str, lane: &dyn OpenLane, plan: &Plan, strict: bool, evidence: &Evidence) -> Ended {
+pub(super) async fn run(
+    cx: &Context,
+    lane_name: &str,
+    lane: &dyn OpenLane,
+    plan: &Plan,
+    strict: bool,
+    evidence: &Evidence,
+) -> Ended {
     let start = Instant::now();
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
     teller.started();
@@ -71,7 +78,13 @@ pub(super) async fn run(cx: &Context, lane_name: &str, lane: &dyn OpenLane, plan
 }
 
 /// The report of a scenario that never came to run because its lane could not be opened.
-pub(super) fn lane_broken(cx: &Context, lane_name: &str, plan: &Plan, broken: &Broken, evidence: &Evidence) -> ScenarioReport {
+pub(super) fn lane_broken(
+    cx: &Context,
+    lane_name: &str,
+    plan: &Plan,
+    broken: &Broken,
+    evidence: &Evidence,
+) -> ScenarioReport {
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
     let mut report = blank(plan, lane_name, None);
     report.verdict = broken_verdict(broken.clone());
@@ -131,7 +144,8 @@ fn broken_verdict(broken: Broken) -> Verdict {
 /// The sum of all plugins' own times, in microseconds.
 fn plugin_time(observation: &Observation) -> u64 {
     let pods = observation.pods.iter();
-    let calls = pods.flat_map(|pod| pod.outcomes.iter().flat_map(|(_, outcome)| outcome.calls.iter()).chain(pod.calls.iter()));
+    let calls =
+        pods.flat_map(|pod| pod.outcomes.iter().flat_map(|(_, outcome)| outcome.calls.iter()).chain(pod.calls.iter()));
     calls.map(|call| call.duration_us).sum()
 }
 
@@ -152,6 +166,10 @@ impl Teller<'_> {
     }
 
     fn phase(&self, phase: &str) {
-        (self.cx.events)(Event::ScenarioPhase { scenario: self.scenario.into(), lane: self.lane.into(), phase: phase.into() });
+        (self.cx.events)(Event::ScenarioPhase {
+            scenario: self.scenario.into(),
+            lane: self.lane.into(),
+            phase: phase.into(),
+        });
     }
 }

@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn a_scenarios_own_folder_holds_no_scenarios() {
         let dir = std::env::temp_dir().join(format!("plumbline-found-{}", std::process::id()));
-        for (path, text) in [("t/case.yaml", ""), ("t/case/pod.yaml", ""), ("t/other/deep.yaml", ""), ("t/.hidden.yaml", "")] {
+        for (path, text) in
+            [("t/case.yaml", ""), ("t/case/pod.yaml", ""), ("t/other/deep.yaml", ""), ("t/.hidden.yaml", "")]
+        {
             let file = dir.join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();

@@ -31,12 +31,7 @@ impl Settings {
     #[must_use]
     pub fn from_environment(colour: ColourChoice, transcripts: Transcripts) -> Self {
         let ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false");
-        Self {
-            colour,
-            transcripts,
-            results_to_stderr: false,
-            plain: ci,
-        }
+        Self { colour, transcripts, results_to_stderr: false, plain: ci }
     }
 }
 
@@ -113,7 +108,9 @@ impl Terminal {
 
     fn summary(&mut self, millis: u64, left_behind: &[String]) -> anyhow::Result<()> {
         let t = self.tally;
-        let part = |n: usize, style, word: &str| if n > 0 { paint(style, &format!("{n} {word}")) } else { format!("{n} {word}") };
+        let part = |n: usize, style, word: &str| {
+            if n > 0 { paint(style, &format!("{n} {word}")) } else { format!("{n} {word}") }
+        };
         let line = format!(
             "{}, {}, {}, {} in {}\n",
             part(t.pass, GOOD, "passed"),
@@ -146,13 +143,7 @@ impl Reporter for Terminal {
                 let label = format!("{scope}: {step}");
                 self.progress.note(&label, &label, note)?;
             }
-            Event::StepFinished {
-                scope,
-                step,
-                millis,
-                error,
-                unchanged,
-            } => {
+            Event::StepFinished { scope, step, millis, error, unchanged } => {
                 let line = step_line(scope, step, *millis, error.as_deref(), *unchanged);
                 self.progress.ends(&format!("{scope}: {step}"), Some(&line))?;
             }
