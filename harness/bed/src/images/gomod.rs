@@ -124,7 +124,8 @@ impl Job<'_> {
             let _ = write!(flags, " -X {name}={value}");
         }
         let command = Cmd::new("go")
-            .args(["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v"])
+            // No debugging information: it would be stripped below, and making it is a seventh of the compiler's time.
+            .args(["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v", "-gcflags=all=-dwarf=false"])
             .args(["-tags".to_owned(), self.step.tags.join(","), "-ldflags".to_owned(), flags])
             .args(["-o".to_owned(), format!("{}/", out.display())])
             .args(self.step.packages.iter().cloned());

@@ -98,7 +98,11 @@ impl Images {
     }
 
     async fn build_some(&self, steps: Vec<Placed<'_>>, side_by_side: usize) -> Result<()> {
-        let builds = steps.into_iter().map(|placed| self.build_step(placed));
+        // Made into a list first: a lazy one would hold a closure that the compiler takes to be bound to one thread.
+        let mut builds = Vec::new();
+        for placed in steps {
+            builds.push(self.build_step(placed));
+        }
         futures::stream::iter(builds).buffered(side_by_side).try_for_each(|_| async { Ok(()) }).await
     }
 
