@@ -91,6 +91,12 @@ fn doubts_and_their_codes() {
             vec![],
         ),
         ("I35 multicast", of_static("{ \"address\": \"224.0.0.1/24\" }"), vec!["PL605"]),
+        ("I35 loopback", of_static("{ \"address\": \"127.0.0.1/8\" }"), vec!["PL605"]),
+        (
+            "a bare plugin with a key of lists",
+            "{ \"cniVersion\": \"1.0.0\", \"name\": \"n\", \"type\": \"bridge\", \"disableCheck\": true, \"bridg\": 1 }".to_owned(),
+            vec!["PL602"],
+        ),
         ("I44 mode", chain("{ \"type\": \"macvlan\", \"mode\": \"l2\" }"), vec!["PL605"]),
         ("I43 VLAN id", chain("{ \"type\": \"vlan\", \"vlanId\": 4095 }"), vec!["PL605"]),
         ("I25 host bits", with_route("{ \"dst\": \"10.0.0.1/8\" }"), vec!["PL605"]),

@@ -451,3 +451,89 @@ fn a_chain_that_failed_under_a_pod_that_runs_is_told_by_its_plugin() {
         judgement.findings[0].message
     );
 }
+
+#[test]
+fn one_finding_hides_no_other_of_its_kind() {
+    // Of two routes wanted of eth1, one is reported and missing, the other is missing and nobody reports it.
+    let mut plan = plan();
+    let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
+    let mut another = routes.items[1].clone();
+    another.value.to = "10.99.0.0/16".parse().unwrap();
+    another.source.line += 100;
+    routes.items.push(another);
+    let mut observation = seed();
+    kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL202 eth1", "PL320 eth1"]);
+    // The same of addresses.
+    let mut plan = self::plan();
+    let addresses = plan.expect[0].interfaces[0].addresses.as_mut().unwrap();
+    let mut another = addresses.items[0].clone();
+    another.value = "192.168.100.99/24".parse().unwrap();
+    another.source.line += 100;
+    addresses.items.push(another);
+    let mut observation = seed();
+    eth(&mut observation, "eth1").addresses.remove(0);
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL201 eth1", "PL301 eth1"]);
+}
+
+#[test]
+fn a_default_route_without_a_word_may_go_where_it_is_expected() {
+    let mut plan = plan();
+    plan.expect[0].default = None;
+    assert_eq!(codes(&judge(&plan, &seed()).findings), Vec::<String>::new(), "by eth0");
+    let mut observation = seed();
+    kernel(&mut observation).routes.push(route("0.0.0.0/0", Some("192.168.100.1"), "eth1"));
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL323 eth1"], "an exact list tells it already");
+    plan.expect[0].interfaces[0].routes.as_mut().unwrap().exact = false;
+    assert_eq!(
+        codes(&judge(&plan, &observation).findings),
+        ["PL333 eth1"],
+        "a list that allows more does not ask for it"
+    );
+    let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
+    let mut stated = routes.items[1].clone();
+    stated.value.to = "0.0.0.0/0".parse().unwrap();
+    routes.items.push(stated);
+    assert_eq!(
+        codes(&judge(&plan, &observation).findings),
+        ["PL205 eth1"],
+        "stated among the routes, though not reported"
+    );
+    plan.expect[0].interfaces[0].routes = None;
+    plan.pods[0].attachments[1].default_route = vec!["192.168.200.1".parse().unwrap()];
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL333 eth1"], "asked for by another attachment");
+    plan.pods[0].attachments[0].default_route = vec!["192.168.100.1".parse().unwrap()];
+    assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new(), "asked for by the attachment");
+}
+
+#[test]
+fn only_a_network_said_to_exist_can_be_missing() {
+    let mut observation = seed();
+    let observed = pod(&mut observation);
+    observed.state = PodState::NotReady { reason: "waited 120 s".into() };
+    observed.kernel = None;
+    observed.outcomes.clear();
+    let text = "cannot find a network-attachment-definition (sip-net) in namespace (chain-example): not found";
+    let heard = |reason: &str, text: &str| Heard { origin: "event".into(), reason: reason.into(), text: text.into() };
+    observed.heard = vec![heard("NoNetworkFound", text)];
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL104 -"], "this one the scenario brought");
+    let mut plan = plan();
+    plan.networks[1].manifest = None;
+    // By the words alone, as kubelet's event has them.
+    pod(&mut observation).heard = vec![heard("FailedCreatePodSandBox", text)];
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL103 eth2"]);
+    pod(&mut observation).heard = vec![heard("NoNetworkFound", "cannot find another-net")];
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL104 -"], "another network is missing");
+    pod(&mut observation).heard = vec![heard("Pulling", "pulling an image for sip-net")];
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL104 -"]);
+}
+
+#[test]
+fn the_nearest_address_is_of_the_same_family_and_no_link_local_one() {
+    let mut observation = seed();
+    eth(&mut observation, "eth1").addresses.remove(0);
+    pod(&mut observation).reported[0].result.as_mut().unwrap()["ips"] = serde_json::json!([]);
+    let judgement = judge(&plan(), &observation);
+    assert_eq!(judgement.findings[0].code.0, "PL301");
+    assert_eq!(judgement.findings[0].found, None, "fe80::2/64 is nothing like it");
+}
