@@ -1,6 +1,8 @@
 //! What the tests share: reading the suite's files from disk.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod bent;
+pub mod judged;
 pub mod observed;
 
 use plumbline_core::plan::Plan;
