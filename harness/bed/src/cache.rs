@@ -7,10 +7,11 @@
 mod key;
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::wait::{Deadline, late, pause};
 pub(crate) use key::hex;
@@ -212,29 +213,31 @@ fn try_lock(lock: &File, path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes a file or a folder, with what a build may have made read-only in it. Missing is fine.
+/// Removes a file or a folder, with what a build may have made read-only in it. Missing is fine. A mount below it is
+/// never entered: what a killed build left mounted is the host's own.
 fn remove(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),
-        Ok(meta) if meta.is_dir() => {
-            open_up(path);
-            fs::remove_dir_all(path)
-        }
-        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
+        Ok(meta) => remove_on(path, &meta, meta.dev()),
     }
-    .with_context(|| format!("failed to remove {}", path.display()))
 }
 
-fn open_up(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
-    let Ok(entries) = fs::read_dir(path) else { return };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
+fn remove_on(path: &Path, meta: &fs::Metadata, device: u64) -> Result<()> {
+    if meta.dev() != device {
+        bail!("{} is a mount point; unmount it first", path.display());
     }
+    if !meta.is_dir() {
+        return fs::remove_file(path).with_context(|| format!("failed to remove {}", path.display()));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("failed to open up {}", path.display()))?;
+    for entry in fs::read_dir(path).with_context(|| format!("failed to list {}", path.display()))? {
+        let entry = entry?;
+        // `metadata` of an entry does not follow links.
+        remove_on(&entry.path(), &entry.metadata()?, device)?;
+    }
+    fs::remove_dir(path).with_context(|| format!("failed to remove {}", path.display()))
 }
 
 fn is_full(error: &anyhow::Error) -> bool {

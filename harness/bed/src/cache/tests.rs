@@ -80,6 +80,31 @@ async fn only_what_nobody_used_for_long_is_dropped() {
 }
 
 #[test]
+fn what_is_read_only_goes_and_links_are_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outside, top) = (dir.path().join("outside"), dir.path().join("top"));
+    fs::create_dir_all(top.join("a/b")).unwrap();
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("kept"), "x").unwrap();
+    fs::write(top.join("a/b/file"), "x").unwrap();
+    std::os::unix::fs::symlink(&outside, top.join("a/link")).unwrap();
+    fs::set_permissions(top.join("a/b"), fs::Permissions::from_mode(0o500)).unwrap();
+    remove(&top).unwrap();
+    assert!(!top.exists() && outside.join("kept").exists());
+}
+
+#[test]
+fn a_mount_is_never_entered() {
+    // No mount is made here: the walk is told that it came from another file system.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("kept"), "x").unwrap();
+    let meta = fs::symlink_metadata(dir.path()).unwrap();
+    let text = remove_on(dir.path(), &meta, meta.dev() + 1).unwrap_err().to_string();
+    assert!(text.ends_with("is a mount point; unmount it first"), "{text}");
+    assert!(dir.path().join("kept").exists());
+}
+
+#[test]
 fn a_key_follows_names_content_and_mode() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();

@@ -52,7 +52,8 @@ impl Job<'_> {
         let tools = Tools::find(scratch.path()).await?;
         let (installed, available) = (scratch.path().join("installed"), scratch.path().join("available"));
         let remove: String = self.step.remove.iter().map(|path| format!(" .{path}")).collect();
-        let mut command = Cmd::new(&tools.mmdebstrap)
+        let mut command = if root { tied(&tools.mmdebstrap) } else { Cmd::new(&tools.mmdebstrap) };
+        command = command
             .args(["--mode=auto", "--variant=minbase", "--components=main"])
             .arg(format!("--architectures={}", self.arch.name()))
             .arg(format!("--include={}", self.step.packages.join(",")))
@@ -79,6 +80,15 @@ impl Job<'_> {
         ))?;
         resolved(&read(&installed)?, &read(&available)?)
     }
+}
+
+/// The program in mount and PID namespaces of its own, which end with this process. As root mmdebstrap mounts /proc, /sys
+/// and /dev below its folder in the namespace that it finds; a build that is killed must not leave them on the host,
+/// where whoever cleans up would walk into them.
+fn tied(program: &Path) -> Cmd {
+    Cmd::new("setpriv")
+        .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
+        .arg(program.display().to_string())
 }
 
 fn read(path: &Path) -> Result<String> {
