@@ -24,7 +24,11 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         }
         Op::Cni(request) => cni::chain::run(request, place).map(Outcome::Chain),
         Op::CniVersions { plugins } => cni::versions::ask(plugins, place).map(Outcome::Versions),
-        Op::Probe => Ok(Outcome::Probed(probe::links::all())),
+        Op::Probe => {
+            let (probed, used) = probe::links::all();
+            place.used = used;
+            Ok(Outcome::Probed(probed))
+        }
         Op::Observe { target, with_ip } => observe::observe(target, *with_ip, place).map(Outcome::Observed),
         Op::Reported { namespace, name, uid } => serve::reported::read(namespace, name, uid).map(Outcome::Reported),
         Op::AwaitGone { namespace, name, uid, deadline_ms } => {

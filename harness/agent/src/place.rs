@@ -25,6 +25,8 @@ pub struct Place {
     pub input: Input,
     /// Whether the node stays when the lane hangs up.
     pub stays: bool,
+    /// The namespace that the last probe was made in; it goes when the agent goes.
+    pub used: Option<OwnedFd>,
 }
 
 impl Place {

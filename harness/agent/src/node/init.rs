@@ -43,7 +43,13 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     loopback().map_err(|error| step("bring up lo", error.errno(), error.to_string()))?;
     sysctls::set(&Target::Node).map_err(|cause| step("set the node's sysctls", None, cause))?;
 
-    session::serve(Place { plugins: Some(plugins), runner: Runner::new()?, input: Input::default(), stays: false })
+    session::serve(Place {
+        plugins: Some(plugins),
+        runner: Runner::new()?,
+        input: Input::default(),
+        stays: false,
+        used: None,
+    })
 }
 
 /// Brings up `lo` of the namespace this thread is in.

@@ -1,7 +1,9 @@
 //! Which kinds of links this kernel makes. Each is made in a network namespace that is then thrown away: the kernel takes
-//! all of them with it at once, where deleting one by one costs some 10 ms each.
+//! all of them with it at once, where deleting one by one costs some 10 ms each. Even so its end holds up whoever makes
+//! links elsewhere for as long, so the caller decides when that is.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, unshare};
@@ -18,33 +20,39 @@ const PARENT: &str = "parent0";
 /// The flags of a request that makes something new (`NLM_F_CREATE | NLM_F_EXCL`, `linux/netlink.h`).
 const NEW: u16 = 0x400 | 0x200;
 
+/// What was seen, or why it is not there.
 type Tried = Result<String, String>;
 
-/// Tries all, by capability name.
+/// Each capability as tried.
+type All = Vec<(&'static str, Tried)>;
+
+/// Tries all, by capability name. The namespace goes with the descriptor.
 #[must_use]
-pub fn all() -> BTreeMap<String, Probed> {
-    let tried = match throwaway() {
-        Ok(tried) => tried,
-        Err(cause) => vec![("veth", Err(cause.clone())), ("bridge", Err(cause.clone())), ("macvlan", Err(cause))],
+pub fn all() -> (BTreeMap<String, Probed>, Option<OwnedFd>) {
+    let (tried, used) = match throwaway() {
+        Ok((tried, used)) => (tried, Some(used)),
+        Err(cause) => {
+            let links = ["veth", "bridge", "macvlan"];
+            (links.map(|name| (name, Err(cause.clone()))).to_vec(), None)
+        }
     };
     let probed = tried.into_iter().map(|(name, tried)| match tried {
         Ok(seen) => (name.to_owned(), Probed { there: true, seen }),
         Err(seen) => (name.to_owned(), Probed { there: false, seen }),
     });
-    probed.collect()
+    (probed.collect(), used)
 }
 
-fn throwaway() -> Result<Vec<(&'static str, Tried)>, String> {
+fn throwaway() -> Result<(All, OwnedFd), String> {
     let text = |error: plumbline_netlink::Error| error.to_string();
     let home = namespace::current().map_err(text)?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| format!("make a network namespace: {errno}"))?;
-    let tried = Netlink::open().map(|mut netlink| each(&mut netlink)).map_err(text);
-    // The socket is closed by now, so the namespace goes with this thread's leaving.
+    let tried = namespace::current().and_then(|used| Ok((each(&mut Netlink::open()?), used))).map_err(text);
     namespace::enter(home).map_err(text)?;
     tried
 }
 
-fn each(netlink: &mut Netlink) -> Vec<(&'static str, Tried)> {
+fn each(netlink: &mut Netlink) -> All {
     let mut tried = vec![
         ("veth", made(netlink, &NewLink::veth("veth0", "veth1"))),
         ("bridge", made(netlink, &NewLink::new("bridge0", LinkKind::Bridge))),

@@ -22,5 +22,5 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     if !arguments.is_empty() {
         return Err(Failure::Usage(format!("serve takes no arguments, not {}", arguments.join(" "))));
     }
-    session::serve(Place { plugins: None, runner: Runner::new()?, input: Input::default(), stays: false })
+    session::serve(Place { plugins: None, runner: Runner::new()?, input: Input::default(), stays: false, used: None })
 }

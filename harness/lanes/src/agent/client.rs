@@ -5,6 +5,9 @@ use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+/// Room for a whole answer of the usual size, so that it comes in one read.
+const READ_BYTES: usize = 64 * 1024;
+
 /// Why a question got no answer of its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unanswered {
@@ -109,14 +112,14 @@ impl Client {
     async fn next_reply(&mut self) -> Result<Option<Reply>, Unanswered> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let rest = self.buffer.split_off(end + 1);
-                let line = std::mem::replace(&mut self.buffer, rest);
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 let garbled = |error: serde_json::Error| {
                     let text = String::from_utf8_lossy(&line);
                     Unanswered::Garbled(format!("{error}: {}", text.chars().take(200).collect::<String>()))
                 };
                 return serde_json::from_slice(&line).map(Some).map_err(garbled);
             }
+            self.buffer.reserve(READ_BYTES);
             match self.reader.read_buf(&mut self.buffer).await {
                 Ok(0) | Err(_) => return Ok(None),
                 Ok(_) => {}

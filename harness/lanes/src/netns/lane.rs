@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Plan;
+use std::sync::{Mutex, PoisonError};
 
 /// The netns lane.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,11 +35,13 @@ impl Lane for NetnsLane {
 }
 
 /// The lane, open: which binaries are used, and what the host offers.
-#[derive(Debug, Clone)]
 pub struct OpenNetns {
     pub(super) binaries: Binaries,
     pub(super) networks: NodeNetworks,
     offers: Offers,
+    /// The node that the host was probed on. It goes when the lane closes: its end would hold up the first scenario,
+    /// since the kernel takes links away under the same lock under which it makes them.
+    probed: Mutex<LocalAgent>,
 }
 
 /// Finds the binaries, and learns on a first node whether they start and what the kernel can do.
@@ -49,9 +52,8 @@ async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
     agent.hello().await?;
     binaries::check(&mut binaries, &mut agent).await?;
     let probed = agent.probe().await?;
-    agent.end().await;
     let offers = probed.into_iter().map(|(name, one)| (name, Offer { there: one.there, seen: one.seen })).collect();
-    Ok(OpenNetns { binaries, networks, offers: Offers(offers) })
+    Ok(OpenNetns { binaries, networks, offers: Offers(offers), probed: Mutex::new(agent) })
 }
 
 impl OpenLane for OpenNetns {
@@ -72,7 +74,11 @@ impl OpenLane for OpenNetns {
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
-        // Nothing outlives a scenario here.
-        async { Vec::new() }.boxed()
+        let mut probed = self.probed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        async move {
+            probed.end().await;
+            Vec::new()
+        }
+        .boxed()
     }
 }
