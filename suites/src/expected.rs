@@ -13,6 +13,9 @@ pub struct Expected {
     /// Scenarios that must pass and have warnings: the codes, sorted. Those not named must have none.
     #[serde(default)]
     pub warnings: BTreeMap<String, Vec<String>>,
+    /// The same by lane, where a lane hears more or less than the others.
+    #[serde(default)]
+    pub warnings_on: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// What must not pass, by the file's path below `scenarios-broken` without its ending.
     pub broken: BTreeMap<String, Wanted>,
 }
@@ -39,6 +42,15 @@ pub enum Kind {
     Fail,
     /// The file is refused before anything is made.
     Refused,
+}
+
+impl Expected {
+    /// The warnings wanted of a scenario that passes on a lane.
+    #[must_use]
+    pub fn warnings(&self, lane: &str, scenario: &str) -> Vec<String> {
+        let own = self.warnings_on.get(lane).and_then(|lane| lane.get(scenario));
+        own.or_else(|| self.warnings.get(scenario)).cloned().unwrap_or_default()
+    }
 }
 
 impl Wanted {

@@ -1,7 +1,7 @@
 //! Golden texts: what a report must read like, in files that people review.
 
 use anyhow::Context as _;
-use plumbline_core::verdict::{ScenarioReport, Timing};
+use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use std::path::Path;
@@ -18,7 +18,29 @@ pub fn report(report: &ScenarioReport) -> String {
     report.isolation = None;
     report.profile = None;
     report.adaptations.clear();
+    report.stand_ins.clear();
+    if let Verdict::Fail { findings, .. } = &mut report.verdict {
+        for finding in findings {
+            finding.notes = heard(&finding.notes);
+        }
+    }
     settled(&paint::strip(&text::scenario(&report, Transcripts::Never)))
+}
+
+/// Notes without what others wrote at their own pace: of events, logs and states only who spoke is kept, each once.
+/// The words themselves hold times, ids and counts of attempts.
+fn heard(notes: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for note in notes {
+        let speaker = match note.split_once(": ") {
+            Some((who, _)) if who == "state" || who == "runtime log" || who.starts_with("event ") => format!("{who}: ..."),
+            _ => note.clone(),
+        };
+        if !kept.contains(&speaker) {
+            kept.push(speaker);
+        }
+    }
+    kept
 }
 
 /// A text with the parts that the kernel or the cache chose replaced: link-local addresses, MAC addresses, the

@@ -48,7 +48,7 @@ pub fn of_lane(lane: &'static str) -> anyhow::Result<Vec<Trial>> {
             continue;
         }
         let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-        let warnings = expected.warnings.get(&plan.name).cloned().unwrap_or_default();
+        let warnings = expected.warnings(lane, &plan.name);
         let name = plan.name.clone();
         let test = move || passes(lane, plan, &warnings).map_err(failed);
         trials.push(Trial::test(name, test).with_ignored_flag(absent));
@@ -90,7 +90,7 @@ fn broken(
 /// A name in `expected.yaml` without its file would be an expectation that nobody checks.
 fn all_there(expected: &Expected) -> anyhow::Result<()> {
     let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
-    for name in expected.warnings.keys() {
+    for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
         anyhow::ensure!(here("suites/scenarios", name), "suites/expected.yaml: no scenario {name}");
     }
     for name in expected.broken.keys() {
