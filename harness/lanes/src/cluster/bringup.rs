@@ -96,6 +96,11 @@ impl<'a> BringUp<'a> {
         images::reference(&self.cx.images, &self.loaded.profile.images.toolbox)
     }
 
+    /// The reference of Multus' image.
+    fn multus(&self) -> Result<String, Broken> {
+        images::reference(&self.cx.images, &self.loaded.profile.images.multus)
+    }
+
     /// Parts of the cluster that are not what users run.
     pub fn parts(&self) -> Vec<String> {
         let images = &self.loaded.profile.images;
@@ -220,7 +225,8 @@ impl<'a> BringUp<'a> {
         }
         let alive = self.alive().await?;
         let plugins = self.plugins().await?.hash();
-        let grounds = multus::grounds(&alive.client, &alive.nodes, &plugins).await?;
+        let image = self.multus()?;
+        let grounds = multus::grounds(&alive.client, &alive.nodes, &plugins, &image).await?;
         let (_, home) = self.rendered().await?;
         Ok(multus::found(&grounds, home.record().and_then(|r| r.proof).as_ref(), now()))
     }
@@ -230,22 +236,24 @@ impl<'a> BringUp<'a> {
         let engine = self.engine()?;
         let plugins = self.plugins().await?.hash();
         let specs = &self.loaded.profile.images;
-        if multus::daemon_set(&alive.client).await?.is_err() {
-            let image =
-                images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
+        let image = self.multus()?;
+        if multus::daemon_set(&alive.client, &image).await?.is_err() {
+            images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
             let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
             multus::install(&alive.client, &objects, notes).await?;
         }
         let toolbox =
             images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes).await?;
-        let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins).await? {
+        let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins, &image).await? {
             Ok(grounds) => Ok(Look::There(grounds)),
             Err(what) => Ok(Look::NotYet(what)),
         };
         // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
-        let deadline = Deadline::after(Duration::from_secs(30));
+        let deadline = Deadline::after(Duration::from_secs(15));
         let grounds =
-            wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force).await?;
+            wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force);
+        let remedy = "see what its pod says; plumbline down, then up, makes the cluster anew";
+        let grounds = grounds.await.map_err(|broken| broken.with_remedy(remedy))?;
         multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, self.cx.run.id(), notes).await?;
         let (_, home) = self.rendered().await?;
         home.change(|record| record.proof = Some(Proof { of: grounds, at: now() }))

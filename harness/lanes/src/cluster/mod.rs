@@ -30,5 +30,5 @@ pub mod warm;
 pub mod yaml;
 
 pub use undo::KubeUndo;
-pub use up::{alone, down, up};
+pub use up::{again, alone, down, up};
 pub use warm::Cluster;

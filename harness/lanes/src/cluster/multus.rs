@@ -62,19 +62,25 @@ pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Resul
     Ok(())
 }
 
-/// What the daemon set lacks; none when it is rolled out. Its generation, for the proof.
+/// The generation of Multus' daemon set, for the proof; the inner error is what it lacks: to be there, to run `image`,
+/// to be rolled out.
 ///
 /// # Errors
 /// `Broken` when the server does not answer.
-pub async fn daemon_set(client: &Client) -> Result<Result<i64, String>, Broken> {
+pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, String>, Broken> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
     let set = api.get_opt(DAEMON_SET).await;
     let set = set.map_err(|e| Broken::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
-    Ok(match set {
-        None => Err(format!("there is no daemon set {DAEMON_SET}")),
-        Some(set) => rollout::daemon_set_lacks(&set).map_or(Ok(set.metadata.generation.unwrap_or_default()), |lack| {
-            Err(format!("daemon set {DAEMON_SET}: {lack}"))
-        }),
+    let Some(set) = set else { return Ok(Err(format!("there is no daemon set {DAEMON_SET}"))) };
+    let template = set.spec.template.spec.as_ref();
+    let other = template.and_then(|t| t.containers.iter().find(|c| c.image.as_deref() != Some(image)));
+    if let Some(other) = other {
+        let found = other.image.as_deref().unwrap_or("no image");
+        return Ok(Err(format!("daemon set {DAEMON_SET} runs {found}, not {image}")));
+    }
+    Ok(match rollout::daemon_set_lacks(&set) {
+        Some(lack) => Err(format!("daemon set {DAEMON_SET}: {lack}")),
+        None => Ok(set.metadata.generation.unwrap_or_default()),
     })
 }
 
@@ -122,9 +128,14 @@ fn kubeconfig(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// `Broken` when a node can't be asked. The inner error names the node and says what is wrong.
-pub async fn grounds(client: &Client, nodes: &[Node], plugins: &str) -> Result<Result<String, String>, Broken> {
+pub async fn grounds(
+    client: &Client,
+    nodes: &[Node],
+    plugins: &str,
+    image: &str,
+) -> Result<Result<String, String>, Broken> {
     let (generation, configurations) =
-        tokio::try_join!(daemon_set(client), try_join_all(nodes.iter().map(configuration)))?;
+        tokio::try_join!(daemon_set(client, image), try_join_all(nodes.iter().map(configuration)))?;
     let mut parts = vec![plugins.to_owned()];
     match generation {
         Ok(generation) => parts.push(generation.to_string()),

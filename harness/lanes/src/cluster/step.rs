@@ -4,7 +4,7 @@
 //! wanting, check again. So every step is idempotent, and none is believed without having been looked at.
 
 use crate::context::EventSink;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use plumbline_bed::broken::Broken;
 use plumbline_core::event::Event;
 use std::sync::{Arc, Mutex};
@@ -125,19 +125,31 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Only looks, all steps in order: the first one that is wanting, with what is.
+    /// Only looks: the first step in order that is wanting, with what is. The steps after the cluster's do not rest on
+    /// each other when they are only looked at, so they are looked at side by side.
     ///
     /// # Errors
     /// A check that could not be made.
     pub async fn survey(&self, stages: &dyn Stages) -> Result<Option<(Step, String)>, Broken> {
-        let quiet: EventSink = Arc::new(|_| {});
-        for step in Step::ORDER {
-            let notes = self.notes(step, &quiet);
-            if let Found::Wanting(what) = self.bounded(step, &notes, stages.check(step, &notes)).await? {
-                return Ok(Some((step, what)));
+        let alone = Step::ORDER.iter().position(|step| *step == Step::Cluster).map_or(0, |place| place + 1);
+        let (first, rest) = Step::ORDER.split_at(alone);
+        for step in first {
+            if let Some(wanting) = self.look(stages, *step).await? {
+                return Ok(Some(wanting));
             }
         }
-        Ok(None)
+        let found = try_join_all(rest.iter().map(|step| self.look(stages, *step))).await?;
+        Ok(found.into_iter().flatten().next())
+    }
+
+    async fn look(&self, stages: &dyn Stages, step: Step) -> Result<Option<(Step, String)>, Broken> {
+        let quiet: EventSink = Arc::new(|_| {});
+        let notes = self.notes(step, &quiet);
+        let found = self.bounded(step, &notes, stages.check(step, &notes)).await?;
+        Ok(match found {
+            Found::Good => None,
+            Found::Wanting(what) => Some((step, what)),
+        })
     }
 
     /// One step: checks, makes what is wanting, checks again, with its events.

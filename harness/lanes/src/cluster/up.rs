@@ -96,6 +96,16 @@ pub async fn alone(mut cluster: Cluster) -> Result<Cluster, Broken> {
     Ok(cluster)
 }
 
+/// Brings a cluster that is held to what its profile says, as [`up`] does: for tests that hold it alone and broke it.
+///
+/// # Errors
+/// `Broken` at the step that failed.
+pub async fn again(cx: &Context, cluster: &Cluster) -> Result<(), Broken> {
+    let loaded = Loaded::read(&cx.root, &cluster.profile)?;
+    let bringup = BringUp::new(cx, &loaded, Some(cluster.pull.engine.clone()));
+    driver(cx, &loaded).drive(&bringup).await
+}
+
 /// The profile to use, with the reason.
 ///
 /// # Errors

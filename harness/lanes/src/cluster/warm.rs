@@ -24,6 +24,9 @@ use std::time::Duration;
 /// Kubernetes takes 5 s for an empty namespace (a constant of its controller), more for a full one.
 const NAMESPACE_GONE: Duration = Duration::from_secs(60);
 
+/// The plugin that this project carries itself.
+const OURS: &str = "route-override";
+
 /// A cluster that is up.
 pub struct Cluster {
     /// kind's name of it.
@@ -154,11 +157,12 @@ impl Cluster {
         let links = plan.networks.iter().filter_map(|n| n.chain.as_ref()).flat_map(|chain| &chain.links);
         let used: BTreeSet<&str> = links.map(|link| link.plugin.as_str()).collect();
         let mut all = self.parts.clone();
-        if used.contains("route-override") && !cx.options.plugins.contains_key("route-override") {
-            all.push("route-override: plumbline's, not upstream's".to_owned());
-        }
-        for (name, path) in cx.options.plugins.iter().filter(|(name, _)| used.contains(name.as_str())) {
-            all.push(format!("{name}: {}, by --plugin", path.display()));
+        for plugin in used {
+            match cx.options.replacement(plugin) {
+                Some(path) => all.push(format!("{plugin}: {}, put in its place by the user", path.display())),
+                None if plugin == OURS => all.push(format!("{plugin}: plumbline's, not upstream's")),
+                None => {}
+            }
         }
         all
     }

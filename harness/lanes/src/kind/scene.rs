@@ -14,13 +14,17 @@ use kube::api::{Api, DeleteParams};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{EffectId, Run};
 use plumbline_bed::lease::Lease;
+use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
 use plumbline_core::protocol::{Op, Outcome};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How long a sandbox may take to go, in milliseconds.
-const GONE_MS: u64 = 30_000;
+/// How long a sandbox may take to go.
+const GONE: Duration = Duration::from_secs(30);
+/// How often it is looked for; the runtime gives no event of it.
+const LOOK: Duration = Duration::from_millis(100);
 /// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
 /// process ignores SIGTERM, so that Kubernetes' own 30 s would be waited out.
 const GRACE: u32 = 1;
@@ -105,18 +109,26 @@ impl KindScene {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let fail = |e: String| format!("pod {namespace}/{name}: {e}");
         let node = self.cluster.node(&node_of(pod)).map_err(|b| fail(b.cause))?;
-        let op =
-            Op::AwaitGone { namespace: namespace.clone(), name: name.clone(), uid: uid_of(pod), deadline_ms: GONE_MS };
-        match node.call_aside(op).await {
-            Ok(Outcome::Gone { gone: true, .. }) => Ok(()),
-            Ok(Outcome::Gone { last_seen, .. }) => Err(fail(format!(
-                "its sandbox is still there after {} s: {}",
-                GONE_MS / 1000,
-                last_seen.unwrap_or_default()
-            ))),
-            Ok(other) => Err(fail(format!("the agent answered {other:?}"))),
-            Err(broken) => Err(fail(broken.cause)),
-        }
+        // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
+        let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
+        let looked = || Op::AwaitGone {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid: uid.clone(),
+            deadline_ms: 0,
+        };
+        let look = || {
+            let op = looked();
+            async {
+                match node.call_aside(op).await? {
+                    Outcome::Gone { gone: true, .. } => Ok(Look::There(())),
+                    Outcome::Gone { last_seen, .. } => Ok(Look::NotYet(last_seen.unwrap_or_default())),
+                    other => Err(Broken::new("clean up", format!("the agent answered {other:?}"))),
+                }
+            }
+        };
+        let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
+        gone.map_err(|broken| fail(broken.cause))
     }
 
     async fn read(&self, staged: &Staged) -> Result<PodObservation, Broken> {
