@@ -8,19 +8,15 @@ use plumbline_core::protocol::CniRequest;
 use plumbline_netlink::Errno;
 use serde_json::Value;
 
-use super::FOLDER;
 use super::config::NetworkConfig;
+use super::{FOLDER, busy};
 use crate::exit::Failure;
 use crate::place::Place;
-use crate::process::{Ended, Job, pause};
+use crate::process::{Ended, Job};
 use crate::spawn::Program;
 
 /// A plugin that prints more is killed: results are a few kilobytes.
 pub const STDOUT_CAP_BYTES: usize = 4 * 1024 * 1024;
-
-/// How often a binary that is still being written is tried, and how long is waited in between (`pkg/invoke/raw_exec.go`).
-const BUSY_TRIES: usize = 6;
-const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 /// What is called.
 pub struct Call<'a> {
@@ -100,17 +96,7 @@ impl Call<'_> {
             deadline: Duration::from_millis(self.request.deadline_ms),
             stdout_cap: STDOUT_CAP_BYTES,
         };
-        let mut tries = 1;
-        loop {
-            let mut ended = place.runner.run(std::slice::from_ref(&job), &mut place.input)?;
-            let ended = ended.remove(0);
-            let busy = ended.start_error.as_ref().and_then(std::io::Error::raw_os_error) == Some(Errno::ETXTBSY as i32);
-            if !busy || tries == BUSY_TRIES {
-                return Ok(ended);
-            }
-            tries += 1;
-            pause(BUSY_WAIT, &mut place.input)?;
-        }
+        Ok(busy::run(std::slice::from_ref(&job), place)?.remove(0))
     }
 
     /// What the plugin did wrong, in one line.

@@ -6,10 +6,12 @@
 //! | [`names`] | which network names, container ids and interface names libcni lets through; comparing versions |
 //! | [`plugins`] | the plugins of the node and where they were looked for |
 //! | [`call`] | one call of one plugin |
+//! | [`busy`] | trying files again that are still being written |
 //! | [`chain`] | ADD and CHECK forward, DEL backward |
 //! | [`cache`] | the result cache in libcni's format |
 //! | [`versions`] | asking plugins for their versions, to learn whether they start |
 
+pub mod busy;
 pub mod cache;
 pub mod call;
 pub mod chain;

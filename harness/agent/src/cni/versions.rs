@@ -7,7 +7,7 @@ use plumbline_core::protocol::PluginVersion;
 use serde_json::Value;
 
 use super::call::{STDOUT_CAP_BYTES, start_trouble};
-use super::{FOLDER, Plugins};
+use super::{FOLDER, Plugins, busy};
 use crate::place::Place;
 use crate::process::{Ended, Job};
 use crate::spawn::Program;
@@ -32,7 +32,7 @@ pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Tr
     names.sort();
     names.dedup();
     let jobs: Vec<Job> = names.iter().map(|name| job(&plugins, name, &[COMMAND, SEARCH])).collect();
-    let ends = place.runner.run(&jobs, &mut place.input)?;
+    let ends = busy::run(&jobs, place)?;
     let mut versions: Vec<PluginVersion> =
         names.into_iter().zip(ends).map(|(name, end)| version(&plugins, name, &end)).collect();
     about(&mut versions, &plugins, place)?;
@@ -44,7 +44,7 @@ pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Tr
 fn about(versions: &mut [PluginVersion], plugins: &Plugins, place: &mut Place) -> Result<(), Trouble> {
     let mut asked: Vec<&mut PluginVersion> = versions.iter_mut().filter(|one| !one.supported.is_empty()).collect();
     let jobs: Vec<Job> = asked.iter().map(|one| job(plugins, &one.plugin, &[])).collect();
-    let ends = place.runner.run(&jobs, &mut place.input)?;
+    let ends = busy::run(&jobs, place)?;
     for (one, end) in asked.iter_mut().zip(ends) {
         let text = String::from_utf8_lossy(&end.stderr);
         one.about = text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);

@@ -15,8 +15,10 @@ fn open_copy() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = folder.path().join("plumbline-agent");
-    std::fs::copy(AGENT, &path).unwrap();
     let path = path.to_str().unwrap().to_owned();
+    // By another process: a file that this one has open for writing may be inherited by a child of another test's
+    // thread, and then it can't be started.
+    assert!(command("cp").args([AGENT, &path]).status().unwrap().success());
     (folder, path)
 }
 
