@@ -5,10 +5,19 @@
 
 use super::multus::{CONF, DAEMON_SET};
 use super::node::Node;
+use super::objects::words;
 use super::plugins::FOLDER;
+use super::warm::Cluster;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::runtime::wait::{await_condition, conditions};
 use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::{self, Deadline};
+use std::time::Duration;
 
 const STAGE: &str = "mend";
+const GONE: Duration = Duration::from_secs(60);
 /// Where things are kept while they are away. Not a suffix: a runtime reads every file with a known one.
 const AWAY: &str = "/opt/plumbline/away";
 
@@ -56,6 +65,24 @@ pub async fn plugin_back(node: &Node, plugin: &str) -> Result<(), Broken> {
 /// `Broken` when the node refuses.
 pub async fn bridge_away(node: &Node, bridge: &str) -> Result<(), Broken> {
     node.must(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
+}
+
+/// Deletes every pod of a namespace, as somebody else might, and waits until the server has none of them.
+///
+/// # Errors
+/// `Broken` when the server refuses, or one is still there after a minute.
+pub async fn pods_away(cluster: &Cluster, namespace: &str) -> Result<(), Broken> {
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
+    let refused = |e: kube::Error| Broken::new(STAGE, format!("pods of namespace {namespace}: {}", words(&e)));
+    for pod in pods.list(&ListParams::default()).await.map_err(refused)? {
+        let (name, uid) = (pod.name_any(), pod.uid().unwrap_or_default());
+        pods.delete(&name, &DeleteParams::default().grace_period(1)).await.map_err(refused)?;
+        let gone = await_condition(pods.clone(), &name, conditions::is_deleted(&uid));
+        let what = format!("pod {name} to be gone");
+        let gone = wait::by(STAGE, &what, Deadline::after(GONE), gone, || "it is there".to_owned()).await?;
+        gone.map_err(|e| Broken::new(STAGE, format!("{what}: {e}")))?;
+    }
+    Ok(())
 }
 
 /// Name of Multus' daemon set, for tests that look at it.

@@ -1,0 +1,139 @@
+//! Clusters that are broken on purpose: held alone, put right afterwards, and checked again.
+//!
+//! One test after the other changes the same cluster, so each takes it for itself by its lease.
+
+use anyhow::Context as _;
+use futures::future::BoxFuture;
+use plumbline::{root, select, session};
+use plumbline_bed::broken::Broken;
+use plumbline_core::judge::verdict;
+use plumbline_core::verdict::Verdict;
+use plumbline_lanes::cluster::{self, Cluster, mend};
+use plumbline_lanes::context::{Context, Options};
+use plumbline_lanes::kind::OpenKind;
+use plumbline_lanes::lane::{OpenLane, Scene};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+const SEED: &str = "suites/scenarios/openshift/chain-example.yaml";
+
+fn context(options: Options) -> anyhow::Result<Context> {
+    let profile = std::env::var("PLUMBLINE_PROFILE").ok();
+    let options = Options { profile, ..options };
+    let root = root::find()?;
+    // Scenario files are named from here, whatever folder the test runner starts a test in.
+    std::env::set_current_dir(&root)?;
+    Ok(session::context(&root, options, Arc::new(|_| {}), CancellationToken::new(), "test")?)
+}
+
+/// The cluster, for this test alone.
+async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
+    Ok(cluster::alone(cluster::up(cx).await?).await?)
+}
+
+/// Stages the seed, hands the scene to `look`, and takes it down whatever came of it.
+async fn with_seed<T>(
+    lane: &OpenKind,
+    cx: &Context,
+    look: impl for<'a> FnOnce(&'a mut Box<dyn Scene>) -> BoxFuture<'a, anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
+    let mut scene = lane.stage(cx, &plan).await?;
+    let looked = look(&mut scene).await;
+    let left = scene.close().await;
+    anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
+    looked
+}
+
+#[tokio::test]
+async fn multus_out_of_force_is_broken_by_name_and_unchecked_it_is_a_fail() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let lane = OpenKind::on(alone(&cx).await?).await?;
+    let node = lane.cluster().nodes[0].clone();
+
+    mend::multus_out_of_force(&node).await?;
+    let checked = cluster::again(&cx, lane.cluster()).await;
+    let unchecked = unchecked(&lane).await;
+    let mended = mend::multus_in_force(&node).await;
+    mended?;
+    cluster::again(&cx, lane.cluster()).await?;
+
+    let broken = checked.expect_err("a cluster without Multus in force is refused");
+    assert_eq!(broken.stage, "install-multus");
+    assert!(broken.cause.contains(&node.name) && broken.cause.contains("not in force"), "{broken}");
+    match unchecked? {
+        Verdict::Fail { findings, .. } => {
+            let asked = findings.iter().filter(|f| f.message.contains("not attached")).count();
+            assert_eq!(asked, 2, "both networks were asked for and not attached: {findings:?}");
+        }
+        other => panic!("a pod with eth0 alone must fail: {other:?}"),
+    }
+    close(lane).await
+}
+
+/// The seed's verdict where Multus is not looked after, as on a foreign cluster.
+async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
+    let cx = context(Options { skip_multus_check: true, ..Options::default() })?;
+    let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
+    let of = cx.clone();
+    let seen = with_seed(lane, &cx, |scene| Box::pin(async move { Ok(scene.observe(&of).await?) })).await?;
+    Ok(verdict(&plan, &seen, false))
+}
+
+#[tokio::test]
+async fn a_pod_that_goes_while_it_is_observed_is_broken_and_no_verdict() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let lane = OpenKind::on(cluster::up(&cx).await?).await?;
+    let held = lane.cluster().clone();
+    let of = cx.clone();
+    let observed: Result<_, Broken> = with_seed(&lane, &cx, |scene| {
+        Box::pin(async move {
+            let door = scene.doors().first().cloned().context("a door to the pod")?;
+            let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
+            mend::pods_away(&held, namespace).await?;
+            Ok(scene.observe(&of).await)
+        })
+    })
+    .await?;
+    let broken = observed.expect_err("a pod that is gone gives no verdict");
+    assert!(broken.cause.contains("gone"), "{broken}");
+    close(lane).await
+}
+
+#[tokio::test]
+async fn a_plugin_that_went_missing_and_a_bridge_are_put_back_by_bring_up() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let cluster = alone(&cx).await?;
+    let node = cluster.nodes[0].clone();
+    mend::plugin_away(&node, "tuning").await?;
+    mend::bridge_away(&node, "br-ex").await?;
+    cluster::again(&cx, &cluster).await?;
+    let plugin = node.ran(&["test", "-x", "/opt/cni/bin/tuning"]).await?;
+    let bridge = node.ran(&["test", "-d", "/sys/class/net/br-ex"]).await?;
+    assert_eq!((plugin.code, bridge.code), (Some(0), Some(0)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_nothing() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("sbr");
+    std::fs::write(&path, "#!/no/such/interpreter\n")?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+
+    let cluster = alone(&context(Options::default())?).await?;
+    let plugins = std::collections::BTreeMap::from([("sbr".to_owned(), path)]);
+    let refused = cluster::again(&context(Options { plugins, ..Options::default() })?, &cluster).await;
+    let broken = refused.expect_err("what can't start is refused");
+    assert_eq!(broken.stage, "install-plugins");
+    assert!(broken.cause.contains("sbr"), "{broken}");
+    cluster::again(&context(Options::default())?, &cluster).await?;
+    Ok(())
+}
+
+async fn close(lane: OpenKind) -> anyhow::Result<()> {
+    let left = Box::new(lane).close().await;
+    anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
