@@ -33,7 +33,9 @@ fn heard(notes: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for note in notes {
         let speaker = match note.split_once(": ") {
-            Some((who, _)) if who == "state" || who == "runtime log" || who.starts_with("event ") => format!("{who}: ..."),
+            Some((who, _)) if who == "state" || who == "runtime log" || who.starts_with("event ") => {
+                format!("{who}: ...")
+            }
             _ => note.clone(),
         };
         if !kept.contains(&speaker) {
