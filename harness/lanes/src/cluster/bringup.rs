@@ -190,7 +190,6 @@ impl<'a> BringUp<'a> {
             return Err(broken);
         }
         let containers = node::containers(engine, &rendered.name).await?;
-        node::mark(engine, &containers, &rendered.name).await?;
         let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
         home.keep(&Record { complete: true, containers, ..record })?;
         self.cx.run.done(effect)
@@ -237,13 +236,16 @@ impl<'a> BringUp<'a> {
         let plugins = self.plugins().await?.hash();
         let specs = &self.loaded.profile.images;
         let image = self.multus()?;
-        if multus::daemon_set(&alive.client, &image).await?.is_err() {
-            images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
-            let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
-            multus::install(&alive.client, &objects, notes).await?;
-        }
-        let toolbox =
-            images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes).await?;
+        let installed = async {
+            if multus::daemon_set(&alive.client, &image).await?.is_err() {
+                images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
+                let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
+                multus::install(&alive.client, &objects, notes).await?;
+            }
+            Ok(())
+        };
+        let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes);
+        let ((), toolbox) = tokio::try_join!(installed, toolbox)?;
         let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins, &image).await? {
             Ok(grounds) => Ok(Look::There(grounds)),
             Err(what) => Ok(Look::NotYet(what)),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 pub const FIELD_MANAGER: &str = "plumbline";
 /// Namespace of the canaries.
 pub const SYSTEM_NAMESPACE: &str = "plumbline-system";
-/// Folder on the nodes with the agent and the mark.
+/// Folder on the nodes with the agent.
 pub const NODE_FOLDER: &str = "/opt/plumbline";
 
 /// The name of the cluster of `profile` whose resolved content is `content`: `plumbline-<profile>-<hash>`.

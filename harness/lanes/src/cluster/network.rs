@@ -63,7 +63,7 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
             }
         }
     }
-    Ok(Found::Good)
+    Ok(rollout::unready(client, STAGE).await?.map_or(Found::Good, Found::Wanting))
 }
 
 /// Puts it there, and waits for every node to be ready.

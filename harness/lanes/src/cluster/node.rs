@@ -103,19 +103,6 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
     }
 }
 
-/// Leaves a mark on the nodes by which they are known as made here, also without the state folder.
-///
-/// # Errors
-/// `Broken` when the engine refuses.
-pub async fn mark(engine: &Engine, containers: &[Container], cluster: &str) -> Result<(), Broken> {
-    let text = format!("{{\"owner\":\"{OWNER}\",\"cluster\":\"{cluster}\"}}\n");
-    for container in containers {
-        let path = format!("{NODE_FOLDER}/made-here.json");
-        put(engine, &container.name, vec![File { path, mode: 0o644, bytes: text.clone().into_bytes() }]).await?;
-    }
-    Ok(())
-}
-
 /// Opens an agent on every node; `agent` is its binary on this host.
 ///
 /// # Errors

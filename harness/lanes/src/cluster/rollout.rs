@@ -114,6 +114,16 @@ async fn pods_of(client: &Client, set: &str) -> Vec<String> {
     waiting.collect()
 }
 
+/// The first node that is not ready, with what it lacks; none when all are.
+///
+/// # Errors
+/// `Broken` at `stage` when the server does not answer.
+pub async fn unready(client: &Client, stage: &str) -> Result<Option<String>, Broken> {
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
+    let nodes = nodes.map_err(|e| Broken::new(stage, format!("list nodes: {}", words(&e))))?;
+    Ok(nodes.items.iter().find_map(|node| Some(format!("node {}: {}", node.name_any(), node_lacks(node)?))))
+}
+
 /// Waits until a node is ready.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use super::observe::{self, Subject};
 use super::ready::{Came, node_of, uid_of};
 use crate::cluster::Cluster;
 use crate::cluster::objects::{is_absent, words};
-use crate::context::Context;
+use crate::context::{Context, Keep};
 use crate::lane::{Scene, Staging};
 use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
@@ -50,14 +50,29 @@ pub struct KindScene {
     /// Namespaces made, with their journal entries.
     pub(super) made: Vec<(String, EffectId)>,
     pub(super) leases: Vec<Lease>,
-    run: Arc<Run>,
+    /// Its journal.
+    pub(super) run: Arc<Run>,
     marker: String,
 }
 
 impl KindScene {
-    pub(super) fn new(cluster: Arc<Cluster>, cx: &Context, plan: &Plan, namespaces: Namespaces) -> Self {
+    /// A scene with nothing in it yet.
+    ///
+    /// # Errors
+    /// `Broken` when it may be kept and gets no journal of its own.
+    pub(super) fn new(
+        cluster: Arc<Cluster>,
+        cx: &Context,
+        plan: &Plan,
+        namespaces: Namespaces,
+    ) -> Result<Self, Broken> {
         let staging = Staging { stand_ins: cluster.stand_ins(cx, plan), ..Staging::default() };
-        Self {
+        // What may be kept outlives its run: with the run's own journal it would be undone at the run's end.
+        let run = match cx.options.keep {
+            Keep::Never => cx.run.clone(),
+            Keep::OnFailure | Keep::Always => Arc::new(Run::begin("kept namespaces")?),
+        };
+        Ok(Self {
             cluster,
             namespaces,
             pods: Vec::new(),
@@ -65,9 +80,9 @@ impl KindScene {
             created: Vec::new(),
             made: Vec::new(),
             leases: Vec::new(),
-            run: cx.run.clone(),
+            run,
             marker: format!("plumbline-{}", cx.run.id()),
-        }
+        })
     }
 
     /// Takes everything down: pods, until their sandboxes are gone; namespaces in the background, awaited by the lane.

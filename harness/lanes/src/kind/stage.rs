@@ -32,7 +32,7 @@ const LEASE: Duration = Duration::from_secs(600);
 /// `Broken` for whatever is not the plugins' fault. A pod whose networks could not be made is none.
 pub async fn stage(cluster: &Arc<Cluster>, cx: &Context, plan: &Plan, number: usize) -> Result<KindScene, Broken> {
     let namespaces = namespaces(cx, plan, number);
-    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces);
+    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces)?;
     match fill(&mut scene, cx, plan).await {
         Ok(()) => Ok(scene),
         Err(broken) => {
@@ -132,7 +132,7 @@ async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<()
         return Ok(());
     }
     let effect = Effect::KubeNamespace { kubeconfig: cluster.kubeconfig.clone(), name: name.to_owned() };
-    let id: EffectId = cx.run.intend(effect)?;
+    let id: EffectId = scene.run.intend(effect)?;
     let mut object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     mark(&mut object, cx);
     apply(&cluster.client, &object).await.map_err(|e| Broken::new(STAGE, e))?;
