@@ -23,10 +23,12 @@ pub struct Checked {
 pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, plans: &[Plan]) -> Checked {
     let mut checked = Checked::default();
     for suite in &report.test_suites {
-        let binary = suite.name.as_str().rsplit("::").next().unwrap_or_default().to_owned();
-        if suite.name.as_str().starts_with("@setup-script:") {
+        let name = suite.name.as_str();
+        if name.starts_with("@setup-script:") {
             continue;
         }
+        // Binaries of this crate by their own name; those of others keep their crate's, so that none counts for ours.
+        let binary = name.strip_prefix("plumbline-suites::").unwrap_or(name).to_owned();
         for case in &suite.test_cases {
             match &case.status {
                 TestCaseStatus::Success { .. } => *checked.passed.entry(binary.clone()).or_default() += 1,
@@ -130,6 +132,14 @@ mod tests {
     fn any_other_skip_is_wrong() {
         assert!(wrong(TestCaseStatus::skipped(), 1, &[], false)[0].contains("mayLack"));
         assert!(wrong(TestCaseStatus::skipped(), 1, &["vlan"], true)[0].contains("offers all"));
+    }
+
+    #[test]
+    fn a_binary_of_another_crate_does_not_count() {
+        let mut other = report(TestCaseStatus::success());
+        other.test_suites[0].name = "plumbline-lanes::netns".into();
+        let checked = check(&other, &host(1, &[]), &["netns".to_owned()], &lanes(true), &plans());
+        assert!(checked.wrong[0].contains("0 passed"), "{:?}", checked.wrong);
     }
 
     #[test]
