@@ -32,12 +32,16 @@ pub async fn multus_out_of_force(node: &Node) -> Result<(), Broken> {
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
 
-/// Puts it back.
+/// Puts it back, so that the runtime takes notice: containerd reads its configuration again when a file is written,
+/// renamed or removed in the folder, and not when one only appears there (its watch in
+/// `internal/cri/server/cni_conf_syncer.go`). So the file is renamed once more within the folder.
 ///
 /// # Errors
 /// `Broken` when the node refuses, or there is nothing to put back.
 pub async fn multus_in_force(node: &Node) -> Result<(), Broken> {
-    let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
+    let script = format!(
+        "set -e; cd {CONF}; for f in {AWAY}/00-multus.conf*; do mv \"$f\" .back; mv .back \"${{f##*/}}\"; done"
+    );
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
 
