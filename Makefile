@@ -4,7 +4,6 @@
 SHELL := /bin/sh
 export CARGO_TERM_COLOR ?= auto
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# Two processors and less memory than a laptop are enough; cargo takes what there is.
 PLUMBLINE := $(TARGET)/debug/plumbline
 SCENARIO ?= suites/scenarios/openshift/chain-example.yaml
 PROFILE_FLAG := $(if $(PROFILE),--profile $(PROFILE))
@@ -30,9 +29,8 @@ lint: ## Format, clippy, the workflow's own check
 	@.ci/lint
 
 .PHONY: bench
-bench: ## Ratios against the shell and against the pod's own time to Ready
-	@cargo build --locked --release -p plumbline -p plumbline-bench
-	@$(TARGET)/release/plumbline-bench --up
+bench: command ## Ratios against the shell and against the pod's own time to Ready
+	@bench/run $(PLUMBLINE) --up
 
 .PHONY: images
 images: command ## Build what is missing of images, tools and plugins into the user's cache
