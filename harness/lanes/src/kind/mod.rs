@@ -4,6 +4,7 @@
 //! down again. The cluster itself is in [`crate::cluster`].
 
 pub mod adapt;
+mod doubt;
 pub mod exec;
 pub mod heard;
 pub mod isolation;

@@ -1,5 +1,6 @@
 //! A staged plan: reading it, and taking it down.
 
+use super::doubt;
 use super::isolation::Namespaces;
 use super::observe::{self, Subject};
 use super::ready::{Came, node_of, uid_of};
@@ -186,9 +187,12 @@ impl Scene for KindScene {
         &self.staging
     }
 
-    fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+    fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
         Box::pin(async {
             let pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
+            for (staged, seen) in self.pods.iter().zip(&pods) {
+                doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
+            }
             Ok(Observation { pods })
         })
     }
