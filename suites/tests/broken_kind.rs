@@ -82,6 +82,25 @@ async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
 }
 
 #[tokio::test]
+async fn a_configuration_that_the_runtime_did_not_take_is_found_by_the_canary() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let cluster = alone(&cx).await?;
+    let node = cluster.nodes[0].clone();
+
+    mend::multus_out_of_force(&node).await?;
+    mend::multus_back_unseen(&node).await?;
+    let checked = cluster::again(&cx, &cluster).await;
+    mend::multus_out_of_force(&node).await?;
+    mend::multus_in_force(&node).await?;
+    cluster::again(&cx, &cluster).await?;
+
+    let broken = checked.expect_err("every file is in place, and pods come up with eth0 alone");
+    assert_eq!(broken.stage, "install-multus");
+    assert!(broken.cause.contains(&node.name) && broken.cause.contains("did not attach"), "{broken}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_pod_that_goes_while_it_is_observed_is_broken_and_no_verdict() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let lane = OpenKind::on(cluster::up(&cx).await?).await?;

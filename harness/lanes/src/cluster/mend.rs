@@ -45,6 +45,15 @@ pub async fn multus_in_force(node: &Node) -> Result<(), Broken> {
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
 
+/// Puts it back so that the runtime does not take notice: the file is there, and the default network alone in force.
+///
+/// # Errors
+/// `Broken` when the node refuses, or there is nothing to put back.
+pub async fn multus_back_unseen(node: &Node) -> Result<(), Broken> {
+    let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
+    node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
+}
+
 /// Takes a plugin away on one node.
 ///
 /// # Errors

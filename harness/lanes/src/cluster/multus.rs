@@ -85,7 +85,8 @@ pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, Stri
 }
 
 /// Whether Multus' configuration is the one that the runtime takes on `node`: the first configuration file in
-/// lexical order (containerd's `go-cni` takes `.conf`, `.conflist` and `.json`). Gives its text.
+/// lexical order (containerd's `go-cni` takes `.conf`, `.conflist` and `.json`). Gives its text, with what tells
+/// when it and its folder were last changed.
 ///
 /// # Errors
 /// `Broken` when the node can't be asked. The inner error is what is wrong, in words.
@@ -97,7 +98,10 @@ pub async fn configuration(node: &Node) -> Result<Result<String, String>, Broken
     match kubeconfig(&text) {
         Err(what) => Ok(Err(format!("{path}, which the runtime takes, {what}"))),
         Ok(kubeconfig) => Ok(match node.read(&kubeconfig).await? {
-            Some(_) => Ok(text),
+            // A file that went and came back is the same by content, and may not be what the runtime has loaded.
+            Some(_) => {
+                Ok(format!("{} {text}", node.must(STAGE, &["stat", "--format=%n %i %z", CONF, &path]).await?.stdout))
+            }
             None => Err(format!("{path} names {kubeconfig}, which is not there")),
         }),
     }
