@@ -32,6 +32,10 @@ pub fn report(report: &ScenarioReport) -> String {
 fn heard(notes: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for note in notes {
+        // What may be a neighbour's words comes and goes with the neighbours.
+        if note.contains("of this pod or of another whose sandbox") {
+            continue;
+        }
         let speaker = match note.split_once(": ") {
             Some((who, _)) if who == "state" || who == "runtime log" || who.starts_with("event ") => {
                 format!("{who}: ...")
