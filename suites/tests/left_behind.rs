@@ -34,11 +34,23 @@ impl Host {
 
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        // The bridges and veths of a container engine beside us come and go by its own will.
-        .filter(|name| !["veth", "br-", "docker"].iter().any(|start| name.starts_with(start)))
-        .collect()
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !of_an_engine(name)).collect()
+}
+
+/// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
+/// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
+fn of_an_engine(name: &str) -> bool {
+    let hex = |start: &str, count: usize| {
+        let rest = name.strip_prefix(start);
+        rest.is_some_and(|rest| rest.len() == count && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    name == "docker0" || hex("veth", 7) || hex("br-", 12)
+}
+
+#[test]
+fn a_bridge_of_ours_is_not_taken_for_an_engines() {
+    assert!(["docker0", "veth1a2b3c4", "br-0123456789ab"].iter().all(|name| of_an_engine(name)));
+    assert!(["br-ex", "br-mgmt", "veth0", "eth1"].iter().all(|name| !of_an_engine(name)));
 }
 
 /// Processes whose command line has `mark` in it.
