@@ -68,13 +68,15 @@ where
     // Not `AsyncFnMut`: of a future that awaits one the compiler does not find that it is `Send`.
     F: Future<Output = Result<Look<T>, Broken>>,
 {
+    let mut seen = "nothing: the look itself did not end".to_owned();
     loop {
-        let seen = match tokio::time::timeout(deadline.remaining(), look()).await {
+        match tokio::time::timeout(deadline.remaining(), look()).await {
             Ok(Ok(Look::There(found))) => return Ok(found),
-            Ok(Ok(Look::NotYet(seen))) => seen,
+            Ok(Ok(Look::NotYet(now))) => seen = now,
             Ok(Err(broken)) => return Err(broken),
-            Err(_) => "nothing: the look itself did not end".to_string(),
-        };
+            // The deadline fell into a look: what the one before saw is what was last seen.
+            Err(_) => return Err(late(stage, what, deadline, &seen)),
+        }
         if deadline.remaining() < every {
             return Err(late(stage, what, deadline, &seen));
         }
@@ -120,6 +122,24 @@ mod tests {
             until("pods", "pod client to be Ready", deadline, Duration::from_millis(5), look).await.unwrap_err();
         assert_eq!(broken.stage, "pods");
         assert!(broken.cause.contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", broken.cause);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_the_deadline_cuts_does_not_hide_what_was_seen_before() {
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            let first = looks == 1;
+            async move {
+                if !first {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Look::<()>::NotYet("not in force".into()))
+            }
+        };
+        let (deadline, every) = (Deadline::after(Duration::from_millis(60)), Duration::from_millis(5));
+        let broken = until("pods", "Multus", deadline, every, look).await.unwrap_err();
+        assert!(broken.cause.ends_with("last seen: not in force"), "{}", broken.cause);
     }
 
     #[tokio::test]
