@@ -14,10 +14,18 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
     match op {
         Op::Hello => Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, version: env!("CARGO_PKG_VERSION").to_owned() }),
         Op::Bridges(bridges) => node::bridges::make(bridges).map(|()| Outcome::Done),
-        Op::PodAdd { name } => {
+        Op::PodAdd { name, node: _ } => {
             place.private("make a pod")?;
             node::pods::add(name).map(|path| Outcome::Netns { path })
         }
+        // The wire and topologies of more than a node are being built.
+        Op::Topology(_)
+        | Op::Links(_)
+        | Op::Port { .. }
+        | Op::BeHost { .. }
+        | Op::WireOpen { .. }
+        | Op::WireProbe(_)
+        | Op::WireClose => Err(crate::trouble::fault("carry out a request", "this agent does not do it yet")),
         Op::PodDel { name } => {
             place.private("remove a pod")?;
             node::pods::remove(name).map(|()| Outcome::Done)

@@ -56,7 +56,10 @@ pub fn pod_path(name: &str) -> Result<PathBuf, Trouble> {
 /// A fault marked as gone when there is no such namespace.
 pub fn open(target: &Target) -> Result<Option<OwnedFd>, Trouble> {
     let path = match target {
-        Target::Node => return Ok(None),
+        Target::Node | Target::NodeAt(1) => return Ok(None),
+        Target::NodeAt(_) | Target::Host(_) => {
+            return Err(fault(format!("open {}", told(target)), "this agent does not do it yet"));
+        }
         Target::Pod(name) => pod_path(name)?,
         Target::Netns(path) => PathBuf::from(path),
         Target::Sandbox { namespace, name, uid } => sandbox::find(namespace, name, uid)?.netns()?,
@@ -100,6 +103,8 @@ impl From<plumbline_netlink::Error> for Inside {
 pub fn told(target: &Target) -> String {
     match target {
         Target::Node => "the node's own namespace".to_owned(),
+        Target::NodeAt(number) => format!("the namespace of node {number}"),
+        Target::Host(name) => format!("the namespace of host {name}"),
         Target::Pod(name) => format!("the namespace of pod {name}"),
         Target::Netns(path) => format!("namespace {path}"),
         Target::Sandbox { namespace, name, .. } => format!("the sandbox of pod {namespace}/{name}"),

@@ -16,4 +16,5 @@ pub mod protocol;
 pub mod scenario;
 pub mod source;
 pub mod verdict;
+pub mod wire;
 mod words;

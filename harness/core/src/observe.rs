@@ -227,6 +227,9 @@ pub struct PodObservation {
 pub struct Observation {
     /// Pods in the order of the plan.
     pub pods: Vec<PodObservation>,
+    /// Packets, where the plan wants any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<crate::wire::WireSeen>,
 }
 
 /// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.

@@ -1,5 +1,11 @@
 //! The plan: what a scenario comes to, the same for every lane.
 
+mod topology;
+mod wire;
+
+pub use topology::{Bridge, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
+pub use wire::{Because, Destination, Party, Protocol, Unreachable, WantedReach};
+
 use crate::chain::Chain;
 use crate::source::Source;
 use ipnet::IpNet;
@@ -7,25 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-/// A bridge on every node of the scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Bridge {
-    /// Interface name, at most 15 characters.
-    pub name: String,
-    /// Addresses of the bridge itself, with prefix length.
-    #[serde(default)]
-    pub addresses: Vec<IpNet>,
-}
-
-/// What the nodes look like before any pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Topology {
-    /// Bridges, such as `br-ex`.
-    pub bridges: Vec<Bridge>,
-}
 
 /// A network: a NetworkAttachmentDefinition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +78,9 @@ pub struct Pod {
     pub manifest: Value,
     /// Attachments in the annotation's order, the default network not counted.
     pub attachments: Vec<Attachment>,
+    /// The node it is to run on, from 1, where the scenario says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<usize>,
     /// Where it was written.
     pub source: Source,
 }
@@ -201,6 +191,12 @@ pub struct PodExpectation {
     /// The IPv6 default route, where it is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default6: Option<DefaultExpectation>,
+    /// What it must reach, in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reaches: Vec<Wanted<WantedReach>>,
+    /// What it must not reach, in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cannot_reach: Vec<Wanted<Unreachable>>,
 }
 
 /// The whole plan.

@@ -5,13 +5,14 @@
 
 use crate::cni::{ChainOutcome, CniCommand};
 use crate::observe::{KernelState, Transcript};
-use crate::plan::Bridge;
+use crate::plan::{Bridge, Host, NodeLink, Topology};
+use crate::wire::{Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeSeen};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Raised whenever a change here would be misread by an older side; both sides compare it in [`Op::Hello`].
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// A request line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +40,12 @@ pub enum Target {
         /// Pod UID.
         uid: String,
     },
-    /// The node itself.
+    /// The node itself; of a private bed its first.
     Node,
+    /// A node of a private bed, from 1.
+    NodeAt(usize),
+    /// A host outside, of a private bed, by its name in the topology.
+    Host(String),
 }
 
 /// One thing to do.
@@ -51,10 +56,43 @@ pub enum Op {
     Hello,
     /// Make bridges on the node and bring them up; a bridge already there is kept.
     Bridges(Vec<Bridge>),
+    /// Make a whole topology: nodes beside the first, uplinks, bridges, VLAN links, hosts. Private nodes only.
+    Topology(Topology),
+    /// Make a VLAN link on the node, up; one already there is kept.
+    Links(Vec<NodeLink>),
+    /// Make an interface a port of a bridge: its own addresses go, it comes up; VLANs as the bridge has them.
+    Port {
+        /// The bridge.
+        bridge: Bridge,
+        /// The interface, by name, or by its MAC address (a container engine chooses names by itself).
+        interface: String,
+    },
+    /// Make this very namespace (a container of ours) into a host outside: addresses, VLAN links, `lo`, routes,
+    /// forwarding.
+    BeHost {
+        /// The host.
+        host: Host,
+        /// The interface of each of its ports, by name or by MAC address, in order.
+        interfaces: Vec<String>,
+    },
+    /// Open listeners and captures. What was open before is closed.
+    WireOpen {
+        /// Listeners, each in its namespace.
+        listeners: Vec<(Target, Listener)>,
+        /// Captures, each in its namespace; a tap by uplink has been resolved to a name, or is one of a private bed.
+        captures: Vec<(Target, Capture)>,
+    },
+    /// Send, all side by side, and await the answers while listeners and captures go on.
+    WireProbe(Vec<(Target, Probe)>),
+    /// Close what is open, and tell what it saw.
+    WireClose,
     /// Make a pod's network namespace: `lo` up, sysctls set. Private nodes only.
     PodAdd {
         /// Pod name.
         name: String,
+        /// The node it is on, from 1.
+        #[serde(default = "first_node")]
+        node: usize,
     },
     /// Remove a pod's network namespace.
     PodDel {
@@ -118,6 +156,10 @@ pub enum Op {
         /// Deadline in milliseconds.
         deadline_ms: u64,
     },
+}
+
+fn first_node() -> usize {
+    1
 }
 
 /// A chain to run.
@@ -184,6 +226,15 @@ pub enum Outcome {
     Netns {
         /// Path.
         path: String,
+    },
+    /// Answer to [`Op::WireProbe`], in the order of the probes.
+    Probes(Vec<ProbeSeen>),
+    /// Answer to [`Op::WireClose`].
+    WireSeen {
+        /// What the captures saw.
+        captures: Vec<CaptureSeen>,
+        /// What the listeners heard.
+        listeners: Vec<ListenerSeen>,
     },
     /// Answer to [`Op::Cni`].
     Chain(ChainOutcome),

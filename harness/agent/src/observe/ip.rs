@@ -53,6 +53,8 @@ pub fn outputs(target: &Target, ends: &[Ended]) -> Option<IpOutputs> {
         Target::Pod(name) | Target::Sandbox { name, .. } => name.clone(),
         Target::Netns(path) => path.clone(),
         Target::Node => "node".to_owned(),
+        Target::NodeAt(number) => format!("node {number}"),
+        Target::Host(name) => format!("host {name}"),
     };
     let (people, parser) = ends.split_at_checked(FOR_PEOPLE.len())?;
     if people.iter().any(|end| end.exit != Exit::Code(0)) {

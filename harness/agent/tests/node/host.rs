@@ -54,8 +54,11 @@ fn quiet() {
 
 fn busy_node(plugins: &Plugins) -> Agent {
     let mut agent = Agent::node(plugins);
-    let made = agent
-        .ask(Op::Bridges(vec![Bridge { name: "br-ex".to_owned(), addresses: vec!["10.9.0.1/24".parse().unwrap()] }]));
+    let made = agent.ask(Op::Bridges(vec![Bridge {
+        name: "br-ex".to_owned(),
+        addresses: vec!["10.9.0.1/24".parse().unwrap()],
+        ..Bridge::default()
+    }]));
     assert_eq!(made, Outcome::Done);
     agent.pod("p");
     agent

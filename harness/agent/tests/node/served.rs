@@ -47,7 +47,7 @@ fn files_are_read_listed_and_hashed() {
 fn what_only_a_private_node_does_is_refused() {
     let mut agent = served();
     for op in [
-        Op::PodAdd { name: "p".into() },
+        Op::PodAdd { name: "p".into(), node: 1 },
         Op::PodDel { name: "p".into() },
         Op::Stay,
         Op::CniVersions { plugins: vec![] },
@@ -72,7 +72,7 @@ fn a_pod_that_this_node_does_not_know_is_gone() {
 #[test]
 fn a_link_that_is_no_bridge_is_not_taken_for_one() {
     let mut agent = served();
-    let (text, _) = refusal(agent.ask(Op::Bridges(vec![Bridge { name: "lo".into(), addresses: vec![] }])));
+    let (text, _) = refusal(agent.ask(Op::Bridges(vec![Bridge { name: "lo".into(), ..Bridge::default() }])));
     assert!(text.contains("no bridge") || text.contains("not permitted"), "{text}");
 }
 

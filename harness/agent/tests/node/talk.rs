@@ -71,7 +71,7 @@ impl Agent {
 
     /// Makes a pod.
     pub fn pod(&mut self, name: &str) {
-        let made = self.ask(Op::PodAdd { name: name.to_owned() });
+        let made = self.ask(Op::PodAdd { name: name.to_owned(), node: 1 });
         assert!(matches!(made, Outcome::Netns { .. }), "{made:?}");
     }
 

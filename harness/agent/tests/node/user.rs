@@ -39,7 +39,7 @@ fn a_node_needs_no_root() {
     line.extend(["node", "--cni-path", plugins.path()].map(str::to_owned));
     let line: Vec<&str> = line.iter().map(String::as_str).collect();
     let mut agent = Agent::start(&line);
-    let bridge = Bridge { name: "br-ex".to_owned(), addresses: Vec::new() };
+    let bridge = Bridge { name: "br-ex".to_owned(), ..Bridge::default() };
     assert_eq!(agent.ask(Op::Bridges(vec![bridge])), Outcome::Done);
     agent.pod("p");
     let outcome = agent.add("ok");

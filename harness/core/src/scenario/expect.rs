@@ -89,7 +89,15 @@ impl<'a> Reader<'a> {
             }
         }
         if self.errors.is_empty() {
-            Ok(PodExpectation { pod: name.value.clone(), source, interfaces, default, default6 })
+            Ok(PodExpectation {
+                pod: name.value.clone(),
+                source,
+                interfaces,
+                default,
+                default6,
+                reaches: vec![],
+                cannot_reach: vec![],
+            })
         } else {
             Err(self.errors)
         }

@@ -132,9 +132,9 @@ impl Load<'_> {
                     Err(message) => self.fail(address, &format!("{field}.addresses[{at}]"), message),
                 }
             }
-            bridges.push(Bridge { name: bridge.name.value.clone(), addresses });
+            bridges.push(Bridge { name: bridge.name.value.clone(), addresses, ..Bridge::default() });
         }
-        Topology { bridges }
+        Topology { bridges, ..Topology::default() }
     }
 
     fn networks(&mut self, entry: &At<Entry>, field: &str) -> Vec<Network> {

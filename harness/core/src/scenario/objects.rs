@@ -163,6 +163,7 @@ pub(super) fn pod(object: &Object<'_>) -> Result<Pod, Vec<InputError>> {
             namespace,
             manifest: object.node.to_json(),
             attachments,
+            node: None,
             source: object.source(object.node.at),
         }),
         _ => Err(errors),

@@ -131,6 +131,7 @@ pub fn seed() -> Observation {
         status: None,
     };
     Observation {
+        wire: None,
         pods: vec![PodObservation {
             pod: "chain-test-pod".to_owned(),
             node: "node".to_owned(),

@@ -52,7 +52,7 @@ impl LocalAgent {
     /// [`Broken`].
     pub async fn pod_add(&mut self, name: &str) -> Result<String, Broken> {
         const STAGE: &str = "make a pod";
-        match self.put(STAGE, Op::PodAdd { name: name.to_owned() }, SHORT).await? {
+        match self.put(STAGE, Op::PodAdd { name: name.to_owned(), node: 1 }, SHORT).await? {
             Outcome::Netns { path } => Ok(path),
             other => Err(odd(STAGE, &other)),
         }

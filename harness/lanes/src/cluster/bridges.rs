@@ -12,7 +12,7 @@ const STAGE: &str = "bridges";
 /// The profile's bridges, without addresses of their own.
 #[must_use]
 pub fn plain(names: &[String]) -> Vec<Bridge> {
-    names.iter().map(|name| Bridge { name: name.clone(), addresses: Vec::new() }).collect()
+    names.iter().map(|name| Bridge { name: name.clone(), ..Bridge::default() }).collect()
 }
 
 /// Whether every node has them, up.

@@ -68,6 +68,7 @@ mod tests {
             namespace: Some("chain-example".into()),
             manifest: json!({}),
             attachments: Vec::new(),
+            node: None,
             source: Default::default(),
         };
         let status = json!([{ "name": "plumbline-default", "interface": "eth0", "default": true },

@@ -1,0 +1,124 @@
+//! What is there before any pod: nodes, their bridges, what joins them, and who else is on it.
+
+use crate::source::Source;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// A bridge on every node of the scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bridge {
+    /// Interface name, at most 15 characters.
+    pub name: String,
+    /// Addresses of the bridge itself, with prefix length.
+    #[serde(default)]
+    pub addresses: Vec<IpNet>,
+    /// The uplink that one of its ports leads to; none for a bridge of the node alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<String>,
+    /// Whether it keeps VLANs apart (`vlan_filtering`).
+    #[serde(default)]
+    pub vlan_filtering: bool,
+    /// VLANs that its uplink port carries tagged, where it keeps VLANs apart; 1 is carried untagged in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vlans: Vec<u16>,
+}
+
+/// Which EtherType a VLAN tag has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VlanProtocol {
+    /// 802.1Q, EtherType 0x8100.
+    #[default]
+    #[serde(rename = "802.1Q")]
+    Customer,
+    /// 802.1ad, EtherType 0x88a8: the outer tag of QinQ.
+    #[serde(rename = "802.1ad")]
+    Service,
+}
+
+/// A VLAN subinterface on every node, such as `br-ex.100`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeLink {
+    /// Interface name, at most 15 characters.
+    pub name: String,
+    /// The link it sits on.
+    pub parent: String,
+    /// VLAN id, 1 to 4094.
+    pub vlan: u16,
+    /// The tag's EtherType.
+    #[serde(default)]
+    pub protocol: VlanProtocol,
+}
+
+/// A segment that joins the nodes and the hosts outside, as a switch would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uplink {
+    /// Its name in the scenario.
+    pub name: String,
+}
+
+/// A machine outside the cluster: a gateway (it forwards) or a peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// Its name in the scenario, unlike that of any pod.
+    pub name: String,
+    /// Whether it forwards packets between its ports.
+    pub gateway: bool,
+    /// Its ports, in order.
+    pub ports: Vec<HostPort>,
+    /// Addresses behind it: on its own `lo`, so that it answers for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<IpNet>,
+    /// Its static routes: destination and gateway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<(IpNet, IpAddr)>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// A port of a host outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostPort {
+    /// The uplink it is on.
+    pub uplink: String,
+    /// The VLAN it speaks, tagged; none for untagged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// Its addresses, with prefix length.
+    pub addresses: Vec<IpNet>,
+}
+
+/// What is there before any pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Topology {
+    /// How many nodes; pods go to them in turn where they don't say.
+    pub nodes: usize,
+    /// Bridges, such as `br-ex`.
+    pub bridges: Vec<Bridge>,
+    /// VLAN subinterfaces.
+    pub links: Vec<NodeLink>,
+    /// Segments between nodes and hosts.
+    pub uplinks: Vec<Uplink>,
+    /// Gateways and peers.
+    pub hosts: Vec<Host>,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self { nodes: 1, bridges: Vec::new(), links: Vec::new(), uplinks: Vec::new(), hosts: Vec::new() }
+    }
+}
+
+impl Topology {
+    /// The node that a pod runs on, from 1: the one it names, else in turn by its place in the plan (from 0).
+    #[must_use]
+    pub fn node_of(&self, named: Option<usize>, place: usize) -> usize {
+        named.unwrap_or(place % self.nodes.max(1) + 1)
+    }
+}
