@@ -9,3 +9,4 @@ pub mod kind;
 pub mod lane;
 pub mod netns;
 pub mod registry;
+pub mod wire;

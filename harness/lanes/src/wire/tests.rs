@@ -1,0 +1,212 @@
+use super::*;
+use futures::FutureExt;
+use plumbline_core::plan::Protocol;
+use plumbline_core::wire::{
+    Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeEnd, ProbeSeen, Script, Send as What, Tap,
+};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Mutex;
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// What is made of an answer.
+type Bend = fn(usize, Outcome) -> Result<Outcome, Broken>;
+
+/// Ids of captures and of listeners.
+type Ids = (Vec<String>, Vec<String>);
+
+/// Agents that note what they are asked, and answer as they should, but for what `bend` makes of it.
+struct Fake {
+    asked: Mutex<Vec<(usize, &'static str, Duration)>>,
+    bend: Bend,
+    open: Mutex<BTreeMap<usize, Ids>>,
+}
+
+impl Fake {
+    fn new(bend: Bend) -> Self {
+        Self { asked: Mutex::default(), bend, open: Mutex::default() }
+    }
+
+    fn asked(&self) -> Vec<(usize, &'static str)> {
+        self.asked.lock().unwrap().iter().map(|(agent, op, _)| (*agent, *op)).collect()
+    }
+
+    fn answer(&self, agent: usize, op: Op) -> (&'static str, Outcome) {
+        match op {
+            Op::WireOpen { listeners, captures } => {
+                let ids = (
+                    captures.into_iter().map(|(_, one)| one.id).collect(),
+                    listeners.into_iter().map(|(_, one)| one.id).collect(),
+                );
+                self.open.lock().unwrap().insert(agent, ids);
+                ("open", Outcome::Done)
+            }
+            Op::WireProbe(probes) => {
+                let end = ProbeEnd::Answered { by: ANY, mac: None, saw: None };
+                let seen = |id| ProbeSeen { id, sent: 1, end: end.clone(), took_us: 1 };
+                ("probe", Outcome::Probes(probes.into_iter().map(|(_, one)| seen(one.id)).collect()))
+            }
+            Op::WireClose => {
+                let (captures, listeners) = self.open.lock().unwrap().remove(&agent).unwrap_or_default();
+                let capture = |id| CaptureSeen { id, interface: "eth1".into(), frames: vec![], dropped: 0 };
+                let listener = |id| ListenerSeen { id, alive: true, from: vec![] };
+                let captures = captures.into_iter().map(capture).collect();
+                let listeners = listeners.into_iter().map(listener).collect();
+                ("close", Outcome::WireSeen { captures, listeners })
+            }
+            other => panic!("not of the wire: {other:?}"),
+        }
+    }
+}
+
+impl Parties for Fake {
+    fn place(&self, party: &Party) -> Result<(usize, Target), Broken> {
+        match party {
+            Party::Pod(name) => Ok((1, Target::Pod(name.clone()))),
+            Party::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
+            Party::Host(name) => Err(Broken::new("place", format!("no host {name}"))),
+            Party::Node(number) => Ok((1, Target::NodeAt(*number))),
+        }
+    }
+
+    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>> {
+        let (name, outcome) = self.answer(agent, op);
+        self.asked.lock().unwrap().push((agent, name, deadline));
+        let bent = (self.bend)(agent, outcome);
+        // Side by side: the answer comes only after the other agents have been asked.
+        async move {
+            tokio::task::yield_now().await;
+            bent
+        }
+        .boxed()
+    }
+}
+
+fn well(_: usize, outcome: Outcome) -> Result<Outcome, Broken> {
+    Ok(outcome)
+}
+
+fn pod() -> Party {
+    Party::Pod("p".into())
+}
+
+fn host() -> Party {
+    Party::Host("gw".into())
+}
+
+fn capture(id: &str) -> Capture {
+    Capture { id: id.into(), interface: Tap::Name("eth1".into()), addresses: vec![] }
+}
+
+fn ask(id: &str, window_ms: u64, times: u32) -> Probe {
+    let what = What::Ask { by: Protocol::Icmp, to: ANY, port: None, from: None, dev: None, times };
+    Probe { id: id.into(), what, window_ms }
+}
+
+/// A pod that asks twice and is captured, a host that listens and is captured.
+fn script() -> Script {
+    Script {
+        listeners: vec![(host(), Listener { id: "l".into(), protocol: Protocol::Udp, address: ANY, port: 5000 })],
+        captures: vec![(host(), capture("far")), (pod(), capture("near"))],
+        probes: vec![(pod(), ask("b", 300, 3)), (pod(), ask("a", 500, 0))],
+    }
+}
+
+#[tokio::test]
+async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_closed() {
+    let fake = Fake::new(well);
+    let heard = act(&script(), &fake).await.unwrap();
+    assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "probe"), (1, "close"), (2, "close")]);
+    let ids = |heard: &Heard| heard.probes.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&heard), ["b", "a"], "in the script's order");
+    assert_eq!(heard.captures.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["far", "near"]);
+    assert_eq!(heard.listeners.len(), 1);
+}
+
+#[tokio::test]
+async fn the_deadline_holds_all_questions_of_the_longest_probe() {
+    let fake = Fake::new(well);
+    act(&script(), &fake).await.unwrap();
+    let deadline = fake.asked.lock().unwrap().iter().find(|(_, op, _)| *op == "probe").unwrap().2;
+    assert_eq!(deadline, MARGIN + Duration::from_millis(900));
+}
+
+#[tokio::test]
+async fn an_agent_that_has_nothing_to_open_is_only_asked_to_send() {
+    let fake = Fake::new(well);
+    let alone = Script { probes: script().probes, ..Script::default() };
+    act(&alone, &fake).await.unwrap();
+    assert_eq!(fake.asked(), [(1, "probe")]);
+    act(&Script::default(), &Fake::new(well)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault_is_told() {
+    let fake = Fake::new(|agent, outcome| match (agent, outcome) {
+        (2, Outcome::Done) => Err(Broken::new("listen", "port 5000 is taken")),
+        (2, Outcome::WireSeen { .. }) => Err(Broken::new("close", "nothing is open")),
+        (_, outcome) => Ok(outcome),
+    });
+    let broken = act(&script(), &fake).await.unwrap_err();
+    assert_eq!(broken.cause, "port 5000 is taken");
+    assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
+}
+
+#[tokio::test]
+async fn what_was_opened_is_closed_when_sending_fails() {
+    let fake = Fake::new(|_, outcome| match outcome {
+        Outcome::Probes(_) => Err(Broken::new("send", "the agent ended")),
+        outcome => Ok(outcome),
+    });
+    assert_eq!(act(&script(), &fake).await.unwrap_err().cause, "the agent ended");
+    assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "close").count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
+    let bends: [(Bend, &str); 4] = [
+        (
+            |_, outcome| match outcome {
+                Outcome::Probes(seen) => Ok(Outcome::Probes(seen[..1].to_vec())),
+                outcome => Ok(outcome),
+            },
+            "each probe of",
+        ),
+        (
+            |agent, outcome| match outcome {
+                Outcome::WireSeen { listeners, .. } if agent == 1 => {
+                    Ok(Outcome::WireSeen { captures: vec![], listeners })
+                }
+                outcome => Ok(outcome),
+            },
+            "each capture of",
+        ),
+        (
+            |agent, outcome| match outcome {
+                Outcome::WireSeen { captures, .. } if agent == 2 => {
+                    Ok(Outcome::WireSeen { captures, listeners: vec![] })
+                }
+                outcome => Ok(outcome),
+            },
+            "each listener of",
+        ),
+        (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "another answer"),
+    ];
+    for (bend, words) in bends {
+        let broken = act(&script(), &Fake::new(bend)).await.unwrap_err();
+        assert!(broken.cause.contains(words), "{}", broken.cause);
+    }
+}
+
+#[tokio::test]
+async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
+    let mut twice = script();
+    twice.probes.push((pod(), ask("a", 1, 1)));
+    assert!(act(&twice, &Fake::new(well)).await.unwrap_err().cause.contains("have the id a"));
+
+    let mut stranger = script();
+    stranger.captures.push((Party::Host("nobody".into()), capture("c")));
+    let fake = Fake::new(well);
+    assert_eq!(act(&stranger, &fake).await.unwrap_err().cause, "no host nobody");
+    assert_eq!(fake.asked(), [], "nothing was begun");
+}
