@@ -70,12 +70,12 @@ where
 {
     let mut seen = "nothing: the look itself did not end".to_owned();
     loop {
-        match tokio::time::timeout(deadline.remaining(), look()).await {
-            Ok(Ok(Look::There(found))) => return Ok(found),
-            Ok(Ok(Look::NotYet(now))) => seen = now,
-            Ok(Err(broken)) => return Err(broken),
+        match within(deadline.remaining(), look()).await {
+            Some(Ok(Look::There(found))) => return Ok(found),
+            Some(Ok(Look::NotYet(now))) => seen = now,
+            Some(Err(broken)) => return Err(broken),
             // The deadline fell into a look: what the one before saw is what was last seen.
-            Err(_) => return Err(late(stage, what, deadline, &seen)),
+            None => return Err(late(stage, what, deadline, &seen)),
         }
         if deadline.remaining() < every {
             return Err(late(stage, what, deadline, &seen));
@@ -95,7 +95,19 @@ pub async fn by<T>(
     work: impl Future<Output = T>,
     seen: impl Fn() -> String,
 ) -> Result<T, Broken> {
-    tokio::time::timeout(deadline.remaining(), work).await.map_err(|_| late(stage, what, deadline, &seen()))
+    within(deadline.remaining(), work).await.ok_or_else(|| late(stage, what, deadline, &seen()))
+}
+
+/// Awaits a future at most as long as `length`; none when that is over first. For whoever has words of its own for
+/// being late; [`by`] has them ready.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sets a time limit")]
+pub async fn within<T>(length: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(length, work).await.ok()
+}
+
+/// Ends when the deadline is over: the last arm of a `select!` beside a watch.
+pub async fn over(deadline: Deadline) {
+    pause(deadline.remaining()).await;
 }
 
 /// The error of a wait that ended without what was awaited.
@@ -140,6 +152,16 @@ mod tests {
         let (deadline, every) = (Deadline::after(Duration::from_millis(60)), Duration::from_millis(5));
         let broken = until("pods", "Multus", deadline, every, look).await.unwrap_err();
         assert!(broken.cause.ends_with("last seen: not in force"), "{}", broken.cause);
+    }
+
+    #[tokio::test]
+    async fn a_future_is_awaited_to_its_end_or_to_the_limit() {
+        let short = Duration::from_millis(10);
+        assert_eq!(within(Duration::from_secs(60), async { 7 }).await, Some(7));
+        assert_eq!(within(short, std::future::pending::<()>()).await, None);
+        let deadline = Deadline::after(short);
+        over(deadline).await;
+        assert!(deadline.over());
     }
 
     #[tokio::test]

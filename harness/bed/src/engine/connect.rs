@@ -2,6 +2,7 @@
 
 use super::{Endpoint, trouble};
 use crate::broken::Broken;
+use crate::wait::within;
 use std::time::Duration;
 use testcontainers::bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 
@@ -54,7 +55,7 @@ impl Engine {
     pub async fn connect_to(endpoint: Endpoint) -> Result<Self, Broken> {
         let stage = "engine";
         let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &trouble::words(&error)))?;
-        let greeting = tokio::time::timeout(GREETING, docker.negotiate_version()).await.map_err(|_| {
+        let greeting = within(GREETING, docker.negotiate_version()).await.ok_or_else(|| {
             let cause = format!("no answer from {endpoint} within {} s", GREETING.as_secs());
             Broken::new(stage, cause).with_remedy("see whether the engine is stuck: docker info")
         })?;

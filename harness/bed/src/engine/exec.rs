@@ -3,6 +3,7 @@
 use super::{Engine, trouble};
 use crate::broken::Broken;
 use crate::exec::{Ending, Transcript};
+use crate::wait::within;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,9 +74,9 @@ impl Engine {
             read?;
             self.code(&id, &stage).await
         };
-        let ending = match tokio::time::timeout(deadline, work).await {
-            Ok(code) => Ending::Code(code?),
-            Err(_) => Ending::Deadline(deadline),
+        let ending = match within(deadline, work).await {
+            Some(code) => Ending::Code(code?),
+            None => Ending::Deadline(deadline),
         };
         let mut line: Vec<String> = vec!["docker".into(), "exec".into()];
         line.extend(stdin.map(|_| "-i".to_owned()));

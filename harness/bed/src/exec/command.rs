@@ -2,6 +2,7 @@
 
 use super::pump::{OnLine, Pump};
 use super::transcript::{Ending, ExecError, Transcript, shell_line};
+use crate::wait::within;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
@@ -29,7 +30,11 @@ pub struct Cmd {
     cap: usize,
     stdin: Option<Vec<u8>>,
     on_line: Option<OnLine>,
+    on_start: Option<OnStart>,
 }
+
+/// Called with the process id of a command that was just started.
+type OnStart = Box<dyn FnOnce(u32) + Send>;
 
 impl Cmd {
     /// `program`, by path or by name in PATH.
@@ -43,6 +48,7 @@ impl Cmd {
             cap: CAP,
             stdin: None,
             on_line: None,
+            on_start: None,
         }
     }
 
@@ -100,14 +106,23 @@ impl Cmd {
         self
     }
 
+    /// Called once it runs, with its process id, which is its group's too: for the journal, where it must not outlive us.
+    pub fn on_start(mut self, on_start: impl FnOnce(u32) + Send + 'static) -> Self {
+        self.on_start = Some(Box::new(on_start));
+        self
+    }
+
     /// Runs it to its end, whatever that is.
     ///
     /// # Errors
     /// [`ExecError::NotStarted`] when it can't be started.
-    pub async fn run(self) -> Result<Transcript, ExecError> {
+    pub async fn run(mut self) -> Result<Transcript, ExecError> {
         let start = Instant::now();
         let mut child = self.spawn()?;
         let pid = child.id();
+        if let (Some(pid), Some(on_start)) = (pid, self.on_start.take()) {
+            on_start(pid);
+        }
         if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
             // A child that does not read must not hold us: the writer runs beside it.
             tokio::spawn(async move {
@@ -162,14 +177,14 @@ pub(super) fn not_started(argv: &[String], error: &std::io::Error) -> ExecError 
 
 /// Waits for the end; at the deadline ends the whole group, first kindly.
 async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> Ending {
-    if let Ok(status) = tokio::time::timeout(deadline, child.wait()).await {
+    if let Some(status) = within(deadline, child.wait()).await {
         return match status {
             Ok(status) => status.code().map_or_else(|| Ending::Signal(status.signal().unwrap_or(0)), Ending::Code),
             Err(_) => Ending::Signal(0),
         };
     }
     signal_group(pid, Signal::SIGTERM);
-    let _ = tokio::time::timeout(GRACE, child.wait()).await;
+    let _ = within(GRACE, child.wait()).await;
     signal_group(pid, Signal::SIGKILL);
     let _ = child.wait().await;
     Ending::Deadline(deadline)

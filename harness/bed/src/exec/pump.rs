@@ -1,5 +1,6 @@
 //! Reading what a child prints: capped, line by line to whoever listens, never held up by a grandchild.
 
+use crate::wait::within;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::oneshot;
@@ -49,7 +50,7 @@ async fn read(
         let read = match ended {
             Some(at) if at.elapsed() > LINGER => break,
             // The read comes first: what is in the pipe is never lost to a clock, however late this task gets its turn.
-            Some(_) => tokio::time::timeout(SILENCE, source.read(&mut block)).await.unwrap_or(Ok(0)),
+            Some(_) => within(SILENCE, source.read(&mut block)).await.unwrap_or(Ok(0)),
             None => tokio::select! {
                 biased;
                 read = source.read(&mut block) => read,

@@ -3,6 +3,7 @@
 use super::command::{not_started, signal_group};
 use super::pump::Pump;
 use super::transcript::ExecError;
+use crate::wait::within;
 use nix::sys::signal::Signal;
 use std::process::Stdio;
 use std::time::Duration;
@@ -47,8 +48,8 @@ impl Session {
     /// Gives its exit code, where it had one, and the last of its standard error (64 KiB at most).
     pub async fn end(mut self, grace: Duration) -> (Option<i32>, String) {
         drop(self.streams.take());
-        let code = match tokio::time::timeout(grace, self.child.wait()).await {
-            Ok(Ok(status)) => status.code(),
+        let code = match within(grace, self.child.wait()).await {
+            Some(Ok(status)) => status.code(),
             _ => {
                 signal_group(self.pid, Signal::SIGKILL);
                 self.child.wait().await.ok().and_then(|status| status.code())

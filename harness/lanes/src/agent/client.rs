@@ -1,5 +1,6 @@
 //! One question, one answer, over any pair of streams.
 
+use plumbline_bed::wait::within;
 use plumbline_core::protocol::{Fault, Op, Outcome, Reply, Request};
 use std::fmt;
 use std::time::Duration;
@@ -65,9 +66,9 @@ impl Client {
         let request = Request { id: self.last, op };
         let mut line = serde_json::to_vec(&request).map_err(|error| Unanswered::Garbled(error.to_string()))?;
         line.push(b'\n');
-        match tokio::time::timeout(deadline, self.exchange(&line)).await {
-            Ok(answer) => answer,
-            Err(_) => {
+        match within(deadline, self.exchange(&line)).await {
+            Some(answer) => answer,
+            None => {
                 self.torn = true;
                 Err(Unanswered::Late(deadline))
             }

@@ -182,7 +182,7 @@ impl<'a> BringUp<'a> {
         home.keep(&record)?;
         let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
         node::network(engine).await?;
-        if let Err(broken) = kind.create(&rendered.name, home, notes).await {
+        if let Err(broken) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
             // kind took away what it made; what it could not, this does. What neither can is in the journal.
             if node::remove(engine, &rendered.name).await.is_ok() {
                 self.cx.run.done(effect)?;

@@ -9,6 +9,7 @@ use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::engine::setup::Setup;
 use plumbline_bed::images::Images;
+use plumbline_bed::wait::within;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -201,11 +202,11 @@ impl Pull {
         for node in nodes {
             everywhere &= has(node, image).await?;
         }
-        let offered = tokio::time::timeout(REGISTRY, self.engine.offered(image)).await;
+        let offered = within(REGISTRY, self.engine.offered(image)).await;
         let refused = match offered {
-            Ok(Ok(())) => return Ok(ImageState::Pullable),
-            Ok(Err(broken)) => broken.cause,
-            Err(_) => format!("its registry did not answer within {} s", REGISTRY.as_secs()),
+            Some(Ok(())) => return Ok(ImageState::Pullable),
+            Some(Err(broken)) => broken.cause,
+            None => format!("its registry did not answer within {} s", REGISTRY.as_secs()),
         };
         let why = format!("it can't be pulled from here ({refused})");
         Ok(if everywhere { ImageState::OnNodesOnly(why) } else { ImageState::NotToBeHad(why) })

@@ -5,7 +5,9 @@ use super::record::Home;
 use super::step::Notes;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::exec::Cmd;
+use plumbline_bed::journal::{Effect, Run, start_time};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const STAGE: &str = "cluster";
@@ -28,12 +30,14 @@ impl KindTool {
         cmd.env("DOCKER_HOST", &self.engine).env("KIND_EXPERIMENTAL_DOCKER_NETWORK", NETWORK)
     }
 
-    /// Makes a cluster. On failure kind takes away what it made, since it is not told to retain it.
+    /// Makes a cluster; its process stands in the journal of `run` meanwhile. On failure kind takes away what it made, since it is not told to retain it.
     ///
     /// # Errors
     /// `Broken` with the command line and the last of what kind said.
-    pub async fn create(&self, name: &str, home: &Home, notes: &Notes) -> Result<(), Broken> {
-        let said = notes.clone();
+    pub async fn create(&self, name: &str, home: &Home, run: &Arc<Run>, notes: &Notes) -> Result<(), Broken> {
+        let (said, journal) = (notes.clone(), run.clone());
+        let entry = Arc::new(Mutex::new(None));
+        let noted = entry.clone();
         let cmd = self
             .cmd()
             .args(["create", "cluster", "--name", name, "--config"])
@@ -41,6 +45,12 @@ impl KindTool {
             .arg("--kubeconfig")
             .arg(home.kubeconfig().display().to_string())
             .deadline(CREATE)
+            // Without this, kind would go on making the cluster after we were killed, behind gc's back.
+            .on_start(move |pid| {
+                let start = start_time(pid).unwrap_or_default();
+                let effect = Effect::Process { pid, start, what: "kind create cluster".to_owned() };
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) = journal.intend(effect).ok();
+            })
             .on_line(move |line| {
                 if let Some(note) = told(line) {
                     said.note(note);
@@ -56,7 +66,11 @@ impl KindTool {
                 None => broken,
             }
         };
-        cmd.run_ok().await.map(drop).map_err(|e| remedy(e.broken(STAGE)))
+        let made = cmd.run_ok().await.map(drop).map_err(|e| remedy(e.broken(STAGE)));
+        if let Some(id) = entry.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            run.done(id)?;
+        }
+        made
     }
 }
 

@@ -1,10 +1,12 @@
 //! A node of a cluster: its container, and the agent in it, reached by one long-lived exec session for the whole run.
 
 use super::naming::{NODE_FOLDER, OWNER, OWNER_LABEL};
+pub use super::put::File;
+use super::put::put;
 use crate::agent::{Client, Unanswered};
 use futures::future::try_join_all;
 use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::{self, Container, Engine, ExecSession, NetworkPlan};
+use plumbline_bed::engine::{Container, Engine, ExecSession, NetworkPlan};
 use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION, Target};
 use std::path::Path;
 use std::sync::Arc;
@@ -38,16 +40,6 @@ pub struct Node {
 struct Talk {
     session: ExecSession,
     client: Client,
-}
-
-/// A file to be put on a node.
-pub struct File {
-    /// Absolute path, at most 90 bytes.
-    pub path: String,
-    /// Mode bits.
-    pub mode: u32,
-    /// Content.
-    pub bytes: Vec<u8>,
 }
 
 /// What a program on a node did.
@@ -164,24 +156,6 @@ impl Talk {
             }
         }
     }
-}
-
-/// Puts files on a container by writing beside and renaming; folders are made.
-async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), Broken> {
-    const NEW: &str = ".plb-new";
-    let paths: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-    let archive: Vec<engine::File> = files
-        .into_iter()
-        .map(|file| engine::File {
-            path: format!("{}{NEW}", file.path.trim_start_matches('/')),
-            mode: file.mode,
-            content: file.bytes,
-        })
-        .collect();
-    engine.put_files(container, "/", &archive).await?;
-    let mut argv = vec!["sh", "-ec", "for f in \"$@\"; do mv -fT \"$f.plb-new\" \"$f\"; done", "sh"];
-    argv.extend(paths.iter().map(String::as_str));
-    engine.exec_ok(STAGE, container, &argv, None, Duration::from_secs(30)).await.map(drop)
 }
 
 impl Node {

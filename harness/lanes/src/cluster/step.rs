@@ -6,6 +6,7 @@
 use crate::context::EventSink;
 use futures::future::{BoxFuture, try_join_all};
 use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::within;
 use plumbline_core::event::Event;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -182,7 +183,7 @@ impl Driver<'_> {
         work: impl Future<Output = Result<T, Broken>>,
     ) -> Result<T, Broken> {
         tokio::select! {
-            done = tokio::time::timeout(step.deadline(), work) => done.unwrap_or_else(|_| {
+            done = within(step.deadline(), work) => done.unwrap_or_else(|| {
                 let (seconds, last) = (step.deadline().as_secs(), notes.last());
                 Err(Broken::new(step.name(), format!("not done after {seconds} s; last seen: {last}")))
             }),

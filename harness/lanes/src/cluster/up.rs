@@ -16,7 +16,7 @@ use crate::context::Context;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::engine::Engine;
 use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
+use plumbline_bed::wait::{Deadline, within};
 use plumbline_core::event::Event;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -148,11 +148,11 @@ async fn had(engine: &Engine, reference: &str) -> Result<Had, Broken> {
     if engine.image(reference).await?.is_some() {
         return Ok(Had::AtHand);
     }
-    let offered = tokio::time::timeout(Duration::from_secs(8), engine.offered(reference)).await;
+    let offered = within(Duration::from_secs(8), engine.offered(reference)).await;
     Ok(match offered {
-        Ok(Ok(())) => Had::ToBePulled,
-        Ok(Err(broken)) => Had::No(broken.cause),
-        Err(_) => Had::No("its registry did not answer within 8 s".to_owned()),
+        Some(Ok(())) => Had::ToBePulled,
+        Some(Err(broken)) => Had::No(broken.cause),
+        None => Had::No("its registry did not answer within 8 s".to_owned()),
     })
 }
 

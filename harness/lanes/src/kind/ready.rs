@@ -8,10 +8,10 @@ use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use plumbline_bed::broken::Broken;
+use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::observe::{Heard, printable};
 use std::pin::pin;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Attempts at a sandbox after which it is not waited for any longer: kubelet repeats them for ever.
 const ATTEMPTS: usize = 2;
@@ -40,7 +40,7 @@ pub enum Came {
 /// `Broken` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
 /// a container that ends), or when the cluster does not answer.
 pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Duration) -> Result<Came, Broken> {
-    let begun = Instant::now();
+    let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -51,7 +51,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
     let mut last: Option<Pod> = None;
     let mut sandbox = Sandbox::default();
     let mut trouble = None;
-    let mut until = begun + deadline;
+    let mut until = whole;
     loop {
         tokio::select! {
             event = pods.next() => match event {
@@ -76,10 +76,10 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
             Some(Ok(event)) = events.next() => {
                 sandbox.hear(&event);
                 if sandbox.attempts() == 1 {
-                    until = until.min(Instant::now() + AFTER_FIRST);
+                    until = until.child(AFTER_FIRST);
                 }
                 if sandbox.attempts() >= ATTEMPTS && let Some(pod) = last.take() {
-                    let waited = begun.elapsed().as_secs();
+                    let waited = whole.elapsed().as_secs();
                     let reason = format!(
                         "waited {waited} s for pod {name} to be Ready; given up after {} failed attempts at its sandbox \
                          (of {} s allowed), since they are repeated for ever; last seen: {}",
@@ -88,10 +88,10 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                     return Ok(Came::Down { pod: Box::new(pod), reason, heard: sandbox.into_heard() });
                 }
             },
-            () = tokio::time::sleep_until(until) => break,
+            () = wait::over(until) => break,
         }
     }
-    let waited = begun.elapsed().as_secs();
+    let waited = whole.elapsed().as_secs();
     let Some(pod) = last else {
         let why = trouble.unwrap_or_else(|| "the API server told nothing of it".to_owned());
         return Err(Broken::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
