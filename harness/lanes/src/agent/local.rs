@@ -1,10 +1,12 @@
-//! An agent that is a child of this process.
+//! An agent with a node of its own: a child of this process, or one that is reached over streams from elsewhere.
 
 use super::client::{Client, Unanswered};
+use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::exec::Session;
 use plumbline_core::protocol::{Op, Outcome};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How long an agent may take to leave once its input is closed: its kernel objects go with it, and nothing is awaited.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -12,9 +14,23 @@ const LEAVING: Duration = Duration::from_secs(5);
 /// How many of its last lines on standard error are told when it ended by itself.
 const LAST_LINES: usize = 5;
 
-/// An agent started here. Dropping it ends it, and with it everything it made.
+/// What runs an agent that is not a child of this process. Hanging up is its sign to leave; it is told after that.
+pub trait Elsewhere: Send {
+    /// How it ended, as far as that was heard: its exit code, and its last words.
+    fn end(self: Box<Self>) -> BoxFuture<'static, (Option<i32>, String)>;
+}
+
+/// Where an agent runs.
+enum Home {
+    /// Here.
+    Child(Box<Session>),
+    /// Elsewhere.
+    Elsewhere(Box<dyn Elsewhere>),
+}
+
+/// An agent that makes a node. Dropping it ends it, and with it everything it made.
 pub struct LocalAgent {
-    session: Option<Session>,
+    home: Option<Home>,
     client: Option<Client>,
 }
 
@@ -27,13 +43,25 @@ impl LocalAgent {
         let mut session = Session::start(argv, &[]).map_err(|error| error.broken("start the agent"))?;
         let streams = session.streams().ok_or_else(|| Broken::new("start the agent", "its streams are not there"))?;
         let (input, output) = streams;
-        Ok(Self { session: Some(session), client: Some(Client::new(output, input)) })
+        Ok(Self { home: Some(Home::Child(Box::new(session))), client: Some(Client::new(output, input)) })
     }
 
-    /// Its process id on the host, while it runs.
+    /// An agent that somebody else has started: what it writes, what it reads, and who knows of its end.
+    pub fn elsewhere(
+        output: impl AsyncRead + Send + Unpin + 'static,
+        input: impl AsyncWrite + Send + Unpin + 'static,
+        home: Box<dyn Elsewhere>,
+    ) -> Self {
+        Self { home: Some(Home::Elsewhere(home)), client: Some(Client::new(output, input)) }
+    }
+
+    /// Its process id on the host, while it runs; none of one that runs elsewhere.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.session.as_ref().and_then(Session::pid)
+        match &self.home {
+            Some(Home::Child(session)) => session.pid(),
+            _ => None,
+        }
     }
 
     /// Asks a question.
@@ -62,26 +90,28 @@ impl LocalAgent {
 
     /// Hangs up and awaits its end. Gives its exit code, where it had one, and what it said on standard error.
     pub async fn end(&mut self) -> (Option<i32>, String) {
-        // The client holds the agent's standard input; closing it is the sign to leave.
-        self.client = None;
-        match self.session.take() {
-            Some(session) => session.end(LEAVING).await,
-            None => (None, String::new()),
-        }
+        self.end_within(LEAVING).await
     }
 
     /// Ends an agent that was told to stay.
     pub async fn kill(&mut self) {
+        self.end_within(Duration::ZERO).await;
+    }
+
+    async fn end_within(&mut self, grace: Duration) -> (Option<i32>, String) {
+        // The client holds the agent's standard input; closing it is the sign to leave.
         self.client = None;
-        if let Some(session) = self.session.take() {
-            session.end(Duration::ZERO).await;
+        match self.home.take() {
+            Some(Home::Child(session)) => session.end(grace).await,
+            Some(Home::Elsewhere(home)) => home.end().await,
+            None => (None, String::new()),
         }
     }
 
     /// Lets it run on after this process ended (`--keep`); it must have been told to stay by then.
     pub fn leave(mut self) {
         // Both would end the agent when dropped, and there is nothing else to them.
-        std::mem::forget(self.session.take());
+        std::mem::forget(self.home.take());
         std::mem::forget(self.client.take());
     }
 }

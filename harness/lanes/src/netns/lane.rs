@@ -10,6 +10,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Plan;
+use plumbline_core::protocol::Probed;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// The netns lane.
@@ -34,14 +36,44 @@ impl Lane for NetnsLane {
     }
 }
 
+/// Where the agents of nodes come from: each call gives a new one, with a node of its own.
+pub trait Nodes: Send + Sync {
+    /// Starts an agent; it has not been spoken to.
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>>;
+    /// The node's name in observations.
+    fn name(&self) -> &'static str;
+}
+
+/// Agents that are children of this process.
+struct Here(Vec<String>);
+
+impl Nodes for Here {
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>> {
+        std::future::ready(LocalAgent::start(&self.0)).boxed()
+    }
+
+    fn name(&self) -> &'static str {
+        "netns"
+    }
+}
+
 /// The lane, open: which binaries are used, and what the host offers.
 pub struct OpenNetns {
+    pub(super) nodes: Box<dyn Nodes>,
     pub(super) binaries: Binaries,
     pub(super) networks: NodeNetworks,
     offers: Offers,
     /// The node that the host was probed on. It goes when the lane closes: its end would hold up the first scenario,
     /// since the kernel takes links away under the same lock under which it makes them.
-    probed: Mutex<LocalAgent>,
+    probed: Mutex<Option<LocalAgent>>,
+}
+
+impl OpenNetns {
+    /// The lane with nodes from elsewhere, of which everything is known already.
+    #[must_use]
+    pub fn elsewhere(nodes: Box<dyn Nodes>, binaries: Binaries, networks: NodeNetworks, offers: Offers) -> Self {
+        Self { nodes, binaries, networks, offers, probed: Mutex::new(None) }
+    }
 }
 
 /// Finds the binaries, and learns on a first node whether they start and what the kernel can do.
@@ -52,8 +84,14 @@ async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
     agent.hello().await?;
     binaries::check(&mut binaries, &mut agent).await?;
     let probed = agent.probe().await?;
-    let offers = probed.into_iter().map(|(name, one)| (name, Offer { there: one.there, seen: one.seen })).collect();
-    Ok(OpenNetns { binaries, networks, offers: Offers(offers), probed: Mutex::new(agent) })
+    let nodes = Box::new(Here(binaries.node.clone()));
+    Ok(OpenNetns { nodes, binaries, networks, offers: offers(probed), probed: Mutex::new(Some(agent)) })
+}
+
+/// What an agent's probe says of the lane.
+#[must_use]
+pub fn offers(probed: BTreeMap<String, Probed>) -> Offers {
+    Offers(probed.into_iter().map(|(name, one)| (name, Offer { there: one.there, seen: one.seen })).collect())
 }
 
 impl OpenLane for OpenNetns {
@@ -76,7 +114,9 @@ impl OpenLane for OpenNetns {
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
         let mut probed = self.probed.into_inner().unwrap_or_else(PoisonError::into_inner);
         async move {
-            probed.end().await;
+            if let Some(probed) = &mut probed {
+                probed.end().await;
+            }
             Vec::new()
         }
         .boxed()

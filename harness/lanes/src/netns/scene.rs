@@ -20,12 +20,11 @@ use tokio_util::sync::CancellationToken;
 /// Deadline of one plugin call, where none is asked for.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
-/// The node's name in observations.
-const NODE: &str = "netns";
-
 /// A private node with its pods. Dropped without being closed it goes with everything on it, unless it is kept.
 pub struct NetnsScene {
     agent: Option<LocalAgent>,
+    /// The node's name in observations.
+    node: &'static str,
     pods: Vec<StagedPod>,
     staging: Staging,
     keeping: Option<Keeping>,
@@ -45,7 +44,7 @@ struct Keeping {
 /// # Errors
 /// [`Broken`].
 pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScene, Broken> {
-    let mut agent = LocalAgent::start(&lane.binaries.node)?;
+    let mut agent = lane.nodes.agent().await?;
     agent.hello().await?;
     let keeping = match cx.options.keep {
         Keep::Never => None,
@@ -64,7 +63,8 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         };
         pods.push(StagedPod::make(plan, pod, &identity, &lane.networks, &mut agent).await?);
     }
-    Ok(NetnsScene { agent: Some(agent), pods, staging: staging(lane, plan), keeping, cancel: cx.cancel.clone() })
+    let node = lane.nodes.name();
+    Ok(NetnsScene { agent: Some(agent), node, pods, staging: staging(lane, plan), keeping, cancel: cx.cancel.clone() })
 }
 
 /// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
@@ -107,7 +107,7 @@ impl NetnsScene {
             let pod = &self.pods[place];
             let mut pod = PodObservation {
                 pod: name,
-                node: NODE.to_owned(),
+                node: self.node.to_owned(),
                 state: pod.state.clone(),
                 transcripts: Vec::new(),
                 kernel: None,
