@@ -21,6 +21,7 @@ mod render;
 mod scalar;
 mod strict;
 mod template;
+mod topology;
 mod values;
 
 pub use annotation::NETWORKS;

@@ -4,6 +4,13 @@
 //! opened ([`Listener`], [`Capture`]); then everything is sent side by side ([`Probe`]); then what was heard is taken
 //! back ([`Heard`]). Every item has an id, by which the judge finds again what belongs to which expectation.
 
+mod aim;
+mod find;
+mod script;
+
+pub use aim::{Aim, aim, next_hop, uplink_of};
+pub use script::{QUESTIONS, WINDOW_MS, ids, script};
+
 use crate::plan::{Party, Protocol};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};

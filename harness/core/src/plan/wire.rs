@@ -18,6 +18,17 @@ pub enum Protocol {
     Arp,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Protocol::Icmp => "ICMP",
+            Protocol::Udp => "UDP",
+            Protocol::Tcp => "TCP",
+            Protocol::Arp => "ARP",
+        })
+    }
+}
+
 /// Somebody who can send, listen and capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +39,16 @@ pub enum Party {
     Host(String),
     /// A node, from 1.
     Node(usize),
+}
+
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Party::Pod(name) => write!(f, "pod {name}"),
+            Party::Host(name) => write!(f, "host {name}"),
+            Party::Node(number) => write!(f, "node {number}"),
+        }
+    }
 }
 
 /// Where to.
@@ -50,6 +71,17 @@ pub enum Destination {
         /// IPv6 instead of IPv4.
         v6: bool,
     },
+}
+
+impl Destination {
+    /// Who answers, where that is known.
+    #[must_use]
+    pub fn party(&self) -> Option<Party> {
+        match self {
+            Destination::Address { at, .. } => at.clone(),
+            Destination::Pod { pod, .. } => Some(Party::Pod(pod.clone())),
+        }
+    }
 }
 
 /// A `reaches`.

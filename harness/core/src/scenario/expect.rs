@@ -1,12 +1,14 @@
 //! Expectations: the `expect` part of a scenario file, made into typed facts that know their place.
 
+mod reach;
 mod routes;
 
 use super::error::{InputError, did_you_mean};
 use super::file::{InterfaceFile, PodFile};
+use super::load::Copies;
 use super::names;
 use super::strict::{self, At, ListOr};
-use crate::plan::{InterfaceExpectation, Pod, PodExpectation, Wanted, WantedList};
+use crate::plan::{InterfaceExpectation, Network, Pod, PodExpectation, Topology, Wanted, WantedList};
 use crate::source::Source;
 use ipnet::IpNet;
 
@@ -16,9 +18,23 @@ const KINDS: [&str; 14] = [
     "physical",
 ];
 
-/// Reads what is wanted of one pod.
+/// What expectations may name.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    /// The networks.
+    pub networks: &'a [Network],
+    /// The pods, copies one by one.
+    pub pods: &'a [Pod],
+    /// Which of them are copies.
+    pub copies: &'a [Copies],
+    /// Nodes, bridges and hosts.
+    pub topology: &'a Topology,
+}
+
+/// Reads what is wanted of one pod, or of all copies of one.
 pub(super) struct Reader<'a> {
     file: &'a str,
+    scene: Scene<'a>,
     errors: Vec<InputError>,
     claims: usize,
     absences: Vec<Source>,
@@ -26,26 +42,18 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader for one pod's part of a file.
-    pub fn new(file: &'a str) -> Self {
-        Self { file, errors: Vec::new(), claims: 0, absences: Vec::new() }
+    pub fn new(file: &'a str, scene: Scene<'a>) -> Self {
+        Self { file, scene, errors: Vec::new(), claims: 0, absences: Vec::new() }
     }
 
-    /// Reads it all, and gives every mistake found.
-    pub fn pod(
-        mut self,
-        name: &At<String>,
-        pod: &At<PodFile>,
-        pods: &[Pod],
-    ) -> Result<PodExpectation, Vec<InputError>> {
+    /// Reads it all, and gives one expectation per pod, or every mistake found.
+    pub fn pod(mut self, name: &At<String>, pod: &At<PodFile>) -> Result<Vec<PodExpectation>, Vec<InputError>> {
         let field = format!("expect.{}", name.value);
         let source = strict::source(self.file, name);
-        if !pods.iter().any(|known| known.name == name.value) {
-            let error =
-                InputError::new(source.clone(), &field, format!("there is no pod `{}` in this scenario", name.value));
-            self.errors.push(match did_you_mean(&name.value, pods.iter().map(|pod| pod.name.as_str())) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error,
-            });
+        let names = self.scene.named(&name.value);
+        if names.is_empty() {
+            let message = format!("there is no pod `{}` in this scenario", name.value);
+            self.unknown(name, &field, message, self.scene.pod_names());
         }
         let mut interfaces = Vec::new();
         for (ifname, wanted) in &pod.value.interfaces.0 {
@@ -80,6 +88,8 @@ impl<'a> Reader<'a> {
             pod.value.default.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default"), false));
         let default6 =
             pod.value.default6.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default6"), true));
+        let reaches = self.reaches(&pod.value.reaches, &names, &format!("{field}.reaches"));
+        let cannot_reach = self.cannot_reach(&pod.value.cannot_reach, &names, &format!("{field}.cannotReach"));
         if self.claims == 0 {
             for source in std::mem::take(&mut self.absences) {
                 self.errors.push(
@@ -88,19 +98,30 @@ impl<'a> Reader<'a> {
                 );
             }
         }
-        if self.errors.is_empty() {
-            Ok(PodExpectation {
-                pod: name.value.clone(),
-                source,
-                interfaces,
-                default,
-                default6,
-                reaches: vec![],
-                cannot_reach: vec![],
-            })
-        } else {
-            Err(self.errors)
+        if !self.errors.is_empty() {
+            return Err(self.errors);
         }
+        Ok(names
+            .iter()
+            .map(|pod| PodExpectation {
+                pod: pod.clone(),
+                source: source.clone(),
+                interfaces: interfaces.clone(),
+                default: default.clone(),
+                default6: default6.clone(),
+                reaches: reach::of(pod, &reaches),
+                cannot_reach: reach::of(pod, &cannot_reach),
+            })
+            .collect())
+    }
+
+    /// A name that is not known, with the one most like it.
+    fn unknown<'k>(&mut self, at: &At<String>, field: &str, message: String, known: impl IntoIterator<Item = &'k str>) {
+        let error = InputError::new(strict::source(self.file, at), field, message);
+        self.errors.push(match did_you_mean(&at.value, known) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        });
     }
 
     /// Notes an error at a value's place.

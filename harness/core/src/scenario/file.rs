@@ -3,6 +3,12 @@
 //! Scalars that have a form of their own (addresses, gateways) are read as text here and parsed by
 //! [`super::expect`], so that every mistake in a file is told at once, each with its place.
 
+mod reach;
+mod topology;
+
+pub(super) use reach::{ReachFile, UnreachableFile, Where};
+pub(super) use topology::{BridgeFile, HostFile, LinkFile, TopologyFile};
+
 use super::strict::{At, ListOr, Pairs};
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,21 +48,6 @@ pub(super) struct Metadata {
     pub rows: Vec<At<String>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct TopologyFile {
-    #[serde(default)]
-    pub bridges: Vec<BridgeFile>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct BridgeFile {
-    pub name: At<String>,
-    #[serde(default)]
-    pub addresses: Vec<At<String>>,
-}
-
 /// A network or a pod: a user's file, a template with values, or (networks alone) the name of one that is there already.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -66,6 +57,8 @@ pub(super) struct Entry {
     pub values: Option<Pairs<At<Value>>>,
     pub existing: Option<At<String>>,
     pub namespace: Option<At<String>>,
+    pub node: Option<At<i64>>,
+    pub copies: Option<At<i64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +70,10 @@ pub(super) struct PodFile {
     pub routes: Pairs<At<ListOr<At<RouteFile>, RouteLists>>>,
     pub default: Option<At<DefaultFile>>,
     pub default6: Option<At<DefaultFile>>,
+    #[serde(default)]
+    pub reaches: Vec<At<ReachFile>>,
+    #[serde(default)]
+    pub cannot_reach: Vec<At<UnreachableFile>>,
 }
 
 #[derive(Debug, Deserialize)]

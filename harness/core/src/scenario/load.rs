@@ -1,20 +1,25 @@
 //! From a scenario file, with all files that it names, to a [`Plan`].
 
+mod pods;
 mod relations;
 
+pub(super) use pods::Copies;
 pub use relations::same_names;
 
-use super::error::InputError;
-use super::expect::Reader;
-use super::file::{API_VERSION, Entry, KIND, ScenarioFile, TopologyFile};
+use super::error::{InputError, did_you_mean};
+use super::expect::{Reader, Scene};
+use super::file::{API_VERSION, Entry, KIND, ScenarioFile};
 use super::kube_yaml;
 use super::loader::{self, Loader};
 use super::names;
 use super::objects::{self, Object};
 use super::strict::{self, At, Pairs};
-use super::{template, values};
-use crate::plan::{Bridge, Network, Plan, Pod, Topology};
+use super::{template, topology, values};
+use crate::plan::{Network, Plan};
 use crate::source::Source;
+
+/// The lanes that a scenario may name.
+const LANES: [&str; 4] = ["netns", "kind", "vm", "existing"];
 
 /// Reads a scenario: the file at `path`, the manifests and templates that it names.
 ///
@@ -67,35 +72,57 @@ impl Load<'_> {
             }
         }
         let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
-        for (field, items) in [("requires", &file.requires), ("lanes", &file.lanes)] {
-            for (index, item) in items.iter().enumerate() {
-                if let Err(message) = names::label(&item.value) {
-                    self.fail(item, &format!("{field}[{index}]"), message);
-                }
+        for (index, item) in file.requires.iter().enumerate() {
+            if let Err(message) = names::label(&item.value) {
+                self.fail(item, &format!("requires[{index}]"), message);
             }
         }
-        let topology = self.topology(&file.topology);
+        for (index, lane) in file.lanes.iter().enumerate() {
+            if !LANES.contains(&lane.value.as_str()) {
+                let error = InputError::new(
+                    strict::source(self.path, lane),
+                    format!("lanes[{index}]"),
+                    format!("there is no lane `{}`", lane.value),
+                );
+                self.errors.push(match did_you_mean(&lane.value, LANES) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(format!("known: {}", LANES.join(", "))),
+                });
+            }
+        }
+        let (topology, errors) = topology::read(self.path, &file.topology);
+        self.errors.extend(errors);
         let mut networks = Vec::new();
         for (index, entry) in file.networks.iter().enumerate() {
             networks.extend(self.networks(entry, &format!("networks[{index}]")));
         }
-        let mut pods = Vec::new();
+        let (mut pods, mut copies) = (Vec::new(), Vec::new());
+        // How many objects there would be at least if all could be read; copies are many from one.
+        let mut entries = file.networks.len();
         for (index, entry) in file.pods.iter().enumerate() {
-            pods.extend(self.pods(entry, &format!("pods[{index}]")));
+            let (found, groups) = self.pods(entry, &format!("pods[{index}]"), &topology);
+            entries += found.len().max(1);
+            pods.extend(found);
+            copies.extend(groups);
         }
         if file.pods.is_empty() {
             self.errors.push(InputError::file(self.path, "no pods: there is nothing to look at"));
         }
-        self.relations(&networks, &pods, file.networks.len() + file.pods.len());
+        self.relations(&networks, &pods, &topology, entries);
         let mut expect = Vec::new();
-        // A pod that could not be read would only raise a second complaint about its name.
-        if self.errors.iter().all(|error| !error.field.starts_with("pods[") && error.source_at.file == self.path) {
+        // A pod or a host that could not be read would only raise a second complaint about its name.
+        let in_order = |error: &InputError| {
+            error.source_at.file == self.path && !["pods[", "topology"].iter().any(|part| error.field.starts_with(part))
+        };
+        if self.errors.iter().all(in_order) {
+            let scene = Scene { networks: &networks, pods: &pods, copies: &copies, topology: &topology };
             for (name, wanted) in &file.expect.0 {
-                match Reader::new(self.path).pod(name, wanted, &pods) {
-                    Ok(wanted) => expect.push(wanted),
+                match Reader::new(self.path, scene).pod(name, wanted) {
+                    Ok(wanted) => expect.extend(wanted),
                     Err(errors) => self.errors.extend(errors),
                 }
             }
+            self.once(&expect);
         }
         Plan {
             name: file.metadata.name.value.clone(),
@@ -111,33 +138,12 @@ impl Load<'_> {
         }
     }
 
-    fn topology(&mut self, file: &TopologyFile) -> Topology {
-        let mut bridges: Vec<Bridge> = Vec::new();
-        for (index, bridge) in file.bridges.iter().enumerate() {
-            let field = format!("topology.bridges[{index}]");
-            if let Err(message) = names::interface(&bridge.name.value) {
-                self.fail(&bridge.name, &format!("{field}.name"), message);
-            }
-            if bridges.iter().any(|other| other.name == bridge.name.value) {
-                self.fail(
-                    &bridge.name,
-                    &format!("{field}.name"),
-                    format!("bridge `{}` is there twice", bridge.name.value),
-                );
-            }
-            let mut addresses = Vec::new();
-            for (at, address) in bridge.addresses.iter().enumerate() {
-                match names::pod_address(&address.value) {
-                    Ok(net) => addresses.push(net),
-                    Err(message) => self.fail(address, &format!("{field}.addresses[{at}]"), message),
-                }
-            }
-            bridges.push(Bridge { name: bridge.name.value.clone(), addresses, ..Bridge::default() });
-        }
-        Topology { bridges, ..Topology::default() }
-    }
-
     fn networks(&mut self, entry: &At<Entry>, field: &str) -> Vec<Network> {
+        for (word, given) in [("node", &entry.value.node), ("copies", &entry.value.copies)] {
+            if let Some(given) = given {
+                self.fail(given, &format!("{field}.{word}"), "goes with pods; networks have none");
+            }
+        }
         let Some(existing) = &entry.value.existing else {
             return self.objects(entry, field, "NetworkAttachmentDefinition", objects::network);
         };
@@ -156,14 +162,6 @@ impl Load<'_> {
             keys: std::collections::BTreeMap::new(),
             source: strict::source(self.path, existing),
         }]
-    }
-
-    fn pods(&mut self, entry: &At<Entry>, field: &str) -> Vec<Pod> {
-        if let Some(existing) = &entry.value.existing {
-            self.fail(existing, &format!("{field}.existing"), "a pod is always made by its scenario");
-            return Vec::new();
-        }
-        self.objects(entry, field, "Pod", objects::pod)
     }
 
     /// Reads the objects of an entry: all documents of a manifest, or of what a template gives.

@@ -140,3 +140,37 @@ pub fn mac(text: &str) -> Result<String, String> {
         _ => Err(format!("`{text}` is no MAC address of six bytes")),
     }
 }
+
+/// A VLAN id: 1 to 4094 (IEEE 802.1Q keeps 0 for "no VLAN" and 4095 back).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn vlan(id: i64) -> Result<u16, String> {
+    u16::try_from(id).ok().filter(|id| (1..=4094).contains(id)).ok_or_else(|| format!("VLAN {id}; 1 to 4094 are there"))
+}
+
+/// A port of UDP or TCP.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn port(port: i64) -> Result<u16, String> {
+    u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| format!("port {port}; 1 to 65535 are there"))
+}
+
+/// An address that packets can be sent to, or come from: no multicast, loopback or unspecified one, no IPv4 in IPv6
+/// clothes.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn host_ip(text: &str) -> Result<IpAddr, String> {
+    let ip = ip(text)?;
+    if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
+        return Err(format!("`{text}` is no address of a single machine"));
+    }
+    match ip {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Err(format!("`{text}` is an IPv4 address in IPv6 clothes; write it as IPv4"))
+        }
+        ip => Ok(ip),
+    }
+}

@@ -4,6 +4,7 @@
 pub mod bent;
 pub mod judged;
 pub mod observed;
+pub mod wired;
 
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario};

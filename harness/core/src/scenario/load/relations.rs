@@ -1,7 +1,7 @@
 //! What must hold between the objects of a scenario, and between scenarios.
 
 use super::Load;
-use crate::plan::{Network, Plan, Pod};
+use crate::plan::{Network, Plan, Pod, PodExpectation, Topology};
 use crate::scenario::annotation::NETWORKS;
 use crate::scenario::error::{InputError, did_you_mean};
 use crate::source::Source;
@@ -25,7 +25,7 @@ pub fn same_names(plans: &[Plan]) -> Vec<InputError> {
 
 impl Load<'_> {
     /// What must hold between the objects: names are unique, and every network that a pod names is there.
-    pub(super) fn relations(&mut self, networks: &[Network], pods: &[Pod], entries: usize) {
+    pub(super) fn relations(&mut self, networks: &[Network], pods: &[Pod], topology: &Topology, entries: usize) {
         for (index, network) in networks.iter().enumerate() {
             if networks[..index].iter().any(|other| other.name == network.name && other.namespace == network.namespace)
             {
@@ -40,6 +40,12 @@ impl Load<'_> {
                     "metadata.name",
                     format!("pod `{}` is there twice", pod.name),
                 ));
+            }
+        }
+        for host in &topology.hosts {
+            if let Some(pod) = pods.iter().find(|pod| pod.name == host.name) {
+                let message = format!("host `{}` has the name of a pod, written in {}", host.name, pod.source);
+                self.errors.push(InputError::new(host.source.clone(), "topology", message));
             }
         }
         // Objects that could not be read are missing here; then their names can't be looked up.
@@ -80,6 +86,17 @@ impl Load<'_> {
                         }
                     }
                 });
+            }
+        }
+    }
+
+    /// A pod's expectations stand in one place: by its own name, or by that of which it is a copy.
+    pub(super) fn once(&mut self, expect: &[PodExpectation]) {
+        for (index, wanted) in expect.iter().enumerate() {
+            if let Some(first) = expect[..index].iter().find(|other| other.pod == wanted.pod) {
+                let message =
+                    format!("pod `{}` has its expectations in line {} already", wanted.pod, first.source.line);
+                self.errors.push(InputError::new(wanted.source.clone(), format!("expect.{}", wanted.pod), message));
             }
         }
     }

@@ -1,0 +1,276 @@
+//! `reaches` and `cannotReach`.
+
+mod whom;
+
+use super::Reader;
+use crate::plan::{Because, Destination, Party, Protocol, Unreachable, Wanted, WantedReach};
+use crate::scenario::error::InputError;
+use crate::scenario::file::{ReachFile, UnreachableFile};
+use crate::scenario::names;
+use crate::scenario::strict::{self, At};
+use std::net::IpAddr;
+use whom::Whom;
+
+/// Most tags of one frame: an outer and an inner one.
+const MAX_TAGS: usize = 2;
+
+/// The lists of one pod: where a destination is "all other copies", one for each of them.
+pub(super) fn of<T: Aimed>(pod: &str, all: &[Wanted<(Vec<String>, T)>]) -> Vec<Wanted<T>> {
+    let mut found = Vec::new();
+    for Wanted { value: (copies, wanted), source } in all {
+        if copies.is_empty() {
+            found.push(Wanted { value: wanted.clone(), source: source.clone() });
+        }
+        for other in copies.iter().filter(|other| *other != pod) {
+            let mut wanted = wanted.clone();
+            if let Destination::Pod { pod, .. } = wanted.destination() {
+                pod.clone_from(other);
+            }
+            found.push(Wanted { value: wanted, source: source.clone() });
+        }
+    }
+    found
+}
+
+/// What has a destination.
+pub(super) trait Aimed: Clone {
+    /// The destination, to be changed.
+    fn destination(&mut self) -> &mut Destination;
+}
+
+impl Aimed for WantedReach {
+    fn destination(&mut self) -> &mut Destination {
+        &mut self.to
+    }
+}
+
+impl Aimed for Unreachable {
+    fn destination(&mut self) -> &mut Destination {
+        &mut self.to
+    }
+}
+
+impl Reader<'_> {
+    /// All `reaches`, each with the copies that its destination stands for (none where it is one party).
+    pub(super) fn reaches(
+        &mut self,
+        list: &[At<ReachFile>],
+        senders: &[String],
+        field: &str,
+    ) -> Vec<Wanted<(Vec<String>, WantedReach)>> {
+        let mut found = Vec::new();
+        for (index, item) in list.iter().enumerate() {
+            self.claims += 1;
+            if let Some(value) = self.reach(item, senders, &format!("{field}[{index}]")) {
+                found.push(Wanted { value, source: strict::source(self.file, item) });
+            }
+        }
+        found
+    }
+
+    fn reach(&mut self, item: &At<ReachFile>, senders: &[String], field: &str) -> Option<(Vec<String>, WantedReach)> {
+        let file = &item.value;
+        let to = self.destination(item, &file.destination(), senders, field);
+        let by = self.protocol(&file.by, &format!("{field}.by"));
+        let port = self.port(item, by, file.port.as_ref(), field);
+        let family = to.as_ref().map(Whom::is_v4);
+        let from = self.host_ip(file.from.as_ref(), family, &format!("{field}.from"));
+        let through = file.through.as_ref().and_then(|through| {
+            self.interface_of(through, senders, &format!("{field}.through"))
+                .then(|| Wanted { value: through.value.clone(), source: strict::source(self.file, through) })
+        });
+        if by == Some(Protocol::Arp) && file.through.is_none() {
+            self.note(item, field, "`arp` is asked on one interface: `through` is missing");
+        }
+        let gateway = self.host_ip(file.gateway.as_ref(), family, &format!("{field}.gateway"));
+        if let Some(at) = &file.gateway {
+            let field = format!("{field}.gateway");
+            if by == Some(Protocol::Arp) {
+                self.note(at, &field, "`arp` goes to no gateway");
+            } else if file.through.is_none() {
+                self.note(at, &field, "is looked for on one interface: `through` is missing");
+            }
+        }
+        let seen_from = self.host_ip(file.seen_from.as_ref(), family, &format!("{field}.seenFrom"));
+        if let (Some(at), Some(whom)) = (&file.seen_from, &to)
+            && whom.is_nobodys()
+        {
+            self.note(at, &format!("{field}.seenFrom"), "somebody must look: say by `at` who has the address");
+        }
+        let tags = file.tags.as_ref().and_then(|tags| self.tags(tags, &format!("{field}.tags")));
+        let Whom { destination, copies } = to?;
+        let wanted = WantedReach {
+            to: destination,
+            by: by?,
+            port,
+            from: from.map(|from| from.value),
+            through,
+            gateway,
+            seen_from,
+            tags,
+        };
+        Some((copies, wanted))
+    }
+
+    /// All `cannotReach`, as [`Reader::reaches`] gives the others.
+    pub(super) fn cannot_reach(
+        &mut self,
+        list: &[At<UnreachableFile>],
+        senders: &[String],
+        field: &str,
+    ) -> Vec<Wanted<(Vec<String>, Unreachable)>> {
+        let mut found = Vec::new();
+        for (index, item) in list.iter().enumerate() {
+            let field = format!("{field}[{index}]");
+            let source = strict::source(self.file, item);
+            // Its control is something that must be there beside it; without one it is refused for that.
+            if item.value.control.is_some() {
+                self.claims += 1;
+            }
+            if let Some(value) = self.unreachable(item, senders, &field) {
+                found.push(Wanted { value, source });
+            }
+        }
+        found
+    }
+
+    fn unreachable(
+        &mut self,
+        item: &At<UnreachableFile>,
+        senders: &[String],
+        field: &str,
+    ) -> Option<(Vec<String>, Unreachable)> {
+        let file = &item.value;
+        let to = self.destination(item, &file.destination(), senders, field);
+        let by = self.protocol(&file.by, &format!("{field}.by"));
+        let port = self.port(item, by, file.port.as_ref(), field);
+        let from = self.host_ip(file.from.as_ref(), to.as_ref().map(Whom::is_v4), &format!("{field}.from"));
+        let because = match &file.because {
+            None => {
+                self.note(item, field, "`because` is missing: no-route, no-answer, refused or filtered");
+                None
+            }
+            Some(because) => self.because(because, &format!("{field}.because")),
+        };
+        let control = match &file.control {
+            None => {
+                self.note(item, field, "`control` is missing: what this pod does reach by the same protocol meanwhile");
+                None
+            }
+            Some(control) => {
+                let field = format!("{field}.control");
+                let whom = self.destination(control, &control.value.destination(), senders, &field);
+                if whom.as_ref().is_some_and(|whom| !whom.copies.is_empty()) {
+                    self.note(control, &field, "is one destination: name one copy, such as the first by `-1`");
+                }
+                whom.map(|whom| whom.destination)
+            }
+        };
+        let reached_by = match &file.reached_by {
+            None => {
+                if because.is_some_and(|because| because != Because::NoRoute) {
+                    let text = "`reachedBy` is missing: who reaches the same destination meanwhile";
+                    self.note(item, field, text);
+                }
+                None
+            }
+            Some(name) => self.party(name, senders, &format!("{field}.reachedBy")),
+        };
+        if let (Some(name), Some(third), Some(whom)) = (&file.reached_by, &reached_by, &to)
+            && whom.destination.party().as_ref() == Some(third)
+        {
+            self.note(name, &format!("{field}.reachedBy"), "is the destination itself; a third party is wanted");
+        }
+        let Whom { destination, copies } = to?;
+        let wanted = Unreachable {
+            to: destination,
+            by: by?,
+            port,
+            from: from.map(|from| from.value),
+            because: because?,
+            sender_reaches: control?,
+            reached_by,
+        };
+        Some((copies, wanted))
+    }
+
+    /// Notes a mistake at a place.
+    fn note<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+        self.errors.push(InputError::new(strict::source(self.file, at), field, message));
+    }
+
+    fn protocol(&mut self, by: &At<String>, field: &str) -> Option<Protocol> {
+        const KNOWN: [(&str, Protocol); 4] =
+            [("icmp", Protocol::Icmp), ("udp", Protocol::Udp), ("tcp", Protocol::Tcp), ("arp", Protocol::Arp)];
+        self.one_of(by, field, &KNOWN)
+    }
+
+    fn because(&mut self, because: &At<String>, field: &str) -> Option<Because> {
+        const KNOWN: [(&str, Because); 4] = [
+            ("no-route", Because::NoRoute),
+            ("no-answer", Because::NoAnswer),
+            ("refused", Because::Refused),
+            ("filtered", Because::Filtered),
+        ];
+        self.one_of(because, field, &KNOWN)
+    }
+
+    fn one_of<T: Copy>(&mut self, word: &At<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
+        let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let message = format!("`{}` is none of {}", word.value, names.join(", "));
+            self.unknown(word, field, message, names);
+        }
+        found
+    }
+
+    fn port<T>(&mut self, item: &At<T>, by: Option<Protocol>, port: Option<&At<i64>>, field: &str) -> Option<u16> {
+        let has_ports = matches!(by?, Protocol::Udp | Protocol::Tcp);
+        match port {
+            None if has_ports => {
+                self.note(item, field, "`port` is missing: UDP and TCP have one");
+                None
+            }
+            None => None,
+            Some(port) if !has_ports => {
+                self.note(port, &format!("{field}.port"), "only UDP and TCP have ports");
+                None
+            }
+            Some(port) => self.check(port, &format!("{field}.port"), names::port(port.value)),
+        }
+    }
+
+    /// An address of one machine, of the destination's family.
+    fn host_ip(&mut self, text: Option<&At<String>>, v4: Option<bool>, field: &str) -> Option<Wanted<IpAddr>> {
+        let text = text?;
+        let parsed = names::host_ip(&text.value).and_then(|ip| match v4 {
+            Some(v4) if ip.is_ipv4() != v4 => Err(format!("`{ip}` is of another family than the destination")),
+            _ => Ok(ip),
+        });
+        let value = self.check(text, field, parsed)?;
+        Some(Wanted { value, source: strict::source(self.file, text) })
+    }
+
+    fn tags(&mut self, tags: &At<Vec<At<i64>>>, field: &str) -> Option<Wanted<Vec<u16>>> {
+        if tags.value.len() > MAX_TAGS {
+            self.note(tags, field, format!("{} tags; at most {MAX_TAGS} are looked for", tags.value.len()));
+        }
+        if !self.scene.topology.bridges.iter().any(|bridge| bridge.uplink.is_some()) {
+            self.note(tags, field, "tags are looked for on a node's uplink, and no bridge here has one");
+        }
+        let mut value = Vec::new();
+        for (index, tag) in tags.value.iter().enumerate() {
+            value.push(self.check(tag, &format!("{field}[{index}]"), names::vlan(tag.value))?);
+        }
+        Some(Wanted { value, source: strict::source(self.file, tags) })
+    }
+
+    fn party(&mut self, name: &At<String>, senders: &[String], field: &str) -> Option<Party> {
+        if senders.contains(&name.value) {
+            self.note(name, field, "is the sender itself; a third party is wanted");
+            return None;
+        }
+        self.party_of(name, field)
+    }
+}

@@ -1,0 +1,195 @@
+//! Whom an expectation names: hosts, pods, their interfaces and addresses.
+
+use super::super::{Reader, Scene};
+use crate::chain::go_key;
+use crate::plan::{Destination, Party, Pod};
+use crate::scenario::file::Where;
+use crate::scenario::names;
+use crate::scenario::strict::At;
+use std::net::IpAddr;
+
+/// The interface that the default network makes.
+const DEFAULT_INTERFACE: &str = "eth0";
+
+/// A destination, and the copies that it stands for where it names more than one pod.
+pub(super) struct Whom {
+    pub destination: Destination,
+    pub copies: Vec<String>,
+}
+
+impl Whom {
+    /// Whether it is an IPv4 destination.
+    pub fn is_v4(&self) -> bool {
+        match &self.destination {
+            Destination::Address { address, .. } => address.is_ipv4(),
+            Destination::Pod { v6, .. } => !v6,
+        }
+    }
+
+    /// Whether nobody is said to have the address.
+    pub fn is_nobodys(&self) -> bool {
+        matches!(self.destination, Destination::Address { at: None, .. })
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// The pods that a name stands for: one, or all copies of one.
+    pub fn named(&self, name: &str) -> Vec<String> {
+        if self.pods.iter().any(|pod| pod.name == name) {
+            return vec![name.to_owned()];
+        }
+        self.copies.iter().filter(|group| group.of == name).flat_map(|group| group.names.clone()).collect()
+    }
+
+    /// Every name that stands for pods.
+    pub fn pod_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let groups = self.copies.iter().map(|group| group.of.as_str());
+        self.pods.iter().map(|pod| pod.name.as_str()).chain(groups)
+    }
+
+    pub(super) fn party_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.topology.hosts.iter().map(|host| host.name.as_str()).chain(self.pods.iter().map(|pod| pod.name.as_str()))
+    }
+
+    pub(super) fn party(&self, name: &str) -> Option<Party> {
+        if self.topology.hosts.iter().any(|host| host.name == name) {
+            return Some(Party::Host(name.to_owned()));
+        }
+        self.pods.iter().any(|pod| pod.name == name).then(|| Party::Pod(name.to_owned()))
+    }
+
+    fn pod(&self, name: &str) -> Option<&'a Pod> {
+        self.pods.iter().find(|pod| pod.name == name)
+    }
+
+    /// Whether a party is known to have an address before anything runs. Of a pod that are the addresses asked for: by
+    /// its annotation, and by static IPAM.
+    fn has(&self, party: &Party, address: IpAddr) -> bool {
+        match party {
+            Party::Host(name) => self.topology.hosts.iter().filter(|host| host.name == *name).any(|host| {
+                // A whole network on `lo` is answered for; of a port's network only its own address is.
+                host.behind.iter().any(|net| net.contains(&address))
+                    || host.ports.iter().flat_map(|port| &port.addresses).any(|net| net.addr() == address)
+            }),
+            Party::Pod(name) => self.pod(name).is_some_and(|pod| self.asked_for(pod).contains(&address)),
+            Party::Node(_) => false,
+        }
+    }
+
+    fn asked_for(&self, pod: &Pod) -> Vec<IpAddr> {
+        let bare = |text: &str| text.split('/').next().and_then(|ip| ip.parse::<IpAddr>().ok());
+        let mut found: Vec<IpAddr> = Vec::new();
+        for attachment in &pod.attachments {
+            found.extend(attachment.ips.iter().filter_map(|ip| bare(ip)));
+            let network = self.networks.iter().find(|network| {
+                network.name == attachment.network
+                    && network.namespace.as_ref() == attachment.namespace.as_ref().or(pod.namespace.as_ref())
+            });
+            let links = network.and_then(|network| network.chain.as_ref()).map_or(&[][..], |chain| &chain.links);
+            for link in links {
+                let addresses =
+                    link.conf.as_object().and_then(|conf| go_key(conf, "ipam")?.get("addresses")?.as_array());
+                let texts = addresses.into_iter().flatten().filter_map(|item| item.get("address")?.as_str());
+                found.extend(texts.filter_map(bare));
+            }
+        }
+        found
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a destination; `item` is where it stands as a whole.
+    pub(super) fn destination<T>(
+        &mut self,
+        item: &At<T>,
+        file: &Where<'_>,
+        senders: &[String],
+        field: &str,
+    ) -> Option<Whom> {
+        match (file.to, file.pod) {
+            (Some(to), None) => {
+                for (word, is_given) in [("interface", file.interface.is_some()), ("v6", file.v6.is_some())] {
+                    if is_given {
+                        self.note(item, field, format!("`{word}` goes with `pod`, and not with `to`"));
+                    }
+                }
+                let address = self.check(to, &format!("{field}.to"), names::host_ip(&to.value));
+                let at = match file.at {
+                    None => None,
+                    Some(at) => {
+                        let field = format!("{field}.at");
+                        let party = self.party_of(at, &field)?;
+                        if let Some(address) = address.filter(|address| !self.scene.has(&party, *address)) {
+                            let message = match party {
+                                Party::Pod(_) => format!(
+                                    "pod `{}` does not ask for {address}; name its address by `pod` and `interface`",
+                                    at.value
+                                ),
+                                _ => format!("host `{}` has {address} neither on a port nor behind it", at.value),
+                            };
+                            self.note(at, &field, message);
+                        }
+                        Some(party)
+                    }
+                };
+                Some(Whom { destination: Destination::Address { address: address?, at }, copies: Vec::new() })
+            }
+            (None, Some(pod)) => {
+                if let Some(at) = file.at {
+                    self.note(at, &format!("{field}.at"), "`at` goes with `to`; a pod is named already");
+                }
+                let names = self.scene.named(&pod.value);
+                if names.is_empty() {
+                    let message = format!("there is no pod `{}` in this scenario", pod.value);
+                    self.unknown(pod, &format!("{field}.pod"), message, self.scene.pod_names());
+                }
+                if names.iter().all(|name| senders.contains(name)) && (names.len() == 1 || senders.len() == 1) {
+                    let message = format!("pod `{}` reaching itself shows nothing of the network", pod.value);
+                    self.note(pod, &format!("{field}.pod"), message);
+                }
+                let Some(interface) = file.interface else {
+                    self.note(item, field, "`interface` is missing: which of the pod's addresses is meant");
+                    return None;
+                };
+                self.interface_of(interface, &names, &format!("{field}.interface"));
+                let destination = Destination::Pod {
+                    pod: pod.value.clone(),
+                    interface: interface.value.clone(),
+                    v6: file.v6.is_some_and(|v6| v6.value),
+                };
+                // A name of its own stands for one pod; that of copies for each of them.
+                let copies = if names == [pod.value.clone()] { Vec::new() } else { names };
+                Some(Whom { destination, copies })
+            }
+            _ => {
+                self.note(item, field, "one of `to` and `pod` is wanted");
+                None
+            }
+        }
+    }
+
+    pub(super) fn party_of(&mut self, name: &At<String>, field: &str) -> Option<Party> {
+        let found = self.scene.party(&name.value);
+        if found.is_none() {
+            let message = format!("there is neither a host nor a pod `{}` in this scenario", name.value);
+            self.unknown(name, field, message, self.scene.party_names());
+        }
+        found
+    }
+
+    /// Whether all these pods are asked to have an interface; told where one is not.
+    pub(super) fn interface_of(&mut self, interface: &At<String>, pods: &[String], field: &str) -> bool {
+        for name in pods {
+            let Some(pod) = self.scene.pod(name) else {
+                continue;
+            };
+            let known = || pod.attachments.iter().map(|attachment| attachment.interface.as_str());
+            if interface.value != DEFAULT_INTERFACE && !known().any(|known| known == interface.value) {
+                let message = format!("pod `{name}` is asked for no interface `{}`", interface.value);
+                self.unknown(interface, field, message, known().chain([DEFAULT_INTERFACE]));
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,74 @@
+//! `topology` as it is written.
+
+use crate::scenario::strict::At;
+use serde::Deserialize;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct TopologyFile {
+    pub nodes: Option<At<i64>>,
+    #[serde(default)]
+    pub bridges: Vec<BridgeFile>,
+    #[serde(default)]
+    pub links: Vec<LinkFile>,
+    #[serde(default)]
+    pub uplinks: Vec<UplinkFile>,
+    #[serde(default)]
+    pub gateways: Vec<HostFile>,
+    #[serde(default)]
+    pub peers: Vec<HostFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct BridgeFile {
+    pub name: At<String>,
+    #[serde(default)]
+    pub addresses: Vec<At<String>>,
+    pub uplink: Option<At<String>>,
+    pub vlan_filtering: Option<At<bool>>,
+    pub vlans: Option<At<Vec<At<i64>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct LinkFile {
+    pub name: At<String>,
+    pub parent: At<String>,
+    pub vlan: At<i64>,
+    pub protocol: Option<At<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct UplinkFile {
+    pub name: At<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct HostFile {
+    pub name: At<String>,
+    #[serde(default)]
+    pub ports: Vec<PortFile>,
+    #[serde(default)]
+    pub behind: Vec<At<String>>,
+    #[serde(default)]
+    pub routes: Vec<HostRouteFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct PortFile {
+    pub uplink: At<String>,
+    pub vlan: Option<At<i64>>,
+    #[serde(default)]
+    pub addresses: Vec<At<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct HostRouteFile {
+    pub to: At<String>,
+    pub via: At<String>,
+}

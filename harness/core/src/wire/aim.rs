@@ -1,0 +1,104 @@
+//! What a plan's destinations, neighbours and uplinks come to, once the pods were observed.
+
+use crate::chain::go_key;
+use crate::observe::{KernelState, Observation, PodState, Route, is_v6_link_local};
+use crate::plan::{Destination, Party, Plan, Pod, Topology};
+use std::net::IpAddr;
+
+/// A destination that packets can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// The address.
+    pub address: IpAddr,
+    /// Who answers for it, where that is known.
+    pub party: Option<Party>,
+}
+
+/// Finds the address of a destination: of a pod's interface the first global one of the family.
+///
+/// # Errors
+/// Why there is none: the pod did not come up, or has no such interface or address. That is never the wire's doing.
+pub fn aim(observation: &Observation, destination: &Destination) -> Result<Aim, String> {
+    let (pod, interface, v6) = match destination {
+        Destination::Address { address, at } => return Ok(Aim { address: *address, party: at.clone() }),
+        Destination::Pod { pod, interface, v6 } => (pod, interface, *v6),
+    };
+    let kernel = kernel(observation, pod)?;
+    let link = kernel
+        .links
+        .iter()
+        .find(|link| link.name == *interface)
+        .ok_or_else(|| format!("pod {pod} has no interface {interface}"))?;
+    let address = link
+        .addresses
+        .iter()
+        .map(|address| address.address.addr())
+        .find(|address| address.is_ipv6() == v6 && !is_v6_link_local(*address))
+        .ok_or_else(|| {
+            format!("{interface} of pod {pod} has no global {} address", if v6 { "IPv6" } else { "IPv4" })
+        })?;
+    Ok(Aim { address, party: Some(Party::Pod(pod.clone())) })
+}
+
+/// The kernel state of a pod that runs.
+pub(crate) fn kernel<'a>(observation: &'a Observation, pod: &str) -> Result<&'a KernelState, String> {
+    let observed = observation.pods.iter().find(|observed| observed.pod == pod);
+    let observed = observed.ok_or_else(|| format!("pod {pod} was not observed"))?;
+    if let PodState::NotReady { .. } = observed.state {
+        return Err(format!("pod {pod} did not come up"));
+    }
+    observed.kernel.as_ref().ok_or_else(|| format!("nothing was read in the namespace of pod {pod}"))
+}
+
+/// The hop that the main table gives to an address: the device, and the gateway where there is one.
+/// Policy rules are not followed: it is a hint for captures and words, never a judgement.
+#[must_use]
+pub fn next_hop(kernel: &KernelState, address: IpAddr) -> Option<(String, Option<IpAddr>)> {
+    let fits = |route: &&Route| route.table == 254 && route.kind == "unicast" && route.to.contains(&address);
+    let best = kernel
+        .routes
+        .iter()
+        .filter(fits)
+        .min_by_key(|route| (std::cmp::Reverse(route.to.prefix_len()), route.metric))?;
+    best.hops.iter().find_map(|hop| Some((hop.dev.clone()?, hop.via)))
+}
+
+/// The uplink by which packets of a pod leave its node: that of the bridge which its interface's network names as
+/// `master`, `bridge` or (for a link on it) parent; else that of the host asked; else the first there is.
+#[must_use]
+pub fn uplink_of(plan: &Plan, pod: &Pod, interface: Option<&str>, to: Option<&Party>) -> Option<String> {
+    let topology = &plan.topology;
+    if let Some(uplink) = interface.and_then(|interface| by_network(plan, pod, interface)) {
+        return Some(uplink);
+    }
+    let has_bridge =
+        |uplink: &&String| topology.bridges.iter().any(|bridge| bridge.uplink.as_deref() == Some(uplink.as_str()));
+    if let Some(Party::Host(name)) = to {
+        let ports = topology.hosts.iter().filter(|host| host.name == *name).flat_map(|host| &host.ports);
+        if let Some(uplink) = ports.map(|port| &port.uplink).find(has_bridge) {
+            return Some(uplink.clone());
+        }
+    }
+    topology.bridges.iter().find_map(|bridge| bridge.uplink.clone())
+}
+
+fn by_network(plan: &Plan, pod: &Pod, interface: &str) -> Option<String> {
+    let attachment = pod.attachments.iter().find(|attachment| attachment.interface == interface)?;
+    let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
+    let mut networks = plan.networks.iter().filter(|network| network.name == attachment.network);
+    let network = networks.find(|network| network.namespace.as_ref() == namespace)?;
+    let conf = network.chain.as_ref()?.links.first()?.conf.as_object()?;
+    let below = ["master", "bridge"].into_iter().find_map(|key| go_key(conf, key)?.as_str())?;
+    bridge_under(&plan.topology, below)
+}
+
+/// Down from a link to the bridge that it sits on; a parent is always written before its links.
+fn bridge_under(topology: &Topology, name: &str) -> Option<String> {
+    let mut name = name;
+    for link in topology.links.iter().rev() {
+        if link.name == name {
+            name = &link.parent;
+        }
+    }
+    topology.bridges.iter().find(|bridge| bridge.name == name)?.uplink.clone()
+}

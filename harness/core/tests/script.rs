@@ -1,0 +1,187 @@
+//! From a plan and observed pods to the act: who listens, captures and asks.
+
+mod common;
+
+use common::observed::{connected, link, route, seed};
+use common::wired::wired;
+use plumbline_core::observe::{KernelState, Observation, PodObservation, PodState};
+use plumbline_core::plan::{Party, Protocol};
+use plumbline_core::wire::{Script, Send, Tap, script};
+
+/// Pods of the wired scenario, with the addresses that IPAM gave them.
+fn observed() -> Observation {
+    let mut all = Observation::default();
+    for (index, name) in ["pod", "other-1", "other-2", "other-3"].into_iter().enumerate() {
+        let own = format!("10.0.0.{}", 10 + index);
+        let links = vec![
+            link(1, "lo", None, None, &["127.0.0.1/8"]),
+            link(2, "eth0", Some("veth"), Some(9), &[&format!("10.244.0.{}/24", 5 + index)]),
+            link(3, "eth1", Some("macvlan"), Some(5), &[&format!("{own}/24")]),
+        ];
+        let routes = vec![
+            route("0.0.0.0/0", Some("10.244.0.1"), "eth0"),
+            connected("10.0.0.0/24", &own, "eth1"),
+            route("10.2.0.0/16", Some("10.0.0.1"), "eth1"),
+        ];
+        let pod: PodObservation = seed().pods.remove(0);
+        let kernel = Some(KernelState { links, routes, rules: vec![] });
+        all.pods.push(PodObservation { pod: name.to_owned(), kernel, ..pod });
+    }
+    all
+}
+
+fn made() -> Script {
+    script(&wired(), &observed()).unwrap()
+}
+
+fn pod(name: &str) -> Party {
+    Party::Pod(name.to_owned())
+}
+
+fn gw() -> Party {
+    Party::Host("gw".to_owned())
+}
+
+#[test]
+fn nothing_is_made_where_nobody_wants_packets() {
+    let mut plan = wired();
+    plan.expect.iter_mut().for_each(|wanted| {
+        wanted.reaches.clear();
+        wanted.cannot_reach.clear();
+    });
+    assert_eq!(script(&plan, &observed()), None);
+}
+
+#[test]
+fn each_question_goes_to_the_observed_address_from_its_own_party() {
+    let probes = made().probes;
+    let told: Vec<String> = probes
+        .iter()
+        .map(|(party, probe)| match &probe.what {
+            Send::Ask { by, to, port, dev, times: 3, .. } => {
+                format!("{} {party} {by} {to} {port:?} {dev:?}", probe.id)
+            }
+            Send::Control { interface, tags } => format!("{} {party} {interface:?} {tags:?}", probe.id),
+            other => panic!("{other:?}"),
+        })
+        .filter(|line| !line.starts_with("other-"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "pod/reaches/0/gateway pod pod ARP 10.0.0.1 None Some(\"eth1\")",
+            "pod/reaches/0/tagged host gw Uplink(\"outside\") [100]",
+            "pod/reaches/0 pod pod ICMP 10.2.2.3 None None",
+            "pod/reaches/1 pod pod TCP 10.2.2.3 Some(8080) None",
+            "pod/reaches/2 pod pod UDP 10.0.0.11 Some(5000) None",
+            "pod/reaches/3 pod pod UDP 10.0.0.12 Some(5000) None",
+            "pod/reaches/4 pod pod UDP 10.0.0.13 Some(5000) None",
+            "pod/reaches/5 pod pod ARP 10.0.0.1 None Some(\"eth1\")",
+            "pod/cannotReach/0 pod pod ICMP 10.0.0.11 None None",
+            "pod/cannotReach/0/sender pod pod ICMP 10.0.0.12 None None",
+            "pod/cannotReach/0/third host peer ICMP 10.0.0.11 None None",
+            "pod/cannotReach/1 pod pod ICMP 203.0.113.1 None None",
+            "pod/cannotReach/1/sender pod pod ICMP 10.2.2.3 None None",
+        ]
+    );
+    let others = probes.iter().filter(|(party, _)| *party == pod("other-1")).count();
+    assert_eq!(others, 2, "each copy asks both others");
+}
+
+#[test]
+fn listeners_are_where_the_address_is_and_once_per_place() {
+    let listeners = made().listeners;
+    let told: Vec<String> = listeners
+        .iter()
+        .map(|(party, one)| format!("{} {party} {} {}:{}", one.id, one.protocol, one.address, one.port))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "pod/reaches/1/listen host gw TCP 10.2.2.3:8080",
+            "pod/reaches/2/listen pod other-1 UDP 10.0.0.11:5000",
+            "pod/reaches/3/listen pod other-2 UDP 10.0.0.12:5000",
+            "pod/reaches/4/listen pod other-3 UDP 10.0.0.13:5000",
+        ]
+    );
+    let mut plan = wired();
+    let again = plan.expect[0].reaches[1].clone();
+    plan.expect[1].reaches.push(again);
+    assert_eq!(script(&plan, &observed()).unwrap().listeners.len(), 4, "two asks of one port share its listener");
+}
+
+#[test]
+fn captures_are_at_the_pod_at_the_uplink_and_at_the_far_end() {
+    let script = made();
+    let uplink = || Tap::Uplink("outside".to_owned());
+    let eth = |name: &str| Tap::Name(name.to_owned());
+    assert_eq!(script.capture(&pod("pod"), &eth("eth1")).unwrap().id, "pod/reaches/0/pod");
+    assert_eq!(script.capture(&pod("pod"), &eth("eth0")).unwrap().id, "pod/reaches/0/pod/eth0");
+    assert_eq!(script.capture(&pod("pod"), &eth("lo")), None);
+    assert_eq!(script.capture(&Party::Node(2), &uplink()).unwrap().id, "pod/reaches/0/uplink");
+    assert_eq!(script.capture(&gw(), &uplink()).unwrap().id, "pod/reaches/0/far");
+    let addresses = |capture: &plumbline_core::wire::Capture| -> Vec<String> {
+        capture.addresses.iter().map(ToString::to_string).collect()
+    };
+    let kept = addresses(script.capture(&pod("pod"), &eth("eth1")).unwrap());
+    assert_eq!(kept[..2], ["10.2.2.3", "10.0.0.1"], "with the next hop, for its neighbour frames");
+    assert!(kept.contains(&"203.0.113.1".to_owned()), "{kept:?}");
+    let mut places: Vec<_> = script.captures.iter().map(|(party, capture)| (party, &capture.interface)).collect();
+    let all = places.len();
+    places.dedup();
+    assert_eq!((places.len(), all), (10, 10), "eight of pods, one of the node, one of the gateway");
+}
+
+#[test]
+fn a_capture_of_very_many_addresses_keeps_everything() {
+    let mut plan = wired();
+    let reach = plan.expect[0].reaches[0].clone();
+    for last in 0..20 {
+        let mut more = reach.clone();
+        let address = format!("10.2.3.{last}").parse().unwrap();
+        more.value.to = plumbline_core::plan::Destination::Address { address, at: Some(gw()) };
+        plan.expect[0].reaches.push(more);
+    }
+    let script = script(&plan, &observed()).unwrap();
+    assert!(script.capture(&pod("pod"), &Tap::Name("eth1".to_owned())).unwrap().addresses.is_empty());
+}
+
+#[test]
+fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
+    let mut observation = observed();
+    observation.pods[1].kernel.as_mut().unwrap().links[2].addresses.clear();
+    observation.pods[2].state = PodState::NotReady { reason: "waited".into() };
+    let script = script(&wired(), &observation).unwrap();
+    let has = |id: &str| script.probes.iter().any(|(_, probe)| probe.id == id);
+    assert!(has("pod/reaches/1") && has("pod/reaches/4"));
+    assert!(!has("pod/reaches/2") && !has("pod/reaches/3"), "neither an address nor a pod");
+    assert!(!has("pod/cannotReach/0") && !has("pod/cannotReach/0/sender"), "no control without its question");
+    assert!(!script.probes.iter().any(|(party, _)| *party == pod("other-2")), "it is not up");
+}
+
+#[test]
+fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
+    let sender = |plan: &plumbline_core::plan::Plan| {
+        let script = script(plan, &observed()).unwrap();
+        script.probes.into_iter().find(|(_, probe)| probe.id.ends_with("/tagged")).unwrap()
+    };
+    let mut plan = wired();
+    plan.expect[0].reaches[0].value.tags.as_mut().unwrap().value.clear();
+    let (party, probe) = sender(&plan);
+    assert_eq!(party, gw());
+    assert!(matches!(probe.what, Send::Control { tags, .. } if tags == [100]), "an untagged path is proven by a tag");
+    plan.topology.hosts.clear();
+    assert_eq!(sender(&plan).0, Party::Node(1), "the pod is on the second");
+    plan.topology.nodes = 1;
+    plan.pods[0].node = Some(1);
+    assert_eq!(sender(&plan).0, Party::Node(1));
+}
+
+#[test]
+fn arp_for_what_cannot_be_reached_is_asked_on_the_interface_of_the_route() {
+    let mut plan = wired();
+    plan.expect[0].cannot_reach[0].value.by = Protocol::Arp;
+    let script = script(&plan, &observed()).unwrap();
+    let (_, probe) = script.probes.iter().find(|(_, probe)| probe.id == "pod/cannotReach/0").unwrap();
+    assert!(matches!(&probe.what, Send::Ask { dev: Some(dev), .. } if dev == "eth1"), "{probe:?}");
+}
