@@ -1,10 +1,11 @@
 //! Commands inside containers: run to their end, or spoken to for as long as they live.
 
 use super::{Engine, trouble};
-use crate::broken::Broken;
+use crate::broken::{AtStage, Broken};
 use crate::exec::{Ending, Transcript};
 use crate::wait::within;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -35,7 +36,7 @@ pub struct ExecSession {
 }
 
 impl Engine {
-    /// Runs `argv` in a container, with `stdin` or a closed input, and waits for its end, `deadline` at most. The
+    /// Runs `argv` in a container, with the file `stdin` or a closed input, and waits for its end, `deadline` at most. The
     /// transcript's command line is that of `docker exec`, fit for pasting.
     ///
     /// At the deadline the command is left behind: the engine has no verb to end it. It ends with its container.
@@ -46,17 +47,22 @@ impl Engine {
         &self,
         container: &str,
         argv: &[&str],
-        stdin: Option<&[u8]>,
+        stdin: Option<&Path>,
         deadline: Duration,
     ) -> Result<Transcript, Broken> {
         let begun = Instant::now();
         let stage = format!("exec in container {container}: {}", argv.join(" "));
+        let mut file = match stdin {
+            Some(path) => Some(tokio::fs::File::open(path).await.at_stage(&format!("open {}", path.display()))?),
+            None => None,
+        };
         let (id, mut input, mut frames) = self.attach(container, argv, stdin.is_some(), &stage).await?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let work = async {
             let feed = async {
-                if let Some(bytes) = stdin {
-                    let _ = input.write_all(bytes).await;
+                if let Some(file) = &mut file {
+                    // In pieces: an image is too large to be held whole.
+                    let _ = tokio::io::copy(file, &mut input).await;
                     // The command sees the end of its input; what it prints still comes.
                     let _ = input.shutdown().await;
                 }
@@ -95,7 +101,7 @@ impl Engine {
         stage: &str,
         container: &str,
         argv: &[&str],
-        stdin: Option<&[u8]>,
+        stdin: Option<&Path>,
         deadline: Duration,
     ) -> Result<Transcript, Broken> {
         self.exec(container, argv, stdin, deadline).await?.success().map_err(|error| error.broken(stage))

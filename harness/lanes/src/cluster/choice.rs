@@ -1,5 +1,5 @@
-//! Which profile: the one asked for; else the one of a cluster that is up; else `upstream` where its images can be
-//! had, and `hermetic` where not. The choice comes with its reason.
+//! Which profile: the one asked for; else `upstream` or `hermetic` if a cluster of it is up; else `upstream` where its
+//! images can be had, and `hermetic` where not. The choice comes with its reason.
 
 /// The profile of published images.
 pub const UPSTREAM: &str = "upstream";
@@ -33,7 +33,8 @@ pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
     if let Some(asked) = asked {
         return Some(Choice { profile: asked.to_owned(), reason: "asked for by --profile".to_owned() });
     }
-    let warm = up.first()?;
+    // Profiles for certain scenarios (three nodes, other ranges) are asked for by name alone, up or not.
+    let warm = up.iter().find(|profile| [UPSTREAM, HERMETIC].contains(&profile.as_str()))?;
     Some(Choice { profile: warm.clone(), reason: "a cluster of it is up".to_owned() })
 }
 
@@ -62,6 +63,13 @@ mod tests {
         assert_eq!(known(Some("x"), &up).unwrap().profile, "x");
         assert_eq!(known(None, &up).unwrap().profile, HERMETIC);
         assert_eq!(known(None, &[]), None);
+    }
+
+    #[test]
+    fn a_profile_of_another_purpose_is_not_taken_because_it_is_up() {
+        let other = "three-nodes".to_owned();
+        assert_eq!(known(None, std::slice::from_ref(&other)), None);
+        assert_eq!(known(None, &[other, HERMETIC.to_owned()]).unwrap().profile, HERMETIC);
     }
 
     #[test]

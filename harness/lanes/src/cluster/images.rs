@@ -155,10 +155,9 @@ pub async fn on_nodes(
     let folder = tempfile::Builder::new().prefix(&format!("{OWNER}-image-")).tempdir().at_stage(STAGE)?;
     let archive = folder.path().join("image.tar");
     engine.save_images(&[&reference], &archive).await?;
-    let bytes = std::fs::read(&archive).at_stage(STAGE)?;
     for node in lacking {
         let import = ["ctr", "--namespace=k8s.io", "images", "import", "-"];
-        node.feed(STAGE, &import, &bytes, IMPORT).await?;
+        node.feed(STAGE, &import, &archive, IMPORT).await?;
         if !has(node, &reference).await? {
             return Err(Broken::new(STAGE, format!("node {} has no image {reference} after its import", node.name)));
         }

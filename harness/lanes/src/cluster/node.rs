@@ -232,7 +232,7 @@ impl Node {
     ///
     /// # Errors
     /// `Broken` at `stage`, with what it said.
-    pub async fn feed(&self, stage: &str, argv: &[&str], stdin: &[u8], deadline: Duration) -> Result<(), Broken> {
+    pub async fn feed(&self, stage: &str, argv: &[&str], stdin: &Path, deadline: Duration) -> Result<(), Broken> {
         self.engine.exec_ok(stage, &self.name, argv, Some(stdin), deadline).await.map(drop)
     }
 

@@ -6,6 +6,7 @@ use super::step::{Found, Notes};
 use crate::context::Options;
 use futures::future::try_join_all;
 use plumbline_bed::broken::{AtStage, Broken};
+use plumbline_bed::cache::file_sha256;
 use plumbline_core::protocol::{Op, Outcome};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -43,10 +44,13 @@ impl Set {
             files.extend(executables(folder)?);
         }
         files.extend(options.plugins.clone());
+        // In pieces: whole, twenty plugins at once are 80 MB.
         let hashing = files.into_iter().map(|(name, path)| {
             tokio::task::spawn_blocking(move || {
-                let bytes = std::fs::read(&path).at_stage(&format!("read plugin {name} at {}", path.display()))?;
-                Ok((name, Plugin { hash: full_hash(&bytes), path }))
+                let hash = file_sha256(&path).map_err(|error| {
+                    Broken::new(STAGE, format!("read plugin {name} at {}: {error:#}", path.display()))
+                })?;
+                Ok((name, Plugin { hash, path }))
             })
         });
         let hashed = try_join_all(hashing).await.at_stage(STAGE)?;
