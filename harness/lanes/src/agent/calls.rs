@@ -4,7 +4,7 @@ use super::client::Unanswered;
 use super::local::LocalAgent;
 use plumbline_bed::broken::Broken;
 use plumbline_core::cni::ChainOutcome;
-use plumbline_core::plan::Bridge;
+use plumbline_core::plan::{Bridge, Topology};
 use plumbline_core::protocol::{CniRequest, Observed, Op, Outcome, PROTOCOL_VERSION, PluginVersion, Probed, Target};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,13 +46,21 @@ impl LocalAgent {
         self.done("make bridges", Op::Bridges(bridges.to_vec())).await
     }
 
-    /// Makes a pod; gives its namespace's path on the node.
+    /// Makes a whole topology: nodes beside the first, uplinks, bridges, VLAN links, hosts.
     ///
     /// # Errors
     /// [`Broken`].
-    pub async fn pod_add(&mut self, name: &str) -> Result<String, Broken> {
+    pub async fn topology(&mut self, topology: &Topology) -> Result<(), Broken> {
+        self.done("make the topology", Op::Topology(topology.clone())).await
+    }
+
+    /// Makes a pod on a node, counted from 1; gives its namespace's path on the node.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn pod_add(&mut self, name: &str, node: usize) -> Result<String, Broken> {
         const STAGE: &str = "make a pod";
-        match self.put(STAGE, Op::PodAdd { name: name.to_owned(), node: 1 }, SHORT).await? {
+        match self.put(STAGE, Op::PodAdd { name: name.to_owned(), node }, SHORT).await? {
             Outcome::Netns { path } => Ok(path),
             other => Err(odd(STAGE, &other)),
         }

@@ -32,6 +32,8 @@ pub struct Identity {
     pub pod: String,
     /// Kubernetes namespace.
     pub namespace: String,
+    /// The node it is on, from 1.
+    pub node: usize,
     /// Container id of its sandbox.
     pub container_id: String,
     /// Deadline of one plugin call.

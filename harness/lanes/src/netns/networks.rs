@@ -1,5 +1,6 @@
 //! The networks of a pod: those of the node, and those that it names.
 
+use super::ranges;
 use plumbline_bed::broken::Broken;
 use plumbline_core::plan::{Attachment, Network, Plan, Pod};
 use serde_json::{Map, Value};
@@ -24,8 +25,8 @@ pub struct Configured {
 pub struct NodeNetworks {
     /// For `lo`.
     pub loopback: Configured,
-    /// For `eth0`.
-    pub default: Configured,
+    /// For `eth0`, as the first node has it.
+    first: Configured,
 }
 
 impl NodeNetworks {
@@ -34,7 +35,18 @@ impl NodeNetworks {
     /// # Errors
     /// [`Broken`] with the path.
     pub fn read(root: &Path) -> Result<Self, Broken> {
-        Ok(Self { loopback: file(root, "loopback.conflist")?, default: file(root, "default-network.conflist")? })
+        Ok(Self { loopback: file(root, "loopback.conflist")?, first: file(root, "default-network.conflist")? })
+    }
+
+    /// The default network of a node, counted from 1: as written, with the node's own part of the pods' range.
+    ///
+    /// # Errors
+    /// [`Broken`] where no part of the range can be told for a node after the first.
+    pub fn default(&self, node: usize) -> Result<Configured, Broken> {
+        if node <= 1 {
+            return Ok(self.first.clone());
+        }
+        ranges::moved(&self.first, node)
     }
 }
 

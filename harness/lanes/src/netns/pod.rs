@@ -1,7 +1,8 @@
 //! One pod: its making, what came of it, its end.
 
 use super::attach::{Delegate, Identity};
-use super::networks::{NodeNetworks, named, possible};
+use super::leases::Folders;
+use super::networks::{Configured, NodeNetworks, named, possible};
 use crate::agent::LocalAgent;
 use plumbline_bed::broken::Broken;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
@@ -15,6 +16,8 @@ const NO_NETWORK: &str = "NoNetworkFound";
 pub struct StagedPod {
     /// Its name.
     pub name: String,
+    /// The node it is on, from 1.
+    pub node: usize,
     /// Whether it came up.
     pub state: PodState,
     /// Each chain run, by network name in order, the DELs after a failure included.
@@ -23,6 +26,8 @@ pub struct StagedPod {
     pub reported: Vec<Reported>,
     /// What plugins said beside their results, and what Multus would have said.
     pub heard: Vec<Heard>,
+    /// Every network that it was given to, whether or not that failed.
+    given: Vec<Configured>,
     /// What it is attached to, in order.
     attached: Vec<Delegate>,
 }
@@ -36,20 +41,23 @@ impl StagedPod {
         plan: &Plan,
         pod: &Pod,
         identity: &Identity,
-        node: &NodeNetworks,
+        networks: &NodeNetworks,
         agent: &mut LocalAgent,
     ) -> Result<Self, Broken> {
         possible(pod)?;
         let mut staged = Self {
             name: pod.name.clone(),
+            node: identity.node,
             state: PodState::Running,
             outcomes: Vec::new(),
             reported: Vec::new(),
             heard: Vec::new(),
+            given: Vec::new(),
             attached: Vec::new(),
         };
-        agent.pod_add(&pod.name).await?;
-        let mut delegates = vec![identity.own(&node.loopback, "lo"), identity.own(&node.default, "eth0")];
+        agent.pod_add(&pod.name, identity.node).await?;
+        let mut delegates =
+            vec![identity.own(&networks.loopback, "lo"), identity.own(&networks.default(identity.node)?, "eth0")];
         for asked in &pod.attachments {
             match named(plan, pod, asked)? {
                 Ok(configured) => delegates.push(identity.asked(pod, asked, configured)?),
@@ -71,6 +79,7 @@ impl StagedPod {
             let outcome = delegate.give(CniCommand::Add, agent).await?;
             let failure = delegate.failure(&outcome);
             staged.note(&delegate, outcome);
+            staged.given.push(delegate.configured.clone());
             staged.attached.push(delegate);
             if let Some(reason) = failure {
                 staged.state = PodState::NotReady { reason };
@@ -113,6 +122,11 @@ impl StagedPod {
                 text: format!("{}: {}", call.plugin, printable(line)),
             }));
         }
+    }
+
+    /// Where IPAM may have leases of this pod, attached by now or not.
+    pub fn leases(&self, folders: &mut Folders) {
+        self.given.iter().for_each(|configured| folders.add(self.node, configured));
     }
 
     /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.

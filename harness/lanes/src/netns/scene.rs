@@ -2,6 +2,7 @@
 
 use super::attach::Identity;
 use super::lane::OpenNetns;
+use super::leases::Folders;
 use super::pod::StagedPod;
 use super::witness;
 use crate::agent::LocalAgent;
@@ -12,7 +13,7 @@ use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
 use plumbline_core::observe::{Observation, PodObservation, PodState};
-use plumbline_core::plan::Plan;
+use plumbline_core::plan::{Bridge, Plan, Topology};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -20,10 +21,12 @@ use tokio_util::sync::CancellationToken;
 /// Deadline of one plugin call, where none is asked for.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A private node with its pods. Dropped without being closed it goes with everything on it, unless it is kept.
+/// A private node with its pods, or several where the topology has them: one agent owns them all. Dropped without being
+/// closed it goes with everything on it, unless it is kept.
 pub struct NetnsScene {
     agent: Option<LocalAgent>,
-    /// The node's name in observations.
+    plan: Plan,
+    /// The node's name in observations; where there are several, its number follows.
     node: &'static str,
     pods: Vec<StagedPod>,
     staging: Staging,
@@ -50,21 +53,39 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         Keep::Never => None,
         Keep::OnFailure | Keep::Always => Some(keep(&mut agent).await?),
     };
-    if !plan.topology.bridges.is_empty() {
-        agent.bridges(&plan.topology.bridges).await?;
-    }
+    ground(&plan.topology, &mut agent).await?;
     let mut pods = Vec::new();
     for (number, pod) in plan.pods.iter().enumerate() {
         let identity = Identity {
             pod: pod.name.clone(),
+            node: plan.topology.node_of(pod.node, number),
             namespace: pod.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             container_id: format!("{}-{number}", cx.run.id()),
             deadline: cx.options.plugin_deadline.unwrap_or(PLUGIN_DEADLINE),
         };
         pods.push(StagedPod::make(plan, pod, &identity, &lane.networks, &mut agent).await?);
     }
-    let node = lane.nodes.name();
-    Ok(NetnsScene { agent: Some(agent), node, pods, staging: staging(lane, plan), keeping, cancel: cx.cancel.clone() })
+    Ok(NetnsScene {
+        agent: Some(agent),
+        plan: plan.clone(),
+        node: lane.nodes.name(),
+        pods,
+        staging: staging(lane, plan),
+        keeping,
+        cancel: cx.cancel.clone(),
+    })
+}
+
+/// What is there before any pod. Bridges of one node are the usual case, and made the short way.
+async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broken> {
+    let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
+    let Topology { nodes, bridges, links, uplinks, hosts } = topology;
+    let small = *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
+    match (small, bridges.is_empty()) {
+        (true, true) => Ok(()),
+        (true, false) => agent.bridges(bridges).await,
+        (false, _) => agent.topology(topology).await,
+    }
 }
 
 /// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
@@ -99,6 +120,11 @@ impl NetnsScene {
         self.agent.as_mut().ok_or_else(|| Broken::new("observe", "the node is closed"))
     }
 
+    /// The name of a node, counted from 1.
+    fn name(&self, node: usize) -> String {
+        if self.plan.topology.nodes <= 1 { self.node.to_owned() } else { format!("{}-{node}", self.node) }
+    }
+
     async fn look(&mut self) -> Result<Observation, Broken> {
         let mut observation = Observation::default();
         for place in 0..self.pods.len() {
@@ -107,7 +133,7 @@ impl NetnsScene {
             let pod = &self.pods[place];
             let mut pod = PodObservation {
                 pod: name,
-                node: self.node.to_owned(),
+                node: self.name(pod.node),
                 state: pod.state.clone(),
                 transcripts: Vec::new(),
                 kernel: None,
@@ -166,8 +192,13 @@ impl Scene for NetnsScene {
             let mut left = Vec::new();
             let Some(mut agent) = self.agent.take() else { return left };
             // Who wants out does not wait for plugins: the kernel takes the node with all that is on it.
+            let mut folders = Folders::default();
             for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
+                pod.leases(&mut folders);
                 left.extend(pod.end(&mut agent).await);
+            }
+            if !self.cancel.is_cancelled() {
+                left.extend(folders.kept(&mut agent).await);
             }
             left.extend(ended(&mut agent, self.keeping.take()).await);
             left
