@@ -3,6 +3,7 @@
 use super::attach::Identity;
 use super::lane::OpenNetns;
 use super::leases::Folders;
+use super::parties::Bed;
 use super::pod::StagedPod;
 use super::witness;
 use crate::agent::LocalAgent;
@@ -14,6 +15,7 @@ use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{Bridge, Plan, Topology};
+use plumbline_core::wire::{self, WireSeen};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -154,7 +156,15 @@ impl NetnsScene {
             }
             observation.pods.push(pod);
         }
+        observation.wire = self.listen(&observation).await?;
         Ok(observation)
+    }
+
+    /// Acts on the wire, where the plan wants anything of it.
+    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireSeen>, Broken> {
+        let Some(script) = wire::script(&self.plan, observation) else { return Ok(None) };
+        let heard = crate::wire::act(&script, &Bed::new(self.agent()?)).await?;
+        Ok(Some(WireSeen { script, heard }))
     }
 
     /// PID 1 of the node as the host counts it: the only child of the agent's outer process.
