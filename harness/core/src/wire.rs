@@ -4,11 +4,15 @@
 //! opened ([`Listener`], [`Capture`]); then everything is sent side by side ([`Probe`]); then what was heard is taken
 //! back ([`Heard`]). Every item has an id, by which the judge finds again what belongs to which expectation.
 
-mod aim;
+pub(crate) mod aim;
+pub mod decode;
 mod find;
+mod pcap;
 mod script;
 
 pub use aim::{Aim, aim, next_hop, uplink_of};
+pub use decode::{Packet, decode};
+pub use pcap::pcap;
 pub use script::{QUESTIONS, WINDOW_MS, ids, script};
 
 use crate::plan::{Party, Protocol};

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod bent;
+pub mod frames;
 pub mod judged;
 pub mod observed;
 pub mod wired;

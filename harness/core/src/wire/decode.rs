@@ -1,0 +1,195 @@
+//! Captured bytes made into typed packets: Ethernet, 802.1Q and 802.1ad, ARP, IPv4, IPv6, ICMP, ICMPv6, UDP, TCP.
+//! The only module that knows the decoder's crate. Any bytes are taken without a panic; what is shorter than its own
+//! headers say is refused, unless the capture itself kept less than was on the wire.
+
+mod packet;
+mod words;
+
+pub use packet::{Arp, Flags, Ip, Net, Packet, Transport};
+
+use super::{RawFrame, Tag};
+use etherparse::{
+    ArpHardwareId, ArpOperation, ArpPacketSlice, EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice,
+    TransportSlice,
+};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// EtherType of control frames (IEEE 802, local experimental).
+pub const CONTROL: u16 = 0x88b5;
+
+/// ICMPv6 types of neighbour discovery (RFC 4861).
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+
+impl RawFrame {
+    /// The frame's bytes, as far as they were kept.
+    ///
+    /// # Errors
+    /// When the text is no hex.
+    pub fn octets(&self) -> Result<Vec<u8>, String> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let pair = |pair: &[u8]| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        };
+        let bytes: Option<Vec<u8>> = self.bytes.as_bytes().chunks(2).map(pair).collect();
+        bytes.ok_or_else(|| "a captured frame that is no hex".to_owned())
+    }
+
+    /// Whether less was kept than was on the wire.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        usize::try_from(self.length).is_ok_and(|length| length > self.bytes.len() / 2)
+    }
+}
+
+/// Decodes a frame.
+///
+/// # Errors
+/// What is wrong with it: no hex, too short for what its headers say.
+pub fn decode(frame: &RawFrame) -> Result<Packet, String> {
+    octets(&frame.octets()?, frame.is_cut())
+}
+
+/// Decodes bytes from the destination MAC on. Of a frame that was cut, what is left is told.
+///
+/// # Errors
+/// As [`decode`].
+pub fn octets(bytes: &[u8], is_cut: bool) -> Result<Packet, String> {
+    let sliced = LaxSlicedPacket::from_ethernet(bytes).map_err(|error| error.to_string())?;
+    if let (Some((error, layer)), false) = (&sliced.stop_err, is_cut) {
+        return Err(format!("{layer}: {error}"));
+    }
+    let Some(LinkSlice::Ethernet2(ethernet)) = &sliced.link else {
+        return Err("no Ethernet header".to_owned());
+    };
+    let mut ethertype: u16 = ethernet.ether_type().0;
+    let mut payload = ethernet.payload().payload;
+    let mut tags = Vec::new();
+    for extension in &sliced.link_exts {
+        let LaxLinkExtSlice::Vlan(vlan) = extension else {
+            break;
+        };
+        tags.push(Tag {
+            protocol: ethertype,
+            id: vlan.vlan_identifier().value(),
+            priority: vlan.priority_code_point().value(),
+        });
+        ethertype = vlan.ether_type().0;
+        payload = vlan.payload_slice();
+    }
+    let net = match &sliced.net {
+        _ if ethertype == CONTROL => Net::Control(control(payload)),
+        Some(LaxNetSlice::Arp(slice)) => arp(slice).map_or(Net::Other, Net::Arp),
+        Some(LaxNetSlice::Ipv4(slice)) => {
+            let (header, inside) = (slice.header(), slice.payload());
+            if inside.incomplete && !is_cut {
+                return Err("IPv4: shorter than its header says".to_owned());
+            }
+            Net::Ip(Ip {
+                from: IpAddr::V4(header.source_addr()),
+                to: IpAddr::V4(header.destination_addr()),
+                hops_left: header.ttl(),
+                protocol: inside.ip_number.0,
+                is_fragment: inside.fragmented,
+                transport: transport(sliced.transport.as_ref()),
+            })
+        }
+        Some(LaxNetSlice::Ipv6(slice)) => {
+            let (header, inside) = (slice.header(), slice.payload());
+            if inside.incomplete && !is_cut {
+                return Err("IPv6: shorter than its header says".to_owned());
+            }
+            Net::Ip(Ip {
+                from: IpAddr::V6(header.source_addr()),
+                to: IpAddr::V6(header.destination_addr()),
+                hops_left: header.hop_limit(),
+                protocol: inside.ip_number.0,
+                is_fragment: inside.fragmented,
+                transport: transport(sliced.transport.as_ref()),
+            })
+        }
+        None => Net::Other,
+    };
+    Ok(Packet { source: mac(&ethernet.source()), destination: mac(&ethernet.destination()), tags, ethertype, net })
+}
+
+fn mac(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+/// The text of a control frame; short frames are padded with zeros.
+fn control(payload: &[u8]) -> String {
+    let text: Vec<u8> = payload.iter().copied().take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// ARP for IPv4 over Ethernet; any other is none of ours.
+fn arp(slice: &ArpPacketSlice<'_>) -> Option<Arp> {
+    let is_ours = slice.hw_addr_type() == ArpHardwareId::ETHERNET && slice.proto_addr_type() == EtherType::IPV4;
+    let ip = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from).filter(|_| is_ours);
+    (slice.hw_addr_size() == 6).then_some(())?;
+    Some(Arp {
+        is_question: slice.operation() == ArpOperation::REQUEST,
+        sender: ip(slice.sender_protocol_addr())?,
+        sender_mac: mac(slice.sender_hw_addr()),
+        target: ip(slice.target_protocol_addr())?,
+    })
+}
+
+fn transport(slice: Option<&TransportSlice<'_>>) -> Transport {
+    match slice {
+        Some(TransportSlice::Icmpv4(icmp)) => match (icmp.type_u8(), icmp.bytes5to8()) {
+            (8, rest) => echo(true, rest),
+            (0, rest) => echo(false, rest),
+            (kind, _) => Transport::Icmp { kind, code: icmp.code_u8(), about: about_v4(icmp.payload()) },
+        },
+        Some(TransportSlice::Icmpv6(icmp)) => match (icmp.type_u8(), icmp.bytes5to8()) {
+            (128, rest) => echo(true, rest),
+            (129, rest) => echo(false, rest),
+            (kind @ (SOLICITATION | ADVERTISEMENT), _) => match first::<16>(icmp.payload()) {
+                Some(target) => Transport::Neighbour {
+                    is_question: kind == SOLICITATION,
+                    target: Ipv6Addr::from(target),
+                    mac: link_layer_option(icmp.payload().get(16..).unwrap_or_default()),
+                },
+                None => Transport::Other,
+            },
+            (kind, _) => Transport::Icmp { kind, code: icmp.code_u8(), about: about_v6(icmp.payload()) },
+        },
+        Some(TransportSlice::Udp(udp)) => Transport::Udp { from: udp.source_port(), to: udp.destination_port() },
+        Some(TransportSlice::Tcp(tcp)) => Transport::Tcp {
+            from: tcp.source_port(),
+            to: tcp.destination_port(),
+            flags: Flags { syn: tcp.syn(), ack: tcp.ack(), rst: tcp.rst(), fin: tcp.fin() },
+        },
+        Some(TransportSlice::Igmp(_)) | None => Transport::Other,
+    }
+}
+
+fn echo(is_question: bool, [id0, id1, seq0, seq1]: [u8; 4]) -> Transport {
+    let (id, sequence) = (u16::from_be_bytes([id0, id1]), u16::from_be_bytes([seq0, seq1]));
+    Transport::Echo { is_question, id, sequence }
+}
+
+fn first<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.get(..N)?.try_into().ok()
+}
+
+/// Destination of the packet that an ICMP error is about (RFC 792: its IP header comes along).
+fn about_v4(payload: &[u8]) -> Option<IpAddr> {
+    first::<4>(payload.get(16..)?).map(|to| IpAddr::V4(Ipv4Addr::from(to)))
+}
+
+/// The same of ICMPv6 (RFC 4443, section 2.4).
+fn about_v6(payload: &[u8]) -> Option<IpAddr> {
+    first::<16>(payload.get(24..)?).map(|to| IpAddr::V6(Ipv6Addr::from(to)))
+}
+
+/// The MAC of the first link-layer option (RFC 4861, section 4.6.1): type 1 or 2, length 1 in units of eight bytes.
+fn link_layer_option(options: &[u8]) -> Option<String> {
+    match options {
+        [1 | 2, 1, rest @ ..] => first::<6>(rest).map(|bytes| mac(&bytes)),
+        _ => None,
+    }
+}

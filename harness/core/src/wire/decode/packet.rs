@@ -1,0 +1,143 @@
+//! A decoded packet.
+
+use crate::wire::Tag;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A frame as it was on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Source MAC, lower case, `aa:bb:cc:dd:ee:ff`.
+    pub source: String,
+    /// Destination MAC.
+    pub destination: String,
+    /// Tags, outermost first; at most three are told apart.
+    pub tags: Vec<Tag>,
+    /// EtherType behind the tags.
+    pub ethertype: u16,
+    /// What is in it.
+    pub net: Net,
+}
+
+/// What a frame carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Net {
+    /// ARP for IPv4 over Ethernet.
+    Arp(Arp),
+    /// IPv4 or IPv6.
+    Ip(Ip),
+    /// A control frame with the id of its probe.
+    Control(String),
+    /// Anything else.
+    Other,
+}
+
+/// An ARP packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arp {
+    /// Whether it asks (`who has`), or tells.
+    pub is_question: bool,
+    /// The sender's address.
+    pub sender: Ipv4Addr,
+    /// The sender's MAC as the packet tells it.
+    pub sender_mac: String,
+    /// The address asked for, or told to.
+    pub target: Ipv4Addr,
+}
+
+/// An IP packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ip {
+    /// Source address.
+    pub from: IpAddr,
+    /// Destination address.
+    pub to: IpAddr,
+    /// TTL, or hop limit.
+    pub hops_left: u8,
+    /// Protocol number of the payload (IPv6: behind its extensions).
+    pub protocol: u8,
+    /// Whether it is a piece of a packet.
+    pub is_fragment: bool,
+    /// What it carries.
+    pub transport: Transport,
+}
+
+/// TCP's flags, those that tell how a connection goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are four flags of one header")]
+pub struct Flags {
+    /// SYN.
+    pub syn: bool,
+    /// ACK.
+    pub ack: bool,
+    /// RST.
+    pub rst: bool,
+    /// FIN.
+    pub fin: bool,
+}
+
+/// What an IP packet carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// ICMP or ICMPv6 echo.
+    Echo {
+        /// A request, or a reply.
+        is_question: bool,
+        /// Identifier.
+        id: u16,
+        /// Sequence number.
+        sequence: u16,
+    },
+    /// Any other ICMP or ICMPv6 message.
+    Icmp {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+        /// Destination of the packet that it is about, where it carries one.
+        about: Option<IpAddr>,
+    },
+    /// Neighbour solicitation or advertisement (RFC 4861).
+    Neighbour {
+        /// A solicitation, or an advertisement.
+        is_question: bool,
+        /// The address asked for, or told of.
+        target: Ipv6Addr,
+        /// The link-layer address in its first option.
+        mac: Option<String>,
+    },
+    /// UDP.
+    Udp {
+        /// Source port.
+        from: u16,
+        /// Destination port.
+        to: u16,
+    },
+    /// TCP.
+    Tcp {
+        /// Source port.
+        from: u16,
+        /// Destination port.
+        to: u16,
+        /// Flags.
+        flags: Flags,
+    },
+    /// Anything else, or a later piece of a packet.
+    Other,
+}
+
+impl Packet {
+    /// The VLAN ids, outermost first.
+    #[must_use]
+    pub fn vlans(&self) -> Vec<u16> {
+        self.tags.iter().map(|tag| tag.id).collect()
+    }
+
+    /// The IP packet in it.
+    #[must_use]
+    pub fn ip(&self) -> Option<&Ip> {
+        match &self.net {
+            Net::Ip(ip) => Some(ip),
+            _ => None,
+        }
+    }
+}
