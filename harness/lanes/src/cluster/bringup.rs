@@ -225,7 +225,7 @@ impl<'a> BringUp<'a> {
         let alive = self.alive().await?;
         let plugins = self.plugins().await?.hash();
         let image = self.multus()?;
-        let grounds = multus::grounds(&alive.client, &alive.nodes, &plugins, &image).await?;
+        let grounds = multus::grounds(&alive.client, &alive.nodes, self.loaded, &plugins, &image).await?;
         let (_, home) = self.rendered().await?;
         Ok(multus::found(&grounds, home.record().and_then(|r| r.proof).as_ref(), now()))
     }
@@ -246,10 +246,11 @@ impl<'a> BringUp<'a> {
         };
         let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes);
         let ((), toolbox) = tokio::try_join!(installed, toolbox)?;
-        let in_force = async || match multus::grounds(&alive.client, &alive.nodes, &plugins, &image).await? {
-            Ok(grounds) => Ok(Look::There(grounds)),
-            Err(what) => Ok(Look::NotYet(what)),
-        };
+        let in_force =
+            async || match multus::grounds(&alive.client, &alive.nodes, self.loaded, &plugins, &image).await? {
+                Ok(grounds) => Ok(Look::There(grounds)),
+                Err(what) => Ok(Look::NotYet(what)),
+            };
         // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
         let deadline = Deadline::after(Duration::from_secs(15));
         let grounds =

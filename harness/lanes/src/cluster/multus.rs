@@ -5,9 +5,10 @@
 
 use super::canary;
 use super::naming::{SYSTEM_NAMESPACE, full_hash};
+use super::network;
 use super::node::Node;
 use super::objects;
-use super::profile::Loaded;
+use super::profile::{Flavour, Loaded};
 use super::render::render;
 use super::rollout;
 use super::step::{Found, Notes, Step};
@@ -85,26 +86,27 @@ pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, Stri
 }
 
 /// Whether Multus' configuration is the one that the runtime takes on `node`: the first configuration file in
-/// lexical order (containerd's `go-cni` takes `.conf`, `.conflist` and `.json`). Gives its text, with what tells
-/// when it and its folder were last changed.
+/// lexical order (containerd's `go-cni` takes `.conf`, `.conflist` and `.json`), and what it rests on is there. Gives
+/// its text, with what tells when it and its folder were last changed.
 ///
 /// # Errors
 /// `Broken` when the node can't be asked. The inner error is what is wrong, in words.
-pub async fn configuration(node: &Node) -> Result<Result<String, String>, Broken> {
+pub async fn configuration(node: &Node, loaded: &Loaded) -> Result<Result<String, String>, Broken> {
     let Some(names) = node.list(CONF).await? else { return Ok(Err(format!("there is no folder {CONF}"))) };
     let Some(first) = first(&names) else { return Ok(Err(format!("there is no configuration in {CONF}"))) };
     let path = format!("{CONF}/{first}");
     let Some(text) = node.read(&path).await? else { return Ok(Err(format!("{path} is gone"))) };
-    match kubeconfig(&text) {
-        Err(what) => Ok(Err(format!("{path}, which the runtime takes, {what}"))),
-        Ok(kubeconfig) => Ok(match node.read(&kubeconfig).await? {
-            // A file that went and came back is the same by content, and may not be what the runtime has loaded.
-            Some(_) => {
-                Ok(format!("{} {text}", node.must(STAGE, &["stat", "--format=%n %i %z", CONF, &path]).await?.stdout))
-            }
-            None => Err(format!("{path} names {kubeconfig}, which is not there")),
-        }),
+    let rests = match rests_on(&text, loaded.profile.multus.flavour, &network::path(loaded)) {
+        Ok(rests) => rests,
+        Err(what) => return Ok(Err(format!("{path}, which the runtime takes, {what}"))),
+    };
+    let (folder, name) = rests.rsplit_once('/').unwrap_or(("/", rests.as_str()));
+    if !node.list(folder).await?.unwrap_or_default().iter().any(|found| found == name) {
+        return Ok(Err(format!("{path} rests on {rests}, which is not there")));
     }
+    // A file that went and came back is the same by content, and may not be what the runtime has loaded.
+    let stat = node.must(STAGE, &["stat", "--format=%n %i %z", CONF, &path]).await?.stdout;
+    Ok(Ok(format!("{stat} {text}")))
 }
 
 /// The first configuration file in lexical order.
@@ -113,18 +115,38 @@ fn first(names: &[String]) -> Option<&String> {
     names.iter().filter(is_conf).min()
 }
 
-/// The kubeconfig that a configuration of Multus names; an error when it is not one.
-fn kubeconfig(text: &str) -> Result<String, String> {
+/// The file on the node that a configuration of Multus rests on: of the thin one its kubeconfig, of the thick one its
+/// daemon's socket. An error when it is not Multus' of that flavour, or names no default network.
+fn rests_on(text: &str, flavour: Flavour, default: &str) -> Result<String, String> {
     let value: Value = serde_json::from_str(text).map_err(|e| format!("is no JSON: {e}"))?;
     let plugin = value["plugins"].get(0).unwrap_or(&value);
+    let wanted = match flavour {
+        Flavour::Thin => "multus",
+        Flavour::Thick => "multus-shim",
+    };
     match plugin["type"].as_str() {
-        Some("multus") => {}
-        other => return Err(format!("is not Multus' (type {})", other.unwrap_or("none"))),
+        Some(found) if found == wanted => {}
+        other => return Err(format!("is not Multus' of type {wanted} (type {})", other.unwrap_or("none"))),
     }
-    if plugin["delegates"].as_array().is_none_or(Vec::is_empty) {
-        return Err("names no default network".to_owned());
+    match flavour {
+        Flavour::Thin => {
+            if plugin["delegates"].as_array().is_none_or(Vec::is_empty) {
+                return Err("names no default network".to_owned());
+            }
+            plugin["kubeconfig"].as_str().map(str::to_owned).ok_or_else(|| "names no kubeconfig".to_owned())
+        }
+        Flavour::Thick => {
+            // The daemon's own path of the file: the node's folder is mounted under /host.
+            let wanted = format!("/host{default}");
+            match plugin["clusterNetwork"].as_str() {
+                Some(found) if found == wanted => {}
+                other => return Err(format!("has the default network {}, not {wanted}", other.unwrap_or("none"))),
+            }
+            // Where none is named, the shim takes its built-in folder (pkg/server/api/shim.go).
+            let folder = plugin["daemonSocketDir"].as_str().unwrap_or("/run/multus").trim_end_matches('/');
+            Ok(format!("{folder}/multus.sock"))
+        }
     }
-    plugin["kubeconfig"].as_str().map(str::to_owned).ok_or_else(|| "names no kubeconfig".to_owned())
 }
 
 /// What a proof rests on: the nodes' containers as they run, their CNI configuration, the plugins, the daemon set.
@@ -135,11 +157,12 @@ fn kubeconfig(text: &str) -> Result<String, String> {
 pub async fn grounds(
     client: &Client,
     nodes: &[Node],
+    loaded: &Loaded,
     plugins: &str,
     image: &str,
 ) -> Result<Result<String, String>, Broken> {
-    let (generation, configurations) =
-        tokio::try_join!(daemon_set(client, image), try_join_all(nodes.iter().map(configuration)))?;
+    let configurations = try_join_all(nodes.iter().map(|node| configuration(node, loaded)));
+    let (generation, configurations) = tokio::try_join!(daemon_set(client, image), configurations)?;
     let mut parts = vec![plugins.to_owned()];
     match generation {
         Ok(generation) => parts.push(generation.to_string()),
@@ -194,13 +217,28 @@ mod tests {
         assert_eq!(first(&names).unwrap(), "00-multus.conf");
     }
 
+    const DEFAULT: &str = "/etc/cni/net.d/10-d.conf";
+
     #[test]
     fn only_a_configuration_of_multus_is_one() {
         let conf = json!({ "type": "multus", "kubeconfig": "/k", "delegates": [{}] });
-        assert_eq!(kubeconfig(&conf.to_string()).unwrap(), "/k");
-        assert_eq!(kubeconfig(&json!({ "plugins": [conf] }).to_string()).unwrap(), "/k");
+        assert_eq!(rests_on(&conf.to_string(), Flavour::Thin, DEFAULT).unwrap(), "/k");
+        assert_eq!(rests_on(&json!({ "plugins": [conf] }).to_string(), Flavour::Thin, DEFAULT).unwrap(), "/k");
         let other = json!({ "plugins": [{ "type": "ptp" }] }).to_string();
-        assert_eq!(kubeconfig(&other).unwrap_err(), "is not Multus' (type ptp)");
+        assert_eq!(rests_on(&other, Flavour::Thin, DEFAULT).unwrap_err(), "is not Multus' of type multus (type ptp)");
+        assert!(rests_on(&conf.to_string(), Flavour::Thick, DEFAULT).unwrap_err().contains("multus-shim"));
+    }
+
+    #[test]
+    fn a_thick_one_rests_on_its_daemons_socket_and_names_our_default_network() {
+        let with = |network: &str| json!({ "type": "multus-shim", "clusterNetwork": network }).to_string();
+        let ours = with("/host/etc/cni/net.d/10-d.conf");
+        assert_eq!(rests_on(&ours, Flavour::Thick, DEFAULT).unwrap(), "/run/multus/multus.sock");
+        assert!(
+            rests_on(&with("/host/etc/cni/net.d/05-other.conf"), Flavour::Thick, DEFAULT)
+                .unwrap_err()
+                .contains("05-other")
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The default network: a conflist of ptp, host-local and portmap on each node, from the node's own range of pod
-//! addresses, and routes from every node to the pods of the others.
+//! The default network: the profile's configuration on each node, with the node's own range of pod addresses, and
+//! routes from every node to the pods of the others.
 
 use super::node::{File, Node};
 use super::profile::Loaded;
@@ -12,14 +12,23 @@ use plumbline_bed::broken::Broken;
 use plumbline_bed::wait::Deadline;
 use serde_json::json;
 
-/// The conflist's path on the nodes. Multus takes the first file that is not its own as its default network.
-pub const CONFLIST: &str = "/etc/cni/net.d/10-plumbline.conflist";
+/// Where the runtime looks for configurations on the nodes.
+const FOLDER: &str = "/etc/cni/net.d";
 const STAGE: &str = "default-network";
+
+/// The path of a profile's default network on the nodes: a list or a single configuration, as its template is called.
+/// Multus takes the first file that is not its own as its default network.
+#[must_use]
+pub fn path(loaded: &Loaded) -> String {
+    let template = loaded.profile.networking.default_network.with_extension("");
+    let ending = if template.extension().is_some_and(|ending| ending == "conf") { "conf" } else { "conflist" };
+    format!("{FOLDER}/10-plumbline.{ending}")
+}
 
 /// What each node should have.
 pub struct Wanted {
     node: String,
-    conflist: String,
+    conf: String,
     /// `ip route` arguments: destination and gateway.
     routes: Vec<(String, String)>,
 }
@@ -34,10 +43,10 @@ pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Bro
     let ranges = rollout::ranges(client, STAGE).await?;
     let of = |(node, cidr, _): &(String, String, String)| {
         let values = json!({ "node": { "name": node, "podCidr": cidr } });
-        let conflist = render(&template.display().to_string(), &text, &values).map_err(|e| Broken::new(STAGE, e))?;
+        let conf = render(&template.display().to_string(), &text, &values).map_err(|e| Broken::new(STAGE, e))?;
         let others = ranges.iter().filter(|(other, _, _)| other != node);
         let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();
-        Ok(Wanted { node: node.clone(), conflist, routes })
+        Ok(Wanted { node: node.clone(), conf, routes })
     };
     ranges.iter().map(of).collect()
 }
@@ -51,10 +60,11 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
         Ok(wanted) => wanted,
         Err(broken) => return Ok(Found::Wanting(broken.cause)),
     };
+    let path = path(loaded);
     for want in &wanted {
         let node = node(nodes, &want.node)?;
-        if node.read(CONFLIST).await?.as_deref() != Some(want.conflist.as_str()) {
-            return Ok(Found::Wanting(format!("node {} has no {CONFLIST}, or another", want.node)));
+        if node.read(&path).await?.as_deref() != Some(want.conf.as_str()) {
+            return Ok(Found::Wanting(format!("node {} has no {path}, or another", want.node)));
         }
         for (to, via) in &want.routes {
             let ran = node.ran(&["ip", "route", "show", to, "via", via]).await?;
@@ -76,8 +86,7 @@ pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Note
     let wanted = wanted(loaded, client).await?;
     for want in &wanted {
         let node = node(nodes, &want.node)?;
-        node.put(vec![File { path: CONFLIST.to_owned(), mode: 0o644, bytes: want.conflist.clone().into_bytes() }])
-            .await?;
+        node.put(vec![File { path: path(loaded), mode: 0o644, bytes: want.conf.clone().into_bytes() }]).await?;
         for (to, via) in &want.routes {
             node.must(STAGE, &["ip", "route", "replace", to, "via", via]).await?;
         }

@@ -98,7 +98,8 @@ pub struct Networking {
     pub pod_subnet: Ipv4Net,
     /// Services' addresses.
     pub service_subnet: Ipv4Net,
-    /// Template of the default network's conflist, relative to the profile's folder.
+    /// Template of the default network, relative to the profile's folder: `*.conflist.j2`, or `*.conf.j2` for a single
+    /// plugin.
     pub default_network: PathBuf,
 }
 
@@ -118,6 +119,8 @@ pub struct MultusSpec {
 pub enum Flavour {
     /// The plugin alone does the work.
     Thin,
+    /// A daemon on each node does the work, and the plugin is its shim.
+    Thick,
 }
 
 /// A profile with the folder it was read from.
@@ -168,6 +171,17 @@ fn is_exact(reference: &str) -> bool {
     }
     let last = reference.rsplit('/').next().unwrap_or_default();
     last.split_once(':').is_some_and(|(_, tag)| tag.starts_with('v') && tag.bytes().filter(|b| *b == b'.').count() >= 2)
+}
+
+impl Profile {
+    /// How many nodes a scenario can have: the workers, or all nodes where there are none.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        match self.nodes.iter().filter(|node| node.role == Role::Worker).count() {
+            0 => self.nodes.len(),
+            workers => workers,
+        }
+    }
 }
 
 impl Loaded {

@@ -3,7 +3,7 @@
 use super::objects::words;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
@@ -96,7 +96,7 @@ pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Dead
     }
 }
 
-/// What the pods of a daemon set say that do not run.
+/// What the containers of a daemon set's pods say that do not run.
 async fn pods_of(client: &Client, set: &str) -> Vec<String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
     let Ok(all) = pods.list(&ListParams::default()).await else { return Vec::new() };
@@ -107,11 +107,24 @@ async fn pods_of(client: &Client, set: &str) -> Vec<String> {
         let all = status.init_container_statuses.into_iter().chain(status.container_statuses).flatten();
         all.map(move |s| (name.clone(), s)).collect::<Vec<_>>()
     });
-    let waiting = statuses.filter_map(|(name, status)| {
-        let waiting = status.state?.waiting?;
-        Some(format!("{name}: {} {}", waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()))
-    });
-    waiting.collect()
+    statuses.filter_map(|(name, status)| Some(format!("{name}: {}", trouble(&status)?))).collect()
+}
+
+/// Why a container does not run, with the last line of what it said before it ended; none when it runs or is done.
+fn trouble(status: &ContainerStatus) -> Option<String> {
+    let state = status.state.as_ref()?;
+    let ended = state.terminated.as_ref().or(status.last_state.as_ref().and_then(|last| last.terminated.as_ref()));
+    let ended = ended.filter(|ended| ended.exit_code != 0);
+    let said = ended.and_then(|ended| ended.message.as_deref()).unwrap_or_default();
+    let said = said.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!("; it said: {}", line.trim()));
+    let (reason, message) = match (&state.waiting, ended) {
+        (Some(waiting), _) => (waiting.reason.clone(), waiting.message.clone()),
+        (None, Some(ended)) if state.running.is_none() => {
+            (ended.reason.clone(), Some(format!("exit code {}", ended.exit_code)))
+        }
+        _ => return None,
+    };
+    Some(format!("{} {}{}", reason.unwrap_or_default(), message.unwrap_or_default(), said.unwrap_or_default()))
 }
 
 /// The first node that is not ready, with what it lacks; none when all are.

@@ -2,6 +2,7 @@
 
 use super::heard::Sandbox;
 use crate::cluster::naming::FIELD_MANAGER;
+use crate::cluster::objects::words;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::Api;
@@ -43,8 +44,11 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
     let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let now = pods.get_opt(name).await.map_err(|e| Broken::new("pod", words(&e)))?;
+    let uid = now.map(|pod| uid_of(&pod)).ok_or_else(|| gone(namespace, name, "it is not there"))?;
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let of_events = watcher::Config::default().fields(&format!("involvedObject.kind=Pod,involvedObject.name={name}"));
+    // By its UID: events outlive their pod, and a canary has the name of the one before it.
+    let of_events = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
     let mut pods = pin!(watcher(pods, of_pod).default_backoff());
     let mut events = pin!(watcher(events, of_events).default_backoff().applied_objects());
 
