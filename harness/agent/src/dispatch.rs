@@ -4,7 +4,7 @@ use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
 
 use crate::place::Place;
 use crate::trouble::Trouble;
-use crate::{cni, files, node, observe, probe, serve};
+use crate::{cni, files, node, observe, probe, serve, wire};
 
 /// Carries out one request.
 ///
@@ -14,21 +14,30 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
     match op {
         Op::Hello => Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, version: env!("CARGO_PKG_VERSION").to_owned() }),
         Op::Bridges(bridges) => node::bridges::make(bridges).map(|()| Outcome::Done),
-        Op::PodAdd { name, node: _ } => {
-            place.private("make a pod")?;
-            node::pods::add(name).map(|path| Outcome::Netns { path })
+        Op::Topology(topology) => {
+            place.private("make a topology")?;
+            node::topology::make(topology, &mut place.bed).map(|()| Outcome::Done)
         }
-        // The wire and topologies of more than a node are being built.
-        Op::Topology(_)
-        | Op::Links(_)
-        | Op::Port { .. }
-        | Op::BeHost { .. }
-        | Op::WireOpen { .. }
-        | Op::WireProbe(_)
-        | Op::WireClose => Err(crate::trouble::fault("carry out a request", "this agent does not do it yet")),
+        Op::Links(links) => node::links::make(links).map(|()| Outcome::Done),
+        Op::Port { bridge, interface } => node::links::port(bridge, interface).map(|()| Outcome::Done),
+        Op::BeHost { host, interfaces } => node::hosts::be(host, interfaces).map(|()| Outcome::Done),
+        Op::WireOpen { listeners, captures } => {
+            if place.plugins.is_some() {
+                node::settle::wait(place)?;
+            }
+            wire::open::open(listeners, captures, place).map(|()| Outcome::Done)
+        }
+        Op::WireProbe(probes) => wire::act::probe(probes, place).map(Outcome::Probes),
+        Op::WireClose => {
+            wire::close::close(place).map(|(captures, listeners)| Outcome::WireSeen { captures, listeners })
+        }
+        Op::PodAdd { name, node } => {
+            place.private("make a pod")?;
+            node::pods::add(name, *node, &mut place.bed).map(|path| Outcome::Netns { path })
+        }
         Op::PodDel { name } => {
             place.private("remove a pod")?;
-            node::pods::remove(name).map(|()| Outcome::Done)
+            node::pods::remove(name, &mut place.bed).map(|()| Outcome::Done)
         }
         Op::Cni(request) => cni::chain::run(request, place).map(Outcome::Chain),
         Op::CniVersions { plugins } => cni::versions::ask(plugins, place).map(Outcome::Versions),

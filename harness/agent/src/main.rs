@@ -28,6 +28,7 @@ mod serve;
 mod session;
 mod spawn;
 mod trouble;
+mod wire;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,8 @@ use plumbline_netlink::namespace;
 
 use crate::cni::Plugins;
 use crate::input::Input;
+use crate::node::nodes::Bed;
+use crate::node::spaces;
 use crate::process::Runner;
 use crate::serve::sandbox;
 use crate::trouble::{Trouble, fault, gone, says_gone};
@@ -27,6 +29,8 @@ pub struct Place {
     pub stays: bool,
     /// The namespace that the last probe was made in; it goes when the agent goes.
     pub used: Option<OwnedFd>,
+    /// What a private bed has beside its first node.
+    pub bed: Bed,
 }
 
 impl Place {
@@ -44,10 +48,7 @@ impl Place {
 /// # Errors
 /// A fault when the name can't be a file's name.
 pub fn pod_path(name: &str) -> Result<PathBuf, Trouble> {
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-        return Err(fault(format!("name the namespace of pod {name:?}"), "this can't be a file's name"));
-    }
-    Ok(PathBuf::from(NETNS_FOLDER).join(name))
+    spaces::path(NETNS_FOLDER, "pod", name)
 }
 
 /// Opens the namespace that is meant; none means the node's own.
@@ -57,9 +58,8 @@ pub fn pod_path(name: &str) -> Result<PathBuf, Trouble> {
 pub fn open(target: &Target) -> Result<Option<OwnedFd>, Trouble> {
     let path = match target {
         Target::Node | Target::NodeAt(1) => return Ok(None),
-        Target::NodeAt(_) | Target::Host(_) => {
-            return Err(fault(format!("open {}", told(target)), "this agent does not do it yet"));
-        }
+        Target::NodeAt(node) => spaces::node_path(*node)?,
+        Target::Host(name) => spaces::host_path(name)?,
         Target::Pod(name) => pod_path(name)?,
         Target::Netns(path) => PathBuf::from(path),
         Target::Sandbox { namespace, name, uid } => sandbox::find(namespace, name, uid)?.netns()?,
@@ -78,11 +78,25 @@ pub fn open(target: &Target) -> Result<Option<OwnedFd>, Trouble> {
 /// What the work gives; a fault marked as gone when the namespace is no namespace any more.
 pub fn within<T>(target: &Target, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     let Some(descriptor) = open(target)? else { return work() };
-    namespace::with_netns(descriptor, || work().map_err(Inside::Work)).map_err(|error| match error {
+    inside(&descriptor, &format!("enter {}", told(target)), work)
+}
+
+/// Does work inside a namespace; `doing` names the entry.
+///
+/// # Errors
+/// As [`within`].
+pub fn inside<T>(namespace: &OwnedFd, doing: &str, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    namespace::with_netns(namespace, || work().map_err(Inside::Work)).map_err(|error| match error {
         Inside::Work(trouble) => trouble,
+        Inside::Entry(error @ plumbline_netlink::Error::Stranded { .. }) => {
+            Trouble::End(crate::exit::Failure::Internal(error.to_string()))
+        }
         Inside::Entry(error) => {
-            let doing = format!("enter {}", told(target));
-            if says_gone(&error) { gone(doing, error) } else { fault(doing, error) }
+            if says_gone(&error) {
+                gone(doing, error)
+            } else {
+                fault(doing, error)
+            }
         }
     })
 }

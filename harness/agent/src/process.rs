@@ -8,8 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -119,16 +118,8 @@ impl Runner {
     fn wait(&self, running: &[Running], input: &mut Input) -> Result<(), Failure> {
         let next = running.iter().filter_map(Running::due).min();
         let mut watched: Vec<PollFd> = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        let lane = input.descriptor();
-        watched.extend(lane.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         running.iter().for_each(|one| one.watch(&mut watched));
-        match poll(&mut watched, timeout(next)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(io::Error::from(errno).into()),
-        }
-        if lane.is_some() && watched[1].revents().is_some_and(|events| !events.is_empty()) {
-            input.absorb()?;
-        }
+        input.wait(&watched, next)?;
         if input.closed() { Err(Failure::HungUp) } else { Ok(()) }
     }
 }
@@ -140,25 +131,12 @@ impl Runner {
 pub fn pause(length: Duration, input: &mut Input) -> Result<(), Failure> {
     let end = Instant::now() + length;
     while Instant::now() < end {
-        let mut watched: Vec<PollFd> = Vec::new();
-        watched.extend(input.descriptor().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        match poll(&mut watched, timeout(Some(end))) {
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => input.absorb()?,
-            Err(errno) => return Err(io::Error::from(errno).into()),
-        }
+        input.wait(&[], Some(end))?;
         if input.closed() {
             return Err(Failure::HungUp);
         }
     }
     Ok(())
-}
-
-fn timeout(moment: Option<Instant>) -> PollTimeout {
-    let Some(moment) = moment else { return PollTimeout::NONE };
-    // Rounded up, so that the moment has come when poll(2) returns.
-    let wait = moment.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-    PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX)
 }
 
 /// A started job.

@@ -25,6 +25,8 @@ pub fn serve(mut place: Place) -> Result<u8, Failure> {
             reap();
         }
         say(&serde_json::to_string(&reply).map_err(|error| Failure::Internal(format!("write a reply: {error}")))?)?;
+        // Now that nobody waits: the kernel takes its time for each of them.
+        place.input.wire.retired.clear();
     }
     if place.stays {
         // Until SIGKILL: PID 1 of a namespace gets no other signal that it has no handler for.

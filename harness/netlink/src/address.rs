@@ -90,4 +90,39 @@ impl Netlink {
         let message = NewAddress::new(address, index).message();
         self.request(&what, RouteNetlinkMessage::DelAddress(message), 0)
     }
+
+    /// Deletes every IPv4 address of a link, and every IPv6 address that is not link-local.
+    ///
+    /// # Errors
+    /// As [`delete_address`](Self::delete_address); one that went meanwhile is fine.
+    pub fn flush_addresses(&mut self, index: u32) -> Result<()> {
+        for message in self.addresses()?.iter().filter(|message| message.header.index == index) {
+            let Some(address) = local(message) else { continue };
+            if matches!(address, IpAddr::V6(address) if address.is_unicast_link_local()) {
+                continue;
+            }
+            let Ok(address) = IpNet::new(address, message.header.prefix_len) else { continue };
+            match self.delete_address(address, index) {
+                // The kernel takes secondary addresses with their primary one.
+                Err(error) if error.is(nix::errno::Errno::EADDRNOTAVAIL) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The link's own address of a listed entry; on a point-to-point link the other attribute is the peer's.
+pub fn local(message: &AddressMessage) -> Option<IpAddr> {
+    let find = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
+    find(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    })
+    .or_else(|| {
+        find(|attribute| match attribute {
+            AddressAttribute::Address(address) => Some(*address),
+            _ => None,
+        })
+    })
 }

@@ -11,6 +11,8 @@
 //! | [`address`] | listing, adding and deleting addresses |
 //! | [`route`] | listing (all tables, both families), adding, deleting, and asking which route is taken |
 //! | [`rule`] | listing of policy routing rules |
+//! | [`bridge`] | what a bridge does: VLAN filtering, forward delay, the VLANs of a port |
+//! | [`raw`] | packet sockets: whole frames, in and out, with the tag that the kernel takes out |
 //! | [`namespace`] | opening, entering and comparing network namespaces |
 //! | [`error`] | the error type, which keeps the kernel's errno |
 //!
@@ -18,9 +20,11 @@
 //! re-exported as [`packet`], so that users of this crate need no version of their own.
 
 pub mod address;
+pub mod bridge;
 pub mod error;
 pub mod link;
 pub mod namespace;
+pub mod raw;
 pub mod route;
 pub mod rule;
 pub mod socket;

@@ -6,7 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoIpVlan, InfoKind, InfoMacVlan, InfoVeth, InfoVlan, InfoVrf, IpVlanMode, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage, MacVlanMode,
+    LinkInfo, LinkMessage, MacVlanMode, VlanProtocol,
 };
 
 use crate::error::{Error, Result};
@@ -28,6 +28,13 @@ pub enum LinkKind<'a> {
     },
     /// An 802.1Q subinterface.
     Vlan {
+        /// Index of the parent link.
+        parent: u32,
+        /// The tag, 0 to 4094.
+        id: u16,
+    },
+    /// An 802.1ad subinterface: the outer tag of QinQ.
+    ServiceVlan {
         /// Index of the parent link.
         parent: u32,
         /// The tag, 0 to 4094.
@@ -136,6 +143,10 @@ impl<'a> NewLink<'a> {
             }
             LinkKind::Vlan { parent, id } => {
                 (InfoKind::Vlan, Some(*parent), Some(InfoData::Vlan(vec![InfoVlan::Id(*id)])))
+            }
+            LinkKind::ServiceVlan { parent, id } => {
+                let data = vec![InfoVlan::Id(*id), InfoVlan::Protocol(VlanProtocol::Ieee8021Ad)];
+                (InfoKind::Vlan, Some(*parent), Some(InfoData::Vlan(data)))
             }
             LinkKind::Ipvlan { parent, mode } => {
                 (InfoKind::IpVlan, Some(*parent), Some(InfoData::IpVlan(vec![InfoIpVlan::Mode(*mode)])))

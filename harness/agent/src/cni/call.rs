@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::config::NetworkConfig;
 use super::{FOLDER, busy};
-use crate::exit::Failure;
 use crate::place::Place;
 use crate::process::{Ended, Job};
 use crate::spawn::Program;
+use crate::trouble::Trouble;
 
 /// A plugin that prints more is killed: results are a few kilobytes.
 pub const STDOUT_CAP_BYTES: usize = 4 * 1024 * 1024;
@@ -24,6 +24,8 @@ pub struct Call<'a> {
     pub config: &'a NetworkConfig,
     /// Which plugin of it.
     pub position: usize,
+    /// The node that the pod is on.
+    pub node: usize,
     /// The lane's request.
     pub request: &'a CniRequest,
     /// The pod's namespace.
@@ -37,8 +39,8 @@ impl Call<'_> {
     /// inside the pod's it would refuse (upstream.md, section 7).
     ///
     /// # Errors
-    /// [`Failure::HungUp`] when the lane hangs up meanwhile.
-    pub fn make(self, place: &mut Place) -> Result<(PluginCall, Option<ChainError>), Failure> {
+    /// The end of the talk.
+    pub fn make(self, place: &mut Place) -> Result<(PluginCall, Option<ChainError>), Trouble> {
         let kind = self.config.kind(self.position).to_owned();
         let plugins = place.plugins.clone().unwrap_or_default();
         let path = plugins.path(&kind);
@@ -89,14 +91,14 @@ impl Call<'_> {
         .to_vec()
     }
 
-    fn start(&self, record: &PluginCall, place: &mut Place) -> Result<Ended, Failure> {
+    fn start(&self, record: &PluginCall, place: &mut Place) -> Result<Ended, Trouble> {
         let job = Job {
             program: Program { argv: record.argv.clone(), env: record.env.clone(), fed: true },
             stdin: self.stdin.to_string().into_bytes(),
             deadline: Duration::from_millis(self.request.deadline_ms),
             stdout_cap: STDOUT_CAP_BYTES,
         };
-        Ok(busy::run(std::slice::from_ref(&job), place)?.remove(0))
+        Ok(busy::run(std::slice::from_ref(&job), self.node, place)?.remove(0))
     }
 
     /// What the plugin did wrong, in one line.

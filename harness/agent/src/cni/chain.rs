@@ -9,7 +9,7 @@ use super::call::Call;
 use super::config::{Injected, NetworkConfig};
 use super::names::{at_least, interface_trouble, is_name};
 use crate::place::{Place, pod_path};
-use crate::trouble::{Trouble, fault};
+use crate::trouble::{Doing, Trouble};
 
 /// Results are cached and handed to CHECK and DEL from this version on.
 const CACHED_SINCE: &str = "0.4.0";
@@ -55,10 +55,11 @@ fn add(
     place: &mut Place,
     outcome: &mut ChainOutcome,
 ) -> Result<(), Trouble> {
+    let node = place.bed.node_of(&request.pod);
     let mut result: Option<Value> = None;
     for position in 0..config.plugins.len() {
         let stdin = config.for_plugin(position, &injected(request, result.as_ref()));
-        let (call, error) = Call { config, position, request, netns, stdin }.make(place)?;
+        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
         let printed = serde_json::from_str(&call.stdout).ok();
         outcome.calls.push(call);
         // Nothing is rolled back here: that is the runtime's part, which then gives DEL.
@@ -69,7 +70,7 @@ fn add(
         result = printed.map(|printed| with_version(printed, &config.version));
     }
     if let Some(result) = &result {
-        cache::keep(config, request, netns, result).map_err(|cause| fault("cache a result", cause))?;
+        place.bed.on(node, || cache::keep(config, request, netns, result).doing("cache a result"))?;
     }
     outcome.result = result;
     Ok(())
@@ -93,10 +94,11 @@ fn check(
     if config.disable_check {
         return Ok(());
     }
-    let kept = cache::find(&config.name, request).map_err(|cause| fault("find a cached result", cause))?;
+    let node = place.bed.node_of(&request.pod);
+    let kept = place.bed.on(node, || cache::find(&config.name, request).doing("find a cached result"))?;
     for position in 0..config.plugins.len() {
         let stdin = config.for_plugin(position, &injected(request, kept.as_ref()));
-        let (call, error) = Call { config, position, request, netns, stdin }.make(place)?;
+        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
         outcome.calls.push(call);
         if error.is_some() {
             outcome.error = error;
@@ -113,20 +115,21 @@ fn del(
     place: &mut Place,
     outcome: &mut ChainOutcome,
 ) -> Result<(), Trouble> {
+    let node = place.bed.node_of(&request.pod);
     let kept = match at_least(&config.version, CACHED_SINCE) {
-        true => cache::find(&config.name, request).map_err(|cause| fault("find a cached result", cause))?,
+        true => place.bed.on(node, || cache::find(&config.name, request).doing("find a cached result"))?,
         false => None,
     };
     for position in (0..config.plugins.len()).rev() {
         let stdin = config.for_plugin(position, &injected(request, kept.as_ref()));
-        let (call, error) = Call { config, position, request, netns, stdin }.make(place)?;
+        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
         outcome.calls.push(call);
         if error.is_some() {
             outcome.error = error;
             return Ok(());
         }
     }
-    cache::forget(&config.name, request).map_err(|cause| fault("forget a cached result", cause))
+    place.bed.on(node, || cache::forget(&config.name, request).doing("forget a cached result"))
 }
 
 fn injected<'a>(request: &'a CniRequest, prev_result: Option<&'a Value>) -> Injected<'a> {

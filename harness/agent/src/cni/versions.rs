@@ -32,7 +32,7 @@ pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Tr
     names.sort();
     names.dedup();
     let jobs: Vec<Job> = names.iter().map(|name| job(&plugins, name, &[COMMAND, SEARCH])).collect();
-    let ends = busy::run(&jobs, place)?;
+    let ends = busy::run(&jobs, 1, place)?;
     let mut versions: Vec<PluginVersion> =
         names.into_iter().zip(ends).map(|(name, end)| version(&plugins, name, &end)).collect();
     about(&mut versions, &plugins, place)?;
@@ -44,7 +44,7 @@ pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Tr
 fn about(versions: &mut [PluginVersion], plugins: &Plugins, place: &mut Place) -> Result<(), Trouble> {
     let mut asked: Vec<&mut PluginVersion> = versions.iter_mut().filter(|one| !one.supported.is_empty()).collect();
     let jobs: Vec<Job> = asked.iter().map(|one| job(plugins, &one.plugin, &[])).collect();
-    let ends = busy::run(&jobs, place)?;
+    let ends = busy::run(&jobs, 1, place)?;
     for (one, end) in asked.iter_mut().zip(ends) {
         let text = String::from_utf8_lossy(&end.stderr);
         one.about = text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);

@@ -4,7 +4,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{getpid, sethostname};
-use plumbline_core::protocol::{Fault, Target};
+use plumbline_core::protocol::Fault;
 use plumbline_netlink::{Errno, Netlink};
 
 use super::arguments::{Arguments, Rung};
@@ -41,7 +41,7 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     // A node's name is for people alone.
     let _ = sethostname("plumbline-node");
     loopback().map_err(|error| step("bring up lo", error.errno(), error.to_string()))?;
-    sysctls::set(&Target::Node).map_err(|cause| step("set the node's sysctls", None, cause))?;
+    sysctls::set(sysctls::Forwards::Yes).map_err(|cause| step("set the node's sysctls", None, cause))?;
 
     session::serve(Place {
         plugins: Some(plugins),
@@ -49,6 +49,7 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
         input: Input::default(),
         stays: false,
         used: None,
+        bed: super::nodes::Bed::default(),
     })
 }
 

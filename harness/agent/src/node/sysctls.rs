@@ -8,7 +8,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 
-use plumbline_core::protocol::Target;
+/// Whether a namespace passes on what is not for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwards {
+    /// A node or a gateway.
+    Yes,
+    /// A pod or a peer.
+    No,
+}
 
 /// Per device and for `all` and `default`: family, key, value.
 const DEVICE: [(&str, &str, &str); 10] = [
@@ -28,33 +35,75 @@ const DEVICE: [(&str, &str, &str); 10] = [
 const FORWARDING: [&str; 3] =
     ["net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding", "net.ipv6.conf.all.forwarding"];
 
-/// Sets the sysctls of the namespace this thread is in, as befits the target.
+/// Sets the sysctls of the namespace this thread is in.
 ///
 /// # Errors
 /// The sysctl that could not be written and why. One that the kernel does not have (no IPv6) is left out.
-pub fn set(target: &Target) -> Result<(), String> {
-    for (name, value) in wanted(matches!(target, Target::Node)) {
-        let path = path(&name);
-        match fs::write(&path, value) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("write {value} to {path}: {error}")),
+pub fn set(forwards: Forwards) -> Result<(), String> {
+    wanted(forwards).iter().try_for_each(|(name, value)| write(name, value))
+}
+
+/// Sets forwarding alone, where it is not as it has to be: in a container sysctls can often only be read.
+///
+/// # Errors
+/// As [`set`].
+pub fn forward(forwards: Forwards) -> Result<(), String> {
+    for (name, value) in wanted(forwards).iter().take(FORWARDING.len()) {
+        let now = fs::read_to_string(path(name)).unwrap_or_default();
+        if now.trim() != *value {
+            write(name, value)?;
         }
     }
     Ok(())
 }
 
+/// Takes IPv6 from every device that the namespace has or gets.
+///
+/// # Errors
+/// As [`set`].
+pub fn no_ipv6() -> Result<(), String> {
+    ["all", "default"].iter().try_for_each(|device| no_ipv6_on(device))
+}
+
+/// Takes IPv6 from a device.
+///
+/// # Errors
+/// As [`set`].
+pub fn no_ipv6_on(device: &str) -> Result<(), String> {
+    // Written as a path: a device's name may have dots.
+    put(&format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), "1")
+}
+
+/// Leaves out duplicate address detection on every device that the namespace gets, so that nobody waits for it.
+///
+/// # Errors
+/// As [`set`].
+pub fn no_dad() -> Result<(), String> {
+    ["all", "default"].iter().try_for_each(|device| write(&format!("net.ipv6.conf.{device}.accept_dad"), "0"))
+}
+
+fn write(name: &str, value: &str) -> Result<(), String> {
+    put(&path(name), value)
+}
+
+fn put(path: &str, value: &str) -> Result<(), String> {
+    match fs::write(path, value) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("write {value} to {path}: {error}")),
+        _ => Ok(()),
+    }
+}
+
 /// Reads the sysctls of the namespace this thread is in, by name with dots; those that are not there are left out.
 #[must_use]
 pub fn read() -> BTreeMap<String, String> {
-    wanted(false)
+    wanted(Forwards::No)
         .into_iter()
         .map(|(name, _)| (path(&name), name))
         .filter_map(|(path, name)| Some((name, fs::read_to_string(path).ok()?.trim().to_owned())))
         .collect()
 }
 
-fn wanted(node: bool) -> Vec<(String, &'static str)> {
+fn wanted(forwards: Forwards) -> Vec<(String, &'static str)> {
     let mut list: Vec<(String, &'static str)> = Vec::new();
     for (family, key, value) in DEVICE {
         for device in ["all", "default"] {
@@ -62,7 +111,7 @@ fn wanted(node: bool) -> Vec<(String, &'static str)> {
         }
     }
     // Written first: changing forwarding resets others to what they are for a host or a router (`ip-sysctl`).
-    let forwarding = if node { "1" } else { "0" };
+    let forwarding = if forwards == Forwards::Yes { "1" } else { "0" };
     list.splice(0..0, FORWARDING.iter().map(|name| ((*name).to_owned(), forwarding)));
     list
 }

@@ -28,7 +28,12 @@ pub fn observe(target: &Target, with_ip: bool, place: &mut Place) -> Result<Obse
         let running = with_ip.then(|| runner.start(&ip::jobs())).transpose()?;
         Ok((running, kernel()?, sysctls::read()))
     })?;
-    let node_links = node_links()?;
+    let node = match target {
+        Target::Pod(name) => place.bed.node_of(name),
+        Target::NodeAt(node) => *node,
+        _ => 1,
+    };
+    let node_links = place.bed.on(node, node_links)?;
     let ip = match running {
         Some(running) => ip::outputs(target, &place.runner.finish(running, &mut place.input)?),
         None => None,

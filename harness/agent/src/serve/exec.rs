@@ -13,7 +13,8 @@ use crate::trouble::{Trouble, fault};
 /// As the protocol has it.
 const OUTPUT_CAP_BYTES: usize = 1024 * 1024;
 
-/// Runs a program in the network namespace that is meant, with the node's files.
+/// Runs a program in the network namespace that is meant, with the first node's files; on another node of a private
+/// bed with that node's.
 ///
 /// # Errors
 /// A fault when it can't be started, or when there is no such namespace; the end of the talk.
@@ -29,7 +30,11 @@ pub fn run(target: &Target, argv: &[String], deadline_ms: u64, place: &mut Place
         stdout_cap: OUTPUT_CAP_BYTES,
     };
     let runner = &place.runner;
-    let started = within(target, || Ok(runner.start(&[job])?))?;
+    let started = match target {
+        // With its files too, so that what plugins left there can be looked at.
+        Target::NodeAt(node) => place.bed.on(*node, || Ok(runner.start(&[job])?))?,
+        _ => within(target, || Ok(runner.start(&[job])?))?,
+    };
     let mut ends = runner.finish(started, &mut place.input)?;
     let end = ends.remove(0);
     let code = match end.exit {

@@ -10,6 +10,7 @@ pub mod sandbox;
 
 use crate::exit::Failure;
 use crate::input::Input;
+use crate::node::nodes::Bed;
 use crate::place::Place;
 use crate::process::Runner;
 use crate::session;
@@ -22,5 +23,12 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     if !arguments.is_empty() {
         return Err(Failure::Usage(format!("serve takes no arguments, not {}", arguments.join(" "))));
     }
-    session::serve(Place { plugins: None, runner: Runner::new()?, input: Input::default(), stays: false, used: None })
+    session::serve(Place {
+        plugins: None,
+        runner: Runner::new()?,
+        input: Input::default(),
+        stays: false,
+        used: None,
+        bed: Bed::default(),
+    })
 }

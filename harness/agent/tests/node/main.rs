@@ -2,9 +2,11 @@
 //!
 //! Where the host allows no private node at all these tests fail; they need no network and no plugins.
 
+mod beds;
 mod chains;
 mod faults;
 mod host;
 mod served;
 mod talk;
 mod user;
+mod wire;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const NOBODY: &str = "65534";
 
 /// The agent where everybody can read it: the build folder may lie in a home folder that is closed to others.
-fn open_copy() -> (TempDir, String) {
+pub fn open_copy() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = folder.path().join("plumbline-agent");
@@ -23,7 +23,7 @@ fn open_copy() -> (TempDir, String) {
 }
 
 /// The command line that runs as an ordinary user: as we are, or as nobody when we are root.
-fn as_user(agent: &str) -> Vec<String> {
+pub fn as_user(agent: &str) -> Vec<String> {
     let root = nix::unistd::geteuid().is_root();
     let drop = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--bounding-set=-all"];
     let mut line: Vec<String> = if root { drop.iter().map(ToString::to_string).collect() } else { Vec::new() };

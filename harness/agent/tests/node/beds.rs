@@ -1,0 +1,103 @@
+//! Beds of more than one node.
+
+use crate::talk::{Agent, Plugins, chain, request};
+use crate::wire::{bed, run, topology};
+use plumbline_core::cni::CniCommand;
+use plumbline_core::plan::{NodeLink, Topology};
+use plumbline_core::protocol::{Op, Outcome, Target};
+use serde_json::json;
+use std::time::Duration;
+
+/// A plugin that keeps state in the usual places, and makes a macvlan on br-ex.
+const KEEPING: &str = r#"
+[ "$CNI_COMMAND" = ADD ] || exit 0
+echo lease >> /var/lib/cni/leases; echo run >> /run/cni/state; echo tmp >> /tmp/made
+ip link add tmp0 link br-ex type macvlan mode bridge && ip link set tmp0 netns "$CNI_NETNS" >&2
+wc -l < /var/lib/cni/leases >&2
+echo '{"cniVersion": "1.0.0"}'"#;
+
+#[test]
+fn plugins_run_on_the_pods_node_with_state_of_its_own() {
+    let plugins = Plugins::new().with("keeps", KEEPING);
+    let mut agent = Agent::node(&plugins);
+    assert_eq!(agent.ask(Op::Topology(topology())), Outcome::Done);
+    for (pod, node) in [("one", 1), ("two", 2), ("more", 2)] {
+        assert!(matches!(agent.ask(Op::PodAdd { name: pod.into(), node }), Outcome::Netns { .. }));
+        let mut asked = request(CniCommand::Add, &chain("1.0.0", &[json!({"type": "keeps"})]), Duration::from_secs(10));
+        (asked.pod, asked.container_id) = (pod.into(), pod.into());
+        let Outcome::Chain(outcome) = agent.ask(Op::Cni(asked)) else { panic!("no chain") };
+        assert_eq!(outcome.error, None, "{:?}", outcome.calls);
+        let leases = if pod == "more" { "2\n" } else { "1\n" };
+        assert_eq!(outcome.calls[0].stderr, leases, "pod {pod}");
+    }
+    let list = "ls /var/lib/cni/results /tmp; cat /run/cni/state";
+    assert_eq!(run(&mut agent, Target::Node, list), "/tmp:\nmade\n\n/var/lib/cni/results:\nnet-one-eth1\nrun\n");
+    let own = run(&mut agent, Target::NodeAt(2), list);
+    assert_eq!(own, "/tmp:\nmade\n\n/var/lib/cni/results:\nnet-more-eth1\nnet-two-eth1\nrun\nrun\n");
+    // The parent of the pod's link is found on its own node: there the numbers are others.
+    let Outcome::Observed(seen) = agent.ask(Op::Observe { target: Target::Pod("two".into()), with_ip: true }) else {
+        panic!("nothing seen")
+    };
+    let parent = seen.kernel.links.iter().find(|link| link.name == "tmp0").unwrap().parent.unwrap();
+    assert_eq!(seen.node_links.get(&parent).map(String::as_str), Some("br-ex"));
+    assert!(seen.ip.is_some());
+    assert_eq!(agent.ask(Op::PodDel { name: "two".into() }), Outcome::Done);
+    assert_eq!(run(&mut agent, Target::NodeAt(2), "ls /run/netns"), "more\none\n");
+    assert_eq!(agent.end(), Some(0));
+}
+
+#[test]
+fn nodes_and_hosts_are_read_by_their_names() {
+    let mut agent = bed();
+    let names = |agent: &mut Agent, target: Target| -> Vec<String> {
+        let Outcome::Observed(seen) = agent.ask(Op::Observe { target, with_ip: false }) else { panic!("nothing seen") };
+        seen.kernel.links.into_iter().map(|link| link.name).collect()
+    };
+    assert_eq!(names(&mut agent, Target::NodeAt(1)), ["lo", "br-ex", "uplink0", "va"]);
+    assert_eq!(names(&mut agent, Target::NodeAt(2)), ["lo", "br-ex", "uplink0", "vb"]);
+    assert_eq!(names(&mut agent, Target::Host("gw".into())), ["lo", "eth0"]);
+    for absent in [Target::NodeAt(3), Target::Host("nobody".into())] {
+        let Outcome::Fault(fault) = agent.ask(Op::Observe { target: absent, with_ip: false }) else { panic!("seen") };
+        assert!(fault.gone, "{fault:?}");
+    }
+    let Outcome::Fault(fault) = agent.ask(Op::PodAdd { name: "c".into(), node: 3 }) else { panic!("made") };
+    assert!(fault.doing.contains("node 3"), "{fault:?}");
+    assert_eq!(agent.ask(Op::Topology(topology())), Outcome::Done, "the same once more");
+    let Outcome::Fault(fault) = agent.ask(Op::Topology(Topology::default())) else { panic!("made") };
+    assert!(fault.cause.contains("another one"), "{fault:?}");
+}
+
+/// Where the kernel has them they are made; where it lacks them the fault names the capability.
+#[test]
+fn a_vlan_that_the_kernel_lacks_is_named() {
+    let plugins = Plugins::new();
+    let mut agent = Agent::node(&plugins);
+    let Outcome::Probed(probed) = agent.ask(Op::Probe) else { panic!("not probed") };
+    let mut wanted = topology();
+    wanted.links = vec![NodeLink { name: "br-ex.100".into(), parent: "br-ex".into(), vlan: 100, ..link() }];
+    wanted.hosts[0].ports[0].vlan = Some(100);
+    match agent.ask(Op::Topology(wanted)) {
+        Outcome::Done => assert!(probed["vlan"].there),
+        Outcome::Fault(fault) => {
+            assert!(!probed["vlan"].there, "{fault:?}");
+            assert!(fault.doing.contains("br-ex.100") && fault.cause.contains("`vlan`"), "{fault:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut agent = Agent::node(&plugins);
+    let mut wanted = topology();
+    wanted.bridges[0].vlan_filtering = true;
+    wanted.bridges[0].vlans = vec![100];
+    match agent.ask(Op::Topology(wanted)) {
+        Outcome::Done => assert!(probed["bridge-vlan-filtering"].there),
+        Outcome::Fault(fault) => {
+            assert!(!probed["bridge-vlan-filtering"].there, "{fault:?}");
+            assert!(fault.cause.contains("`bridge-vlan-filtering`"), "{fault:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn link() -> NodeLink {
+    NodeLink { name: String::new(), parent: String::new(), vlan: 1, protocol: Default::default() }
+}
