@@ -36,6 +36,8 @@ pub enum Command {
     List(ListArgs),
     /// Show what a scenario would apply; touches nothing.
     Render(RenderArgs),
+    /// Draw a scenario: its topology and pods, and after a run what was seen and which way packets went.
+    Graph(GraphArgs),
     /// Bring a cluster up, or check a warm one.
     Up(UpArgs),
     /// Take clusters down.
@@ -166,6 +168,40 @@ pub struct RenderArgs {
     /// `human`: the objects as YAML. `json`: the whole plan.
     #[arg(short, long, value_enum, default_value = "human")]
     pub output: MessageFormat,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// A scenario's file, or its name such as openshift/chain-example.
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// How it is drawn; else by the ending of --output, else text.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub format: Option<GraphFormat>,
+    /// Write to FILE; else to standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Draw what a run has seen: DIR is its evidence folder, as the run's report names it.
+    #[arg(long, value_name = "DIR", conflicts_with = "last")]
+    pub evidence: Option<PathBuf>,
+    /// Draw what the newest run of the scenario has seen.
+    #[arg(long)]
+    pub last: bool,
+    /// Of which lane, where a run had several; else the newest.
+    #[arg(long, value_name = "LANE")]
+    pub lane: Option<String>,
+}
+
+/// `graph --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree in words, for a terminal.
+    Text,
+    /// A mermaid flowchart, for Markdown pages.
+    Mermaid,
+    /// A picture for browsers, light and dark.
+    Svg,
 }
 
 /// `up`.

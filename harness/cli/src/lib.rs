@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod exit;
 pub mod face;
 pub mod interrupt;
+pub mod kept;
 pub mod prelude;
 pub mod root;
 pub mod runner;

@@ -6,6 +6,7 @@
 //! in the report.
 
 pub mod escape;
+pub mod graph;
 pub mod json;
 pub mod junit;
 pub mod paint;

@@ -5,6 +5,7 @@ mod doctor;
 mod down;
 mod explain;
 mod gc;
+mod graph;
 mod images;
 mod list;
 mod render;
@@ -21,6 +22,7 @@ pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
         Command::Run(args) => run::run(&args, colour).await,
         Command::List(args) => list::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Graph(args) => graph::run(&args),
         Command::Up(args) => up::run(&args, colour).await,
         Command::Down(args) => down::run(&args, colour).await,
         Command::Doctor(args) => doctor::run(&args, colour).await,

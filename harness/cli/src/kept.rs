@@ -1,0 +1,139 @@
+//! Evidence of earlier runs: what a run kept of a scenario, found again.
+
+use crate::select::Refused;
+use plumbline_bed::folders;
+use plumbline_core::observe::Observation;
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::ScenarioReport;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What a run kept of one scenario on one lane.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The plan that was run.
+    pub plan: Plan,
+    /// What was seen; none when the run broke before that.
+    pub observation: Option<Observation>,
+    /// What came of it; none when the run did not get that far.
+    pub report: Option<ScenarioReport>,
+}
+
+/// The evidence of a scenario in a folder: the scenario's own, or that of a whole run. Where a run had several lanes,
+/// `lane` says which; else the newest is taken.
+///
+/// # Errors
+/// [`Refused`] when there is none, or it does not read.
+pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Kept, Refused> {
+    if folder.join("plan.json").is_file() {
+        return read(folder);
+    }
+    let found = newest(candidates(folder, scenario, lane));
+    let found = found
+        .ok_or_else(|| Refused::one(format!("{}: no evidence of {scenario}{} in it", folder.display(), on(lane))))?;
+    read(&found)
+}
+
+/// The evidence of a scenario's newest run that kept it in the state folder.
+///
+/// # Errors
+/// [`Refused`] when no run kept any, or it does not read.
+pub fn last(scenario: &str, lane: Option<&str>) -> Result<Kept, Refused> {
+    let runs = folders::state().map_err(|broken| Refused::one(broken.to_string()))?.join("runs");
+    let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), scenario, lane));
+    let found = newest(all.collect());
+    let found = found.ok_or_else(|| Refused::one(format!("no run has kept evidence of {scenario}{}", on(lane))))?;
+    read(&found)
+}
+
+fn on(lane: Option<&str>) -> String {
+    lane.map(|lane| format!(" on {lane}")).unwrap_or_default()
+}
+
+/// Folders `<folder>/<lane>/<scenario>` that hold a plan.
+fn candidates(folder: &Path, scenario: &str, lane: Option<&str>) -> Vec<PathBuf> {
+    let lanes = match lane {
+        Some(lane) => vec![folder.join(lane)],
+        None => entries(folder),
+    };
+    let of = |lane: PathBuf| scenario.split('/').fold(lane, |path, part| path.join(part));
+    lanes.into_iter().map(of).filter(|path| path.join("plan.json").is_file()).collect()
+}
+
+/// What is in a folder; nothing when it is none.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
+}
+
+fn newest(folders: Vec<PathBuf>) -> Option<PathBuf> {
+    let written = |folder: &PathBuf| -> SystemTime {
+        let file = ["report.json", "plan.json"].iter().find_map(|name| std::fs::metadata(folder.join(name)).ok());
+        file.and_then(|meta| meta.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH)
+    };
+    folders.into_iter().max_by_key(written)
+}
+
+fn read(folder: &Path) -> Result<Kept, Refused> {
+    let plan = value(&folder.join("plan.json"))?;
+    Ok(Kept {
+        plan: plan.ok_or_else(|| Refused::one(format!("{}: no plan.json in it", folder.display())))?,
+        observation: value(&folder.join("observation.json"))?,
+        report: value(&folder.join("report.json"))?,
+        folder: folder.to_owned(),
+    })
+}
+
+fn value<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, Refused> {
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Refused::one(format!("{}: {error}", file.display()))),
+    };
+    let read = serde_json::from_slice(&bytes);
+    read.map(Some).map_err(|error| {
+        Refused::one(format!("{}: {error} (was it kept by another version of plumbline?)", file.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keep(folder: &Path, lane: &str, summary: &str) {
+        let folder = folder.join(lane).join("a").join("case");
+        std::fs::create_dir_all(&folder).unwrap();
+        let plan = Plan {
+            name: "a/case".into(),
+            summary: summary.into(),
+            file: String::new(),
+            rows: vec![],
+            requires: vec![],
+            lanes: vec![],
+            topology: plumbline_core::plan::Topology::default(),
+            networks: vec![],
+            pods: vec![],
+            expect: vec![],
+        };
+        std::fs::write(folder.join("plan.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn evidence_is_found_by_run_by_lane_and_by_its_own_folder() {
+        let dir = std::env::temp_dir().join(format!("plumbline-kept-{}", std::process::id()));
+        keep(&dir, "netns", "of netns");
+        keep(&dir, "kind", "of kind");
+        let summary = |found: Result<Kept, Refused>| found.map(|kept| kept.plan.summary).unwrap_or_default();
+        let by_lane = summary(below(&dir, "a/case", Some("netns")));
+        let own = summary(below(&dir.join("kind/a/case"), "whatever", None));
+        let other = below(&dir, "a/other", None).map(|kept| kept.folder);
+        std::fs::write(dir.join("kind/a/case/observation.json"), "{").unwrap();
+        let cut = below(&dir, "a/case", Some("kind")).map(|kept| kept.folder);
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!((by_lane.as_str(), own.as_str()), ("of netns", "of kind"));
+        assert!(other.unwrap_err().to_string().contains("no evidence of a/other"));
+        assert!(cut.unwrap_err().to_string().contains("observation.json"));
+    }
+}

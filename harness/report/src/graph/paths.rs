@@ -1,0 +1,260 @@
+//! The ways of packets: what the plan wants, and what captures and answers showed.
+
+use super::model::{Came, End, Graph, Path, PathState};
+use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::observe::Observation;
+use plumbline_core::plan::{Because, Destination, Party, Plan, Protocol, Unreachable, WantedReach};
+use plumbline_core::source::Source;
+use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, WireSeen};
+
+/// All paths of a plan. An answer is not enough: a path about which the judge found an error is not as asked.
+pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
+    let wire = observation.and_then(|observation| observation.wire.as_ref());
+    let looked = observation.is_some();
+    let mut paths = Vec::new();
+    for expectation in &plan.expect {
+        let pod = expectation.pod.as_str();
+        for (place, wanted) in expectation.reaches.iter().enumerate() {
+            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/reaches"), place));
+            let path = reach(plan, graph, pod, &wanted.value, seen.as_ref(), looked);
+            paths.push(judged(path, findings, &wanted.source));
+        }
+        for (place, wanted) in expectation.cannot_reach.iter().enumerate() {
+            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/cannotReach"), place));
+            let path = cannot(plan, graph, pod, &wanted.value, seen.as_ref(), looked);
+            paths.push(judged(path, findings, &wanted.source));
+        }
+    }
+    for (place, path) in paths.iter_mut().enumerate() {
+        path.number = place + 1;
+    }
+    paths
+}
+
+/// Takes an error that the judge found about this very line into the path.
+fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
+    let here = |at: &Source| source.line > 0 && at.line == source.line && at.file == source.file;
+    let error = findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Error && finding.source.as_ref().is_some_and(here));
+    if let (Some(error), PathState::Held(how)) = (error, &path.state) {
+        path.state = PathState::Failed(format!("{how}, but {}: {}", error.code, error.message));
+    }
+    path
+}
+
+/// What was seen of one expectation: its items in the script bear ids that begin alike.
+struct Seen<'a> {
+    probe: Option<&'a ProbeSeen>,
+    captures: Vec<(&'a str, Option<&'a Party>, &'a CaptureSeen)>,
+}
+
+impl<'a> Seen<'a> {
+    /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
+    fn of(wire: &'a WireSeen, kind: &str, place: usize) -> Option<Self> {
+        let number =
+            |id: &str| -> Option<usize> { id.strip_prefix(kind)?.strip_prefix('/')?.split('/').next()?.parse().ok() };
+        let mut numbers: Vec<usize> = wire.script.probes.iter().filter_map(|(_, probe)| number(&probe.id)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let prefix = format!("{kind}/{}", numbers.get(place)?);
+        let party =
+            |id: &str| wire.script.captures.iter().find(|(_, capture)| capture.id == id).map(|(party, _)| party);
+        let captures = wire.heard.captures.iter().filter_map(|capture| {
+            let suffix = capture.id.strip_prefix(&prefix)?.strip_prefix('/')?;
+            Some((suffix, party(&capture.id), capture))
+        });
+        let probe = wire.heard.probes.iter().find(|probe| probe.id == prefix);
+        Some(Self { probe, captures: captures.collect() })
+    }
+
+    /// One text per capture: where, how many frames, which tags.
+    fn stations(&self) -> Vec<String> {
+        let text = |(_, party, capture): &(&str, Option<&Party>, &CaptureSeen)| {
+            let place = match party {
+                Some(Party::Pod(name)) => format!("pod {name} {}", capture.interface),
+                Some(Party::Host(name)) => format!("{name} {}", capture.interface),
+                Some(Party::Node(number)) => format!("node {number} {}", capture.interface),
+                None => capture.interface.clone(),
+            };
+            let frames = match capture.frames.len() {
+                0 => "NO FRAME".to_owned(),
+                1 => "1 frame".to_owned(),
+                many => format!("{many} frames"),
+            };
+            format!("{place}: {frames}{}", tags(capture))
+        };
+        self.captures.iter().map(text).collect()
+    }
+
+    /// How far the packets came: to before the first capture on the way that has no frame.
+    fn came(&self) -> Came {
+        let way = [("pod", Came::Nowhere), ("uplink", Came::Node), ("far", Came::Uplink)];
+        let empty = |suffix: &str| {
+            let mut here = self.captures.iter().filter(|(known, ..)| *known == suffix).peekable();
+            here.peek().is_some() && here.all(|(.., capture)| capture.frames.is_empty())
+        };
+        way.into_iter().find(|(suffix, _)| empty(suffix)).map(|(_, came)| came).unwrap_or_default()
+    }
+}
+
+/// Which tags the frames of a capture have, in words; empty where there is no frame.
+fn tags(capture: &CaptureSeen) -> String {
+    let mut all: Vec<Vec<u16>> = capture.frames.iter().map(|frame| vlans(&frame.bytes)).collect();
+    all.sort();
+    all.dedup();
+    let word = |ids: &Vec<u16>| match ids.as_slice() {
+        [] => "untagged".to_owned(),
+        ids => format!("VLAN {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" in ")),
+    };
+    if all.is_empty() { String::new() } else { format!(", {}", all.iter().map(word).collect::<Vec<_>>().join(" and ")) }
+}
+
+/// VLAN ids of a frame in hex, outermost first. Tags stand after both MAC addresses (IEEE 802.1Q, clause 9).
+fn vlans(bytes: &str) -> Vec<u16> {
+    let word = |at: usize| bytes.get(at * 2..at * 2 + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    let mut ids = Vec::new();
+    let mut at = 12;
+    while let Some(0x8100 | 0x88a8) = word(at) {
+        ids.extend(word(at + 2).map(|control| control & 0x0fff));
+        at += 4;
+    }
+    ids
+}
+
+fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Option<&Seen<'_>>, looked: bool) -> Path {
+    let mut text = format!("{pod} reaches {} by {}", destination(&wanted.to), by(wanted.by, wanted.port));
+    let through = wanted.through.as_ref().map(|through| through.value.as_str());
+    if let Some(through) = through {
+        text.push_str(&format!(", through {through}"));
+    }
+    if let Some(gateway) = &wanted.gateway {
+        text.push_str(&format!(", by the gateway {}", gateway.value));
+    }
+    let state = match (seen.and_then(|seen| seen.probe), looked) {
+        (None, false) => PathState::Asked,
+        (None, true) => PathState::Failed("nothing was sent".to_owned()),
+        (Some(probe), _) if matches!(probe.end, ProbeEnd::Answered { .. }) => PathState::Held(end(probe)),
+        (Some(probe), _) => PathState::Failed(end(probe)),
+    };
+    // The interface that packets were captured on tells more than the one that was wanted.
+    let captured = seen.and_then(|seen| {
+        let at_pod = |(suffix, _, capture): &&(&str, Option<&Party>, &CaptureSeen)| {
+            *suffix == "pod" && !capture.frames.is_empty()
+        };
+        seen.captures.iter().find(at_pod).map(|(_, _, capture)| capture.interface.as_str())
+    });
+    Path {
+        number: 0,
+        text,
+        forbidden: false,
+        from: attachment(graph, pod, captured.or(through)),
+        to: far(plan, graph, &wanted.to),
+        state,
+        stations: seen.map(Seen::stations).unwrap_or_default(),
+        came: seen.map(Seen::came).unwrap_or_default(),
+    }
+}
+
+fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, seen: Option<&Seen<'_>>, looked: bool) -> Path {
+    let because = match wanted.because {
+        Because::NoRoute => "no route",
+        Because::NoAnswer => "no answer",
+        Because::Refused => "refused",
+        Because::Filtered => "filtered",
+    };
+    let to = destination(&wanted.to);
+    let text = format!("{pod} cannot reach {to} by {}: {because}", by(wanted.by, wanted.port));
+    let state = match (seen.and_then(|seen| seen.probe), looked) {
+        (None, false) => PathState::Asked,
+        (None, true) => PathState::Failed("nothing was sent".to_owned()),
+        (Some(probe), _) => {
+            let fits = matches!(
+                (wanted.because, &probe.end),
+                (Because::NoRoute, ProbeEnd::NoRoute)
+                    | (Because::NoAnswer, ProbeEnd::NoAnswer)
+                    | (Because::Refused, ProbeEnd::Refused)
+                    | (Because::Filtered, ProbeEnd::Filtered { .. })
+            );
+            if fits { PathState::Held(end(probe)) } else { PathState::Failed(end(probe)) }
+        }
+    };
+    Path {
+        number: 0,
+        text,
+        forbidden: true,
+        from: attachment(graph, pod, None),
+        to: far(plan, graph, &wanted.to),
+        state,
+        stations: seen.map(Seen::stations).unwrap_or_default(),
+        came: seen.map(Seen::came).unwrap_or_default(),
+    }
+}
+
+fn by(protocol: Protocol, port: Option<u16>) -> String {
+    let name = match protocol {
+        Protocol::Icmp => "icmp",
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
+        Protocol::Arp => "arp",
+    };
+    port.map_or_else(|| name.to_owned(), |port| format!("{name} port {port}"))
+}
+
+fn destination(to: &Destination) -> String {
+    match to {
+        Destination::Address { address, at: Some(Party::Host(host)) } => format!("{address} at {host}"),
+        Destination::Address { address, at: Some(Party::Pod(pod)) } => format!("{address} at pod {pod}"),
+        Destination::Address { address, at: Some(Party::Node(node)) } => format!("{address} at node {node}"),
+        Destination::Address { address, at: None } => address.to_string(),
+        Destination::Pod { pod, interface, .. } => format!("pod {pod} {interface}"),
+    }
+}
+
+fn end(probe: &ProbeSeen) -> String {
+    match &probe.end {
+        ProbeEnd::Answered { by, mac, saw } => {
+            let mac = mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
+            let saw = saw.map(|saw| format!(", which saw {}", saw.ip())).unwrap_or_default();
+            format!("answered by {by}{mac} in {}{saw}", crate::text::duration(probe.took_us))
+        }
+        ProbeEnd::Sent => "sent".to_owned(),
+        ProbeEnd::NoRoute => "no route".to_owned(),
+        ProbeEnd::NoAnswer => format!("no answer in {}", crate::text::duration(probe.took_us)),
+        ProbeEnd::Refused => "refused".to_owned(),
+        ProbeEnd::Filtered { what, by } => {
+            format!("{what}{}", by.map(|by| format!(", says {by}")).unwrap_or_default())
+        }
+        ProbeEnd::Unable { why } => format!("could not be sent: {why}"),
+    }
+}
+
+fn attachment(graph: &Graph, pod: &str, interface: Option<&str>) -> End {
+    for (n, node) in graph.nodes.iter().enumerate() {
+        if let Some(p) = node.pods.iter().position(|known| known.name == pod) {
+            let found = interface.and_then(|interface| {
+                node.pods[p].attachments.iter().position(|attachment| attachment.interface == interface)
+            });
+            return found.map_or(End::Pod(n, p), |a| End::Attachment(n, p, a));
+        }
+    }
+    End::Nobody
+}
+
+fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
+    match to {
+        Destination::Pod { pod, interface, .. } => attachment(graph, pod, Some(interface)),
+        Destination::Address { at: Some(Party::Pod(pod)), .. } => attachment(graph, pod, None),
+        Destination::Address { at: Some(Party::Host(host)), .. } => {
+            graph.hosts.iter().position(|known| known.name == *host).map_or(End::Nobody, End::Host)
+        }
+        Destination::Address { at: Some(Party::Node(_)), .. } => End::Nobody,
+        Destination::Address { address, at: None } => {
+            let has = |host: &plumbline_core::plan::Host| {
+                let own = host.ports.iter().flat_map(|port| &port.addresses).chain(&host.behind);
+                own.into_iter().any(|net| net.addr() == *address)
+            };
+            plan.topology.hosts.iter().position(has).map_or(End::Nobody, End::Host)
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Pictures: golden texts of the tree and the flowchart, and what must hold of every SVG.
+
+#[path = "../../../core/tests/common/mod.rs"]
+mod common;
+mod scenes;
+mod svg;
+mod words;
+mod xml;
