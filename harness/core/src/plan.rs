@@ -3,7 +3,7 @@
 mod topology;
 mod wire;
 
-pub use topology::{Bridge, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
+pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
 pub use wire::{Because, Destination, Party, Protocol, Unreachable, WantedReach};
 
 use crate::chain::Chain;

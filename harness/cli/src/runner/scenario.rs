@@ -56,6 +56,7 @@ pub(super) async fn run(
             report.timing.verdict_us = micros(start);
             report.timing.plugins_us = plugin_time(&observation);
             report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
+            evidence.keep_wire(lane_name, &plan.name, observation.wire.as_ref());
             evidence.keep(lane_name, &plan.name, "observation.json", &observation);
         }
         Err(broken) => {

@@ -93,6 +93,18 @@ pub struct HostPort {
     pub addresses: Vec<IpNet>,
 }
 
+/// A default network of the scenario's own: what makes every pod's `eth0`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DefaultNetwork {
+    /// Its `name`.
+    pub name: String,
+    /// The CNI configuration, conf or conflist, as text.
+    pub config: String,
+    /// Where the scenario names its file.
+    pub source: Source,
+}
+
 /// What is there before any pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -107,11 +119,21 @@ pub struct Topology {
     pub uplinks: Vec<Uplink>,
     /// Gateways and peers.
     pub hosts: Vec<Host>,
+    /// The default network; none leaves it to the lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_network: Option<DefaultNetwork>,
 }
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { nodes: 1, bridges: Vec::new(), links: Vec::new(), uplinks: Vec::new(), hosts: Vec::new() }
+        Self {
+            nodes: 1,
+            bridges: Vec::new(),
+            links: Vec::new(),
+            uplinks: Vec::new(),
+            hosts: Vec::new(),
+            default_network: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a scenario file, with all files that it names, to a [`Plan`].
 
+mod default_network;
 mod pods;
 mod relations;
 
@@ -90,8 +91,9 @@ impl Load<'_> {
                 });
             }
         }
-        let (topology, errors) = topology::read(self.path, &file.topology);
+        let (mut topology, errors) = topology::read(self.path, &file.topology);
         self.errors.extend(errors);
+        topology.default_network = self.default_network(file);
         let mut networks = Vec::new();
         for (index, entry) in file.networks.iter().enumerate() {
             networks.extend(self.networks(entry, &format!("networks[{index}]")));

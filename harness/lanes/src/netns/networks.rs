@@ -2,7 +2,7 @@
 
 use super::ranges;
 use plumbline_bed::broken::Broken;
-use plumbline_core::plan::{Attachment, Network, Plan, Pod};
+use plumbline_core::plan::{Attachment, Network, Plan, Pod, Topology};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -36,6 +36,15 @@ impl NodeNetworks {
     /// [`Broken`] with the path.
     pub fn read(root: &Path) -> Result<Self, Broken> {
         Ok(Self { loopback: file(root, "loopback.conflist")?, first: file(root, "default-network.conflist")? })
+    }
+
+    /// The same for a scenario, which may have a default network of its own.
+    #[must_use]
+    pub fn of(&self, topology: &Topology) -> Self {
+        let Some(own) = &topology.default_network else { return self.clone() };
+        let whole: Map<String, Value> = serde_json::from_str(&own.config).unwrap_or_default();
+        let first = Configured { network: own.name.clone(), config: own.config.clone(), links: links(&whole) };
+        Self { loopback: self.loopback.clone(), first }
     }
 
     /// The default network of a node, counted from 1: as written, with the node's own part of the pods' range.

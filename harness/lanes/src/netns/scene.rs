@@ -56,6 +56,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         Keep::OnFailure | Keep::Always => Some(keep(&mut agent).await?),
     };
     ground(&plan.topology, &mut agent).await?;
+    let networks = lane.networks.of(&plan.topology);
     let mut pods = Vec::new();
     for (number, pod) in plan.pods.iter().enumerate() {
         let identity = Identity {
@@ -65,7 +66,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
             container_id: format!("{}-{number}", cx.run.id()),
             deadline: cx.options.plugin_deadline.unwrap_or(PLUGIN_DEADLINE),
         };
-        pods.push(StagedPod::make(plan, pod, &identity, &lane.networks, &mut agent).await?);
+        pods.push(StagedPod::make(plan, pod, &identity, &networks, &mut agent).await?);
     }
     Ok(NetnsScene {
         agent: Some(agent),
@@ -81,7 +82,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
 /// What is there before any pod. Bridges of one node are the usual case, and made the short way.
 async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broken> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
-    let Topology { nodes, bridges, links, uplinks, hosts } = topology;
+    let Topology { nodes, bridges, links, uplinks, hosts, default_network: _ } = topology;
     let small = *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
     match (small, bridges.is_empty()) {
         (true, true) => Ok(()),

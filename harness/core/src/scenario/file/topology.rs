@@ -7,6 +7,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::scenario) struct TopologyFile {
     pub nodes: Option<At<i64>>,
+    pub default_network: Option<At<String>>,
     #[serde(default)]
     pub bridges: Vec<BridgeFile>,
     #[serde(default)]

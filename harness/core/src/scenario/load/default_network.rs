@@ -1,0 +1,70 @@
+//! A default network of the scenario's own.
+
+use super::Load;
+use crate::plan::DefaultNetwork;
+use crate::scenario::error::InputError;
+use crate::scenario::file::ScenarioFile;
+use crate::scenario::{loader, strict};
+use serde_json::Value;
+
+/// The lanes whose nodes are the scenario's own, so that it may choose what every pod of them gets.
+const OWN_NODES: [&str; 2] = ["netns", "vm"];
+
+impl Load<'_> {
+    /// Reads the file that `topology.defaultNetwork` names: a CNI configuration in JSON, as nodes have it.
+    pub(super) fn default_network(&mut self, file: &ScenarioFile) -> Option<DefaultNetwork> {
+        const FIELD: &str = "topology.defaultNetwork";
+        let named = file.topology.default_network.as_ref()?;
+        let source = strict::source(self.path, named);
+        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !OWN_NODES.contains(&lane.value.as_str())) {
+            let message = "only a lane with nodes of its own can lay another default network";
+            let error = InputError::new(source.clone(), FIELD, message);
+            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
+        }
+        let place = loader::beside(self.path, &named.value);
+        let text = loader::text(self.loader, &place, &source, FIELD).map_err(|error| self.errors.push(error)).ok()?;
+        match name(&text) {
+            Ok(name) => Some(DefaultNetwork { name, config: text, source }),
+            Err(message) => {
+                self.errors.push(InputError::file(&place, message));
+                None
+            }
+        }
+    }
+}
+
+/// The name of a configuration that has plugins.
+fn name(text: &str) -> Result<String, String> {
+    let whole: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    let is_typed = |plugin: &Value| plugin["type"].as_str().is_some_and(|kind| !kind.is_empty());
+    let has_plugins = match whole.get("plugins").and_then(Value::as_array) {
+        Some(plugins) => !plugins.is_empty() && plugins.iter().all(is_typed),
+        None => is_typed(&whole),
+    };
+    if !has_plugins {
+        return Err("no CNI configuration: `plugins`, each with a `type`, are wanted".to_owned());
+    }
+    match whole["name"].as_str() {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err("no CNI configuration: a `name` is wanted".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn a_default_network_has_a_name_and_plugins() {
+        assert_eq!(name(r#"{"name":"n","plugins":[{"type":"ptp"}]}"#), Ok("n".to_owned()));
+        assert_eq!(name(r#"{"name":"n","type":"ptp"}"#), Ok("n".to_owned()));
+        for (text, words) in [
+            (r#"{"name":"n","plugins":[]}"#, "`plugins`"),
+            (r#"{"name":"n","plugins":[{}]}"#, "`plugins`"),
+            (r#"{"plugins":[{"type":"ptp"}]}"#, "a `name`"),
+            ("name: n", "not JSON"),
+        ] {
+            assert!(name(text).unwrap_err().contains(words), "{text}");
+        }
+    }
+}

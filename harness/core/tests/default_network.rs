@@ -1,0 +1,39 @@
+//! A default network of the scenario's own: read as it is written, and refused where no lane could lay it.
+
+mod common;
+
+use common::bent::{Files, S, refused};
+
+const FILE: &str = "s/own.conflist";
+const GOOD: &[u8] = br#"{ "name": "own", "plugins": [{ "type": "ptp" }] }"#;
+
+fn files(lanes: &str, config: &[u8]) -> Files {
+    let named = format!("{lanes}topology:\n  defaultNetwork: own.conflist\n");
+    let mut files = Files::new().bend(S, "topology:\n", &named);
+    files.0.insert(FILE, config.to_vec());
+    files
+}
+
+#[test]
+fn it_is_taken_as_it_is() {
+    let own = files("lanes: [netns]\n", GOOD).load().unwrap().topology.default_network.unwrap();
+    assert_eq!((own.name.as_str(), own.config.as_bytes()), ("own", GOOD));
+    assert!(own.source.to_string().starts_with("s/case.yaml:"), "{}", own.source);
+}
+
+#[test]
+fn lanes_whose_nodes_are_somebody_elses_do_not_lay_it() {
+    for lanes in ["", "lanes: [netns, kind]\n"] {
+        let line = if lanes.is_empty() { "s/case.yaml:6:19" } else { "s/case.yaml:7:19" };
+        refused("another lane", &files(lanes, GOOD), line, "topology.defaultNetwork", "nodes of its own");
+    }
+}
+
+#[test]
+fn what_is_no_configuration_is_refused() {
+    let lanes = "lanes: [netns]\n";
+    refused("no JSON", &files(lanes, b"name: own"), FILE, "", "not JSON");
+    refused("no plugins", &files(lanes, br#"{"name":"own"}"#), FILE, "", "`plugins`");
+    let missing = files(lanes, GOOD).bend(S, "own.conflist", "none.conflist");
+    refused("no file", &missing, "s/case.yaml:7:19", "topology.defaultNetwork", "no such file");
+}
