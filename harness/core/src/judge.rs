@@ -5,6 +5,7 @@
 //! | asked | the plan: attachments, expectations, chains | [`crate::plan`] |
 //! | reported | CNI results and network-status | `reported`, read into one shape |
 //! | kernel | links, addresses, routes of the pod's namespace | [`crate::observe::KernelState`] |
+//! | wire | probes, listeners and captures | [`crate::wire::WireSeen`] |
 //!
 //! Every disagreement is a finding of its own; nothing stops at the first. Kept out: lanes, retries, any verdict by
 //! the text of a log (texts of strangers only become notes of findings that stand without them).
@@ -21,6 +22,7 @@ mod ledger;
 mod reported;
 mod routes;
 mod stderr;
+mod wire;
 mod words;
 
 pub use fold::{fold, verdict};
@@ -39,6 +41,7 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
             None => ledger.unobserved(format!("pod {} was not observed", pod.name)),
         }
     }
+    wire::judge(plan, observation, &mut ledger);
     for network in &plan.networks {
         config::lint(network, &mut ledger);
     }

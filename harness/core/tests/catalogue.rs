@@ -25,8 +25,16 @@ fn every_code_has_a_page_and_every_page_a_code() {
 fn the_judge_uses_the_codes_of_the_catalogue_and_all_of_them() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/judge");
     let mut used = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    let mut folders = vec![folder];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
         for (at, _) in text.match_indices("\"PL") {
             let code = &text[at + 1..at + 6];
             if text[at + 6..].starts_with(['"', ':']) {

@@ -2,33 +2,10 @@
 
 mod common;
 
-use common::observed::{connected, link, route, seed};
-use common::wired::wired;
-use plumbline_core::observe::{KernelState, Observation, PodObservation, PodState};
+use common::wired::{observed, wired};
+use plumbline_core::observe::PodState;
 use plumbline_core::plan::{Party, Protocol};
 use plumbline_core::wire::{Script, Send, Tap, script};
-
-/// Pods of the wired scenario, with the addresses that IPAM gave them.
-fn observed() -> Observation {
-    let mut all = Observation::default();
-    for (index, name) in ["pod", "other-1", "other-2", "other-3"].into_iter().enumerate() {
-        let own = format!("10.0.0.{}", 10 + index);
-        let links = vec![
-            link(1, "lo", None, None, &["127.0.0.1/8"]),
-            link(2, "eth0", Some("veth"), Some(9), &[&format!("10.244.0.{}/24", 5 + index)]),
-            link(3, "eth1", Some("macvlan"), Some(5), &[&format!("{own}/24")]),
-        ];
-        let routes = vec![
-            route("0.0.0.0/0", Some("10.244.0.1"), "eth0"),
-            connected("10.0.0.0/24", &own, "eth1"),
-            route("10.2.0.0/16", Some("10.0.0.1"), "eth1"),
-        ];
-        let pod: PodObservation = seed().pods.remove(0);
-        let kernel = Some(KernelState { links, routes, rules: vec![] });
-        all.pods.push(PodObservation { pod: name.to_owned(), kernel, ..pod });
-    }
-    all
-}
 
 fn made() -> Script {
     script(&wired(), &observed()).unwrap()

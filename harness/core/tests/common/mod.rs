@@ -1,6 +1,7 @@
 //! What the tests share: reading the suite's files from disk.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod acted;
 pub mod bent;
 pub mod frames;
 pub mod judged;

@@ -1,6 +1,8 @@
 //! A scenario with hosts outside and two networks, to be bent by the tests of topology and reachability.
 
 use super::bent::{Files, S};
+use super::observed::{connected, link, route, seed};
+use plumbline_core::observe::{KernelState, Observation, PodObservation};
 use plumbline_core::plan::Plan;
 
 /// In order.
@@ -40,14 +42,17 @@ expect:
       - { pod: other, interface: eth1, by: icmp }
 ";
 
+/// The plugin in place of the other's: it is in order, and uses every value of the template.
+const CHAIN: &str = "\"master\": \"br-ex.100\", \"args\": { \"v\": {{ vlan }}, \"r\": {{ routes }} }, \
+    \"ipam\": { \"type\": \"static\", \"addresses\": [{ \"address\": {{ address }} }] }";
+
 /// The files: the network's plugin asks for a static address.
 pub fn files() -> Files {
     let mut files = Files::new();
     files.0.insert(S, WIRED.as_bytes().to_vec());
     let template = String::from_utf8(files.0["s/templates/nad.yaml"].clone()).unwrap();
-    let template = template
-        .replace("\"vlan\": {{ vlan }}, \"a\": {{ address }},", "\"master\": \"br-ex.{{ vlan }}\", \"ipam\": { \"type\": \"static\", \"addresses\": [{ \"address\": {{ address }} }] },");
-    files.0.insert("s/templates/nad.yaml", template.replace("\"br-ex.{{ vlan }}\"", "\"br-ex.100\"").into_bytes());
+    let template = template.replace("\"vlan\": {{ vlan }}, \"a\": {{ address }}, \"r\": {{ routes }}", CHAIN);
+    files.0.insert("s/templates/nad.yaml", template.into_bytes());
     let other = super::bent::POD.replace("name: pod", "name: other");
     files.0.insert("s/other.yaml", other.into_bytes());
     files
@@ -56,4 +61,29 @@ pub fn files() -> Files {
 /// The plan of it.
 pub fn wired() -> Plan {
     files().load().unwrap_or_else(|errors| panic!("{errors:#?}"))
+}
+
+/// Its pods as they come up, with the addresses that IPAM gave them.
+pub fn observed() -> Observation {
+    let mut all = Observation::default();
+    for (index, name) in ["pod", "other-1", "other-2", "other-3"].into_iter().enumerate() {
+        let own = format!("10.0.0.{}", 10 + index);
+        let mut links = vec![
+            link(1, "lo", None, None, &["127.0.0.1/8"]),
+            link(2, "eth0", Some("veth"), Some(9), &[&format!("10.244.0.{}/24", 5 + index)]),
+            link(3, "eth1", Some("macvlan"), Some(5), &[&format!("{own}/24")]),
+        ];
+        links[1].mac = format!("02:00:00:00:00:2{index}");
+        links[2].mac = format!("02:00:00:00:00:1{index}");
+        let routes = vec![
+            route("0.0.0.0/0", Some("10.244.0.1"), "eth0"),
+            connected("10.0.0.0/24", &own, "eth1"),
+            route("10.2.0.0/16", Some("10.0.0.1"), "eth1"),
+        ];
+        let pod: PodObservation = seed().pods.remove(0);
+        let kernel = Some(KernelState { links, routes, rules: vec![] });
+        let (reported, outcomes) = (vec![], vec![]);
+        all.pods.push(PodObservation { pod: name.to_owned(), kernel, reported, outcomes, ..pod });
+    }
+    all
 }

@@ -1,0 +1,60 @@
+//! Questions and their ends in words.
+
+use crate::observe::printable;
+use crate::plan::{Because, Protocol};
+use crate::wire::{Aim, ProbeEnd, ProbeSeen};
+
+/// A question: `ICMP to 10.1.2.3 at host gw`, `TCP port 8080 to 10.0.0.2`.
+pub(super) fn question(by: Protocol, port: Option<u16>, aim: &Aim) -> String {
+    let mut text = by.to_string();
+    if let Some(port) = port {
+        text.push_str(&format!(" port {port}"));
+    }
+    text.push_str(&format!(" to {}", aim.address));
+    if let Some(party) = &aim.party {
+        text.push_str(&format!(" at {party}"));
+    }
+    text
+}
+
+/// How it ended: `no answer to 3 questions`.
+pub(super) fn end(seen: &ProbeSeen) -> String {
+    match &seen.end {
+        ProbeEnd::Answered { by, mac, saw } => {
+            let mut text = format!("answered by {by}");
+            if let Some(mac) = mac {
+                text.push_str(&format!(" at {mac}"));
+            }
+            if let Some(saw) = saw {
+                text.push_str(&format!(", which saw {}", saw.ip()));
+            }
+            text
+        }
+        ProbeEnd::Sent => "sent, and nothing is known of an answer".to_owned(),
+        ProbeEnd::NoRoute => "no route: the pod's own kernel did not send it".to_owned(),
+        ProbeEnd::NoAnswer if seen.sent == 1 => "no answer to 1 question".to_owned(),
+        ProbeEnd::NoAnswer => format!("no answer to {} questions", seen.sent),
+        ProbeEnd::Refused => "refused".to_owned(),
+        ProbeEnd::Filtered { what, by: Some(by) } => format!("filtered: {}, told by {by}", printable(what)),
+        ProbeEnd::Filtered { what, by: None } => format!("filtered: {}", printable(what)),
+        ProbeEnd::Unable { why } => format!("could not be sent: {}", printable(why)),
+    }
+}
+
+/// A reason as the scenario file has it.
+pub(super) fn because(because: Because) -> &'static str {
+    match because {
+        Because::NoRoute => "no-route",
+        Because::NoAnswer => "no-answer",
+        Because::Refused => "refused",
+        Because::Filtered => "filtered",
+    }
+}
+
+/// Tags: `untagged`, `VLAN 100`, `VLAN 100 and in it VLAN 200`.
+pub(super) fn tags(tags: &[u16]) -> String {
+    match tags {
+        [] => "untagged".to_owned(),
+        all => all.iter().map(|tag| format!("VLAN {tag}")).collect::<Vec<_>>().join(" and in it "),
+    }
+}
