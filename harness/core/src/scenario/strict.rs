@@ -106,7 +106,19 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inp
 
 /// A JSON value as YAML text, quoted so that kubectl reads back the same.
 pub(super) fn write(value: &serde_json::Value) -> String {
-    serde_yaml::to_string(value).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+    // libyaml, and so kubectl, refuses a block scalar with a tab where it looks for its indentation.
+    let options = serde_yaml::ser_options! { prefer_block_scalars: !has_tabs(value) };
+    serde_yaml::to_string_with_options(value, options)
+        .unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+}
+
+fn has_tabs(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\t'),
+        serde_json::Value::Array(items) => items.iter().any(has_tabs),
+        serde_json::Value::Object(map) => map.values().any(has_tabs),
+        _ => false,
+    }
 }
 
 /// Turns the crate's error into ours: the field's path, and the likely spelling of an unknown field.

@@ -116,3 +116,9 @@ proptest! {
         let _ = read("a.yaml", &text);
     }
 }
+
+#[test]
+fn a_text_that_begins_with_a_tab_reads_back_the_same() {
+    let object = json!({"kind": "x", "value": [{"0": "\t\n"}, "a\n\tb\n"]});
+    assert_eq!(read("a.yaml", &strict::write(&object)).unwrap()[0].to_json(), object);
+}
