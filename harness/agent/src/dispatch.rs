@@ -19,8 +19,8 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
             node::topology::make(topology, &mut place.bed).map(|()| Outcome::Done)
         }
         Op::Links(links) => node::links::make(links).map(|()| Outcome::Done),
-        Op::Port { bridge, interface } => node::links::port(bridge, interface).map(|()| Outcome::Done),
-        Op::BeHost { host, interfaces } => node::hosts::be(host, interfaces).map(|()| Outcome::Done),
+        Op::Port { bridge, interface } => node::links::port(bridge, interface, place).map(|()| Outcome::Done),
+        Op::BeHost { host, interfaces } => node::hosts::be(host, interfaces, place).map(|()| Outcome::Done),
         Op::WireOpen { listeners, captures } => {
             if place.plugins.is_some() {
                 node::settle::wait(place)?;

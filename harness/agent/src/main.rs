@@ -8,6 +8,7 @@
 //! | `node` | makes a private node and serves the protocol on it |
 //! | `serve` | serves the protocol on the node it was started on |
 //! | `probe-host` | tries what this host allows and prints it as one JSON object |
+//! | `record` | stands in a plugin's place; also when started under a plugin's name with its recorder beside it |
 //! | `version` | prints name and version |
 //!
 //! `node-init` is how `node` starts itself again as PID 1 of the node; it is not for users.
@@ -24,6 +25,7 @@ mod pipe;
 mod place;
 mod probe;
 mod process;
+mod record;
 mod serve;
 mod session;
 mod spawn;
@@ -37,8 +39,15 @@ const USAGE: &str = "usage: plumbline-agent node [--rung root|user] [--cni-path 
        plumbline-agent probe-host
        plumbline-agent version";
 
+const RECORD: &str = "record is not called by hand: put this program into a CNI_PATH under a plugin's name, with \
+                      NAME.record.json beside it, or name that file in PLUMBLINE_RECORD";
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    if let Some(file) = record::file(&program) {
+        return exit::code(record::run(&file));
+    }
     let mode = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let ended = match mode.as_str() {
@@ -46,6 +55,7 @@ fn main() -> ExitCode {
         "node-init" => node::init::run(&rest),
         "serve" => serve::run(&rest),
         "probe-host" => probe::host::run(&rest),
+        "record" => Err(exit::Failure::Usage(RECORD.to_owned())),
         "version" => exit::say(&format!("plumbline-agent {}", env!("CARGO_PKG_VERSION"))).map(|()| exit::DONE),
         _ => Err(exit::Failure::Usage(USAGE.to_owned())),
     };

@@ -53,7 +53,8 @@ pub fn again(arguments: &[String]) -> io::Result<Child> {
     command("/proc/self/exe").args(arguments).spawn()
 }
 
+/// Begins a command: the one place where this program does.
 #[expect(clippy::disallowed_methods, reason = "the agent is single-threaded and links no bed")]
-fn command(program: &str) -> Command {
+pub fn command(program: &str) -> Command {
     Command::new(program)
 }

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod observe;
 pub mod plan;
 pub mod protocol;
+pub mod record;
 #[cfg(feature = "files")]
 pub mod scenario;
 pub mod source;

@@ -5,7 +5,8 @@ use plumbline_netlink::{Add, LinkKind, Netlink, NewAddress, NewRoute, link};
 
 use super::bridges::kept;
 use super::sysctls::{self, Forwards};
-use super::{init, links};
+use super::{init, links, settle};
+use crate::place::Place;
 use crate::trouble::{Doing, Trouble, fault};
 
 /// Shapes the namespace this thread is in into a host: `interfaces` are the indexes of its ports, one for each, in
@@ -53,7 +54,7 @@ fn name(netlink: &mut Netlink, index: u32) -> plumbline_netlink::Result<String> 
 ///
 /// # Errors
 /// As [`shape`]; where a sysctl is not what it has to be and can't be written.
-pub fn be(host: &Host, interfaces: &[String]) -> Result<(), Trouble> {
+pub fn be(host: &Host, interfaces: &[String], place: &mut Place) -> Result<(), Trouble> {
     let doing = format!("make this a host, {}", host.name);
     let mut netlink = Netlink::open().doing(&doing)?;
     init::loopback().doing(&doing)?;
@@ -63,5 +64,6 @@ pub fn be(host: &Host, interfaces: &[String]) -> Result<(), Trouble> {
     for index in &indexes {
         netlink.flush_addresses(*index).doing(&doing)?;
     }
-    shape(&mut netlink, host, &indexes)
+    shape(&mut netlink, host, &indexes)?;
+    settle::links(&mut netlink, &indexes, place)
 }

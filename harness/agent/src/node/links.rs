@@ -5,6 +5,8 @@ use plumbline_netlink::packet::link::{LinkAttribute, LinkMessage};
 use plumbline_netlink::{Errno, LinkKind, Netlink, NewLink, link};
 
 use super::bridges::{carry, kept};
+use super::settle;
+use crate::place::Place;
 use crate::trouble::{Doing, Trouble, fault};
 
 /// What a kernel that makes no VLAN links lacks, in the words of `doctor` and of scenarios.
@@ -47,7 +49,7 @@ pub fn add(netlink: &mut Netlink, name: &str, kind: LinkKind, doing: &str) -> Re
 ///
 /// # Errors
 /// A fault that names both.
-pub fn port(bridge: &Bridge, interface: &str) -> Result<(), Trouble> {
+pub fn port(bridge: &Bridge, interface: &str, place: &mut Place) -> Result<(), Trouble> {
     let doing = format!("make {interface} a port of {}", bridge.name);
     let mut netlink = Netlink::open().doing(&doing)?;
     let index = find(&mut netlink, interface)?;
@@ -55,7 +57,8 @@ pub fn port(bridge: &Bridge, interface: &str) -> Result<(), Trouble> {
     netlink.flush_addresses(index).doing(&doing)?;
     netlink.set_master(index, Some(master)).doing(&doing)?;
     netlink.set_up(index, true).doing(&doing)?;
-    carry(&mut netlink, bridge, index)
+    carry(&mut netlink, bridge, index)?;
+    settle::links(&mut netlink, &[index], place)
 }
 
 /// The index of an interface by its name, or by its MAC address in the form `02:42:ac:11:00:02`.

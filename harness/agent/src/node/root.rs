@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
+use plumbline_core::record::RECORDER_SUFFIX;
+
 use super::arguments::Arguments;
 use super::etc;
 use super::mounts::{Refused, bind, file, folder, fresh, link, seal_below};
@@ -137,6 +139,7 @@ fn plugins(arguments: &Arguments, sealed: &mut Vec<String>) -> Result<Plugins, R
         bind(&old(path), &at)?;
         sealed.push(at.clone());
         plugins.sources.push(path.display().to_string());
+        sealed.extend(recorder(name, path, &at)?);
         offer(&mut plugins, name.clone(), PathBuf::from(at))?;
     }
     for (number, path) in arguments.folders.iter().enumerate() {
@@ -149,12 +152,33 @@ fn plugins(arguments: &Arguments, sealed: &mut Vec<String>) -> Result<Plugins, R
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             // Notes that a cache or an editor keeps beside the plugins are no plugins.
-            if !name.starts_with('.') {
+            if name.ends_with(RECORDER_SUFFIX) {
+                beside(entry.path(), &name)?;
+            } else if !name.starts_with('.') {
                 offer(&mut plugins, name, entry.path())?;
             }
         }
     }
     Ok(plugins)
+}
+
+/// Binds the recorder's file of a single plugin, where there is one beside it; gives the path to be made read-only.
+fn recorder(name: &str, path: &Path, at: &str) -> Result<Option<String>, Refused> {
+    let host = PathBuf::from(format!("{}{RECORDER_SUFFIX}", old(path).display()));
+    if !host.is_file() {
+        return Ok(None);
+    }
+    let at = format!("{at}{RECORDER_SUFFIX}");
+    file(&at)?;
+    bind(&host, &at)?;
+    beside(PathBuf::from(&at), &format!("{name}{RECORDER_SUFFIX}"))?;
+    Ok(Some(at))
+}
+
+/// Links a recorder's file to where its plugin looks for it; that of an earlier place wins, as its plugin does.
+fn beside(path: PathBuf, name: &str) -> Result<(), Refused> {
+    let at = Path::new(crate::cni::FOLDER).join(name);
+    if at.is_symlink() { Ok(()) } else { link(path, at) }
 }
 
 fn offer(plugins: &mut Plugins, name: String, path: PathBuf) -> Result<(), Refused> {

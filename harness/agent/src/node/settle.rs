@@ -43,7 +43,7 @@ pub fn wait(place: &mut Place) -> Result<(), Trouble> {
         let mut still = None;
         let mut waiting = Vec::new();
         for (path, mut netlink) in left {
-            match idle(&mut netlink).doing(doing)? {
+            match idle(&mut netlink, &|_| true).doing(doing)? {
                 None => {}
                 Some(name) => {
                     still = Some(format!("{name} in {} is up and passes nothing", path.display()));
@@ -60,6 +60,22 @@ pub fn wait(place: &mut Place) -> Result<(), Trouble> {
     }
 }
 
+/// Waits for some links of one namespace, by index.
+///
+/// # Errors
+/// As [`wait`].
+pub fn links(netlink: &mut Netlink, wanted: &[u32], place: &mut Place) -> Result<(), Trouble> {
+    let doing = "wait until an interface passes packets";
+    let end = Instant::now() + LONGEST;
+    while let Some(name) = idle(netlink, &|index| wanted.contains(&index)).doing(doing)? {
+        if Instant::now() >= end {
+            return Err(fault(doing, format!("{name} is up and passes nothing")));
+        }
+        pause(LOOK_AGAIN, &mut place.input)?;
+    }
+    Ok(())
+}
+
 fn folders() -> [PathBuf; 4] {
     let switch = Path::new(spaces::SWITCH).parent().unwrap_or(Path::new("/")).to_path_buf();
     [NETNS_FOLDER.into(), spaces::NODES.into(), spaces::HOSTS.into(), switch]
@@ -70,9 +86,9 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A link that passes nothing yet although it could.
-fn idle(netlink: &mut Netlink) -> plumbline_netlink::Result<Option<String>> {
+fn idle(netlink: &mut Netlink, wanted: &dyn Fn(u32) -> bool) -> plumbline_netlink::Result<Option<String>> {
     let mut found = None;
-    for one in netlink.links()?.iter().filter(|one| is_idle(one)) {
+    for one in netlink.links()?.iter().filter(|one| wanted(one.header.index) && is_idle(one)) {
         let name = link::name(one).to_owned();
         // The question alone makes newer kernels do what is due; a link may go meanwhile.
         match netlink.link(&name) {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFd;
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use plumbline_core::plan::Protocol;
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::{Probe, ProbeEnd, ProbeSeen, Send};
@@ -57,6 +58,7 @@ struct Going {
 /// # Errors
 /// The end of the talk. What goes wrong with a probe is told as its end.
 pub fn probe(probes: &[(Target, Probe)], place: &mut Place) -> Result<Vec<ProbeSeen>, Trouble> {
+    let _room = Room::make();
     let mut ports = Ports::default();
     let mut going = Vec::with_capacity(probes.len());
     for (target, one) in probes {
@@ -86,6 +88,29 @@ pub fn probe(probes: &[(Target, Probe)], place: &mut Place) -> Result<Vec<ProbeS
     arrival(probes, place)?;
     drop_later(ports, place);
     Ok(going.into_iter().map(|one| one.seen).collect())
+}
+
+/// Room for more descriptors than a process has by default (1024), as long as probes are on their way; what the agent
+/// starts later gets what it always had.
+struct Room(Option<(rlim_t, rlim_t)>);
+
+impl Room {
+    fn make() -> Self {
+        let before = getrlimit(Resource::RLIMIT_NOFILE).ok();
+        if let Some((_, most)) = before {
+            // Where it is refused the probes that find no room say so.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((usual, most)) = self.0 {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, usual, most);
+        }
+    }
 }
 
 /// Waits for the control frames to come by.

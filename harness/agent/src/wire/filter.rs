@@ -150,3 +150,152 @@ fn v6(address: IpAddr) -> Option<[u32; 4]> {
     let o = address.octets();
     Some([0, 4, 8, 12].map(|at| u32::from_be_bytes([o[at], o[at + 1], o[at + 2], o[at + 3]])))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::carries;
+    use super::super::packets;
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    /// Runs a program on a frame of an interface, as the kernel does (`__bpf_prog_run` for the codes used here): how
+    /// many bytes are kept. A load beyond the end drops the frame.
+    fn kept(program: &[Instruction], index: u32, frame: &[u8]) -> u32 {
+        let load = |at: u32, size: usize| -> Option<u32> {
+            let at = at as usize;
+            Some(frame.get(at..at + size)?.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        };
+        let (mut a, mut x, mut at) = (0_u32, 0_u32, 0_usize);
+        loop {
+            let Instruction(code, yes, no, value) = program[at];
+            at += 1;
+            let loaded = match code {
+                WORD_AT if value == INTERFACE => Some(index),
+                WORD_AT => load(value, 4),
+                HALF_AT => load(value, 2),
+                WORD_BEHIND => load(x + value, 4),
+                BYTE_BEHIND => load(x + value, 1),
+                SET_X => {
+                    x = value;
+                    Some(a)
+                }
+                GO => {
+                    at += value as usize;
+                    Some(a)
+                }
+                IF_EQUAL => {
+                    at += usize::from(if a == value { yes } else { no });
+                    Some(a)
+                }
+                GIVE => return value,
+                other => panic!("code {other:#x}"),
+            };
+            match loaded {
+                Some(value) => a = value,
+                None => return 0,
+            }
+        }
+    }
+
+    fn tagged(frame: &[u8], depth: usize) -> Vec<u8> {
+        let mut frame = frame.to_vec();
+        for number in 0..depth {
+            let kind = TAGS[number % 2].to_be_bytes();
+            frame.splice(12..12, [kind[0], kind[1], 0, 100]);
+        }
+        frame
+    }
+
+    fn ipv4(from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
+        let mut frame = vec![0; 60];
+        frame[12..15].copy_from_slice(&[8, 0, 0x45]);
+        frame[26..30].copy_from_slice(&from);
+        frame[30..34].copy_from_slice(&to);
+        frame
+    }
+
+    fn ipv6(from: &str, to: &str) -> Vec<u8> {
+        let octets = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+        let mut frame = vec![0; 90];
+        frame[12..15].copy_from_slice(&[0x86, 0xdd, 0x60]);
+        frame[20] = 17;
+        frame[22..38].copy_from_slice(&octets(from));
+        frame[38..54].copy_from_slice(&octets(to));
+        frame
+    }
+
+    fn frames() -> Vec<Vec<u8>> {
+        let mac = [2, 0, 0, 0, 0, 1];
+        let own: Ipv4Addr = [10, 0, 0, 1].into();
+        let mut frames = vec![
+            ipv4([10, 0, 0, 1], [10, 0, 0, 2]),
+            ipv4([10, 0, 0, 2], [10, 0, 0, 1]),
+            ipv4([10, 0, 0, 3], [10, 0, 0, 2]),
+            packets::who_has(mac, own, [10, 0, 0, 9].into()),
+            packets::who_has(mac, [10, 0, 0, 9].into(), own),
+            packets::who_has(mac, [10, 0, 0, 9].into(), [10, 0, 0, 8].into()),
+            ipv6("fd00::1", "fd00::2"),
+            ipv6("fd00::2", "fd00::1"),
+            ipv6("fd00::2", "fd00::1:1"),
+            packets::solicitation(mac, "fd00::9".parse().unwrap(), "fd00::1".parse().unwrap()),
+            packets::solicitation(mac, "fd00::9".parse().unwrap(), "fd00::8".parse().unwrap()),
+            packets::control(mac, &[], "id"),
+            // Neither of these: a protocol that carries no address.
+            vec![0x88; 60],
+        ];
+        // The solicited address of another protocol's packet at the same place is no target.
+        let mut looks_alike = frames[9].clone();
+        looks_alike[20] = 17;
+        frames.push(looks_alike);
+        frames
+    }
+
+    #[test]
+    fn the_kernel_lets_through_what_the_agent_keeps_at_any_depth() {
+        let addresses: Vec<IpAddr> = vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        let other: Vec<IpAddr> = vec!["10.0.0.3".parse().unwrap()];
+        let program = program(&[(7, &addresses), (8, &other)]);
+        for frame in frames() {
+            for depth in 0..3 {
+                let frame = tagged(&frame, depth);
+                for (index, wanted) in [(7, &addresses), (8, &other)] {
+                    let let_through = kept(&program, index, &frame) == KEPT_BYTES;
+                    assert_eq!(let_through, carries(&frame, wanted), "{index} {depth} {frame:x?}");
+                }
+                assert_eq!(kept(&program, 9, &frame), 0, "another interface");
+            }
+        }
+    }
+
+    #[test]
+    fn some_are_let_through_and_some_are_not() {
+        let addresses: Vec<IpAddr> = vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
+        let let_through: Vec<bool> = frames().iter().map(|frame| carries(frame, &addresses)).collect();
+        let expected = [true, true, false, true, true, false, true, true, false, true, false, true, false, false];
+        assert_eq!(let_through, expected);
+    }
+
+    #[test]
+    fn two_captures_of_one_interface_get_what_either_wants() {
+        let (one, two): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.3".parse().unwrap());
+        let program = program(&[(7, &[one]), (7, &[two])]);
+        let kept: Vec<bool> = frames()[..3].iter().map(|frame| kept(&program, 7, frame) != 0).collect();
+        assert_eq!(kept, [true; 3]);
+    }
+
+    #[test]
+    fn too_many_addresses_make_a_coarse_filter_that_lets_more_through() {
+        let many: Vec<IpAddr> = (0..200_u32).map(|one| Ipv4Addr::from(0x0a01_0000 + one).into()).collect();
+        let program = program(&[(7, &many)]);
+        assert!(program.len() <= LONGEST, "{}", program.len());
+        let kept: Vec<bool> = frames().iter().map(|frame| kept(&program, 7, frame) != 0).collect();
+        assert_eq!(kept.iter().filter(|kept| !**kept).count(), 1, "all but the strange protocol: {kept:?}");
+        assert!(!carries(&frames()[0], &many), "the agent looks again");
+    }
+
+    #[test]
+    fn no_addresses_want_every_frame() {
+        let program = program(&[(7, &[])]);
+        assert!(frames().iter().all(|frame| kept(&program, 7, frame) == KEPT_BYTES));
+    }
+}

@@ -16,8 +16,8 @@ use super::act::Asking;
 use super::refusal::{no_way, queue, unreachable};
 use super::socket::{open, own, wants_port};
 
-/// More connections than this are not tried at a time; each tries again by itself.
-const MOST_TRIES: u32 = 8;
+/// More connections than this are not tried at a time; each tries again by itself, after a second.
+const MOST_TRIES: u32 = 4;
 
 /// One or more tries to connect.
 pub struct Tcp {

@@ -6,6 +6,8 @@ mod beds;
 mod chains;
 mod faults;
 mod host;
+mod outside;
+mod record;
 mod served;
 mod talk;
 mod user;

@@ -32,6 +32,7 @@ pub fn topology() -> Topology {
         links: Vec::new(),
         uplinks: vec![Uplink { name: "outside".into() }],
         hosts: vec![host("gw", true, vec![port], &["10.1.2.3/32"])],
+        ..Topology::default()
     }
 }
 
