@@ -13,14 +13,17 @@
 mod accounts;
 mod addresses;
 mod attachments;
+mod cluster;
 mod config;
 mod defaults;
 mod fold;
 mod interfaces;
 mod known_keys;
 mod ledger;
+mod left;
 mod reported;
 mod routes;
+mod segment;
 mod stderr;
 mod wire;
 mod words;
@@ -30,6 +33,7 @@ pub use ledger::Judgement;
 
 use crate::observe::{Observation, PodObservation, PodState};
 use crate::plan::{Plan, Pod};
+use ipnet::IpNet;
 use ledger::Ledger;
 
 /// Compares a plan with what was observed of it.
@@ -37,18 +41,20 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     let mut ledger = Ledger::default();
     for pod in &plan.pods {
         match observation.pods.iter().find(|observed| observed.pod == pod.name) {
-            Some(observed) => judge_pod(plan, pod, observed, &mut ledger),
+            Some(observed) => judge_pod(plan, pod, observed, &observation.cluster_ranges, &mut ledger),
             None => ledger.unobserved(format!("pod {} was not observed", pod.name)),
         }
     }
+    segment::judge(plan, observation, &mut ledger);
     wire::judge(plan, observation, &mut ledger);
+    left::judge(plan, observation, &mut ledger);
     for network in &plan.networks {
         config::lint(network, &mut ledger);
     }
     ledger.close()
 }
 
-fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ledger: &mut Ledger) {
+fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet], ledger: &mut Ledger) {
     if let PodState::NotReady { reason } = &observed.state {
         attachments::not_ready(plan, pod, observed, reason, ledger);
         return;
@@ -68,5 +74,6 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ledger: &mut Led
         }
         defaults::judge(&case, expectation, ledger);
     }
+    cluster::judge(&case, ranges, ledger);
     stderr::judge(&case, ledger);
 }

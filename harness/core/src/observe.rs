@@ -220,6 +220,18 @@ pub struct PodObservation {
     pub sysctls: BTreeMap<String, String>,
 }
 
+/// Something of a pod that stayed on a node when the pod was gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// The pod it was made for, where that is known.
+    pub pod: Option<String>,
+    /// What: `10.1.2.3 of network sip-net`.
+    pub what: String,
+    /// Where: `/var/lib/cni/networks/sip-net on node 2`.
+    pub place: String,
+}
+
 /// Everything seen of a scenario on a lane.
 #[must_use = "an unjudged observation proves nothing"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -230,6 +242,12 @@ pub struct Observation {
     /// Packets, where the plan wants any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<crate::wire::WireSeen>,
+    /// The ranges of the cluster's own pods and services; empty where there is no cluster, or they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_ranges: Vec<IpNet>,
+    /// What stayed of pods that were taken away, where somebody looked for it: an empty list says that nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Vec<Left>>,
 }
 
 /// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.

@@ -48,6 +48,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL305", Error, "an unwanted address is there"),
     entry!("PL306", Error, "duplicate address: detection failed"),
     entry!("PL307", Warning, "address still tentative"),
+    entry!("PL308", Error, "two pods have one address"),
     entry!("PL310", Error, "interface missing"),
     entry!("PL311", Error, "an unwanted interface is there"),
     entry!("PL312", Error, "wrong kind of link"),
@@ -55,6 +56,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL314", Error, "wrong state"),
     entry!("PL315", Error, "wrong MTU"),
     entry!("PL316", Error, "wrong MAC address"),
+    entry!("PL317", Error, "two pods have one MAC address"),
     entry!("PL320", Error, "route missing"),
     entry!("PL321", Error, "route is there, and not as asked for"),
     entry!("PL322", Error, "route goes out of another interface"),
@@ -72,6 +74,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL405", Error, "wrong tags on the wire"),
     entry!("PL410", Error, "reached, and must not be"),
     entry!("PL411", Error, "not reached, and for another reason"),
+    entry!("PL501", Error, "a lease stays after the pod"),
     entry!("PL601", Warning, "macvlan and ipvlan have no `vlan`"),
     entry!("PL602", Warning, "key not known to its plugin"),
     entry!("PL603", Error, "no chain can be read from the configuration"),
@@ -79,6 +82,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL605", Warning, "a value that can't be what is meant"),
     entry!("PL606", Warning, "cniVersion that does not fit"),
     entry!("PL607", Warning, "two makers of one interface"),
+    entry!("PL608", Warning, "an added route swallows the cluster's own ranges"),
     entry!("PL901", Error, "nothing was checked"),
 ];
 

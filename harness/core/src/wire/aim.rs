@@ -2,7 +2,7 @@
 
 use crate::chain::go_key;
 use crate::observe::{KernelState, Observation, PodState, Route, is_v6_link_local};
-use crate::plan::{Destination, Party, Plan, Pod, Topology};
+use crate::plan::{Bridge, Destination, Party, Plan, Pod, Topology};
 use std::net::IpAddr;
 
 /// A destination that packets can be sent to.
@@ -89,16 +89,16 @@ fn by_network(plan: &Plan, pod: &Pod, interface: &str) -> Option<String> {
     let network = networks.find(|network| network.namespace.as_ref() == namespace)?;
     let conf = network.chain.as_ref()?.links.first()?.conf.as_object()?;
     let below = ["master", "bridge"].into_iter().find_map(|key| go_key(conf, key)?.as_str())?;
-    bridge_under(&plan.topology, below)
+    bridge_under(&plan.topology, below)?.uplink.clone()
 }
 
 /// Down from a link to the bridge that it sits on; a parent is always written before its links.
-fn bridge_under(topology: &Topology, name: &str) -> Option<String> {
+pub(crate) fn bridge_under<'a>(topology: &'a Topology, name: &str) -> Option<&'a Bridge> {
     let mut name = name;
     for link in topology.links.iter().rev() {
         if link.name == name {
             name = &link.parent;
         }
     }
-    topology.bridges.iter().find(|bridge| bridge.name == name)?.uplink.clone()
+    topology.bridges.iter().find(|bridge| bridge.name == name)
 }

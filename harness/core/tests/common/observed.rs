@@ -131,7 +131,6 @@ pub fn seed() -> Observation {
         status: None,
     };
     Observation {
-        wire: None,
         pods: vec![PodObservation {
             pod: "chain-test-pod".to_owned(),
             node: "node".to_owned(),
@@ -146,5 +145,6 @@ pub fn seed() -> Observation {
             node_links: Some(BTreeMap::from([(5, "br-ex".to_owned()), (9, "veth0".to_owned())])),
             sysctls: BTreeMap::new(),
         }],
+        ..Observation::default()
     }
 }

@@ -193,7 +193,7 @@ impl Scene for KindScene {
             for (staged, seen) in self.pods.iter().zip(&pods) {
                 doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
-            Ok(Observation { pods, wire: None })
+            Ok(Observation { pods, ..Observation::default() })
         })
     }
 

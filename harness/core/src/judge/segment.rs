@@ -1,0 +1,115 @@
+//! Many pods on one network: two with one address (`PL308`), two with one MAC address (`PL317`).
+//!
+//! Judged always, whatever a scenario expects. A segment is what one network's interfaces hear each other on: all nodes
+//! where its parent leads to an uplink or is not known, one node where its bridge is that node's alone.
+
+use super::ledger::{Fill, Ledger, finding};
+use crate::chain::go_key;
+use crate::observe::{Link, Observation, is_v6_link_local};
+use crate::plan::{Attachment, Network, Plan, Pod};
+use crate::wire::aim::{bridge_under, kernel};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// Link kinds whose interfaces have their parent's MAC address, all the same one.
+const SHARED_MAC: &str = "ipvlan";
+
+/// An interface on a segment.
+struct Member<'a> {
+    pod: &'a Pod,
+    attachment: &'a Attachment,
+    link: &'a Link,
+}
+
+/// Judges every segment that two pods or more are on.
+pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger) {
+    let mut segments: BTreeMap<(usize, Option<&str>), Vec<Member<'_>>> = BTreeMap::new();
+    for pod in &plan.pods {
+        let Ok(kernel) = kernel(observation, &pod.name) else {
+            continue;
+        };
+        let node = observation.pods.iter().find(|seen| seen.pod == pod.name).map(|seen| seen.node.as_str());
+        for attachment in &pod.attachments {
+            let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
+            let is_it =
+                |network: &Network| network.name == attachment.network && network.namespace.as_ref() == namespace;
+            let place = plan.networks.iter().position(is_it);
+            let link = kernel.links.iter().find(|link| link.name == attachment.interface);
+            if let (Some(place), Some(link)) = (place, link) {
+                let node = node.filter(|_| is_of_one_node(plan, &plan.networks[place]));
+                segments.entry((place, node)).or_default().push(Member { pod, attachment, link });
+            }
+        }
+    }
+    for members in segments.values() {
+        let first = members.first().map(|member| &member.pod.name);
+        if members.iter().any(|member| Some(&member.pod.name) != first) {
+            addresses(members, ledger);
+            macs(members, ledger);
+        }
+    }
+}
+
+/// Whether pods on different nodes don't hear each other by this network.
+fn is_of_one_node(plan: &Plan, network: &Network) -> bool {
+    let conf = network.chain.as_ref().and_then(|chain| chain.links.first());
+    let Some((plugin, conf)) = conf.and_then(|link| Some((link.plugin.as_str(), link.conf.as_object()?))) else {
+        return false;
+    };
+    let named = |key: &str| go_key(conf, key).and_then(serde_json::Value::as_str);
+    match plugin {
+        "ptp" => true,
+        // Its own default is `cni0`; a bridge that the topology does not have is the plugin's own.
+        "bridge" => named("bridge")
+            .and_then(|name| bridge_under(&plan.topology, name))
+            .is_none_or(|bridge| bridge.uplink.is_none()),
+        _ => named("master")
+            .and_then(|name| bridge_under(&plan.topology, name))
+            .is_some_and(|bridge| bridge.uplink.is_none()),
+    }
+}
+
+fn addresses(members: &[Member<'_>], ledger: &mut Ledger) {
+    ledger.check();
+    let mut holders: BTreeMap<IpAddr, Vec<&Member<'_>>> = BTreeMap::new();
+    for member in members {
+        for address in member.link.addresses.iter().map(|address| address.address.addr()) {
+            if !is_v6_link_local(address) {
+                holders.entry(address).or_default().push(member);
+            }
+        }
+    }
+    for (address, holders) in holders {
+        add("PL308", "two pods have one address", &address.to_string(), &holders, ledger);
+    }
+}
+
+fn macs(members: &[Member<'_>], ledger: &mut Ledger) {
+    let own = |member: &&Member<'_>| member.link.kind.as_deref() != Some(SHARED_MAC) && !member.link.mac.is_empty();
+    let mut holders: BTreeMap<&str, Vec<&Member<'_>>> = BTreeMap::new();
+    for member in members.iter().filter(own) {
+        holders.entry(&member.link.mac).or_default().push(member);
+    }
+    if holders.is_empty() {
+        return;
+    }
+    ledger.check();
+    for (mac, holders) in holders {
+        add("PL317", "two pods have one MAC address", mac, &holders, ledger);
+    }
+}
+
+/// One finding for all that hold the same; a pod's own interfaces are not compared with each other.
+fn add(code: &str, message: &str, what: &str, holders: &[&Member<'_>], ledger: &mut Ledger) {
+    let Some((first, other)) = holders
+        .iter()
+        .find_map(|other| Some((holders.first()?, *other)).filter(|(first, it)| first.pod.name != it.pod.name))
+    else {
+        return;
+    };
+    let name = |member: &Member<'_>| format!("{} of pod {}", member.attachment.interface, member.pod.name);
+    let all: Vec<String> = holders.iter().map(|member| name(member)).collect();
+    let entry = finding(code, format!("{message} on network {}", first.attachment.network)).pod(&other.pod.name);
+    let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
+    ledger.add(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
+}
