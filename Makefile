@@ -24,6 +24,10 @@ run: command ## The seed scenario on netns and on a kind cluster, set-up include
 test: ## Every test: format, clippy, all nextest profiles, and the check that enough of them ran
 	@.ci/test
 
+.PHONY: rows
+rows: command ## Every row of the demand on the lanes that it wants, as a table (installs an engine where none is)
+	@$(PLUMBLINE) rows $(ROWS) --yes $(PROFILE_FLAG)
+
 .PHONY: lint
 lint: ## Format, clippy, the workflow's own check
 	@.ci/lint

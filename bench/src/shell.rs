@@ -86,7 +86,7 @@ pub fn isolated() -> Vec<String> {
 fn networks(bench: &Bench) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("make a folder for configurations")?;
     let node = NodeNetworks::read(&bench.root)?;
-    let mut all: Vec<Configured> = vec![node.loopback, node.default];
+    let mut all: Vec<Configured> = vec![node.loopback.clone(), node.default(1)?];
     for pod in &bench.plan.pods {
         for asked in &pod.attachments {
             let found = named(&bench.plan, pod, asked)?;

@@ -4,8 +4,9 @@
 //! must not pass in `scenarios-broken/`, what is wanted of each in `expected.yaml`.
 
 pub mod command;
-pub mod expected;
 pub mod golden;
 pub mod must_run;
 pub mod ran;
 pub mod trials;
+
+pub use plumbline::expected;

@@ -32,6 +32,8 @@ pub enum Colour {
 pub enum Command {
     /// Run scenarios on lanes and judge what they did.
     Run(Box<RunArgs>),
+    /// Show the rows of the demand: run what proves each on the lanes that it wants, and print a table.
+    Rows(Box<RowsArgs>),
     /// List scenarios: names to paste, with their lanes and rows.
     List(ListArgs),
     /// Show what a scenario would apply; touches nothing.
@@ -147,6 +149,25 @@ pub enum MessageFormat {
     Human,
     /// One JSON object per event.
     Json,
+}
+
+/// `rows`.
+#[derive(Debug, Args)]
+pub struct RowsArgs {
+    /// Rows such as R03; else every row of suites/rows.yaml.
+    #[arg(value_name = "ROW")]
+    pub rows: Vec<String>,
+    /// Lanes to show them on; else every lane that a row wants.
+    #[arg(long, value_name = "LANE", value_delimiter = ',')]
+    pub lane: Vec<String>,
+    #[command(flatten)]
+    pub parts: Parts,
+    /// Scenarios side by side on one lane; 0 means one per processor.
+    #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub jobs: u16,
+    /// Folder for the evidence; else in the user's state folder.
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
 }
 
 /// `list`.

@@ -6,11 +6,13 @@
 pub mod capability;
 pub mod doctor;
 pub mod exit;
+pub mod expected;
 pub mod face;
 pub mod interrupt;
 pub mod kept;
 pub mod prelude;
 pub mod root;
+pub mod rows;
 pub mod runner;
 pub mod select;
 pub mod session;

@@ -11,5 +11,6 @@ pub mod json;
 pub mod junit;
 pub mod paint;
 pub mod reporter;
+pub mod rows;
 pub mod terminal;
 pub mod text;

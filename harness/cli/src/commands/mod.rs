@@ -9,6 +9,7 @@ mod graph;
 mod images;
 mod list;
 mod render;
+mod rows;
 mod run;
 mod telling;
 mod up;
@@ -22,6 +23,7 @@ pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
         Command::Run(args) => run::run(&args, colour).await,
         Command::List(args) => list::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Rows(args) => rows::run(&args, colour).await,
         Command::Graph(args) => graph::run(&args),
         Command::Up(args) => up::run(&args, colour).await,
         Command::Down(args) => down::run(&args, colour).await,

@@ -129,7 +129,7 @@ fn pod(
         drawn.attachments.push(Attachment {
             interface: interface.to_owned(),
             network: title(interface, attachment, chain),
-            bar: bar(interface, attachment, chain, bars),
+            bar: bar(&plan.topology, interface, attachment, chain, bars),
             lines,
             remarks: remarks(findings, |finding| {
                 let own = finding.pod.as_deref().is_none_or(|named| named == pod.name);
@@ -175,6 +175,7 @@ fn title(interface: &str, attachment: Option<&plan::Attachment>, chain: Option<&
 
 /// The link of the node that an attachment sits on, by its chain's first plugin; a bar for it where there is none yet.
 fn bar(
+    topology: &Topology,
     interface: &str,
     attachment: Option<&plan::Attachment>,
     chain: Option<&Chain>,
@@ -189,7 +190,9 @@ fn bar(
         })
     };
     if attachment.is_none() {
-        return (interface == "eth0").then(|| known(DEFAULT_NETWORK, "by the node's own configuration"));
+        let own = topology.default_network.as_ref().map(|own| format!("{}, brought by the scenario", own.name));
+        let words = own.unwrap_or_else(|| "by the node's own configuration".to_owned());
+        return (interface == "eth0").then(|| known(DEFAULT_NETWORK, &words));
     }
     let first = chain?.links.first()?;
     let text = |key: &str| first.conf[key].as_str().filter(|text| !text.is_empty());

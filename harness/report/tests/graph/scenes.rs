@@ -101,6 +101,7 @@ pub fn wired_plan() -> Plan {
             host("gw", true, None, &["192.168.100.1/24", "192.168.200.1/24"], &["10.1.2.3/32", "172.16.9.9/32"]),
             host("peer-100", false, Some(100), &["192.168.100.66/24"], &[]),
         ],
+        ..Topology::default()
     };
     let mut other = plan.pods[0].clone();
     other.name = "other".into();

@@ -1,0 +1,154 @@
+//! `plumbline rows`: every row of the demand on the lanes that it wants, as a table.
+
+use super::{consent, telling};
+use crate::args::{Colour, RowsArgs};
+use crate::options;
+use plumbline::rows::{outcome, suite, wanted};
+use plumbline::runner::{self, RunConfig};
+use plumbline::select::Refused;
+use plumbline::{exit, interrupt, root};
+use plumbline_core::event::Event;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use plumbline_lanes::registry;
+use plumbline_report::paint;
+use plumbline_report::reporter::Reporter;
+use plumbline_report::rows::{Cell, Shown, tables};
+use plumbline_report::text::{self, Transcripts};
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use tokio_util::sync::CancellationToken;
+
+/// Runs them, lane after lane.
+pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
+    let root = root::find().map_err(|error| Refused::one(error.to_string()))?;
+    let rows = wanted::read(&root, &args.rows)?;
+    let suite = suite::read(&root)?;
+    let mut options = options::from_parts(&args.parts)?;
+    let every: BTreeSet<String> = rows.values().flatten().flat_map(|part| part.lanes.iter().cloned()).collect();
+    let known: Vec<&str> = registry::lanes().iter().map(|lane| lane.name()).collect();
+    if let Some(lane) = args.lane.iter().find(|lane| !every.contains(*lane) && !known.contains(&lane.as_str())) {
+        return Err(
+            Refused::one(format!("--lane {lane}: there is no such lane; there are {}", known.join(", "))).into()
+        );
+    }
+    let lanes: Vec<String> =
+        every.into_iter().filter(|lane| args.lane.is_empty() || args.lane.contains(lane)).collect();
+    if lanes.is_empty() {
+        writeln!(anstream::stderr(), "nothing selected: no row wants {}", args.lane.join(", "))?;
+        return Ok(exit::NOTHING);
+    }
+    let cancel = CancellationToken::new();
+    interrupt::watch(cancel.clone())?;
+    let twins = suite.twins.iter().map(|plan| plan.name.clone()).collect();
+    let settings = telling::settings(colour, Transcripts::Never);
+    let (reporters, events) = telling::reporters(vec![Box::new(Teller::new(settings.colour, twins))]);
+    if lanes.iter().any(|lane| lane == "kind") {
+        options.may_install = consent::engine(&root, options.may_install).await.unwrap_or(options.may_install);
+    }
+    let jobs = match args.jobs {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => usize::from(n),
+    };
+    let mut reports: Vec<ScenarioReport> = Vec::new();
+    let mut left_behind = Vec::new();
+    // In the registry's order: the quick lane first. A lane that a row wants and that is not there stays missing.
+    for lane in known.iter().filter(|lane| lanes.iter().any(|wanted| wanted == *lane)) {
+        let scenarios = suite.on_lane(&rows, lane);
+        if scenarios.is_empty() || cancel.is_cancelled() {
+            continue;
+        }
+        let config = RunConfig {
+            root: root.clone(),
+            scenarios,
+            lanes: vec![(*lane).to_owned()],
+            jobs,
+            strict: false,
+            options: options.clone(),
+            events: events.clone(),
+            evidence: args.evidence.clone(),
+            cancel: cancel.clone(),
+        };
+        let summary = runner::run(config).await?;
+        left_behind.extend(summary.left_behind);
+        reports.extend(summary.reports);
+    }
+    reporters.finish()?;
+    let cells = outcome::cells(&rows, &lanes, &suite, &reports);
+    let mut out = anstream::stdout();
+    write!(out, "{}", tables(&cells))?;
+    for line in &left_behind {
+        writeln!(out, "{} (plumbline gc takes it away): {line}", paint::paint(paint::BAD, "left behind"))?;
+    }
+    Ok(code(&cells, cancel.is_cancelled(), !left_behind.is_empty()))
+}
+
+/// The gravest cell decides; what is missing counts as failed.
+fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
+    if cancelled {
+        exit::INTERRUPTED
+    } else if left_behind || cells.iter().any(|cell| matches!(cell.shown, Shown::Broken(_))) {
+        exit::BROKEN
+    } else if cells.iter().any(|cell| cell.shown != Shown::Yes) {
+        exit::FAILED
+    } else {
+        exit::PASS
+    }
+}
+
+/// Tells of progress: a line per step and per scenario, the whole report of what is not as wanted.
+struct Teller {
+    err: anstream::AutoStream<std::io::Stderr>,
+    twins: BTreeSet<String>,
+}
+
+impl Teller {
+    fn new(colour: anstream::ColorChoice, twins: BTreeSet<String>) -> Self {
+        Self { err: anstream::AutoStream::new(std::io::stderr(), colour), twins }
+    }
+}
+
+impl Reporter for Teller {
+    fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::StepFinished { scope, step, millis, error, .. } => {
+                let failed = error.as_ref().map(|error| format!(", failed: {error}")).unwrap_or_default();
+                writeln!(self.err, "{scope}: {step}, {}{failed}", text::duration(millis.saturating_mul(1000)))?;
+            }
+            Event::ScenarioFinished { report } => {
+                // A twin that fails does what it is there for; the table says whether with the right findings.
+                let known = matches!(report.verdict, Verdict::Pass { .. } | Verdict::Skip { .. })
+                    || (self.twins.contains(&report.scenario) && matches!(report.verdict, Verdict::Fail { .. }));
+                if known {
+                    let twin = if self.twins.contains(&report.scenario) { "   (broken twin)" } else { "" };
+                    let verdict = text::verdict(&report.verdict);
+                    writeln!(self.err, "{}   {}   {verdict}{twin}", report.lane, report.scenario)?;
+                } else {
+                    write!(self.err, "{}", text::scenario(report, Transcripts::OnFailure))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_not_green() {
+        let cell = |shown| Cell { row: "R01".into(), what: String::new(), lane: "vm".into(), shown, lines: vec![] };
+        let yes = || cell(Shown::Yes);
+        assert_eq!(code(&[yes()], false, false), 0);
+        assert_eq!(code(&[yes(), cell(Shown::No("no scenario".into()))], false, false), 1);
+        assert_eq!(code(&[yes(), cell(Shown::Failed("PL321".into()))], false, false), 1);
+        assert_eq!(code(&[cell(Shown::Broken("at observe".into())), cell(Shown::No(String::new()))], false, false), 3);
+        assert_eq!(code(&[yes()], false, true), 3);
+        assert_eq!(code(&[yes()], true, false), 130);
+    }
+}

@@ -1,0 +1,13 @@
+//! The rows of the demand: what proves each, on which lane, and whether that is shown.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`wanted`] | `suites/rows.yaml`: which lanes each row wants |
+//! | [`suite`] | scenarios and their broken twins, by row |
+//! | [`outcome`] | from reports to the table, and whether all of it is shown |
+//!
+//! A row that nothing proves on a lane that it wants is missing, and missing is never green.
+
+pub mod outcome;
+pub mod suite;
+pub mod wanted;

@@ -1,0 +1,240 @@
+//! From reports to the table: what each row has shown.
+
+use super::suite::Suite;
+use super::wanted::{Part, Rows};
+use plumbline_core::finding::Finding;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
+use plumbline_report::rows::{Cell, Line, Shown};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The table of what was run on these lanes: for every row one cell per lane that it wants, with its lines.
+#[must_use]
+pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioReport]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (row, parts) in rows {
+        for part in parts {
+            for lane in part.lanes.iter().filter(|lane| lanes.contains(lane)) {
+                cells.push(cell(row, part, lane, suite, reports));
+            }
+        }
+    }
+    cells
+}
+
+fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport]) -> Cell {
+    let report = |name: &str| reports.iter().find(|report| report.scenario == name && report.lane == lane);
+    let showing = suite.showing(row, part, lane);
+    let mut lines = Vec::new();
+    for plan in &showing {
+        let line = if part.twins {
+            twin(&plan.name, report(&plan.name), suite, lane)
+        } else {
+            good(&plan.name, report(&plan.name), part)
+        };
+        lines.push(line);
+    }
+    if !part.twins {
+        let twins = suite.twins(row, lane);
+        lines.extend(twins.into_iter().map(|plan| twin(&plan.name, report(&plan.name), suite, lane)));
+    }
+    let shown = match showing.is_empty() {
+        true => Shown::No("no scenario for it".to_owned()),
+        false => lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone()),
+    };
+    // On another lane there may be one; the row as a whole must have one somewhere.
+    let anywhere = suite.twins.iter().any(|plan| plan.rows.iter().any(|named| named == row));
+    let shown = if shown == Shown::Yes && !anywhere { Shown::No("no broken twin".to_owned()) } else { shown };
+    Cell { row: row.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
+}
+
+fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
+    let shown = match report.map(|report| &report.verdict) {
+        None => Shown::No("it was not run".to_owned()),
+        Some(Verdict::Pass { warnings, .. }) => match &part.finding {
+            Some(code) if !codes(warnings).contains(code) => Shown::No(format!("without the finding {code}")),
+            _ => Shown::Yes,
+        },
+        Some(Verdict::Fail { findings, .. }) => Shown::Failed(listed(findings)),
+        Some(Verdict::Skip { reason }) => Shown::No(reason.clone()),
+        Some(Verdict::Broken { stage, .. }) => Shown::Broken(format!("at {stage}")),
+    };
+    line(name, false, shown, report)
+}
+
+fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
+    let wanted = suite.expected.broken.get(name);
+    let shown = match (report.map(|report| &report.verdict), wanted) {
+        (None, _) => Shown::No("it was not run".to_owned()),
+        (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
+        (Some(Verdict::Fail { findings, .. }), Some(wanted)) => {
+            let wanted: BTreeSet<String> = wanted.codes(lane).iter().cloned().collect();
+            if codes(findings) == wanted {
+                Shown::Yes
+            } else {
+                let wanted: Vec<String> = wanted.into_iter().collect();
+                Shown::Failed(format!("fails with {}, wanted {}", listed(findings), wanted.join(", ")))
+            }
+        }
+        (Some(Verdict::Pass { .. }), _) => Shown::Failed("it passed, and must not".to_owned()),
+        (Some(Verdict::Skip { reason }), _) => Shown::No(reason.clone()),
+        (Some(Verdict::Broken { stage, .. }), _) => Shown::Broken(format!("at {stage}")),
+    };
+    line(name, true, shown, report)
+}
+
+fn line(name: &str, twin: bool, shown: Shown, report: Option<&ScenarioReport>) -> Line {
+    let (verdict, checked) = match report.map(|report| &report.verdict) {
+        None => (String::new(), 0),
+        Some(Verdict::Pass { checked, warnings }) if warnings.is_empty() => ("PASS".to_owned(), *checked),
+        Some(Verdict::Pass { checked, warnings }) => (format!("PASS, {}", listed(warnings)), *checked),
+        Some(Verdict::Fail { checked, findings }) => (format!("FAIL, {}", listed(findings)), *checked),
+        Some(Verdict::Skip { .. }) => ("SKIP".to_owned(), 0),
+        Some(Verdict::Broken { .. }) => ("BROKEN".to_owned(), 0),
+    };
+    let evidence = report.and_then(|report| report.evidence.clone());
+    Line {
+        scenario: name.to_owned(),
+        twin,
+        verdict,
+        shown,
+        checked,
+        micros: report.map(|report| report.timing.verdict_us).unwrap_or_default(),
+        pcaps: evidence.as_deref().map(|folder| pcaps(Path::new(folder))).unwrap_or_default(),
+        evidence,
+    }
+}
+
+fn codes(findings: &[Finding]) -> BTreeSet<String> {
+    findings.iter().map(|finding| finding.code.to_string()).collect()
+}
+
+fn listed(findings: &[Finding]) -> String {
+    codes(findings).into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// How many captures lie in a folder and the folders in it.
+fn pcaps(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let count = |entry: std::fs::DirEntry| {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            pcaps(&path)
+        } else {
+            usize::from(path.extension().is_some_and(|ending| ending == "pcap"))
+        }
+    };
+    entries.map(count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expected::{Expected, Kind, Wanted};
+    use plumbline_core::finding::{Code, Severity};
+    use plumbline_core::plan::Plan;
+    use plumbline_core::verdict::Timing;
+
+    fn plan(name: &str, row: &str) -> Plan {
+        serde_json::from_value(serde_json::json!({
+            "name": name, "summary": "", "file": "", "rows": [row], "requires": [], "lanes": [],
+            "topology": {}, "networks": [], "pods": [], "expect": [],
+        }))
+        .unwrap()
+    }
+
+    fn finding(code: &str) -> Finding {
+        Finding {
+            code: Code(code.into()),
+            severity: Severity::Error,
+            pod: None,
+            interface: None,
+            network: None,
+            message: String::new(),
+            expected: None,
+            found: None,
+            source: None,
+            notes: vec![],
+        }
+    }
+
+    fn report(scenario: &str, verdict: Verdict) -> ScenarioReport {
+        ScenarioReport {
+            scenario: scenario.into(),
+            summary: String::new(),
+            file: String::new(),
+            lane: "netns".into(),
+            profile: None,
+            rows: vec![],
+            verdict,
+            adaptations: vec![],
+            isolation: None,
+            stand_ins: vec![],
+            transcripts: vec![],
+            timing: Timing::default(),
+            evidence: None,
+        }
+    }
+
+    fn suite() -> Suite {
+        let wanted = Wanted { verdict: Kind::Fail, codes: vec!["PL321".into()], codes_on: Default::default() };
+        Suite {
+            good: vec![plan("a/good", "R01")],
+            twins: vec![plan("a/bent", "R01")],
+            expected: Expected { broken: [("a/bent".to_owned(), wanted)].into(), ..Expected::default() },
+        }
+    }
+
+    fn shown(part: Part, suite: &Suite, reports: &[ScenarioReport]) -> Vec<Shown> {
+        let rows: Rows = [("R01".to_owned(), vec![part])].into();
+        let cells = cells(&rows, &["netns".into(), "vm".into()], suite, reports);
+        cells.into_iter().map(|cell| cell.shown).collect()
+    }
+
+    fn part() -> Part {
+        Part { what: "it".into(), lanes: vec!["netns".into()], ..Part::default() }
+    }
+
+    fn pass() -> ScenarioReport {
+        report("a/good", Verdict::Pass { checked: 3, warnings: vec![finding("PL601")] })
+    }
+
+    fn fail(code: &str) -> ScenarioReport {
+        report("a/bent", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
+    }
+
+    #[test]
+    fn a_pass_and_a_twin_that_fails_as_wanted_show_a_row() {
+        assert_eq!(shown(part(), &suite(), &[pass(), fail("PL321")]), [Shown::Yes]);
+        let part = Part { finding: Some("PL601".into()), ..part() };
+        assert_eq!(shown(part, &suite(), &[pass(), fail("PL321")]), [Shown::Yes]);
+    }
+
+    #[test]
+    fn nothing_else_does() {
+        let none = |shown: Vec<Shown>| shown.iter().all(|shown| *shown != Shown::Yes);
+        let twin = fail("PL321");
+        assert!(none(shown(part(), &suite(), std::slice::from_ref(&twin))), "the scenario was not run");
+        assert!(none(shown(part(), &suite(), &[pass()])), "the twin was not run");
+        assert!(none(shown(part(), &suite(), &[pass(), fail("PL320")])), "the twin fails with another finding");
+        let passed = report("a/bent", Verdict::Pass { checked: 1, warnings: vec![] });
+        assert!(none(shown(part(), &suite(), &[pass(), passed])), "the twin passed");
+        let skip = report("a/good", Verdict::Skip { reason: "needs vlan".into() });
+        assert!(none(shown(part(), &suite(), &[skip, twin.clone()])), "it was skipped");
+        let other = Part { finding: Some("PL999".into()), ..part() };
+        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "without the finding");
+        let other = Part { requires: Some("vlan".into()), ..part() };
+        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "no scenario requires it");
+        let other = Part { lanes: vec!["vm".into()], ..part() };
+        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "it ran on another lane");
+        let bare = Suite { twins: vec![], ..suite() };
+        assert!(none(shown(part(), &bare, &[pass()])), "no twin anywhere");
+    }
+
+    #[test]
+    fn a_row_of_twins_is_shown_by_them_alone() {
+        let part = Part { twins: true, ..part() };
+        assert_eq!(shown(part.clone(), &suite(), &[fail("PL321")]), [Shown::Yes]);
+        assert_ne!(shown(part, &suite(), &[fail("PL320")]), [Shown::Yes]);
+    }
+}

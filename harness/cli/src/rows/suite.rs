@@ -1,0 +1,83 @@
+//! Scenarios and their broken twins, by row and lane.
+
+use super::wanted::{Part, Rows};
+use crate::expected::{self, Expected, Kind};
+use crate::runner::meant_for;
+use crate::select::{self, Refused};
+use plumbline_core::plan::Plan;
+use std::path::Path;
+
+/// Everything that could prove a row.
+#[derive(Debug, Clone, Default)]
+pub struct Suite {
+    /// Scenarios that must pass.
+    pub good: Vec<Plan>,
+    /// Scenarios that must fail.
+    pub twins: Vec<Plan>,
+    /// With which findings.
+    pub expected: Expected,
+}
+
+/// Reads `suites/scenarios` and `suites/scenarios-broken`.
+///
+/// # Errors
+/// [`Refused`] with every file that is not as it must be. Of twins those that are to be refused are left out: their
+/// rows can't be read, and nothing of them runs on a lane.
+pub fn read(root: &Path) -> Result<Suite, Refused> {
+    let good = select::plans(Some(root), &[root.join("suites/scenarios")])?;
+    let expected = expected::read(root).map_err(|error| Refused::one(format!("{error:#}")))?;
+    let folder = root.join("suites/scenarios-broken");
+    let mut twins = Vec::new();
+    let mut problems = Vec::new();
+    for file in select::find(Some(root), std::slice::from_ref(&folder))? {
+        let name = file.strip_prefix(&folder).unwrap_or(&file).with_extension("");
+        let wanted = name.to_str().and_then(|name| expected.broken.get(name));
+        match select::plan(Some(root), &file) {
+            Ok(plan) => twins.push(plan),
+            Err(_) if wanted.is_some_and(|wanted| wanted.verdict == Kind::Refused) => {}
+            Err(refused) => problems.extend(refused.problems),
+        }
+    }
+    for twin in &twins {
+        if good.iter().any(|plan| plan.name == twin.name) {
+            problems.push(format!("{}: a scenario that must pass has this name too", twin.name));
+        }
+    }
+    if problems.is_empty() { Ok(Suite { good, twins, expected }) } else { Err(Refused { problems }) }
+}
+
+impl Suite {
+    /// The scenarios that can show a part of a row on a lane.
+    #[must_use]
+    pub fn showing<'a>(&'a self, row: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
+        let all = if part.twins { &self.twins } else { &self.good };
+        let fits = |plan: &&Plan| part.requires.as_ref().is_none_or(|needs| plan.requires.contains(needs));
+        of_row(all, row, lane).filter(fits).collect()
+    }
+
+    /// The broken twins of a row on a lane.
+    #[must_use]
+    pub fn twins<'a>(&'a self, row: &'a str, lane: &'a str) -> Vec<&'a Plan> {
+        of_row(&self.twins, row, lane).collect()
+    }
+
+    /// Everything that is to run on a lane for these rows, each once.
+    #[must_use]
+    pub fn on_lane(&self, rows: &Rows, lane: &str) -> Vec<Plan> {
+        let mut plans: Vec<Plan> = Vec::new();
+        for (row, parts) in rows {
+            for part in parts.iter().filter(|part| part.lanes.iter().any(|wanted| wanted == lane)) {
+                for plan in self.showing(row, part, lane).into_iter().chain(self.twins(row, lane)) {
+                    if !plans.iter().any(|known| known.name == plan.name) {
+                        plans.push(plan.clone());
+                    }
+                }
+            }
+        }
+        plans
+    }
+}
+
+fn of_row<'a>(plans: &'a [Plan], row: &'a str, lane: &'a str) -> impl Iterator<Item = &'a Plan> {
+    plans.iter().filter(move |plan| plan.rows.iter().any(|named| named == row) && meant_for(plan, lane))
+}

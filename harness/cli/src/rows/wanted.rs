@@ -1,0 +1,97 @@
+//! `suites/rows.yaml`.
+
+use crate::select::Refused;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    api_version: String,
+    kind: String,
+    rows: BTreeMap<String, Vec<Part>>,
+}
+
+/// Something that a row wants shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Part {
+    /// In a few words.
+    pub what: String,
+    /// Lanes on which it is to be shown.
+    pub lanes: Vec<String>,
+    /// A warning that a pass must have to show it.
+    #[serde(default)]
+    pub finding: Option<String>,
+    /// A capability that a scenario must require to show it.
+    #[serde(default)]
+    pub requires: Option<String>,
+    /// It is shown by scenarios that must fail.
+    #[serde(default)]
+    pub twins: bool,
+}
+
+/// Rows by name.
+pub type Rows = BTreeMap<String, Vec<Part>>;
+
+/// Reads the file below the project's folder; of all rows those asked for, or all where none is.
+///
+/// # Errors
+/// [`Refused`] when it is not there or not as it must be, or a row asked for is not in it.
+pub fn read(root: &Path, asked: &[String]) -> Result<Rows, Refused> {
+    let path = root.join("suites/rows.yaml");
+    let refused = |why: String| Refused::one(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
+    parse(&text, asked).map_err(refused)
+}
+
+fn parse(text: &str, asked: &[String]) -> Result<Rows, String> {
+    let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "Rows") {
+        return Err(format!(
+            "want apiVersion plumbline.dev/v1alpha1 and kind Rows, found {} and {}",
+            file.api_version, file.kind
+        ));
+    }
+    if let Some((row, _)) =
+        file.rows.iter().find(|(_, parts)| parts.is_empty() || parts.iter().any(|p| p.lanes.is_empty()))
+    {
+        return Err(format!("row {row} wants nothing on any lane"));
+    }
+    if asked.is_empty() {
+        return Ok(file.rows);
+    }
+    let mut rows = Rows::new();
+    for name in asked {
+        let name = name.to_ascii_uppercase();
+        let known: Vec<&str> = file.rows.keys().map(String::as_str).collect();
+        let parts = file.rows.get(&name).ok_or_else(|| format!("no row {name}; there are {}", known.join(", ")))?;
+        rows.insert(name, parts.clone());
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Rows\n";
+
+    #[test]
+    fn rows_are_taken_by_name_and_unknown_ones_refused() {
+        let text = format!("{HEAD}rows:\n  R01: [{{what: a, lanes: [netns]}}]\n  R02: [{{what: b, lanes: [kind]}}]\n");
+        assert_eq!(parse(&text, &[]).unwrap().len(), 2);
+        assert_eq!(parse(&text, &["r02".into()]).unwrap()["R02"][0].what, "b");
+        assert!(parse(&text, &["R09".into()]).unwrap_err().contains("there are R01, R02"));
+    }
+
+    #[test]
+    fn a_row_that_wants_nothing_is_no_row() {
+        for rows in ["{R01: []}", "{R01: [{what: a, lanes: []}]}"] {
+            assert!(parse(&format!("{HEAD}rows: {rows}\n"), &[]).unwrap_err().contains("wants nothing"));
+        }
+        assert!(parse(&format!("{HEAD}rows: {{R01: [{{what: a, lane: [netns]}}]}}\n"), &[]).is_err());
+    }
+}

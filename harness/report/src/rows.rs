@@ -1,0 +1,246 @@
+//! The table of rows: what of the demand is shown on which lane.
+
+use crate::escape;
+use crate::paint::{BAD, BROKEN, DOUBT, GOOD, QUIET, paint};
+use crate::text::{count, duration};
+use anstyle::Style;
+use std::fmt::Write as _;
+
+/// A part of a row on a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The row, for example `R03`.
+    pub row: String,
+    /// What is wanted, in a few words.
+    pub what: String,
+    /// The lane.
+    pub lane: String,
+    /// Whether it is shown.
+    pub shown: Shown,
+    /// What was run for it.
+    pub lines: Vec<Line>,
+}
+
+/// A scenario that was to show it, or a broken twin that must fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Scenario name.
+    pub scenario: String,
+    /// Whether it is a twin.
+    pub twin: bool,
+    /// Its verdict in words; empty when it was not run.
+    pub verdict: String,
+    /// Whether it came to what was wanted of it.
+    pub shown: Shown,
+    /// Facts checked.
+    pub checked: usize,
+    /// From start to verdict, in microseconds.
+    pub micros: u64,
+    /// How many pcap files it left.
+    pub pcaps: usize,
+    /// Its evidence folder.
+    pub evidence: Option<String>,
+}
+
+/// Whether something is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// It is.
+    Yes,
+    /// It is not, since nothing spoke to it; why.
+    No(String),
+    /// Something came out otherwise; what.
+    Failed(String),
+    /// The bed broke; where.
+    Broken(String),
+}
+
+impl Shown {
+    fn word(&self) -> (&'static str, Style) {
+        match self {
+            Self::Yes => ("shown", GOOD),
+            Self::No(_) => ("MISSING", DOUBT),
+            Self::Failed(_) => ("FAILED", BAD),
+            Self::Broken(_) => ("BROKEN", BROKEN),
+        }
+    }
+
+    fn why(&self) -> &str {
+        match self {
+            Self::Yes => "",
+            Self::No(why) | Self::Failed(why) | Self::Broken(why) => why,
+        }
+    }
+}
+
+/// The tables: every scenario, then every row; then where the evidence lies. Ends with a newline.
+#[must_use]
+pub fn tables(cells: &[Cell]) -> String {
+    let mut out = each(cells);
+    out.push('\n');
+    out.push_str(&summary(cells));
+    let mut folders: Vec<String> = Vec::new();
+    for line in cells.iter().flat_map(|cell| &cell.lines) {
+        // The folder of the run and lane: what stands before the scenario's name.
+        let own = line.evidence.as_deref().and_then(|folder| folder.strip_suffix(&format!("/{}", line.scenario)));
+        folders.extend(own.map(str::to_owned));
+    }
+    folders.sort();
+    folders.dedup();
+    for folder in folders {
+        let _ = writeln!(out, "evidence: {}/SCENARIO", escape::line(&folder));
+    }
+    out
+}
+
+/// One line per row, lane and scenario.
+fn each(cells: &[Cell]) -> String {
+    let head = ["row", "lane", "scenario", "verdict", "", "facts", "time", "pcaps"];
+    let mut table = Table::new(&head);
+    for cell in cells {
+        for line in &cell.lines {
+            let (word, style) = match (&line.shown, line.twin) {
+                (Shown::Yes, true) => ("twin, as wanted", QUIET),
+                (Shown::Yes, false) => ("", QUIET),
+                (other, _) => other.word(),
+            };
+            let why = [word, line.shown.why()].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
+            table.row(
+                style,
+                [
+                    cell.row.clone(),
+                    cell.lane.clone(),
+                    line.scenario.clone(),
+                    line.verdict.clone(),
+                    why.join(": "),
+                    line.checked.to_string(),
+                    time(line.micros),
+                    line.pcaps.to_string(),
+                ],
+            );
+        }
+    }
+    table.finish()
+}
+
+/// One line per row and lane.
+fn summary(cells: &[Cell]) -> String {
+    let mut table = Table::new(&["row", "lane", "what", "verdict", "", "scenarios", "twins", "facts", "time"]);
+    for cell in cells {
+        let (word, style) = cell.shown.word();
+        let twins: Vec<&Line> = cell.lines.iter().filter(|line| line.twin).collect();
+        table.row(
+            style,
+            [
+                cell.row.clone(),
+                cell.lane.clone(),
+                cell.what.clone(),
+                word.to_owned(),
+                cell.shown.why().to_owned(),
+                (cell.lines.len() - twins.len()).to_string(),
+                twins.len().to_string(),
+                cell.lines.iter().map(|line| line.checked).sum::<usize>().to_string(),
+                time(cell.lines.iter().map(|line| line.micros).sum()),
+            ],
+        );
+    }
+    let good = cells.iter().filter(|cell| cell.shown == Shown::Yes).count();
+    let all = count(cells.len(), "place", "places");
+    format!("{}{good} of {all} shown\n", table.finish())
+}
+
+/// A duration; nothing where nothing ran.
+fn time(micros: u64) -> String {
+    if micros == 0 { String::new() } else { duration(micros) }
+}
+
+/// Columns as wide as their widest text; the verdict's column is painted.
+struct Table {
+    rows: Vec<(Style, Vec<String>)>,
+}
+
+/// The columns that are painted: the verdict and the word after it.
+const PAINTED: [usize; 2] = [3, 4];
+
+impl Table {
+    fn new(head: &[&str]) -> Self {
+        Self { rows: vec![(Style::new(), head.iter().map(ToString::to_string).collect())] }
+    }
+
+    fn row<const N: usize>(&mut self, style: Style, texts: [String; N]) {
+        self.rows.push((style, texts.iter().map(|text| escape::line(text)).collect()));
+    }
+
+    fn finish(self) -> String {
+        let columns = self.rows.first().map_or(0, |(_, head)| head.len());
+        let width = |column: usize| {
+            self.rows.iter().filter_map(|(_, row)| row.get(column)).map(|text| text.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut out = String::new();
+        for (style, row) in &self.rows {
+            let mut line = String::new();
+            for (column, (text, width)) in row.iter().zip(&widths).enumerate().filter(|(_, (_, width))| **width > 0) {
+                let padded = format!("{text:width$}");
+                let painted = PAINTED.contains(&column) && !text.is_empty();
+                line.push_str(&if painted { paint(*style, &padded) } else { padded });
+                line.push_str("  ");
+            }
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_failed_are_said_in_words() {
+        let line = |scenario: &str, twin, shown, verdict: &str| Line {
+            scenario: scenario.into(),
+            twin,
+            verdict: verdict.into(),
+            shown,
+            checked: 12,
+            micros: 48_000,
+            pcaps: 3,
+            evidence: Some(format!("/run/evidence/netns/{scenario}")),
+        };
+        let cell = |row: &str, lane: &str, shown, lines| Cell {
+            row: row.into(),
+            what: "addresses".into(),
+            lane: lane.into(),
+            shown,
+            lines,
+        };
+        let failed = Shown::Failed("PL321".into());
+        let cells = [
+            cell(
+                "R01",
+                "netns",
+                Shown::Yes,
+                vec![
+                    line("openshift/chain-example", false, Shown::Yes, "PASS, PL601"),
+                    line("openshift/addresses-bent", true, Shown::Yes, "FAIL, PL302"),
+                ],
+            ),
+            cell("R02", "netns", failed.clone(), vec![line("openshift/chain-example", false, failed, "FAIL, PL321")]),
+            cell("R02", "vm", Shown::No("no scenario for it".into()), vec![]),
+        ];
+        insta::assert_snapshot!(crate::paint::strip(&tables(&cells)), @r"
+        row  lane   scenario                  verdict                       facts  time   pcaps
+        R01  netns  openshift/chain-example   PASS, PL601                   12     48 ms  3
+        R01  netns  openshift/addresses-bent  FAIL, PL302  twin, as wanted  12     48 ms  3
+        R02  netns  openshift/chain-example   FAIL, PL321  FAILED: PL321    12     48 ms  3
+
+        row  lane   what       verdict                      scenarios  twins  facts  time
+        R01  netns  addresses  shown                        1          1      24     96 ms
+        R02  netns  addresses  FAILED   PL321               1          0      12     48 ms
+        R02  vm     addresses  MISSING  no scenario for it  0          0      0
+        1 of 3 places shown
+        evidence: /run/evidence/netns/SCENARIO
+        ");
+    }
+}
