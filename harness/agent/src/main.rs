@@ -11,7 +11,8 @@
 //! | `record` | stands in a plugin's place; also when started under a plugin's name with its recorder beside it |
 //! | `version` | prints name and version |
 //!
-//! `node-init` is how `node` starts itself again as PID 1 of the node; it is not for users.
+//! `node-init` is how `node` starts itself again as PID 1 of the node, `record-plugin` how `record` starts the plugin;
+//! they are not for users.
 
 mod cni;
 mod dispatch;
@@ -45,11 +46,14 @@ const RECORD: &str = "record is not called by hand: put this program into a CNI_
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
     let program = arguments.next().unwrap_or_default();
+    let mode = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    if mode == record::call::BOUND {
+        return exit::code(record::call::become_plugin(&rest));
+    }
     if let Some(file) = record::file(&program) {
         return exit::code(record::run(&file));
     }
-    let mode = arguments.next().unwrap_or_default();
-    let rest: Vec<String> = arguments.collect();
     let ended = match mode.as_str() {
         "node" => node::outer::run(&rest),
         "node-init" => node::init::run(&rest),

@@ -63,6 +63,7 @@ pub enum LinkKind<'a> {
 pub struct NewLink<'a> {
     name: String,
     kind: LinkKind<'a>,
+    index: u32,
     up: bool,
     mtu: Option<u32>,
     mac: Option<[u8; 6]>,
@@ -73,7 +74,7 @@ pub struct NewLink<'a> {
 impl<'a> NewLink<'a> {
     /// A link of this name (at most 15 bytes) and kind, down.
     pub fn new(name: impl Into<String>, kind: LinkKind<'a>) -> Self {
-        Self { name: name.into(), kind, up: false, mtu: None, mac: None, master: None, netns: None }
+        Self { name: name.into(), kind, index: 0, up: false, mtu: None, mac: None, master: None, netns: None }
     }
 
     /// A veth pair of these two names in this namespace.
@@ -84,6 +85,12 @@ impl<'a> NewLink<'a> {
     /// A veth pair whose far end is as described (name, MTU, MAC, namespace, up); the peer's kind is not looked at.
     pub fn veth_to(name: impl Into<String>, peer: NewLink<'a>) -> Self {
         Self::new(name, LinkKind::Veth(Box::new(peer)))
+    }
+
+    /// Sets the interface index; `EEXIST` if another link has it. Else the kernel takes the next one.
+    pub fn index(mut self, index: u32) -> Self {
+        self.index = index;
+        self
     }
 
     /// Sets the link up at once.
@@ -128,6 +135,7 @@ impl<'a> NewLink<'a> {
 
     fn message(&self) -> LinkMessage {
         let mut message = self.common();
+        message.header.index = self.index;
         if self.up {
             message.header.flags = LinkFlags::Up;
             message.header.change_mask = LinkFlags::Up;

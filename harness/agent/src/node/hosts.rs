@@ -1,7 +1,8 @@
 //! Hosts outside: gateways and peers.
 
 use plumbline_core::plan::Host;
-use plumbline_netlink::{Add, LinkKind, Netlink, NewAddress, NewRoute, link};
+use plumbline_netlink::packet::route::RouteMessage;
+use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewRoute, link, route};
 
 use super::bridges::kept;
 use super::sysctls::{self, Forwards};
@@ -50,7 +51,8 @@ fn name(netlink: &mut Netlink, index: u32) -> plumbline_netlink::Result<String> 
     Ok(found.map(|one| link::name(one).to_owned()).unwrap_or_default())
 }
 
-/// Makes the namespace that this program is in (a container of ours) a host: the engine's addresses go from its ports.
+/// Makes the namespace that this program is in (a container of ours) a host: the engine's addresses and routes go from its
+/// ports.
 ///
 /// # Errors
 /// As [`shape`]; where a sysctl is not what it has to be and can't be written.
@@ -63,6 +65,17 @@ pub fn be(host: &Host, interfaces: &[String], place: &mut Place) -> Result<(), T
         interfaces.iter().map(|interface| links::find(&mut netlink, interface)).collect::<Result<_, _>>()?;
     for index in &indexes {
         netlink.flush_addresses(*index).doing(&doing)?;
+    }
+    let listed = netlink.routes().doing(&doing)?;
+    let theirs = |one: &&RouteMessage| {
+        route::gateway(one).is_some() && route::link(one).is_some_and(|link| indexes.contains(&link))
+    };
+    // Those by a gateway stay when the addresses go; the host has only its own.
+    for one in listed.iter().filter(theirs) {
+        match netlink.delete_route(one) {
+            Err(error) if error.is(Errno::ESRCH) => {}
+            done => done.doing(&doing)?,
+        }
     }
     shape(&mut netlink, host, &indexes)?;
     settle::links(&mut netlink, &indexes, place)

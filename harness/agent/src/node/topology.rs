@@ -108,18 +108,37 @@ fn switch(topology: &Topology) -> Result<Option<OwnedFd>, Trouble> {
     Ok(Some(switch))
 }
 
+/// The end of a cable that is in the switch.
+struct Far {
+    name: String,
+    /// Unlike any index that an end in a node or host gets: the kernel's link watch takes its time with a link whose
+    /// other end has the same number (`linkwatch_urgent_event`), as if it had none.
+    index: u32,
+}
+
+/// More ports than a node or host has.
+const PORTS: usize = 64;
+
+impl Far {
+    fn new(kind: char, owner: usize, port: usize) -> Self {
+        let first = if kind == 'n' { 10_000 } else { 1_000_000 };
+        let index = u32::try_from(first + owner * PORTS + port).unwrap_or(u32::MAX);
+        Self { name: format!("{kind}{owner}-{port}"), index }
+    }
+}
+
 /// Joins an uplink and the namespace this thread is in; gives the index of this end.
-fn cable(topology: &Topology, uplink: &str, far: &str, near: &str, switch: &OwnedFd) -> Result<u32, Trouble> {
+fn cable(topology: &Topology, uplink: &str, far: &Far, near: &str, switch: &OwnedFd) -> Result<u32, Trouble> {
     let doing = format!("plug {near} into uplink {uplink}");
     let bridge = bridge_of(topology, uplink).ok_or_else(|| fault(&doing, "there is no such uplink"))?;
-    let mut here = Netlink::open().doing(&doing)?;
+    let own = namespace::current().doing(&doing)?;
     let mut there = Netlink::open_in(switch).doing(&doing)?;
-    let peer = NewLink::new(far, LinkKind::Dummy).netns(switch.as_fd());
-    here.add_link(&NewLink::veth_to(near, peer)).doing(&doing)?;
-    let (master, port) = (there.link_index(&bridge).doing(&doing)?, there.link_index(far).doing(&doing)?);
-    there.set_master(port, Some(master)).doing(&doing)?;
-    there.set_up(port, true).doing(&doing)?;
-    here.link_index(near).doing(&doing)
+    let peer = NewLink::new(near, LinkKind::Dummy).netns(own.as_fd());
+    there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).doing(&doing)?;
+    let master = there.link_index(&bridge).doing(&doing)?;
+    there.set_master(far.index, Some(master)).doing(&doing)?;
+    there.set_up(far.index, true).doing(&doing)?;
+    Netlink::open().and_then(|mut here| here.link_index(near)).doing(&doing)
 }
 
 fn uplink_port(
@@ -131,7 +150,7 @@ fn uplink_port(
 ) -> Result<(), Trouble> {
     let Some(uplink) = &bridge.uplink else { return Ok(()) };
     let near = node_port(number);
-    let index = cable(topology, uplink, &format!("n{node}-{number}"), &near, switch)?;
+    let index = cable(topology, uplink, &Far::new('n', node, number), &near, switch)?;
     let doing = format!("make {near} a port of {} on node {node}", bridge.name);
     let mut netlink = Netlink::open().doing(&doing)?;
     // A port needs no address of its own, and its kernel's first words would only be noise on the wire.
@@ -156,7 +175,7 @@ fn host(topology: &Topology, number: usize, host: &Host, switch: Option<&OwnedFd
                 Some(index) => *index,
                 None => {
                     let switch = switch.ok_or_else(|| fault(&doing, "there are no uplinks"))?;
-                    cable(topology, &port.uplink, &format!("h{number}-{place}"), &host_port(place), switch)?
+                    cable(topology, &port.uplink, &Far::new('h', number, place), &host_port(place), switch)?
                 }
             };
             by_uplink.insert(&port.uplink, index);

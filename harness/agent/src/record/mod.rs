@@ -1,7 +1,7 @@
 //! `record`: in a plugin's place, under its name, noting down each call and acting faults
 //! ([`plumbline_core::record`]).
 
-mod call;
+pub mod call;
 mod deed;
 
 use std::fs::{self, File};
@@ -9,8 +9,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 use plumbline_core::record::{RECORDER_SUFFIX, Recorded, Recorder};
 
 use crate::exit::Failure;
@@ -34,8 +32,6 @@ pub fn file(program: &str) -> Option<PathBuf> {
 /// # Errors
 /// [`Failure::Internal`] when the recorder's file can't be used.
 pub fn run(file: &Path) -> Result<u8, Failure> {
-    // Whoever waits for the plugin and gives up kills this program; the plugin goes with it.
-    set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)?;
     let internal = |what: &str, error: &dyn std::fmt::Display| Failure::Internal(format!("{what}: {error}"));
     let text = fs::read(file).map_err(|error| internal(&format!("read {}", file.display()), &error))?;
     let recorder: Recorder =

@@ -58,7 +58,8 @@ fn a_container_becomes_a_host_that_listens_captures_and_answers() {
         &mut agent,
         Target::Node,
         "ip link add eth0 type veth peer name far && ip link set far up && ip addr add 172.18.0.5/16 dev eth0 && \
-         ip link set eth0 up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
+         ip link set eth0 up && ip route add default via 172.18.0.1 && ip addr add fd00:18::5/64 dev eth0 nodad && \
+         ip route add default via fd00:18::1",
     );
     let port = HostPort { uplink: "outside".into(), vlan: None, addresses: vec!["192.168.100.1/24".parse().unwrap()] };
     let host = Host {
@@ -71,11 +72,15 @@ fn a_container_becomes_a_host_that_listens_captures_and_answers() {
     };
     assert_eq!(agent.ask(Op::BeHost { host: host.clone(), interfaces: vec!["eth0".into()] }), Outcome::Done);
     assert_eq!(agent.ask(Op::BeHost { host: host.clone(), interfaces: vec!["eth0".into()] }), Outcome::Done, "again");
-    let addresses = |link: Link| link.addresses.iter().map(|one| one.address.to_string()).collect::<Vec<_>>();
+    let addresses = |link: Link| -> Vec<String> {
+        let all = link.addresses.iter().map(|one| one.address.to_string());
+        all.filter(|one| !one.starts_with("fe80")).collect()
+    };
     assert_eq!(addresses(link(&mut agent, "eth0")), ["192.168.100.1/24"]);
     assert!(addresses(link(&mut agent, "lo")).contains(&"10.1.2.3/32".to_owned()));
     assert_eq!(run(&mut agent, Target::Node, "cat /proc/sys/net/ipv4/ip_forward"), "1\n");
-    assert!(run(&mut agent, Target::Node, "ip route").contains("10.0.0.0/8 via 192.168.100.7 dev eth0"));
+    let routes = run(&mut agent, Target::Node, "ip route; ip -6 route");
+    assert!(routes.contains("10.0.0.0/8 via 192.168.100.7 dev eth0") && !routes.contains("default"), "{routes}");
     let text = refusal(agent.ask(Op::BeHost { host, interfaces: Vec::new() }));
     assert!(text.contains("1 ports, and 0 interfaces"), "{text}");
 

@@ -1,6 +1,8 @@
 //! `record`: in a plugin's place.
 
-use crate::talk::{AGENT, Agent, Plugins, chain, command, until};
+use crate::talk::{AGENT, Agent, Plugins, chain, children, command, is_gone, request, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
 use plumbline_core::protocol::{Op, Outcome};
 use plumbline_core::record::{Act, Deed, Recorded, Recorder};
@@ -107,11 +109,21 @@ fn how_the_real_one_ends_is_passed_on_and_it_goes_with_the_wrapper() {
     let (mut agent, _plugins) = recorded("kill -9 $$", Vec::new());
     assert!(message(&add(&mut agent)).contains("ended by signal 9"));
     assert_eq!(log(&mut agent)[0].exit, Some(Exit::Signal(9)));
-    let (mut agent, _plugins) = recorded("exec tail -f /dev/null", Vec::new());
+    // A runtime kills the process that it started, and no other.
+    let (mut agent, _plugins) = recorded("exec sleep 60", Vec::new());
     let config = chain("1.0.0", &[json!({"type": "it"})]);
-    let outcome = agent.chain(CniCommand::Add, &config, Duration::from_millis(200));
-    assert_eq!(outcome.calls[0].exit, Exit::Deadline(200));
-    until("the real plugin to be gone", || !agent.run(&["ps", "-e", "-o", "comm"]).1.contains("tail"));
+    agent.send(Op::Cni(request(CniCommand::Add, &config, Duration::from_secs(60))));
+    let mut found = None;
+    until("the real plugin to hang", || {
+        let wrapper = children(agent.child.id()).first().and_then(|init| children(*init).first().copied());
+        found = wrapper.and_then(|wrapper| Some([wrapper, *children(wrapper).first()?]));
+        found.is_some_and(|[_, real]| {
+            std::fs::read_to_string(format!("/proc/{real}/comm")).is_ok_and(|name| name.trim() == "sleep")
+        })
+    });
+    let [wrapper, real] = found.unwrap();
+    kill(Pid::from_raw(wrapper.cast_signed()), Signal::SIGKILL).unwrap();
+    until("the real plugin to go with the wrapper", || is_gone(real));
 }
 
 #[test]

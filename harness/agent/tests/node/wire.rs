@@ -47,12 +47,12 @@ pub fn attached(mut agent: Agent) -> Agent {
     assert_eq!(agent.ask(Op::Topology(topology())), Outcome::Done);
     for (pod, node, last) in [("a", 1, 10), ("b", 2, 20)] {
         assert!(matches!(agent.ask(Op::PodAdd { name: pod.into(), node }), Outcome::Netns { .. }));
-        let script = format!(
-            "ip link add v{pod} type veth peer name eth1 && ip link set v{pod} master br-ex up && \
-             ip link set eth1 netns {{}}"
-        );
         // The pod's namespace is entered by its file, which every node sees; `ip netns` can't be used in a private root.
-        let script = script.replace("{}", &format!("/run/netns/{pod}"));
+        // Both ends have one number, with which the kernel takes longest to let packets pass.
+        let script = format!(
+            "ip link add v{pod} index 77 type veth peer name eth1 index 77 netns /run/netns/{pod} && \
+             ip link set v{pod} master br-ex up"
+        );
         run(&mut agent, Target::NodeAt(node), &script);
         run(
             &mut agent,
