@@ -1,4 +1,4 @@
-//! Every scenario file as a test of its own, for one lane.
+//! Every scenario file as a test of its own, for one lane or one cluster profile of it.
 //!
 //! Whether a lane can run a scenario is decided when tests are listed, from the capability file alone: a test that
 //! skips itself while it runs would be shown as passed. What the file says is absent is *ignored*; a scenario that
@@ -24,16 +24,41 @@ use tokio_util::sync::CancellationToken;
 /// Where evidence of tests goes, below the project's folder.
 pub const EVIDENCE: &str = "target/evidence";
 
-/// The tests of a lane.
+/// Where the tests of one binary run.
+#[derive(Debug, Clone, Copy)]
+pub struct Bed {
+    /// The lane's name.
+    pub lane: &'static str,
+    /// The name by which the capability file knows it: the binary's.
+    pub name: &'static str,
+    /// The cluster profile; none for the one that the lane chooses, or that PLUMBLINE_PROFILE names.
+    pub profile: Option<&'static str>,
+    /// Which scenarios are meant for it, of those that are meant for its lane.
+    pub takes: fn(&Plan) -> bool,
+}
+
+impl Bed {
+    /// A lane on which every scenario runs that is meant for it.
+    #[must_use]
+    pub fn lane(lane: &'static str) -> Self {
+        Self { lane, name: lane, profile: None, takes: |_| true }
+    }
+
+    fn meant(&self, plan: &Plan) -> bool {
+        meant_for(plan, self.lane) && (self.takes)(plan)
+    }
+}
+
+/// The tests of a bed.
 ///
 /// # Errors
 /// When the suite itself can't be read, or `expected.yaml` names what is not there.
-pub fn of_lane(lane: &'static str) -> anyhow::Result<Vec<Trial>> {
+pub fn on(bed: Bed) -> anyhow::Result<Vec<Trial>> {
     let root = root::find()?;
     // Reports name files as seen from here, whatever folder the test runner starts a test in.
     std::env::set_current_dir(&root)?;
     let expected = Arc::new(expected::read(&root)?);
-    let known = capability::read().and_then(|mut lanes| lanes.remove(lane));
+    let known = capability::read().and_then(|mut beds| beds.remove(bed.name));
     let mut trials = Vec::new();
 
     for file in select::scenario_files(Path::new("suites/scenarios"))? {
@@ -44,20 +69,20 @@ pub fn of_lane(lane: &'static str) -> anyhow::Result<Vec<Trial>> {
             file.display(),
             plan.name
         );
-        if !meant_for(&plan, lane) {
+        if !bed.meant(&plan) {
             continue;
         }
         let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-        let warnings = expected.warnings(lane, &plan.name);
+        let warnings = expected.warnings(bed.lane, &plan.name);
         let name = plan.name.clone();
-        let test = move || passes(lane, plan, &warnings).map_err(failed);
+        let test = move || passes(bed, plan, &warnings).map_err(failed);
         trials.push(Trial::test(name, test).with_ignored_flag(absent));
     }
     for file in select::scenario_files(Path::new("suites/scenarios-broken"))? {
         let name = name_of(&file)?;
         let wanted = expected.broken.get(&name).cloned();
         let wanted = wanted.with_context(|| format!("{}: not in suites/expected.yaml", file.display()))?;
-        if let Some(trial) = broken(lane, &root, file, name, wanted, known.as_ref())? {
+        if let Some(trial) = broken(bed, &root, file, name, wanted, known.as_ref())? {
             trials.push(trial);
         }
     }
@@ -66,7 +91,7 @@ pub fn of_lane(lane: &'static str) -> anyhow::Result<Vec<Trial>> {
 }
 
 fn broken(
-    lane: &'static str,
+    bed: Bed,
     root: &Path,
     file: PathBuf,
     name: String,
@@ -75,15 +100,19 @@ fn broken(
 ) -> anyhow::Result<Option<Trial>> {
     let title = format!("broken/{name}");
     if wanted.verdict == Kind::Refused {
+        // What is refused when it is read needs no bed: the lane's own binary looks at it.
+        if bed.name != bed.lane {
+            return Ok(None);
+        }
         let root = root.to_owned();
         return Ok(Some(Trial::test(title, move || refused(&root, &file, &name).map_err(failed))));
     }
     let plan = select::plan(Some(root), &file)?;
-    if !meant_for(&plan, lane) {
+    if !bed.meant(&plan) {
         return Ok(None);
     }
     let absent = known.is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-    let test = move || fails(lane, plan, &name, &wanted).map_err(failed);
+    let test = move || fails(bed, plan, &name, &wanted).map_err(failed);
     Ok(Some(Trial::test(title, test).with_ignored_flag(absent)))
 }
 
@@ -104,8 +133,8 @@ fn name_of(file: &Path) -> anyhow::Result<String> {
     Ok(below.to_str().context("the path is not UTF-8")?.to_owned())
 }
 
-fn passes(lane: &str, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
-    let report = run(lane, plan)?;
+fn passes(bed: Bed, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
+    let report = run(bed, plan)?;
     match &report.verdict {
         Verdict::Pass { checked, warnings: found } => {
             anyhow::ensure!(*checked > 0, "a pass of no fact\n{}", whole(&report));
@@ -116,18 +145,18 @@ fn passes(lane: &str, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
     }
 }
 
-fn fails(lane: &str, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
-    let report = run(lane, plan)?;
+fn fails(bed: Bed, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
+    let report = run(bed, plan)?;
     match &report.verdict {
         Verdict::Fail { findings, .. } => {
             let codes = codes(findings);
             anyhow::ensure!(
-                codes == wanted.codes(lane),
+                codes == wanted.codes(bed.lane),
                 "wanted {:?}, got {codes:?}\n{}",
-                wanted.codes(lane),
+                wanted.codes(bed.lane),
                 whole(&report)
             );
-            golden::compare(&root::find()?, &format!("{lane}/{name}"), &golden::report(&report))
+            golden::compare(&root::find()?, &format!("{}/{name}", bed.lane), &golden::report(&report))
         }
         _ => anyhow::bail!("wanted a fail\n{}", whole(&report)),
     }
@@ -140,25 +169,26 @@ fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Runs one scenario on one lane in this process, evidence kept.
+/// Runs one scenario on one bed in this process, evidence kept.
 ///
 /// # Errors
 /// When the lane is known to be broken, no report comes, or something is left behind.
-pub fn run(lane: &str, plan: Plan) -> anyhow::Result<ScenarioReport> {
-    if let Ok(told) = std::env::var(capability::variable(lane)) {
+pub fn run(bed: Bed, plan: Plan) -> anyhow::Result<ScenarioReport> {
+    if let Ok(told) = std::env::var(capability::variable(bed.name)) {
         let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
         if let Some(broken) = known.broken {
-            anyhow::bail!("BROKEN: lane {lane} can't be had here: {broken}");
+            anyhow::bail!("BROKEN: {} can't be had here: {broken}", bed.name);
         }
     }
     let root = root::find()?;
     let yes = std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true");
-    let options = Options { may_install: yes, profile: std::env::var("PLUMBLINE_PROFILE").ok(), ..Options::default() };
+    let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
+    let options = Options { may_install: yes, profile, ..Options::default() };
     let config = RunConfig {
         evidence: Some(root.join(EVIDENCE)),
         root,
         scenarios: vec![plan],
-        lanes: vec![lane.to_owned()],
+        lanes: vec![bed.lane.to_owned()],
         jobs: 1,
         strict: false,
         options,

@@ -1,7 +1,9 @@
 //! Every scenario file on the netns lane.
 
+use plumbline_suites::trials::{self, Bed};
+
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = plumbline_suites::trials::of_lane("netns")?;
+    let trials = trials::on(Bed::lane("netns"))?;
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }

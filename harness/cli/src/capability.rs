@@ -3,6 +3,7 @@
 
 use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::folders;
+use plumbline_lanes::cluster::choice::{HERMETIC, UPSTREAM};
 use plumbline_lanes::lane::{Offers, OpenLane};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +41,16 @@ impl Known {
 
 /// The whole file, by lane.
 pub type Lanes = BTreeMap<String, Known>;
+
+/// The name under which a lane is noted: its own, but for a cluster profile that is never chosen unasked, which the test
+/// binary for it is called after (`three_nodes_kind`).
+#[must_use]
+pub fn name(lane: &str, profile: Option<&str>) -> String {
+    match profile {
+        Some(profile) if ![UPSTREAM, HERMETIC].contains(&profile) => format!("{}_{lane}", profile.replace('-', "_")),
+        _ => lane.to_owned(),
+    }
+}
 
 /// The environment variable by which a set-up script tells tests what it found: one [`Known`] as JSON.
 #[must_use]

@@ -50,6 +50,10 @@ pub trait OpenLane: Send + Sync {
     fn profile(&self) -> Option<String>;
     /// What it offers, as probed.
     fn offers(&self) -> &Offers;
+    /// Why a plan can't be staged here at all, in words fit for a Skip; none when it can.
+    fn lack(&self, plan: &Plan) -> Option<String> {
+        self.offers().lack(&plan.requires)
+    }
     /// Stages a plan: nodes, networks, pods. A pod that does not come up because of its networks is
     /// no error here: the observation says so. `Broken` is the bed's own fault.
     fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>>;

@@ -43,12 +43,13 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
         }
         Err(broken) => return Err(broken.into()),
     };
-    capability::note(&args.lane, &known)?;
+    let name = capability::name(&args.lane, args.parts.profile.as_deref());
+    capability::note(&name, &known)?;
     if args.for_nextest {
         let path = std::env::var_os(NEXTEST_ENV)
             .with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-        writeln!(file, "{}={}", capability::variable(&args.lane), serde_json::to_string(&known)?)?;
+        writeln!(file, "{}={}", capability::variable(&name), serde_json::to_string(&known)?)?;
     }
     let profile = known.profile.as_deref().map(|p| format!(", profile {p}")).unwrap_or_default();
     if known.broken.is_none() {

@@ -75,7 +75,7 @@ impl Bench {
     /// What the lane lacks for a plan, in words; none when it can be staged.
     #[must_use]
     pub fn lack(&self, plan: &Plan) -> Option<String> {
-        self.lane.offers().lack(&plan.requires)
+        self.lane.lack(plan)
     }
 
     /// Reads a scenario by file or by name such as `openshift/chain-example`.

@@ -33,7 +33,7 @@ pub(super) async fn run(
     report.evidence = evidence.folder(lane_name, &plan.name);
     evidence.keep(lane_name, &plan.name, "plan.json", plan);
 
-    if let Some(reason) = lane.offers().lack(&plan.requires) {
+    if let Some(reason) = lane.lack(plan) {
         report.verdict = Verdict::Skip { reason };
         return finish(&teller, evidence, report, vec![]);
     }

@@ -25,8 +25,10 @@ pub mod record;
 pub mod render;
 pub mod rollout;
 pub mod step;
+pub mod talk;
 mod undo;
 pub mod up;
+pub mod uplink;
 pub mod warm;
 pub mod yaml;
 

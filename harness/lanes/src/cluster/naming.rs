@@ -3,6 +3,8 @@
 pub use plumbline_bed::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
 use sha2::{Digest, Sha256};
 
+/// Label key of what belongs to a cluster and goes with it: the cluster's name.
+pub const CLUSTER_LABEL: &str = "plumbline.dev/cluster";
 /// Field manager of every server-side apply.
 pub const FIELD_MANAGER: &str = "plumbline";
 /// Namespace of the canaries.

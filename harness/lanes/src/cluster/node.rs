@@ -3,11 +3,11 @@
 use super::naming::{NODE_FOLDER, OWNER, OWNER_LABEL};
 pub use super::put::File;
 use super::put::put;
-use crate::agent::{Client, Unanswered};
+use super::talk::{MARGIN, Session, Talk};
 use futures::future::try_join_all;
 use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::{Container, Engine, ExecSession, NetworkPlan};
-use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION, Target};
+use plumbline_bed::engine::{Container, Engine, NetworkPlan};
+use plumbline_core::protocol::{Op, Outcome, Target};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,6 @@ pub const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 /// The engine's network on which our nodes are: our own, so that it can go when the last of them went.
 pub const NETWORK: &str = "plumbline";
 const STAGE: &str = "node";
-/// Beyond an operation's own deadline.
-const MARGIN: Duration = Duration::from_secs(30);
 /// Deadline of a program run on a node, in milliseconds.
 const RUN_MS: u64 = 30_000;
 
@@ -35,11 +33,6 @@ pub struct Node {
     talk: Arc<Mutex<Talk>>,
     /// A second agent, for questions that take long, made at the first one.
     aside: Arc<OnceCell<Mutex<Talk>>>,
-}
-
-struct Talk {
-    session: ExecSession,
-    client: Client,
 }
 
 /// What a program on a node did.
@@ -74,7 +67,7 @@ pub async fn network(engine: &Engine) -> Result<(), Broken> {
     }
 }
 
-/// Removes the nodes of a cluster, and their network with the last of them.
+/// Removes the nodes of a cluster with its uplinks, and their network with the last of them.
 ///
 /// # Errors
 /// `Broken` when the engine refuses.
@@ -82,6 +75,7 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
     for container in containers(engine, cluster).await? {
         engine.remove(&container.name).await?;
     }
+    super::uplink::remove(engine, cluster).await?;
     if engine.containers(&[KIND_LABEL.to_owned()]).await?.iter().any(|c| c.addresses.contains_key(NETWORK)) {
         return Ok(());
     }
@@ -100,11 +94,20 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
 /// # Errors
 /// `Broken`, naming the node.
 pub async fn open(engine: &Engine, containers: &[Container], agent: &Path) -> Result<Vec<Node>, Broken> {
+    let (file, hash) = agent_file(agent)?;
+    try_join_all(containers.iter().map(|container| one(engine, container, &file.path, &file.bytes, &hash))).await
+}
+
+/// The agent as it stands in a container, with its SHA-256; `agent` is its binary on this host.
+///
+/// # Errors
+/// `Broken` when it can't be read.
+pub fn agent_file(agent: &Path) -> Result<(File, String), Broken> {
     let bytes = std::fs::read(agent).at_stage(&format!("read {}", agent.display()))?;
     let hash = super::naming::full_hash(&bytes);
     // The name carries the content, so one that is there is the right one, and a running one is never overwritten.
     let path = format!("{NODE_FOLDER}/agent-{}", &hash[..16]);
-    try_join_all(containers.iter().map(|container| one(engine, container, &path, &bytes, &hash))).await
+    Ok((File { path, mode: 0o755, bytes }, hash))
 }
 
 async fn one(engine: &Engine, container: &Container, path: &str, bytes: &[u8], hash: &str) -> Result<Node, Broken> {
@@ -131,33 +134,6 @@ async fn one(engine: &Engine, container: &Container, path: &str, bytes: &[u8], h
     }
 }
 
-impl Talk {
-    async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, Broken> {
-        let mut session = engine.session(container, &[path, "serve"]).await?;
-        let (input, output) =
-            session.streams().ok_or_else(|| Broken::new(STAGE, format!("the agent on {container} has no streams")))?;
-        let mut talk = Self { session, client: Client::new(output, input) };
-        match talk.ask(container, Op::Hello, MARGIN).await? {
-            Outcome::Hello { protocol: PROTOCOL_VERSION, .. } => Ok(talk),
-            other => Err(Broken::new(STAGE, format!("the agent on {container} answered {other:?}"))),
-        }
-    }
-
-    /// Asks; a fault is an answer here.
-    async fn ask(&mut self, node: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
-        match self.client.ask(op, deadline).await {
-            Ok(outcome) => Ok(outcome),
-            Err(Unanswered::Fault(fault)) => Ok(Outcome::Fault(fault)),
-            Err(other) => {
-                let said = self.session.said();
-                let last = said.lines().last().unwrap_or("nothing");
-                Err(Broken::new(STAGE, format!("agent on node {node}: {other}; it said: {last}"))
-                    .with_remedy("see whether the node's container runs: docker ps -a"))
-            }
-        }
-    }
-}
-
 impl Node {
     /// Asks the agent; a fault is an answer.
     ///
@@ -176,6 +152,34 @@ impl Node {
         let begin = || async { Talk::begin(&self.engine, &self.name, &self.agent).await.map(Mutex::new) };
         let deadline = deadline(&op);
         self.aside.get_or_try_init(begin).await?.lock().await.ask(&self.name, op, deadline).await
+    }
+
+    /// A talk of one's own with an agent of one's own: what it opens is nobody else's, and what takes long holds up nobody.
+    ///
+    /// # Errors
+    /// `Broken` when the agent can't be reached.
+    pub async fn session(&self) -> Result<Session, Broken> {
+        Session::begin(&self.engine, &self.name, &self.agent).await
+    }
+
+    /// The engine that the node is a container of.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Asks for something to be done on the node.
+    ///
+    /// # Errors
+    /// `Broken` at `stage`, with why it could not be.
+    pub async fn must_do(&self, stage: &str, op: Op) -> Result<(), Broken> {
+        match self.call(op).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Fault(fault) => {
+                Err(Broken::new(stage, format!("node {}: {}: {}", self.name, fault.doing, fault.cause)))
+            }
+            other => Err(Broken::new(stage, format!("node {}: unexpected answer {other:?}", self.name))),
+        }
     }
 
     /// The text of a small file; none when there is none.

@@ -58,7 +58,8 @@ impl Step {
             Self::Images => 3000,
             Self::Cluster => 420,
             Self::DefaultNetwork | Self::Bridges => 90,
-            Self::Plugins => 120,
+            // Those of ours are built when they are first looked at.
+            Self::Plugins => 900,
             Self::Multus => 240,
         })
     }

@@ -63,6 +63,12 @@ pub(super) struct Leaving {
 }
 
 impl Cluster {
+    /// The engine that its nodes are containers of.
+    #[must_use]
+    pub fn engine(&self) -> &plumbline_bed::engine::Engine {
+        &self.pull.engine
+    }
+
     /// The node of that name.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The kind lane as the runner sees it.
 
-use super::stage;
+use super::{place, stage};
 use crate::cluster::{self, Cluster};
 use crate::context::Context;
 use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
@@ -60,6 +60,11 @@ impl OpenLane for OpenKind {
 
     fn offers(&self) -> &Offers {
         &self.offers
+    }
+
+    fn lack(&self, plan: &Plan) -> Option<String> {
+        let places = place::places(&self.cluster.nodes).len();
+        self.offers.lack(&plan.requires).or_else(|| place::lack(plan, places, &self.cluster.profile))
     }
 
     fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {

@@ -1,15 +1,19 @@
 //! The kind lane: a real cluster, with Multus, reached by kube and by the agent on its nodes.
 //!
-//! [`stage`] makes what a plan asks for, [`ready`] waits for its pods, [`observe`] reads them, [`scene`] takes them
-//! down again. The cluster itself is in [`crate::cluster`].
+//! [`stage`] makes what a plan asks for (what is not Kubernetes' in [`outside`]), [`ready`] waits for its pods,
+//! [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again. The cluster itself is in [`crate::cluster`].
 
 pub mod adapt;
+pub mod apart;
 mod doubt;
 pub mod exec;
 pub mod heard;
 pub mod isolation;
 mod lane;
 pub mod observe;
+mod outside;
+mod parties;
+pub mod place;
 pub mod ready;
 pub mod reported;
 mod scene;

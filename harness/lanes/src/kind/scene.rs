@@ -3,6 +3,8 @@
 use super::doubt;
 use super::isolation::Namespaces;
 use super::observe::{self, Subject};
+use super::outside::Around;
+use super::parties;
 use super::ready::{Came, node_of, uid_of};
 use crate::cluster::Cluster;
 use crate::cluster::objects::{is_absent, words};
@@ -50,10 +52,19 @@ pub struct KindScene {
     pub(super) created: Vec<(String, String)>,
     /// Namespaces made, with their journal entries.
     pub(super) made: Vec<(String, EffectId)>,
+    /// What is around its pods.
+    pub(super) around: Around,
     pub(super) leases: Vec<Lease>,
     /// Its journal.
     pub(super) run: Arc<Run>,
     marker: String,
+    /// Tells it apart from the other scenarios of all runs.
+    pub(super) label: String,
+    plan: Plan,
+    /// Whether it may be left as it is, to be looked at.
+    keep: bool,
+    /// Whether others wait until its written namespaces are empty.
+    pub(super) verbatim: bool,
 }
 
 impl KindScene {
@@ -66,6 +77,7 @@ impl KindScene {
         cx: &Context,
         plan: &Plan,
         namespaces: Namespaces,
+        label: String,
     ) -> Result<Self, Broken> {
         let staging = Staging { stand_ins: cluster.stand_ins(cx, plan), ..Staging::default() };
         // What may be kept outlives its run: with the run's own journal it would be undone at the run's end.
@@ -80,9 +92,14 @@ impl KindScene {
             staging,
             created: Vec::new(),
             made: Vec::new(),
+            around: Around::default(),
             leases: Vec::new(),
             run,
             marker: format!("plumbline-{}", cx.run.id()),
+            label,
+            plan: plan.clone(),
+            keep: cx.options.keep != Keep::Never,
+            verbatim: cx.options.verbatim,
         })
     }
 
@@ -102,8 +119,12 @@ impl KindScene {
         for (name, id) in std::mem::take(&mut self.made) {
             left.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
         }
-        left.extend(join_all(going.iter().map(|pod| self.gone(pod))).await.into_iter().filter_map(Result::err));
-        if !self.leases.is_empty() {
+        let mut around = std::mem::take(&mut self.around);
+        let (gone, machines) =
+            tokio::join!(join_all(going.iter().map(|pod| self.gone(pod))), around.take_down(&self.run));
+        left.extend(gone.into_iter().filter_map(Result::err));
+        left.extend(machines);
+        if self.verbatim {
             // A written namespace is somebody's next: it is given back when it is empty.
             left.extend(self.cluster.namespaces_gone().await);
         }
@@ -182,6 +203,15 @@ impl KindScene {
     }
 }
 
+impl Drop for KindScene {
+    /// A scene that is kept is dropped without having been taken down: its machines stay with it.
+    fn drop(&mut self) {
+        if self.keep {
+            self.around.keep();
+        }
+    }
+}
+
 impl Scene for KindScene {
     fn staging(&self) -> &Staging {
         &self.staging
@@ -193,7 +223,9 @@ impl Scene for KindScene {
             for (staged, seen) in self.pods.iter().zip(&pods) {
                 doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
-            Ok(Observation { pods, ..Observation::default() })
+            let mut seen = Observation { pods, ..Observation::default() };
+            seen.wire = parties::listen(&self.plan, &seen, &self.around, &self.pods).await?;
+            Ok(seen)
         })
     }
 

@@ -1,11 +1,13 @@
 //! Staging a plan on a cluster: namespaces, networks, bridges, pods.
 
 use super::adapt::{self, adapt};
+use super::apart;
 use super::isolation::Namespaces;
+use super::outside;
+use super::place::{places, put};
 use super::ready::{self, Came};
 use super::scene::{KindScene, Staged};
 use crate::cluster::Cluster;
-use crate::cluster::bridges;
 use crate::cluster::canary::account;
 use crate::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use crate::cluster::objects::{apply, label};
@@ -32,7 +34,8 @@ const LEASE: Duration = Duration::from_secs(600);
 /// `Broken` for whatever is not the plugins' fault. A pod whose networks could not be made is none.
 pub async fn stage(cluster: &Arc<Cluster>, cx: &Context, plan: &Plan, number: usize) -> Result<KindScene, Broken> {
     let namespaces = namespaces(cx, plan, number);
-    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces)?;
+    let label = format!("{}-{number}", cx.run.id());
+    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces, label)?;
     match fill(&mut scene, cx, plan).await {
         Ok(()) => Ok(scene),
         Err(broken) => {
@@ -63,9 +66,8 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
     } else {
         format!("namespace {} of its own", in_force.join(", "))
     });
-    if !plan.topology.bridges.is_empty() {
-        bridges::make(&plan.topology.bridges, &cluster.nodes).await?;
-    }
+    scene.leases.extend(apart::take(&cluster.name, plan).await?);
+    outside::ground(&cluster, plan).await?;
     for name in &in_force {
         if cx.options.verbatim {
             let lease = format!("{}-namespace-{name}", cluster.name);
@@ -89,12 +91,20 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
     let accounts = try_join_all(in_force.iter().map(|name| account(&cluster.client, name, STAGE)));
     let (images, _, _) = tokio::try_join!(cluster.images(cx, plan), applied, accounts)?;
 
+    let places = places(&cluster.nodes);
     let mut objects = Vec::new();
-    for pod in &plan.pods {
+    for (number, pod) in plan.pods.iter().enumerate() {
         let mut object = pod.manifest.clone();
         scene.namespaces.place(&mut object, pod.namespace.as_deref());
         mark(&mut object, cx);
         scene.staging.adaptations.extend(adapt(&mut object, &images, &cluster.toolbox));
+        // Where there is one node, the scheduler has no choice either.
+        if places.len() > 1 {
+            let number = plan.topology.node_of(pod.node, number);
+            let node =
+                places.get(number.wrapping_sub(1)).ok_or_else(|| broken(format!("there is no node {number}")))?;
+            scene.staging.adaptations.extend(put(&mut object, &node.name, number));
+        }
         objects.push(object);
     }
     let begun = Instant::now();
@@ -110,8 +120,17 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
             () = cx.cancel.cancelled() => Err(Broken::new(STAGE, "interrupted")),
         }
     });
-    let came: Vec<Came> = try_join_all(waiting).await?;
-    scene.staging.ready_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let run = scene.run.clone();
+    let waiting = async {
+        let came: Vec<Came> = try_join_all(waiting).await?;
+        Ok((came, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)))
+    };
+    // Beside the pods, which take longer.
+    let around = outside::around(&cluster, cx, plan, &run, &scene.label);
+    let (came, around) = tokio::join!(waiting, around);
+    scene.around = around?;
+    let (came, ready_us) = came?;
+    scene.staging.ready_us = ready_us;
     let staged = plan.pods.iter().zip(came).map(|(pod, came)| {
         let namespace = scene.namespaces.of(pod.namespace.as_deref()).to_owned();
         Staged { pod: pod.clone(), namespace, came }

@@ -1,0 +1,110 @@
+//! Scenarios on one bed that would hear each other: the literal addresses of users' networks, on bridges that all share.
+//!
+//! Without packets, equal addresses on one bridge disturb nobody: each pod is looked at in its own namespace. With packets
+//! they do: two pods would answer for one address. So a scenario that sends takes the subnets that it names on a bridge
+//! for itself, and any other takes them beside others that don't send.
+
+use ipnet::IpNet;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::lease::{Kind, Lease};
+use plumbline_bed::wait::Deadline;
+use plumbline_core::plan::{Bridge, Plan};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long other scenarios with the same addresses are waited for.
+const LEASE: Duration = Duration::from_secs(600);
+
+/// Whether a plan sends, or has somebody outside who does.
+#[must_use]
+pub fn sends(plan: &Plan) -> bool {
+    let wants = plan.expect.iter().any(|expect| !expect.reaches.is_empty() || !expect.cannot_reach.is_empty());
+    wants || !plan.topology.hosts.is_empty()
+}
+
+/// Whether a bridge of this plan has to be the node's alone: packets are looked at, and it has no uplink.
+#[must_use]
+pub fn alone(plan: &Plan, bridge: &Bridge) -> bool {
+    sends(plan) && plan.topology.nodes > 1 && bridge.uplink.is_none()
+}
+
+/// Takes the leases of a plan in a cluster, in an order that all keep.
+///
+/// # Errors
+/// `Broken` when others still have one at the deadline.
+pub async fn take(cluster: &str, plan: &Plan) -> Result<Vec<Lease>, Broken> {
+    let mut leases = Vec::new();
+    let deadline = Deadline::after(LEASE);
+    for (name, kind) in wanted(cluster, plan) {
+        leases.push(Lease::take(&name, kind, deadline).await?);
+    }
+    Ok(leases)
+}
+
+/// Names of leases, sorted, with how each is to be held.
+fn wanted(cluster: &str, plan: &Plan) -> Vec<(String, Kind)> {
+    let sends = sends(plan);
+    let mut all: Vec<(String, Kind)> = subnets(plan)
+        .into_iter()
+        .map(|subnet| {
+            let name = format!("{cluster}-subnet-{}-{}", subnet.network(), subnet.prefix_len());
+            (name, if sends { Kind::Exclusive } else { Kind::Shared })
+        })
+        .collect();
+    if sends {
+        for bridge in &plan.topology.bridges {
+            let kind = if alone(plan, bridge) { Kind::Exclusive } else { Kind::Shared };
+            all.push((format!("{cluster}-bridge-{}", bridge.name), kind));
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+/// The subnets that a plan names: in its networks' chains and for its hosts' ports. Not those behind a host, which are
+/// on nobody's link.
+#[must_use]
+pub fn subnets(plan: &Plan) -> BTreeSet<IpNet> {
+    let mut found = BTreeSet::new();
+    for link in plan.networks.iter().filter_map(|network| network.chain.as_ref()).flat_map(|chain| &chain.links) {
+        addresses(&link.conf["ipam"], &mut found);
+    }
+    let ports = plan.topology.hosts.iter().flat_map(|host| &host.ports);
+    found.extend(ports.flat_map(|port| &port.addresses).map(IpNet::trunc));
+    found
+}
+
+/// Every address with a prefix length below a value, under the keys by which IPAM plugins know them.
+fn addresses(value: &Value, found: &mut BTreeSet<IpNet>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str() {
+                    Some(text) if ["address", "subnet", "range"].contains(&key.as_str()) => {
+                        found.extend(text.parse::<IpNet>().ok().map(|net| net.trunc()));
+                    }
+                    _ => addresses(value, found),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| addresses(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn subnets_are_found_where_ipam_plugins_have_them() {
+        let mut found = BTreeSet::new();
+        let ipam = json!({ "type": "static", "addresses": [{ "address": "192.168.100.10/24", "gateway": "192.168.100.1" }],
+            "ranges": [[{ "subnet": "10.9.0.0/16" }]], "routes": [{ "dst": "10.0.0.0/8" }] });
+        addresses(&ipam, &mut found);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["10.9.0.0/16", "192.168.100.0/24"]);
+    }
+}

@@ -1,0 +1,236 @@
+//! What a plan wants around its pods that is not Kubernetes': bridges, uplinks, VLAN links, gateways and peers, and an
+//! agent of the scenario's own at each of them, by which its packets are sent and captured.
+
+use super::apart;
+use super::place::places;
+use crate::cluster::naming::{CLUSTER_LABEL, RUN_LABEL};
+use crate::cluster::node::{self, Node};
+use crate::cluster::talk::Session;
+use crate::cluster::{Cluster, bridges, uplink};
+use crate::context::Context;
+use futures::future::{join_all, try_join_all};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::engine::{self, Engine, Outside as Machine, OutsidePlan};
+use plumbline_bed::journal::{Effect, EffectId, Run};
+use plumbline_core::plan::{Host, Plan};
+use plumbline_core::protocol::{Op, Target};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STAGE: &str = "topology";
+/// For what the kernel does in milliseconds.
+const SHORT: Duration = Duration::from_secs(30);
+
+/// A machine outside, with the agent in it.
+pub(super) struct Stranger {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its interface on each uplink, by the uplink's name.
+    pub ports: BTreeMap<String, String>,
+    pub session: Session,
+    machine: Machine,
+    entry: EffectId,
+}
+
+/// A node of the scenario, with an agent of the scenario's own.
+pub(super) struct Place {
+    /// The node's name.
+    pub node: String,
+    /// The port of each uplink on it, by the uplink's name.
+    pub ports: BTreeMap<String, String>,
+    pub session: Session,
+}
+
+/// What is around the pods.
+#[derive(Default)]
+pub(super) struct Around {
+    /// The scenario's nodes, in order; empty where nothing is sent.
+    pub places: Vec<Place>,
+    pub strangers: Vec<Stranger>,
+}
+
+/// Makes what pods need before they come: bridges, and VLAN links on them.
+///
+/// # Errors
+/// `Broken`, naming the node.
+pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), Broken> {
+    let topology = &plan.topology;
+    if !topology.bridges.is_empty() {
+        bridges::make(&topology.bridges, &cluster.nodes).await?;
+    }
+    if !topology.links.is_empty() {
+        let links = cluster.nodes.iter().map(|node| node.must_do(STAGE, Op::Links(topology.links.clone())));
+        try_join_all(links).await?;
+    }
+    Ok(())
+}
+
+/// Makes what only packets need: uplinks, machines outside, and agents of the scenario's own.
+///
+/// # Errors
+/// `Broken`. What was made by then is removed, or stands in the journal.
+pub(super) async fn around(
+    cluster: &Cluster,
+    cx: &Context,
+    plan: &Plan,
+    run: &Arc<Run>,
+    scenario: &str,
+) -> Result<Around, Broken> {
+    if !apart::sends(plan) {
+        return Ok(Around::default());
+    }
+    let engine = cluster.engine();
+    let away: Vec<_> = apart::subnets(plan).into_iter().collect();
+    let mut ports: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut networks: BTreeMap<String, String> = BTreeMap::new();
+    for bridge in &plan.topology.bridges {
+        match &bridge.uplink {
+            Some(uplink) => {
+                let joined = uplink::join(engine, run, &cluster.name, &cluster.nodes, bridge, &away).await?;
+                for (node, port) in joined {
+                    ports.entry(node).or_default().insert(uplink.clone(), port);
+                }
+                networks.insert(uplink.clone(), uplink::network_name(&cluster.name, &bridge.name));
+            }
+            None if apart::alone(plan, bridge) => {
+                uplink::part(engine, &cluster.name, &cluster.nodes, &bridge.name).await?;
+            }
+            None => {}
+        }
+    }
+    let nodes = places(&cluster.nodes);
+    let nodes = nodes.into_iter().take(plan.topology.nodes.max(1)).map(|node| place(node, &ports));
+    let machines = Machines { cluster, cx, run, engine, networks: &networks, scenario };
+    let (places, strangers) =
+        tokio::join!(try_join_all(nodes), join_all(plan.topology.hosts.iter().map(|host| machines.start(host))));
+    let (mut started, mut failed) = (Vec::new(), None);
+    for stranger in strangers {
+        match stranger {
+            Ok(stranger) => started.push(stranger),
+            Err(broken) => failed = failed.or(Some(broken)),
+        }
+    }
+    let mut around = Around { places: Vec::new(), strangers: started };
+    match (places, failed) {
+        (Ok(places), None) => {
+            around.places = places;
+            Ok(around)
+        }
+        (Err(broken), _) | (_, Some(broken)) => {
+            around.take_down(run).await;
+            Err(broken)
+        }
+    }
+}
+
+async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Place, Broken> {
+    let ports = ports.get(&node.name).cloned().unwrap_or_default();
+    Ok(Place { node: node.name.clone(), ports, session: node.session().await? })
+}
+
+/// What starting machines outside takes.
+struct Machines<'a> {
+    cluster: &'a Cluster,
+    cx: &'a Context,
+    run: &'a Arc<Run>,
+    engine: &'a Engine,
+    /// The engine's network of each uplink.
+    networks: &'a BTreeMap<String, String>,
+    scenario: &'a str,
+}
+
+impl Machines<'_> {
+    async fn start(&self, host: &Host) -> Result<Stranger, Broken> {
+        let broken = |what: String| Broken::new(STAGE, format!("host {}: {what}", host.name));
+        let mut wanted: Vec<&String> = Vec::new();
+        for port in &host.ports {
+            if !wanted.contains(&&port.uplink) {
+                wanted.push(&port.uplink);
+            }
+        }
+        let network = |uplink: &&String| {
+            let known = self.networks.get(*uplink).cloned();
+            known.ok_or_else(|| {
+                broken(format!("no bridge of a node has uplink {uplink}, so that it would be alone on it"))
+            })
+        };
+        let networks = wanted.iter().map(network).collect::<Result<Vec<_>, Broken>>()?;
+        let (file, _) = node::agent_file(&self.cx.images.agent().await?)?;
+        let path = file.path.clone();
+        let plan = OutsidePlan {
+            name: format!("plumbline-{}-{}", self.scenario, host.name),
+            image: self.cluster.toolbox.clone(),
+            networks: networks.clone(),
+            labels: BTreeMap::from([
+                (RUN_LABEL.to_owned(), self.run.id().to_owned()),
+                (CLUSTER_LABEL.to_owned(), self.cluster.name.clone()),
+            ]),
+            files: vec![engine::File { path: file.path, mode: file.mode, content: file.bytes }],
+        };
+        let entry = self.run.intend(Effect::Container { name: plan.name.clone() })?;
+        let machine = self.engine.start_outside(&plan).await?;
+        let session = Session::begin(self.engine, &machine.container.name, &path).await?;
+        let mac = |network: &String| {
+            let found = machine.container.macs.get(network).cloned();
+            found.ok_or_else(|| broken(format!("it is not on network {network}")))
+        };
+        let macs = networks.iter().map(mac).collect::<Result<Vec<_>, Broken>>()?;
+        let by_uplink: BTreeMap<&String, &String> = wanted.iter().copied().zip(&macs).collect();
+        let interfaces = host.ports.iter().map(|port| by_uplink[&port.uplink].clone()).collect();
+        if speaks_v6(host) {
+            // The engine turns IPv6 off in containers on networks that have none.
+            let script = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 0 > \"$f\"; done";
+            let argv = ["sh", "-ec", script].map(str::to_owned).to_vec();
+            session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await?;
+        }
+        session.done(STAGE, Op::BeHost { host: host.clone(), interfaces }).await?;
+        let names = names(&session).await?;
+        let port = |(uplink, mac): (&&String, &String)| {
+            let name = names.get(mac).cloned().ok_or_else(|| broken(format!("it has no interface {mac}")))?;
+            Ok(((*uplink).clone(), name))
+        };
+        let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, Broken>>()?;
+        Ok(Stranger { name: host.name.clone(), ports, session, machine, entry })
+    }
+}
+
+fn speaks_v6(host: &Host) -> bool {
+    let ports = host.ports.iter().flat_map(|port| &port.addresses);
+    ports.chain(&host.behind).any(|address| address.addr().is_ipv6())
+}
+
+/// The interfaces of a machine by MAC address, without VLAN links, which have their parent's.
+async fn names(session: &Session) -> Result<BTreeMap<String, String>, Broken> {
+    use plumbline_core::protocol::Outcome;
+    match session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
+        Outcome::Observed(seen) => {
+            let links = seen.kernel.links.into_iter().filter(|link| link.vlan_id.is_none());
+            Ok(links.map(|link| (link.mac.to_lowercase(), link.name)).collect())
+        }
+        other => Err(Broken::new(STAGE, format!("{}: unexpected answer {other:?}", session.container))),
+    }
+}
+
+impl Around {
+    /// Ends the scenario's agents and removes its machines. Gives what could not be removed, each a line.
+    pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
+        self.places.clear();
+        let gone = std::mem::take(&mut self.strangers).into_iter().map(|stranger| async move {
+            let Stranger { machine, entry, session, .. } = stranger;
+            drop(session);
+            match machine.remove().await {
+                Ok(()) => run.done(entry).err().map(|broken| broken.to_string()),
+                Err(broken) => Some(broken.to_string()),
+            }
+        });
+        join_all(gone).await.into_iter().flatten().collect()
+    }
+
+    /// Leaves its machines running, for people to look at.
+    pub(super) fn keep(&mut self) {
+        for stranger in std::mem::take(&mut self.strangers) {
+            stranger.machine.keep();
+        }
+    }
+}

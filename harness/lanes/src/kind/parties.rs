@@ -1,0 +1,116 @@
+//! Who takes part in an act on the wire: pods and nodes are at the agents on their nodes, hosts at those in their
+//! containers.
+
+use super::outside::Around;
+use super::ready::Came;
+use super::ready::{node_of, uid_of};
+use super::scene::Staged;
+use crate::cluster::talk::Session;
+use crate::wire::{self, Parties};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use plumbline_bed::broken::Broken;
+use plumbline_core::observe::Observation;
+use plumbline_core::plan::{Party, Plan};
+use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_core::wire::{Script, Send, Tap, WireSeen};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const STAGE: &str = "watch the wire";
+
+/// The parties of a scenario.
+struct Bed<'a> {
+    around: &'a Around,
+    pods: &'a [Staged],
+}
+
+/// Does what a plan wants of packets, and tells what was seen; none where it wants nothing.
+///
+/// # Errors
+/// `Broken` when an agent does not do its part.
+pub(super) async fn listen(
+    plan: &Plan,
+    observation: &Observation,
+    around: &Around,
+    pods: &[Staged],
+) -> Result<Option<WireSeen>, Broken> {
+    let Some(script) = plumbline_core::wire::script(plan, observation) else { return Ok(None) };
+    let bed = Bed { around, pods };
+    let heard = wire::act(&bed.resolved(&script)?, &bed).await?;
+    Ok(Some(WireSeen { script, heard }))
+}
+
+impl Bed<'_> {
+    /// The script with the names of interfaces in the place of uplinks: the agents here know nothing of those.
+    fn resolved(&self, script: &Script) -> Result<Script, Broken> {
+        let mut script = script.clone();
+        for (party, capture) in &mut script.captures {
+            self.resolve(party, &mut capture.interface)?;
+        }
+        for (party, probe) in &mut script.probes {
+            if let Send::Control { interface, .. } = &mut probe.what {
+                self.resolve(party, interface)?;
+            }
+        }
+        Ok(script)
+    }
+
+    fn resolve(&self, party: &Party, tap: &mut Tap) -> Result<(), Broken> {
+        let Tap::Uplink(uplink) = tap else { return Ok(()) };
+        let ports: Option<&BTreeMap<String, String>> = match party {
+            Party::Node(number) => self.around.places.get(number.wrapping_sub(1)).map(|place| &place.ports),
+            Party::Host(name) => self.around.strangers.iter().find(|one| one.name == *name).map(|one| &one.ports),
+            Party::Pod(_) => None,
+        };
+        let name = ports.and_then(|ports| ports.get(uplink)).cloned();
+        *tap = Tap::Name(name.ok_or_else(|| Broken::new(STAGE, format!("{party:?} has no port on uplink {uplink}")))?);
+        Ok(())
+    }
+
+    /// The number of the agent on a node: its place in the scenario.
+    fn on_node(&self, node: &str) -> Result<usize, Broken> {
+        let found = self.around.places.iter().position(|place| place.node == node);
+        found.ok_or_else(|| Broken::new(STAGE, format!("node {node} is none of the scenario's")))
+    }
+
+    fn session(&self, agent: usize) -> Option<&Session> {
+        let places = self.around.places.len();
+        match agent.checked_sub(places) {
+            None => self.around.places.get(agent).map(|place| &place.session),
+            Some(host) => self.around.strangers.get(host).map(|stranger| &stranger.session),
+        }
+    }
+}
+
+impl Parties for Bed<'_> {
+    fn place(&self, party: &Party) -> Result<(usize, Target), Broken> {
+        let none = || Broken::new(STAGE, format!("{party:?} is not there"));
+        match party {
+            Party::Pod(name) => {
+                let staged = self.pods.iter().find(|staged| staged.pod.name == *name).ok_or_else(none)?;
+                let Came::Up(pod) = &staged.came else { return Err(none()) };
+                let target =
+                    Target::Sandbox { namespace: staged.namespace.clone(), name: name.clone(), uid: uid_of(pod) };
+                Ok((self.on_node(&node_of(pod))?, target))
+            }
+            Party::Node(number) => {
+                let place = number.checked_sub(1).filter(|place| *place < self.around.places.len());
+                Ok((place.ok_or_else(none)?, Target::Node))
+            }
+            Party::Host(name) => {
+                let place = self.around.strangers.iter().position(|one| one.name == *name).ok_or_else(none)?;
+                Ok((self.around.places.len() + place, Target::Node))
+            }
+        }
+    }
+
+    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>> {
+        async move {
+            let session =
+                self.session(agent).ok_or_else(|| Broken::new(STAGE, format!("there is no agent {agent}")))?;
+            session.ask(STAGE, op, deadline).await
+        }
+        .boxed()
+    }
+}

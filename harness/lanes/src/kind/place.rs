@@ -1,0 +1,109 @@
+//! Which node of a cluster is which node of a scenario, and pods on theirs.
+
+use crate::cluster::node::Node;
+use plumbline_core::plan::{Plan, Topology};
+use plumbline_core::verdict::Adaptation;
+use serde_json::{Value, json};
+
+/// What stands in the name of a worker that kind made, and not in that of a control plane.
+const WORKER: &str = "-worker";
+
+/// The nodes that a scenario's nodes are, in order: the workers, as kind counts them; where there are none, all.
+#[must_use]
+pub fn places(nodes: &[Node]) -> Vec<&Node> {
+    let mut workers: Vec<&Node> = nodes.iter().filter(|node| number(&node.name).is_some()).collect();
+    workers.sort_by_key(|node| number(&node.name));
+    if workers.is_empty() { nodes.iter().collect() } else { workers }
+}
+
+/// The number of a worker: kind calls the first `NAME-worker`, the second `NAME-worker2`.
+fn number(name: &str) -> Option<u32> {
+    match &name[name.rfind(WORKER)? + WORKER.len()..] {
+        "" => Some(1),
+        number => number.parse().ok(),
+    }
+}
+
+/// Why a plan can't be built on a cluster with so many places; none when it can.
+#[must_use]
+pub fn lack(plan: &Plan, places: usize, profile: &str) -> Option<String> {
+    let Topology { nodes, bridges, .. } = &plan.topology;
+    if *nodes > places {
+        return Some(format!("needs {nodes} nodes, profile {profile} has {places}"));
+    }
+    if let Some(bridge) = bridges.iter().find(|bridge| bridge.vlan_filtering) {
+        let name = &bridge.name;
+        return Some(format!(
+            "needs bridge {name} to keep VLANs apart: the bridges of this lane are shared, and do not"
+        ));
+    }
+    let mut uplinks: Vec<&String> = bridges.iter().filter_map(|bridge| bridge.uplink.as_ref()).collect();
+    uplinks.sort();
+    let twice = uplinks.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    twice.map(|uplink| format!("needs two bridges on uplink {uplink}: a container has one interface on a network"))
+}
+
+/// Puts a pod on `node`, past the scheduler, and tells it.
+#[must_use]
+pub fn put(pod: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
+    let object = format!("pod/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+    let spec = pod.get_mut("spec")?.as_object_mut()?;
+    let from = spec.insert("nodeName".to_owned(), json!(node));
+    let from = from.and_then(|from| from.as_str().map(str::to_owned));
+    (from.as_deref() != Some(node)).then(|| Adaptation {
+        object,
+        field: "spec.nodeName".to_owned(),
+        from,
+        to: node.to_owned(),
+        reason: format!("it is the scenario's node {number}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_core::plan::Bridge;
+
+    fn plan(topology: Topology) -> Plan {
+        Plan {
+            name: "a/b".into(),
+            summary: String::new(),
+            file: String::new(),
+            rows: vec![],
+            requires: vec![],
+            lanes: vec![],
+            topology,
+            networks: vec![],
+            pods: vec![],
+            expect: vec![],
+        }
+    }
+
+    #[test]
+    fn workers_are_counted_as_kind_names_them() {
+        assert_eq!(number("plumbline-three-nodes-0a-worker"), Some(1));
+        assert_eq!(number("plumbline-three-nodes-0a-worker12"), Some(12));
+        assert_eq!(number("plumbline-three-nodes-0a-control-plane"), None);
+    }
+
+    #[test]
+    fn what_the_cluster_can_not_be_is_said_in_words() {
+        let two = plan(Topology { nodes: 2, ..Topology::default() });
+        assert_eq!(lack(&two, 1, "hermetic").unwrap(), "needs 2 nodes, profile hermetic has 1");
+        assert_eq!(lack(&two, 2, "three-nodes"), None);
+        let bridge = |name: &str| Bridge { name: name.into(), uplink: Some("out".into()), ..Bridge::default() };
+        let bridges = vec![bridge("br-a"), bridge("br-b")];
+        assert!(lack(&plan(Topology { bridges, ..Topology::default() }), 1, "p").unwrap().contains("uplink out"));
+        let bridges = vec![Bridge { vlan_filtering: true, ..bridge("br-a") }];
+        assert!(lack(&plan(Topology { bridges, ..Topology::default() }), 1, "p").unwrap().contains("br-a"));
+    }
+
+    #[test]
+    fn a_pod_is_put_and_that_is_told_unless_it_was_there_already() {
+        let mut pod = json!({ "metadata": { "name": "p" }, "spec": {} });
+        let told = put(&mut pod, "n-worker2", 2).unwrap();
+        assert_eq!((told.field.as_str(), told.from, told.to.as_str()), ("spec.nodeName", None, "n-worker2"));
+        assert_eq!(pod["spec"]["nodeName"], "n-worker2");
+        assert_eq!(put(&mut pod, "n-worker2", 2), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Every scenario file of more than one node on the kind lane, on the profile of three nodes with Multus thick.
+
+use plumbline_suites::trials::{self, Bed};
+
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let bed = Bed {
+        lane: "kind",
+        name: "three_nodes_kind",
+        profile: Some("three-nodes"),
+        takes: |plan| plan.topology.nodes > 1,
+    };
+    Ok(libtest_mimic::run(&arguments, trials::on(bed)?).exit_code())
+}
