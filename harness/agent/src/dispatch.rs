@@ -27,7 +27,13 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
             }
             wire::open::open(listeners, captures, place).map(|()| Outcome::Done)
         }
-        Op::WireProbe(probes) => wire::act::probe(probes, place).map(Outcome::Probes),
+        Op::WireProbe(probes) => {
+            // Where something is open it was waited for by then.
+            if place.plugins.is_some() && place.input.wire.is_closed() {
+                node::settle::wait(place)?;
+            }
+            wire::act::probe(probes, place).map(Outcome::Probes)
+        }
         Op::WireClose => {
             wire::close::close(place).map(|(captures, listeners)| Outcome::WireSeen { captures, listeners })
         }

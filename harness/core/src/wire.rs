@@ -134,7 +134,8 @@ pub enum ProbeEnd {
         by: IpAddr,
         /// The MAC address, for ARP.
         mac: Option<String>,
-        /// The sender's address as the far side saw it (UDP, TCP).
+        /// The sender's address as the far side saw it (UDP, TCP). None where whoever took a TCP connection said
+        /// nothing of it in the window: reached, but not by a listener of ours, or not for certain.
         saw: Option<SocketAddr>,
     },
     /// A control frame went out; it wants no answer.
@@ -205,7 +206,8 @@ pub struct CaptureSeen {
     pub interface: String,
     /// Its frames, in order.
     pub frames: Vec<RawFrame>,
-    /// Frames that the kernel dropped because nobody took them in time; any makes the bed broken.
+    /// Frames that were lost because nobody took them in time, or beyond what is kept; any makes the bed broken. The
+    /// kernel counts for all captures of one namespace together.
     pub dropped: u32,
 }
 

@@ -52,6 +52,12 @@ impl Wire {
         }
     }
 
+    /// Whether nothing is open.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.captures.is_empty() && self.listeners.is_empty()
+    }
+
     /// Lets go of everything, unheard.
     fn forget(&mut self) {
         self.listeners.clear();

@@ -1,7 +1,7 @@
 //! Beds of more than one node.
 
+use crate::bed::{bed, run, topology};
 use crate::talk::{Agent, Plugins, chain, request};
-use crate::wire::{bed, run, topology};
 use plumbline_core::cni::CniCommand;
 use plumbline_core::plan::{NodeLink, Topology};
 use plumbline_core::protocol::{Op, Outcome, Target};

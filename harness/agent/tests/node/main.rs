@@ -2,6 +2,7 @@
 //!
 //! Where the host allows no private node at all these tests fail; they need no network and no plugins.
 
+mod bed;
 mod beds;
 mod chains;
 mod faults;

@@ -1,7 +1,7 @@
 //! What `serve` makes of the namespace that it is in: ports of a bridge, a host outside. Here in a network of its own.
 
+use crate::bed::run;
 use crate::talk::{AGENT, Agent};
-use crate::wire::run;
 use plumbline_core::observe::Link;
 use plumbline_core::plan::{Bridge, Host, HostPort, Protocol};
 use plumbline_core::protocol::{Op, Outcome, Target};
