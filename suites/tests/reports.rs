@@ -35,6 +35,7 @@ fn report(verdict: Verdict) -> ScenarioReport {
         verdict,
         adaptations: vec![],
         isolation: None,
+        notes: vec![],
         stand_ins: vec![],
         transcripts: vec![Transcript {
             pod: "client".into(),
@@ -75,6 +76,7 @@ fn beside() -> ScenarioReport {
         },
     ];
     report.isolation = Some("namespace chain-example-7f3a of its own".into());
+    report.notes = vec!["parent of eth1 of pod client: not observable here".into()];
     report.stand_ins = vec!["route-override: plumbline's, not upstream's".into()];
     report.evidence = Some("/state/runs/r1/evidence".into());
     report

@@ -91,6 +91,9 @@ pub struct ScenarioReport {
     pub adaptations: Vec<Adaptation>,
     /// How the scenario was kept apart from others, for example `namespace chain-example-7f3a of its own`.
     pub isolation: Option<String>,
+    /// What the judge could not see here, or saw beside the facts: neither pass nor fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Parts that are not what users run, each named, for example `route-override: plumbline's, not upstream's`.
     pub stand_ins: Vec<String>,
     /// The human transcripts, in order.

@@ -93,6 +93,9 @@ fn case(report: &ScenarioReport) -> TestCase {
     if let Some(isolation) = &report.isolation {
         property("isolation", isolation);
     }
+    for note in &report.notes {
+        property("note", note);
+    }
     for stand_in in &report.stand_ins {
         property("stand-in", stand_in);
     }

@@ -224,7 +224,7 @@ fn broken(out: &mut String, cause: &str, remedy: Option<&str>) {
     }
 }
 
-/// What must be read together with the verdict: adaptations, isolation, stand-ins, evidence.
+/// What must be read together with the verdict: adaptations, isolation, notes, stand-ins, evidence.
 fn beside(out: &mut String, report: &ScenarioReport) {
     for a in &report.adaptations {
         let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);
@@ -239,6 +239,9 @@ fn beside(out: &mut String, report: &ScenarioReport) {
     }
     if let Some(isolation) = &report.isolation {
         let _ = writeln!(out, "  apart: {}", escape::line(isolation));
+    }
+    for note in &report.notes {
+        let _ = writeln!(out, "  note: {}", escape::line(note));
     }
     for stand_in in &report.stand_ins {
         let _ = writeln!(out, "  stand-in: {}", escape::line(stand_in));

@@ -67,8 +67,10 @@ impl Seen {
     /// # Errors
     /// None; a failing scenario is a verdict.
     pub fn judge(self) -> anyhow::Result<Judged> {
-        let verdict = judge::verdict(&self.plan, &self.observation, false);
-        Ok(Judged { plan: self.plan, observation: self.observation, verdict })
+        let judgement = judge::judge(&self.plan, &self.observation);
+        let notes = judgement.notes.clone();
+        let verdict = judge::fold(judgement, false);
+        Ok(Judged { plan: self.plan, observation: self.observation, verdict, notes })
     }
 }
 
@@ -79,6 +81,7 @@ pub struct Judged {
     plan: Plan,
     observation: Observation,
     verdict: Verdict,
+    notes: Vec<String>,
 }
 
 impl Judged {
@@ -142,6 +145,7 @@ impl Judged {
             verdict: self.verdict.clone(),
             adaptations: Vec::new(),
             isolation: None,
+            notes: self.notes.clone(),
             stand_ins: Vec::new(),
             transcripts: self.observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect(),
             timing: Timing::default(),

@@ -169,6 +169,7 @@ mod tests {
             verdict,
             adaptations: vec![],
             isolation: None,
+            notes: vec![],
             stand_ins: vec![],
             transcripts: vec![],
             timing: Timing::default(),

@@ -85,6 +85,7 @@ mod tests {
             verdict,
             adaptations: vec![],
             isolation: None,
+            notes: vec![],
             stand_ins: vec![],
             transcripts: vec![],
             timing: Timing::default(),

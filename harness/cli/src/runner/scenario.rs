@@ -52,7 +52,9 @@ pub(super) async fn run(
     match or_cancelled(cx, scene.observe(cx)).await {
         Ok(observation) => {
             teller.phase("judge");
-            report.verdict = judge::verdict(plan, &observation, strict);
+            let judgement = judge::judge(plan, &observation);
+            report.notes.clone_from(&judgement.notes);
+            report.verdict = judge::fold(judgement, strict);
             report.timing.verdict_us = micros(start);
             report.timing.plugins_us = plugin_time(&observation);
             report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
@@ -124,6 +126,7 @@ fn blank(plan: &Plan, lane: &str, profile: Option<String>) -> ScenarioReport {
         verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
         adaptations: vec![],
         isolation: None,
+        notes: vec![],
         stand_ins: vec![],
         transcripts: vec![],
         timing: Timing::default(),
