@@ -258,3 +258,47 @@ fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_core::finding::Code;
+
+    #[test]
+    fn an_answer_about_which_the_judge_found_an_error_is_no_green_path() {
+        let at = |line| Source { file: "a.yaml".into(), line, column: 9 };
+        let finding = |severity| Finding {
+            code: Code("PL404".into()),
+            severity,
+            pod: None,
+            interface: None,
+            network: None,
+            message: "another tag".into(),
+            expected: None,
+            found: None,
+            source: Some(at(7)),
+            notes: vec![],
+        };
+        let path = || Path {
+            number: 1,
+            text: String::new(),
+            forbidden: false,
+            from: End::Nobody,
+            to: End::Nobody,
+            state: PathState::Held("answered".into()),
+            stations: vec![],
+            came: Came::There,
+        };
+        let state = |severity, line| judged(path(), &[finding(severity)], &at(line)).state;
+        assert_eq!(state(Severity::Error, 7), PathState::Failed("answered, but PL404: another tag".into()));
+        assert_eq!(state(Severity::Error, 8), PathState::Held("answered".into()));
+        assert_eq!(state(Severity::Warning, 7), PathState::Held("answered".into()));
+    }
+
+    #[test]
+    fn tags_are_read_outermost_first() {
+        assert_eq!(vlans("0200000000010200000000020800"), Vec::<u16>::new());
+        assert_eq!(vlans("02000000000102000000000288a8606481000065080045"), [100, 101]);
+        assert_eq!(vlans("0200"), Vec::<u16>::new());
+    }
+}

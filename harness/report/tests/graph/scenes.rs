@@ -190,7 +190,15 @@ pub fn wired_seen() -> Graph {
         heard: Heard { probes: all.into_iter().map(|(_, seen)| seen).collect(), captures: caught, listeners: vec![] },
     };
     seen.wire = Some(wire);
-    graph(&wired_plan(), Some(&seen))
+    let mut drawn = graph(&wired_plan(), Some(&seen));
+    // What the judge of packets says of an act as short as this one is not what the golden texts are about.
+    for pod in drawn.nodes.iter_mut().flat_map(|node| &mut node.pods) {
+        pod.remarks.retain(|remark| !remark.text.starts_with("PL4"));
+        for attachment in &mut pod.attachments {
+            attachment.remarks.retain(|remark| !remark.text.starts_with("PL4"));
+        }
+    }
+    drawn
 }
 
 /// Many pods with long names on three nodes, each reaching the next.
