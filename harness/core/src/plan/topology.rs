@@ -122,6 +122,9 @@ pub struct Topology {
     /// The default network; none leaves it to the lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_network: Option<DefaultNetwork>,
+    /// Ranges that stand for those of the cluster's own pods and services, on lanes without a cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cluster_ranges: Vec<IpNet>,
 }
 
 impl Default for Topology {
@@ -133,6 +136,7 @@ impl Default for Topology {
             uplinks: Vec::new(),
             hosts: Vec::new(),
             default_network: None,
+            cluster_ranges: Vec::new(),
         }
     }
 }

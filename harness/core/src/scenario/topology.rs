@@ -40,6 +40,10 @@ pub(super) fn read(path: &str, file: &TopologyFile) -> (Topology, Vec<InputError
             topology.hosts.push(host);
         }
     }
+    for (index, range) in file.cluster_ranges.iter().enumerate() {
+        let range = reader.check(range, &format!("topology.clusterRanges[{index}]"), names::network(&range.value));
+        topology.cluster_ranges.extend(range);
+    }
     (topology, reader.errors)
 }
 

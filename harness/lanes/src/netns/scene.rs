@@ -82,7 +82,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
 /// What is there before any pod. Bridges of one node are the usual case, and made the short way.
 async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broken> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
-    let Topology { nodes, bridges, links, uplinks, hosts, default_network: _ } = topology;
+    let Topology { nodes, bridges, links, uplinks, hosts, .. } = topology;
     let small = *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
     match (small, bridges.is_empty()) {
         (true, true) => Ok(()),
@@ -129,7 +129,8 @@ impl NetnsScene {
     }
 
     async fn look(&mut self) -> Result<Observation, Broken> {
-        let mut observation = Observation::default();
+        let ranges = self.plan.topology.cluster_ranges.clone();
+        let mut observation = Observation { cluster_ranges: ranges, ..Observation::default() };
         for place in 0..self.pods.len() {
             let (name, running) = (self.pods[place].name.clone(), self.pods[place].state == PodState::Running);
             let seen = if running { Some(witness::see(&name, self.agent()?).await?) } else { None };

@@ -9,6 +9,8 @@ pub(in crate::scenario) struct TopologyFile {
     pub nodes: Option<At<i64>>,
     pub default_network: Option<At<String>>,
     #[serde(default)]
+    pub cluster_ranges: Vec<At<String>>,
+    #[serde(default)]
     pub bridges: Vec<BridgeFile>,
     #[serde(default)]
     pub links: Vec<LinkFile>,
