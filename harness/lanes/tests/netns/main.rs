@@ -6,4 +6,5 @@
 mod bed;
 mod faults;
 mod kept;
+mod nodes;
 mod seed;

@@ -1,0 +1,45 @@
+//! Beds of several nodes, and what IPAM leaves on them.
+
+use crate::bed::{Scripts, chain, context, observed, open, plan, scenario};
+use plumbline_core::observe::PodObservation;
+use plumbline_core::wire::ProbeEnd;
+use plumbline_lanes::context::Options;
+use serde_json::json;
+
+fn eth0(pod: &PodObservation) -> String {
+    let links = &pod.kernel.as_ref().expect("it was read").links;
+    let link = links.iter().find(|link| link.name == "eth0").expect("it has eth0");
+    link.addresses[0].address.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_has_its_own_range_and_packets_go_from_one_to_the_other() {
+    let cx = context(Options::default());
+    let lane = open(&cx).await;
+    let plan = scenario("suites/scenarios/openshift/traffic-between-nodes.yaml");
+    let seen = observed(lane.as_ref(), &cx, &plan).await.unwrap();
+    let places: Vec<(&str, String)> = seen.pods.iter().map(|pod| (pod.node.as_str(), eth0(pod))).collect();
+    let wanted = [("netns-2", "100.64.1.2/24"), ("netns-1", "100.64.0.2/24"), ("netns-2", "100.64.1.3/24")];
+    assert_eq!(places, wanted.map(|(node, address)| (node, address.to_owned())));
+
+    let wire = seen.wire.expect("packets were sent");
+    assert_eq!(wire.heard.probes.len(), wire.script.probes.len());
+    for probe in &wire.heard.probes {
+        assert!(matches!(probe.end, ProbeEnd::Answered { .. } | ProbeEnd::Sent), "{probe:?}");
+    }
+    assert!(wire.heard.captures.iter().all(|capture| capture.dropped == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_outlives_its_pod_is_told_when_the_node_goes() {
+    let lease = "/var/lib/cni/networks/net";
+    let add = format!("mkdir -p {lease}; : > {lease}/10.9.9.9; : > {lease}/lock; echo '{{\"cniVersion\":\"1.0.0\"}}'");
+    let scripts = Scripts::new().with("leaky", &format!("[ \"$CNI_COMMAND\" = ADD ] && {{ {add}; }}\nexit 0"));
+    let cx = context(scripts.options());
+    let lane = open(&cx).await;
+    let network = chain("net", &[json!({"type": "leaky", "ipam": {"type": "host-local"}})]);
+    let scene = lane.stage(&cx, &plan(&[("net", network)])).await.unwrap();
+    let left = scene.close().await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].contains("10.9.9.9") && left[0].contains(lease), "{}", left[0]);
+}
