@@ -144,3 +144,11 @@ async fn what_is_detached_has_a_session_of_its_own() {
     let missing = detach(&["/nowhere/plumbline-test".to_owned()], &[], &log).unwrap_err();
     assert!(matches!(missing, ExecError::NotStarted { missing: true, .. }));
 }
+
+#[tokio::test]
+async fn of_a_variable_given_and_taken_away_the_last_word_holds() {
+    let say = || shell("echo \"${PLB_WORD-none}\"");
+    let given = say().without_env("PLB_WORD").env("PLB_WORD", "given").run().await.unwrap();
+    let taken = say().env("PLB_WORD", "given").without_env("PLB_WORD").run().await.unwrap();
+    assert_eq!((given.stdout.trim(), taken.stdout.trim()), ("given", "none"));
+}

@@ -64,15 +64,20 @@ impl Cmd {
         self
     }
 
-    /// One more variable of the environment, beside the inherited ones.
+    /// One more variable of the environment, beside the inherited ones. Of this and [`Cmd::without_env`] the last word
+    /// holds.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.push((name.into(), value.into()));
+        let name = name.into();
+        self.without.retain(|without| *without != name);
+        self.env.push((name, value.into()));
         self
     }
 
     /// A variable that is not inherited.
     pub fn without_env(mut self, name: impl Into<String>) -> Self {
-        self.without.push(name.into());
+        let name = name.into();
+        self.env.retain(|(known, _)| *known != name);
+        self.without.push(name);
         self
     }
 

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -104,6 +105,13 @@ async fn bury(place: &Place) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+/// Whether somebody listens at the socket who is not a dockerd that is noted as running. A socket's file without
+/// anybody behind it is what a dead engine leaves: dockerd removes it, and would remove a stranger's too.
+pub(super) fn stranger(place: &Place) -> bool {
+    let listens = place.endpoint.socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
+    listens && noted(&place.pidfile, "dockerd").is_none()
 }
 
 /// The process noted in a file, if it lives and has this name.

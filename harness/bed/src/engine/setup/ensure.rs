@@ -70,6 +70,16 @@ impl Setup {
         if endpoint != self.place.endpoint && !endpoint.is_usual() || broken.cause.contains("ermission denied") {
             return Err(broken);
         }
+        // Where systemd holds the socket for an engine that is down, its own words are better than ours.
+        let looked = ground::look(&self.pins, None);
+        if !looked.systemd && daemon::stranger(&self.place) {
+            let cause = format!(
+                "something listens at {} that is no container engine, and dockerd would take its place: {}",
+                self.place.endpoint.host, broken.cause
+            );
+            return Err(Broken::new("engine", cause)
+                .with_remedy("see who it is (ss -lxp) and end it, or say where your engine listens with DOCKER_HOST"));
+        }
         let record = self.record();
         plan::decide(&ground::look(&self.pins, record.as_ref()), &self.pins).map(Needed::Plan)
     }
