@@ -2,6 +2,7 @@
 
 use crate::finding::Finding;
 use crate::observe::Transcript;
+use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 /// What became of a scenario on a lane.
@@ -102,4 +103,27 @@ pub struct ScenarioReport {
     pub timing: Timing,
     /// The evidence folder, where one was written.
     pub evidence: Option<String>,
+}
+
+impl ScenarioReport {
+    /// The report of a plan on a lane before anything of it has run: Broken, so that what never gets a verdict never
+    /// passes for one.
+    #[must_use]
+    pub fn blank(plan: &Plan, lane: &str) -> Self {
+        Self {
+            scenario: plan.name.clone(),
+            summary: plan.summary.clone(),
+            file: plan.file.clone(),
+            lane: lane.to_owned(),
+            profile: None,
+            rows: plan.rows.clone(),
+            verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
+            adaptations: Vec::new(),
+            isolation: None,
+            stand_ins: Vec::new(),
+            transcripts: Vec::new(),
+            timing: Timing::default(),
+            evidence: None,
+        }
+    }
 }

@@ -6,6 +6,8 @@ use ipnet::IpNet;
 
 /// Longest piece of a stranger's text kept in a note, in characters.
 const NOTE: usize = 600;
+/// How much of that is its end, where it is cut.
+const LAST: usize = 350;
 
 /// `default` for a default route, else the network.
 pub(super) fn destination(to: &IpNet) -> String {
@@ -90,10 +92,30 @@ pub(super) fn state(link: &Link) -> String {
     if link.state.is_empty() { words } else { format!("{words} ({})", link.state) }
 }
 
-/// A stranger's words with who said them: escaped, on one line, cut.
+/// A stranger's words with who said them: escaped, on one line, and cut in the middle. Errors are wrapped from the left,
+/// so that the one who knows, the plugin, comes last.
 pub(super) fn quote(who: &str, text: &str) -> String {
     let text = printable(text.trim()).replace('\n', " | ");
-    let cut: String = text.chars().take(NOTE).collect();
-    let more = if cut.len() < text.len() { " [cut]" } else { "" };
-    format!("{who}: {cut}{more}")
+    let length = text.chars().count();
+    if length <= NOTE {
+        return format!("{who}: {text}");
+    }
+    let begin: String = text.chars().take(NOTE - LAST).collect();
+    let end: String = text.chars().skip(length - LAST).collect();
+    format!("{who}: {begin} [cut] {end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NOTE, quote};
+
+    #[test]
+    fn the_end_of_a_long_text_is_kept_since_the_plugin_speaks_last() {
+        let long = format!("rpc error: {}: failed (add): no such master", "x".repeat(NOTE));
+        let quoted = quote("event", &long);
+        assert!(quoted.starts_with("event: rpc error: x") && quoted.ends_with("(add): no such master"), "{quoted}");
+        assert_eq!(quoted.matches(" [cut] ").count(), 1);
+        assert_eq!(quoted.chars().count(), "event: ".len() + NOTE + " [cut] ".len());
+        assert_eq!(quote("event", &"y".repeat(NOTE)), format!("event: {}", "y".repeat(NOTE)));
+    }
 }
