@@ -1,6 +1,7 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
 use super::bridges;
+use super::canary;
 use super::config::{Host, Rendered, kind_config};
 use super::images::{self, At};
 use super::kindtool::KindTool;
@@ -257,8 +258,9 @@ impl<'a> BringUp<'a> {
             wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force);
         let remedy = "see what its pod says; plumbline down, then up, makes the cluster anew";
         let grounds = grounds.await.map_err(|broken| broken.with_remedy(remedy))?;
-        multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, self.cx.run.id(), notes).await?;
         let (_, home) = self.rendered().await?;
+        let book = canary::Book { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
+        multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, book, notes).await?;
         home.change(|record| record.proof = Some(Proof { of: grounds, at: now() }))
     }
 }

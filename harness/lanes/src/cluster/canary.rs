@@ -14,6 +14,7 @@ use kube::api::{Api, DeleteParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
 use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{Effect, EffectId, Run};
 use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use serde_json::{Value, json};
@@ -24,15 +25,24 @@ const TEMPLATE: &str = "../common/canary.yaml.j2";
 const INTERFACE: &str = "canary0";
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The journal in which canaries stand while they are up, and the kubeconfig by which `gc` finds them.
+#[derive(Clone, Copy)]
+pub struct Book<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Our own kubeconfig of the cluster.
+    pub kubeconfig: &'a Path,
+}
+
 /// Sends one up on `node`, looks at it, and takes it away again.
 ///
 /// # Errors
 /// `Broken`, naming the node: it did not come up, or is not attached although it is Ready.
-pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, run: &str) -> Result<(), Broken> {
+pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, book: Book<'_>) -> Result<(), Broken> {
     let name = format!("canary-{}", node.name);
     let text = loaded.text(Path::new(TEMPLATE))?;
     let networks = json!([{ "name": name, "interface": INTERFACE }]).to_string();
-    let values = json!({ "name": name, "namespace": SYSTEM_NAMESPACE, "run": run, "node": node.name,
+    let values = json!({ "name": name, "namespace": SYSTEM_NAMESPACE, "run": book.run.id(), "node": node.name,
         "image": image, "networks": networks });
     let text = render(TEMPLATE, &text, &values).map_err(|e| Broken::new(STAGE, e))?;
     let documents = yaml::documents(TEMPLATE, &text).map_err(|e| Broken::new(STAGE, e))?;
@@ -40,15 +50,38 @@ pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, run
     // One that a killed run left behind would be taken for this one.
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
     remove(&pods, node, &name).await?;
+    let entries = documents.iter().map(|document| book.intend(document)).collect::<Result<Vec<_>, _>>()?;
     let looked = look(client, &documents, node, &name).await;
-    let removed = remove(&pods, node, &name).await;
-    if let Some(network) = documents.first() {
-        // The network may stay when this fails: the next canary applies it again.
-        if let Ok(networks) = objects::api_of(client, network) {
-            let _ = networks.delete(&name, &DeleteParams::default()).await;
-        }
+    let removed = remove(&pods, node, &name).await.and(unlisted(client, &documents, &name).await);
+    if removed.is_ok() {
+        entries.into_iter().try_for_each(|id| book.run.done(id))?;
     }
     looked.and(removed)
+}
+
+impl Book<'_> {
+    fn intend(&self, object: &Value) -> Result<EffectId, Broken> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.run.intend(Effect::KubeObject {
+            kubeconfig: self.kubeconfig.to_owned(),
+            api_version: text(&object["apiVersion"]),
+            object_kind: text(&object["kind"]),
+            namespace: text(&object["metadata"]["namespace"]),
+            name: text(&object["metadata"]["name"]),
+        })
+    }
+}
+
+/// Takes the canary's network away.
+async fn unlisted(client: &Client, documents: &[Value], name: &str) -> Result<(), Broken> {
+    let Some(network) = documents.first() else { return Ok(()) };
+    let networks = objects::api_of(client, network).map_err(|e| Broken::new(STAGE, e))?;
+    match networks.delete(name, &DeleteParams::default()).await {
+        Err(e) if !objects::is_absent(&e) => {
+            Err(Broken::new(STAGE, format!("remove the canary's network {name}: {}", objects::words(&e))))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn look(client: &Client, documents: &[Value], node: &Node, name: &str) -> Result<(), Broken> {

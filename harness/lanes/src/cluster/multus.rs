@@ -186,11 +186,11 @@ pub async fn prove(
     client: &Client,
     nodes: &[Node],
     toolbox: &str,
-    run: &str,
+    book: canary::Book<'_>,
     notes: &Notes,
 ) -> Result<(), Broken> {
     notes.note("canary on every node");
-    try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, run))).await.map(|_| ())
+    try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, book))).await.map(|_| ())
 }
 
 /// What a check found, from the grounds and from the last proof.

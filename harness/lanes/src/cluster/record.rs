@@ -51,15 +51,13 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home of the cluster `name`; made when missing.
+    /// The home of the cluster `name`. Nothing is made before there is something to write: a cluster that is refused
+    /// leaves no folder.
     ///
     /// # Errors
     /// `Broken` when the state folder can't be used.
     pub fn of(name: &str) -> Result<Self, Broken> {
-        let folder = clusters()?.join(name);
-        std::fs::create_dir_all(&folder).at_stage(STAGE)?;
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).at_stage(STAGE)?;
-        Ok(Self { folder })
+        Ok(Self { folder: clusters()?.join(name) })
     }
 
     /// Our own kubeconfig, readable by its owner alone; never the user's.
@@ -112,7 +110,12 @@ impl Home {
     /// # Errors
     /// `Broken`, with the path.
     pub fn forget(self) -> Result<(), Broken> {
-        std::fs::remove_dir_all(&self.folder).at_stage(STAGE)
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Broken::new(STAGE, format!("remove {}: {error}", self.folder.display())))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -138,10 +141,12 @@ pub fn all() -> Result<Vec<Record>, Broken> {
     Ok(dated.into_iter().map(|(_, record)| record).collect())
 }
 
-/// Writes a file whole, for its owner alone, by a file beside it and a rename.
+/// Writes a file whole, for its owner alone as its folder is, by a file beside it and a rename.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Broken> {
     let stage = format!("write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).at_stage(&stage)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).at_stage(&stage)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).at_stage(&stage)?;
     file.write_all(bytes).at_stage(&stage)?;
     file.persist(path).at_stage(&stage)?;

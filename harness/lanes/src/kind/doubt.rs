@@ -36,7 +36,8 @@ pub(super) async fn ask(
         return Ok(());
     }
     let loaded = Loaded::read(&cx.root, &cluster.profile)?;
-    canary::fly(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, cx.run.id()).await
+    let book = canary::Book { run: &cx.run, kubeconfig: &cluster.kubeconfig };
+    canary::fly(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, book).await
 }
 
 #[cfg(test)]
