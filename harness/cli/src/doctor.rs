@@ -1,8 +1,11 @@
 //! Probes of the host, each with what was found, what is needed, and how to mend it. Nothing is changed.
 
-use plumbline_bed::broken::Broken;
+use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::engine::setup::{Needed, Setup};
+use plumbline_bed::exec::Cmd;
 use plumbline_bed::folders;
+use plumbline_core::protocol::{HostProbe, Probed};
+use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Offer;
 use serde::Serialize;
 use std::path::Path;
@@ -88,6 +91,29 @@ pub fn host(root: &Path) -> Vec<Line> {
     ];
     lines.push(space("host", "the cache", folders::cache(), PLUGINS_MIB));
     lines
+}
+
+/// The ways to a private node, root's and an ordinary user's, each tried by the agent itself (`probe-host`). One is
+/// enough.
+pub async fn ways(cx: &Context) -> Vec<Line> {
+    let tried = async {
+        let agent = cx.images.agent().await?;
+        let done = Cmd::new(agent).arg("probe-host").run().await.map_err(|error| error.broken("probe the host"))?;
+        // Its exit code says whether any way works; what it printed says which.
+        serde_json::from_str::<HostProbe>(&done.stdout).at_stage("read what the agent's probe-host printed")
+    };
+    let probe = match tried.await {
+        Ok(probe) => probe,
+        Err(broken) => return vec![Line::broken("netns", "ways to a private node", &broken)],
+    };
+    let any = probe.rungs.values().any(|rung| rung.there);
+    let line = |(name, rung): (&String, &Probed)| {
+        let (probe, needed) = (format!("way to a private node as {name}"), "one way that works");
+        let mut line = Line::new("netns", &probe, rung.there, rung.seen.clone(), needed, "");
+        line.optional = any;
+        line
+    };
+    probe.rungs.iter().map(line).collect()
 }
 
 /// What the kind lane needs beside that. No cluster is made.

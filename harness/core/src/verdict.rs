@@ -120,6 +120,7 @@ impl ScenarioReport {
             verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
             adaptations: Vec::new(),
             isolation: None,
+            notes: Vec::new(),
             stand_ins: Vec::new(),
             transcripts: Vec::new(),
             timing: Timing::default(),

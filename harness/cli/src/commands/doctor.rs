@@ -4,7 +4,7 @@
 use super::telling;
 use crate::args::{Colour, DoctorArgs, MessageFormat};
 use plumbline::capability::{self, Known};
-use plumbline::doctor::{Line, cluster_host, host};
+use plumbline::doctor::{Line, cluster_host, host, ways};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
 use plumbline_lanes::context::Options;
@@ -29,6 +29,7 @@ pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
     let mut lines = host(&root);
     if asked.contains(&"netns") {
         let cx = session::context(&root, Options::default(), events, CancellationToken::new(), "doctor")?;
+        lines.extend(ways(&cx).await);
         let lane = registry::lanes().into_iter().find(|lane| lane.name() == "netns");
         if let Some(lane) = lane {
             let known = match lane.open(&cx).await {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use plumbline_core::judge;
 use plumbline_core::observe::{Link, Observation, PodObservation, Route};
 use plumbline_core::plan::Plan;
-use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
+use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 
@@ -136,20 +136,10 @@ impl Judged {
     #[must_use]
     pub fn text(&self) -> String {
         let report = ScenarioReport {
-            scenario: self.plan.name.clone(),
-            summary: self.plan.summary.clone(),
-            file: self.plan.file.clone(),
-            lane: "-".into(),
-            profile: None,
-            rows: self.plan.rows.clone(),
             verdict: self.verdict.clone(),
-            adaptations: Vec::new(),
-            isolation: None,
             notes: self.notes.clone(),
-            stand_ins: Vec::new(),
             transcripts: self.observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect(),
-            timing: Timing::default(),
-            evidence: None,
+            ..ScenarioReport::blank(&self.plan, "-")
         };
         paint::strip(&text::scenario(&report, Transcripts::OnFailure))
     }

@@ -6,7 +6,7 @@ use plumbline_core::event::Event;
 use plumbline_core::judge;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
-use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
+use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
 use plumbline_lanes::lane::{OpenLane, Staging};
 use std::time::Instant;
@@ -29,7 +29,8 @@ pub(super) async fn run(
     let start = Instant::now();
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
     teller.started();
-    let mut report = blank(plan, lane_name, lane.profile());
+    let mut report = ScenarioReport::blank(plan, lane_name);
+    report.profile = lane.profile();
     report.evidence = evidence.folder(lane_name, &plan.name);
     evidence.keep(lane_name, &plan.name, "plan.json", plan);
 
@@ -89,7 +90,7 @@ pub(super) fn lane_broken(
     evidence: &Evidence,
 ) -> ScenarioReport {
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
-    let mut report = blank(plan, lane_name, None);
+    let mut report = ScenarioReport::blank(plan, lane_name);
     report.verdict = broken_verdict(broken.clone());
     finish(&teller, evidence, report, vec![]).report
 }
@@ -112,25 +113,6 @@ fn keeps(keep: Keep, verdict: &Verdict) -> bool {
         Keep::Never => false,
         Keep::Always => true,
         Keep::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Broken { .. }),
-    }
-}
-
-fn blank(plan: &Plan, lane: &str, profile: Option<String>) -> ScenarioReport {
-    ScenarioReport {
-        scenario: plan.name.clone(),
-        summary: plan.summary.clone(),
-        file: plan.file.clone(),
-        lane: lane.to_string(),
-        profile,
-        rows: plan.rows.clone(),
-        verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
-        adaptations: vec![],
-        isolation: None,
-        notes: vec![],
-        stand_ins: vec![],
-        transcripts: vec![],
-        timing: Timing::default(),
-        evidence: None,
     }
 }
 
