@@ -21,6 +21,9 @@ pub fn report(report: &ScenarioReport) -> String {
     report.stand_ins.clear();
     if let Verdict::Fail { findings, .. } = &mut report.verdict {
         for finding in findings {
+            if finding.found.as_deref().is_some_and(is_dated) {
+                finding.found = Some("stderr: ...".to_owned());
+            }
             finding.notes = heard(&finding.code.0, &finding.notes);
         }
     }
@@ -47,6 +50,12 @@ fn uncounted(text: &str) -> String {
         });
     }
     out.join(" ")
+}
+
+/// Whether it is a plugin's log with the time before each line, as Go's logger writes it (`2026/11/21`).
+fn is_dated(found: &str) -> bool {
+    let text = found.strip_prefix("stderr: ").unwrap_or_default().as_bytes();
+    text.get(4) == Some(&b'/') && text.get(7) == Some(&b'/')
 }
 
 /// Notes without what others wrote at their own pace: of events, logs and states only who spoke is kept, each once.

@@ -7,7 +7,7 @@
 use crate::expected::{self, Expected, Kind, Wanted};
 use crate::golden;
 use anyhow::Context as _;
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{root, select};
@@ -49,11 +49,16 @@ impl Bed {
     }
 }
 
-/// The tests of a bed.
+/// Scenarios that must pass, and those that must not.
+const SCENARIOS: &str = "suites/scenarios";
+const BROKEN: &str = "suites/scenarios-broken";
+
+/// The tests of a bed, as far as the command line can mean them: nextest starts a process for each test, and reading
+/// every other scenario too would take longer than most of them.
 ///
 /// # Errors
 /// When the suite itself can't be read, or `expected.yaml` names what is not there.
-pub fn on(bed: Bed) -> anyhow::Result<Vec<Trial>> {
+pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     let root = root::find()?;
     // Reports name files as seen from here, whatever folder the test runner starts a test in.
     std::env::set_current_dir(&root)?;
@@ -61,7 +66,10 @@ pub fn on(bed: Bed) -> anyhow::Result<Vec<Trial>> {
     let known = capability::read().and_then(|mut beds| beds.remove(bed.name));
     let mut trials = Vec::new();
 
-    for file in select::scenario_files(Path::new("suites/scenarios"))? {
+    for file in select::scenario_files(Path::new(SCENARIOS))? {
+        if !meant(arguments, &name_of(&file, SCENARIOS)?) {
+            continue;
+        }
         let plan = select::plan(Some(&root), &file)?;
         anyhow::ensure!(
             file.with_extension("").ends_with(&plan.name),
@@ -78,10 +86,13 @@ pub fn on(bed: Bed) -> anyhow::Result<Vec<Trial>> {
         let test = move || passes(bed, plan, &warnings).map_err(failed);
         trials.push(Trial::test(name, test).with_ignored_flag(absent));
     }
-    for file in select::scenario_files(Path::new("suites/scenarios-broken"))? {
-        let name = name_of(&file)?;
+    for file in select::scenario_files(Path::new(BROKEN))? {
+        let name = name_of(&file, BROKEN)?;
         let wanted = expected.broken.get(&name).cloned();
         let wanted = wanted.with_context(|| format!("{}: not in suites/expected.yaml", file.display()))?;
+        if !meant(arguments, &format!("broken/{name}")) {
+            continue;
+        }
         if let Some(trial) = broken(bed, &root, file, name, wanted, known.as_ref())? {
             trials.push(trial);
         }
@@ -120,16 +131,22 @@ fn broken(
 fn all_there(expected: &Expected) -> anyhow::Result<()> {
     let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
     for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
-        anyhow::ensure!(here("suites/scenarios", name), "suites/expected.yaml: no scenario {name}");
+        anyhow::ensure!(here(SCENARIOS, name), "suites/expected.yaml: no scenario {name}");
     }
     for name in expected.broken.keys() {
-        anyhow::ensure!(here("suites/scenarios-broken", name), "suites/expected.yaml: no broken scenario {name}");
+        anyhow::ensure!(here(BROKEN, name), "suites/expected.yaml: no broken scenario {name}");
     }
     Ok(())
 }
 
-fn name_of(file: &Path) -> anyhow::Result<String> {
-    let below = file.strip_prefix("suites/scenarios-broken")?.with_extension("");
+/// Whether a test of this title can be meant: all of them, but where one is named exactly.
+fn meant(arguments: &Arguments, title: &str) -> bool {
+    let exactly = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
+    exactly.is_none_or(|name| name == title)
+}
+
+fn name_of(file: &Path, folder: &str) -> anyhow::Result<String> {
+    let below = file.strip_prefix(folder)?.with_extension("");
     Ok(below.to_str().context("the path is not UTF-8")?.to_owned())
 }
 
@@ -174,6 +191,14 @@ fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {
 /// # Errors
 /// When the lane is known to be broken, no report comes, or something is left behind.
 pub fn run(bed: Bed, plan: Plan) -> anyhow::Result<ScenarioReport> {
+    run_with(bed, plan, Options::default())
+}
+
+/// The same with other options; what the environment says of installing and of the profile is added to them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<ScenarioReport> {
     if let Ok(told) = std::env::var(capability::variable(bed.name)) {
         let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
         if let Some(broken) = known.broken {
@@ -183,7 +208,7 @@ pub fn run(bed: Bed, plan: Plan) -> anyhow::Result<ScenarioReport> {
     let root = root::find()?;
     let yes = std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true");
     let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
-    let options = Options { may_install: yes, profile, ..Options::default() };
+    let options = Options { may_install: yes, profile, ..options };
     let config = RunConfig {
         evidence: Some(root.join(EVIDENCE)),
         root,

@@ -4,6 +4,6 @@ use plumbline_suites::trials::{self, Bed};
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = trials::on(Bed::lane("netns"))?;
+    let trials = trials::on(Bed::lane("netns"), &arguments)?;
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }

@@ -10,5 +10,5 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         profile: Some("three-nodes"),
         takes: |plan| plan.topology.nodes > 1,
     };
-    Ok(libtest_mimic::run(&arguments, trials::on(bed)?).exit_code())
+    Ok(libtest_mimic::run(&arguments, trials::on(bed, &arguments)?).exit_code())
 }

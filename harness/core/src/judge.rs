@@ -48,6 +48,9 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     segment::judge(plan, observation, &mut ledger);
     wire::judge(plan, observation, &mut ledger);
     left::judge(plan, observation, &mut ledger);
+    for pod in &plan.pods {
+        config::lint_args(plan, pod, &mut ledger);
+    }
     for network in &plan.networks {
         config::lint(network, &mut ledger);
     }

@@ -18,7 +18,7 @@ pub enum Forwards {
 }
 
 /// Per device and for `all` and `default`: family, key, value.
-const DEVICE: [(&str, &str, &str); 10] = [
+const DEVICE: [(&str, &str, &str); 9] = [
     ("ipv4", "rp_filter", "0"),
     ("ipv4", "arp_ignore", "0"),
     ("ipv4", "arp_announce", "0"),
@@ -27,9 +27,12 @@ const DEVICE: [(&str, &str, &str); 10] = [
     ("ipv4", "proxy_arp", "0"),
     ("ipv4", "accept_local", "0"),
     ("ipv6", "disable_ipv6", "0"),
-    ("ipv6", "accept_dad", "1"),
     ("ipv6", "dad_transmits", "1"),
 ];
+
+/// Duplicate address detection. The greater of `all` and the device's own counts (`ip-sysctl`), and the kernel leaves
+/// `all` at 0, so that a plugin can switch it off for its interface, as bridge does.
+const DETECTION: [(&str, &str); 2] = [("net.ipv6.conf.all.accept_dad", "0"), ("net.ipv6.conf.default.accept_dad", "1")];
 
 /// Forwarding: key and value follow from whose namespace it is.
 const FORWARDING: [&str; 3] =
@@ -110,6 +113,7 @@ fn wanted(forwards: Forwards) -> Vec<(String, &'static str)> {
             list.push((format!("net.{family}.conf.{device}.{key}"), value));
         }
     }
+    list.extend(DETECTION.map(|(name, value)| (name.to_owned(), value)));
     // Written first: changing forwarding resets others to what they are for a host or a router (`ip-sysctl`).
     let forwarding = if forwards == Forwards::Yes { "1" } else { "0" };
     list.splice(0..0, FORWARDING.iter().map(|name| ((*name).to_owned(), forwarding)));

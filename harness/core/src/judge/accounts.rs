@@ -75,15 +75,13 @@ impl Case<'_> {
     }
 
     /// What plugins wrote on standard error for this interface while they succeeded, and lines of runtime logs,
-    /// as far as they speak of `topic`, or of routes in general where `topic` has a prefix length. At most five.
+    /// as far as they speak of `topic`; where no line does, those that speak of routes in general. At most five.
     pub fn heard_about(&self, interface: &str, topic: &str) -> Vec<String> {
         let bare = topic.split('/').next().unwrap_or(topic);
-        let speaks = |text: &str| text.contains(bare) || text.to_ascii_lowercase().contains("route");
-        let calls = self.observed.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).chain(&self.observed.calls);
-        let mut lines: Vec<String> = calls
-            .filter(|call| call.ifname == interface)
-            .flat_map(|call| call.stderr.lines().map(move |line| (call.plugin.as_str(), line)))
-            .filter(|(_, line)| speaks(line))
+        let speaks = |text: &str| names(text, bare) || text.to_ascii_lowercase().contains("route");
+        let mut lines: Vec<String> = self
+            .said_about(interface, topic)
+            .into_iter()
             .map(|(plugin, line)| super::words::quote(&format!("{plugin} wrote on stderr"), line))
             .collect();
         // Log lines name no interface; those that speak of the very destination come first. What a call's own standard
@@ -94,7 +92,7 @@ impl Case<'_> {
         };
         // A plugin's own line may say no more than "network is unreachable".
         let from_plugin = |heard: &&crate::observe::Heard| heard.origin.starts_with("plugin stderr");
-        let exact: Vec<_> = log().filter(|heard| heard.text.contains(bare)).collect();
+        let exact: Vec<_> = log().filter(|heard| names(&heard.text, bare)).collect();
         let wide: Vec<_> = log().filter(|heard| speaks(&heard.text)).collect();
         let wide = [exact, wide, log().filter(from_plugin).collect()].into_iter().find(|found| !found.is_empty());
         for heard in wide.unwrap_or_default() {
@@ -110,13 +108,45 @@ impl Case<'_> {
 
     /// The texts that [`Case::heard_about`] would quote of plugins' standard error.
     pub fn stderr_about(&self, interface: &str, topic: &str) -> Vec<String> {
-        let bare = topic.split('/').next().unwrap_or(topic).to_owned();
+        self.said_about(interface, topic).into_iter().map(|(_, line)| line.to_owned()).collect()
+    }
+
+    /// Plugins and their lines on standard error that name the destination; where none does, those about routes.
+    fn said_about(&self, interface: &str, topic: &str) -> Vec<(&str, &str)> {
+        let bare = topic.split('/').next().unwrap_or(topic);
         let calls = self.observed.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).chain(&self.observed.calls);
-        calls
+        let lines: Vec<(&str, &str)> = calls
             .filter(|call| call.ifname == interface)
-            .flat_map(|call| call.stderr.lines())
-            .filter(|line| line.contains(&bare) || line.to_ascii_lowercase().contains("route"))
-            .map(str::to_owned)
-            .collect()
+            .flat_map(|call| call.stderr.lines().map(move |line| (call.plugin.as_str(), line)))
+            .collect();
+        let exact: Vec<_> = lines.iter().filter(|(_, line)| names(line, bare)).copied().collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        lines.into_iter().filter(|(_, line)| line.to_ascii_lowercase().contains("route")).collect()
+    }
+}
+
+/// Whether a text names an address, and not a longer one that holds it: `::` is no part of `2001:db8::`.
+fn names(text: &str, address: &str) -> bool {
+    let longer = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    // Every place counts, those that overlap too: in `IP:::` the last two colons are the address.
+    text.char_indices().any(|(at, _)| {
+        let (before, rest) = text.split_at(at);
+        let after = rest.strip_prefix(address);
+        !before.ends_with(longer) && after.is_some_and(|after| !after.starts_with(|c: char| longer(c) || c == ':'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn an_address_is_named_whole() {
+        let line = "failed to add route: {Dst:{IP:2001:db8:: Mask:ffffffff} GW:10.1.0.0}: file exists";
+        assert!(names(line, "2001:db8::") && names(line, "10.1.0.0"));
+        assert!(!names(line, "::") && !names(line, "0.1.0.0") && !names(line, "10.1.0"));
+        assert!(names("failed to add route: {Dst:{IP::: Mask:00} GW:fe80::1}: file exists", "::"));
     }
 }

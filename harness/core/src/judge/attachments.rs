@@ -68,7 +68,11 @@ pub(super) fn not_ready(plan: &Plan, pod: &Pod, observed: &PodObservation, reaso
                 .attachments
                 .iter()
                 .find(|attachment| same_network(network, &attachment.network) && runs(outcome, &attachment.interface));
-            found.push(chain_failed(plan, pod, attachment, network, outcome, error));
+            let entry = chain_failed(plan, pod, attachment, network, outcome, error);
+            // A chain that can't be read fails the same way when it is undone, and makes no call that would tell.
+            if !found.contains(&entry) {
+                found.push(entry);
+            }
         }
     }
     if found.is_empty() {

@@ -7,7 +7,7 @@ use super::known_keys;
 use super::ledger::{Fill, Ledger, finding};
 use crate::chain::{self, ChainLink, go_key};
 use crate::finding::Finding;
-use crate::plan::Network;
+use crate::plan::{Network, Plan, Pod};
 use crate::source::Source;
 use crate::words::did_you_mean;
 use ipnet::IpNet;
@@ -59,6 +59,30 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
     for (position, link) in chain.links.iter().enumerate() {
         let prefix = if chain.is_list { format!("plugins/{position}/") } else { String::new() };
         Linter { network, prefix, link, ledger }.plugin(position, &chain.cni_version, chain.is_list);
+    }
+}
+
+/// Writes down keys of `cni-args` that look like one of route-override's and are none: they go to every plugin of the
+/// chain, each takes what it knows, and nobody says which were left.
+pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
+    for attachment in &pod.attachments {
+        let network = plan.networks.iter().find(|network| network.name == attachment.network);
+        let chain = network.and_then(|network| network.chain.as_ref());
+        let overrides = chain.is_some_and(|chain| chain.links.iter().any(|link| link.plugin == "route-override"));
+        let Some(Value::Object(args)) = attachment.cni_args.as_ref().filter(|_| overrides) else {
+            continue;
+        };
+        let options = known_keys::ROUTE_OVERRIDE;
+        for key in args.keys().filter(|key| !options.iter().any(|known| known.eq_ignore_ascii_case(key))) {
+            if let Some(near) = did_you_mean(key, options) {
+                let entry = finding(
+                    "PL602",
+                    format!("route-override has no key `{key}`: it is dropped from `cni-args` without a word"),
+                );
+                let entry = entry.pod(&pod.name).interface(&attachment.interface).network(&attachment.network);
+                ledger.add(entry.source(&pod.source).notes([format!("did you mean `{near}`?")]));
+            }
+        }
     }
 }
 
@@ -186,20 +210,24 @@ impl Linter<'_, '_> {
     fn routes(&mut self, routes: &[Value], path: &str) {
         for (index, route) in routes.iter().enumerate() {
             let at = format!("{path}/{index}/dst");
-            match route.get("dst").and_then(Value::as_str).map(|dst| (dst, dst.parse::<IpNet>())) {
+            let text = |key| route.as_object().and_then(|route| go_key(route, key)).and_then(Value::as_str);
+            match text("dst").map(|dst| (dst, dst.parse::<IpNet>())) {
                 None => self.add("PL605", &format!("{path}/{index}"), "a route without `dst`".to_owned(), []),
                 Some((dst, Err(_))) => self.add("PL605", &at, format!("`{dst}` is no network"), []),
                 Some((dst, Ok(net))) if net.addr() != net.network() => {
                     self.add(
                         "PL605",
                         &at,
-                        format!("`{dst}` has host bits; the kernel's route is to {}", net.trunc()),
+                        format!(
+                            "`{dst}` has host bits, so no route of the kernel is like it; the network is {}",
+                            net.trunc()
+                        ),
                         [],
                     );
                 }
                 Some(_) => {}
             }
-            if let Some(gateway) = route.get("gw").and_then(Value::as_str)
+            if let Some(gateway) = text("gw")
                 && gateway.parse::<IpAddr>().is_err()
             {
                 self.add("PL605", &format!("{path}/{index}/gw"), format!("`{gateway}` is no address"), []);

@@ -46,15 +46,21 @@ fn line(routes: &[(&Route, &NextHop)]) -> String {
     lines.join("; ")
 }
 
+/// A number of default routes in words.
+fn counted(number: usize) -> String {
+    match number {
+        0 => "no default route".to_owned(),
+        1 => "1 default route".to_owned(),
+        more => format!("{more} default routes"),
+    }
+}
+
 /// Next hops are counted: a second IPv6 default becomes a hop of the first one, and takes its share of the traffic.
 fn as_wanted(case: &Case<'_>, wanted: &DefaultExpectation, routes: &[(&Route, &NextHop)], ledger: &mut Ledger) {
     ledger.check();
     if routes.len() != wanted.count.value {
-        let entry = finding("PL331", format!("{} default routes, and {} wanted", routes.len(), wanted.count.value));
-        let entry = entry
-            .pod(&case.pod.name)
-            .source(&wanted.count.source)
-            .expected(format!("{} default route(s)", wanted.count.value));
+        let entry = finding("PL331", format!("{}, and {} wanted", counted(routes.len()), wanted.count.value));
+        let entry = entry.pod(&case.pod.name).source(&wanted.count.source).expected(counted(wanted.count.value));
         ledger.add(entry.found(Some(line(routes))));
     }
     if wanted.count.value == 0 {

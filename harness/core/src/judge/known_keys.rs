@@ -17,6 +17,9 @@ const COMMON: [&str; 10] = [
     "cni.dev/valid-attachments",
 ];
 
+/// Keys of route-override; the same in `args.cni`.
+pub(super) const ROUTE_OVERRIDE: [&str; 5] = ["flushroutes", "flushgateway", "delroutes", "addroutes", "skipcheck"];
+
 /// Keys of each known plugin beside the common ones.
 const PLUGINS: [(&str, &[&str]); 20] = [
     ("bandwidth", &["ingressRate", "ingressBurst", "egressRate", "egressBurst", "shapedSubnets", "unshapedSubnets"]),
@@ -50,7 +53,7 @@ const PLUGINS: [(&str, &[&str]); 20] = [
     ("macvlan", &["master", "mode", "mtu", "mac", "linkInContainer", "bcqueuelen"]),
     ("portmap", &["backend", "snat", "masqAll", "markMasqBit", "externalSetMarkChain", "conditionsV4", "conditionsV6"]),
     ("ptp", &["ipMasq", "ipMasqBackend", "mtu"]),
-    ("route-override", &["flushroutes", "flushgateway", "delroutes", "addroutes", "skipcheck"]),
+    ("route-override", &ROUTE_OVERRIDE),
     ("sbr", &["table", "gateways", "addSourceHints"]),
     ("tap", &["multiQueue", "mtu", "mac", "owner", "group", "selinuxContext", "bridge"]),
     ("tuning", &["sysctl", "mac", "promisc", "mtu", "allmulti", "txQLen", "dataDir"]),

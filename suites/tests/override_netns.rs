@@ -1,0 +1,163 @@
+//! What route-override does that no scenario file can say: CHECK, upstream's panic, a plugin that goes after bring-up.
+
+use anyhow::Context as _;
+use plumbline::{root, select, session};
+use plumbline_core::cni::{ChainOutcome, CniCommand};
+use plumbline_core::judge::verdict;
+use plumbline_core::plan::{Bridge, Plan};
+use plumbline_core::protocol::{CniRequest, Op, Outcome, Target};
+use plumbline_core::verdict::Verdict;
+use plumbline_lanes::agent::LocalAgent;
+use plumbline_lanes::context::{Context, Options};
+use plumbline_lanes::lane::Lane as _;
+use plumbline_lanes::netns::{NetnsLane, binaries};
+use plumbline_suites::golden;
+use plumbline_suites::trials::{self, Bed};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const FIRST: &str = "suites/scenarios-broken/silent/route-override-first.yaml";
+
+fn plan(file: &str) -> anyhow::Result<Plan> {
+    let root = root::find()?;
+    std::env::set_current_dir(&root)?;
+    Ok(select::plan(Some(&root), Path::new(file))?)
+}
+
+fn context(options: Options) -> anyhow::Result<Context> {
+    Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), "test")?)
+}
+
+/// A plugin that is a shell script; it answers VERSION as one that knows nothing else.
+fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n[ \"$CNI_COMMAND\" = VERSION ] && exit 0\n{body}\n"))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+/// Upstream's binary, first in its chain: exit 2, nothing on standard output, a Go panic on standard error. Acted by a
+/// script with the recorded words (case `noprev` of `golden/route-override.json`).
+#[test]
+fn upstreams_panic_is_told_in_its_own_words() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let panic = "panic: runtime error: invalid memory address or nil pointer dereference";
+    let path = script(folder.path(), "route-override", &format!("cat > /dev/null; echo '{panic}' >&2; exit 2"))?;
+    let plugins = BTreeMap::from([("route-override".to_owned(), path)]);
+    let report = trials::run_with(Bed::lane("netns"), plan(FIRST)?, Options { plugins, ..Options::default() })?;
+    anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
+    golden::compare(&root::find()?, "netns/silent/route-override-first-upstream", &golden::report(&report))
+}
+
+/// The plugin was there when the lane was opened, and every check passed; then it went.
+#[tokio::test]
+async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = script(folder.path(), "no-such-plugin", "exit 1")?;
+    let cx = context(Options { cni_path: vec![folder.path().to_owned()], ..Options::default() })?;
+    let plan = plan("suites/scenarios-broken/silent/plugin-unknown.yaml")?;
+    let lane = NetnsLane.open(&cx).await?;
+    std::fs::remove_file(path)?;
+    let mut scene = lane.stage(&cx, &plan).await?;
+    let seen = scene.observe(&cx).await;
+    let left = scene.close().await;
+    lane.close().await;
+    anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
+    let Verdict::Fail { findings, .. } = verdict(&plan, &seen?, false) else {
+        anyhow::bail!("a chain without one of its plugins must fail");
+    };
+    assert_eq!(findings.iter().map(|finding| finding.code.0.as_str()).collect::<Vec<_>>(), ["PL101"]);
+    let told = findings[0].notes.join("\n");
+    assert!(told.contains("link 2 of 2") && told.contains("no-such-plugin") && told.contains("not found"), "{told}");
+    Ok(())
+}
+
+/// A node with one pod.
+struct Node(LocalAgent);
+
+impl Node {
+    async fn start() -> anyhow::Result<Self> {
+        let binaries = binaries::find(&context(Options::default())?).await?;
+        let mut agent = LocalAgent::start(&binaries.node)?;
+        agent.hello().await?;
+        agent.bridges(&[Bridge { name: "br-ex".to_owned(), ..Bridge::default() }]).await?;
+        agent.pod_add("client", 1).await?;
+        Ok(Self(agent))
+    }
+
+    async fn cni(
+        &mut self,
+        command: CniCommand,
+        config: &Value,
+        args_cni: Option<Value>,
+    ) -> anyhow::Result<ChainOutcome> {
+        let request = CniRequest {
+            command,
+            pod: "client".to_owned(),
+            container_id: "c1".to_owned(),
+            ifname: "eth1".to_owned(),
+            config: config.to_string(),
+            capability_args: BTreeMap::new(),
+            cni_args: Vec::new(),
+            args_cni,
+            deadline_ms: 30_000,
+        };
+        Ok(self.0.cni(request, 2).await?)
+    }
+
+    async fn ip(&mut self, words: &str) -> anyhow::Result<()> {
+        let argv = ["ip"].into_iter().chain(words.split(' ')).map(str::to_owned).collect();
+        let op = Op::Exec { target: Target::Pod("client".to_owned()), argv, deadline_ms: 10_000 };
+        match self.0.ask(op, Duration::from_secs(20)).await {
+            Ok(Outcome::Ran { code: Some(0), .. }) => Ok(()),
+            other => anyhow::bail!("ip {words}: {other:?}"),
+        }
+    }
+}
+
+/// A route that delroutes took away, and a default route that covers it: CHECK says that it is still there, since it
+/// asks the kernel for a way to it (route-override.go, cmdCheck; case `check-delroutes` of `golden/route-override.json`).
+/// skipcheck is for that, by configuration and by arguments.
+#[rstest]
+#[case::macvlan(json!({"type": "macvlan", "master": "br-ex", "mode": "bridge"}))]
+#[case::bridge(json!({"type": "bridge", "bridge": "br-routed"}))]
+#[case::ptp(json!({"type": "ptp"}))]
+#[tokio::test]
+async fn skipcheck_is_what_lets_check_pass_after_delroutes(#[case] maker: Value) -> anyhow::Result<()> {
+    let mut maker = maker;
+    maker["ipam"] = json!({
+        "type": "static",
+        "addresses": [{"address": "192.168.100.10/24", "gateway": "192.168.100.1"}],
+        "routes": [{"dst": "10.1.0.0/16"}, {"dst": "10.2.0.0/16"}],
+    });
+    let chain = |options: Value| {
+        let mut link = json!({"type": "route-override", "delroutes": [{"dst": "10.1.0.0/16"}]});
+        link.as_object_mut().expect("an object").extend(options.as_object().cloned().unwrap_or_default());
+        json!({"cniVersion": "1.0.0", "name": "checked", "plugins": [maker, link]})
+    };
+    let mut node = Node::start().await?;
+    let plain = chain(json!({}));
+    let added = node.cni(CniCommand::Add, &plain, None).await?;
+    assert_eq!(added.error, None);
+    node.ip("route add default via 192.168.100.1 dev eth1 metric 9").await?;
+
+    let checked = node.cni(CniCommand::Check, &plain, None).await?;
+    let error = checked.error.context("CHECK must complain")?;
+    assert_eq!((error.position, error.plugin.as_deref()), (Some(1), Some("route-override")), "{}", error.message);
+    assert!(error.message.contains("route is not removed"), "{}", error.message);
+
+    let by_configuration = node.cni(CniCommand::Check, &chain(json!({"skipcheck": true})), None).await?;
+    assert_eq!(by_configuration.error, None);
+    let by_arguments = node.cni(CniCommand::Check, &plain, Some(json!({"skipcheck": true}))).await?;
+    assert_eq!(by_arguments.error, None);
+    let deleted = node.cni(CniCommand::Del, &plain, None).await?;
+    assert_eq!(deleted.error, None);
+    node.0.end().await;
+    Ok(())
+}
