@@ -16,6 +16,12 @@ pub struct Args {
     /// Scenarios on kind, one after another.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub kind_rounds: u16,
+    /// Rounds of ten scenarios in sequence on kind, against kubectl and chainsaw; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub ten_rounds: u16,
+    /// Leave chainsaw out: it is built from its Go module where the cache does not have it, which takes minutes.
+    #[arg(long = "no-chainsaw", action = clap::ArgAction::SetFalse)]
+    pub chainsaw: bool,
     /// The scenario; the rival's script knows this one alone.
     #[arg(long, value_name = "SCENARIO", default_value = "openshift/chain-example")]
     pub scenario: PathBuf,

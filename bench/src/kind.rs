@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::runner::Bench;
 use crate::samples::{Samples, ms};
-use crate::table;
+use crate::{table, ten};
 use plumbline_lanes::cluster::record;
 use std::time::Duration;
 
@@ -53,5 +53,5 @@ pub async fn row(args: &Args, bench: &Bench) -> anyhow::Result<()> {
         all.len(),
         run.as_secs_f64(),
     ));
-    Ok(())
+    ten::row(args, bench, &all[0].report).await
 }

@@ -9,6 +9,8 @@
 //! | [`runner`] | the same by the library's runner, with the moments at which it tells of its phases |
 //! | [`settle`] | waiting between turns until nothing is left of the one before |
 //! | [`netns`], [`kind`] | the rows of each lane |
+//! | [`ten`] | ten scenarios in sequence on kind, against kubectl (`rival/kind.sh`) and chainsaw |
+//! | [`objects`] | what these two apply |
 //! | [`samples`], [`table`] | medians, spreads, and their print |
 //! | [`machine`] | what it was measured on |
 //!
@@ -20,11 +22,13 @@ mod kind;
 mod library;
 mod machine;
 mod netns;
+mod objects;
 mod runner;
 mod samples;
 mod settle;
 mod shell;
 mod table;
+mod ten;
 
 use anyhow::Context as _;
 use clap::Parser as _;

@@ -86,7 +86,7 @@ pub struct Parts {
 pub struct RunArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Lanes to run on, in order.
+    /// Lanes to run on, in order: netns, kind and what else `plumbline doctor` names.
     #[arg(long, value_name = "LANE", value_delimiter = ',', default_value = "netns")]
     pub lane: Vec<String>,
     #[command(flatten)]
@@ -173,7 +173,7 @@ pub struct RowsArgs {
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Scenario files or folders; else all of suites/scenarios.
+    /// Scenario files, folders or names; else all of suites/scenarios.
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Text or JSON.
@@ -230,7 +230,7 @@ pub enum GraphFormat {
 pub struct UpArgs {
     #[command(flatten)]
     pub parts: Parts,
-    /// Write what tests need to the file named by NEXTEST_ENV.
+    /// For the set-up script of cargo-nextest: write what tests need to the file that NEXTEST_ENV names.
     #[arg(long)]
     pub for_nextest: bool,
     /// The lane to make ready: kind brings a cluster up, netns builds agent and plugins.
@@ -252,7 +252,7 @@ pub struct DownArgs {
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Lanes to probe for; else all.
+    /// Lanes to probe for, such as netns,kind; else all.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     /// Text or JSON.
@@ -273,7 +273,7 @@ pub struct ImagesArgs {
 pub enum ImagesCommand {
     /// Build what is missing in the cache.
     Build {
-        /// Names; else all.
+        /// Recipes of images/ such as node; else all but those that are built on demand alone.
         name: Vec<String>,
         /// Let through what the lock file does not have, and write it there.
         #[arg(long)]

@@ -123,7 +123,11 @@ impl Job<'_> {
             }
             let _ = write!(flags, " -X {name}={value}");
         }
-        let command = Cmd::new("go")
+        let mut command = Cmd::new("go");
+        if let Some(toolchain) = &self.pin.toolchain {
+            command = command.env("GOTOOLCHAIN", toolchain);
+        }
+        let command = command
             // No debugging information: it would be stripped below, and making it is a seventh of the compiler's time.
             .args(["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v", "-gcflags=all=-dwarf=false"])
             .args(["-tags".to_owned(), self.step.tags.join(","), "-ldflags".to_owned(), flags])
@@ -259,6 +263,7 @@ mod tests {
             version: "v1.35.4".into(),
             arch: vec![Arch::Amd64],
             staging: staging.map(Into::into),
+            toolchain: None,
         };
         serde_json::from_str::<GoMod>(json).unwrap().derive(&pin)
     }

@@ -74,6 +74,10 @@ pub struct GoPin {
     /// for. Kubernetes' staging modules are such; the folders are not in the module's zip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staging: Option<String>,
+    /// The Go toolchain that builds it, such as `go1.25.4`, where it does not build with a newer one. Go fetches it
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<String>,
 }
 
 /// A Debian suite. Exact package versions cannot be pinned, as mirrors drop old ones; what was resolved is in the lock

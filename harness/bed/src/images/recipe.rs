@@ -29,7 +29,7 @@ pub struct Recipe {
 
 /// A recipe's name, purpose and rank.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Metadata {
     /// The name of its folder.
     pub name: String,
@@ -37,6 +37,9 @@ pub struct Metadata {
     pub summary: String,
     /// Builds of everything go by rising rank, so that what is needed first is there first.
     pub rank: u32,
+    /// Built only where it is named: nothing that users run needs it.
+    #[serde(default)]
+    pub on_demand: bool,
 }
 
 /// One step: something that is built and kept in the cache by itself.

@@ -70,7 +70,10 @@ impl Images {
         for name in names {
             self.recipe(name)?;
         }
-        let wanted = |recipe: &&Recipe| names.is_empty() || names.contains(&recipe.metadata.name);
+        let wanted = |recipe: &&Recipe| {
+            let metadata = &recipe.metadata;
+            if names.is_empty() { !metadata.on_demand } else { names.contains(&metadata.name) }
+        };
         let mut steps: Vec<Placed<'_>> = Vec::new();
         for recipe in self.recipes().iter().filter(wanted) {
             let own = recipe.steps.iter().map(|step| Ok(Placed { recipe, step }));

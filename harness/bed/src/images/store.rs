@@ -84,7 +84,15 @@ impl Images {
     /// # Errors
     /// When there is no such tool, or its build fails.
     pub async fn tool(&self, name: &str) -> Result<PathBuf, Broken> {
-        self.find_tool(name).await.at_stage(&format!("build {name}"))
+        self.find_program(TOOLS, name).await.at_stage(&format!("build {name}"))
+    }
+
+    /// The path of a program of any recipe, such as `kubectl` of `node`; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such recipe or program, or its build fails.
+    pub async fn program(&self, recipe: &str, name: &str) -> Result<PathBuf, Broken> {
+        self.find_program(recipe, name).await.at_stage(&format!("build {name}"))
     }
 
     /// The folder with all CNI plugins: the pinned ones and this project's own. Built when it is missing.
@@ -182,8 +190,8 @@ impl Images {
         &self.inner.recipes
     }
 
-    async fn find_tool(&self, name: &str) -> Result<PathBuf> {
-        let recipe = self.recipe(TOOLS)?;
+    async fn find_program(&self, recipe: &str, name: &str) -> Result<PathBuf> {
+        let recipe = self.recipe(recipe)?;
         for step in &recipe.steps {
             let has = match step {
                 Step::Go(go) => go.programs().any(|program| program == name),
@@ -194,7 +202,7 @@ impl Images {
                 return Ok(self.build_step(Placed { recipe, step }).await?.join(name));
             }
         }
-        bail!("no step of images/{TOOLS}/recipe.yaml makes a program `{name}`")
+        bail!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
     }
 
     async fn tools_step(&self, id: &str) -> Result<PathBuf> {

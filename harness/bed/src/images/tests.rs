@@ -169,7 +169,11 @@ fn the_recipes_of_this_repository_read_and_every_pin_is_locked() {
     let images = Images::open(&root, Cache::open_at(dir.path()).unwrap()).unwrap();
     images.verify().unwrap();
     let names: Vec<_> = images.recipes().iter().map(|recipe| recipe.metadata.name.as_str()).collect();
-    assert_eq!(names, ["tools", "toolbox", "multus", "multus-thick", "node"], "what is needed first is built first");
+    assert_eq!(
+        names,
+        ["tools", "toolbox", "multus", "multus-thick", "node", "rivals"],
+        "what is needed first is built first"
+    );
     let Step::Go(plugins) = images.recipe("tools").unwrap().step("plugins").unwrap() else { panic!("not a Go step") };
     let programs: Vec<_> = plugins.programs().collect();
     assert_eq!(programs.len(), 18, "every plugin of the release");
