@@ -58,33 +58,88 @@ fn is_dated(found: &str) -> bool {
     text.get(4) == Some(&b'/') && text.get(7) == Some(&b'/')
 }
 
-/// Notes without what others wrote at their own pace: of events, logs and states only who spoke is kept, each once.
-/// The words themselves hold times, ids and counts of attempts.
+/// Notes with as much of others' own words as is the same in every run, each once.
 fn heard(code: &str, notes: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for note in notes {
-        // Whether a line may be a neighbour's depends on the neighbours: of a node's log only what the kernel refused
-        // to route is kept, which one scenario alone provokes, and without the doubt whose it is.
-        if let Some((who, words)) = note.split_once(": ")
-            && who.starts_with("plugin stderr")
-        {
-            let kept_words = format!("plugin stderr: {words}");
-            if code == "PL202" && words.contains("failed to add route") && !kept.contains(&kept_words) {
-                kept.push(kept_words);
+        let stable = match note.split_once(": ") {
+            // Whether a line may be a neighbour's depends on the neighbours: of a node's log only what the kernel
+            // refused to route is kept, which one scenario alone provokes, and without the doubt whose it is.
+            Some((who, words)) if who.starts_with("plugin stderr") => {
+                let provoked = code == "PL202" && words.contains("failed to add route");
+                provoked.then(|| format!("plugin stderr: {words}"))
             }
-            continue;
-        }
-        let speaker = match note.split_once(": ") {
-            Some((who, _)) if who == "state" || who == "runtime log" || who.starts_with("event ") => {
-                format!("{who}: ...")
+            // How long and how often is the machine's; what was last seen follows as an event of its own.
+            Some(("state", words)) => {
+                let begin = words.split_once(": ").map_or(words, |(begin, _)| begin);
+                Some(format!("state: {}", without_numbers(begin)))
             }
-            _ => note.clone(),
+            Some(("event AddedInterface", words)) => Some(format!("event AddedInterface: {}", without_address(words))),
+            Some((who, words)) if who == "runtime log" || who.starts_with("event ") => {
+                Some(format!("{who}: {}", without_names(last(words))))
+            }
+            _ => Some(note.clone()),
         };
-        if !kept.contains(&speaker) {
-            kept.push(speaker);
-        }
+        kept.extend(stable.filter(|note| !kept.contains(note)));
+    }
+    // Events come in any order: the scheduler, Multus and the kubelet write them on their own.
+    let event = |note: &String| note.starts_with("event ");
+    let mut events: Vec<String> = kept.iter().filter(|note| event(note)).cloned().collect();
+    events.sort();
+    for (place, sorted) in kept.iter_mut().filter(|note| event(note)).zip(events) {
+        *place = sorted;
     }
     kept
+}
+
+/// Of words that were cut in the middle, the end: what comes before it moves with the length of a time. The first word
+/// of the end may be half a one.
+fn last(words: &str) -> &str {
+    let end = words.split_once(" [cut] ").map_or(words, |(_, end)| end);
+    if end.len() == words.len() { words } else { end.split_once(' ').map_or(end, |(_, rest)| rest) }
+}
+
+fn without_numbers(words: &str) -> String {
+    words.split(' ').map(|w| if w.parse::<u32>().is_ok() { "N" } else { w }).collect::<Vec<_>>().join(" ")
+}
+
+/// Without the address that the default network happened to give.
+fn without_address(words: &str) -> String {
+    match (words.split_once('['), words.split_once(']')) {
+        (Some((begin, _)), Some((_, end))) => format!("{begin}[ADDRESS]{end}"),
+        _ => words.to_owned(),
+    }
+}
+
+/// Without the names that a run or Kubernetes chose: of namespaces, nodes, pods' UIDs.
+fn without_names(words: &str) -> String {
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let mut out = String::with_capacity(words.len());
+    for word in words.split_inclusive(ends) {
+        let body = word.trim_end_matches(ends);
+        out.push_str(&chosen(body).unwrap_or_else(|| body.to_owned()));
+        out.push_str(&word[body.len()..]);
+    }
+    out
+}
+
+fn chosen(word: &str) -> Option<String> {
+    let parts: Vec<&str> = word.split('-').collect();
+    let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    if parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(hex) {
+        return Some("UID".to_owned());
+    }
+    if word.len() == 64 && hex(&word) {
+        // A sandbox; the same words about the next attempt's are the same then.
+        return Some("KEY".to_owned());
+    }
+    if word.starts_with("plumbline-") && (word.ends_with("-control-plane") || word.contains("-worker")) {
+        return Some("NODE".to_owned());
+    }
+    // A namespace of the run's own ends with the run's id and the scenario's number (`bed::ids`, `kind/isolation`).
+    let [begin @ .., id, number] = parts.as_slice() else { return None };
+    let run = id.len() == 10 && id.starts_with('r') && number.parse::<u32>().is_ok();
+    run.then(|| format!("{}-RUN", begin.join("-")))
 }
 
 /// A text with the parts that the kernel or the cache chose replaced: link-local addresses, MAC addresses, the
@@ -152,7 +207,7 @@ pub fn compare(root: &Path, name: &str, text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{settled, uncounted};
+    use super::{heard, settled, uncounted};
 
     #[test]
     fn what_a_kernel_counts_is_left_out_and_what_was_asked_for_stays() {
@@ -161,6 +216,39 @@ mod tests {
         let wanted =
             "SOME question out, no answer in; 1.2.3.4 port OWN to 1.2.3.5 port 8080, TCP\nasked SOME times, 2 facts";
         assert_eq!(uncounted(text), wanted);
+    }
+
+    #[test]
+    fn of_others_words_only_what_changes_is_replaced() {
+        let end = "failed (add): incompatible CNI versions";
+        let notes = [
+            "state: waited 13 s for pod client to be Ready; given up after 2 attempts; last seen: event X: y"
+                .to_owned(),
+            "event Scheduled: Successfully assigned a-b-r7v1nab3ta-1/client to plumbline-hermetic-7424311a-worker2"
+                .into(),
+            "event AddedInterface: Add eth0 [100.64.0.5/24] from plumbline-default".into(),
+            "event AddedInterface: Add eth0 [100.64.0.9/24] from plumbline-default".into(),
+            format!(
+                "event F: \"{}\" [a-b-r7v1nab3ta-1/client/a0226951-4224-4ab2-af6f-413ff385b78b:n]: {end}",
+                "0a".repeat(32)
+            ),
+            format!(
+                "event F: \"{}\" [a-b-r7v1nab3ta-1/client/a0226951-4224-4ab2-af6f-413ff385b78b:n]: {end}",
+                "0b".repeat(32)
+            ),
+            format!("runtime log: time=\"2026-11-21T12:36:31.38Z\" level=error [cut] 51-4224 plugin {end}"),
+            "plugin stderr, of this pod or of another: whatever".into(),
+        ];
+        assert_eq!(
+            heard("PL101", &notes),
+            [
+                "state: waited N s for pod client to be Ready; given up after N attempts; last seen".to_owned(),
+                "event AddedInterface: Add eth0 [ADDRESS] from plumbline-default".into(),
+                format!("event F: \"KEY\" [a-b-RUN/client/UID:n]: {end}"),
+                "event Scheduled: Successfully assigned a-b-RUN/client to NODE".into(),
+                format!("runtime log: plugin {end}"),
+            ]
+        );
     }
 
     #[test]

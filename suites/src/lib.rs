@@ -5,7 +5,9 @@
 
 pub mod command;
 pub mod golden;
+pub mod host;
 pub mod must_run;
+pub mod own_cluster;
 pub mod ran;
 pub mod trials;
 

@@ -3,74 +3,16 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plumbline_bed::exec::Session;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_suites::command::{plumbline, program};
-use std::collections::BTreeSet;
+use plumbline_suites::host::{Host, marked, of_an_engine, until};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
-
-/// What can be seen of the host from its first namespaces.
-#[derive(Debug, PartialEq, Eq)]
-struct Host {
-    links: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    namespaces: BTreeSet<String>,
-}
-
-impl Host {
-    /// Links and named namespaces of the host, and mounts that concern Plumbline or network namespaces. Other tests
-    /// run beside this one, so only what no test may ever make on the host is looked at.
-    fn look() -> anyhow::Result<Self> {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-        let ours = |line: &&str| line.contains("plumbline") || line.contains("netns") || line.contains("/var/lib/cni");
-        Ok(Self {
-            links: names("/sys/class/net"),
-            mounts: mounts.lines().filter(ours).map(ToOwned::to_owned).collect(),
-            namespaces: names("/run/netns"),
-        })
-    }
-}
-
-fn names(folder: &str) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !of_an_engine(name)).collect()
-}
-
-/// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
-/// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
-fn of_an_engine(name: &str) -> bool {
-    let hex = |start: &str, count: usize| {
-        let rest = name.strip_prefix(start);
-        rest.is_some_and(|rest| rest.len() == count && rest.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
-    name == "docker0" || hex("veth", 7) || hex("br-", 12)
-}
 
 #[test]
 fn a_bridge_of_ours_is_not_taken_for_an_engines() {
     assert!(["docker0", "veth1a2b3c4", "br-0123456789ab"].iter().all(|name| of_an_engine(name)));
     assert!(["br-ex", "br-mgmt", "veth0", "eth1"].iter().all(|name| !of_an_engine(name)));
-}
-
-/// Processes whose command line has `mark` in it.
-fn marked(mark: &str) -> BTreeSet<i32> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(mark)
-    })
-    .collect()
-}
-
-async fn until(what: &str, seen: impl Fn() -> bool) -> anyhow::Result<()> {
-    let deadline = Deadline::after(Duration::from_secs(60));
-    while !seen() {
-        anyhow::ensure!(!deadline.over(), "waited 60 s for {what}");
-        wait::pause(Duration::from_millis(20)).await;
-    }
-    Ok(())
 }
 
 /// A plugin that says its versions and then hangs, with a number in its command line to be found by.
@@ -100,7 +42,7 @@ async fn in_the_middle(folder: &Path, state: &Path, seconds: u32) -> anyhow::Res
     let env = [("PLUMBLINE_STATE".to_owned(), state.display().to_string())];
     let session = Session::start(&argv, &env)?;
     let pid = session.pid().ok_or_else(|| anyhow::anyhow!("the run ended at once"))?;
-    until("the plugin to hang", || !marked(&format!("sleep\0{seconds}")).is_empty()).await?;
+    until("the plugin to hang", async || Ok(!marked(&format!("sleep\0{seconds}")).is_empty())).await?;
     Ok((session, Pid::from_raw(i32::try_from(pid)?)))
 }
 
@@ -133,7 +75,7 @@ async fn after_sigkill_gc_finds_nothing_or_takes_it_away() -> anyhow::Result<()>
     kill(pid, Signal::SIGKILL)?;
     session.end(Duration::from_secs(5)).await;
     // The agent is the node's first process: with it the kernel takes the whole node away.
-    until("the plugin to be gone with its node", || marked(&format!("sleep\0{seconds}")).is_empty()).await?;
+    until("the plugin to be gone with its node", async || Ok(marked(&format!("sleep\0{seconds}")).is_empty())).await?;
     let gc =
         || -> anyhow::Result<_> { Ok(plumbline(&["gc"])?.env("PLUMBLINE_STATE", state.path().display().to_string())) };
     let first = gc()?.run().await?;

@@ -1,0 +1,78 @@
+//! The host before and after: what a test that kills Plumbline compares.
+
+use plumbline_bed::wait::{self, Deadline};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What can be seen of the host from its first namespaces.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its links, without those of container engines.
+    pub links: BTreeSet<String>,
+    /// Mounts that concern Plumbline or network namespaces.
+    pub mounts: BTreeSet<String>,
+    /// Named network namespaces.
+    pub namespaces: BTreeSet<String>,
+}
+
+impl Host {
+    /// Links and named namespaces of the host, and mounts that concern Plumbline or network namespaces. Other tests
+    /// run beside this one, so only what no test may ever make on the host is looked at.
+    ///
+    /// # Errors
+    /// When this host's `/proc` can't be read.
+    pub fn look() -> anyhow::Result<Self> {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+        let ours = |line: &&str| {
+            line.contains("plumbline")
+                || line.contains("netns") && !line.contains(" /run/docker/")
+                || line.contains("/var/lib/cni")
+        };
+        Ok(Self {
+            links: names("/sys/class/net"),
+            mounts: mounts.lines().filter(ours).map(ToOwned::to_owned).collect(),
+            namespaces: names("/run/netns"),
+        })
+    }
+}
+
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !of_an_engine(name)).collect()
+}
+
+/// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
+/// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
+#[must_use]
+pub fn of_an_engine(name: &str) -> bool {
+    let hex = |start: &str, count: usize| {
+        let rest = name.strip_prefix(start);
+        rest.is_some_and(|rest| rest.len() == count && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    name == "docker0" || hex("veth", 7) || hex("br-", 12)
+}
+
+/// Processes whose command line has `mark` in it.
+#[must_use]
+pub fn marked(mark: &str) -> BTreeSet<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(mark)
+    })
+    .collect()
+}
+
+/// Looks again and again until it is so, at most five minutes.
+///
+/// # Errors
+/// When it is not so by then, naming what was awaited; and whatever the look fails with.
+pub async fn until(what: &str, seen: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = Deadline::after(Duration::from_secs(300));
+    while !seen().await? {
+        anyhow::ensure!(!deadline.over(), "waited 300 s for {what}");
+        wait::pause(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

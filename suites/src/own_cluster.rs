@@ -1,0 +1,222 @@
+//! A cluster that belongs to one test alone: with a profile, a name and a state folder of its own, so that it can be
+//! killed at any moment without a neighbour noticing, and everything on its node compared before and after.
+
+use crate::command::{plumbline, program};
+use crate::host::until;
+use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use plumbline::capability::{self, Known};
+use plumbline_bed::engine::{Container, Engine};
+use plumbline_bed::exec::{Cmd, Session, Transcript};
+use plumbline_lanes::cluster::node::{self, KIND_LABEL};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// What is compared on the node: links, network namespaces, what CNI and Multus remember, the kubelet's pods, mounts of
+/// namespaces, processes that pods are made of, and the objects of Kubernetes.
+const LOOK: &str = "for d in /sys/class/net /run/netns /var/lib/cni/results /var/lib/cni/multus /var/lib/kubelet/pods \
+    /opt/plumbline /opt/cni/bin; do for f in $(ls -A $d 2>/dev/null); do echo $d/$f; done; done; \
+    awk '/netns/ { print \"mount\", $5 }' /proc/self/mountinfo; \
+    kubectl --kubeconfig /etc/kubernetes/admin.conf get namespaces,net-attach-def,pods -A -o name";
+
+/// The cluster's profile and folders, and the engine.
+pub struct Own {
+    dir: tempfile::TempDir,
+    profile: String,
+    engine: Engine,
+}
+
+impl Own {
+    /// A checkout of its own with a profile like the one in use, under another name. Nothing is brought up yet.
+    ///
+    /// # Errors
+    /// When no engine answers, the lane is known to be broken, or files can't be copied.
+    pub async fn new() -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let profile = format!("own-{}", std::process::id());
+        let like = like()?;
+        let (from, to) = (plumbline::root::find()?, dir.path().join("root"));
+        for folder in ["root", "state", "tmp"] {
+            std::fs::create_dir(dir.path().join(folder))?;
+        }
+        for entry in std::fs::read_dir(&from)? {
+            let entry = entry?;
+            if entry.file_name() != "target" && entry.file_name() != ".git" {
+                copy(&entry.path(), &to).await?;
+            }
+        }
+        let clusters = to.join("clusters");
+        std::fs::rename(clusters.join(&like), clusters.join(&profile))?;
+        let file = clusters.join(&profile).join("profile.yaml");
+        let text = std::fs::read_to_string(&file)?;
+        let renamed = text.replacen(&format!("name: {like}\n"), &format!("name: {profile}\n"), 1);
+        anyhow::ensure!(renamed != text, "{}: no line with its name", file.display());
+        std::fs::write(&file, renamed)?;
+        Ok(Self { dir, profile, engine: Engine::connect().await? })
+    }
+
+    fn at(&self, folder: &str) -> String {
+        self.dir.path().join(folder).display().to_string()
+    }
+
+    fn env(&self) -> [(String, String); 3] {
+        [("PLUMBLINE_ROOT", "root"), ("PLUMBLINE_STATE", "state"), ("TMPDIR", "tmp")]
+            .map(|(name, folder)| (name.to_owned(), self.at(folder)))
+    }
+
+    /// Starts the command with its profile, to be killed later.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start(&self, args: &[&str]) -> anyhow::Result<Running> {
+        let mut argv = vec![program()?.display().to_string()];
+        argv.extend(args.iter().map(|arg| (*arg).to_owned()));
+        argv.extend(["--profile".to_owned(), self.profile.clone()]);
+        let session = Session::start(&argv, &self.env())?;
+        Ok(Running { session })
+    }
+
+    /// Runs the command to its end, as it is written.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub async fn run(&self, args: &[&str]) -> anyhow::Result<Transcript> {
+        let mut command = plumbline(args)?.deadline(Duration::from_secs(900));
+        for (name, value) in self.env() {
+            command = command.env(name, value);
+        }
+        Ok(command.run().await?)
+    }
+
+    /// Brings it up to the end.
+    ///
+    /// # Errors
+    /// When that fails, with what was said.
+    pub async fn up(&self) -> anyhow::Result<()> {
+        let up = self.run(&["up", "--yes", "--profile", &self.profile]).await?;
+        anyhow::ensure!(up.ok(), "{} {}", up.stdout, up.stderr);
+        Ok(())
+    }
+
+    /// Collects, and gives what was said.
+    ///
+    /// # Errors
+    /// When something could not be collected.
+    pub async fn gc(&self) -> anyhow::Result<String> {
+        let gc = self.run(&["gc"]).await?;
+        anyhow::ensure!(gc.ok(), "{} {}", gc.stdout, gc.stderr);
+        Ok(gc.stdout)
+    }
+
+    /// Its containers.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn containers(&self) -> anyhow::Result<Vec<Container>> {
+        let all = self.engine.containers(&[KIND_LABEL.to_owned()]).await?;
+        let ours = format!("plumbline-{}-", self.profile);
+        Ok(all.into_iter().filter(|container| container.name.starts_with(&ours)).collect())
+    }
+
+    /// What is compared on its node, each a line.
+    ///
+    /// # Errors
+    /// When the node can't be asked.
+    pub async fn look(&self) -> anyhow::Result<BTreeSet<String>> {
+        let said = self.on_node(LOOK).await?;
+        // The names of an engine's own veth pairs on a node are its own too; a pod's link has another form on every node.
+        Ok(said.lines().map(str::to_owned).collect())
+    }
+
+    /// Runs a line of shell on its first node, and gives what it printed.
+    ///
+    /// # Errors
+    /// When there is no node, or it ends with another code than 0.
+    pub async fn on_node(&self, line: &str) -> anyhow::Result<String> {
+        let node = self.containers().await?.first().map(|c| c.name.clone()).context("there is no node")?;
+        let argv = ["sh", "-c", line];
+        let said = self.engine.exec_ok("look", &node, &argv, None, Duration::from_secs(30)).await?;
+        Ok(said.stdout)
+    }
+
+    /// Waits until its node looks as `before`.
+    ///
+    /// # Errors
+    /// When it does not in time, with what is more and what is less.
+    pub async fn as_before(&self, before: &BTreeSet<String>) -> anyhow::Result<()> {
+        let settled = until("the node to look as before", async || Ok(self.look().await? == *before)).await;
+        let Err(late) = settled else { return Ok(()) };
+        let now = self.look().await?;
+        let more: Vec<_> = now.difference(before).collect();
+        let less: Vec<_> = before.difference(&now).collect();
+        Err(late.context(format!("left behind: {more:?}; gone: {less:?}")))
+    }
+
+    /// What is in its state folder's `clusters` and in its folder for temporary files.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let names = |folder: String| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+        let all = names(self.at("state/clusters")).chain(names(self.at("tmp")));
+        all.map(|path| path.display().to_string()).collect()
+    }
+
+    /// The profile's name, which is in the cluster's.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Takes away whatever is there, also what `gc` should have taken.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn end(self) -> anyhow::Result<()> {
+        for container in self.containers().await? {
+            if let Some(cluster) = container.labels.get(KIND_LABEL) {
+                node::remove(&self.engine, cluster).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A command under way.
+pub struct Running {
+    session: Session,
+}
+
+impl Running {
+    /// Kills it, and nothing that it started.
+    ///
+    /// # Errors
+    /// When it has ended already: then it was not in the middle of anything.
+    pub async fn kill(self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.session.pid().context("it ended already")?)?);
+        kill(pid, Signal::SIGKILL)?;
+        let (code, said) = self.session.end(Duration::from_secs(10)).await;
+        anyhow::ensure!(code.is_none(), "it ended by itself with {code:?} before it was killed: {said}");
+        Ok(())
+    }
+}
+
+/// The profile that this run's cluster has: told by the set-up script, else by `PLUMBLINE_PROFILE`, else hermetic.
+///
+/// # Errors
+/// When the lane is known to be broken.
+pub fn like() -> anyhow::Result<String> {
+    let told = std::env::var(capability::variable("kind")).ok();
+    let known: Option<Known> = told.map(|text| serde_json::from_str(&text)).transpose()?;
+    if let Some(broken) = known.as_ref().and_then(|known| known.broken.as_ref()) {
+        anyhow::bail!("BROKEN: lane kind can't be had here: {broken}");
+    }
+    let profile = known.and_then(|known| known.profile).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
+    Ok(profile.unwrap_or_else(|| "hermetic".to_owned()))
+}
+
+async fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let paths = [from.display().to_string(), to.display().to_string()];
+    Cmd::new("cp").arg("-a").args(paths).run_ok().await?;
+    Ok(())
+}

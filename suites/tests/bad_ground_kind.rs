@@ -1,0 +1,45 @@
+//! Bad ground on the kind lane: a cluster of the same name that another state folder made.
+
+use plumbline_bed::engine::{Container, Engine};
+use plumbline_bed::exec::{Cmd, Ending};
+use plumbline_lanes::cluster::node::KIND_LABEL;
+use plumbline_suites::command::plumbline;
+use plumbline_suites::own_cluster::like;
+use std::path::Path;
+use std::time::Duration;
+
+fn command(args: &[&str], state: &Path) -> anyhow::Result<Cmd> {
+    let command = plumbline(args)?.deadline(Duration::from_secs(600));
+    Ok(command.env("PLUMBLINE_STATE", state.display().to_string()))
+}
+
+/// The containers of clusters of a profile, as they are now: another first process would mean a restart.
+async fn containers(profile: &str) -> anyhow::Result<Vec<(String, String, u32)>> {
+    let all = Engine::connect().await?.containers(&[KIND_LABEL.to_owned()]).await?;
+    let ours = format!("plumbline-{profile}-");
+    let of = |c: Container| (c.name, c.id, c.pid);
+    Ok(all.into_iter().filter(|c| c.name.starts_with(&ours)).map(of).collect())
+}
+
+#[tokio::test]
+async fn a_cluster_of_our_name_that_was_not_made_here_is_refused_and_left_alone() -> anyhow::Result<()> {
+    let profile = like()?;
+    let before = containers(&profile).await?;
+    anyhow::ensure!(!before.is_empty(), "the cluster of profile {profile} is up before this test");
+    let state = tempfile::tempdir()?;
+
+    let up = command(&["up", "--yes", "--profile", &profile], state.path())?.run().await?;
+    assert_eq!(up.ending, Ending::Code(3), "{}", up.stderr);
+    assert!(up.stderr.contains("already, and it was not made here"), "{}", up.stderr);
+    assert!(up.stderr.contains("to do: delete it, if it is not needed: kind delete cluster"), "{}", up.stderr);
+    let clusters = std::fs::read_dir(state.path().join("clusters")).into_iter().flatten().count();
+    assert_eq!(clusters, 0, "a cluster that was refused is not remembered");
+
+    // What would clean up or take down in this state folder must not reach it either.
+    for args in [&["gc"][..], &["down", "--profile", &profile]] {
+        let done = command(args, state.path())?.run().await?;
+        assert!(done.ok(), "{args:?}: {}", done.stderr);
+    }
+    assert_eq!(containers(&profile).await?, before, "the same containers run as before");
+    Ok(())
+}

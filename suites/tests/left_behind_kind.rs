@@ -1,0 +1,122 @@
+//! Nothing is left behind on the kind lane: `kill -9` in the middle of bring-up, of a scenario, of tear-down, each
+//! followed by `plumbline gc`. On a cluster of the test's own, so that all of it can be compared.
+
+use anyhow::Context as _;
+use plumbline_bed::exec::Cmd;
+use plumbline_suites::host::{Host, marked, until};
+use plumbline_suites::own_cluster::Own;
+use std::collections::BTreeSet;
+
+const SEED: &str = "suites/scenarios/openshift/chain-example.yaml";
+/// The namespace that the seed's manifests name; its own one on the cluster begins so.
+const NAMESPACE: &str = "chain-example-";
+const NAMESPACES: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get namespaces \
+    -o jsonpath='{range .items[*]}{.metadata.name} {.status.phase}{\"\\n\"}{end}'";
+const PODS: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o name";
+
+#[tokio::test]
+async fn killed_while_kind_makes_the_cluster() -> anyhow::Result<()> {
+    let before = Host::look()?;
+    let own = Own::new().await?;
+    let acted = half_made(&own).await;
+    own.end().await?;
+    acted?;
+    assert_eq!(Host::look()?, before);
+    Ok(())
+}
+
+async fn half_made(own: &Own) -> anyhow::Result<()> {
+    let up = own.start(&["up", "--yes"])?;
+    until("the node's container", async || Ok(!own.containers().await?.is_empty())).await?;
+    up.kill().await?;
+    let node = own.containers().await?.first().context("the killed run took nothing away itself")?.name.clone();
+    let mounted = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", &node]).await?;
+    let mounted: BTreeSet<&str> = mounted.split_whitespace().collect();
+    anyhow::ensure!(!mounted.is_empty(), "a node has a volume, and none was seen: the look is blind");
+    anyhow::ensure!(!marked(own.profile()).is_empty(), "kind was killed with plumbline, or seen too late");
+
+    let said = own.gc().await?;
+    anyhow::ensure!(said.contains("gone: process") && said.contains("gone: kind cluster"), "{said}");
+    until("kind to be gone", async || Ok(marked(own.profile()).is_empty())).await?;
+    anyhow::ensure!(own.containers().await?.is_empty(), "containers are left");
+    let volumes = docker(&["volume", "ls", "--quiet"]).await?;
+    let left: Vec<&str> = volumes.lines().filter(|volume| mounted.contains(volume)).collect();
+    anyhow::ensure!(left.is_empty(), "volumes are left: {left:?}");
+    anyhow::ensure!(own.files().is_empty(), "files are left: {:?}", own.files());
+    let again = own.gc().await?;
+    anyhow::ensure!(again.contains("nothing was left behind"), "{again}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_while_the_canary_is_up_in_a_scenario_and_in_its_tear_down() -> anyhow::Result<()> {
+    let before = Host::look()?;
+    let own = Own::new().await?;
+    let acted = all_three(&own).await;
+    own.end().await?;
+    acted?;
+    assert_eq!(Host::look()?, before);
+    Ok(())
+}
+
+async fn all_three(own: &Own) -> anyhow::Result<()> {
+    in_bring_up(own).await.context("in the middle of bring-up")?;
+    own.up().await?;
+    let before = own.look().await?;
+    anyhow::ensure!(before.iter().any(|line| line.ends_with("/br-ex")), "the look is blind: {before:?}");
+    in_a_scenario(own, &before).await.context("in the middle of a scenario")?;
+    in_tear_down(own, &before).await.context("in the middle of tear-down")?;
+    let down = own.run(&["down", "--profile", own.profile()]).await?;
+    anyhow::ensure!(down.ok(), "{} {}", down.stdout, down.stderr);
+    anyhow::ensure!(own.containers().await?.is_empty() && own.files().is_empty(), "left: {:?}", own.files());
+    Ok(())
+}
+
+/// The cluster is complete then and stays; the canary must not.
+async fn in_bring_up(own: &Own) -> anyhow::Result<()> {
+    let up = own.start(&["up", "--yes"])?;
+    let canary = async || Ok(!own.containers().await?.is_empty() && has(own, PODS, "pod/canary-").await);
+    until("the canary", canary).await?;
+    up.kill().await?;
+    anyhow::ensure!(has(own, PODS, "pod/canary-").await, "the canary was gone before gc");
+    let said = own.gc().await?;
+    anyhow::ensure!(said.contains("gone: Pod plumbline-system/canary-"), "{said}");
+    anyhow::ensure!(!said.contains("gone: kind cluster"), "a cluster that was complete was taken away: {said}");
+    until("the canary to be gone", async || Ok(!own.on_node(PODS).await?.contains("pod/canary-"))).await
+}
+
+async fn in_a_scenario(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()> {
+    let run = own.start(&["run", SEED, "--lane", "kind"])?;
+    until("the scenario's pod", async || Ok(own.on_node(PODS).await?.contains("pod/chain-test-pod"))).await?;
+    run.kill().await?;
+    anyhow::ensure!(own.on_node(NAMESPACES).await?.contains(NAMESPACE), "its namespace was gone before gc");
+    let said = own.gc().await?;
+    anyhow::ensure!(said.contains(&format!("gone: namespace {NAMESPACE}")), "{said}");
+    own.as_before(before).await
+}
+
+/// Kubernetes goes on with what it was told before; what only `gc` can do is to see it through and to close the book.
+async fn in_tear_down(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()> {
+    let run = own.start(&["run", SEED, "--lane", "kind"])?;
+    let going = async || {
+        let all = own.on_node(NAMESPACES).await?;
+        Ok(all.lines().any(|line| line.starts_with(NAMESPACE) && line.ends_with("Terminating")))
+    };
+    until("its namespace to be going", going).await?;
+    run.kill().await?;
+    let said = own.gc().await?;
+    anyhow::ensure!(said.contains(&format!("gone: namespace {NAMESPACE}")), "{said}");
+    own.as_before(before).await?;
+    let again = own.gc().await?;
+    anyhow::ensure!(again.contains("nothing was left behind"), "{again}");
+    Ok(())
+}
+
+/// Whether a line of shell on the node prints this; a node that can't be asked yet prints nothing.
+async fn has(own: &Own, line: &str, what: &str) -> bool {
+    own.on_node(line).await.is_ok_and(|said| said.contains(what))
+}
+
+async fn docker(args: &[&str]) -> anyhow::Result<String> {
+    Ok(Cmd::new("docker").args(args.iter().copied()).run_ok().await?.stdout)
+}
