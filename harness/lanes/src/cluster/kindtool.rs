@@ -94,6 +94,10 @@ fn remedy(cause: &str) -> Option<&'static str> {
             "Could not find a log line that matches",
             "the node did not boot: too few inotify instances or too little memory are the usual reasons; plumbline doctor shows both",
         ),
+        (
+            "The kubelet is unhealthy",
+            "a kubelet that gets no inotify instance does not start: raise fs.inotify.max_user_instances, or take other clusters down",
+        ),
         ("could not find an available", "the engine has no subnet left: docker network prune"),
     ];
     known.iter().find(|(words, _)| cause.contains(words)).map(|(_, what)| *what)

@@ -41,8 +41,10 @@ pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Bro
     let template = &loaded.profile.networking.default_network;
     let text = loaded.text(template)?;
     let ranges = rollout::ranges(client, STAGE).await?;
+    let whole = &loaded.profile.networking;
+    let cluster = json!({ "podSubnet": whole.pod_subnet, "serviceSubnet": whole.service_subnet });
     let of = |(node, cidr, _): &(String, String, String)| {
-        let values = json!({ "node": { "name": node, "podCidr": cidr } });
+        let values = json!({ "node": { "name": node, "podCidr": cidr }, "cluster": cluster });
         let conf = render(&template.display().to_string(), &text, &values).map_err(|e| Broken::new(STAGE, e))?;
         let others = ranges.iter().filter(|(other, _, _)| other != node);
         let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();

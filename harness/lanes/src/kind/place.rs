@@ -27,7 +27,10 @@ fn number(name: &str) -> Option<u32> {
 /// Why a plan can't be built on a cluster with so many places; none when it can.
 #[must_use]
 pub fn lack(plan: &Plan, places: usize, profile: &str) -> Option<String> {
-    let Topology { nodes, bridges, .. } = &plan.topology;
+    let Topology { nodes, bridges, default_network, .. } = &plan.topology;
+    if let Some(own) = default_network {
+        return Some(format!("brings a default network of its own, {}: a cluster has its profile's", own.name));
+    }
     if *nodes > places {
         return Some(format!("needs {nodes} nodes, profile {profile} has {places}"));
     }
