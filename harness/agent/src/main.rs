@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `node` | makes a private node and serves the protocol on it |
 //! | `serve` | serves the protocol on the node it was started on |
+//! | `guest` | is the init of a virtual machine, and gives each of its channels a `node` |
 //! | `probe-host` | tries what this host allows and prints it as one JSON object |
 //! | `record` | stands in a plugin's place; also when started under a plugin's name with its recorder beside it |
 //! | `version` | prints name and version |
@@ -19,6 +20,7 @@ mod dispatch;
 mod exit;
 mod files;
 mod format;
+mod guest;
 mod input;
 mod node;
 mod observe;
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: plumbline-agent node [--rung root|user] [--cni-path DIR]... [--plugin NAME=PATH]...
        plumbline-agent serve
+       plumbline-agent guest (as PID 1 of a virtual machine)
        plumbline-agent probe-host
        plumbline-agent version";
 
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let ended = match mode.as_str() {
         "node" => node::outer::run(&rest),
         "node-init" => node::init::run(&rest),
+        "guest" => guest::run(&rest),
         "serve" => serve::run(&rest),
         "probe-host" => probe::host::run(&rest),
         "record" => Err(exit::Failure::Usage(RECORD.to_owned())),

@@ -53,6 +53,16 @@ pub fn again(arguments: &[String]) -> io::Result<Child> {
     command("/proc/self/exe").args(arguments).spawn()
 }
 
+/// As [`again`], with pipes for all three standard streams.
+///
+/// # Errors
+/// What fork and exec give.
+pub fn again_piped(arguments: &[String]) -> io::Result<Child> {
+    let mut command = command("/proc/self/exe");
+    command.args(arguments).env_clear().env("PATH", PATH);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
 /// Begins a command: the one place where this program does.
 #[expect(clippy::disallowed_methods, reason = "the agent is single-threaded and links no bed")]
 pub fn command(program: &str) -> Command {

@@ -4,6 +4,7 @@
 
 pub mod broken;
 pub mod cache;
+pub mod cpio;
 pub mod engine;
 pub mod exec;
 pub mod folders;
@@ -11,5 +12,6 @@ pub mod ids;
 pub mod images;
 pub mod journal;
 pub mod lease;
+pub mod packages;
 pub mod probe;
 pub mod wait;

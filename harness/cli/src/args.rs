@@ -233,7 +233,8 @@ pub struct UpArgs {
     /// For the set-up script of cargo-nextest: write what tests need to the file that NEXTEST_ENV names.
     #[arg(long)]
     pub for_nextest: bool,
-    /// The lane to make ready: kind brings a cluster up, netns builds agent and plugins.
+    /// The lane to make ready: kind brings a cluster up, netns builds agent and plugins,
+    /// vm builds and starts the virtual machine.
     #[arg(long, value_name = "LANE", default_value = "kind")]
     pub lane: String,
 }

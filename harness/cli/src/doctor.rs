@@ -4,9 +4,12 @@ use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::engine::setup::{Needed, Setup};
 use plumbline_bed::exec::Cmd;
 use plumbline_bed::folders;
+use plumbline_bed::images::{Images, State};
 use plumbline_core::protocol::{HostProbe, Probed};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Offer;
+use plumbline_lanes::vm::emulator;
+use plumbline_lanes::vm::settings::Settings;
 use serde::Serialize;
 use std::path::Path;
 
@@ -142,6 +145,43 @@ pub async fn cluster_host(root: &Path) -> Vec<Line> {
         "end other programs, or give the machine more memory",
     ));
     lines
+}
+
+/// What the vm lane needs beside that. Gives whether it can be opened; `cheaply`: only if nothing has to be built first.
+///
+/// # Errors
+/// [`Broken`] when a recipe does not read.
+pub fn machine_host(root: &Path, images: &Images, cheaply: bool, lines: &mut Vec<Line>) -> Result<bool, Broken> {
+    let settings = Settings::read(root)?;
+    let wanted = match settings.emulator() {
+        Ok(wanted) => wanted,
+        Err(broken) => {
+            let mut line = Line::broken("vm", "an emulator", &broken);
+            line.optional = true;
+            lines.push(line);
+            return Ok(false);
+        }
+    };
+    let found = emulator::installed(wanted);
+    let mend = emulator::cure(wanted).map_or_else(
+        || format!("install {}", wanted.packages.join(" ")),
+        |cure| format!("plumbline up --lane vm --yes, which will {cure}"),
+    );
+    let text = found.as_ref().map_or_else(|| "not installed".to_owned(), |path| path.display().to_string());
+    let mut line = Line::new("vm", &wanted.program, found.is_some(), text, "to run the guest", &mend);
+    line.optional = true;
+    lines.push(line);
+    if found.is_none() {
+        return Ok(false);
+    }
+    let built = images.list()?.iter().any(|part| part.name == "vm/guest" && part.state == State::Built);
+    if !built && cheaply {
+        let mend = "plumbline up --lane vm builds it, in some minutes";
+        let mut line = Line::new("vm", "the guest's system", false, "not built yet", "to boot it", mend);
+        line.optional = true;
+        lines.push(line);
+    }
+    Ok(built || !cheaply)
 }
 
 async fn engine(root: &Path) -> Line {

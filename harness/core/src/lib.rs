@@ -8,6 +8,7 @@ pub mod chain;
 pub mod cni;
 pub mod event;
 pub mod finding;
+pub mod guest;
 pub mod judge;
 pub mod observe;
 pub mod plan;

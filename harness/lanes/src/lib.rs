@@ -9,4 +9,5 @@ pub mod kind;
 pub mod lane;
 pub mod netns;
 pub mod registry;
+pub mod vm;
 pub mod wire;

@@ -6,7 +6,7 @@ use plumbline_bed::journal::Undo;
 /// Every lane there is, in the order in which `make run` shows them.
 #[must_use]
 pub fn lanes() -> Vec<Box<dyn Lane>> {
-    vec![Box::new(crate::netns::NetnsLane), Box::new(crate::kind::KindLane)]
+    vec![Box::new(crate::netns::NetnsLane), Box::new(crate::vm::VmLane), Box::new(crate::kind::KindLane)]
 }
 
 /// Those who can undo what the lanes make, for the end of a run and for `gc`.

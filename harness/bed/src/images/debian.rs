@@ -51,12 +51,14 @@ impl Job<'_> {
         let scratch = scratch.context("failed to make a folder for a build")?;
         let tools = Tools::find(scratch.path()).await?;
         let (installed, available) = (scratch.path().join("installed"), scratch.path().join("available"));
+        let packages: Vec<String> =
+            self.step.packages.iter().map(|name| name.replace("ARCH", self.arch.name())).collect();
         let remove: String = self.step.remove.iter().map(|path| format!(" .{path}")).collect();
         let mut command = if root { tied(&tools.mmdebstrap) } else { Cmd::new(&tools.mmdebstrap) };
         command = command
             .args(["--mode=auto", "--variant=minbase", "--components=main"])
             .arg(format!("--architectures={}", self.arch.name()))
-            .arg(format!("--include={}", self.step.packages.join(",")))
+            .arg(format!("--include={}", packages.join(",")))
             .arg("--aptopt=Acquire::Retries \"3\"")
             .arg(format!("--customize-hook=chroot \"$1\" dpkg-query -W -f '${{Package}} ${{Architecture}} ${{Version}}\\n' > '{}'", installed.display()))
             .arg(format!("--customize-hook=APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-cache dumpavail > '{}'", available.display()))

@@ -42,6 +42,7 @@ impl Step {
     pub(super) fn needs(&self) -> Vec<&StepRef> {
         match self {
             Self::Folder(folder) => needs(&folder.items).collect(),
+            Self::Guest(guest) => std::iter::once(&guest.root).chain(needs(&guest.items)).collect(),
             Self::Go(_) | Self::Cargo(_) | Self::Debian(_) => vec![],
         }
     }
@@ -101,6 +102,7 @@ impl Images {
                 }
             }
             Step::Folder(folder) => key = self.add_items(key, placed.recipe, &folder.items, arch)?,
+            Step::Guest(guest) => key = self.add_items(key, placed.recipe, &guest.items, arch)?,
         }
         self.add_needs(key, placed.recipe, placed.step.needs(), arch).map(KeyMaker::finish)
     }

@@ -9,6 +9,7 @@ mod closure;
 mod debian;
 pub(crate) mod document;
 mod gomod;
+pub mod guest;
 mod keys;
 mod lock;
 mod pins;
@@ -26,7 +27,7 @@ pub use lock::Lock;
 pub use pins::{Arch, DebianPin, GoPin, Pins};
 pub use progress::{Progress, Silent};
 pub use recipe::{
-    Cargo, Config, Debian, Folder, Go, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef,
+    Cargo, Config, Debian, Folder, Go, Guest, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef,
 };
 pub use record::{Module, Package, Record};
 pub use store::Images;

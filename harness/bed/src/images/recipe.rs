@@ -54,6 +54,8 @@ pub enum Step {
     Debian(Debian),
     /// A folder of files from other steps.
     Folder(Folder),
+    /// What a virtual machine boots.
+    Guest(Guest),
 }
 
 /// Programs out of a pinned Go module, static, without cgo.
@@ -120,7 +122,7 @@ pub struct Debian {
     pub id: String,
     /// Which pin.
     pub pin: String,
-    /// Packages, beside those that Debian marks as required.
+    /// Packages, beside those that Debian marks as required. `ARCH` in a name stands for the architecture's.
     pub packages: Vec<String>,
     /// Paths (shell patterns) that packages shall not unpack, such as documentation.
     #[serde(default)]
@@ -140,6 +142,20 @@ pub struct Folder {
     pub items: Vec<Item>,
 }
 
+/// What a virtual machine boots: kernel, early modules, disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// Name of the step.
+    pub id: String,
+    /// The Debian step that becomes the disk; one kernel package is in it.
+    pub root: StepRef,
+    /// Modules that are loaded before the disk is there; what they need is found by itself.
+    pub early: Vec<String>,
+    /// What else goes onto the disk.
+    pub items: Vec<Item>,
+}
+
 impl Step {
     /// The step's name in its recipe.
     pub fn id(&self) -> &str {
@@ -148,6 +164,7 @@ impl Step {
             Self::Cargo(step) => &step.id,
             Self::Debian(step) => &step.id,
             Self::Folder(step) => &step.id,
+            Self::Guest(step) => &step.id,
         }
     }
 }

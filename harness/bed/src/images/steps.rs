@@ -16,7 +16,7 @@ use super::recipe::{Image, Layer, Recipe, Step, StepRef};
 use super::record::Record;
 use super::store::Images;
 use super::tree::{Item, Parts};
-use super::{archive, debian, gomod, preload, workspace};
+use super::{archive, debian, gomod, guest, preload, workspace};
 use crate::cache::{Claim, Key};
 
 /// The image's archive in its cache entry.
@@ -182,6 +182,13 @@ impl Images {
                 let parts =
                     Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
                 parts.lay_out(&step.items, folder).await?;
+            }
+            Step::Guest(step) => {
+                self.progress().step(&format!("{name}: kernel, early modules and disk"));
+                let (steps, modules) = self.parts(placed.recipe, placed.step.needs(), &step.items).await?;
+                let parts =
+                    Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                guest::build(step, &parts, folder).await?;
             }
         }
         Ok(record)

@@ -17,6 +17,8 @@ use crate::engine::Engine;
 
 /// The recipe of the programs that run on the host and in the agent's namespaces.
 const TOOLS: &str = "tools";
+/// The recipe of what the vm lane's guest boots.
+const GUEST: &str = "vm";
 
 /// The images and tools of a checkout. Cheap to clone.
 #[derive(Clone)]
@@ -119,6 +121,19 @@ impl Images {
         self.tool("plumbline-runtime").await
     }
 
+    /// The folder with what the vm lane's guest boots, as [`super::guest`] names it. Built when it is missing.
+    ///
+    /// # Errors
+    /// When a build fails.
+    pub async fn guest(&self) -> Result<PathBuf, Broken> {
+        let step = || {
+            let recipe = self.recipe(GUEST)?;
+            anyhow::Ok(Placed { recipe, step: recipe.step("guest")? })
+        };
+        let build = async { self.build_step(step()?).await };
+        build.await.at_stage("build the virtual machine's system")
+    }
+
     /// The archive of an image, in `docker load`'s form; built when it is missing.
     ///
     /// # Errors
@@ -196,7 +211,7 @@ impl Images {
             let has = match step {
                 Step::Go(go) => go.programs().any(|program| program == name),
                 Step::Cargo(cargo) => cargo.rename.as_ref().unwrap_or(&cargo.program) == name,
-                Step::Debian(_) | Step::Folder(_) => false,
+                Step::Debian(_) | Step::Folder(_) | Step::Guest(_) => false,
             };
             if has {
                 return Ok(self.build_step(Placed { recipe, step }).await?.join(name));
@@ -227,7 +242,7 @@ impl Images {
             match step {
                 Step::Go(go) => self.pins().go(&go.pin, self.arch()).map(|_| ())?,
                 Step::Debian(debian) => self.pins().debian(&debian.pin, self.arch()).map(|_| ())?,
-                Step::Cargo(_) | Step::Folder(_) => {}
+                Step::Cargo(_) | Step::Folder(_) | Step::Guest(_) => {}
             }
         }
         for module in recipe.image.iter().flat_map(Image::items).filter_map(super::tree::Item::module) {

@@ -11,7 +11,7 @@ use crate::broken::{AtStage as _, Broken};
 pub struct Part {
     /// `recipe/step`, or the recipe's name for its image.
     pub name: String,
-    /// `go`, `cargo`, `debian`, `folder` or `image`.
+    /// `go`, `cargo`, `debian`, `folder`, `guest` or `image`.
     pub kind: &'static str,
     /// Pinned version, suite, or the image's reference.
     pub version: String,
@@ -93,6 +93,7 @@ impl Images {
             Step::Cargo(_) => ("cargo", String::new()),
             Step::Debian(step) => ("debian", self.pins().debian(&step.pin, self.arch())?.suite.clone()),
             Step::Folder(_) => ("folder", String::new()),
+            Step::Guest(_) => ("guest", String::new()),
         };
         let (mut state, mut remarks) = (State::Missing, vec![]);
         if let Some(path) = self.cache().get(&key) {

@@ -41,6 +41,27 @@ pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, Broken> {
     Ok(collected)
 }
 
+/// Undoes one journal's open effects, whoever holds it: for what the user wants gone.
+///
+/// # Errors
+/// [`Broken`] with what could not be undone.
+pub async fn undo(run: &str) -> Result<(), Broken> {
+    let path = journal_path(&runs_folder()?.join(run));
+    let mut file = OpenOptions::new().read(true).append(true).open(&path).at_stage("read a journal")?;
+    let open = open_effects(&file);
+    let mut gone = Vec::new();
+    let left = unwind(&open, &[&Own], |id| gone.push(id)).await;
+    gone.into_iter().for_each(|id| note_gone(&mut file, id));
+    if left.is_empty() { Ok(()) } else { Err(Broken::new("clean up", left.join("; "))) }
+}
+
+fn note_gone(file: &mut File, id: EffectId) {
+    if let Ok(line) = serde_json::to_string(&Line::Done { id: id.0 }) {
+        // On a line of its own, also after one that was cut short.
+        let _ = write!(file, "\n{line}\n");
+    }
+}
+
 async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = journal_path(run);
@@ -58,10 +79,7 @@ async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     for (id, effect) in &open {
         if gone.contains(id) {
             collected.undone.push(effect.to_string());
-            if let Ok(line) = serde_json::to_string(&Line::Done { id: id.0 }) {
-                // On a line of its own, also after one that was cut short.
-                let _ = write!(file, "\n{line}\n");
-            }
+            note_gone(&mut file, *id);
         }
     }
 }

@@ -7,9 +7,9 @@ mod process;
 mod run;
 
 pub use effect::{Effect, Line};
-pub use gc::{Collected, gc};
+pub use gc::{Collected, gc, undo};
 pub use process::{alive, start_time};
-pub use run::{EffectId, Run, RunState, state_of};
+pub use run::{EffectId, Held, Run, RunState, hold, state_of};
 
 use crate::broken::Broken;
 use futures::future::BoxFuture;

@@ -119,6 +119,28 @@ fn append(file: &mut File, line: &Line) -> Result<(), Broken> {
     file.sync_data().at_stage(stage)
 }
 
+/// A journal that is kept from `gc` by somebody who did not begin it.
+#[derive(Debug)]
+#[must_use = "a journal that is dropped is for gc to collect"]
+pub struct Held {
+    _file: File,
+}
+
+/// Keeps `gc` from a journal whose owner has handed over what is in it to all who use it. Any number may hold it.
+///
+/// # Errors
+/// [`Broken`] when there is no such journal, or somebody has it alone: its owner, or `gc`.
+pub fn hold(run: &str) -> Result<Held, Broken> {
+    let path = journal_path(&runs_folder()?.join(run));
+    let stage = format!("hold journal {}", path.display());
+    let file = File::open(&path).at_stage(&stage)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Held { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(Broken::new(stage, "somebody has it alone")),
+        Err(TryLockError::Error(error)) => Err(Broken::new(stage, error.to_string())),
+    }
+}
+
 /// Whether a run lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {

@@ -2,6 +2,8 @@
 
 use plumbline_bed::broken::Broken;
 use plumbline_bed::engine::setup::{Needed, Setup};
+use plumbline_lanes::vm::emulator;
+use plumbline_lanes::vm::settings::Settings;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -20,10 +22,30 @@ pub async fn engine(root: &Path, already: bool) -> Result<bool, Broken> {
     if !plan.consent {
         return Ok(false);
     }
+    asked("no container engine answers", &plan.lines())
+}
+
+/// As [`engine`], for the vm lane's emulator.
+///
+/// # Errors
+/// When there is no emulator for this host.
+pub fn emulator(root: &Path, already: bool) -> Result<bool, Broken> {
+    if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(already);
+    }
+    let settings = Settings::read(root)?;
+    let wanted = settings.emulator()?;
+    match emulator::cure(wanted).filter(|_| emulator::installed(wanted).is_none()) {
+        Some(cure) => asked(&format!("{} is not installed", wanted.program), &[cure]),
+        None => Ok(false),
+    }
+}
+
+fn asked(lack: &str, lines: &[String]) -> Result<bool, Broken> {
     let mut err = anstream::stderr();
     let mut ask = || -> std::io::Result<bool> {
-        writeln!(err, "no container engine answers; plumbline would:")?;
-        for line in plan.lines() {
+        writeln!(err, "{lack}; plumbline would:")?;
+        for line in lines {
             writeln!(err, "  {line}")?;
         }
         write!(err, "do it? [y/N] ")?;

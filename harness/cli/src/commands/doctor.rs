@@ -4,7 +4,7 @@
 use super::telling;
 use crate::args::{Colour, DoctorArgs, MessageFormat};
 use plumbline::capability::{self, Known};
-use plumbline::doctor::{Line, cluster_host, host, ways};
+use plumbline::doctor::{Line, cluster_host, host, machine_host, ways};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
 use plumbline_lanes::context::Options;
@@ -14,7 +14,8 @@ use plumbline_report::paint::{BAD, DOUBT, GOOD, paint};
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
-/// Probes. The netns lane is opened; for the kind lane the host is looked at and no cluster is made.
+/// Probes. The netns lane is opened, and the vm lane where its parts are there or it is asked for by name; for the kind
+/// lane the host is looked at and no cluster is made.
 pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
     let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
     let all: Vec<&str> = registry::lanes().iter().map(|lane| lane.name()).collect();
@@ -27,27 +28,36 @@ pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
     }
     let (reporters, events) = telling::progress(colour);
     let mut lines = host(&root);
-    if asked.contains(&"netns") {
-        let cx = session::context(&root, Options::default(), events, CancellationToken::new(), "doctor")?;
-        lines.extend(ways(&cx).await);
-        let lane = registry::lanes().into_iter().find(|lane| lane.name() == "netns");
+    for (name, what) in [("netns", "a private node"), ("vm", "a node in the virtual machine")] {
+        if !asked.contains(&name) {
+            continue;
+        }
+        let cx = session::context(&root, Options::default(), events.clone(), CancellationToken::new(), "doctor")?;
+        let ready = match name {
+            "vm" => machine_host(&root, &cx.images, args.lane.is_empty(), &mut lines)?,
+            _ => {
+                lines.extend(ways(&cx).await);
+                true
+            }
+        };
+        let lane = registry::lanes().into_iter().find(|lane| lane.name() == name && ready);
         if let Some(lane) = lane {
             let known = match lane.open(&cx).await {
                 Ok(open) => {
                     let known = Known::open(open.as_ref());
                     open.close().await;
-                    lines.push(Line::there("netns", "a private node", "it was made, and is gone again"));
+                    lines.push(Line::there(name, what, "it was made, and is gone again"));
                     known
                 }
                 Err(broken) => {
-                    lines.push(Line::broken("netns", "a private node", &broken));
+                    lines.push(Line::broken(name, what, &broken));
                     Known::broken(&broken)
                 }
             };
-            for (name, offer) in &known.offers.0 {
-                lines.push(Line::offer("netns", name, offer));
+            for (capability, offer) in &known.offers.0 {
+                lines.push(Line::offer(name, capability, offer));
             }
-            capability::note("netns", &known)?;
+            capability::note(name, &known)?;
         }
         session::close(&cx).await;
     }

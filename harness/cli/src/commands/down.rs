@@ -1,12 +1,12 @@
-//! `plumbline down`: takes our clusters down, and the engine where we started it and are asked to.
+//! `plumbline down`: takes our clusters and virtual machines down, and the engine where we started it and are asked to.
 
 use super::telling;
 use crate::args::{Colour, DownArgs};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
 use plumbline_bed::engine::setup::Setup;
-use plumbline_lanes::cluster;
 use plumbline_lanes::context::Options;
+use plumbline_lanes::{cluster, vm};
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,9 @@ pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
         Ok(gone) if gone.is_empty() => writeln!(out, "no cluster of ours was up")?,
         Ok(gone) => gone.iter().try_for_each(|name| writeln!(out, "cluster {name} is gone"))?,
         Err(broken) => return Err(broken.into()),
+    }
+    for machine in vm::down().await? {
+        writeln!(out, "{machine} is gone")?;
     }
     if args.engine {
         match Setup::new(&root, |_| {})?.stop().await? {

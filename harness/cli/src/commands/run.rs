@@ -51,6 +51,9 @@ pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
         // A host on which no engine can be had is told by the lane: the other lanes still run.
         options.may_install = consent::engine(&root, options.may_install).await.unwrap_or(options.may_install);
     }
+    if lanes.iter().any(|lane| lane == "vm") {
+        options.may_install = consent::emulator(&root, options.may_install).unwrap_or(options.may_install);
+    }
     let jobs = match args.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => usize::from(n),

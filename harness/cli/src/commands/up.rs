@@ -25,6 +25,9 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     if args.lane == "kind" && !args.for_nextest {
         options.may_install = consent::engine(&root, options.may_install).await?;
     }
+    if args.lane == "vm" && !args.for_nextest {
+        options.may_install = consent::emulator(&root, options.may_install)?;
+    }
     let (reporters, events) = telling::progress(colour);
     let opened = match session::context(&root, options, events, cancel.clone(), "up") {
         Ok(cx) => open(&cx, &args.lane).await,

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// For what the kernel does in milliseconds. Long, since a host under load is no reason to break.
 const SHORT: Duration = Duration::from_secs(30);
 
+/// For starting every plugin once, also where a processor is emulated.
+const LONG: Duration = Duration::from_secs(120);
+
 /// Beyond the plugins' own deadlines.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -106,7 +109,7 @@ impl LocalAgent {
     /// [`Broken`].
     pub async fn versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, Broken> {
         const STAGE: &str = "start the plugins";
-        match self.put(STAGE, Op::CniVersions { plugins }, SHORT).await? {
+        match self.put(STAGE, Op::CniVersions { plugins }, LONG).await? {
             Outcome::Versions(versions) => Ok(versions),
             other => Err(odd(STAGE, &other)),
         }

@@ -42,6 +42,8 @@ pub trait Nodes: Send + Sync {
     fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>>;
     /// The node's name in observations.
     fn name(&self) -> &'static str;
+    /// How scenarios are kept apart, for the report.
+    fn isolation(&self) -> &'static str;
 }
 
 /// Agents that are children of this process.
@@ -54,6 +56,10 @@ impl Nodes for Here {
 
     fn name(&self) -> &'static str {
         "netns"
+    }
+
+    fn isolation(&self) -> &'static str {
+        "a private node of its own"
     }
 }
 

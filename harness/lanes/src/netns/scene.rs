@@ -95,7 +95,10 @@ async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broke
 async fn keep(agent: &mut LocalAgent) -> Result<Keeping, Broken> {
     const STAGE: &str = "keep the node";
     let journal = Run::begin("kept node")?;
-    let pid = agent.pid().ok_or_else(|| Broken::new(STAGE, "the agent has ended"))?;
+    let pid = agent.pid().ok_or_else(|| {
+        Broken::new(STAGE, "only a node on this host can be kept: in a virtual machine it goes with its session")
+            .with_remedy("run without --keep")
+    })?;
     let start = start_time(pid).ok_or_else(|| Broken::new(STAGE, format!("process {pid} has ended")))?;
     let node = journal.intend(Effect::Process { pid, start, what: "a netns node".to_owned() })?;
     agent.stay().await?;
@@ -112,7 +115,7 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
     Staging {
         adaptations: Vec::new(),
-        isolation: Some("a private node of its own".to_owned()),
+        isolation: Some(lane.nodes.isolation().to_owned()),
         stand_ins: ours.chain(lane.binaries.overrides.iter().cloned()).collect(),
         ready_us: 0,
     }

@@ -27,10 +27,4 @@ fn program(name: &str) -> bool {
     which::which_in_global(name, Some(path())).is_ok_and(|mut found| found.next().is_some())
 }
 
-/// PATH with the system's own folders.
-pub(super) fn path() -> String {
-    let own = std::env::var("PATH").unwrap_or_default();
-    let more = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let lacking = more.into_iter().filter(|folder| !own.split(':').any(|has| has == *folder));
-    std::iter::once(own.as_str()).filter(|own| !own.is_empty()).chain(lacking).collect::<Vec<_>>().join(":")
-}
+pub(super) use crate::packages::path;

@@ -1,16 +1,14 @@
 //! Installing packages by apt.
 
-use super::ground;
 use super::pins::Pins;
 use crate::broken::Broken;
 use crate::exec::{Cmd, ExecError};
-use std::sync::Arc;
+use crate::packages;
 use std::time::Duration;
 
 const STAGE: &str = "install the engine";
 
-/// Called with each line of progress.
-pub(super) type Note = Arc<dyn Fn(&str) + Send + Sync>;
+pub(super) use crate::packages::Note;
 
 /// Installs `packages`, and the client's where no `docker` command is there afterwards. Gives what the host's suite
 /// resolved them to, `name=version`.
@@ -34,28 +32,11 @@ pub(super) async fn install(packages: &[String], pins: &Pins, note: &Note) -> Re
 
 async fn get(packages: &[String], pins: &Pins, note: &Note) -> Result<(), Broken> {
     note(&format!("apt-get install {}", packages.join(" ")));
-    let mut args: Vec<String> = ["install", "--yes", "--no-install-recommends"].map(str::to_owned).into();
-    args.extend(packages.iter().cloned());
-    apt(&args, pins.deadlines.install(), note).await
+    apt(&packages::install_line(packages), pins.deadlines.install(), note).await
 }
 
 async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), Broken> {
-    let note = note.clone();
-    let done = Cmd::new("apt-get")
-        // Another apt that is at work is waited for, and a mirror that stumbles is asked again.
-        .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"])
-        .args(args.iter().cloned())
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("PATH", ground::path())
-        .deadline(deadline)
-        .on_line(move |line| {
-            if line.starts_with("Setting up ") || line.starts_with("Need to get ") {
-                note(line);
-            }
-        })
-        .run_ok()
-        .await;
-    done.map(drop).map_err(|error| broken(&error))
+    packages::apt(args, deadline, note).await.map_err(|error| broken(&error))
 }
 
 fn broken(error: &ExecError) -> Broken {

@@ -1,0 +1,150 @@
+//! Finding or installing qemu, and its command line.
+
+use super::settings::{Emulator, Settings};
+use crate::context::Context;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::images::guest;
+use plumbline_bed::packages::{self, Note};
+use plumbline_core::event::Event;
+use plumbline_core::guest::{CHANNEL, CHANNELS, IDLE};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const STAGE: &str = "find an emulator";
+/// What the events of an installation belong to.
+const SCOPE: &str = "vm";
+
+/// The emulator in the user's PATH or the system's own folders; none where it is not installed.
+#[must_use]
+pub fn installed(emulator: &Emulator) -> Option<PathBuf> {
+    which_in(&emulator.program)
+}
+
+fn which_in(program: &str) -> Option<PathBuf> {
+    let path = packages::path();
+    path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
+}
+
+/// What would be done where it is not installed, in a line; none where this host's distribution is of another kind or
+/// this user may not.
+#[must_use]
+pub fn cure(emulator: &Emulator) -> Option<String> {
+    let may = nix::unistd::geteuid().is_root() && which_in("apt-get").is_some();
+    may.then(|| format!("install packages of this host's distribution: {} (apt-get)", emulator.packages.join(" ")))
+}
+
+/// The emulator; installed where it is missing and the user has said yes to it.
+///
+/// # Errors
+/// [`Broken`] with what is missing and what to do.
+pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Broken> {
+    let emulator = settings.emulator()?;
+    if let Some(path) = installed(emulator) {
+        return Ok(path);
+    }
+    let missing = format!("{} is not installed", emulator.program);
+    let by_hand = format!("install {} (on Debian and Ubuntu: {})", emulator.program, emulator.packages.join(" "));
+    let Some(cure) = cure(emulator) else {
+        return Err(Broken::new(STAGE, missing).with_remedy(by_hand));
+    };
+    let events = cx.events.clone();
+    let note: Note = Arc::new(move |line: &str| {
+        let (scope, step) = (SCOPE.to_owned(), "emulator".to_owned());
+        events(Event::StepNote { scope, step, note: line.to_owned() });
+    });
+    note(&format!("{missing}; to be done: {cure}"));
+    if !cx.options.may_install {
+        let cause = format!("{missing}; plumbline would {cure}");
+        return Err(Broken::new(STAGE, cause).with_remedy(format!("say --yes to let it, or {by_hand}")));
+    }
+    let apt = async |args: Vec<String>, deadline| packages::apt(&args, deadline, &note).await;
+    let done = async {
+        apt(vec!["update".to_owned()], settings.deadlines.update()).await?;
+        apt(packages::install_line(&emulator.packages), settings.deadlines.install()).await
+    };
+    done.await.map_err(|error| error.broken("install the emulator").with_remedy(by_hand.clone()))?;
+    installed(emulator).ok_or_else(|| Broken::new(STAGE, format!("{missing} even now")).with_remedy(by_hand))
+}
+
+/// How the guest's processor is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acceleration {
+    /// By the host's own.
+    Kvm,
+    /// By software.
+    Tcg,
+}
+
+/// A machine to start.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine<'a> {
+    /// The emulator's program.
+    pub program: &'a Path,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The folder with kernel and disk.
+    pub guest: &'a Path,
+    /// The first root.
+    pub first_root: &'a Path,
+    /// Where the sockets of the channels are made, by number.
+    pub sockets: &'a Path,
+    /// Where the console is written.
+    pub console: &'a Path,
+    /// How many channels.
+    pub channels: u32,
+    /// After how many seconds without a session it switches itself off.
+    pub idle: u64,
+    /// How.
+    pub acceleration: Acceleration,
+}
+
+/// Where the socket of a channel is.
+#[must_use]
+pub fn socket(sockets: &Path, number: u32) -> PathBuf {
+    sockets.join(number.to_string())
+}
+
+impl Machine<'_> {
+    /// The command line.
+    ///
+    /// # Errors
+    /// [`Broken`] where there is no emulator for this host.
+    pub fn line(&self) -> Result<Vec<String>, Broken> {
+        let emulator = self.settings.emulator()?;
+        let (acceleration, processor) = match self.acceleration {
+            Acceleration::Kvm => ("kvm", "host"),
+            // Translated code is kept: the machine runs the same few programs again and again.
+            Acceleration::Tcg => ("tcg,tb-size=128", emulator.processor.as_str()),
+        };
+        let shown = |path: &Path| path.display().to_string();
+        // A panic or an oops ends the machine at once: what a broken kernel says is worth nothing.
+        let kernel = format!(
+            "console={} {} panic=-1 oops=panic rdinit=/init {IDLE}={} {CHANNELS}={} -- guest",
+            emulator.console,
+            self.settings.kernel.join(" "),
+            self.idle,
+            self.channels
+        );
+        let mut line = vec![shown(self.program)];
+        let mut add = |words: &[&str]| line.extend(words.iter().map(|word| (*word).to_owned()));
+        add(&["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"]);
+        add(&["-machine", &emulator.machine, "-accel", acceleration, "-cpu", processor]);
+        add(&["-m", &self.settings.memory_mib.to_string(), "-smp", &self.settings.processors.to_string()]);
+        add(&["-kernel", &shown(&self.guest.join(guest::KERNEL)), "-initrd", &shown(self.first_root)]);
+        add(&["-append", &kernel]);
+        add(&["-serial", &format!("file:{}", shown(self.console))]);
+        let disk = shown(&self.guest.join(guest::DISK));
+        // Several machines may read one disk; a comma in a path is doubled for qemu.
+        let disk = disk.replace(',', ",,");
+        add(&["-drive", &format!("file={disk},if=none,id=disk,format=raw,readonly=on,cache=unsafe,file.locking=off")]);
+        add(&["-device", "virtio-blk-pci,drive=disk"]);
+        add(&["-device", &format!("virtio-serial-pci,max_ports={}", self.channels + 1)]);
+        for number in 0..self.channels {
+            let path = shown(&socket(self.sockets, number)).replace(',', ",,");
+            add(&["-chardev", &format!("socket,id=channel{number},path={path},server=on,wait=off")]);
+            add(&["-device", &format!("virtserialport,chardev=channel{number},name={CHANNEL}{number}")]);
+        }
+        Ok(line)
+    }
+}

@@ -1,0 +1,129 @@
+//! What goes into the guest beside its disk: the agent as its init, and plugins that the user puts in place of ours.
+
+use crate::context::Context;
+use crate::netns::binaries::{AGENT_VARIABLE, PLUGINS_VARIABLE};
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::cache::{KeyMaker, file_sha256};
+use plumbline_bed::cpio::Writer;
+use plumbline_bed::images::guest;
+use plumbline_core::guest::{GIVEN, PLUGINS};
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Everything a machine is made from on the host's side.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The folder with kernel, early modules and disk.
+    pub guest: PathBuf,
+    /// The agent.
+    agent: PathBuf,
+    /// Files of the first root beside it: path below [`GIVEN`], and where it is on this host.
+    files: Vec<(String, PathBuf)>,
+    /// The arguments of the agent that makes a node.
+    pub node: Vec<String>,
+    /// Parts put in place by the developer's variables, each a line.
+    pub overrides: Vec<String>,
+}
+
+impl Given {
+    /// Finds all parts; builds what is missing into the cache.
+    ///
+    /// # Errors
+    /// [`Broken`] when one can't be had.
+    pub async fn find(cx: &Context) -> Result<Self, Broken> {
+        let mut overrides = Vec::new();
+        let mut overridden = |variable: &str| {
+            let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
+            overrides.push(format!("{variable}={}", path.display()));
+            Some(path)
+        };
+        let agent = overridden(AGENT_VARIABLE);
+        let plugins = overridden(PLUGINS_VARIABLE);
+        let agent = match agent {
+            Some(path) => path,
+            None => cx.images.agent().await?,
+        };
+        let guest = cx.images.guest().await?;
+        let mut given = Self { guest, agent, files: vec![], node: vec!["node".to_owned()], overrides };
+        for (name, path) in &cx.options.plugins {
+            let at = given.add(path.clone(), "");
+            given.node.extend(["--plugin".to_owned(), format!("{name}={at}")]);
+        }
+        for folder in cx.options.cni_path.iter().chain(&plugins) {
+            given.add_folder(folder)?;
+        }
+        if plugins.is_none() {
+            given.node.extend(["--cni-path".to_owned(), PLUGINS.to_owned()]);
+        }
+        Ok(given)
+    }
+
+    /// A file, below a folder of its own or the one that is named; gives its place in the guest.
+    fn add(&mut self, path: PathBuf, below: &str) -> String {
+        let name = match below {
+            "" => self.files.len().to_string(),
+            folder => format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy()),
+        };
+        self.files.push((name.clone(), path));
+        format!("{GIVEN}/{name}")
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> Result<(), Broken> {
+        let stage = format!("list {}", folder.display());
+        let below = format!("path{}", self.files.len());
+        let mut plugins = Vec::new();
+        for entry in std::fs::read_dir(folder).at_stage(&stage)? {
+            let path = entry.at_stage(&stage)?.path();
+            let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+            if path.is_file() && !hidden {
+                plugins.push(path);
+            }
+        }
+        plugins.sort();
+        for path in plugins {
+            self.add(path, &below);
+        }
+        self.node.extend(["--cni-path".to_owned(), format!("{GIVEN}/{below}")]);
+        Ok(())
+    }
+
+    /// Adds all of it to a key.
+    ///
+    /// # Errors
+    /// [`Broken`] when a file can't be read.
+    pub fn key(&self, key: KeyMaker) -> Result<KeyMaker, Broken> {
+        const STAGE: &str = "name the machine";
+        // Its folder is named by its content.
+        let mut key = key.part("guest", self.guest.to_string_lossy().as_bytes());
+        key = key.part("agent", file_sha256(&self.agent).at_stage(STAGE)?.as_bytes());
+        for (name, path) in &self.files {
+            key = key.part(name, file_sha256(path).at_stage(STAGE)?.as_bytes());
+        }
+        Ok(key.part("node", self.node.join(" ").as_bytes()))
+    }
+
+    /// Writes the first root.
+    ///
+    /// # Errors
+    /// [`Broken`] with the path.
+    pub fn write(&self, to: &Path) -> Result<(), Broken> {
+        let write = || -> std::io::Result<()> {
+            let mut out = BufWriter::new(File::create(to)?);
+            std::io::copy(&mut File::open(self.guest.join(guest::EARLY))?, &mut out)?;
+            let mut archive = Writer::new(out);
+            archive.copy("init", 0o755, &self.agent)?;
+            archive.folder("given")?;
+            let mut made = "";
+            for (name, path) in &self.files {
+                if let Some((folder, _)) = name.split_once('/').filter(|(folder, _)| *folder != made) {
+                    archive.folder(&format!("given/{folder}"))?;
+                    made = folder;
+                }
+                archive.copy(&format!("given/{name}"), 0o755, path)?;
+            }
+            archive.finish().map(drop)
+        };
+        write().at_stage(&format!("write {}", to.display()))
+    }
+}

@@ -1,0 +1,138 @@
+//! Opening the lane.
+
+use super::channel::{self, Begun};
+use super::emulator;
+use super::given::Given;
+use super::machine::Shared;
+use super::settings::Settings;
+use crate::agent::LocalAgent;
+use crate::context::Context;
+use crate::lane::{Lane, Offers, OpenLane};
+use crate::netns::binaries::{self, Binaries};
+use crate::netns::lane::{Nodes, OpenNetns, offers};
+use crate::netns::networks::NodeNetworks;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::wait::Deadline;
+use plumbline_core::event::Event;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// How often a machine that switched itself off just then is followed by another, before any scenario has begun in it.
+const TRIES: u32 = 3;
+
+/// The vm lane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VmLane;
+
+impl Lane for VmLane {
+    fn name(&self) -> &'static str {
+        "vm"
+    }
+
+    fn summary(&self) -> &'static str {
+        "as netns, in a virtual machine with Debian's kernel: VLANs, ipvlan, vrf, dummy, whatever this host's kernel lacks"
+    }
+
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+        async move {
+            let open = open(cx).await?;
+            Ok(Box::new(open) as Box<dyn OpenLane>)
+        }
+        .boxed()
+    }
+}
+
+/// What is known of machines of one key: they are all alike.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    offers: Offers,
+    stand_ins: Vec<(String, String)>,
+}
+
+async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
+    let settings = Settings::read(&cx.root)?;
+    let networks = NodeNetworks::read(&cx.root)?;
+    let program = emulator::ensure(cx, &settings).await?;
+    let given = Given::find(cx).await?;
+    let overrides = given.overrides.clone();
+    let guests = Guests { shared: Arc::new(Shared::new(program, settings, given)?), events: cx.events.clone() };
+    let mut found = Binaries { node: guests.shared.given.node.clone(), stand_ins: vec![], overrides };
+    let note = guests.shared.folder.join("known.json");
+    let known = match read(&note) {
+        Some(known) => known,
+        None => {
+            let known = guests.learn(&mut found).await?;
+            let text = serde_json::to_vec_pretty(&known).at_stage("note what the guest offers")?;
+            std::fs::write(&note, text).at_stage("note what the guest offers")?;
+            known
+        }
+    };
+    found.stand_ins = known.stand_ins;
+    Ok(OpenNetns::elsewhere(Box::new(guests), found, networks, known.offers))
+}
+
+fn read(note: &Path) -> Option<Known> {
+    serde_json::from_slice(&std::fs::read(note).ok()?).ok()
+}
+
+/// Nodes in the machine that all share.
+struct Guests {
+    shared: Arc<Shared>,
+    events: crate::context::EventSink,
+}
+
+impl Guests {
+    /// Learns on a first node whether all plugins start and what the kernel can do.
+    async fn learn(&self, binaries: &mut Binaries) -> Result<Known, Broken> {
+        let mut agent = self.session().await?;
+        agent.hello().await?;
+        binaries::check(binaries, &mut agent).await?;
+        let offers = offers(agent.probe().await?);
+        agent.end().await;
+        Ok(Known { offers, stand_ins: binaries.stand_ins.clone() })
+    }
+
+    /// A session with an agent of its own. The machine is started where none runs.
+    async fn session(&self) -> Result<LocalAgent, Broken> {
+        let shared = &self.shared;
+        let deadline = Deadline::after(shared.settings.deadlines.boot() + shared.settings.deadlines.kvm());
+        for _ in 0..TRIES {
+            let (running, started) = shared.ensure(deadline).await?;
+            let channel = shared.channels().free(deadline).await?;
+            let record = running.record.clone();
+            let console = shared.folder.join("console.log");
+            match channel::begin(running, channel, &shared.given.node, console, deadline).await? {
+                Begun::Session(agent, uptime_ms) => {
+                    if started {
+                        let what = format!("virtual machine, up after {uptime_ms} ms");
+                        (self.events)(Event::Chosen { what, reason: record.runs });
+                    }
+                    return Ok(agent);
+                }
+                Begun::MachineEnded if started => break,
+                // It has switched itself off in this moment, or somebody took it down.
+                Begun::MachineEnded => record.ended(deadline).await?,
+            }
+        }
+        let cause = format!("the virtual machine ended before a session could begin; {}", shared.last_words());
+        Err(Broken::new("start the virtual machine", cause))
+    }
+}
+
+impl Nodes for Guests {
+    fn isolation(&self) -> &'static str {
+        "a private node of its own in a shared virtual machine"
+    }
+
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>> {
+        self.session().boxed()
+    }
+
+    fn name(&self) -> &'static str {
+        "vm"
+    }
+}

@@ -1,0 +1,133 @@
+//! `images/vm/machine.yaml`: the emulator and the machine.
+
+use crate::cluster::yaml;
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::images::Arch;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// The file below the root of the checkout.
+const FILE: &str = "images/vm/machine.yaml";
+
+/// For developers of Plumbline: another idle time, in seconds.
+pub const IDLE_VARIABLE: &str = "PLUMBLINE_VM_IDLE";
+
+/// The file as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    api_version: String,
+    kind: String,
+    /// By architecture of the host.
+    emulators: BTreeMap<Arch, Emulator>,
+    /// Words for the guest kernel's command line.
+    pub kernel: Vec<String>,
+    /// The guest's memory.
+    #[serde(rename = "memoryMiB")]
+    pub memory_mib: u32,
+    /// The guest's processors.
+    pub processors: u32,
+    /// How many sessions can be held at once.
+    pub channels: u32,
+    /// After how long without a session the machine switches itself off.
+    pub idle_seconds: u64,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+}
+
+/// An emulator for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emulator {
+    /// Its program.
+    pub program: String,
+    /// The packages of Debian and Ubuntu that bring it.
+    pub packages: Vec<String>,
+    /// The kind of machine.
+    pub machine: String,
+    /// The processor where it is emulated.
+    pub processor: String,
+    /// The console as the guest's kernel names it.
+    pub console: String,
+}
+
+/// Deadlines in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadlines {
+    boot: u64,
+    kvm: u64,
+    update: u64,
+    install: u64,
+}
+
+impl Deadlines {
+    /// From the emulator's start to the first session.
+    #[must_use]
+    pub fn boot(&self) -> Duration {
+        Duration::from_secs(self.boot)
+    }
+
+    /// Of the trial of KVM: a guest that starts and switches itself off.
+    #[must_use]
+    pub fn kvm(&self) -> Duration {
+        Duration::from_secs(self.kvm)
+    }
+
+    /// Of reading the package lists.
+    #[must_use]
+    pub fn update(&self) -> Duration {
+        Duration::from_secs(self.update)
+    }
+
+    /// Of installing packages.
+    #[must_use]
+    pub fn install(&self) -> Duration {
+        Duration::from_secs(self.install)
+    }
+}
+
+impl Settings {
+    /// Reads the file of a checkout.
+    ///
+    /// # Errors
+    /// [`Broken`] with file, line and column.
+    pub fn read(root: &Path) -> Result<Self, Broken> {
+        let stage = format!("read {FILE}");
+        let text = std::fs::read_to_string(root.join(FILE)).at_stage(&stage)?;
+        let mut settings: Self = yaml::decode(FILE, &text).map_err(|error| Broken::new(&stage, error))?;
+        if (settings.api_version.as_str(), settings.kind.as_str()) != ("plumbline.dev/v1alpha1", "Machine") {
+            return Err(Broken::new(stage, "it is no Machine of plumbline.dev/v1alpha1"));
+        }
+        if let Some(idle) = std::env::var(IDLE_VARIABLE).ok().filter(|idle| !idle.is_empty()) {
+            settings.idle_seconds = idle.parse().at_stage(&format!("read {IDLE_VARIABLE}"))?;
+        }
+        Ok(settings)
+    }
+
+    /// The emulator for this host.
+    ///
+    /// # Errors
+    /// [`Broken`] where there is none for its architecture.
+    pub fn emulator(&self) -> Result<&Emulator, Broken> {
+        let arch = Arch::host().at_stage("find an emulator")?;
+        self.emulators.get(&arch).ok_or_else(|| {
+            let cause = format!("{FILE} has no emulator for {}", arch.name());
+            Broken::new("find an emulator", cause).with_remedy("use the netns or the kind lane on this host")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_file_is_read() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let settings = Settings::read(&root).unwrap();
+        assert!(settings.channels > 1 && settings.deadlines.kvm() < settings.deadlines.boot());
+    }
+}
