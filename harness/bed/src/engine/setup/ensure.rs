@@ -118,6 +118,12 @@ impl Setup {
             );
             return Err(Broken::new("engine", cause).with_remedy("say --yes to let it, or start an engine yourself"));
         }
+        if let Some((_, wanted)) = plan.inotify.filter(|_| may_install)
+            && let Err(error) = std::fs::write(ground::INOTIFY, wanted.to_string())
+        {
+            // A cluster of one node does without; one of more says what it lacks when its kubelet does not start.
+            (self.note)(&format!("{} could not be raised: {error}", ground::INOTIFY));
+        }
         self.carry_out(&plan, runtime).await
     }
 

@@ -6,6 +6,9 @@ use super::record::Record;
 use crate::probe::{capability, disk};
 use std::path::Path;
 
+/// Where the kernel keeps how many inotify instances a user is allowed (`inotify(7)`).
+pub(super) const INOTIFY: &str = "/proc/sys/fs/inotify/max_user_instances";
+
 /// Looks, and changes nothing.
 pub(super) fn look(pins: &Pins, record: Option<&Record>) -> Ground {
     Ground {
@@ -18,6 +21,7 @@ pub(super) fn look(pins: &Pins, record: Option<&Record>) -> Ground {
         lacking: capability::withheld().unwrap_or_default().into_iter().map(str::to_owned).collect(),
         // Where it can't be told, the installation itself will tell.
         free_mib: disk::free_bytes(&pins.disk.path).map_or(u64::MAX, |bytes| bytes >> 20),
+        inotify: std::fs::read_to_string(INOTIFY).ok().and_then(|text| text.trim().parse().ok()),
         ours_before: record.is_some(),
     }
 }

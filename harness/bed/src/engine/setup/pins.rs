@@ -17,6 +17,8 @@ pub struct Pins {
     pub client_packages: Vec<String>,
     /// What has to be free, and where.
     pub disk: Disk,
+    /// How many inotify instances a user has to be allowed.
+    pub inotify_instances: u64,
     /// Name of our OCI runtime in the engine.
     pub runtime: String,
     /// How long each step may take.

@@ -20,6 +20,8 @@ pub(super) struct Ground {
     pub lacking: Vec<String>,
     /// Free space where packages and images go, in MiB.
     pub free_mib: u64,
+    /// How many inotify instances a user is allowed; none where the kernel does not tell.
+    pub inotify: Option<u64>,
     /// Whether an engine that we started was running here before.
     pub ours_before: bool,
 }
@@ -42,6 +44,9 @@ pub struct Plan {
     pub start: Start,
     /// Capabilities that our OCI runtime has to strip; empty where it is not wanted.
     pub lacking: Vec<String>,
+    /// To how many inotify instances the limit is raised, from how many; none where it is enough. Left out without
+    /// consent: a cluster of one node does without.
+    pub inotify: Option<(u64, u64)>,
     /// Whether it may only be done with the user's consent. Starting again what we started before needs none.
     pub consent: bool,
 }
@@ -58,6 +63,10 @@ impl Plan {
             Start::Service => "start the service docker (systemctl)".to_owned(),
             Start::ByHand => "start dockerd in a session of its own; plumbline down --engine ends it".to_owned(),
         });
+        if let Some((from, to)) = self.inotify {
+            lines
+                .push(format!("raise fs.inotify.max_user_instances from {from} to {to}, until the next boot (sysctl)"));
+        }
         if !self.lacking.is_empty() {
             lines.push(format!("with an OCI runtime of ours, since this host withholds {}", self.lacking.join(" ")));
         }
@@ -98,7 +107,9 @@ pub(super) fn decide(ground: &Ground, pins: &Pins) -> Result<Plan, Broken> {
     // The service's own command line knows nothing of our runtime.
     let start = if ground.systemd && ground.lacking.is_empty() { Start::Service } else { Start::ByHand };
     let consent = !packages.is_empty() || !ground.ours_before;
-    Ok(Plan { packages, start, lacking: ground.lacking.clone(), consent })
+    let inotify = ground.inotify.filter(|allowed| *allowed < pins.inotify_instances);
+    let inotify = inotify.map(|allowed| (allowed, pins.inotify_instances));
+    Ok(Plan { packages, start, inotify, lacking: ground.lacking.clone(), consent })
 }
 
 #[cfg(test)]
@@ -135,6 +146,17 @@ mod tests {
         assert!(!plan.consent && plan.packages.is_empty() && plan.lacking.is_empty());
         let plan = decide(&Ground { daemon: true, client: true, ..bare() }, &pins()).unwrap();
         assert!(plan.consent, "somebody else's engine that was stopped is not started without asking");
+    }
+
+    #[test]
+    fn a_low_limit_of_inotify_is_told_and_a_high_one_left_alone() {
+        let plan = |allowed| decide(&Ground { inotify: Some(allowed), ..bare() }, &pins()).unwrap();
+        assert!(
+            plan(128).lines().contains(
+                &"raise fs.inotify.max_user_instances from 128 to 512, until the next boot (sysctl)".to_owned()
+            )
+        );
+        assert_eq!(plan(8192).inotify, None);
     }
 
     #[test]
