@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use plumbline::capability::{self, Known};
 use plumbline_bed::engine::{Container, Engine};
 use plumbline_bed::exec::{Cmd, Session, Transcript};
+use plumbline_bed::wait;
 use plumbline_lanes::cluster::node::{self, KIND_LABEL};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -162,6 +163,14 @@ impl Own {
         all.map(|path| path.display().to_string()).collect()
     }
 
+    /// Whether a journal of a run on this cluster holds this text.
+    #[must_use]
+    pub fn journals_hold(&self, text: &str) -> bool {
+        let runs = std::fs::read_dir(self.at("state/runs")).into_iter().flatten().flatten();
+        let mut journals = runs.filter_map(|run| std::fs::read_to_string(run.path().join("journal.jsonl")).ok());
+        journals.any(|journal| journal.contains(text))
+    }
+
     /// The profile's name, which is in the cluster's.
     #[must_use]
     pub fn profile(&self) -> &str {
@@ -188,13 +197,52 @@ pub struct Running {
 }
 
 impl Running {
+    /// Waits for a moment that may be shorter than a look takes: from when a journal holds `text` on, it is stopped
+    /// while `seen` looks, and goes on for a tenth of a second in between. It is left stopped.
+    ///
+    /// # Errors
+    /// When it ended, or five minutes passed, before that moment was seen; and whatever the look fails with.
+    pub async fn caught(
+        &self,
+        own: &Own,
+        text: &str,
+        what: &str,
+        seen: impl AsyncFn() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        until(what, async || Ok(own.journals_hold(text) || self.ended())).await?;
+        until(what, async || {
+            anyhow::ensure!(!self.ended(), "it ended before it was seen in the middle of {what}");
+            self.signal(Signal::SIGSTOP)?;
+            if seen().await? {
+                return Ok(true);
+            }
+            self.signal(Signal::SIGCONT)?;
+            wait::pause(Duration::from_millis(100)).await;
+            Ok(false)
+        })
+        .await
+    }
+
+    fn pid(&self) -> anyhow::Result<i32> {
+        Ok(i32::try_from(self.session.pid().context("it ended already")?)?)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(self.pid()?), signal)?)
+    }
+
+    /// Whether the process has ended, asked for or not (`proc_pid_stat(5)`: state Z until it is waited for).
+    fn ended(&self) -> bool {
+        let stat = self.pid().and_then(|pid| Ok(std::fs::read_to_string(format!("/proc/{pid}/stat"))?));
+        stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+    }
+
     /// Kills it, and nothing that it started.
     ///
     /// # Errors
     /// When it has ended already: then it was not in the middle of anything.
     pub async fn kill(self) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(i32::try_from(self.session.pid().context("it ended already")?)?);
-        kill(pid, Signal::SIGKILL)?;
+        self.signal(Signal::SIGKILL)?;
         let (code, said) = self.session.end(Duration::from_secs(10)).await;
         anyhow::ensure!(code.is_none(), "it ended by itself with {code:?} before it was killed: {said}");
         Ok(())

@@ -75,8 +75,7 @@ async fn all_three(own: &Own) -> anyhow::Result<()> {
 /// The cluster is complete then and stays; the canary must not.
 async fn in_bring_up(own: &Own) -> anyhow::Result<()> {
     let up = own.start(&["up", "--yes"])?;
-    let canary = async || Ok(!own.containers().await?.is_empty() && has(own, PODS, "pod/canary-").await);
-    until("the canary", canary).await?;
+    up.caught(own, "canary-", "the canary", async || Ok(has(own, PODS, "pod/canary-").await)).await?;
     up.kill().await?;
     anyhow::ensure!(has(own, PODS, "pod/canary-").await, "the canary was gone before gc");
     let said = own.gc().await?;
@@ -87,7 +86,8 @@ async fn in_bring_up(own: &Own) -> anyhow::Result<()> {
 
 async fn in_a_scenario(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()> {
     let run = own.start(&["run", SEED, "--lane", "kind"])?;
-    until("the scenario's pod", async || Ok(own.on_node(PODS).await?.contains("pod/chain-test-pod"))).await?;
+    let pod = async || Ok(has(own, PODS, "pod/chain-test-pod").await);
+    run.caught(own, NAMESPACE, "the scenario's pod", pod).await?;
     run.kill().await?;
     anyhow::ensure!(own.on_node(NAMESPACES).await?.contains(NAMESPACE), "its namespace was gone before gc");
     let said = own.gc().await?;
