@@ -171,7 +171,7 @@ fn the_recipes_of_this_repository_read_and_every_pin_is_locked() {
     let names: Vec<_> = images.recipes().iter().map(|recipe| recipe.metadata.name.as_str()).collect();
     assert_eq!(
         names,
-        ["tools", "toolbox", "multus", "multus-thick", "node", "rivals"],
+        ["tools", "toolbox", "multus", "multus-thick", "node", "vm", "rivals"],
         "what is needed first is built first"
     );
     let Step::Go(plugins) = images.recipe("tools").unwrap().step("plugins").unwrap() else { panic!("not a Go step") };
