@@ -99,7 +99,7 @@ async fn a_machine_that_nobody_uses_switches_itself_off() -> anyhow::Result<()> 
 #[tokio::test]
 async fn after_the_kill_of_its_user_gc_takes_the_machine_away() -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
-    let args = ["run", "suites/scenarios/openshift/chain-example.yaml", "--lane", "vm"];
+    let args = ["run", "openshift/chain-example", "--lane", "vm"];
     let mut argv = vec![program()?.display().to_string()];
     argv.extend(args.map(str::to_owned));
     let env = [("PLUMBLINE_STATE".to_owned(), state.path().display().to_string())];
