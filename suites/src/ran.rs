@@ -28,7 +28,11 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
             continue;
         }
         // Binaries of this crate by their own name; those of others keep their crate's, so that none counts for ours.
-        let binary = name.strip_prefix("plumbline-suites::").unwrap_or(name).to_owned();
+        let own = name.strip_prefix("plumbline-suites::");
+        let binary = own.unwrap_or(name).to_owned();
+        if own.is_some_and(|own| !own.starts_with("bin/") && !host.least.contains_key(own)) {
+            checked.wrong.push(format!("{binary}: it ran, and suites/must-run.yaml does not say how many must"));
+        }
         for case in &suite.test_cases {
             match &case.status {
                 TestCaseStatus::Success { .. } => *checked.passed.entry(binary.clone()).or_default() += 1,
@@ -140,6 +144,14 @@ mod tests {
         other.test_suites[0].name = "plumbline-lanes::netns".into();
         let checked = check(&other, &host(1, &[]), &["netns".to_owned()], &lanes(true), &plans());
         assert!(checked.wrong[0].contains("0 passed"), "{:?}", checked.wrong);
+    }
+
+    #[test]
+    fn a_binary_that_nobody_listed_is_wrong() {
+        let mut other = report(TestCaseStatus::success());
+        other.test_suites[0].name = "plumbline-suites::forgotten".into();
+        let checked = check(&other, &host(0, &[]), &["netns".to_owned()], &lanes(true), &plans());
+        assert!(checked.wrong[0].contains("forgotten"), "{:?}", checked.wrong);
     }
 
     #[test]

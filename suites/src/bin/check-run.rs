@@ -1,6 +1,7 @@
 //! Holds what ran against `suites/must-run.yaml`: fails on a skip that is not allowed and on too few tests.
 //!
-//! Usage: `check-run JUNIT BINARY...`: nextest's JUnit file, and the test binaries that its profile runs.
+//! Usage: `check-run JUNIT [BINARY...]`: nextest's JUnit file, and the test binaries that its profile runs; none named
+//! means every one of the list, so that none is forgotten where all of them run.
 
 use anyhow::Context as _;
 use plumbline::{capability, root, select};
@@ -12,13 +13,13 @@ use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
-    let junit = PathBuf::from(arguments.next().context("usage: check-run JUNIT BINARY...")?);
-    let binaries: Vec<String> = arguments.collect();
-    anyhow::ensure!(!binaries.is_empty(), "usage: check-run JUNIT BINARY...");
+    let junit = PathBuf::from(arguments.next().context("usage: check-run JUNIT [BINARY...]")?);
+    let named: Vec<String> = arguments.collect();
 
     let root = root::find()?;
     let kind = if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") { "github" } else { "any" };
     let list = MustRun::read(&root)?;
+    let binaries = if named.is_empty() { list.host(kind)?.least.keys().cloned().collect() } else { named };
     let text = std::fs::read_to_string(&junit).with_context(|| format!("failed to read {}", junit.display()))?;
     let report = quick_junit::Report::deserialize_from_str(&text).context("failed to read the JUnit file")?;
     let mut plans = select::plans(Some(&root), &[root.join("suites/scenarios")])?;
