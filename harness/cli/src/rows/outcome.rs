@@ -133,7 +133,6 @@ mod tests {
     use crate::expected::{Expected, Kind, Wanted};
     use plumbline_core::finding::{Code, Severity};
     use plumbline_core::plan::Plan;
-    use plumbline_core::verdict::Timing;
 
     fn plan(name: &str, row: &str) -> Plan {
         serde_json::from_value(serde_json::json!({
@@ -159,22 +158,7 @@ mod tests {
     }
 
     fn report(scenario: &str, verdict: Verdict) -> ScenarioReport {
-        ScenarioReport {
-            scenario: scenario.into(),
-            summary: String::new(),
-            file: String::new(),
-            lane: "netns".into(),
-            profile: None,
-            rows: vec![],
-            verdict,
-            adaptations: vec![],
-            isolation: None,
-            notes: vec![],
-            stand_ins: vec![],
-            transcripts: vec![],
-            timing: Timing::default(),
-            evidence: None,
-        }
+        ScenarioReport { verdict, ..ScenarioReport::blank(&plan(scenario, "R01"), "netns") }
     }
 
     fn suite() -> Suite {
