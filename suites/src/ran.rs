@@ -35,7 +35,10 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
         }
         for case in &suite.test_cases {
             match &case.status {
-                TestCaseStatus::Success { .. } => *checked.passed.entry(binary.clone()).or_default() += 1,
+                TestCaseStatus::Success { .. } => match impossible(&binary, case.name.as_str(), lanes, plans) {
+                    Some(line) => checked.wrong.push(line),
+                    None => *checked.passed.entry(binary.clone()).or_default() += 1,
+                },
                 TestCaseStatus::Skipped { .. } => match excuse(&binary, case.name.as_str(), host, lanes, plans) {
                     Ok(line) => checked.allowed.push(line),
                     Err(line) => checked.wrong.push(line),
@@ -50,6 +53,11 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
         let passed = checked.passed.get(binary).copied().unwrap_or(0);
         if passed < *least {
             checked.wrong.push(format!("{binary}: {passed} passed, at least {least} must"));
+        }
+    }
+    for (bed, known) in lanes.iter().filter(|(bed, _)| binaries.contains(bed)) {
+        if let Some(broken) = &known.broken {
+            checked.wrong.push(format!("{bed}: its lane was Broken when it was last opened: {broken}"));
         }
     }
     for binary in binaries.iter().filter(|binary| !host.least.contains_key(*binary)) {
@@ -77,6 +85,14 @@ fn excuse(binary: &str, test: &str, host: &Host, lanes: &Lanes, plans: &[Plan]) 
         }
         lacks => refused(&format!("{lacks:?} is not in mayLack")),
     }
+}
+
+/// Why a scenario that is said to have passed can't have run: a test runner that asks for an ignored test calls it passed.
+fn impossible(binary: &str, test: &str, lanes: &Lanes, plans: &[Plan]) -> Option<String> {
+    let name = test.strip_prefix("broken/").unwrap_or(test);
+    let plan = plans.iter().find(|plan| plan.name == name)?;
+    let lack = lanes.get(binary)?.offers.lack(&plan.requires)?;
+    Some(format!("{binary} {test} is said to have passed, and can't have run: {lack}"))
 }
 
 #[cfg(test)]
@@ -136,6 +152,20 @@ mod tests {
     fn any_other_skip_is_wrong() {
         assert!(wrong(TestCaseStatus::skipped(), 1, &[], false)[0].contains("mayLack"));
         assert!(wrong(TestCaseStatus::skipped(), 1, &["vlan"], true)[0].contains("offers all"));
+    }
+
+    #[test]
+    fn a_pass_of_what_cannot_have_run_is_wrong() {
+        let wrong = wrong(TestCaseStatus::success(), 1, &["vlan"], false);
+        assert!(wrong[0].contains("can't have run"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_lane_that_was_broken_is_wrong_whatever_passed() {
+        let mut lanes = lanes(true);
+        lanes.get_mut("netns").unwrap().broken = Some("no engine".into());
+        let checked = check(&report(TestCaseStatus::success()), &host(1, &[]), &["netns".to_owned()], &lanes, &plans());
+        assert!(checked.wrong[0].contains("no engine"), "{:?}", checked.wrong);
     }
 
     #[test]

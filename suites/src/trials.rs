@@ -1,8 +1,8 @@
 //! Every scenario file as a test of its own, for one lane or one cluster profile of it.
 //!
-//! Whether a lane can run a scenario is decided when tests are listed, from the capability file alone: a test that
-//! skips itself while it runs would be shown as passed. What the file says is absent is *ignored*; a scenario that
-//! turns out to be skipped all the same fails its test.
+//! Whether a lane can run a scenario is decided when tests are listed, from the capability file: what the file says is
+//! absent is *ignored*. A test that is named to be run is never ignored, because nextest shows an ignored one that it
+//! asked for as passed: a scenario that turns out to be skipped then fails its test.
 
 use crate::expected::{self, Expected, Kind, Wanted};
 use crate::golden;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::runner::{self, RunConfig, meant_for};
-use plumbline::{root, select};
+use plumbline::{root, select, session};
 use plumbline_core::finding::Finding;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -49,6 +49,8 @@ impl Bed {
     }
 }
 
+/// The lane that needs neither engine nor emulator.
+const NETNS: &str = "netns";
 /// Scenarios that must pass, and those that must not.
 const SCENARIOS: &str = "suites/scenarios";
 const BROKEN: &str = "suites/scenarios-broken";
@@ -63,7 +65,7 @@ pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     // Reports name files as seen from here, whatever folder the test runner starts a test in.
     std::env::set_current_dir(&root)?;
     let expected = Arc::new(expected::read(&root)?);
-    let known = capability::read().and_then(|mut beds| beds.remove(bed.name));
+    let known = known(bed, &root, arguments);
     let mut trials = Vec::new();
 
     for file in select::scenario_files(Path::new(SCENARIOS))? {
@@ -127,6 +129,29 @@ fn broken(
     Ok(Some(Trial::test(title, test).with_ignored_flag(absent)))
 }
 
+/// What is known of a bed when tests are listed; none where nothing may be ignored: when one test is named to be run, when
+/// the bed could not be opened, and when nothing was probed yet. The lane without engine or emulator is opened then, so
+/// that the first `cargo nextest run` on a machine knows what is absent.
+fn known(bed: Bed, root: &Path, arguments: &Arguments) -> Option<Known> {
+    if arguments.exact && !arguments.list {
+        return None;
+    }
+    let noted = || capability::read().and_then(|mut beds| beds.remove(bed.name));
+    let known = noted().or_else(|| {
+        // What keeps it from being opened is told by the set-up script, and by each test of it.
+        (bed.lane == NETNS).then(|| probe(bed.lane, root).ok()).flatten()
+    });
+    known.filter(|known| known.broken.is_none())
+}
+
+fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
+    let cx = session::context(root, Options::default(), Arc::new(|_| {}), CancellationToken::new(), "list")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let known = runtime.block_on(capability::probe(&cx, lane))?;
+    capability::note(lane, &known)?;
+    Ok(known)
+}
+
 /// A name in `expected.yaml` without its file would be an expectation that nobody checks.
 fn all_there(expected: &Expected) -> anyhow::Result<()> {
     let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
@@ -158,6 +183,7 @@ fn passes(bed: Bed, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
             anyhow::ensure!(codes(found) == warnings, "wanted warnings {warnings:?}\n{}", whole(&report));
             Ok(())
         }
+        Verdict::Skip { reason } => anyhow::bail!("{}", late(bed, reason)),
         _ => anyhow::bail!("wanted a pass\n{}", whole(&report)),
     }
 }
@@ -175,8 +201,14 @@ fn fails(bed: Bed, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()
             );
             golden::compare(&root::find()?, &format!("{}/{name}", bed.lane), &golden::report(&report))
         }
+        Verdict::Skip { reason } => anyhow::bail!("{}", late(bed, reason)),
         _ => anyhow::bail!("wanted a fail\n{}", whole(&report)),
     }
+}
+
+/// What is said of a skip that nobody knew of when the tests were listed.
+fn late(bed: Bed, reason: &str) -> String {
+    format!("skipped, and it was not known when tests were listed: {reason}. To do: plumbline up --lane {}", bed.lane)
 }
 
 fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {

@@ -72,6 +72,23 @@ async fn multus_out_of_force_is_broken_by_name_and_unchecked_it_is_a_fail() -> a
     close(lane).await
 }
 
+#[tokio::test]
+async fn a_node_that_was_stopped_is_started_again_and_multus_proven_anew() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let cluster = alone(&cx).await?;
+    let proof = |cluster: &Cluster| cluster.home.record().and_then(|record| record.proof);
+    let before = proof(&cluster).context("a cluster that is up has a proof")?;
+    cluster.engine().stop(&cluster.nodes[0].name, 1).await?;
+    cluster::again(&cx, &cluster).await?;
+    let after = proof(&cluster).context("and after it was started again too")?;
+    assert_ne!(after.of, before.of, "a node that ran anew was believed without a canary");
+    drop(cluster);
+    // Whoever comes next finds nothing to do.
+    let lane = OpenKind::on(cluster::up(&cx).await?).await?;
+    assert_eq!(lane.cluster().home.record().and_then(|record| record.proof), Some(after));
+    close(lane).await
+}
+
 /// The seed's verdict where Multus is not looked after, as on a foreign cluster.
 async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
     let cx = context(Options { skip_multus_check: true, ..Options::default() })?;

@@ -1,10 +1,13 @@
 //! The capability file: what each lane offered when it was last opened here. Written by `doctor` and `up`;
 //! read when tests are listed, which must not probe.
 
+use crate::session;
 use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::folders;
 use plumbline_lanes::cluster::choice::{HERMETIC, UPSTREAM};
+use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::{Offers, OpenLane};
+use plumbline_lanes::registry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,6 +73,32 @@ pub fn path() -> Result<PathBuf, Broken> {
 #[must_use]
 pub fn read() -> Option<Lanes> {
     serde_json::from_slice(&std::fs::read(path().ok()?).ok()?).ok()
+}
+
+/// Opens a lane, looks at what it offers, and closes it again: builds stay in the cache, a cluster stays up.
+///
+/// # Errors
+/// [`Broken`] when the lane can't be opened, or leaves something behind.
+pub async fn probe(cx: &Context, name: &str) -> Result<Known, Broken> {
+    let lane = registry::lanes().into_iter().find(|lane| lane.name() == name);
+    let lane = lane.ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}")))?;
+    let opened = tokio::select! {
+        opened = lane.open(cx) => opened,
+        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
+    };
+    let known = match &opened {
+        Ok(open) => Ok(Known::open(open.as_ref())),
+        Err(broken) => Err(broken.clone()),
+    };
+    let mut left = match opened {
+        Ok(open) => open.close().await,
+        Err(_) => Vec::new(),
+    };
+    left.extend(session::close(cx).await);
+    match known {
+        Ok(_) if !left.is_empty() => Err(Broken::new("clean up", left.join("; ")).with_remedy("plumbline gc")),
+        other => other,
+    }
 }
 
 /// Notes one lane, by write and rename.

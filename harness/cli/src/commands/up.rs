@@ -7,9 +7,6 @@ use anyhow::Context as _;
 use plumbline::capability::{self, Known};
 use plumbline::select::Refused;
 use plumbline::{exit, interrupt, root, session};
-use plumbline_bed::broken::Broken;
-use plumbline_lanes::context::Context;
-use plumbline_lanes::registry;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +27,7 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     }
     let (reporters, events) = telling::progress(colour);
     let opened = match session::context(&root, options, events, cancel.clone(), "up") {
-        Ok(cx) => open(&cx, &args.lane).await,
+        Ok(cx) => capability::probe(&cx, &args.lane).await,
         Err(broken) => Err(broken),
     };
     reporters.finish()?;
@@ -59,26 +56,4 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
         writeln!(anstream::stderr(), "lane {} is ready{profile}", args.lane)?;
     }
     Ok(exit::PASS)
-}
-
-async fn open(cx: &Context, name: &str) -> Result<Known, Broken> {
-    let lane = registry::lanes().into_iter().find(|lane| lane.name() == name);
-    let lane = lane.ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}")))?;
-    let opened = tokio::select! {
-        opened = lane.open(cx) => opened,
-        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
-    };
-    let known = match &opened {
-        Ok(open) => Ok(Known::open(open.as_ref())),
-        Err(broken) => Err(broken.clone()),
-    };
-    let mut left = match opened {
-        Ok(open) => open.close().await,
-        Err(_) => Vec::new(),
-    };
-    left.extend(session::close(cx).await);
-    match known {
-        Ok(_) if !left.is_empty() => Err(Broken::new("clean up", left.join("; ")).with_remedy("plumbline gc")),
-        other => other,
-    }
 }

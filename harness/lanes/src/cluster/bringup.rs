@@ -1,17 +1,15 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
 use super::bridges;
-use super::canary;
 use super::config::{Host, Rendered, kind_config};
 use super::images::{self, At};
 use super::kindtool::KindTool;
-use super::multus;
 use super::network;
 use super::node::{self, Node};
 use super::objects::words;
 use super::plugins::Set;
 use super::profile::{ImageSource, Loaded};
-use super::record::{Home, Proof, Record};
+use super::record::{Home, Record};
 use super::step::{Found, Notes, Stages, Step};
 use crate::context::Context;
 use futures::future::BoxFuture;
@@ -21,7 +19,7 @@ use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::journal::Effect;
 use plumbline_bed::wait::{self, Deadline, Look};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 const STAGE: &str = "cluster";
@@ -37,7 +35,7 @@ pub(super) struct Alive {
 
 /// The bring-up of one profile.
 pub(super) struct BringUp<'a> {
-    cx: &'a Context,
+    pub cx: &'a Context,
     pub loaded: &'a Loaded,
     engine: OnceCell<Engine>,
     rendered: OnceCell<(Rendered, Home)>,
@@ -98,7 +96,7 @@ impl<'a> BringUp<'a> {
     }
 
     /// The reference of Multus' image.
-    fn multus(&self) -> Result<String, Broken> {
+    pub(super) fn multus(&self) -> Result<String, Broken> {
         images::reference(&self.cx.images, &self.loaded.profile.images.multus)
     }
 
@@ -218,51 +216,6 @@ impl<'a> BringUp<'a> {
         };
         wait::until(STAGE, "the API server to answer", Deadline::after(API), Duration::from_millis(250), look).await
     }
-
-    async fn check_multus(&self) -> Result<Found, Broken> {
-        if self.cx.options.skip_multus_check {
-            return Ok(Found::Good);
-        }
-        let alive = self.alive().await?;
-        let plugins = self.plugins().await?.hash();
-        let image = self.multus()?;
-        let grounds = multus::grounds(&alive.client, &alive.nodes, self.loaded, &plugins, &image).await?;
-        let (_, home) = self.rendered().await?;
-        Ok(multus::found(&grounds, home.record().and_then(|r| r.proof).as_ref(), now()))
-    }
-
-    async fn make_multus(&self, notes: &Notes) -> Result<(), Broken> {
-        let alive = self.alive().await?;
-        let engine = self.engine()?;
-        let plugins = self.plugins().await?.hash();
-        let specs = &self.loaded.profile.images;
-        let image = self.multus()?;
-        let installed = async {
-            if multus::daemon_set(&alive.client, &image).await?.is_err() {
-                images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
-                let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
-                multus::install(&alive.client, &objects, notes).await?;
-            }
-            Ok(())
-        };
-        let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes);
-        let ((), toolbox) = tokio::try_join!(installed, toolbox)?;
-        let in_force =
-            async || match multus::grounds(&alive.client, &alive.nodes, self.loaded, &plugins, &image).await? {
-                Ok(grounds) => Ok(Look::There(grounds)),
-                Err(what) => Ok(Look::NotYet(what)),
-            };
-        // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
-        let deadline = Deadline::after(Duration::from_secs(15));
-        let grounds =
-            wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), in_force);
-        let remedy = "see what its pod says; plumbline down, then up, makes the cluster anew";
-        let grounds = grounds.await.map_err(|broken| broken.with_remedy(remedy))?;
-        let (_, home) = self.rendered().await?;
-        let book = canary::Book { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
-        multus::prove(self.loaded, &alive.client, &alive.nodes, &toolbox, book, notes).await?;
-        home.change(|record| record.proof = Some(Proof { of: grounds, at: now() }))
-    }
 }
 
 impl Stages for BringUp<'_> {
@@ -329,10 +282,6 @@ pub(super) async fn client(home: &Home) -> Result<Client, Broken> {
     let config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.at_stage(STAGE)?;
     Client::try_from(config).at_stage(STAGE)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// The profile's summary line, for events.

@@ -20,6 +20,7 @@ pub mod node;
 pub mod objects;
 pub mod plugins;
 pub mod profile;
+mod proving;
 mod put;
 pub mod record;
 pub mod render;

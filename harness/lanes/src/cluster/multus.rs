@@ -149,8 +149,8 @@ fn rests_on(text: &str, flavour: Flavour, default: &str) -> Result<String, Strin
     }
 }
 
-/// What a proof rests on: the nodes' containers as they run, their CNI configuration, the plugins, the daemon set.
-/// A proof whose hash is the same still stands.
+/// What a proof rests on, a line each with its hash: the plugins, the daemon set, and of each node its container as it
+/// runs and its CNI configuration. A proof whose lines are the same still stands.
 ///
 /// # Errors
 /// `Broken` when a node can't be asked. The inner error names the node and says what is wrong.
@@ -163,18 +163,21 @@ pub async fn grounds(
 ) -> Result<Result<String, String>, Broken> {
     let configurations = try_join_all(nodes.iter().map(|node| configuration(node, loaded)));
     let (generation, configurations) = tokio::try_join!(daemon_set(client, image), configurations)?;
-    let mut parts = vec![plugins.to_owned()];
+    let mut lines = vec![format!("the plugins {plugins}")];
     match generation {
-        Ok(generation) => parts.push(generation.to_string()),
+        Ok(generation) => lines.push(format!("daemon set {DAEMON_SET} {generation}")),
         Err(what) => return Ok(Err(what)),
     }
     for (node, configuration) in nodes.iter().zip(configurations) {
         match configuration {
-            Ok(text) => parts.push(format!("{} {} {text}", node.name, node.incarnation)),
+            Ok(text) => {
+                lines.push(format!("the container of node {} {}", node.name, full_hash(node.incarnation.as_bytes())));
+                lines.push(format!("{CONF} of node {} {}", node.name, full_hash(text.as_bytes())));
+            }
             Err(what) => return Ok(Err(format!("node {}: Multus is not in force: {what}", node.name))),
         }
     }
-    Ok(Ok(full_hash(parts.join("\n").as_bytes())))
+    Ok(Ok(lines.join("\n")))
 }
 
 /// Proves Multus by a canary on every node.
@@ -201,9 +204,22 @@ pub fn found(grounds: &Result<String, String>, proof: Option<&super::record::Pro
     match (grounds, proof) {
         (Err(what), _) => Found::Wanting(what.clone()),
         (Ok(grounds), Some(proof)) if proof.of == *grounds && now.saturating_sub(proof.at) < STANDS => Found::Good,
-        (Ok(_), Some(_)) => Found::Wanting("the last canary was of another state, or long ago".to_owned()),
+        (Ok(grounds), Some(proof)) if proof.of == *grounds => {
+            Found::Wanting(format!("the last canary was more than {STANDS} s ago"))
+        }
+        (Ok(grounds), Some(proof)) => {
+            Found::Wanting(format!("changed since the last canary: {}", changed(&proof.of, grounds)))
+        }
         (Ok(_), None) => Found::Wanting("no canary has been seen yet".to_owned()),
     }
+}
+
+/// What differs between two grounds, in words: the lines of the second that the first does not have, without their hash.
+#[must_use]
+pub fn changed(before: &str, now: &str) -> String {
+    let new = now.lines().filter(|line| !before.lines().any(|old| old == *line));
+    let named: Vec<&str> = new.map(|line| line.rsplit_once(' ').map_or(line, |(what, _)| what)).collect();
+    if named.is_empty() { "something that is gone".to_owned() } else { named.join(", ") }
 }
 
 #[cfg(test)]
@@ -239,6 +255,13 @@ mod tests {
                 .unwrap_err()
                 .contains("05-other")
         );
+    }
+
+    #[test]
+    fn what_changed_is_named() {
+        let before = "the plugins 1\n/etc/cni/net.d of node a 2";
+        assert_eq!(changed(before, "the plugins 1\n/etc/cni/net.d of node a 3"), "/etc/cni/net.d of node a");
+        assert_eq!(changed(before, "the plugins 1"), "something that is gone");
     }
 
     #[test]

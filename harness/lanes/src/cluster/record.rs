@@ -38,7 +38,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
-    /// Hash of everything the proof rests on; another one needs another proof.
+    /// What the proof rests on, a line each with its hash; another text needs another proof.
     pub of: String,
     /// When, in seconds since the epoch.
     pub at: u64,
