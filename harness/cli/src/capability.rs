@@ -45,14 +45,15 @@ impl Known {
 /// The whole file, by lane.
 pub type Lanes = BTreeMap<String, Known>;
 
-/// The name under which a lane is noted: its own, but for a cluster profile that is never chosen unasked, which the test
-/// binary for it is called after (`three_nodes_kind`).
+/// The names under which a lane is noted: its own, and for a cluster profile that is never chosen unasked the one that the
+/// test binary for it is called after (`three_nodes_kind`). Its own too where `of_all`, the profile that the environment
+/// names for everything, is that one.
 #[must_use]
-pub fn name(lane: &str, profile: Option<&str>) -> String {
-    match profile {
-        Some(profile) if ![UPSTREAM, HERMETIC].contains(&profile) => format!("{}_{lane}", profile.replace('-', "_")),
-        _ => lane.to_owned(),
-    }
+pub fn names(lane: &str, profile: Option<&str>, of_all: Option<&str>) -> Vec<String> {
+    let apart = profile.filter(|profile| ![UPSTREAM, HERMETIC].contains(profile));
+    let apart = apart.map(|profile| format!("{}_{lane}", profile.replace('-', "_")));
+    let own = (apart.is_none() || profile == of_all).then(|| lane.to_owned());
+    own.into_iter().chain(apart).collect()
 }
 
 /// The environment variable by which a set-up script tells tests what it found: one [`Known`] as JSON.
@@ -113,4 +114,18 @@ pub fn note(lane: &str, known: &Known) -> Result<(), Broken> {
     let part = path.with_extension(format!("part{}", std::process::id()));
     std::fs::write(&part, serde_json::to_vec_pretty(&lanes).at_stage(stage)?).at_stage(stage)?;
     std::fs::rename(&part, &path).at_stage(stage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_profile_that_is_asked_for_by_name_is_noted_apart_and_the_one_of_all_as_the_lane_too() {
+        assert_eq!(names("kind", None, None), ["kind"]);
+        assert_eq!(names("kind", Some("hermetic"), None), ["kind"]);
+        assert_eq!(names("kind", Some("three-nodes"), None), ["three_nodes_kind"]);
+        assert_eq!(names("kind", Some("three-nodes"), Some("hermetic")), ["three_nodes_kind"]);
+        assert_eq!(names("kind", Some("three-nodes"), Some("three-nodes")), ["kind", "three_nodes_kind"]);
+    }
 }

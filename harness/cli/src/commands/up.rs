@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The file to which a set-up script of nextest writes `NAME=value` lines.
 const NEXTEST_ENV: &str = "NEXTEST_ENV";
+/// The profile of everything that runs, where nobody names another.
+const PROFILE: &str = "PLUMBLINE_PROFILE";
 
 /// Opens the lane, notes what it offers, and closes it again: builds stay in the cache, a cluster stays up.
 pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
@@ -43,13 +45,14 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
         }
         Err(broken) => return Err(broken.into()),
     };
-    let name = capability::name(&args.lane, args.parts.profile.as_deref());
-    capability::note(&name, &known)?;
-    if args.for_nextest {
-        let path = std::env::var_os(NEXTEST_ENV)
-            .with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
-        writeln!(file, "{}={}", capability::variable(&name), serde_json::to_string(&known)?)?;
+    for name in capability::names(&args.lane, args.parts.profile.as_deref(), std::env::var(PROFILE).ok().as_deref()) {
+        capability::note(&name, &known)?;
+        if args.for_nextest {
+            let path = std::env::var_os(NEXTEST_ENV)
+                .with_context(|| format!("{NEXTEST_ENV} is not set; --for-nextest is for set-up scripts"))?;
+            let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+            writeln!(file, "{}={}", capability::variable(&name), serde_json::to_string(&known)?)?;
+        }
     }
     let profile = known.profile.as_deref().map(|p| format!(", profile {p}")).unwrap_or_default();
     if known.broken.is_none() {
