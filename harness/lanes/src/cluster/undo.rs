@@ -4,13 +4,16 @@ use super::naming::profile_of;
 use super::node;
 use super::objects::{api_of, is_absent, words};
 use super::record::Home;
+use super::warm::NAMESPACE_GONE;
 use futures::future::BoxFuture;
 use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Client, Config, ResourceExt as _};
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::journal::{Effect, Undo};
+use plumbline_bed::wait::{self, Deadline};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -64,10 +67,19 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), Broken> {
     let client = Client::try_from(config).at_stage(STAGE)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let api = api_of(&client, &object).map_err(|e| Broken::new(STAGE, e))?;
-    match api.delete(name, &DeleteParams::background()).await {
-        Err(e) if !is_absent(&e) => Err(Broken::new(STAGE, words(&e)).with_remedy(
-            "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
-        )),
-        _ => Ok(()),
-    }
+    let uid = match api.delete(name, &DeleteParams::background()).await {
+        Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
+        Err(e) if is_absent(&e) => return Ok(()),
+        Err(e) => {
+            return Err(Broken::new(STAGE, words(&e)).with_remedy(
+                "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
+            ));
+        }
+    };
+    // Gone is said of what is gone, not of what was told to go.
+    let gone = await_condition(api, name, conditions::is_deleted(&uid));
+    let what = format!("{name} to be gone");
+    let waited =
+        wait::by(STAGE, &what, Deadline::after(NAMESPACE_GONE), gone, || "it is terminating".to_owned()).await?;
+    waited.map(|_| ()).at_stage(STAGE)
 }

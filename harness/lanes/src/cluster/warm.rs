@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Kubernetes takes 5 s for an empty namespace (a constant of its controller), more for a full one.
-const NAMESPACE_GONE: Duration = Duration::from_secs(60);
+pub(super) const NAMESPACE_GONE: Duration = Duration::from_secs(60);
 
 /// The plugin that this project carries itself.
 const OURS: &str = "route-override";
