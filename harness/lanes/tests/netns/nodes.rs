@@ -19,7 +19,12 @@ async fn each_node_has_its_own_range_and_packets_go_from_one_to_the_other() {
     let plan = scenario("suites/scenarios/openshift/traffic-between-nodes.yaml");
     let seen = observed(lane.as_ref(), &cx, &plan).await.unwrap();
     let places: Vec<(&str, String)> = seen.pods.iter().map(|pod| (pod.node.as_str(), eth0(pod))).collect();
-    let wanted = [("netns-2", "100.64.1.2/24"), ("netns-1", "100.64.0.2/24"), ("netns-2", "100.64.1.3/24")];
+    let wanted = [
+        ("netns-2", "100.64.1.2/24"),
+        ("netns-1", "100.64.0.2/24"),
+        ("netns-2", "100.64.1.3/24"),
+        ("netns-1", "100.64.0.3/24"),
+    ];
     assert_eq!(places, wanted.map(|(node, address)| (node, address.to_owned())));
 
     let wire = seen.wire.expect("packets were sent");
