@@ -94,6 +94,10 @@ fn beside() -> ScenarioReport {
 }))]
 #[case::nearest("nearest", fail(vec![finding("PL321", Severity::Error, Some(WANTED), Some(OTHER), &[])]))]
 #[case::missing("missing", fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]))]
+#[case::event("event", fail(vec![
+    finding("PL401", Severity::Error, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
+    finding("PL405", Severity::Error, Some("VLAN 100 on uplink outside"), None, &[]),
+]))]
 #[case::surplus("surplus", fail(vec![finding("PL323", Severity::Error, None, Some(OTHER), &[])]))]
 #[case::words("words", fail(vec![finding(
     "PL202",

@@ -21,6 +21,15 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Code(pub String);
 
+impl Code {
+    /// Whether it tells what packets did (`PL4xx`). What is found then is an event and no candidate: nothing is nearest
+    /// to an answer that did not come.
+    #[must_use]
+    pub fn is_of_the_wire(&self) -> bool {
+        self.0.starts_with("PL4")
+    }
+}
+
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -45,7 +54,7 @@ pub struct Finding {
     pub message: String,
     /// What was wanted, as `ip` would print it.
     pub expected: Option<String>,
-    /// What was found in its place: the nearest candidate, or the surplus item.
+    /// What was found in its place: the nearest candidate, or the surplus item; of packets what became of them.
     pub found: Option<String>,
     /// The line that wanted it.
     pub source: Option<Source>,

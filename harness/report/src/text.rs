@@ -180,7 +180,10 @@ fn finding(out: &mut String, finding: &Finding) {
         .map(|s| format!("wanted by {}", escape::line(&s.to_string())));
     let expected = finding.expected.as_deref().map(escape::line);
     let found = finding.found.as_deref().map(escape::line);
-    let width = [&expected, &found].iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
+    // What became of a packet is no candidate for what was wanted: the two are not set side by side.
+    let is_event = finding.code.is_of_the_wire();
+    let side_by_side = if is_event { [&expected, &None] } else { [&expected, &found] };
+    let width = side_by_side.iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
     match (&expected, &wanted_at) {
         (Some(text), Some(at)) => {
             let _ = writeln!(out, "      {} {text:width$}   {at}", paint(GOOD, "- expected"));
@@ -191,14 +194,15 @@ fn finding(out: &mut String, finding: &Finding) {
         (None, _) => {}
     }
     match (&found, &expected) {
-        (Some(text), Some(_)) => {
+        (Some(text), Some(_)) if !is_event => {
             let _ = writeln!(out, "      {} {text:width$}   nearest to it", paint(BAD, "+ found   "));
         }
-        (Some(text), None) => {
+        (Some(text), _) => {
             let _ = writeln!(out, "      {} {text}", paint(BAD, "+ found   "));
         }
         (None, Some(_)) if finding.severity == Severity::Error => {
-            let _ = writeln!(out, "      {} nothing like it", paint(BAD, "+ found   "));
+            let nothing = if is_event { "nothing of it" } else { "nothing like it" };
+            let _ = writeln!(out, "      {} {nothing}", paint(BAD, "+ found   "));
         }
         (None, _) => {}
     }
