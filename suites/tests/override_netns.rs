@@ -6,6 +6,7 @@ use plumbline_core::cni::{ChainOutcome, CniCommand};
 use plumbline_core::judge::verdict;
 use plumbline_core::plan::{Bridge, Plan};
 use plumbline_core::protocol::{CniRequest, Op, Outcome, Target};
+use plumbline_core::record::{Act, Deed, RECORDER_SUFFIX, Recorder};
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::agent::LocalAgent;
 use plumbline_lanes::context::{Context, Options};
@@ -42,13 +43,40 @@ fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Upstream's binary, first in its chain: exit 2, nothing on standard output, a Go panic on standard error. Acted by a
-/// script with the recorded words (case `noprev` of `golden/route-override.json`).
+/// What upstream's binary did in a recorded case of `golden/route-override.json`, to be done again at a command.
+fn recorded(id: &str) -> anyhow::Result<Act> {
+    let text = std::fs::read_to_string(root::find()?.join("suites/golden/route-override.json"))?;
+    let golden: Value = serde_json::from_str(&text)?;
+    let cases = golden["cases"].as_array().context("the recorded cases are a list")?;
+    let case = cases.iter().find(|case| case["id"] == id).with_context(|| format!("no recorded case {id}"))?;
+    let text = |field: &str| match &case[field] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let exit = case["exit"].as_u64().and_then(|code| u8::try_from(code).ok());
+    Ok(Act {
+        commands: vec![text("command")],
+        ifname: None,
+        after: false,
+        what: Deed::Exit { code: exit.context("an exit code")?, stdout: text("stdout"), stderr: text("stderr") },
+    })
+}
+
+/// Upstream's binary, first in its chain: exit 2, nothing on standard output, a Go panic on standard error. The agent's
+/// `record` wrapper stands in its place and does what upstream's did when it was recorded.
 #[test]
 fn upstreams_panic_is_told_in_its_own_words() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let panic = "panic: runtime error: invalid memory address or nil pointer dereference";
-    let path = script(folder.path(), "route-override", &format!("cat > /dev/null; echo '{panic}' >&2; exit 2"))?;
+    let acts = ["version", "noprev", "del-noop"].map(recorded).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let Deed::Exit { code: 2, stdout, stderr } = &acts[1].what else { anyhow::bail!("{:?}", acts[1]) };
+    anyhow::ensure!(stdout.is_empty() && stderr.starts_with("panic: "), "the recorded case is no panic: {:?}", acts[1]);
+    let recorder = Recorder { plugin: None, log: "/tmp/route-override.log".to_owned(), acts };
+    let path = folder.path().join("route-override");
+    let cx = context(Options::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let agent = runtime.block_on(binaries::find(&cx))?.node.swap_remove(0);
+    std::fs::copy(agent, &path)?;
+    std::fs::write(folder.path().join(format!("route-override{RECORDER_SUFFIX}")), serde_json::to_vec(&recorder)?)?;
     let plugins = BTreeMap::from([("route-override".to_owned(), path)]);
     let report = trials::run_with(Bed::lane("netns"), plan(FIRST)?, Options { plugins, ..Options::default() })?;
     anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
