@@ -107,6 +107,9 @@ pub enum Send {
         interface: Tap,
         /// VLAN ids, outermost first, all with EtherType 0x8100.
         tags: Vec<u16>,
+        /// Priority bits of the outermost, 0 to 7.
+        #[serde(default)]
+        priority: u8,
     },
 }
 

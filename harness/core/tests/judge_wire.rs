@@ -215,6 +215,65 @@ fn untagged_is_believed_only_of_a_capture_that_shows_tags() {
     assert!(acted.told().contains("was not seen in it"), "{}", acted.told());
 }
 
+/// All is well, and the questions of the first `reaches` have these priority bits in their tag.
+fn prioritised(wanted: u8, sent: u8) -> Acted {
+    let mut plan = common::wired::wired();
+    let source = plan.expect[0].reaches[0].source.clone();
+    plan.expect[0].reaches[0].value.priority = Some(plumbline_core::plan::Wanted { value: wanted, source });
+    let mut acted = Acted::of(plan);
+    acted.change(&Party::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP", |bytes| bytes[14] |= sent << 5);
+    acted
+}
+
+#[test]
+fn pl406_other_priority_bits() {
+    assert_eq!(prioritised(5, 5).told(), "");
+    assert_eq!(prioritised(0, 0).told(), "");
+    assert_eq!(prioritised(5, 5).judged().checked, Acted::well().judged().checked + 1, "one fact more");
+    insta::assert_snapshot!(prioritised(5, 0).told());
+    assert_eq!(codes(&prioritised(0, 5)), ["PL406"]);
+    assert_eq!(codes(&prioritised(5, 4)), ["PL406"]);
+    // One question of two, and an inner tag with other bits.
+    let mut acted = prioritised(5, 5);
+    let copy = acted.take(&Party::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP");
+    acted.frames(&Party::Node(2), "outside").extend([copy.clone(), copy].concat());
+    let last = acted.frames(&Party::Node(2), "outside").last_mut().unwrap();
+    let mut bytes = last.octets().unwrap();
+    bytes[14] &= 0x1f;
+    *last = common::frames::frame(Direction::Out, &bytes);
+    assert!(acted.told().contains("found: priority 0; priority 5"), "{}", acted.told());
+    // The answers' bits are set by whoever answers.
+    let mut acted = prioritised(5, 5);
+    acted.change(&Party::Node(2), "outside", "10.2.2.3 to 10.0.0.10, ICMP", |bytes| bytes[14] |= 3 << 5);
+    assert_eq!(acted.told(), "");
+    // Another pod's questions are none of it.
+    let mut acted = prioritised(5, 5);
+    acted.change(&Party::Node(2), "outside", "TCP", |bytes| bytes[14] |= 3 << 5);
+    assert_eq!(acted.told(), "");
+    // Without a tag there are no bits: that is said once.
+    let mut acted = prioritised(5, 5);
+    acted.change(&Party::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP", |bytes| {
+        bytes.drain(12..16);
+    });
+    assert_eq!(codes(&acted), ["PL405"]);
+}
+
+#[test]
+fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
+    for (wanted, shown) in [(5, "VLAN 100 priority 5"), (0, "VLAN 100 priority 7")] {
+        let mut acted = prioritised(wanted, wanted);
+        acted.change(&Party::Node(2), "outside", "control frame", |bytes| bytes[14] &= 0x1f);
+        let told = acted.told();
+        let part = format!(
+            "BROKEN capture pod/reaches/0/uplink at uplink outside: the control frame with {shown} is shown in it as VLAN 100\n"
+        );
+        assert!(told.contains(&part), "{told}");
+    }
+    let mut acted = prioritised(5, 5);
+    acted.take(&Party::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP");
+    assert!(acted.told().contains("no question of it left by uplink outside"), "{}", acted.told());
+}
+
 #[test]
 fn pl410_reached_and_must_not_be() {
     let mut acted = Acted::well();

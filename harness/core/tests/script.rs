@@ -38,7 +38,7 @@ fn each_question_goes_to_the_observed_address_from_its_own_party() {
             Send::Ask { by, to, port, dev, times: 3, .. } => {
                 format!("{} {party} {by} {to} {port:?} {dev:?}", probe.id)
             }
-            Send::Control { interface, tags } => format!("{} {party} {interface:?} {tags:?}", probe.id),
+            Send::Control { interface, tags, .. } => format!("{} {party} {interface:?} {tags:?}", probe.id),
             other => panic!("{other:?}"),
         })
         .filter(|line| !line.starts_with("other-"))
@@ -152,6 +152,18 @@ fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
     plan.topology.nodes = 1;
     plan.pods[0].node = Some(1);
     assert_eq!(sender(&plan).0, Party::Node(1));
+}
+
+#[test]
+fn a_control_frame_has_priority_bits_where_they_are_looked_at() {
+    for (wanted, sent) in [(None, 0), (Some(0), 7), (Some(1), 1), (Some(7), 7)] {
+        let mut plan = wired();
+        let source = plan.expect[0].reaches[0].source.clone();
+        plan.expect[0].reaches[0].value.priority = wanted.map(|value| plumbline_core::plan::Wanted { value, source });
+        let script = script(&plan, &observed()).unwrap();
+        let (_, probe) = script.probes.into_iter().find(|(_, probe)| probe.id.ends_with("/tagged")).unwrap();
+        assert!(matches!(probe.what, Send::Control { priority, .. } if priority == sent), "{wanted:?}: {probe:?}");
+    }
 }
 
 #[test]

@@ -88,6 +88,14 @@ fn mistakes_in_a_topology_are_told_with_their_place() {
         ),
         ("parent", "parent: br-ex", "parent: br-xe", "9:34", "topology.links[0].parent", "did you mean `br-ex`?"),
         ("link's VLAN", "vlan: 100, protocol", "vlan: 4096, protocol", "9:47", "topology.links[0].vlan", "VLAN 4096"),
+        (
+            "link's priority",
+            "802.1Q }",
+            "802.1Q, priority: 8 }",
+            "9:80",
+            "topology.links[0].priority",
+            "priority 8; 0 to 7",
+        ),
         ("protocol", "802.1Q", "802.1x", "9:62", "topology.links[0].protocol", "802.1ad"),
         ("link's name", "name: br-ex.100", "name: br-ex", "9:15", "topology.links[0].name", "already"),
         (
@@ -232,6 +240,22 @@ fn mistakes_in_reachability_are_told_with_their_place() {
         ("tag 0", "tags: [100]", "tags: [0]", "24:105", format!("{r}[0].tags[0]"), "VLAN 0"),
         ("tag 4095", "tags: [100]", "tags: [4095]", "24:105", format!("{r}[0].tags[0]"), "VLAN 4095"),
         ("three tags", "tags: [100]", "tags: [1, 2, 3]", "24:104", format!("{r}[0].tags"), "3 tags"),
+        (
+            "priority 8",
+            "tags: [100]",
+            "tags: [100], priority: 8",
+            "24:121",
+            format!("{r}[0].priority"),
+            "priority 8; 0 to 7",
+        ),
+        (
+            "priority without a tag",
+            "tags: [100]",
+            "tags: [], priority: 5",
+            "24:118",
+            format!("{r}[0].priority"),
+            "`tags` with one is missing",
+        ),
         ("no port", "by: tcp, port: 8080", "by: tcp", "25:9", format!("{r}[1]"), "`port` is missing"),
         (
             "a port of ICMP",

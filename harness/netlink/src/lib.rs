@@ -28,6 +28,7 @@ pub mod raw;
 pub mod route;
 pub mod rule;
 pub mod socket;
+pub mod vlan;
 
 pub use address::NewAddress;
 pub use error::{Error, Result, errno_text};

@@ -26,7 +26,10 @@ pub fn make(links: &[NodeLink]) -> Result<(), Trouble> {
             VlanProtocol::Customer => LinkKind::Vlan { parent, id: one.vlan },
             VlanProtocol::Service => LinkKind::ServiceVlan { parent, id: one.vlan },
         };
-        add(&mut netlink, &one.name, kind, &doing)?;
+        let index = add(&mut netlink, &one.name, kind, &doing)?;
+        if let Some(bits) = one.priority {
+            netlink.set_vlan_priority(index, bits).doing(format!("{doing}: priority {bits}"))?;
+        }
     }
     Ok(())
 }

@@ -235,9 +235,9 @@ fn asking(
             ports.of(namespace).map_err(|error| crate::trouble::fault("open a packet socket", error))
         };
         Ok(match &probe.what {
-            Send::Control { interface, tags } => {
+            Send::Control { interface, tags, priority } => {
                 let name = topology::tap(interface, target, &place.bed)?;
-                control::send(&*port()?, &name, tags, &probe.id).map(|()| None)
+                control::send(&*port()?, &name, tags, *priority, &probe.id).map(|()| None)
             }
             Send::Ask { by: Protocol::Arp, to, from, dev, .. } => {
                 neighbour::Neighbour::open(port()?, *to, *from, dev.as_deref()).map(boxed)

@@ -239,7 +239,7 @@ mod tests {
             ipv6("fd00::2", "fd00::1:1"),
             packets::solicitation(mac, "fd00::9".parse().unwrap(), "fd00::1".parse().unwrap()),
             packets::solicitation(mac, "fd00::9".parse().unwrap(), "fd00::8".parse().unwrap()),
-            packets::control(mac, &[], "id"),
+            packets::control(mac, &[], 0, "id"),
             // Neither of these: a protocol that carries no address.
             vec![0x88; 60],
         ];

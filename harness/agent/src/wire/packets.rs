@@ -16,11 +16,11 @@ const SOLICITATION: u8 = 135;
 /// A hardware address.
 pub type Mac = [u8; 6];
 
-fn ethernet(to: Mac, from: Mac, tags: &[u16], kind: u16, rest: &[u8]) -> Vec<u8> {
+fn ethernet(to: Mac, from: Mac, tci: &[u16], kind: u16, rest: &[u8]) -> Vec<u8> {
     let mut frame = [to, from].concat();
-    for tag in tags {
+    for tci in tci {
         frame.extend(TAGS[0].to_be_bytes());
-        frame.extend(tag.to_be_bytes());
+        frame.extend(tci.to_be_bytes());
     }
     frame.extend(kind.to_be_bytes());
     frame.extend(rest);
@@ -28,10 +28,12 @@ fn ethernet(to: Mac, from: Mac, tags: &[u16], kind: u16, rest: &[u8]) -> Vec<u8>
     frame
 }
 
-/// A control frame: broadcast, with these tags, outermost first, and this text.
+/// A control frame: broadcast, with these tags, outermost first, priority bits in the outermost, and this text.
 #[must_use]
-pub fn control(from: Mac, tags: &[u16], text: &str) -> Vec<u8> {
-    ethernet(ALL, from, tags, CONTROL, text.as_bytes())
+pub fn control(from: Mac, tags: &[u16], priority: u8, text: &str) -> Vec<u8> {
+    let bits = |place: usize| if place == 0 { u16::from(priority) << 13 } else { 0 };
+    let tci: Vec<u16> = tags.iter().enumerate().map(|(place, tag)| bits(place) | tag).collect();
+    ethernet(ALL, from, &tci, CONTROL, text.as_bytes())
 }
 
 /// Who has `target`? Tell `own` (RFC 826).
@@ -96,8 +98,8 @@ mod tests {
 
     #[test]
     fn tags_stand_between_addresses_and_type() {
-        let frame = control([2, 0, 0, 0, 0, 1], &[100, 200], "id");
-        assert_eq!(frame[12..24], [0x81, 0, 0, 100, 0x81, 0, 0, 200, 0x88, 0xb5, b'i', b'd']);
+        let frame = control([2, 0, 0, 0, 0, 1], &[100, 200], 5, "id");
+        assert_eq!(frame[12..24], [0x81, 0, 0xa0, 100, 0x81, 0, 0, 200, 0x88, 0xb5, b'i', b'd']);
         assert_eq!(frame.len(), 60);
     }
 }

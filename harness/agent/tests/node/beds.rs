@@ -100,5 +100,5 @@ fn a_vlan_that_the_kernel_lacks_is_named() {
 }
 
 fn link() -> NodeLink {
-    NodeLink { name: String::new(), parent: String::new(), vlan: 1, protocol: Default::default() }
+    NodeLink { name: String::new(), parent: String::new(), vlan: 1, protocol: Default::default(), priority: None }
 }

@@ -99,32 +99,35 @@ fn a_tagged_control_frame_is_seen_tagged_on_its_way_out_and_in() {
         (pod("b"), capture("other", Tap::Name("eth1".into()), &["192.0.2.1"])),
     ];
     open(&mut agent, Vec::new(), captures);
-    let control = |id: &str, tags: &[u16]| Probe {
+    let control = |id: &str, tags: &[u16], priority: u8| Probe {
         id: id.into(),
-        what: Send::Control { interface: Tap::Name("eth1".into()), tags: tags.to_vec() },
+        what: Send::Control { interface: Tap::Name("eth1".into()), tags: tags.to_vec(), priority },
         window_ms: 1000,
     };
     let sent = probe(
         &mut agent,
         vec![
-            (pod("a"), control("plain", &[])),
-            (pod("a"), control("one", &[100])),
-            (pod("a"), control("two", &[100, 200])),
+            (pod("a"), control("plain", &[], 0)),
+            (pod("a"), control("one", &[100], 0)),
+            (pod("a"), control("two", &[100, 200], 0)),
+            (pod("a"), control("high", &[100], 5)),
             // Its addresses are not those of the captures.
             (pod("a"), ask("other", Protocol::Icmp, "192.168.100.1", None)),
         ],
     );
-    assert!(sent[..3].iter().all(|one| one.end == ProbeEnd::Sent), "{sent:?}");
+    assert!(sent[..4].iter().all(|one| one.end == ProbeEnd::Sent), "{sent:?}");
     let (captures, _) = close(&mut agent);
     for one in &captures {
         let types: Vec<&str> = one.frames.iter().map(|frame| frame.bytes.get(24..44).unwrap()).collect();
         // EtherType and what follows: as many tags as were sent, and the text.
-        assert_eq!(types.len(), 3, "{}: {types:?}", one.id);
+        assert_eq!(types.len(), 4, "{}: {types:?}", one.id);
         assert!(types[0].starts_with("88b5706c6169"), "{types:?}");
         assert!(types[1].starts_with("8100006488b5"), "{types:?}");
         assert_eq!(types[2], "81000064810000c888b5", "{}", one.id);
+        // The priority bits are the tag's upper three.
+        assert!(types[3].starts_with("8100a06488b5"), "{types:?}");
         let lengths: Vec<u32> = one.frames.iter().map(|frame| frame.length).collect();
-        assert_eq!(lengths, [60; 3], "{}", one.id);
+        assert_eq!(lengths, [60; 4], "{}", one.id);
     }
 }
 
@@ -225,7 +228,7 @@ fn a_flood_beyond_the_buffer_is_counted() {
     // Sent one after the other before anybody reads.
     let control = |number: usize| Probe {
         id: number.to_string(),
-        what: Send::Control { interface: Tap::Name("eth1".into()), tags: Vec::new() },
+        what: Send::Control { interface: Tap::Name("eth1".into()), tags: Vec::new(), priority: 0 },
         window_ms: 1,
     };
     let sent = probe(&mut agent, (0..FLOOD).map(|number| (pod("a"), control(number))).collect());

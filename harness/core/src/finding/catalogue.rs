@@ -72,6 +72,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL403", Error, "handed to another neighbour"),
     entry!("PL404", Error, "seen from another address"),
     entry!("PL405", Error, "wrong tags on the wire"),
+    entry!("PL406", Error, "wrong priority bits on the wire"),
     entry!("PL410", Error, "reached, and must not be"),
     entry!("PL411", Error, "not reached, and for another reason"),
     entry!("PL501", Error, "a lease stays after the pod"),

@@ -50,6 +50,9 @@ pub struct NodeLink {
     /// The tag's EtherType.
     #[serde(default)]
     pub protocol: VlanProtocol,
+    /// Priority bits (PCP), 0 to 7, of all that leaves by it (its `egress-qos-map`); none leaves them 0, as the kernel does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
 }
 
 /// A segment that joins the nodes and the hosts outside, as a switch would.

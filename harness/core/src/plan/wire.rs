@@ -105,6 +105,10 @@ pub struct WantedReach {
     pub seen_from: Option<Wanted<IpAddr>>,
     /// VLAN ids, outermost first, that the packets must have on the node's uplink (an empty list: untagged).
     pub tags: Option<Wanted<Vec<u16>>>,
+    /// Priority bits (PCP), 0 to 7, that the questions must have there in their outermost tag. Answers are left out:
+    /// their bits are set by whoever answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Wanted<u8>>,
 }
 
 /// Why something can't be reached.

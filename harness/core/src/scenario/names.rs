@@ -149,6 +149,14 @@ pub fn vlan(id: i64) -> Result<u16, String> {
     u16::try_from(id).ok().filter(|id| (1..=4094).contains(id)).ok_or_else(|| format!("VLAN {id}; 1 to 4094 are there"))
 }
 
+/// Priority bits of a VLAN tag (PCP, IEEE 802.1Q).
+///
+/// # Errors
+/// What is wrong with them.
+pub fn priority(bits: i64) -> Result<u8, String> {
+    u8::try_from(bits).ok().filter(|bits| *bits <= 7).ok_or_else(|| format!("priority {bits}; 0 to 7 are there"))
+}
+
 /// A port of UDP or TCP.
 ///
 /// # Errors

@@ -178,6 +178,10 @@ impl Reader<'_> {
                 self.check(protocol, &format!("{field}.protocol"), parsed)
             }
         };
-        Some(NodeLink { name, parent: link.parent.value.clone(), vlan: vlan?, protocol: protocol? })
+        let priority = link
+            .priority
+            .as_ref()
+            .and_then(|priority| self.check(priority, &format!("{field}.priority"), names::priority(priority.value)));
+        Some(NodeLink { name, parent: link.parent.value.clone(), vlan: vlan?, protocol: protocol?, priority })
     }
 }

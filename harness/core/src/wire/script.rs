@@ -23,6 +23,9 @@ const MOST_ADDRESSES: usize = 16;
 /// The tag of a control frame where none is wanted.
 const CONTROL_TAG: u16 = 100;
 
+/// The priority bits of a control frame where none of them may be set: that they are all 0 is then known to be seen.
+const CONTROL_PRIORITY: u8 = 7;
+
 /// The ids of a script's items.
 pub mod ids {
     /// The question of a `reaches`, by its place from 0.
@@ -100,7 +103,8 @@ impl Builder<'_> {
             self.ask(sender.clone(), format!("{id}{}", ids::GATEWAY), Protocol::Arp, gateway.value, None, None, dev);
         }
         if let Some(tags) = &wanted.tags {
-            self.tags(pod, node, &tags.value, through, &aim, id);
+            let priority = wanted.priority.as_ref().map(|priority| priority.value);
+            self.tags(pod, node, (&tags.value, priority), through, &aim, id);
         }
         let dev = through.filter(|_| wanted.by == Protocol::Arp).map(str::to_owned);
         self.ask(sender, id.to_owned(), wanted.by, aim.address, wanted.port, wanted.from, dev);
@@ -220,7 +224,15 @@ impl Builder<'_> {
 
     /// The node's uplink, and a tagged frame that it must be seen to show as tagged: sent by a host on that uplink, where
     /// there is none by another node, at last by the node itself.
-    fn tags(&mut self, pod: &Pod, node: usize, tags: &[u16], through: Option<&str>, aim: &Aim, id: &str) {
+    fn tags(
+        &mut self,
+        pod: &Pod,
+        node: usize,
+        (tags, priority): (&[u16], Option<u8>),
+        through: Option<&str>,
+        aim: &Aim,
+        id: &str,
+    ) {
         let Some(uplink) = uplink_of(self.plan, pod, through, aim.party.as_ref()) else {
             return;
         };
@@ -238,7 +250,12 @@ impl Builder<'_> {
         let other = || (1..=topology.nodes).find(|other| *other != node).map(Party::Node);
         let party = far.or_else(any).or_else(other).unwrap_or(Party::Node(node));
         let tags = if tags.is_empty() { vec![CONTROL_TAG] } else { tags.to_vec() };
-        let what = Send::Control { interface: Tap::Uplink(uplink), tags };
+        let priority = match priority {
+            None => 0,
+            Some(0) => CONTROL_PRIORITY,
+            Some(bits) => bits,
+        };
+        let what = Send::Control { interface: Tap::Uplink(uplink), tags, priority };
         let id = format!("{id}{}", ids::TAGGED);
         self.script.probes.push((party, Probe { id, what, window_ms: WINDOW_MS }));
     }

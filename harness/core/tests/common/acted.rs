@@ -56,7 +56,12 @@ impl Asked {
 impl Acted {
     /// All is well.
     pub fn well() -> Self {
-        let (plan, mut observation) = (wired(), observed());
+        Self::of(wired())
+    }
+
+    /// All is well with a plan of the same pods.
+    pub fn of(plan: Plan) -> Self {
+        let mut observation = observed();
         let script = script(&plan, &observation).unwrap();
         let mut heard = Heard::default();
         for (_, capture) in &script.captures {
@@ -84,8 +89,11 @@ impl Acted {
         let (party, probe) = self.wire().script.probes[index].clone();
         let mut end = ProbeEnd::Sent;
         match &probe.what {
-            Send::Control { tags, .. } => {
-                let bytes = ethernet(ALL, GATEWAY, tags, 0x88b5, probe.id.as_bytes());
+            Send::Control { tags, priority, .. } => {
+                let mut bytes = ethernet(ALL, GATEWAY, tags, 0x88b5, probe.id.as_bytes());
+                if !tags.is_empty() {
+                    bytes[14] |= priority << 5;
+                }
                 self.frame_at(&Party::Node(2), "outside", Direction::In, &bytes);
             }
             Send::Ask { by, to, port, .. } => {

@@ -61,6 +61,7 @@ fn reach(to: Destination, by: Protocol, port: Option<u16>, through: Option<&str>
         gateway: None,
         seen_from: None,
         tags: None,
+        priority: None,
     })
 }
 
@@ -95,6 +96,7 @@ pub fn wired_plan() -> Plan {
             parent: "br-ex".into(),
             vlan: 100,
             protocol: VlanProtocol::Customer,
+            priority: None,
         }],
         uplinks: vec![Uplink { name: "outside".into() }],
         hosts: vec![

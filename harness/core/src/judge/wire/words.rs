@@ -58,3 +58,12 @@ pub(super) fn tags(tags: &[u16]) -> String {
         all => all.iter().map(|tag| format!("VLAN {tag}")).collect::<Vec<_>>().join(" and in it "),
     }
 }
+
+/// Tags with the priority bits of the outermost, where any is set: `VLAN 100 priority 5`.
+pub(super) fn control(tags: &[u16], priority: u8) -> String {
+    match (tags.split_first(), priority) {
+        (None, _) | (_, 0) => self::tags(tags),
+        (Some((_, [])), bits) => format!("{} priority {bits}", self::tags(tags)),
+        (Some(_), bits) => format!("{}, priority {bits} outside", self::tags(tags)),
+    }
+}

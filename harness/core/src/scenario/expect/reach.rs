@@ -98,6 +98,14 @@ impl Reader<'_> {
             self.note(at, &format!("{field}.seenFrom"), "somebody must look: say by `at` who has the address");
         }
         let tags = file.tags.as_ref().and_then(|tags| self.tags(tags, &format!("{field}.tags")));
+        let priority = file.priority.as_ref().and_then(|bits| {
+            let field = format!("{field}.priority");
+            if file.tags.as_ref().is_none_or(|tags| tags.value.is_empty()) {
+                self.note(bits, &field, "the bits stand in a tag: `tags` with one is missing");
+            }
+            let value = self.check(bits, &field, names::priority(bits.value))?;
+            Some(Wanted { value, source: strict::source(self.file, bits) })
+        });
         let Whom { destination, copies } = to?;
         let wanted = WantedReach {
             to: destination,
@@ -108,6 +116,7 @@ impl Reader<'_> {
             gateway,
             seen_from,
             tags,
+            priority,
         };
         Some((copies, wanted))
     }

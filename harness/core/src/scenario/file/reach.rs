@@ -44,6 +44,7 @@ pub(in crate::scenario) struct ReachFile {
     pub gateway: Option<At<String>>,
     pub seen_from: Option<At<String>>,
     pub tags: Option<At<Vec<At<i64>>>>,
+    pub priority: Option<At<i64>>,
 }
 destination!(ReachFile);
 

@@ -40,6 +40,7 @@ pub(in crate::scenario) struct LinkFile {
     pub parent: At<String>,
     pub vlan: At<i64>,
     pub protocol: Option<At<String>>,
+    pub priority: Option<At<i64>>,
 }
 
 #[derive(Debug, Deserialize)]

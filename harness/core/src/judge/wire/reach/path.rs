@@ -202,6 +202,7 @@ pub(super) fn tags(case: &Case<'_>, ledger: &mut Ledger) {
         }
         return;
     }
+    priority(case, frames, uplink, ledger);
     ledger.check();
     if found.iter().any(|tags| *tags != wanted.value) {
         let all: Vec<String> = found.iter().map(|tags| words::tags(tags)).collect();
@@ -213,21 +214,52 @@ pub(super) fn tags(case: &Case<'_>, ledger: &mut Ledger) {
     }
 }
 
-/// Why a capture is not known to show tags: its control frame is not in it, or is in it with other tags.
+/// The priority bits in the outermost tag of the questions, in a capture that is known to show them. Frames without a
+/// tag have none; of those `PL405` tells.
+fn priority(case: &Case<'_>, frames: &[Frame], uplink: &str, ledger: &mut Ledger) {
+    let Some(wanted) = &case.item.value.priority else {
+        return;
+    };
+    let flows = flows(case.act, case.pod, &case.question);
+    let is_mine = |packet: &Packet| flow(packet, false).is_some_and(|flow| flows.contains(&flow));
+    let out = frames.iter().filter(|(way, packet)| *way == Direction::Out && case.question.is(packet));
+    let asked: Vec<&Packet> = out.map(|(_, packet)| packet).filter(|packet| is_mine(packet)).collect();
+    ledger.check();
+    if asked.is_empty() {
+        ledger.unobserved(format!(
+            "probe {}: priority bits are wanted, and no question of it left by uplink {uplink}",
+            case.id
+        ));
+        return;
+    }
+    let bits: BTreeSet<u8> = asked.iter().filter_map(|packet| packet.tags.first()).map(|tag| tag.priority).collect();
+    if bits.iter().any(|bits| *bits != wanted.value) {
+        let found: Vec<String> = bits.iter().map(|bits| format!("priority {bits}")).collect();
+        let is_other = |packet: &&&Packet| packet.tags.first().is_some_and(|tag| tag.priority != wanted.value);
+        let example = asked.iter().find(is_other).map(|packet| format!("such as {packet}"));
+        let entry = case.finding("PL406", "wrong priority bits").source(&wanted.source);
+        let entry = entry.expected(format!("priority {} on uplink {uplink}", wanted.value));
+        ledger.add(entry.found(Some(found.join("; "))).notes(example));
+    }
+}
+
+/// Why a capture is not known to show tags: its control frame is not in it, or is in it with other tags or bits.
 fn unproven(case: &Case<'_>, frames: &[Frame]) -> Option<String> {
     let id = format!("{}{}", case.id, ids::TAGGED);
     let probe = case.act.script.probes.iter().find(|(_, probe)| probe.id == id);
-    let Some(Send::Control { tags, .. }) = probe.map(|(_, probe)| &probe.what) else {
+    let Some(Send::Control { tags, priority, .. }) = probe.map(|(_, probe)| &probe.what) else {
         return Some("no control frame was sent".to_owned());
     };
+    let sent = words::control(tags, *priority);
     let mut seen = frames.iter().filter(|(_, packet)| packet.net == Net::Control(id.clone())).peekable();
     if seen.peek().is_none() {
-        return Some(format!("the control frame with {} was not seen in it", words::tags(tags)));
+        return Some(format!("the control frame with {sent} was not seen in it"));
     }
-    let shown: Vec<Vec<u16>> = seen.map(|(_, packet)| packet.vlans()).collect();
-    if shown.contains(tags) {
+    let first = |packet: &Packet| packet.tags.first().map_or(0, |tag| tag.priority);
+    let shown: Vec<(Vec<u16>, u8)> = seen.map(|(_, packet)| (packet.vlans(), first(packet))).collect();
+    if shown.iter().any(|(shown, bits)| shown == tags && bits == priority) {
         return None;
     }
-    let shown: Vec<String> = shown.iter().map(|tags| words::tags(tags)).collect();
-    Some(format!("the control frame with {} is shown in it as {}", words::tags(tags), shown.join(", ")))
+    let shown: Vec<String> = shown.iter().map(|(tags, bits)| words::control(tags, *bits)).collect();
+    Some(format!("the control frame with {sent} is shown in it as {}", shown.join(", ")))
 }
