@@ -2,7 +2,8 @@
 
 use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
 
-use crate::place::Place;
+use crate::input::Input;
+use crate::place::{self, Place};
 use crate::trouble::Trouble;
 use crate::{cni, files, node, observe, probe, serve, wire};
 
@@ -48,7 +49,14 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         Op::Cni(request) => cni::chain::run(request, place).map(Outcome::Chain),
         Op::CniVersions { plugins } => cni::versions::ask(plugins, place).map(Outcome::Versions),
         Op::Probe => {
-            let (probed, used) = probe::links::all();
+            let (mut probed, used) = probe::links::all();
+            if let Some(used) = &used {
+                let runner = &place.runner;
+                let doing = "enter the namespace of the probe";
+                let running = place::inside(used, doing, || Ok(runner.start(&probe::rules::jobs())?))?;
+                // `probe-host` asks and hangs up, and wants to know all the same; each trial has its own deadline.
+                probed.extend(probe::rules::read(&place.runner.finish(running, &mut Input::nobody())?));
+            }
             place.used = used;
             Ok(Outcome::Probed(probed))
         }

@@ -99,6 +99,26 @@ fn a_vlan_that_the_kernel_lacks_is_named() {
     }
 }
 
+/// What a rule needs is tried by making one, elsewhere: the node's own namespace stays as it was.
+#[test]
+fn rules_are_tried_in_a_namespace_that_goes() {
+    let plugins = Plugins::new();
+    let mut agent = Agent::node(&plugins);
+    let Outcome::Probed(probed) = agent.ask(Op::Probe) else { panic!("not probed") };
+    let kept = [
+        ("nftables-fib", "nft", "nft list tables"),
+        ("connmark", "iptables", "iptables -t mangle -S | grep CONNMARK || true"),
+        ("ipvs", "ipvsadm", "ipvsadm -Ln | grep 192.0.2.1 || true"),
+    ];
+    for (name, program, list) in kept {
+        let one = &probed[name];
+        assert!(one.seen.contains(program), "{name}: {one:?}");
+        if one.there {
+            assert_eq!(run(&mut agent, Target::Node, list), "", "{name}");
+        }
+    }
+}
+
 fn link() -> NodeLink {
     NodeLink { name: String::new(), parent: String::new(), vlan: 1, protocol: Default::default(), priority: None }
 }
