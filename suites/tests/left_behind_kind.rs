@@ -13,6 +13,7 @@ const SEED: &str = "openshift/chain-example";
 const NAMESPACE: &str = "chain-example-";
 const NAMESPACES: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get namespaces \
     -o jsonpath='{range .items[*]}{.metadata.name} {.status.phase}{\"\\n\"}{end}'";
+const NAMES: &str = "cat /proc/[0-9]*/comm";
 const PODS: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o name";
 
 #[tokio::test]
@@ -28,7 +29,12 @@ async fn killed_while_kind_makes_the_cluster() -> anyhow::Result<()> {
 
 async fn half_made(own: &Own) -> anyhow::Result<()> {
     let up = own.start(&["up", "--yes"])?;
-    until("the node's container", async || Ok(!own.containers().await?.is_empty())).await?;
+    // Without a reader kind dies at the next line that it writes. While kubeadm is at work it writes none for seconds.
+    until(
+        "kubeadm to be at work",
+        async || Ok(!own.containers().await?.is_empty() && has(own, NAMES, "kubeadm").await),
+    )
+    .await?;
     up.kill().await?;
     let node = own.containers().await?.first().context("the killed run took nothing away itself")?.name.clone();
     let mounted = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", &node]).await?;
