@@ -8,7 +8,7 @@ use plumbline_core::judge::fold;
 use plumbline_core::observe::PodState;
 use plumbline_core::plan::{Because, Party};
 use plumbline_core::verdict::Verdict;
-use plumbline_core::wire::{Direction, ProbeEnd};
+use plumbline_core::wire::{Direction, ProbeEnd, Tap};
 
 fn pod() -> Party {
     Party::Pod("pod".into())
@@ -158,6 +158,17 @@ fn pl404_seen_from_another_address() {
     let saw = Some("10.0.0.99:4003".parse().unwrap());
     acted.end("pod/reaches/1", ProbeEnd::Answered { by: "10.2.2.3".parse().unwrap(), mac: None, saw });
     assert_eq!(codes(&acted), ["PL404"]);
+}
+
+#[test]
+fn a_source_that_nobody_looked_at_is_the_beds_fault() {
+    let mut acted = Acted::well();
+    let wire = acted.wire();
+    let far = wire.script.capture(&gw(), &Tap::Uplink("outside".into())).unwrap().id.clone();
+    wire.script.captures.retain(|(_, capture)| capture.id != far);
+    wire.heard.captures.retain(|seen| seen.id != far);
+    let told = acted.told();
+    assert_eq!(told, "BROKEN probe pod/reaches/0: answered, and the far end tells nothing of who asked\n");
 }
 
 #[test]
