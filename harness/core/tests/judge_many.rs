@@ -49,7 +49,7 @@ fn pl308_and_pl317_name_all_that_hold_the_same() {
 }
 
 #[test]
-fn two_facts_are_counted_where_pods_share_a_network_and_none_where_one_is_alone() {
+fn two_facts_are_counted_where_pods_share_a_segment_and_none_where_one_is_alone() {
     let (plan, observation) = (many(), observed());
     let with = judge(&plan, &observation).checked;
     let mut apart = plan.clone();
@@ -59,10 +59,18 @@ fn two_facts_are_counted_where_pods_share_a_network_and_none_where_one_is_alone(
         pod.attachments[0].network.clone_from(&network.name);
         apart.networks.push(network);
     }
-    assert_eq!(with - judge(&apart, &observation).checked, 2);
+    let judged_alike = judge(&apart, &observation).checked;
     let mut same = observed();
     eth1(&mut same, 1).addresses[0].address = "10.0.0.10/24".parse().unwrap();
-    assert_eq!(found(&apart, &same), Vec::<String>::new(), "one address on two networks is no mistake");
+    assert_eq!(with, judged_alike, "networks on one parent are one segment");
+    assert_eq!(found(&apart, &same), ["PL308 10.0.0.10 at eth1 of pod pod, eth1 of pod other-1"]);
+    let message = judge(&apart, &same).findings.remove(0).message;
+    assert_eq!(message, "two pods have one address on networks own-0, own-1");
+    for (index, network) in apart.networks.iter_mut().enumerate() {
+        network.chain.as_mut().unwrap().links[0].conf["master"] = json!(format!("br-ex.{index}"));
+    }
+    assert_eq!(with - judge(&apart, &observation).checked, 2);
+    assert_eq!(found(&apart, &same), Vec::<String>::new(), "one address on two segments is no mistake");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Many pods on one network: two with one address (`PL308`), two with one MAC address (`PL317`).
 //!
-//! Judged always, whatever a scenario expects. A segment is what one network's interfaces hear each other on: all nodes
-//! where its parent leads to an uplink or is not known, one node where its bridge is that node's alone.
+//! Judged always, whatever a scenario expects. A segment is what interfaces hear each other on: those of one network, and
+//! with them those of other networks on the same parent. It is on all nodes where its parent leads to an uplink or is not
+//! known, on one node where its bridge is that node's alone.
 
 use super::ledger::{Fill, Ledger, finding};
 use crate::chain::go_key;
@@ -14,6 +15,13 @@ use std::net::IpAddr;
 /// Link kinds whose interfaces have their parent's MAC address, all the same one.
 const SHARED_MAC: &str = "ipvlan";
 
+/// What makes a segment one: the link that its networks name as `master`, else the network, by its place in the plan.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Common<'a> {
+    Network(usize),
+    Parent(&'a str),
+}
+
 /// An interface on a segment.
 struct Member<'a> {
     pod: &'a Pod,
@@ -23,7 +31,7 @@ struct Member<'a> {
 
 /// Judges every segment that two pods or more are on.
 pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger) {
-    let mut segments: BTreeMap<(usize, Option<&str>), Vec<Member<'_>>> = BTreeMap::new();
+    let mut segments: BTreeMap<(Common<'_>, Option<&str>), Vec<Member<'_>>> = BTreeMap::new();
     for pod in &plan.pods {
         let Ok(kernel) = kernel(observation, &pod.name) else {
             continue;
@@ -37,7 +45,8 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
             let link = kernel.links.iter().find(|link| link.name == attachment.interface);
             if let (Some(place), Some(link)) = (place, link) {
                 let node = node.filter(|_| is_of_one_node(plan, &plan.networks[place]));
-                segments.entry((place, node)).or_default().push(Member { pod, attachment, link });
+                let common = parent(&plan.networks[place]).map_or(Common::Network(place), Common::Parent);
+                segments.entry((common, node)).or_default().push(Member { pod, attachment, link });
             }
         }
     }
@@ -48,6 +57,14 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
             macs(members, ledger);
         }
     }
+}
+
+/// The link that a network's interfaces are on beside those of every other network that names it: what plugins lay on a
+/// parent without a tag of its own.
+fn parent(network: &Network) -> Option<&str> {
+    let link = network.chain.as_ref()?.links.first()?;
+    let shared = ["macvlan", "ipvlan"].contains(&link.plugin.as_str());
+    go_key(link.conf.as_object().filter(|_| shared)?, "master")?.as_str()
 }
 
 /// Whether pods on different nodes don't hear each other by this network.
@@ -101,15 +118,16 @@ fn macs(members: &[Member<'_>], ledger: &mut Ledger) {
 
 /// One finding for all that hold the same; a pod's own interfaces are not compared with each other.
 fn add(code: &str, message: &str, what: &str, holders: &[&Member<'_>], ledger: &mut Ledger) {
-    let Some((first, other)) = holders
-        .iter()
-        .find_map(|other| Some((holders.first()?, *other)).filter(|(first, it)| first.pod.name != it.pod.name))
-    else {
+    let first = holders.first().map(|member| &member.pod.name);
+    let Some(other) = holders.iter().find(|other| Some(&other.pod.name) != first) else {
         return;
     };
     let name = |member: &Member<'_>| format!("{} of pod {}", member.attachment.interface, member.pod.name);
     let all: Vec<String> = holders.iter().map(|member| name(member)).collect();
-    let entry = finding(code, format!("{message} on network {}", first.attachment.network)).pod(&other.pod.name);
+    let mut networks: Vec<&str> = holders.iter().map(|member| member.attachment.network.as_str()).collect();
+    networks.dedup();
+    let on = if networks.len() > 1 { "networks" } else { "network" };
+    let entry = finding(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
     let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
     ledger.add(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
 }

@@ -8,12 +8,19 @@ use serde_json::{Value, json};
 /// What stands in the name of a worker that kind made, and not in that of a control plane.
 const WORKER: &str = "-worker";
 
-/// The nodes that a scenario's nodes are, in order: the workers, as kind counts them; where there are none, all.
+/// The nodes that a scenario's nodes are, in order: the workers, as kind counts them, then the others. A pod is put on its
+/// node past the scheduler, so that the taint of a control plane does not keep it away.
 #[must_use]
 pub fn places(nodes: &[Node]) -> Vec<&Node> {
-    let mut workers: Vec<&Node> = nodes.iter().filter(|node| number(&node.name).is_some()).collect();
-    workers.sort_by_key(|node| number(&node.name));
-    if workers.is_empty() { nodes.iter().collect() } else { workers }
+    let mut places: Vec<&Node> = nodes.iter().collect();
+    places.sort_by_key(|node| order(&node.name));
+    places
+}
+
+/// Workers by their number before all others.
+fn order(name: &str) -> (bool, Option<u32>) {
+    let number = number(name);
+    (number.is_none(), number)
 }
 
 /// The number of a worker: kind calls the first `NAME-worker`, the second `NAME-worker2`.
@@ -87,6 +94,13 @@ mod tests {
         assert_eq!(number("plumbline-three-nodes-0a-worker"), Some(1));
         assert_eq!(number("plumbline-three-nodes-0a-worker12"), Some(12));
         assert_eq!(number("plumbline-three-nodes-0a-control-plane"), None);
+    }
+
+    #[test]
+    fn control_planes_come_after_the_workers() {
+        let mut names = ["x-control-plane", "x-worker2", "x-worker", "x-worker10"];
+        names.sort_by_key(|name| order(name));
+        assert_eq!(names, ["x-worker", "x-worker2", "x-worker10", "x-control-plane"]);
     }
 
     #[test]
