@@ -12,6 +12,9 @@ use plumbline_lanes::cluster::{self, Cluster, mend};
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::kind::OpenKind;
 use plumbline_lanes::lane::{OpenLane, Scene};
+use plumbline_suites::golden;
+use plumbline_suites::trials::{self, Bed};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +44,7 @@ async fn with_seed<T>(
     let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
     let mut scene = lane.stage(cx, &plan).await?;
     let looked = look(&mut scene).await;
-    let left = scene.close().await;
+    let left = scene.close().await.lines();
     anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
     looked
 }
@@ -166,6 +169,29 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_n
     assert!(broken.cause.contains("sbr"), "{broken}");
     cluster::again(&context(Options::default())?, &cluster).await?;
     Ok(())
+}
+
+/// The pod is as wanted, and so is its end; nothing of Kubernetes tells that its address is never given back.
+#[test]
+fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::Result<()> {
+    let root = root::find()?;
+    std::env::set_current_dir(&root)?;
+    let plan = select::plan(Some(&root), Path::new("suites/tests/lazy/del-does-nothing.yaml"))?;
+    let plugins = BTreeMap::from([("lazy-macvlan".to_owned(), root.join("suites/tests/lazy/lazy-macvlan"))]);
+    let ran = trials::run_with(Bed::lane("kind"), plan, Options { plugins, ..Options::default() });
+    // The range has one address: whoever comes next would get none.
+    let mended: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
+        let cluster = cluster::up(&context(Options::default())?).await?;
+        for node in &cluster.nodes {
+            let things = ["rm", "-rf", "/var/lib/cni/networks/lazy", "/opt/cni/bin/lazy-macvlan"];
+            node.must("put right", &things).await?;
+        }
+        Ok(())
+    });
+    let report = ran?;
+    mended?;
+    anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
+    golden::compare(&root, "kind/lazy/del-does-nothing", &golden::report(&report))
 }
 
 async fn close(lane: OpenKind) -> anyhow::Result<()> {

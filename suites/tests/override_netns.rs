@@ -94,7 +94,7 @@ async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> an
     std::fs::remove_file(path)?;
     let mut scene = lane.stage(&cx, &plan).await?;
     let seen = scene.observe(&cx).await;
-    let left = scene.close().await;
+    let left = scene.close().await.lines();
     lane.close().await;
     anyhow::ensure!(left.is_empty(), "left behind: {left:?}");
     let Verdict::Fail { findings, .. } = verdict(&plan, &seen?, false) else {

@@ -62,6 +62,8 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         }
         Op::Observe { target, with_ip } => observe::observe(target, *with_ip, place).map(Outcome::Observed),
         Op::Reported { namespace, name, uid } => serve::reported::read(namespace, name, uid).map(Outcome::Reported),
+        Op::Leases { namespace, name, uid } => serve::leases::held(namespace, name, uid).map(Outcome::Leases),
+        Op::LeasesKept(leases) => serve::leases::kept(leases).map(Outcome::Leases),
         Op::AwaitGone { namespace, name, uid, deadline_ms } => {
             serve::gone::wait(namespace, name, uid, *deadline_ms, &mut place.input)
         }

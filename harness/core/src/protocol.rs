@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// Raised whenever a change here would be misread by an older side; both sides compare it in [`Op::Hello`].
 pub const PROTOCOL_VERSION: u32 = 2;
 
+/// How [`Outcome::Gone`] begins to tell where a sandbox was last seen, when all that is left of it is a cached result.
+pub const CACHED_RESULT: &str = "cached result";
+
 /// A request line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -117,6 +120,17 @@ pub enum Op {
         /// Pod UID.
         uid: String,
     },
+    /// What a pod of Kubernetes has leased from host-local on this node, as its cached results name it.
+    Leases {
+        /// Kubernetes namespace.
+        namespace: String,
+        /// Pod name.
+        name: String,
+        /// Pod UID.
+        uid: String,
+    },
+    /// Which of these leases are still there, with the same holder.
+    LeasesKept(Vec<Lease>),
     /// Read a small file of the node (configuration; at most 1 MiB), or list a folder's names.
     Read {
         /// Absolute path.
@@ -242,6 +256,8 @@ pub enum Outcome {
     Observed(Observed),
     /// Answer to [`Op::Reported`]: `(interface, network, result)` for each cached result.
     Reported(Vec<(String, String, Value)>),
+    /// Answer to [`Op::Leases`] and [`Op::LeasesKept`].
+    Leases(Vec<Lease>),
     /// Answer to [`Op::Read`].
     File {
         /// Text, where it is a file.
@@ -273,6 +289,20 @@ pub enum Outcome {
     },
     /// It could not be done.
     Fault(Fault),
+}
+
+/// An address that host-local has given out on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The address.
+    pub address: String,
+    /// The network's name, as its configuration has it.
+    pub network: String,
+    /// The folder of the network's leases on the node.
+    pub folder: String,
+    /// Who has it: the sandbox's container id.
+    pub holder: String,
 }
 
 /// What a plugin answered to `VERSION`.

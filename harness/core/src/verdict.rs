@@ -60,7 +60,8 @@ pub struct Adaptation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
-    /// From start to verdict.
+    /// From start to the verdict on what was seen while the pods were up. Whether something of them stays is looked at
+    /// when they are gone, within `total_us`, and can only make it worse.
     pub verdict_us: u64,
     /// From start until everything was gone (0 when kept or awaited later).
     pub total_us: u64,

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
-use plumbline_core::observe::Observation;
+use plumbline_core::observe::{Left, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use std::collections::BTreeMap;
@@ -83,6 +83,31 @@ pub trait Scene: Send {
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>>;
     /// For people and tests: where it can be entered, as commands to paste.
     fn doors(&self) -> Vec<String>;
-    /// Takes it down. Gives what could not be cleaned up, each a line.
-    fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>>;
+    /// Takes it down, and looks at what stays of its pods.
+    fn close(self: Box<Self>) -> BoxFuture<'static, Closed>;
+}
+
+/// What came of taking a scene down.
+#[must_use = "what was left behind must be told"]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closed {
+    /// What could not be cleaned up, each a line.
+    pub left_behind: Vec<String>,
+    /// What stays of pods that are gone: for the judge, since it is the plugins' doing. None where there was nothing to
+    /// look at, or nobody looked.
+    pub left: Option<Vec<Left>>,
+}
+
+impl Closed {
+    /// All of it, each a line: for those who don't judge what stays.
+    #[must_use]
+    pub fn lines(self) -> Vec<String> {
+        let stays = |left: Left| match left.pod {
+            Some(pod) => format!("pod {pod} is gone, and {} stays in {}", left.what, left.place),
+            None => format!("every pod is gone, and {} stays in {}", left.what, left.place),
+        };
+        let mut lines = self.left_behind;
+        lines.extend(self.left.into_iter().flatten().map(stays));
+        lines
+    }
 }

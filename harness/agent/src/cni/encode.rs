@@ -16,9 +16,30 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of such a text; none where it is not one.
+#[must_use]
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
+    let letters = text.trim_end_matches('=');
+    if !text.len().is_multiple_of(4) || text.len() - letters.len() > 2 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(letters.len() / 4 * 3 + 2);
+    let (mut bits, mut count) = (0_u32, 0);
+    for letter in letters.bytes() {
+        let value = LETTERS.iter().position(|known| *known == letter)?;
+        bits = bits << 6 | u32::try_from(value).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::{base64, unbase64};
 
     #[test]
     fn the_vectors_of_the_rfc() {
@@ -32,6 +53,16 @@ mod tests {
             ("foobar", "Zm9vYmFy"),
         ] {
             assert_eq!(base64(plain.as_bytes()), text);
+            assert_eq!(unbase64(text).as_deref(), Some(plain.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn every_byte_comes_back_and_other_texts_are_none() {
+        let all: Vec<u8> = (0..=255).rev().collect();
+        assert_eq!(unbase64(&base64(&all)), Some(all));
+        for text in ["Zg", "Z===", "Zm9v!m9v", "Zg==Zg=="] {
+            assert_eq!(unbase64(text), None, "{text}");
         }
     }
 }

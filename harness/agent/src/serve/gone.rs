@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use plumbline_core::protocol::Outcome;
+use plumbline_core::protocol::{CACHED_RESULT, Outcome};
 
 use super::{reported, sandbox};
 use crate::input::Input;
@@ -42,6 +42,6 @@ fn look(namespace: &str, name: &str, uid: &str, namespaces: &mut Vec<String>) ->
     namespaces.retain(|path| Path::new(path).exists());
     let task = running.first().map(|one| format!("task {}/{}", sandbox::TASKS, one.id));
     let netns = || namespaces.first().map(|path| format!("network namespace {path}"));
-    let cached = || reported::left(namespace, name, uid).map(|path| format!("cached result {path}"));
+    let cached = || reported::left(namespace, name, uid).map(|path| format!("{CACHED_RESULT} {path}"));
     task.or_else(netns).or_else(cached)
 }

@@ -1,10 +1,11 @@
 //! `serve`: the protocol on a node that somebody else made, such as a node of kind.
 //!
 //! Here the agent only looks: at sandboxes of the container runtime ([`sandbox`]), at what the CNI side cached
-//! ([`reported`]), and whether a sandbox is gone ([`gone`]). It makes bridges when told to, and runs programs ([`exec`]).
+//! ([`reported`]), which leases a pod has ([`leases`]), and whether a sandbox is gone ([`gone`]). It makes bridges when told to, and runs programs ([`exec`]).
 
 pub mod exec;
 pub mod gone;
+pub mod leases;
 pub mod reported;
 pub mod sandbox;
 

@@ -15,11 +15,16 @@ pub const FOLDERS: [&str; 2] = [FOLDER, "/var/lib/cni/multus/results"];
 /// What is read of a cached entry (`libcni/api.go`, `cachedInfo`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+pub(super) struct Entry {
     kind: String,
-    container_id: String,
+    /// The sandbox.
+    pub container_id: String,
     if_name: String,
-    network_name: String,
+    /// The network's name, as its configuration has it.
+    pub network_name: String,
+    /// The configuration that ADD was called with: bytes, which Go writes into JSON as base64.
+    #[serde(default)]
+    pub config: String,
     #[serde(default)]
     cni_args: Vec<(String, String)>,
     #[serde(default)]
@@ -31,10 +36,15 @@ struct Entry {
 /// # Errors
 /// None as yet: an entry that can't be read is left out, since it may be being written.
 pub fn read(namespace: &str, name: &str, uid: &str) -> Result<Vec<(String, String, Value)>, Trouble> {
+    let of_pod = of_pod(namespace, name, uid).into_iter();
+    Ok(of_pod.map(|entry| (entry.if_name, entry.network_name, entry.result)).collect())
+}
+
+/// All cached entries about a pod.
+pub(super) fn of_pod(namespace: &str, name: &str, uid: &str) -> Vec<Entry> {
     let ids: Vec<String> = sandbox::all(namespace, name, uid).into_iter().map(|one| one.id).collect();
     let entries = FOLDERS.iter().flat_map(|folder| entries(folder));
-    let of_pod = entries.filter(|(_, entry)| is_of(entry, &ids, namespace, name, uid));
-    Ok(of_pod.map(|(_, entry)| (entry.if_name, entry.network_name, entry.result)).collect())
+    entries.filter(|(_, entry)| is_of(entry, &ids, namespace, name, uid)).map(|(_, entry)| entry).collect()
 }
 
 /// The path of a cached entry about a pod, where one is left.

@@ -113,7 +113,7 @@ impl Bench {
         let scene = self.lane.stage(&self.cx, plan).await?;
         let mut staged = Staged { cx: &self.cx, plan, scene };
         let acted = act(&mut staged).await;
-        let left = staged.scene.close().await;
+        let left = staged.scene.close().await.lines();
         match acted {
             Ok(value) if left.is_empty() => Ok(value),
             Ok(_) => anyhow::bail!("left behind: {}", left.join("; ")),

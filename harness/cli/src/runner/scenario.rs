@@ -50,35 +50,49 @@ pub(super) async fn run(
     };
     describe(&mut report, scene.staging());
     teller.phase("observe");
-    match or_cancelled(cx, scene.observe(cx)).await {
+    let seen = match or_cancelled(cx, scene.observe(cx)).await {
         Ok(observation) => {
             teller.phase("judge");
-            let judgement = judge::judge(plan, &observation);
-            report.notes.clone_from(&judgement.notes);
-            report.verdict = judge::fold(judgement, strict);
+            judged(&mut report, plan, &observation, strict);
             report.timing.verdict_us = micros(start);
             report.timing.plugins_us = plugin_time(&observation);
             report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
             evidence.keep_wire(lane_name, &plan.name, observation.wire.as_ref());
             evidence.keep(lane_name, &plan.name, "observation.json", &observation);
+            Some(observation)
         }
         Err(broken) => {
             report.verdict = broken_verdict(broken);
             report.timing.verdict_us = micros(start);
+            None
         }
-    }
-    // The verdict is told before the clean-up, which may take longer than everything before it.
-    let mut ended = finish(&teller, evidence, report, vec![]);
-    if keeps(cx.options.keep, &ended.report.verdict) {
+    };
+    if keeps(cx.options.keep, &report.verdict) {
+        let ended = finish(&teller, evidence, report, vec![]);
         for door in scene.doors() {
             teller.phase(&format!("kept; to look in: {door}"));
         }
-    } else {
-        teller.phase("clean up");
-        ended.left_behind = scene.close().await;
-        ended.report.timing.total_us = micros(start);
+        return ended;
     }
-    ended
+    // The verdict is told after the clean-up: what stays of a pod that is gone can turn a pass into a fail.
+    teller.phase("clean up");
+    let mut closed = scene.close().await;
+    match seen {
+        Some(mut observation) if closed.left.is_some() => {
+            observation.left = closed.left.take();
+            judged(&mut report, plan, &observation, strict);
+            evidence.keep(lane_name, &plan.name, "observation.json", &observation);
+        }
+        _ => {}
+    }
+    report.timing.total_us = micros(start);
+    finish(&teller, evidence, report, closed.lines())
+}
+
+fn judged(report: &mut ScenarioReport, plan: &Plan, observation: &Observation, strict: bool) {
+    let judgement = judge::judge(plan, observation);
+    report.notes.clone_from(&judgement.notes);
+    report.verdict = judge::fold(judgement, strict);
 }
 
 /// The report of a scenario that never came to run because its lane could not be opened.

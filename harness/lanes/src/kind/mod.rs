@@ -1,7 +1,8 @@
 //! The kind lane: a real cluster, with Multus, reached by kube and by the agent on its nodes.
 //!
 //! [`stage`] makes what a plan asks for (what is not Kubernetes' in [`outside`]), [`ready`] waits for its pods,
-//! [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again. The cluster itself is in [`crate::cluster`].
+//! [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again and [`leases`] looks at what stays.
+//! The cluster itself is in [`crate::cluster`].
 
 pub mod adapt;
 pub mod apart;
@@ -10,6 +11,7 @@ pub mod exec;
 pub mod heard;
 pub mod isolation;
 mod lane;
+mod leases;
 pub mod observe;
 mod outside;
 mod parties;

@@ -2,6 +2,7 @@
 
 use super::doubt;
 use super::isolation::Namespaces;
+use super::leases;
 use super::observe::{self, Subject};
 use super::outside::Around;
 use super::parties;
@@ -9,7 +10,7 @@ use super::ready::{Came, node_of, uid_of};
 use crate::cluster::Cluster;
 use crate::cluster::objects::{is_absent, words};
 use crate::context::{Context, Keep};
-use crate::lane::{Scene, Staging};
+use crate::lane::{Closed, Scene, Staging};
 use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -20,8 +21,9 @@ use plumbline_bed::lease::Lease;
 use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
-use plumbline_core::protocol::{Op, Outcome};
+use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long a sandbox may take to go.
@@ -31,6 +33,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
 /// process ignores SIGTERM, so that Kubernetes' own 30 s would be waited out.
 const GRACE: u32 = 1;
+
+/// A sandbox that is not gone.
+struct Still {
+    /// What was awaited, and what was last seen.
+    words: String,
+    /// Whether all that is left of it is a cached result.
+    cached: bool,
+}
 
 /// A pod that was staged.
 pub struct Staged {
@@ -107,28 +117,40 @@ impl KindScene {
     ///
     /// The namespaces are told to go right after the pods: Kubernetes lets 5 s pass before it begins with one, in which
     /// the pods go by their own, shorter grace.
-    pub(super) async fn take_down(&mut self) -> Vec<String> {
+    pub(super) async fn take_down(&mut self) -> Closed {
+        let mut closed = Closed::default();
+        // What they have is known while they are there.
+        let held = leases::held(&self.cluster, &self.pods, &mut closed.left_behind).await;
         let deleted = join_all(self.created.iter().map(|(namespace, name)| self.delete(namespace, name))).await;
-        let (mut left, mut going) = (Vec::new(), Vec::new());
+        let mut going = Vec::new();
         for outcome in deleted {
             match outcome {
                 Ok(pod) => going.extend(pod),
-                Err(what) => left.push(what),
+                Err(what) => closed.left_behind.push(what),
             }
         }
         for (name, id) in std::mem::take(&mut self.made) {
-            left.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
+            closed.left_behind.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
         }
         let mut around = std::mem::take(&mut self.around);
         let (gone, machines) =
             tokio::join!(join_all(going.iter().map(|pod| self.gone(pod))), around.take_down(&self.run));
-        left.extend(gone.into_iter().filter_map(Result::err));
-        left.extend(machines);
+        closed.left = leases::kept(&self.cluster, &held, &mut closed.left_behind).await;
+        let stays = |pod: &str| closed.left.iter().flatten().any(|left| left.pod.as_deref() == Some(pod));
+        for (pod, still) in going.iter().zip(gone) {
+            match still {
+                Ok(()) => {}
+                // A DEL that did not do its work keeps the result too: one fault, told once, by the lease.
+                Err(Still { cached: true, .. }) if stays(&pod.name_any()) => {}
+                Err(still) => closed.left_behind.push(still.words),
+            }
+        }
+        closed.left_behind.extend(machines);
         if self.verbatim {
             // A written namespace is somebody's next: it is given back when it is empty.
-            left.extend(self.cluster.namespaces_gone().await);
+            closed.left_behind.extend(self.cluster.namespaces_gone().await);
         }
-        left
+        closed
     }
 
     /// Tells a pod to go; gives it, where it was there and on a node.
@@ -142,9 +164,9 @@ impl KindScene {
     }
 
     /// Waits until a pod's sandbox is gone on its node, so that CNI DEL has run.
-    async fn gone(&self, pod: &Pod) -> Result<(), String> {
+    async fn gone(&self, pod: &Pod) -> Result<(), Still> {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let fail = |e: String| format!("pod {namespace}/{name}: {e}");
+        let fail = |e: String| Still { words: format!("pod {namespace}/{name}: {e}"), cached: false };
         let node = self.cluster.node(&node_of(pod)).map_err(|b| fail(b.cause))?;
         // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
         let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
@@ -154,18 +176,23 @@ impl KindScene {
             uid: uid.clone(),
             deadline_ms: 0,
         };
+        let cached = AtomicBool::new(false);
         let look = || {
             let op = looked();
             async {
                 match node.call_aside(op).await? {
                     Outcome::Gone { gone: true, .. } => Ok(Look::There(())),
-                    Outcome::Gone { last_seen, .. } => Ok(Look::NotYet(last_seen.unwrap_or_default())),
+                    Outcome::Gone { last_seen, .. } => {
+                        let last = last_seen.unwrap_or_default();
+                        cached.store(last.starts_with(CACHED_RESULT), Ordering::Relaxed);
+                        Ok(Look::NotYet(last))
+                    }
                     other => Err(Broken::new("clean up", format!("the agent answered {other:?}"))),
                 }
             }
         };
         let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
-        gone.map_err(|broken| fail(broken.cause))
+        gone.map_err(|broken| Still { cached: cached.load(Ordering::Relaxed), ..fail(broken.cause) })
     }
 
     async fn read(&self, staged: &Staged) -> Result<PodObservation, Broken> {
@@ -236,7 +263,7 @@ impl Scene for KindScene {
         self.pods.iter().map(of).collect()
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
         Box::pin(async move { self.take_down().await })
     }
 }

@@ -2,9 +2,10 @@
 
 use super::networks::Configured;
 use crate::agent::{LocalAgent, Unanswered};
+use plumbline_core::observe::Left;
 use plumbline_core::protocol::{Fault, Op, Outcome, Target};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,9 +15,14 @@ const USUAL: &str = "/var/lib/cni/networks";
 /// For a look into a small folder.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Where leases of networks may lie: node, from 1, and folder.
+/// Where leases of networks may lie, and whose they may be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folders(BTreeSet<(usize, String)>);
+pub struct Folders {
+    /// Node, from 1, folder, and the network's name.
+    folders: BTreeSet<(usize, String, String)>,
+    /// Pods by their container id.
+    holders: BTreeMap<String, String>,
+}
 
 impl Folders {
     /// Adds those of a network on a node: one for each host-local in its chain.
@@ -26,46 +32,87 @@ impl Folders {
         let plugins = whole["plugins"].as_array().map_or(std::slice::from_ref(&whole), Vec::as_slice);
         for ipam in plugins.iter().map(|plugin| &plugin["ipam"]).filter(|ipam| ipam["type"] == "host-local") {
             let folder = ipam["dataDir"].as_str().filter(|folder| !folder.is_empty()).unwrap_or(USUAL);
-            self.0.insert((node, format!("{}/{name}", folder.trim_end_matches('/'))));
+            let folder = format!("{}/{name}", folder.trim_end_matches('/'));
+            self.folders.insert((node, folder, name.to_owned()));
         }
     }
 
-    /// The leases that are still there, each a line.
-    pub async fn kept(&self, agent: &mut LocalAgent) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (node, folder) in &self.0 {
-            match names(*node, folder, agent).await {
-                Ok(names) => lines.extend(leases(&names).map(|address| {
-                    format!("node {node}: every pod is gone, and host-local still has {address} leased, in {folder}")
+    /// Adds a pod by its container id.
+    pub fn holder(&mut self, container_id: &str, pod: &str) {
+        self.holders.insert(container_id.to_owned(), pod.to_owned());
+    }
+
+    /// The leases that are still there, none where no network has any to give; and what could not be looked at, each a
+    /// line.
+    pub async fn kept(&self, agent: &mut LocalAgent) -> (Option<Vec<Left>>, Vec<String>) {
+        let (mut left, mut lines) = (Vec::new(), Vec::new());
+        for (node, folder, network) in &self.folders {
+            match in_folder(*node, folder, agent).await {
+                Ok(leases) => left.extend(leases.into_iter().map(|(address, holder)| Left {
+                    pod: self.holders.get(&holder).cloned(),
+                    what: format!("{address} of network {network}"),
+                    place: format!("{folder} on node {node}"),
                 })),
                 Err(why) => lines.push(format!("node {node}: the leases in {folder} can't be looked at: {why}")),
             }
         }
-        lines
+        // Where nobody could look, nothing is said of what stays.
+        let looked = !self.folders.is_empty() && (lines.is_empty() || !left.is_empty());
+        (looked.then_some(left), lines)
     }
 }
 
-/// A lease is a file by the name of its address.
+/// A lease is a file by the name of its address; its first line is the holder's container id.
 fn leases(names: &[String]) -> impl Iterator<Item = &String> {
     names.iter().filter(|name| name.parse::<IpAddr>().is_ok())
 }
 
-/// The names in a folder of a node; none where there is no such folder.
-async fn names(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<Vec<String>, String> {
-    if node == 1 {
-        return match agent.ask(Op::Read { path: folder.to_owned() }, LOOK).await {
-            Ok(Outcome::File { names: Some(names), .. }) => Ok(names),
-            Ok(_) => Err("it is no folder".to_owned()),
-            Err(Unanswered::Fault(Fault { gone: true, .. })) => Ok(Vec::new()),
-            Err(other) => Err(other.to_string()),
+/// The leases in a folder of a node, with their holders; none where there is no such folder.
+async fn in_folder(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<Vec<(String, String)>, String> {
+    let names = match node {
+        1 => match read(folder, agent).await? {
+            None => Vec::new(),
+            Some(Outcome::File { names: Some(names), .. }) => names,
+            Some(_) => return Err("it is no folder".to_owned()),
+        },
+        // The other nodes' files are in mount namespaces of their own. A folder that is not there lists nothing.
+        _ => {
+            let listed = run(node, "[ ! -e \"$1\" ] || ls -1 -- \"$1\"", folder, agent).await?;
+            listed.lines().map(ToOwned::to_owned).collect()
+        }
+    };
+    let mut found = Vec::new();
+    for address in leases(&names) {
+        let path = format!("{folder}/{address}");
+        let text = match node {
+            1 => match read(&path, agent).await? {
+                // Gone since the folder was listed.
+                None => continue,
+                Some(Outcome::File { text: Some(text), .. }) => text,
+                Some(_) => return Err(format!("{path} is no file")),
+            },
+            _ => run(node, "cat -- \"$1\"", &path, agent).await?,
         };
+        found.push((address.clone(), text.lines().next().unwrap_or_default().trim().to_owned()));
     }
-    // The other nodes' files are in mount namespaces of their own. A folder that is not there lists nothing.
-    let script = "[ ! -e \"$1\" ] || ls -1 -- \"$1\"";
-    let argv = ["sh", "-c", script, "sh", folder].map(ToOwned::to_owned).to_vec();
+    Ok(found)
+}
+
+/// A file or folder of the first node; none where it is not there.
+async fn read(path: &str, agent: &mut LocalAgent) -> Result<Option<Outcome>, String> {
+    match agent.ask(Op::Read { path: path.to_owned() }, LOOK).await {
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(Unanswered::Fault(Fault { gone: true, .. })) => Ok(None),
+        Err(other) => Err(other.to_string()),
+    }
+}
+
+/// What a line of shell prints on a node, with one argument.
+async fn run(node: usize, script: &str, argument: &str, agent: &mut LocalAgent) -> Result<String, String> {
+    let argv = ["sh", "-c", script, "sh", argument].map(ToOwned::to_owned).to_vec();
     let deadline_ms = u64::try_from(LOOK.as_millis()).unwrap_or(u64::MAX);
     match agent.ask(Op::Exec { target: Target::NodeAt(node), argv, deadline_ms }, LOOK + LOOK).await {
-        Ok(Outcome::Ran { code: Some(0), stdout, .. }) => Ok(stdout.lines().map(ToOwned::to_owned).collect()),
+        Ok(Outcome::Ran { code: Some(0), stdout, .. }) => Ok(stdout),
         Ok(Outcome::Ran { stderr, .. }) => Err(stderr.trim().to_owned()),
         Ok(_) => Err("the agent gave another answer than was asked for".to_owned()),
         Err(other) => Err(other.to_string()),
@@ -76,18 +123,18 @@ async fn names(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<Vec<
 mod tests {
     use super::*;
 
-    fn folders(config: &str) -> Vec<(usize, String)> {
+    fn folders(config: &str) -> Vec<(usize, String, String)> {
         let mut folders = Folders::default();
         folders.add(2, &Configured { network: "ns/n".into(), config: config.into(), links: 1 });
-        folders.0.into_iter().collect()
+        folders.folders.into_iter().collect()
     }
 
     #[test]
     fn the_folder_is_the_networks_own_below_the_usual_or_the_one_told() {
         let usual = r#"{"name":"n","type":"macvlan","ipam":{"type":"host-local"}}"#;
-        assert_eq!(folders(usual), [(2, "/var/lib/cni/networks/n".to_owned())]);
+        assert_eq!(folders(usual), [(2, "/var/lib/cni/networks/n".to_owned(), "n".to_owned())]);
         let told = r#"{"name":"n","plugins":[{"ipam":{"type":"host-local","dataDir":"/run/x/"}},{"type":"tuning"}]}"#;
-        assert_eq!(folders(told), [(2, "/run/x/n".to_owned())]);
+        assert_eq!(folders(told), [(2, "/run/x/n".to_owned(), "n".to_owned())]);
         assert_eq!(folders(r#"{"name":"n","type":"macvlan","ipam":{"type":"static"}}"#), []);
     }
 

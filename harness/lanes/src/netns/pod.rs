@@ -26,6 +26,8 @@ pub struct StagedPod {
     pub reported: Vec<Reported>,
     /// What plugins said beside their results, and what Multus would have said.
     pub heard: Vec<Heard>,
+    /// Its container id.
+    container_id: String,
     /// Every network that it was given to, whether or not that failed.
     given: Vec<Configured>,
     /// What it is attached to, in order.
@@ -52,6 +54,7 @@ impl StagedPod {
             outcomes: Vec::new(),
             reported: Vec::new(),
             heard: Vec::new(),
+            container_id: identity.container_id.clone(),
             given: Vec::new(),
             attached: Vec::new(),
         };
@@ -126,6 +129,7 @@ impl StagedPod {
 
     /// Where IPAM may have leases of this pod, attached by now or not.
     pub fn leases(&self, folders: &mut Folders) {
+        folders.holder(&self.container_id, &self.name);
         self.given.iter().for_each(|configured| folders.add(self.node, configured));
     }
 

@@ -8,7 +8,7 @@ use super::pod::StagedPod;
 use super::witness;
 use crate::agent::LocalAgent;
 use crate::context::{Context, Keep};
-use crate::lane::{Scene, Staging};
+use crate::lane::{Closed, Scene, Staging};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
@@ -202,21 +202,23 @@ impl Scene for NetnsScene {
         std::iter::once(format!("{enter} sh")).chain(pods).collect()
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
         async move {
-            let mut left = Vec::new();
-            let Some(mut agent) = self.agent.take() else { return left };
+            let mut closed = Closed::default();
+            let Some(mut agent) = self.agent.take() else { return closed };
             // Who wants out does not wait for plugins: the kernel takes the node with all that is on it.
             let mut folders = Folders::default();
             for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
                 pod.leases(&mut folders);
-                left.extend(pod.end(&mut agent).await);
+                closed.left_behind.extend(pod.end(&mut agent).await);
             }
             if !self.cancel.is_cancelled() {
-                left.extend(folders.kept(&mut agent).await);
+                let (left, unseen) = folders.kept(&mut agent).await;
+                closed.left = left;
+                closed.left_behind.extend(unseen);
             }
-            left.extend(ended(&mut agent, self.keeping.take()).await);
-            left
+            closed.left_behind.extend(ended(&mut agent, self.keeping.take()).await);
+            closed
         }
         .boxed()
     }

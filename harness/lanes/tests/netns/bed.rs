@@ -42,7 +42,7 @@ pub async fn open(cx: &Context) -> Box<dyn OpenLane> {
 pub async fn observed(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<Observation, Broken> {
     let mut scene = lane.stage(cx, plan).await?;
     let seen = scene.observe(cx).await;
-    let left = scene.close().await;
+    let left = scene.close().await.lines();
     assert_eq!(left, Vec::<String>::new(), "nothing is left behind");
     seen
 }

@@ -106,7 +106,7 @@ async fn a_pod_that_goes_while_it_is_looked_at_is_the_beds_fault() {
     let broken = scene.observe(&cx).await.unwrap_err();
     assert_eq!(broken.stage, "observe");
     assert!(broken.cause.contains("namespace of pod chain-test-pod"), "{broken}");
-    scene.close().await;
+    let _ = scene.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

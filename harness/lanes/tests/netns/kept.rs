@@ -30,7 +30,7 @@ async fn a_node_that_might_have_been_kept_goes_when_it_is_closed() {
     let lane = open(&cx).await;
     let scene = lane.stage(&cx, &plan(&[])).await.unwrap();
     let init = scene.doors()[0].split_whitespace().nth(2).unwrap().to_owned();
-    assert_eq!(scene.close().await, Vec::<String>::new());
+    assert_eq!(scene.close().await.lines(), Vec::<String>::new());
     let gone = Cmd::new("sh").args(["-c", &format!("timeout 10 tail --pid={init} -f /dev/null")]).run().await.unwrap();
     assert!(gone.ok(), "PID 1 of the node is gone");
 }

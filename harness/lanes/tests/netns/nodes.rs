@@ -1,9 +1,10 @@
 //! Beds of several nodes, and what IPAM leaves on them.
 
 use crate::bed::{Scripts, chain, context, observed, open, plan, scenario};
-use plumbline_core::observe::PodObservation;
+use plumbline_core::observe::{Left, PodObservation};
 use plumbline_core::wire::ProbeEnd;
 use plumbline_lanes::context::Options;
+use plumbline_lanes::lane::Closed;
 use serde_json::json;
 
 fn eth0(pod: &PodObservation) -> String {
@@ -36,15 +37,33 @@ async fn each_node_has_its_own_range_and_packets_go_from_one_to_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_outlives_its_pod_is_told_when_the_node_goes() {
+async fn a_lease_that_outlives_its_pod_is_seen_when_the_pod_is_gone() {
     let lease = "/var/lib/cni/networks/net";
-    let add = format!("mkdir -p {lease}; : > {lease}/10.9.9.9; : > {lease}/lock; echo '{{\"cniVersion\":\"1.0.0\"}}'");
+    let told = r#"echo '{"cniVersion":"1.0.0"}'"#;
+    let add = format!(
+        "mkdir -p {lease}; echo $CNI_CONTAINERID > {lease}/10.9.9.9; echo x > {lease}/10.9.9.8; : > {lease}/lock; {told}"
+    );
     let scripts = Scripts::new().with("leaky", &format!("[ \"$CNI_COMMAND\" = ADD ] && {{ {add}; }}\nexit 0"));
     let cx = context(scripts.options());
     let lane = open(&cx).await;
     let network = chain("net", &[json!({"type": "leaky", "ipam": {"type": "host-local"}})]);
     let scene = lane.stage(&cx, &plan(&[("net", network)])).await.unwrap();
-    let left = scene.close().await;
-    assert_eq!(left.len(), 1, "{left:?}");
-    assert!(left[0].contains("10.9.9.9") && left[0].contains(lease), "{}", left[0]);
+    let closed = scene.close().await;
+    let left = |pod: Option<&str>, address: &str| Left {
+        pod: pod.map(str::to_owned),
+        what: format!("{address} of network net"),
+        place: format!("{lease} on node 1"),
+    };
+    let wanted = vec![left(None, "10.9.9.8"), left(Some("chain-test-pod"), "10.9.9.9")];
+    assert_eq!(closed, Closed { left_behind: vec![], left: Some(wanted) });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_every_lease_was_given_back_none_is_left_on_any_node() {
+    let cx = context(Options::default());
+    let lane = open(&cx).await;
+    let mut scene = lane.stage(&cx, &scenario("suites/scenarios/openshift/traffic.yaml")).await.unwrap();
+    let seen = scene.observe(&cx).await.unwrap();
+    assert_eq!(eth0(&seen.pods[0]), "100.64.0.2/24");
+    assert_eq!(scene.close().await, Closed { left_behind: vec![], left: Some(vec![]) });
 }
