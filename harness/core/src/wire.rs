@@ -9,6 +9,7 @@ pub mod decode;
 mod find;
 mod pcap;
 mod script;
+pub mod window;
 
 pub use aim::{Aim, aim, next_hop, uplink_of};
 pub use decode::{Packet, decode};

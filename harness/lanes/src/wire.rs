@@ -14,7 +14,8 @@ use parts::{Part, collected};
 use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Party;
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_core::wire::{Heard, ProbeSeen, Script};
+use plumbline_core::wire::window::wider;
+use plumbline_core::wire::{Heard, ProbeSeen, Script, WireSeen};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,6 +39,25 @@ pub trait Parties: Sync {
     /// # Errors
     /// [`Broken`], also for a fault that the agent tells.
     fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>>;
+}
+
+/// Does what a script says, and does it again with wider windows where its controls were too slow for them. `named` is
+/// the script in the words of the lane's agents.
+///
+/// # Errors
+/// As [`act`]; whatever `named` fails with.
+pub async fn act_in_time(
+    mut script: Script,
+    parties: &dyn Parties,
+    named: impl Fn(&Script) -> Result<Script, Broken>,
+) -> Result<WireSeen, Broken> {
+    loop {
+        let heard = act(&named(&script)?, parties).await?;
+        match wider(&script, &heard) {
+            Some(wide) => script = wide,
+            None => return Ok(WireSeen { script, heard }),
+        }
+    }
 }
 
 /// Does what a script says, and tells what was seen, each list in the script's order.

@@ -37,8 +37,7 @@ pub(super) async fn listen(
 ) -> Result<Option<WireSeen>, Broken> {
     let Some(script) = plumbline_core::wire::script(plan, observation) else { return Ok(None) };
     let bed = Bed { around, pods };
-    let heard = wire::act(&bed.resolved(&script)?, &bed).await?;
-    Ok(Some(WireSeen { script, heard }))
+    Ok(Some(wire::act_in_time(script, &bed, |script| bed.resolved(script)).await?))
 }
 
 impl Bed<'_> {

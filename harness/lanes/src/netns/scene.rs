@@ -168,8 +168,8 @@ impl NetnsScene {
     /// Acts on the wire, where the plan wants anything of it.
     async fn listen(&mut self, observation: &Observation) -> Result<Option<WireSeen>, Broken> {
         let Some(script) = wire::script(&self.plan, observation) else { return Ok(None) };
-        let heard = crate::wire::act(&script, &Bed::new(self.agent()?)).await?;
-        Ok(Some(WireSeen { script, heard }))
+        let bed = Bed::new(self.agent()?);
+        Ok(Some(crate::wire::act_in_time(script, &bed, |script| Ok(script.clone())).await?))
     }
 
     /// PID 1 of the node as the host counts it: the only child of the agent's outer process.

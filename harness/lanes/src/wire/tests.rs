@@ -210,3 +210,26 @@ async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
     assert_eq!(act(&stranger, &fake).await.unwrap_err().cause, "no host nobody");
     assert_eq!(fake.asked(), [], "nothing was begun");
 }
+
+#[tokio::test]
+async fn controls_too_slow_for_their_window_have_it_made_wider() {
+    let ask = |id: &str| Probe {
+        id: id.into(),
+        what: What::Control { interface: Tap::Name("eth1".into()), tags: vec![], priority: 0 },
+        window_ms: 1000,
+    };
+    let pod = || Party::Pod("a".into());
+    let script = Script { probes: vec![(pod(), ask("q")), (pod(), ask("q/sender"))], ..Script::default() };
+    let slow: Bend = |_, outcome| {
+        Ok(match outcome {
+            Outcome::Probes(seen) => {
+                Outcome::Probes(seen.into_iter().map(|seen| ProbeSeen { took_us: 150_000, ..seen }).collect())
+            }
+            other => other,
+        })
+    };
+    let fake = Fake::new(slow);
+    let seen = act_in_time(script, &fake, |script| Ok(script.clone())).await.unwrap();
+    assert_eq!(seen.script.probes[0].1.window_ms, 3000, "what is judged is the act with the window that held");
+    assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "probe").count(), 2);
+}

@@ -6,10 +6,8 @@ use super::words;
 use crate::judge::ledger::{Fill, Ledger, finding};
 use crate::plan::{Because, Destination, Party, Pod, Unreachable, Wanted};
 use crate::wire::aim::kernel;
+use crate::wire::window::needed_ms;
 use crate::wire::{Direction, ProbeEnd, WINDOW_MS, aim, ids};
-
-/// How many times the round trip of its controls a window must hold: what is slower by chance is still heard.
-const MARGIN: u64 = 10;
 
 /// Judges a `cannotReach`.
 pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachable>, ledger: &mut Ledger) {
@@ -51,7 +49,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
         return ledger.unobserved(format!("probe {id}: it was not sent"));
     };
     let window = act.script.probes.iter().find(|(_, probe)| probe.id == id).map_or(WINDOW_MS, |(_, it)| it.window_ms);
-    if slowest.saturating_mul(MARGIN) > window.saturating_mul(1000) {
+    if needed_ms(slowest) > window {
         return ledger.unobserved(format!(
             "probe {id}: its controls took up to {} ms, and no answer within {window} ms proves nothing then",
             slowest / 1000
