@@ -143,16 +143,7 @@ impl Cache {
         if let Some(path) = self.get(key) {
             return Ok(Claim::There(path));
         }
-        let path = self.root.join("locks").join(key.as_str());
-        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
-        let deadline = Deadline::after(PATIENCE);
-        while !try_lock(&lock, &path)? {
-            if deadline.over() {
-                let what = format!("the other builder of cache entry {}", key.short());
-                return Err(late("wait for a build", &what, deadline, "it still holds its lock").into());
-            }
-            pause(LOOK).await;
-        }
+        let lock = self.turn(key.as_str(), &format!("the other builder of cache entry {}", key.short())).await?;
         if let Some(path) = self.get(key) {
             return Ok(Claim::There(path));
         }
@@ -160,6 +151,23 @@ impl Cache {
         remove(&folder)?;
         fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
         Ok(Claim::Build(Work { folder, entry: self.entry(key), root: self.root.clone(), kept: false, _lock: lock }))
+    }
+
+    /// The lock of that name, once nobody else has it; held until it is dropped. `who` is waited for meanwhile, in words.
+    ///
+    /// # Errors
+    /// When the lock cannot be made, or the other one takes more than 45 minutes.
+    pub async fn turn(&self, name: &str, who: &str) -> Result<File> {
+        let path = self.root.join("locks").join(name);
+        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+        let deadline = Deadline::after(PATIENCE);
+        while !try_lock(&lock, &path)? {
+            if deadline.over() {
+                return Err(late("wait for a build", who, deadline, "it still holds its lock").into());
+            }
+            pause(LOOK).await;
+        }
+        Ok(lock)
     }
 
     /// Removes entries that nobody has used for `age`, and gives how many.

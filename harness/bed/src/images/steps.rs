@@ -158,8 +158,7 @@ impl Images {
             }
             Step::Cargo(step) => {
                 self.progress().step(&format!("{name}: build {} (static)", step.package));
-                let target = self.cache().root().join("cargo");
-                let job = workspace::Job { step, arch: self.arch(), root: self.root(), target: &target };
+                let job = workspace::Job { step, arch: self.arch(), root: self.root(), cache: self.cache() };
                 job.build(folder, notes(self.progress(), &name)).await?;
                 record.tool = tool_version("rustc", "--version").await?;
             }

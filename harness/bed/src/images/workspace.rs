@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::pins::Arch;
 use super::recipe::Cargo;
+use crate::cache::Cache;
 use crate::exec::Cmd;
 
 /// The longest that one build may take.
@@ -21,18 +22,23 @@ pub(super) struct Job<'a> {
     pub arch: Arch,
     /// The checkout.
     pub root: &'a Path,
-    /// Cargo's target folder. It is in the cache, so that a fresh checkout finds its dependencies compiled.
-    pub target: &'a Path,
+    /// The cache. Cargo's target folder is in it, so that a fresh checkout finds its dependencies compiled.
+    pub cache: &'a Cache,
 }
 
 impl Job<'_> {
     /// Builds the program into `folder`.
     pub(super) async fn build(&self, folder: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
+        let target = self.cache.root().join("cargo");
+        // Held until the program is copied: another checkout's build would put its own in the same place.
+        let _turn = self.cache.turn("cargo", "the build of another program of a workspace").await?;
+        let made = target.join(self.arch.target()).join("static");
+        forget(&made.join(".fingerprint"))?;
         let cargo = Cmd::new("cargo")
             .args(["build", "--locked", "--profile", "static", "--target", self.arch.target()])
             .args(["--package", &self.step.package, "--bin", &self.step.program])
             .arg("--target-dir")
-            .arg(self.target.display().to_string())
+            .arg(target.display().to_string())
             .dir(self.root)
             // What enters a node, a pod or a guest finds another libc there, or none.
             .env("RUSTFLAGS", "-C target-feature=+crt-static")
@@ -40,7 +46,6 @@ impl Job<'_> {
             .deadline(BUILD)
             .on_line(on_line);
         cargo.run_ok().await.with_context(|| format!("failed to build {}", self.step.package))?;
-        let made = self.target.join(self.arch.target()).join("static");
         self.check_sources(&made)?;
         let name = self.step.rename.as_ref().unwrap_or(&self.step.program);
         let program = made.join(&self.step.program);
@@ -65,6 +70,17 @@ impl Job<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes cargo compile the workspace's own packages anew. It knows them by their place within the workspace and by the
+/// age of their files alone, so that in a target folder of several checkouts it would take one's for the other's.
+fn forget(fingerprints: &Path) -> Result<()> {
+    for entry in fs::read_dir(fingerprints).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("plumbline") {
+            fs::remove_dir_all(entry.path()).with_context(|| format!("failed to remove {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The files right of the colon in cargo's dependency file (in make's form, a space in a name after a backslash).
@@ -99,6 +115,18 @@ fn plain(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_checkout_compiled_is_forgotten_and_its_dependencies_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plumbline-core-1a", "plumbline-agent-2b", "serde-3c"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        forget(folder.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["serde-3c"]);
+        forget(&folder.path().join("not-there")).unwrap();
+    }
 
     #[test]
     fn a_dependency_file_is_read() {
