@@ -4,7 +4,7 @@ mod topology;
 mod wire;
 
 pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
-pub use wire::{Because, Destination, Party, Protocol, Unreachable, WantedReach};
+pub use wire::{Because, Destination, Lookup, Party, Protocol, Unreachable, WantedReach};
 
 use crate::chain::Chain;
 use crate::source::Source;

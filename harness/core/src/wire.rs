@@ -6,6 +6,7 @@
 
 pub(crate) mod aim;
 pub mod decode;
+pub mod dns;
 mod find;
 mod pcap;
 mod script;
@@ -101,6 +102,21 @@ pub enum Send {
         /// resolved is no finding.
         times: u32,
     },
+    /// A question to a name server, by UDP, for the address of a name.
+    Lookup {
+        /// The name server.
+        to: IpAddr,
+        /// Its port.
+        port: u16,
+        /// Source address to bind.
+        from: Option<IpAddr>,
+        /// The name, as [`dns::name`] gives it.
+        name: String,
+        /// Whether an IPv6 address is asked for.
+        v6: bool,
+        /// How many questions, as for `Ask`.
+        times: u32,
+    },
     /// One broadcast frame of EtherType 0x88b5 (IEEE 802, local experimental) with the tags given and the probe's id as
     /// text, so that a capture that sees it is known to see such frames.
     Control {
@@ -141,6 +157,15 @@ pub enum ProbeEnd {
         /// The sender's address as the far side saw it (UDP, TCP). None where whoever took a TCP connection said
         /// nothing of it in the window: reached, but not by a listener of ours, or not for certain.
         saw: Option<SocketAddr>,
+    },
+    /// A name server answered a lookup.
+    Resolved {
+        /// The name server.
+        by: IpAddr,
+        /// Its response code in words, such as `NOERROR` and `NXDOMAIN`.
+        code: String,
+        /// The addresses that it told, in its order.
+        addresses: Vec<IpAddr>,
     },
     /// A control frame went out; it wants no answer.
     Sent,

@@ -6,7 +6,7 @@ use common::acted::{Acted, GATEWAY};
 use common::frames::{arp, ethernet, mac};
 use plumbline_core::judge::fold;
 use plumbline_core::observe::PodState;
-use plumbline_core::plan::{Because, Party};
+use plumbline_core::plan::{Because, Lookup, Party, Wanted};
 use plumbline_core::verdict::Verdict;
 use plumbline_core::wire::{Direction, ProbeEnd, Tap};
 
@@ -96,6 +96,45 @@ fn pl401_when_the_destination_has_no_address() {
     let told = acted.told();
     assert!(told.contains("PL401 not reached: there is nothing to ask"), "{told}");
     assert!(told.contains("found: eth1 of pod other-3 has no global IPv4 address"), "{told}");
+}
+
+/// The third question of the wired scenario put to a name server, which answers at the other pod's address.
+fn asked(end: ProbeEnd) -> Acted {
+    let mut acted = Acted::well();
+    let reach = &mut acted.plan.expect[0].reaches[2];
+    let source = reach.source.clone();
+    let resolves_to = Wanted { value: "172.30.0.1".parse().unwrap(), source };
+    reach.value.lookup = Some(Lookup { name: "kubernetes.default.svc.cluster.local".into(), resolves_to });
+    acted.end("pod/reaches/2", end);
+    acted
+}
+
+fn resolved(code: &str, addresses: &[&str]) -> ProbeEnd {
+    let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    ProbeEnd::Resolved { by: "10.0.0.11".parse().unwrap(), code: code.into(), addresses }
+}
+
+#[test]
+fn pl407_a_name_that_resolves_to_something_else() {
+    let well = asked(resolved("NOERROR", &["172.30.0.1"]));
+    assert_eq!(well.told(), "");
+    assert_eq!(well.judged().checked, Acted::well().judged().checked + 1);
+    insta::assert_snapshot!(asked(resolved("NXDOMAIN", &[])).told());
+    for (code, addresses) in [
+        ("NOERROR", vec!["172.30.0.9"]),
+        ("NOERROR", vec!["172.30.0.1", "172.30.0.9"]),
+        ("NOERROR", vec![]),
+        ("SERVFAIL", vec!["172.30.0.1"]),
+    ] {
+        assert_eq!(codes(&asked(resolved(code, &addresses))), ["PL407"], "{code} {addresses:?}");
+    }
+}
+
+#[test]
+fn pl401_a_name_server_is_not_reached_by_what_is_no_answer() {
+    let by = "10.0.0.11".parse().unwrap();
+    assert_eq!(codes(&asked(ProbeEnd::Answered { by, mac: None, saw: None })), ["PL401"], "a datagram of any kind");
+    assert_eq!(codes(&asked(ProbeEnd::NoAnswer)), ["PL401"]);
 }
 
 #[test]

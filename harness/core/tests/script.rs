@@ -4,7 +4,7 @@ mod common;
 
 use common::wired::{observed, wired};
 use plumbline_core::observe::PodState;
-use plumbline_core::plan::{Party, Protocol};
+use plumbline_core::plan::{Destination, Lookup, Party, Protocol, Wanted};
 use plumbline_core::wire::{Script, Send, Tap, script};
 
 fn made() -> Script {
@@ -173,4 +173,27 @@ fn arp_for_what_cannot_be_reached_is_asked_on_the_interface_of_the_route() {
     let script = script(&plan, &observed()).unwrap();
     let (_, probe) = script.probes.iter().find(|(_, probe)| probe.id == "pod/cannotReach/0").unwrap();
     assert!(matches!(&probe.what, Send::Ask { dev: Some(dev), .. } if dev == "eth1"), "{probe:?}");
+}
+
+#[test]
+fn a_lookup_goes_to_the_name_server_and_nobody_listens_for_it() {
+    let mut plan = wired();
+    let reach = &mut plan.expect[0].reaches[2];
+    let resolves_to = Wanted { value: "fd00::1".parse().unwrap(), source: reach.source.clone() };
+    reach.value.lookup = Some(Lookup { name: "a.b".into(), resolves_to });
+    reach.value.to = Destination::Address { address: "172.30.0.10".parse().unwrap(), at: None };
+    let made = script(&plan, &observed()).unwrap();
+    let (party, probe) = made.probes.iter().find(|(_, probe)| probe.id == "pod/reaches/2").unwrap();
+    let what = Send::Lookup {
+        to: "172.30.0.10".parse().unwrap(),
+        port: 5000,
+        from: None,
+        name: "a.b".into(),
+        v6: true,
+        times: 3,
+    };
+    assert_eq!((party, &probe.what), (&pod("pod"), &what));
+    assert!(!made.listeners.iter().any(|(_, listener)| listener.id.starts_with("pod/reaches/2/")));
+    let at_eth0 = made.capture(&pod("pod"), &Tap::Name("eth0".into())).unwrap();
+    assert!(at_eth0.addresses.is_empty() || at_eth0.addresses.contains(&"172.30.0.10".parse().unwrap()), "{at_eth0:?}");
 }

@@ -390,3 +390,31 @@ fn what_cannot_be_reached_without_a_control_is_an_absence_alone() {
     let bent = files().bend(S, "  other:\n    reaches:\n      - { pod: other, interface: eth1, by: icmp }\n", "  other-1:\n    interfaces: { eth9: { absent: true } }\n    reaches: [{ pod: other-2, interface: eth1, by: icmp }]\n");
     assert!(bent.load().is_ok(), "{:?}", bent.load());
 }
+
+#[test]
+fn a_lookup_says_what_it_must_come_to() {
+    const LINE: &str = "{ pod: other, interface: eth1, by: udp, port: 5000 }";
+    const ASKS: &str = "{ to: 10.9.9.9, by: udp, port: 53, lookup: a.b., resolvesTo: 'fd00::1' }";
+    let plan = files().bend(S, LINE, ASKS).load().unwrap();
+    let reach = plan.expect[0].reaches.iter().find(|reach| reach.source.line == 26).unwrap();
+    let lookup = reach.value.lookup.as_ref().unwrap();
+    assert_eq!(
+        (lookup.name.as_str(), lookup.resolves_to.source.line),
+        ("a.b", 26),
+        "the dot at the end is no part of it"
+    );
+    assert_eq!(lookup.resolves_to.value.to_string(), "fd00::1", "of either family");
+    let r = "expect.pod.reaches[2]";
+    for (what, from, to, at, field, part) in [
+        ("nothing to come to", ", resolvesTo: 'fd00::1'", "", "26:9", r.to_owned(), "`resolvesTo` is missing"),
+        ("nothing asked", "lookup: a.b., ", "", "26:56", format!("{r}.resolvesTo"), "goes with `lookup`"),
+        ("by TCP", "by: udp", "by: tcp", "26:52", format!("{r}.lookup"), "asked for by `udp`"),
+        ("no name", "a.b.", "a..b", "26:52", format!("{r}.lookup"), "`a..b` is no name"),
+        ("no address", "'fd00::1'", "'fd00::/64'", "26:70", format!("{r}.resolvesTo"), "fd00::/64"),
+        ("a host", "to: 10.9.9.9", "to: 10.0.0.1, at: gw", "26:60", format!("{r}.lookup"), "know no names"),
+    ] {
+        let asks = ASKS.replace(from, to);
+        assert_ne!(asks, ASKS, "{what}");
+        refused(what, &files().bend(S, LINE, &asks), &format!("s/case.yaml:{at}"), &field, part);
+    }
+}

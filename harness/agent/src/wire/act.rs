@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::PollFd;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use plumbline_core::plan::Protocol;
 use plumbline_core::protocol::Target;
-use plumbline_core::wire::{Probe, ProbeEnd, ProbeSeen, Send};
+use plumbline_core::wire::{Probe, ProbeEnd, ProbeSeen, Send, dns};
 
 use super::neighbour::Port;
 use super::open::identity;
+use super::udp::Says;
 use super::{control, icmp, neighbour, tcp, udp};
 use crate::exit::Failure;
 use crate::node::topology;
@@ -160,7 +161,7 @@ impl Going {
         let now = Instant::now();
         let window = Duration::from_millis(probe.window_ms);
         let times = match &probe.what {
-            Send::Ask { times, .. } => (*times).max(1),
+            Send::Ask { times, .. } | Send::Lookup { times, .. } => (*times).max(1),
             Send::Control { .. } => 1,
         };
         let seen = ProbeSeen { id: probe.id.clone(), sent: 0, end: ProbeEnd::NoAnswer, took_us: 0 };
@@ -205,7 +206,7 @@ impl Going {
 
     fn end(&mut self, end: ProbeEnd, since: Option<Instant>) {
         let since = match end {
-            ProbeEnd::Answered { .. } => since.unwrap_or(self.last),
+            ProbeEnd::Answered { .. } | ProbeEnd::Resolved { .. } => since.unwrap_or(self.last),
             _ => self.start,
         };
         self.seen.took_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -246,7 +247,11 @@ fn asking(
                 icmp::Icmp::open(*to, *from, dev.as_deref()).map(boxed)
             }
             Send::Ask { by: Protocol::Udp, to, port, from, dev, .. } => {
-                udp::Udp::open(*to, *port, *from, dev.as_deref(), &probe.id).map(boxed)
+                udp::Udp::open(*to, *port, *from, dev.as_deref(), Says::Text(probe.id.clone())).map(boxed)
+            }
+            Send::Lookup { to, port, from, name, v6, .. } => {
+                let says = Says::Question(dns::question(name, *v6, number()));
+                udp::Udp::open(*to, Some(*port), *from, None, says).map(boxed)
             }
             Send::Ask { by: Protocol::Tcp, to, port, from, dev, times } => {
                 tcp::Tcp::open(*to, *port, *from, dev.as_deref(), *times).map(boxed)
@@ -257,6 +262,13 @@ fn asking(
         None => work(ports),
         Some(descriptor) => inside(&descriptor, &format!("enter {}", told(target)), || work(ports)),
     }
+}
+
+/// A number for a question to a name server. The socket takes datagrams from that server's port alone, so it only has
+/// to tell apart, not to be secret.
+fn number() -> u16 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u16::try_from(since.subsec_micros() & 0xffff).unwrap_or_default()
 }
 
 fn boxed(asking: impl Asking + 'static) -> Option<Box<dyn Asking>> {

@@ -91,6 +91,18 @@ fn all_protocols_reach_and_the_frames_are_seen_on_the_whole_way() {
 }
 
 #[test]
+fn what_is_no_answer_of_a_name_server_answers_no_lookup() {
+    let mut agent = bed();
+    open(&mut agent, vec![(gateway(), listener("udp", Protocol::Udp, 53))], Vec::new());
+    let (to, name) = (address("10.1.2.3"), "a.example".to_owned());
+    let what = Send::Lookup { to, port: 53, from: None, name, v6: false, times: 2 };
+    let seen = one(&mut agent, pod("a"), Probe { id: "lookup".into(), what, window_ms: 300 });
+    assert_eq!(seen, ProbeEnd::NoAnswer, "a listener of ours says its piece, and that is no DNS");
+    let (_, listeners) = close(&mut agent);
+    assert_eq!(listeners[0].from.len(), 2, "asked twice, since nothing was taken for an answer: {listeners:?}");
+}
+
+#[test]
 fn a_tagged_control_frame_is_seen_tagged_on_its_way_out_and_in() {
     let mut agent = bed();
     let captures = vec![

@@ -73,6 +73,7 @@ const ENTRIES: &[Entry] = &[
     entry!("PL404", Error, "seen from another address"),
     entry!("PL405", Error, "wrong tags on the wire"),
     entry!("PL406", Error, "wrong priority bits on the wire"),
+    entry!("PL407", Error, "a name resolves to something else"),
     entry!("PL410", Error, "reached, and must not be"),
     entry!("PL411", Error, "not reached, and for another reason"),
     entry!("PL501", Error, "a lease stays after the pod"),

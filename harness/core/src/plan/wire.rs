@@ -84,6 +84,16 @@ impl Destination {
     }
 }
 
+/// A name to be looked up, and what it must come to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lookup {
+    /// The name, without a dot at its end.
+    pub name: String,
+    /// The one address that the answer must have. IPv4 asks for a record of type A, IPv6 for one of type AAAA.
+    pub resolves_to: Wanted<IpAddr>,
+}
+
 /// A `reaches`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,6 +104,9 @@ pub struct WantedReach {
     pub by: Protocol,
     /// Port of UDP and TCP.
     pub port: Option<u16>,
+    /// The name that is asked for, where a name server is to be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
     /// Source address to bind to; none leaves it to the routes.
     pub from: Option<IpAddr>,
     /// The pod's interface that the packets must leave by, and the answers must come back by.

@@ -106,6 +106,12 @@ impl Builder<'_> {
             let priority = wanted.priority.as_ref().map(|priority| priority.value);
             self.tags(pod, node, (&tags.value, priority), through, &aim, id);
         }
+        if let (Some(lookup), Some(port)) = (&wanted.lookup, wanted.port) {
+            let (to, from, name) = (aim.address, wanted.from, lookup.name.clone());
+            let what = Send::Lookup { to, port, from, name, v6: lookup.resolves_to.value.is_ipv6(), times: QUESTIONS };
+            self.script.probes.push((sender, Probe { id: id.to_owned(), what, window_ms: WINDOW_MS }));
+            return;
+        }
         let dev = through.filter(|_| wanted.by == Protocol::Arp).map(str::to_owned);
         self.ask(sender, id.to_owned(), wanted.by, aim.address, wanted.port, wanted.from, dev);
     }

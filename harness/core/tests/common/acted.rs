@@ -96,6 +96,7 @@ impl Acted {
                 }
                 self.frame_at(&Party::Node(2), "outside", Direction::In, &bytes);
             }
+            Send::Lookup { .. } => panic!("the wired scenario asks for no name"),
             Send::Ask { by, to, port, .. } => {
                 end = ProbeEnd::Answered { by: *to, mac: None, saw: None };
                 if let Party::Pod(name) = &party {

@@ -28,7 +28,9 @@ impl Part {
     /// How long its probes may take: they are sent side by side, the questions of one after another.
     pub(super) fn windows(&self) -> Duration {
         let longest = self.probes.iter().map(|(_, probe)| match &probe.what {
-            Send::Ask { times, .. } => probe.window_ms.saturating_mul(u64::from((*times).max(1))),
+            Send::Ask { times, .. } | Send::Lookup { times, .. } => {
+                probe.window_ms.saturating_mul(u64::from((*times).max(1)))
+            }
             Send::Control { .. } => probe.window_ms,
         });
         Duration::from_millis(longest.max().unwrap_or(0))

@@ -5,7 +5,7 @@ use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{Because, Destination, Party, Plan, Protocol, Unreachable, WantedReach};
 use plumbline_core::source::Source;
-use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, WireSeen};
+use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, WireSeen, dns};
 
 /// All paths of a plan. An answer is not enough: a path about which the judge found an error is not as asked.
 pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
@@ -134,7 +134,7 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Opti
     let state = match (seen.and_then(|seen| seen.probe), looked) {
         (None, false) => PathState::Asked,
         (None, true) => PathState::Failed("nothing was sent".to_owned()),
-        (Some(probe), _) if matches!(probe.end, ProbeEnd::Answered { .. }) => PathState::Held(end(probe)),
+        (Some(probe), _) if holds(wanted, &probe.end) => PathState::Held(end(probe)),
         (Some(probe), _) => PathState::Failed(end(probe)),
     };
     // The interface that packets were captured on tells more than the one that was wanted.
@@ -153,6 +153,18 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Opti
         state,
         stations: seen.map(Seen::stations).unwrap_or_default(),
         came: seen.map(Seen::came).unwrap_or_default(),
+    }
+}
+
+/// Whether a probe ended as it should: answered; where a name was asked for, with its one address.
+fn holds(wanted: &WantedReach, end: &ProbeEnd) -> bool {
+    match (end, &wanted.lookup) {
+        (ProbeEnd::Answered { .. }, None) => true,
+        (ProbeEnd::Resolved { code, addresses, .. }, Some(lookup)) => {
+            let wanted = lookup.resolves_to.value;
+            code == dns::NO_ERROR && !addresses.is_empty() && addresses.iter().all(|address| *address == wanted)
+        }
+        _ => false,
     }
 }
 
@@ -217,6 +229,10 @@ fn end(probe: &ProbeSeen) -> String {
             let mac = mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
             let saw = saw.map(|saw| format!(", which saw {}", saw.ip())).unwrap_or_default();
             format!("answered by {by}{mac} in {}{saw}", crate::text::duration(probe.took_us))
+        }
+        ProbeEnd::Resolved { by, code, addresses } => {
+            let all: String = addresses.iter().map(|address| format!(", {address}")).collect();
+            format!("{by} said {code}{all} in {}", crate::text::duration(probe.took_us))
         }
         ProbeEnd::Sent => "sent".to_owned(),
         ProbeEnd::NoRoute => "no route".to_owned(),

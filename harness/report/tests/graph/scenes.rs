@@ -56,6 +56,7 @@ fn reach(to: Destination, by: Protocol, port: Option<u16>, through: Option<&str>
         to,
         by,
         port,
+        lookup: None,
         from: None,
         through: through.map(|name| wanted(name.to_owned())),
         gateway: None,

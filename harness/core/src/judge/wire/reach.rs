@@ -1,4 +1,4 @@
-//! What must be reached: `PL401` to `PL405`.
+//! What must be reached: `PL401` to `PL407`.
 
 mod path;
 
@@ -8,7 +8,7 @@ use super::words;
 use crate::finding::Finding;
 use crate::judge::ledger::{Fill, Ledger, finding};
 use crate::plan::{Pod, Wanted, WantedReach};
-use crate::wire::{Aim, Direction, ProbeEnd, ProbeSeen, aim};
+use crate::wire::{Aim, Direction, ProbeEnd, ProbeSeen, aim, dns};
 
 /// One `reaches` as it is judged.
 pub(super) struct Case<'a> {
@@ -36,7 +36,12 @@ impl Case<'_> {
 
     /// Whether the very address asked answered.
     pub fn is_answered(&self) -> bool {
-        matches!(&self.seen.end, ProbeEnd::Answered { by, .. } if *by == self.aim.address)
+        match &self.seen.end {
+            // What a name server is asked, nothing but an answer to it answers.
+            ProbeEnd::Answered { by, .. } => self.item.value.lookup.is_none() && *by == self.aim.address,
+            ProbeEnd::Resolved { by, .. } => *by == self.aim.address,
+            _ => false,
+        }
     }
 
     pub fn trail(&self) -> Vec<String> {
@@ -63,10 +68,25 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, node: usize, id: &str, item: &Want
     let question = Question { by: wanted.by, to: aim.address, port: wanted.port, from: wanted.from };
     let case = Case { act, pod, node, id, item, aim, seen, question };
     answered(&case, ledger);
+    resolved(&case, ledger);
     path::through(&case, ledger);
     path::gateway(&case, ledger);
     path::seen_from(&case, ledger);
     path::tags(&case, ledger);
+}
+
+/// Whether a name server that answered said what it should: the one address, and no other.
+fn resolved(case: &Case<'_>, ledger: &mut Ledger) {
+    let (Some(lookup), ProbeEnd::Resolved { code, addresses, .. }) = (&case.item.value.lookup, &case.seen.end) else {
+        return;
+    };
+    ledger.check();
+    let wanted = lookup.resolves_to.value;
+    if code != dns::NO_ERROR || addresses.is_empty() || addresses.iter().any(|address| *address != wanted) {
+        let entry = case.finding("PL407", &format!("{} resolves to something else", lookup.name));
+        let entry = entry.source(&lookup.resolves_to.source).expected(format!("{} is {wanted}", lookup.name));
+        ledger.add(entry.found(Some(words::end(case.seen))));
+    }
 }
 
 /// Answered, and by whom it should be.

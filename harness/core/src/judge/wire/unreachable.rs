@@ -77,7 +77,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
         ProbeEnd::NoAnswer => Because::NoAnswer,
         ProbeEnd::Refused => Because::Refused,
         ProbeEnd::Filtered { .. } => Because::Filtered,
-        ProbeEnd::Sent | ProbeEnd::Unable { .. } => {
+        ProbeEnd::Resolved { .. } | ProbeEnd::Sent | ProbeEnd::Unable { .. } => {
             return ledger.unobserved(format!("probe {id}: {found}"));
         }
     };

@@ -30,6 +30,13 @@ pub(super) fn end(seen: &ProbeSeen) -> String {
             }
             text
         }
+        ProbeEnd::Resolved { by, code, addresses } if addresses.is_empty() => {
+            format!("answered by {by}: {}, no address", printable(code))
+        }
+        ProbeEnd::Resolved { by, code, addresses } => {
+            let all: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("answered by {by}: {}, {}", printable(code), all.join(", "))
+        }
         ProbeEnd::Sent => "sent, and nothing is known of an answer".to_owned(),
         ProbeEnd::NoRoute => "no route: the pod's own kernel did not send it".to_owned(),
         ProbeEnd::NoAnswer if seen.sent == 1 => "no answer to 1 question".to_owned(),

@@ -1,5 +1,6 @@
 //! `reaches` and `cannotReach`.
 
+mod lookup;
 mod whom;
 
 use super::Reader;
@@ -73,6 +74,7 @@ impl Reader<'_> {
         let to = self.destination(item, &file.destination(), senders, field);
         let by = self.protocol(&file.by, &format!("{field}.by"));
         let port = self.port(item, by, file.port.as_ref(), field);
+        let lookup = self.lookup(item, by, to.as_ref(), field);
         let family = to.as_ref().map(Whom::is_v4);
         let from = self.host_ip(file.from.as_ref(), family, &format!("{field}.from"));
         let through = file.through.as_ref().and_then(|through| {
@@ -111,6 +113,7 @@ impl Reader<'_> {
             to: destination,
             by: by?,
             port,
+            lookup,
             from: from.map(|from| from.value),
             through,
             gateway,

@@ -39,6 +39,8 @@ pub(in crate::scenario) struct ReachFile {
     v6: Option<At<bool>>,
     pub by: At<String>,
     pub port: Option<At<i64>>,
+    pub lookup: Option<At<String>>,
+    pub resolves_to: Option<At<String>>,
     pub from: Option<At<String>>,
     pub through: Option<At<String>>,
     pub gateway: Option<At<String>>,

@@ -1,0 +1,196 @@
+//! Questions to a name server and what it answers, byte by byte (RFC 1035; AAAA by RFC 3596): as much of it as one
+//! lookup of an address needs. Any bytes are taken without a panic.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Types of records: an IPv4 and an IPv6 address.
+const A: u16 = 1;
+const AAAA: u16 = 28;
+/// The class of the Internet.
+const INTERNET: u16 = 1;
+/// Flags: this is an answer; recursion is desired.
+const IS_ANSWER: u16 = 0x8000;
+const RECURSION: u16 = 0x0100;
+/// Length of the header.
+const HEADER: usize = 12;
+
+/// The response code of an answer that is none of an error.
+pub const NO_ERROR: &str = "NOERROR";
+
+/// What a name server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its response code in words: `NOERROR`, `NXDOMAIN`, `SERVFAIL`.
+    pub code: String,
+    /// The addresses of the family asked for, in its order. Of a chain of aliases those at its end.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Whether a text is a name that can be asked for: labels of 1 to 63 letters, digits, dashes and underscores, 253
+/// characters at most, with or without a dot at the end.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<String, String> {
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if bare.len() > 253 || !bare.split('.').all(is_label) {
+        return Err(format!("`{text}` is no name such as kubernetes.default.svc.cluster.local"));
+    }
+    Ok(bare.to_owned())
+}
+
+/// The question for the address of a name ([`name`] has looked at it); `v6` asks for an IPv6 address, `id` comes back in
+/// the answer.
+#[must_use]
+pub fn question(name: &str, v6: bool, id: u16) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + name.len() + 6);
+    for word in [id, RECURSION, 1, 0, 0, 0] {
+        bytes.extend(word.to_be_bytes());
+    }
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        bytes.extend(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes.extend((if v6 { AAAA } else { A }).to_be_bytes());
+    bytes.extend(INTERNET.to_be_bytes());
+    bytes
+}
+
+/// Reads the answer to a question; none for what is no answer to it: of another id, without the question in it, or cut
+/// short in its midst.
+#[must_use]
+pub fn reply(asked: &[u8], bytes: &[u8]) -> Option<Reply> {
+    let flags = word(bytes, 2)?;
+    let question = asked.get(HEADER..)?;
+    let kind = word(question, question.len().checked_sub(4)?)?;
+    let is_mine = word(bytes, 0)? == word(asked, 0)? && flags & IS_ANSWER != 0 && word(bytes, 4)? == 1;
+    // Names are compared without regard to case (RFC 1035, section 2.3.3).
+    if !is_mine || !bytes.get(HEADER..HEADER + question.len())?.eq_ignore_ascii_case(question) {
+        return None;
+    }
+    let mut at = HEADER + question.len();
+    let mut addresses = Vec::new();
+    for _ in 0..word(bytes, 6)? {
+        at = after_name(bytes, at)?;
+        let (found, class, length) = (word(bytes, at)?, word(bytes, at + 2)?, usize::from(word(bytes, at + 8)?));
+        let data = bytes.get(at + 10..at + 10 + length)?;
+        if found == kind && class == INTERNET {
+            addresses.extend(address(data));
+        }
+        at += 10 + length;
+    }
+    Some(Reply { code: code(flags & 0x000f), addresses })
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+/// Where a name ends: with an empty label, or with a pointer to the rest of it (RFC 1035, section 4.1.4).
+fn after_name(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match *bytes.get(at)? {
+            0 => return Some(at + 1),
+            pointer if pointer & 0xc0 == 0xc0 => return Some(at + 2),
+            length => at += 1 + usize::from(length),
+        }
+    }
+}
+
+fn address(data: &[u8]) -> Option<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(data) {
+        return Some(IpAddr::V4(Ipv4Addr::from(octets)));
+    }
+    <[u8; 16]>::try_from(data).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
+}
+
+fn code(number: u16) -> String {
+    match number {
+        0 => NO_ERROR.to_owned(),
+        1 => "FORMERR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        4 => "NOTIMP".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("code {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "kubernetes.default.svc.cluster.local";
+
+    /// An answer with these records behind the question, each named by a pointer to it.
+    fn answer(asked: &[u8], code: u16, records: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = asked.to_vec();
+        bytes[2..4].copy_from_slice(&(IS_ANSWER | code).to_be_bytes());
+        bytes[6..8].copy_from_slice(&u16::try_from(records.len()).unwrap().to_be_bytes());
+        for (kind, data) in records {
+            bytes.extend([0xc0, 12]);
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend([0, 1, 0, 0, 0, 30]);
+            bytes.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+            bytes.extend(*data);
+        }
+        bytes
+    }
+
+    #[test]
+    fn names_that_can_be_asked_for() {
+        assert_eq!(name("a.b."), Ok("a.b".to_owned()));
+        assert_eq!(name(NAME), Ok(NAME.to_owned()));
+        for text in ["", ".", "a..b", "a b", "ä.b", &"a".repeat(64), &format!("{}b", "a.".repeat(127))] {
+            assert!(name(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_what_rfc_1035_says() {
+        let bytes = question("a.bc", false, 0x0102);
+        assert_eq!(bytes, [1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 2, b'b', b'c', 0, 0, 1, 0, 1]);
+        assert_eq!(question("a", true, 0)[HEADER..], [1, b'a', 0, 0, 28, 0, 1]);
+    }
+
+    #[test]
+    fn addresses_are_taken_from_the_records_of_the_type_asked_for() {
+        let asked = question(NAME, false, 7);
+        let alias: &[u8] = &[1, b'x', 0];
+        let mut bytes = answer(&asked, 0, &[(5, alias), (A, &[172, 30, 0, 1]), (AAAA, &[0; 16])]);
+        let wanted = Reply { code: "NOERROR".into(), addresses: vec!["172.30.0.1".parse().unwrap()] };
+        assert_eq!(reply(&asked, &bytes), Some(wanted.clone()));
+        bytes[13] = b'K';
+        assert_eq!(reply(&asked, &bytes), Some(wanted), "a server may write the name in capitals");
+        let asked = question(NAME, true, 7);
+        let found = reply(&asked, &answer(&asked, 0, &[(AAAA, &[0; 16])])).unwrap();
+        assert_eq!(found.addresses, ["::".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_told_by_its_code() {
+        let asked = question(NAME, false, 7);
+        let found = reply(&asked, &answer(&asked, 3, &[])).unwrap();
+        assert_eq!((found.code.as_str(), found.addresses.len()), ("NXDOMAIN", 0));
+        assert_eq!(reply(&asked, &answer(&asked, 11, &[])).unwrap().code, "code 11");
+    }
+
+    #[test]
+    fn what_is_no_answer_to_it_is_none() {
+        let asked = question(NAME, false, 7);
+        let good = answer(&asked, 0, &[(A, &[1, 2, 3, 4])]);
+        for length in 0..good.len() {
+            assert_eq!(reply(&asked, &good[..length]), None, "cut to {length}");
+        }
+        assert_eq!(reply(&asked, &asked), None, "the question itself");
+        assert_eq!(reply(&question(NAME, false, 8), &good), None, "another id");
+        assert_eq!(reply(&question("other", false, 7), &good), None, "another name");
+        assert_eq!(reply(&question(NAME, true, 7), &good), None, "another type");
+        assert_eq!(reply(&[], &good), None);
+    }
+}
