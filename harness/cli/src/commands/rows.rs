@@ -53,24 +53,27 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
     let mut left_behind = Vec::new();
     // In the registry's order: the quick lane first. A lane that a row wants and that is not there stays missing.
     for lane in known.iter().filter(|lane| lanes.iter().any(|wanted| wanted == *lane)) {
-        let scenarios = suite.on_lane(&rows, lane);
-        if scenarios.is_empty() || cancel.is_cancelled() {
-            continue;
+        for (profile, scenarios) in suite.on_lane(&rows, lane) {
+            if cancel.is_cancelled() {
+                break;
+            }
+            let mut options = options.clone();
+            options.profile = profile.or(options.profile);
+            let config = RunConfig {
+                root: root.clone(),
+                scenarios,
+                lanes: vec![(*lane).to_owned()],
+                jobs,
+                strict: false,
+                options,
+                events: events.clone(),
+                evidence: args.evidence.clone(),
+                cancel: cancel.clone(),
+            };
+            let summary = runner::run(config).await?;
+            left_behind.extend(summary.left_behind);
+            reports.extend(summary.reports);
         }
-        let config = RunConfig {
-            root: root.clone(),
-            scenarios,
-            lanes: vec![(*lane).to_owned()],
-            jobs,
-            strict: false,
-            options: options.clone(),
-            events: events.clone(),
-            evidence: args.evidence.clone(),
-            cancel: cancel.clone(),
-        };
-        let summary = runner::run(config).await?;
-        left_behind.extend(summary.left_behind);
-        reports.extend(summary.reports);
     }
     reporters.finish()?;
     let cells = outcome::cells(&rows, &lanes, &suite, &reports);

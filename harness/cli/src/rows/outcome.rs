@@ -23,7 +23,13 @@ pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioRe
 }
 
 fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport]) -> Cell {
-    let report = |name: &str| reports.iter().find(|report| report.scenario == name && report.lane == lane);
+    // What was shown on another cluster than is wanted is not shown.
+    let profile = part.profile_on(lane);
+    let is_there = |report: &&ScenarioReport| profile.is_none() || report.profile.as_deref() == profile;
+    let report = |name: &str| {
+        let mut of_it = reports.iter().filter(|report| report.scenario == name && report.lane == lane);
+        of_it.find(is_there)
+    };
     let showing = suite.showing(row, part, lane);
     let mut lines = Vec::new();
     for plan in &showing {
@@ -214,6 +220,30 @@ mod tests {
         assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "it ran on another lane");
         let bare = Suite { twins: vec![], ..suite() };
         assert!(none(shown(part(), &bare, &[pass()])), "no twin anywhere");
+    }
+
+    #[test]
+    fn what_was_shown_on_another_cluster_is_not_shown() {
+        let part = Part { lanes: vec!["kind".into()], profile: Some("openshift-like".into()), ..part() };
+        let rows: Rows = [("R01".to_owned(), vec![part.clone()])].into();
+        let on = |profile: &str| {
+            let place = |report: ScenarioReport| ScenarioReport {
+                lane: "kind".into(),
+                profile: Some(profile.to_owned()),
+                ..report
+            };
+            [place(pass()), place(fail("PL321"))]
+        };
+        let shown = |reports: &[ScenarioReport]| cells(&rows, &["kind".into()], &suite(), reports).remove(0).shown;
+        assert_eq!(shown(&on("openshift-like")), Shown::Yes);
+        assert_eq!(shown(&on("hermetic")), Shown::No("it was not run".to_owned()));
+        let both: Vec<ScenarioReport> = on("hermetic").into_iter().chain(on("openshift-like")).collect();
+        assert_eq!(shown(&both), Shown::Yes, "its own is found behind another's");
+        let rows: Rows = [("R01".to_owned(), vec![part]), ("R02".to_owned(), vec![Part::default()])].into();
+        let beds = suite().on_lane(&rows, "kind");
+        let names = |plans: &[Plan]| plans.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>();
+        let beds: Vec<_> = beds.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
+        assert_eq!(beds, [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "a/bent".to_owned()])]);
     }
 
     #[test]

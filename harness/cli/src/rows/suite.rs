@@ -5,6 +5,7 @@ use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
 use crate::select::{self, Refused};
 use plumbline_core::plan::Plan;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Everything that could prove a row.
@@ -61,12 +62,13 @@ impl Suite {
         of_row(&self.twins, row, lane).collect()
     }
 
-    /// Everything that is to run on a lane for these rows, each once.
+    /// Everything that is to run on a lane for these rows, each once for each cluster profile that they want.
     #[must_use]
-    pub fn on_lane(&self, rows: &Rows, lane: &str) -> Vec<Plan> {
-        let mut plans: Vec<Plan> = Vec::new();
+    pub fn on_lane(&self, rows: &Rows, lane: &str) -> BTreeMap<Option<String>, Vec<Plan>> {
+        let mut beds: BTreeMap<Option<String>, Vec<Plan>> = BTreeMap::new();
         for (row, parts) in rows {
             for part in parts.iter().filter(|part| part.lanes.iter().any(|wanted| wanted == lane)) {
+                let plans = beds.entry(part.profile_on(lane).map(str::to_owned)).or_default();
                 for plan in self.showing(row, part, lane).into_iter().chain(self.twins(row, lane)) {
                     if !plans.iter().any(|known| known.name == plan.name) {
                         plans.push(plan.clone());
@@ -74,7 +76,8 @@ impl Suite {
                 }
             }
         }
-        plans
+        beds.retain(|_, plans| !plans.is_empty());
+        beds
     }
 }
 

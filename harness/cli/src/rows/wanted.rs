@@ -28,9 +28,23 @@ pub struct Part {
     /// A capability that a scenario must require to show it.
     #[serde(default)]
     pub requires: Option<String>,
+    /// The cluster profile on which it is to be shown, on the lane that has profiles; none for the one that is chosen.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// It is shown by scenarios that must fail.
     #[serde(default)]
     pub twins: bool,
+}
+
+/// The lane that has cluster profiles.
+const PROFILED: &str = "kind";
+
+impl Part {
+    /// The cluster profile on which it is to be shown on a lane; none where the lane has none, or any will do.
+    #[must_use]
+    pub fn profile_on(&self, lane: &str) -> Option<&str> {
+        self.profile.as_deref().filter(|_| lane == PROFILED)
+    }
 }
 
 /// Rows by name.

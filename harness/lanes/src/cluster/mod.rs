@@ -18,6 +18,7 @@ pub mod naming;
 pub mod network;
 pub mod node;
 pub mod objects;
+pub mod own;
 pub mod plugins;
 pub mod profile;
 mod proving;

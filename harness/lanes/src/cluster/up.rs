@@ -8,6 +8,7 @@ use super::choice::{self, Choice, Had};
 use super::images::Pull;
 use super::naming::profile_of;
 use super::node;
+use super::own::Own;
 use super::profile::{ImageSource, Loaded};
 use super::record::{self, Home};
 use super::step::Driver;
@@ -70,6 +71,7 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
     let alive = bringup.alive().await?;
     let (rendered, home) = bringup.rendered().await?;
     let toolbox = bringup.toolbox()?;
+    let own = Own::read(&alive.client).await?;
     Ok(Cluster {
         name: rendered.name.clone(),
         profile: bringup.loaded.profile.metadata.name.clone(),
@@ -77,6 +79,7 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
         client: alive.client,
         nodes: alive.nodes,
         toolbox,
+        own,
         home: home.clone(),
         parts: bringup.parts(),
         lease: Some(lease),

@@ -2,6 +2,7 @@
 
 use super::node::Node;
 use super::objects::{is_absent, words};
+use super::own::Own;
 use super::record::Home;
 use crate::context::Context;
 use crate::kind::adapt::ImageState;
@@ -41,6 +42,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// The image that takes the place of images that can't be had, as the nodes know it.
     pub toolbox: String,
+    /// Its own ranges and addresses, read once when it was taken.
+    pub own: Own,
     /// What is remembered of it.
     pub home: Home,
     /// Parts of it that are not what users run.

@@ -64,7 +64,9 @@ impl OpenLane for OpenKind {
 
     fn lack(&self, plan: &Plan) -> Option<String> {
         let places = place::places(&self.cluster.nodes).len();
-        self.offers.lack(&plan.requires).or_else(|| place::lack(plan, places, &self.cluster.profile))
+        let profile = &self.cluster.profile;
+        let lack = self.offers.lack(&plan.requires).or_else(|| place::lack(plan, places, profile));
+        lack.or_else(|| place::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
 
     fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {

@@ -1,6 +1,7 @@
 //! Which node of a cluster is which node of a scenario, and pods on theirs.
 
 use crate::cluster::node::Node;
+use ipnet::IpNet;
 use plumbline_core::plan::{Plan, Topology};
 use plumbline_core::verdict::Adaptation;
 use serde_json::{Value, json};
@@ -51,6 +52,15 @@ pub fn lack(plan: &Plan, places: usize, profile: &str) -> Option<String> {
     uplinks.sort();
     let twice = uplinks.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
     twice.map(|uplink| format!("needs two bridges on uplink {uplink}: a container has one interface on a network"))
+}
+
+/// Why a plan that is for a cluster with certain ranges is not for this one; none when it is, or says nothing of them.
+#[must_use]
+pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<String> {
+    let wanted = &plan.topology.cluster_ranges;
+    let listed = |nets: &[IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    (!wanted.iter().all(|net| own.contains(net)))
+        .then(|| format!("is for a cluster with the ranges {}; profile {profile} has {}", listed(wanted), listed(own)))
 }
 
 /// Puts a pod on `node`, past the scheduler, and tells it.
@@ -113,6 +123,19 @@ mod tests {
         assert!(lack(&plan(Topology { bridges, ..Topology::default() }), 1, "p").unwrap().contains("uplink out"));
         let bridges = vec![Bridge { vlan_filtering: true, ..bridge("br-a") }];
         assert!(lack(&plan(Topology { bridges, ..Topology::default() }), 1, "p").unwrap().contains("br-a"));
+    }
+
+    #[test]
+    fn a_scenario_for_other_ranges_is_not_for_this_cluster() {
+        let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
+        let own = nets(&["10.128.0.0/14", "172.30.0.0/16"]);
+        let wants = |texts: &[&str]| plan(Topology { cluster_ranges: nets(texts), ..Topology::default() });
+        assert_eq!(lack_of_ranges(&wants(&[]), &own, "p"), None);
+        assert_eq!(lack_of_ranges(&wants(&["172.30.0.0/16", "10.128.0.0/14"]), &own, "p"), None);
+        assert_eq!(
+            lack_of_ranges(&wants(&["172.30.0.0/16", "10.132.0.0/14"]), &own, "p").unwrap(),
+            "is for a cluster with the ranges 172.30.0.0/16 and 10.132.0.0/14; profile p has 10.128.0.0/14 and 172.30.0.0/16"
+        );
     }
 
     #[test]

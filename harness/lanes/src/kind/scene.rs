@@ -250,7 +250,8 @@ impl Scene for KindScene {
             for (staged, seen) in self.pods.iter().zip(&pods) {
                 doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
-            let mut seen = Observation { pods, ..Observation::default() };
+            let cluster_ranges = self.cluster.own.ranges();
+            let mut seen = Observation { pods, cluster_ranges, ..Observation::default() };
             seen.wire = parties::listen(&self.plan, &seen, &self.around, &self.pods).await?;
             Ok(seen)
         })
