@@ -1,6 +1,6 @@
 //! From reports to the table: what each row has shown.
 
-use super::suite::Suite;
+use super::suite::{Suite, TWIN};
 use super::wanted::{Part, Rows};
 use plumbline_core::finding::Finding;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -69,7 +69,7 @@ fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
 }
 
 fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
-    let wanted = suite.expected.broken.get(name);
+    let wanted = suite.expected.broken.get(name.strip_prefix(TWIN).unwrap_or(name));
     let shown = match (report.map(|report| &report.verdict), wanted) {
         (None, _) => Shown::No("it was not run".to_owned()),
         (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
@@ -171,8 +171,8 @@ mod tests {
         let wanted = Wanted { verdict: Kind::Fail, codes: vec!["PL321".into()], codes_on: Default::default() };
         Suite {
             good: vec![plan("a/good", "R01")],
-            twins: vec![plan("a/bent", "R01")],
-            expected: Expected { broken: [("a/bent".to_owned(), wanted)].into(), ..Expected::default() },
+            twins: vec![plan("broken/a/good", "R01")],
+            expected: Expected { broken: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn fail(code: &str) -> ScenarioReport {
-        report("a/bent", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
+        report("broken/a/good", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         assert!(none(shown(part(), &suite(), std::slice::from_ref(&twin))), "the scenario was not run");
         assert!(none(shown(part(), &suite(), &[pass()])), "the twin was not run");
         assert!(none(shown(part(), &suite(), &[pass(), fail("PL320")])), "the twin fails with another finding");
-        let passed = report("a/bent", Verdict::Pass { checked: 1, warnings: vec![] });
+        let passed = report("broken/a/good", Verdict::Pass { checked: 1, warnings: vec![] });
         assert!(none(shown(part(), &suite(), &[pass(), passed])), "the twin passed");
         let skip = report("a/good", Verdict::Skip { reason: "needs vlan".into() });
         assert!(none(shown(part(), &suite(), &[skip, twin.clone()])), "it was skipped");
@@ -243,7 +243,7 @@ mod tests {
         let beds = suite().on_lane(&rows, "kind");
         let names = |plans: &[Plan]| plans.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>();
         let beds: Vec<_> = beds.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
-        assert_eq!(beds, [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "a/bent".to_owned()])]);
+        assert_eq!(beds, [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "broken/a/good".to_owned()])]);
     }
 
     #[test]

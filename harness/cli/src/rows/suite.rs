@@ -8,12 +8,16 @@ use plumbline_core::plan::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Before the name of a twin, as in the titles of the tests.
+pub const TWIN: &str = "broken/";
+
 /// Everything that could prove a row.
 #[derive(Debug, Clone, Default)]
 pub struct Suite {
     /// Scenarios that must pass.
     pub good: Vec<Plan>,
-    /// Scenarios that must fail.
+    /// Scenarios that must fail, each under [`TWIN`] and its name: a twin may be called as what it is bent from, and
+    /// reports and evidence go by name.
     pub twins: Vec<Plan>,
     /// With which findings.
     pub expected: Expected,
@@ -34,14 +38,12 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
         let name = file.strip_prefix(&folder).unwrap_or(&file).with_extension("");
         let wanted = name.to_str().and_then(|name| expected.broken.get(name));
         match select::plan(Some(root), &file) {
-            Ok(plan) => twins.push(plan),
+            Ok(plan) if name.to_str() != Some(plan.name.as_str()) => {
+                problems.push(format!("{}: its name is {}; a twin is found by its file", file.display(), plan.name));
+            }
+            Ok(plan) => twins.push(Plan { name: format!("{TWIN}{}", plan.name), ..plan }),
             Err(_) if wanted.is_some_and(|wanted| wanted.verdict == Kind::Refused) => {}
             Err(refused) => problems.extend(refused.problems),
-        }
-    }
-    for twin in &twins {
-        if good.iter().any(|plan| plan.name == twin.name) {
-            problems.push(format!("{}: a scenario that must pass has this name too", twin.name));
         }
     }
     if problems.is_empty() { Ok(Suite { good, twins, expected }) } else { Err(Refused { problems }) }
@@ -83,4 +85,21 @@ impl Suite {
 
 fn of_row<'a>(plans: &'a [Plan], row: &'a str, lane: &'a str) -> impl Iterator<Item = &'a Plan> {
     plans.iter().filter(move |plan| plan.rows.iter().any(|named| named == row) && meant_for(plan, lane))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::root;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_suite_is_read_and_a_twin_may_be_called_as_what_it_is_bent_from() {
+        let suite = read(&root::find().unwrap()).unwrap_or_else(|refused| panic!("{}", refused.problems.join("\n")));
+        let all: Vec<&str> = suite.good.iter().chain(&suite.twins).map(|plan| plan.name.as_str()).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "reports and evidence go by name");
+        let bare = |twin: &Plan| twin.name.strip_prefix(TWIN).unwrap().to_owned();
+        assert!(suite.twins.iter().any(|twin| suite.good.iter().any(|plan| plan.name == bare(twin))));
+        assert!(suite.twins.iter().all(|twin| suite.expected.broken.contains_key(&bare(twin))));
+    }
 }
