@@ -14,6 +14,9 @@ const NAMESPACE: &str = "chain-example-";
 const NAMESPACES: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get namespaces \
     -o jsonpath='{range .items[*]}{.metadata.name} {.status.phase}{\"\\n\"}{end}'";
 const NAMES: &str = "cat /proc/[0-9]*/comm";
+/// Two numbers: of the kubelet's pods, and of the server's.
+const KUBELETS: &str = "ls /var/lib/kubelet/pods | wc -l; \
+    kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o name | wc -l";
 const PODS: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o name";
 
 #[tokio::test]
@@ -69,6 +72,12 @@ async fn killed_while_the_canary_is_up_in_a_scenario_and_in_its_tear_down() -> a
 async fn all_three(own: &Own) -> anyhow::Result<()> {
     in_bring_up(own).await.context("in the middle of bring-up")?;
     own.up().await?;
+    // The canary's sandbox is gone by then; its folder is the kubelet's to take away, and that comes later.
+    let forgotten = async || {
+        let said = own.on_node(KUBELETS).await?;
+        Ok(said.lines().next() == said.lines().nth(1))
+    };
+    until("the kubelet to know as many pods as the server", forgotten).await?;
     let before = own.look().await?;
     anyhow::ensure!(before.iter().any(|line| line.ends_with("/br-ex")), "the look is blind: {before:?}");
     in_a_scenario(own, &before).await.context("in the middle of a scenario")?;
