@@ -41,7 +41,7 @@ fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioRe
         lines.push(line);
     }
     if !part.twins {
-        let twins = suite.twins(row, lane);
+        let twins = suite.twins(row, part, lane);
         lines.extend(twins.into_iter().map(|plan| twin(&plan.name, report(&plan.name), suite, lane)));
     }
     let shown = match showing.is_empty() {
@@ -220,6 +220,22 @@ mod tests {
         assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "it ran on another lane");
         let bare = Suite { twins: vec![], ..suite() };
         assert!(none(shown(part(), &bare, &[pass()])), "no twin anywhere");
+    }
+
+    #[test]
+    fn what_requires_a_capability_is_left_to_the_part_that_wants_it() {
+        let needs = |name: &str| Plan { requires: vec!["vlan".into()], ..plan(name, "R01") };
+        let with = Suite {
+            good: vec![plan("a/good", "R01"), needs("a/tagged")],
+            twins: vec![plan("broken/a/good", "R01"), needs("broken/a/tagged")],
+            ..suite()
+        };
+        let ran = [pass(), fail("PL321")];
+        assert_ne!(shown(part(), &with, &ran), [Shown::Yes], "two were not run");
+        let apart = Part { without: Some("vlan".into()), ..part() };
+        assert_eq!(shown(apart.clone(), &with, &ran), [Shown::Yes]);
+        let none_left = Suite { good: vec![needs("a/tagged")], ..with };
+        assert_ne!(shown(apart, &none_left, &ran), [Shown::Yes], "no scenario is its own");
     }
 
     #[test]

@@ -55,13 +55,13 @@ impl Suite {
     pub fn showing<'a>(&'a self, row: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
         let all = if part.twins { &self.twins } else { &self.good };
         let fits = |plan: &&Plan| part.requires.as_ref().is_none_or(|needs| plan.requires.contains(needs));
-        of_row(all, row, lane).filter(fits).collect()
+        of_row(all, row, lane).filter(fits).filter(|plan| part.is_its(plan)).collect()
     }
 
-    /// The broken twins of a row on a lane.
+    /// The broken twins of a part of a row on a lane.
     #[must_use]
-    pub fn twins<'a>(&'a self, row: &'a str, lane: &'a str) -> Vec<&'a Plan> {
-        of_row(&self.twins, row, lane).collect()
+    pub fn twins<'a>(&'a self, row: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
+        of_row(&self.twins, row, lane).filter(|plan| part.is_its(plan)).collect()
     }
 
     /// Everything that is to run on a lane for these rows, each once for each cluster profile that they want.
@@ -71,7 +71,7 @@ impl Suite {
         for (row, parts) in rows {
             for part in parts.iter().filter(|part| part.lanes.iter().any(|wanted| wanted == lane)) {
                 let plans = beds.entry(part.profile_on(lane).map(str::to_owned)).or_default();
-                for plan in self.showing(row, part, lane).into_iter().chain(self.twins(row, lane)) {
+                for plan in self.showing(row, part, lane).into_iter().chain(self.twins(row, part, lane)) {
                     if !plans.iter().any(|known| known.name == plan.name) {
                         plans.push(plan.clone());
                     }

@@ -1,6 +1,7 @@
 //! `suites/rows.yaml`.
 
 use crate::select::Refused;
+use plumbline_core::plan::Plan;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,9 @@ pub struct Part {
     /// A capability that a scenario must require to show it.
     #[serde(default)]
     pub requires: Option<String>,
+    /// A capability: what requires it, scenario or twin, is another part's to show.
+    #[serde(default)]
+    pub without: Option<String>,
     /// The cluster profile on which it is to be shown, on the lane that has profiles; none for the one that is chosen.
     #[serde(default)]
     pub profile: Option<String>,
@@ -40,6 +44,12 @@ pub struct Part {
 const PROFILED: &str = "kind";
 
 impl Part {
+    /// Whether a scenario or twin is this part's, as far as what it requires says.
+    #[must_use]
+    pub fn is_its(&self, plan: &Plan) -> bool {
+        self.without.as_ref().is_none_or(|without| !plan.requires.contains(without))
+    }
+
     /// The cluster profile on which it is to be shown on a lane; none where the lane has none, or any will do.
     #[must_use]
     pub fn profile_on(&self, lane: &str) -> Option<&str> {
