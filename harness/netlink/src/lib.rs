@@ -10,7 +10,8 @@
 //! | [`link`] | listing, looking up, making, changing and deleting links |
 //! | [`address`] | listing, adding and deleting addresses |
 //! | [`route`] | listing (all tables, both families), adding, deleting, and asking which route is taken |
-//! | [`rule`] | listing of policy routing rules |
+//! | [`rule`] | listing, adding and deleting policy routing rules |
+//! | [`neighbour`] | hardware addresses by decree; for whom a node answers |
 //! | [`bridge`] | what a bridge does: VLAN filtering, forward delay, the VLANs of a port |
 //! | [`raw`] | packet sockets: whole frames, in and out, with the tag that the kernel takes out |
 //! | [`namespace`] | opening, entering and comparing network namespaces |
@@ -24,6 +25,7 @@ pub mod bridge;
 pub mod error;
 pub mod link;
 pub mod namespace;
+pub mod neighbour;
 pub mod raw;
 pub mod route;
 pub mod rule;
@@ -36,4 +38,5 @@ pub use link::{LinkKind, NewLink};
 pub use netlink_packet_route as packet;
 pub use nix::errno::Errno;
 pub use route::{Add, NewRoute};
+pub use rule::NewRule;
 pub use socket::Netlink;

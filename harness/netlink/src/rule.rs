@@ -1,10 +1,131 @@
-//! Policy routing rules: listing.
+//! Policy routing rules: listing, adding, deleting.
 
-use netlink_packet_route::rule::RuleMessage;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use crate::address::family;
 use crate::error::Result;
 use crate::socket::Netlink;
+
+/// A rule to be added: packets that fit go to a table.
+#[derive(Debug, Clone)]
+pub struct NewRule {
+    family: AddressFamily,
+    table: u32,
+    priority: u32,
+    from: Option<IpNet>,
+    to: Option<IpNet>,
+    mark: Option<(u32, u32)>,
+}
+
+impl NewRule {
+    /// A rule for every packet of this family, looked at in the order of the priorities, smaller ones first.
+    pub fn all(family: AddressFamily, table: u32, priority: u32) -> Self {
+        Self { family, table, priority, from: None, to: None, mark: None }
+    }
+
+    /// A rule for packets from these addresses.
+    pub fn from(addresses: IpNet, table: u32, priority: u32) -> Self {
+        Self { from: Some(addresses), ..Self::all(family(addresses.addr()), table, priority) }
+    }
+
+    /// A rule for packets to these addresses.
+    pub fn to(addresses: IpNet, table: u32, priority: u32) -> Self {
+        Self { to: Some(addresses), ..Self::all(family(addresses.addr()), table, priority) }
+    }
+
+    /// Only packets that carry this mark, compared under the mask.
+    pub fn mark(mut self, mark: u32, mask: u32) -> Self {
+        self.mark = Some((mark, mask));
+        self
+    }
+
+    /// Whether a listed rule is this one.
+    pub fn is(&self, listed: &RuleMessage) -> bool {
+        let mark = listed_mark(listed);
+        listed.header.family == self.family
+            && table(listed) == self.table
+            && priority(listed) == self.priority
+            && source(listed) == self.from
+            && destination(listed) == self.to
+            && mark == self.mark
+    }
+
+    fn message(&self) -> RuleMessage {
+        let mut message = RuleMessage::default();
+        message.header.family = self.family;
+        message.header.action = RuleAction::ToTable;
+        // The header's field has one byte; the attribute holds any table and wins.
+        message.header.table = u8::try_from(self.table).unwrap_or_default();
+        message.header.src_len = self.from.map_or(0, |net| net.prefix_len());
+        message.header.dst_len = self.to.map_or(0, |net| net.prefix_len());
+        let attributes = &mut message.attributes;
+        attributes.push(RuleAttribute::Table(self.table));
+        attributes.push(RuleAttribute::Priority(self.priority));
+        attributes.extend(self.from.map(|net| RuleAttribute::Source(net.network())));
+        attributes.extend(self.to.map(|net| RuleAttribute::Destination(net.network())));
+        if let Some((mark, mask)) = self.mark {
+            attributes.extend([RuleAttribute::FwMark(mark), RuleAttribute::FwMask(mask)]);
+        }
+        message
+    }
+}
+
+/// The priority of a listed rule; the first of all rules has none, which is 0.
+pub fn priority(message: &RuleMessage) -> u32 {
+    let listed = message.attributes.iter().find_map(|attribute| match attribute {
+        RuleAttribute::Priority(priority) => Some(*priority),
+        _ => None,
+    });
+    listed.unwrap_or_default()
+}
+
+/// The table that a listed rule sends to.
+pub fn table(message: &RuleMessage) -> u32 {
+    let listed = message.attributes.iter().find_map(|attribute| match attribute {
+        RuleAttribute::Table(table) => Some(*table),
+        _ => None,
+    });
+    listed.unwrap_or_else(|| message.header.table.into())
+}
+
+/// The addresses from which a listed rule's packets come; none for all.
+pub fn source(message: &RuleMessage) -> Option<IpNet> {
+    network(message, message.header.src_len, |attribute| match attribute {
+        RuleAttribute::Source(address) => Some(*address),
+        _ => None,
+    })
+}
+
+/// The addresses to which a listed rule's packets go; none for all.
+pub fn destination(message: &RuleMessage) -> Option<IpNet> {
+    network(message, message.header.dst_len, |attribute| match attribute {
+        RuleAttribute::Destination(address) => Some(*address),
+        _ => None,
+    })
+}
+
+fn network(message: &RuleMessage, length: u8, find: fn(&RuleAttribute) -> Option<IpAddr>) -> Option<IpNet> {
+    let address = message.attributes.iter().find_map(find)?;
+    IpNet::new(address, length).ok()
+}
+
+fn listed_mark(message: &RuleMessage) -> Option<(u32, u32)> {
+    let find = |wanted: fn(&RuleAttribute) -> Option<u32>| message.attributes.iter().find_map(wanted);
+    let mark = find(|attribute| match attribute {
+        RuleAttribute::FwMark(mark) => Some(*mark),
+        _ => None,
+    });
+    let mask = find(|attribute| match attribute {
+        RuleAttribute::FwMask(mask) => Some(*mask),
+        _ => None,
+    });
+    mark.map(|mark| (mark, mask.unwrap_or(u32::MAX)))
+}
 
 impl Netlink {
     /// All rules, IPv4 first, each family in the order in which the kernel consults them.
@@ -28,5 +149,21 @@ impl Netlink {
         });
         // A kernel that lacks the family answers with the rules of all the others.
         Ok(listed.filter(|message| message.header.family == family).collect())
+    }
+
+    /// Adds a rule; `EEXIST` if the same one is there.
+    pub fn add_rule(&mut self, new: &NewRule) -> Result<()> {
+        let what = format!("add rule {} to table {}", new.priority, new.table);
+        self.request(&what, RouteNetlinkMessage::NewRule(new.message()), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Deletes a rule that was listed; `ENOENT` if it is gone.
+    pub fn delete_rule(&mut self, listed: &RuleMessage) -> Result<()> {
+        let what = format!("delete rule {} to table {}", priority(listed), table(listed));
+        let header = RuleHeader { flags: Default::default(), ..listed.header.clone() };
+        let mut message = RuleMessage::default();
+        message.header = header;
+        message.attributes.clone_from(&listed.attributes);
+        self.request(&what, RouteNetlinkMessage::DelRule(message), 0)
     }
 }

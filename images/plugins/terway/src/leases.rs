@@ -1,0 +1,91 @@
+//! Which address is whose: a folder with a file for each address that was given out, under one lock.
+//!
+//! Terway's daemon keeps this; its leases go with the DEL of the pod, and so do these.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use nix::fcntl::{Flock, FlockArg};
+
+/// The lock file, beside the leases.
+const LOCK: &str = ".lock";
+
+/// The folder, locked against every other call on this node until it is dropped.
+pub struct Leases {
+    folder: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Leases {
+    /// Opens the folder, made where it is missing, and waits for the lock.
+    ///
+    /// # Errors
+    /// In words, with the path.
+    pub fn open(folder: &Path) -> Result<Self, String> {
+        let in_words = |what: &str, error: &dyn std::fmt::Display| format!("{what} {}: {error}", folder.display());
+        fs::create_dir_all(folder).map_err(|error| in_words("cannot make the folder of leases", &error))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK));
+        let file = file.map_err(|error| in_words("cannot open the lock in", &error))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| in_words("cannot lock the folder of leases", &errno))?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// The address that `owner` has in this pool, or the first free one, which is its then.
+    ///
+    /// # Errors
+    /// In words: the pool is used up, or its folder can't be written.
+    pub fn take(&self, pool: IpNet, owner: &str) -> Result<IpAddr, String> {
+        if let Some(address) = self.of(owner)?.into_iter().find(|address| pool.contains(address)) {
+            return Ok(address);
+        }
+        // The first address of an IPv6 net belongs to its routers; hosts() leaves out IPv4's first and last.
+        let hosts = pool.hosts().filter(|address| address.is_ipv4() || *address != pool.network());
+        for address in hosts {
+            let path = self.folder.join(address.to_string());
+            match OpenOptions::new().create_new(true).write(true).open(&path) {
+                Ok(mut file) => {
+                    file.write_all(owner.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))?;
+                    return Ok(address);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            }
+        }
+        Err(format!("no address is left in the pool {pool}; leases are in {}", self.folder.display()))
+    }
+
+    /// The addresses of `owner`, in no order.
+    ///
+    /// # Errors
+    /// In words, with the path.
+    pub fn of(&self, owner: &str) -> Result<Vec<IpAddr>, String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", self.folder.display());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let address = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+            if let Some(address) = address
+                && fs::read_to_string(&path).is_ok_and(|text| text == owner)
+            {
+                found.push(address);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Frees an address; one that is free already is fine.
+    ///
+    /// # Errors
+    /// In words, with the path.
+    pub fn free(&self, address: IpAddr) -> Result<(), String> {
+        let path = self.folder.join(address.to_string());
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(format!("{}: {error}", path.display())),
+            _ => Ok(()),
+        }
+    }
+}

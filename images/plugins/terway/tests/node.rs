@@ -1,0 +1,181 @@
+//! The stand-in against the running kernel, in a private node: a namespace with `eth0`, an ENI whose far end is its
+//! gateway, and a pod's namespace.
+//!
+//! A process with threads can't make a user namespace, so the program runs itself again for each case, behind
+//! util-linux's `unshare`. Where the host refuses private namespaces the cases fail with what `unshare` said.
+
+mod bed;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use bed::{Bed, Case, rules};
+use libtest_mimic::{Arguments, Trial};
+use serde_json::json;
+
+const CASES: &[Case] = &[
+    ("add_reports_and_lays_what_terway_does", add),
+    ("both_families_have_their_ways", dual_stack),
+    ("the_enis_gateway_reaches_the_pod", reached),
+    ("del_takes_the_pods_own_away_and_leaves_the_enis", delete),
+    ("del_twice_and_after_the_namespace_went", delete_twice),
+    ("del_without_a_namespace_looks_at_nothing", delete_blind),
+    ("without_its_file_add_says_so", no_file),
+    ("a_pool_that_is_used_up_is_try_again_later", used_up),
+    ("an_eni_that_is_not_there_leaves_nothing_begun", no_eni),
+    ("check_names_the_rule_that_went", check),
+    ("its_own_namespace_is_refused", own_namespace),
+    ("version_and_name_say_stand_in", about),
+];
+
+fn main() -> ExitCode {
+    if let Some(code) = bed::inside(CASES) {
+        return code;
+    }
+    let arguments = Arguments::from_args();
+    let trials = CASES.iter().map(|(name, _)| Trial::test(*name, move || bed::outside(name))).collect::<Vec<_>>();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn add() -> Result<()> {
+    let bed = Bed::make()?;
+    let answer = bed.call("ADD", "0.4.0")?.answer()?;
+    let expected = json!({
+        "cniVersion": "0.4.0",
+        "interfaces": [{ "name": "eth0", "sandbox": "sandbox-1" }],
+        "ips": [{ "version": "4", "interface": 0, "address": "10.77.0.17/24", "gateway": "10.77.0.1" }],
+        "dns": {},
+    });
+    ensure!(answer == expected, "{answer:#}");
+    ensure!(bed.pod("ip -4 -o addr show dev eth0")?.contains("inet 10.77.0.17/32"), "address");
+    ensure!(bed.pod("ip route")?.trim() == "default via 169.254.1.1 dev eth0 onlink", "{}", bed.pod("ip route")?);
+    ensure!(bed.pod("ip neigh")?.contains("169.254.1.1 dev eth0 lladdr"), "{}", bed.pod("ip neigh")?);
+    let rules = rules(4)?;
+    ensure!(rules.contains("512:\tfrom all to 10.77.0.17 lookup main"), "{rules}");
+    ensure!(rules.contains("2048:\tfrom 10.77.0.17 lookup 1001"), "{rules}");
+    let table = bed::node("ip route show table 1001")?;
+    ensure!(table.trim() == "default via 10.77.0.1 dev eth1 onlink", "{table}");
+    // The ENI asks for its gateway in the node's own name.
+    ensure!(bed::node("ip -o addr show dev eth1")?.contains("inet 10.66.0.10/32"), "address of the ENI");
+    for key in ["all", "default", "eth0", "eth1"] {
+        let file = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{key}/{name}"));
+        ensure!(file("forwarding")?.trim() == "1" && file("rp_filter")?.trim() == "0", "sysctls of {key}");
+    }
+    // The same pod once more has the same address, as the daemon would give it.
+    ensure!(bed.call("ADD", "1.0.0")?.answer()?["ips"][0]["address"] == "10.77.0.17/24", "another address");
+    Ok(())
+}
+
+fn dual_stack() -> Result<()> {
+    let bed = Bed::with(bed::DUAL)?;
+    let answer = bed.call("ADD", "1.0.0")?.answer()?;
+    let expected = json!([
+        { "interface": 0, "address": "10.77.0.17/24", "gateway": "10.77.0.1" },
+        { "interface": 0, "address": "fd77::11/64", "gateway": "fd77::1" },
+    ]);
+    ensure!(answer["ips"] == expected, "{answer:#}");
+    ensure!(bed.pod("ip -6 -o addr show dev eth0")?.contains("inet6 fd77::11/128"), "address");
+    ensure!(bed.pod("ip -6 route show default")?.contains("via fe80::1 dev eth0"), "default");
+    ensure!(rules(6)?.contains("2048:\tfrom fd77::11 lookup 1001"), "{}", rules(6)?);
+    ensure!(bed::node("ip -6 route show table 1001")?.contains("default via fd77::1 dev eth1"), "table");
+    bed.reached_from_the_gateway("fd77::11")?;
+    bed.call("DEL", "1.0.0")?.answer()?;
+    ensure!(!rules(6)?.contains("fd77::11") && !rules(4)?.contains("10.77.0.17"), "rules stay");
+    ensure!(!bed::node("ip -6 neigh show proxy")?.contains("fd77::11"), "the node still answers for it");
+    Ok(())
+}
+
+fn reached() -> Result<()> {
+    let bed = Bed::make()?;
+    bed.call("ADD", "0.4.0")?.answer()?;
+    bed.reached_from_the_gateway("10.77.0.17")
+}
+
+fn delete() -> Result<()> {
+    let bed = Bed::make()?;
+    bed.call("ADD", "0.4.0")?.answer()?;
+    ensure!(bed::leases()? == ["10.77.0.17"], "{:?}", bed::leases()?);
+    let answer = bed.call("DEL", "0.4.0")?.answer()?;
+    ensure!(answer == json!({ "cniVersion": "0.4.0", "dns": {} }), "{answer}");
+    let (rules, links) = (rules(4)?, bed::node("ip -o link")?);
+    ensure!(!rules.contains("10.77.0.17") && !links.contains("cali"), "{rules}{links}");
+    ensure!(bed::leases()?.is_empty(), "{:?}", bed::leases()?);
+    ensure!(!bed::node("ip route show table all")?.contains("10.77.0.17"), "a route stays");
+    ensure!(bed::node("ip route show table 1001")?.contains("default via 10.77.0.1"), "the ENI's own table went");
+    Ok(())
+}
+
+fn delete_twice() -> Result<()> {
+    let bed = Bed::make()?;
+    bed.call("ADD", "0.4.0")?.answer()?;
+    bed.without_the_namespace();
+    bed.call("DEL", "0.4.0")?.answer()?;
+    bed.call("DEL", "0.4.0")?.answer()?;
+    ensure!(bed::leases()?.is_empty() && !rules(4)?.contains("10.77.0.17"), "not taken away");
+    Ok(())
+}
+
+fn delete_blind() -> Result<()> {
+    let bed = Bed::make()?;
+    std::fs::remove_file(bed::SETTINGS)?;
+    let called = bed.call_with("DEL", "0.4.0", &[("CNI_NETNS", "")])?;
+    ensure!(called.code == Some(0) && called.stdout.is_empty(), "{called:?}");
+    Ok(())
+}
+
+fn no_file() -> Result<()> {
+    let bed = Bed::make()?;
+    std::fs::remove_file(bed::SETTINGS)?;
+    let failure = bed.call("ADD", "0.4.0")?.failure()?;
+    ensure!(failure["code"] == 11 && failure["msg"] == "failed to do add", "{failure}");
+    let details = failure["details"].as_str().unwrap_or_default();
+    ensure!(details.contains(bed::SETTINGS) && details.contains("stand-in"), "{details}");
+    Ok(())
+}
+
+fn used_up() -> Result<()> {
+    let bed = Bed::with(&bed::PLAIN.replace("10.77.0.16/28", "10.77.0.17/32"))?;
+    bed.call("ADD", "0.4.0")?.answer()?;
+    let failure = bed.call_with("ADD", "0.4.0", &[("CNI_CONTAINERID", "two")])?.failure()?;
+    ensure!(failure["code"] == 11, "{failure}");
+    ensure!(failure["details"].as_str().unwrap_or_default().contains("no address is left"), "{failure}");
+    ensure!(bed::leases()? == ["10.77.0.17"], "{:?}", bed::leases()?);
+    bed.reached_from_the_gateway("10.77.0.17")
+}
+
+fn no_eni() -> Result<()> {
+    let bed = Bed::with(&bed::PLAIN.replace("\"eth1\"", "\"eth9\""))?;
+    let failure = bed.call("ADD", "0.4.0")?.failure()?;
+    ensure!(failure["details"].as_str().unwrap_or_default().contains("the ENI eth9"), "{failure}");
+    ensure!(bed::leases()?.is_empty() && !bed::node("ip -o link")?.contains("cali"), "something was left");
+    Ok(())
+}
+
+fn check() -> Result<()> {
+    let bed = Bed::make()?;
+    bed.call("ADD", "0.4.0")?.answer()?;
+    let called = bed.call("CHECK", "0.4.0")?;
+    ensure!(called.code == Some(0), "{called:?}");
+    bed::node("ip rule del from 10.77.0.17")?;
+    let failure = bed.call("CHECK", "0.4.0")?.failure()?;
+    ensure!(failure["msg"] == "the node has no rule from 10.77.0.17", "{failure}");
+    Ok(())
+}
+
+fn own_namespace() -> Result<()> {
+    let bed = Bed::make()?;
+    let failure = bed.call_with("ADD", "0.4.0", &[("CNI_NETNS", "/proc/self/ns/net")])?.failure()?;
+    ensure!(failure["code"] == 8, "{failure}");
+    let failure = bed.call("ADD", "1.1.0")?.failure()?;
+    ensure!(failure["code"] == 1, "{failure}");
+    Ok(())
+}
+
+fn about() -> Result<()> {
+    let bed = Bed::make()?;
+    let called = bed.call_with("", "0.4.0", &[])?;
+    ensure!(called.stderr.contains("stand-in for terway, not upstream's"), "{called:?}");
+    let answer = bed.call("VERSION", "0.4.0")?.answer()?;
+    ensure!(answer["supportedVersions"] == json!(["0.3.0", "0.3.1", "0.4.0", "1.0.0"]), "{answer}");
+    Ok(())
+}
