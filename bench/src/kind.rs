@@ -24,7 +24,7 @@ pub async fn row(args: &Args, bench: &Bench) -> anyhow::Result<()> {
         return Ok(());
     }
     table::aside("kind: a first scenario, not counted");
-    let (all, run) = bench.run(LANE, usize::from(args.kind_rounds) + 1).await?;
+    let (all, run) = bench.run(LANE, usize::from(args.kind_rounds) + 1, false).await?;
 
     let (mut ready, mut verdict, mut after, mut before, mut total) =
         <(Samples, Samples, Samples, Samples, Samples)>::default();

@@ -59,11 +59,12 @@ impl Bench {
     }
 
     /// Runs the scenario `times` on one opening of a lane, one after another. Gives each one measured, and how long it
-    /// all took, opening and closing included.
+    /// all took, opening and closing included. With `overlap` the next one may begin while one is being taken down, and
+    /// phases are not told apart.
     ///
     /// # Errors
     /// When one does not pass, or something was left behind.
-    pub async fn run(&self, lane: &str, times: usize) -> anyhow::Result<(Vec<Measured>, Duration)> {
+    pub async fn run(&self, lane: &str, times: usize, overlap: bool) -> anyhow::Result<(Vec<Measured>, Duration)> {
         let heard: Arc<Mutex<Vec<(Instant, Event)>>> = Arc::default();
         let events: EventSink = {
             let heard = heard.clone();
@@ -79,6 +80,7 @@ impl Bench {
             scenarios: vec![self.plan.clone(); times],
             lanes: vec![lane.to_owned()],
             jobs: 1,
+            overlap,
             strict: false,
             options: self.options.clone(),
             events,
@@ -94,7 +96,7 @@ impl Bench {
             passed(report)?;
         }
         let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-        let phases = phases(&heard);
+        let phases = if overlap { vec![Vec::new(); times] } else { phases(&heard) };
         anyhow::ensure!(phases.len() == summary.reports.len(), "{} scenarios told of phases", phases.len());
         let measured = summary.reports.into_iter().zip(phases);
         Ok((measured.map(|(report, phases)| Measured { report, phases }).collect(), took))

@@ -46,7 +46,7 @@ pub async fn row(args: &Args, bench: &Bench, report: &ScenarioReport) -> anyhow:
             match (round + place) % 3 {
                 0 => {
                     table::aside(&format!("ten in a row, round {}: plumbline", round + 1));
-                    let (_, took) = bench.run(LANE, TEN).await?;
+                    let (_, took) = bench.run(LANE, TEN, true).await?;
                     plumbline.push(ms(took));
                 }
                 1 => shell.push(ms(rivals.shell(bench, round).await?)),
@@ -59,7 +59,11 @@ pub async fn row(args: &Args, bench: &Bench, report: &ScenarioReport) -> anyhow:
         }
     }
     table::head(&format!("kind, {TEN} scenarios in sequence until all is gone, {} rounds in turns", args.ten_rounds));
-    table::times("plumbline: one run, the check of the warm cluster included", &plumbline, None);
+    table::times(
+        "plumbline: one run -j 1, the check of the warm cluster included; a pod goes while the next comes",
+        &plumbline,
+        None,
+    );
     table::times("shell: kubectl apply, wait, exec, jq, delete --wait", &shell, None);
     match &rivals.chainsaw {
         Ok(_) => table::times("chainsaw, one test at a time", &chainsaw, None),

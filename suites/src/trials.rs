@@ -247,6 +247,7 @@ pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<Scenar
         scenarios: vec![plan],
         lanes: vec![bed.lane.to_owned()],
         jobs: 1,
+        overlap: false,
         strict: false,
         options,
         events: Arc::new(|_| {}),

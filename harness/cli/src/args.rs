@@ -94,7 +94,7 @@ pub struct RunArgs {
     /// Whether to leave the scenario's things in place.
     #[arg(long, value_enum, default_value = "never")]
     pub keep: KeepWhen,
-    /// Scenarios side by side on one lane; 0 means one per processor.
+    /// Scenarios side by side on one lane; 0 means one per processor. One that is being taken down does not count.
     #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub jobs: u16,
     /// Warnings fail a scenario.
@@ -162,7 +162,7 @@ pub struct RowsArgs {
     pub lane: Vec<String>,
     #[command(flatten)]
     pub parts: Parts,
-    /// Scenarios side by side on one lane; 0 means one per processor.
+    /// Scenarios side by side on one lane; 0 means one per processor. One that is being taken down does not count.
     #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub jobs: u16,
     /// Folder for the evidence; else in the user's state folder.

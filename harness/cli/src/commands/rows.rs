@@ -64,6 +64,7 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
                 scenarios,
                 lanes: vec![(*lane).to_owned()],
                 jobs,
+                overlap: true,
                 strict: false,
                 options,
                 events: events.clone(),

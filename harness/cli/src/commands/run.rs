@@ -63,6 +63,7 @@ pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
         scenarios: plans,
         lanes,
         jobs,
+        overlap: true,
         strict: args.strict,
         options,
         events,

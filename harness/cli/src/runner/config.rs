@@ -17,6 +17,8 @@ pub struct RunConfig {
     pub lanes: Vec<String>,
     /// How many scenarios of one lane run side by side; at least 1.
     pub jobs: usize,
+    /// Whether the next scenario may begin while one is being taken down.
+    pub overlap: bool,
     /// Whether warnings fail.
     pub strict: bool,
     /// What the lanes are told.

@@ -3,6 +3,8 @@
 mod config;
 mod evidence;
 mod scenario;
+#[cfg(test)]
+mod tests;
 
 pub use config::{RunConfig, RunSummary};
 
@@ -16,6 +18,11 @@ use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Lane;
 use plumbline_lanes::registry;
 use std::time::Instant;
+use tokio::sync::Semaphore;
+
+/// How many scenarios may be on their way out for each that runs: a pod takes twice as long to go (its grace of a second,
+/// the kubelet's own pace) as to come.
+const ENDING: usize = 2;
 
 /// Runs every scenario on every lane asked for, lane after lane, scenarios of a lane side by side.
 ///
@@ -71,11 +78,17 @@ async fn on_lane(
             return;
         }
     };
-    let ran = stream::iter(plans)
-        .map(|plan| scenario::run(cx, lane.name(), open.as_ref(), plan, config.strict, evidence))
-        .buffer_unordered(config.jobs.max(1))
-        .collect::<Vec<_>>()
-        .await;
+    let jobs = config.jobs.max(1);
+    let (name, lane) = (lane.name(), open.as_ref());
+    let slots = Semaphore::new(jobs);
+    let one = async |plan| {
+        let slot = slots.acquire().await;
+        let stood = scenario::stand(cx, name, lane, plan, config.strict, evidence).await;
+        drop(slot);
+        stood.end().await
+    };
+    let at_once = jobs * if config.overlap { 1 + ENDING } else { 1 };
+    let ran = stream::iter(plans).map(|plan| one(plan)).buffer_unordered(at_once).collect::<Vec<_>>().await;
     for ended in ran {
         summary.reports.push(ended.report);
         summary.left_behind.extend(ended.left_behind);

@@ -1,4 +1,7 @@
-//! One scenario on one open lane: stage, observe, judge, tell, take down.
+//! One scenario on one open lane: stage, observe, judge, take down, tell.
+//!
+//! It goes in two steps, so that the runner may begin with the next one while this one is taken down: [`stand`] comes to
+//! the judgement, [`Stood::end`] takes down, looks at what stays, and tells the verdict.
 
 use super::evidence::Evidence;
 use plumbline_bed::broken::Broken;
@@ -8,7 +11,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
-use plumbline_lanes::lane::{OpenLane, Staging};
+use plumbline_lanes::lane::{OpenLane, Scene, Staging};
 use std::time::Instant;
 
 /// What came of one scenario on one lane.
@@ -17,15 +20,29 @@ pub(super) struct Ended {
     pub left_behind: Vec<String>,
 }
 
-/// Runs `plan` on `lane`. Never fails: what goes wrong is in the verdict.
-pub(super) async fn run(
-    cx: &Context,
-    lane_name: &str,
-    lane: &dyn OpenLane,
-    plan: &Plan,
+/// A scenario that was judged and is not told yet.
+pub(super) struct Stood<'a> {
+    teller: Teller<'a>,
+    plan: &'a Plan,
     strict: bool,
-    evidence: &Evidence,
-) -> Ended {
+    evidence: &'a Evidence,
+    start: Instant,
+    report: ScenarioReport,
+    /// What stands and is to be taken down; none where nothing was staged, or it is kept.
+    scene: Option<Box<dyn Scene>>,
+    /// What was observed, to be judged again with what stays.
+    seen: Option<Observation>,
+}
+
+/// Stages `plan` on `lane`, observes and judges. Never fails: what goes wrong is in the verdict.
+pub(super) async fn stand<'a>(
+    cx: &'a Context,
+    lane_name: &'a str,
+    lane: &dyn OpenLane,
+    plan: &'a Plan,
+    strict: bool,
+    evidence: &'a Evidence,
+) -> Stood<'a> {
     let start = Instant::now();
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
     teller.started();
@@ -33,60 +50,74 @@ pub(super) async fn run(
     report.profile = lane.profile();
     report.evidence = evidence.folder(lane_name, &plan.name);
     evidence.keep(lane_name, &plan.name, "plan.json", plan);
+    let mut stood = Stood { teller, plan, strict, evidence, start, report, scene: None, seen: None };
 
     if let Some(reason) = lane.lack(plan) {
-        report.verdict = Verdict::Skip { reason };
-        return finish(&teller, evidence, report, vec![]);
+        stood.report.verdict = Verdict::Skip { reason };
+        return stood;
+    }
+    stood.teller.phase("create");
+    match or_cancelled(cx, lane.stage(cx, plan)).await {
+        Ok(mut scene) => {
+            describe(&mut stood.report, scene.staging());
+            stood.look(scene.as_mut()).await;
+            stood.scene = Some(scene);
+        }
+        Err(broken) => stood.report.verdict = broken_verdict(broken),
+    }
+    stood.report.timing.verdict_us = micros(start);
+    stood
+}
+
+impl Stood<'_> {
+    /// Observes a scene and judges it.
+    async fn look(&mut self, scene: &mut dyn Scene) {
+        self.teller.phase("observe");
+        let observation = match or_cancelled(self.teller.cx, scene.observe(self.teller.cx)).await {
+            Ok(observation) => observation,
+            Err(broken) => {
+                self.report.verdict = broken_verdict(broken);
+                return;
+            }
+        };
+        self.teller.phase("judge");
+        judged(&mut self.report, self.plan, &observation, self.strict);
+        self.report.timing.plugins_us = plugin_time(&observation);
+        self.report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
+        self.evidence.keep_wire(self.teller.lane, &self.plan.name, observation.wire.as_ref());
+        self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+        self.seen = Some(observation);
     }
 
-    teller.phase("create");
-    let mut scene = match or_cancelled(cx, lane.stage(cx, plan)).await {
-        Ok(scene) => scene,
-        Err(broken) => {
-            report.verdict = broken_verdict(broken);
-            report.timing.verdict_us = micros(start);
-            return finish(&teller, evidence, report, vec![]);
+    /// Takes down what stands, and tells the verdict: after the clean-up, since what stays of a pod that is gone can turn
+    /// a pass into a fail.
+    pub(super) async fn end(mut self) -> Ended {
+        let Some(scene) = self.scene.take() else { return self.finish(vec![]) };
+        if keeps(self.teller.cx.options.keep, &self.report.verdict) {
+            let (cx, name, lane) = (self.teller.cx, self.teller.scenario, self.teller.lane);
+            let ended = self.finish(vec![]);
+            for door in scene.doors() {
+                Teller { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
+            }
+            return ended;
         }
-    };
-    describe(&mut report, scene.staging());
-    teller.phase("observe");
-    let seen = match or_cancelled(cx, scene.observe(cx)).await {
-        Ok(observation) => {
-            teller.phase("judge");
-            judged(&mut report, plan, &observation, strict);
-            report.timing.verdict_us = micros(start);
-            report.timing.plugins_us = plugin_time(&observation);
-            report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
-            evidence.keep_wire(lane_name, &plan.name, observation.wire.as_ref());
-            evidence.keep(lane_name, &plan.name, "observation.json", &observation);
-            Some(observation)
+        self.teller.phase("clean up");
+        let mut closed = scene.close().await;
+        match self.seen.take() {
+            Some(mut observation) if closed.left.is_some() => {
+                observation.left = closed.left.take();
+                judged(&mut self.report, self.plan, &observation, self.strict);
+                self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+            }
+            _ => {}
         }
-        Err(broken) => {
-            report.verdict = broken_verdict(broken);
-            report.timing.verdict_us = micros(start);
-            None
-        }
-    };
-    if keeps(cx.options.keep, &report.verdict) {
-        let ended = finish(&teller, evidence, report, vec![]);
-        for door in scene.doors() {
-            teller.phase(&format!("kept; to look in: {door}"));
-        }
-        return ended;
+        self.report.timing.total_us = micros(self.start);
+        self.finish(closed.lines())
     }
-    // The verdict is told after the clean-up: what stays of a pod that is gone can turn a pass into a fail.
-    teller.phase("clean up");
-    let mut closed = scene.close().await;
-    match seen {
-        Some(mut observation) if closed.left.is_some() => {
-            observation.left = closed.left.take();
-            judged(&mut report, plan, &observation, strict);
-            evidence.keep(lane_name, &plan.name, "observation.json", &observation);
-        }
-        _ => {}
+
+    fn finish(self, left_behind: Vec<String>) -> Ended {
+        finish(&self.teller, self.evidence, self.report, left_behind)
     }
-    report.timing.total_us = micros(start);
-    finish(&teller, evidence, report, closed.lines())
 }
 
 fn judged(report: &mut ScenarioReport, plan: &Plan, observation: &Observation, strict: bool) {

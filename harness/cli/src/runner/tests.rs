@@ -1,0 +1,190 @@
+//! The order of staging and taking down, seen on a lane that is only acted.
+
+use super::*;
+use futures::future::BoxFuture;
+use plumbline_core::observe::Observation;
+use plumbline_core::plan::Topology;
+use plumbline_core::verdict::Verdict;
+use plumbline_lanes::context::Options;
+use plumbline_lanes::lane::{Closed, Offers, OpenLane, Scene, Staging};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// A scene that waits for what never comes is told by this, and not by a test that hangs.
+const HANG: Duration = Duration::from_secs(20);
+
+/// What the acted lane has seen.
+#[derive(Default)]
+struct Seen {
+    log: Mutex<Vec<String>>,
+    standing: AtomicUsize,
+    most_standing: AtomicUsize,
+}
+
+impl Seen {
+    fn tell(&self, what: String) {
+        self.log.lock().unwrap().push(what);
+    }
+}
+
+struct Acted {
+    seen: Arc<Seen>,
+    /// How many were staged so far.
+    staged: Arc<watch::Sender<usize>>,
+    /// How many scenes must be staged before one goes.
+    go_after: usize,
+    offers: Offers,
+}
+
+struct ActedScene {
+    name: String,
+    seen: Arc<Seen>,
+    staged: watch::Receiver<usize>,
+    go_after: usize,
+    staging: Staging,
+}
+
+impl Lane for Acted {
+    fn name(&self) -> &'static str {
+        "acted"
+    }
+    fn summary(&self) -> &'static str {
+        "nothing real"
+    }
+    fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+        let (seen, staged) = (self.seen.clone(), self.staged.clone());
+        let open = Self { seen, staged, go_after: self.go_after, offers: Offers::default() };
+        Box::pin(async { Ok(Box::new(open) as Box<dyn OpenLane>) })
+    }
+}
+
+impl OpenLane for Acted {
+    fn profile(&self) -> Option<String> {
+        None
+    }
+    fn offers(&self) -> &Offers {
+        &self.offers
+    }
+    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+        let standing = self.seen.standing.fetch_add(1, Ordering::SeqCst) + 1;
+        self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
+        self.seen.tell(format!("{} comes", plan.name));
+        self.staged.send_modify(|staged| *staged += 1);
+        let scene = ActedScene {
+            name: plan.name.clone(),
+            seen: self.seen.clone(),
+            staged: self.staged.subscribe(),
+            go_after: self.go_after,
+            staging: Staging::default(),
+        };
+        Box::pin(async { Ok(Box::new(scene) as Box<dyn Scene>) })
+    }
+    fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
+        Box::pin(async { vec![] })
+    }
+}
+
+impl Scene for ActedScene {
+    fn staging(&self) -> &Staging {
+        &self.staging
+    }
+    fn observe<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+        Box::pin(async {
+            // Others get their turn here, as they would while packets travel.
+            tokio::task::yield_now().await;
+            self.seen.standing.fetch_sub(1, Ordering::SeqCst);
+            Err(Broken::new("observe", "only acted"))
+        })
+    }
+    fn doors(&self) -> Vec<String> {
+        vec![]
+    }
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
+        Box::pin(async move {
+            let others = self.staged.wait_for(|staged| *staged >= self.go_after);
+            for _ in 0..100 {
+                // Whoever may come, comes now.
+                tokio::task::yield_now().await;
+            }
+            let came = tokio::time::timeout(HANG, others).await.is_ok();
+            self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
+            Closed { left_behind: vec![format!("{}'s", self.name)], left: None }
+        })
+    }
+}
+
+fn plan(name: &str) -> Plan {
+    Plan {
+        name: name.to_owned(),
+        summary: String::new(),
+        file: format!("{name}.yaml"),
+        rows: vec![],
+        requires: vec![],
+        lanes: vec![],
+        topology: Topology::default(),
+        networks: vec![],
+        pods: vec![],
+        expect: vec![],
+    }
+}
+
+/// Runs scenarios by these names; each goes only when `go_after` have come.
+async fn ran(names: &[&str], jobs: usize, overlap: bool, go_after: usize) -> (Arc<Seen>, RunSummary) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().unwrap();
+    let config = RunConfig {
+        root: root.clone(),
+        scenarios: names.iter().map(|name| plan(name)).collect(),
+        lanes: vec![],
+        jobs,
+        overlap,
+        strict: false,
+        options: Options::default(),
+        events: Arc::new(|_| {}),
+        evidence: None,
+        cancel: CancellationToken::new(),
+    };
+    let cx = session::context(&root, Options::default(), config.events.clone(), config.cancel.clone(), "run").unwrap();
+    let seen = Arc::new(Seen::default());
+    let lane = Acted { seen: seen.clone(), staged: Arc::new(watch::channel(0).0), go_after, offers: Offers::default() };
+    let plans: Vec<&Plan> = config.scenarios.iter().collect();
+    let mut summary = RunSummary::default();
+    on_lane(&cx, &lane, &plans, &config, &Evidence::below(folder.path()), &mut summary).await;
+    assert!(session::close(&cx).await.is_empty());
+    (seen, summary)
+}
+
+#[tokio::test]
+async fn the_next_comes_while_one_goes() {
+    let (seen, summary) = ran(&["a", "b"], 1, true, 2).await;
+    assert_eq!(*seen.log.lock().unwrap(), ["a comes", "b comes", "a goes", "b goes"]);
+    assert_eq!(seen.most_standing.load(Ordering::SeqCst), 1, "-j 1 is one at a time until its verdict is there");
+    assert_eq!(summary.left_behind, ["a's", "b's"], "each was taken down, and what it left is told");
+    assert!(summary.reports.iter().all(|report| matches!(report.verdict, Verdict::Broken { .. })));
+}
+
+#[tokio::test]
+async fn without_overlap_one_goes_before_the_next_comes() {
+    let (seen, _) = ran(&["a", "b"], 1, false, 1).await;
+    assert_eq!(*seen.log.lock().unwrap(), ["a comes", "a goes", "b comes", "b goes"]);
+}
+
+#[tokio::test]
+async fn no_more_stand_than_there_are_jobs_and_no_more_go_than_may() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    // Three for one job: one that stands and two on their way out.
+    let (seen, summary) = ran(&names, 1, true, 3).await;
+    let log = seen.log.lock().unwrap().clone();
+    let there = log.iter().scan(0, |there, line| {
+        *there += if line.ends_with(" comes") { 1 } else { -1 };
+        Some(*there)
+    });
+    assert_eq!(there.max(), Some(3), "{log:?}");
+    assert_eq!(summary.reports.len(), names.len());
+    let (seen, _) = ran(&names, 2, true, 1).await;
+    assert_eq!(seen.most_standing.load(Ordering::SeqCst), 2);
+}
