@@ -35,9 +35,16 @@ impl Own {
     /// # Errors
     /// When no engine answers, the lane is known to be broken, or files can't be copied.
     pub async fn new() -> anyhow::Result<Self> {
+        Self::other(&like()?, &[]).await
+    }
+
+    /// The same with a profile like the one named, in whose file each first text of `edits` became the second.
+    ///
+    /// # Errors
+    /// As [`Own::new`], and when the file does not hold a text.
+    pub async fn other(like: &str, edits: &[(&str, &str)]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let profile = format!("own-{}", std::process::id());
-        let like = like()?;
         let (from, to) = (plumbline::root::find()?, dir.path().join("root"));
         for folder in ["root", "state", "tmp"] {
             std::fs::create_dir(dir.path().join(folder))?;
@@ -49,13 +56,22 @@ impl Own {
             }
         }
         let clusters = to.join("clusters");
-        std::fs::rename(clusters.join(&like), clusters.join(&profile))?;
+        std::fs::rename(clusters.join(like), clusters.join(&profile))?;
         let file = clusters.join(&profile).join("profile.yaml");
-        let text = std::fs::read_to_string(&file)?;
-        let renamed = text.replacen(&format!("name: {like}\n"), &format!("name: {profile}\n"), 1);
-        anyhow::ensure!(renamed != text, "{}: no line with its name", file.display());
-        std::fs::write(&file, renamed)?;
+        let mut text = std::fs::read_to_string(&file)?;
+        let name = (format!("name: {like}\n"), format!("name: {profile}\n"));
+        for (from, to) in edits.iter().copied().chain([(name.0.as_str(), name.1.as_str())]) {
+            anyhow::ensure!(text.contains(from), "{}: no {from:?} in it", file.display());
+            text = text.replacen(from, to, 1);
+        }
+        std::fs::write(&file, text)?;
         Ok(Self { dir, profile, engine: Engine::connect().await? })
+    }
+
+    /// The folder of its own checkout, as reports name files below it.
+    #[must_use]
+    pub fn root(&self) -> String {
+        self.at("root")
     }
 
     fn at(&self, folder: &str) -> String {
