@@ -134,6 +134,19 @@ impl Images {
         build.await.at_stage("build the virtual machine's system")
     }
 
+    /// The folder that a step of a recipe gives, such as `chart` of `terway`; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such recipe or step, or its build fails.
+    pub async fn folder(&self, recipe: &str, step: &str) -> Result<PathBuf, Broken> {
+        let placed = || {
+            let recipe = self.recipe(recipe)?;
+            anyhow::Ok(Placed { recipe, step: recipe.step(step)? })
+        };
+        let build = async { self.build_step(placed()?).await };
+        build.await.at_stage(&format!("build {recipe}/{step}"))
+    }
+
     /// The archive of an image, in `docker load`'s form; built when it is missing.
     ///
     /// # Errors

@@ -171,13 +171,14 @@ fn the_recipes_of_this_repository_read_and_every_pin_is_locked() {
     let names: Vec<_> = images.recipes().iter().map(|recipe| recipe.metadata.name.as_str()).collect();
     assert_eq!(
         names,
-        ["tools", "toolbox", "multus", "multus-thick", "node", "vm", "rivals"],
+        ["tools", "toolbox", "multus", "multus-thick", "node", "terway", "vm", "rivals"],
         "what is needed first is built first"
     );
     let Step::Go(plugins) = images.recipe("tools").unwrap().step("plugins").unwrap() else { panic!("not a Go step") };
     let programs: Vec<_> = plugins.programs().collect();
     assert_eq!(programs.len(), 18, "every plugin of the release");
-    for reference in ["node", "toolbox", "multus", "multus-thick"].map(|name| images.reference(name).unwrap()) {
+    for reference in ["node", "toolbox", "multus", "multus-thick", "terway"].map(|name| images.reference(name).unwrap())
+    {
         assert!(reference.starts_with("plumbline.local/"), "{reference}");
     }
 }

@@ -11,6 +11,7 @@ use super::plugins::Set;
 use super::profile::{ImageSource, Loaded};
 use super::record::{Home, Record};
 use super::step::{Found, Notes, Stages, Step};
+use super::terway;
 use crate::context::Context;
 use futures::future::BoxFuture;
 use kube::Client;
@@ -97,17 +98,33 @@ impl<'a> BringUp<'a> {
 
     /// The reference of Multus' image.
     pub(super) fn multus(&self) -> Result<String, Broken> {
-        images::reference(&self.cx.images, &self.loaded.profile.images.multus)
+        images::reference(&self.cx.images, self.multus_source()?)
+    }
+
+    pub(super) fn multus_source(&self) -> Result<&ImageSource, Broken> {
+        let source = self.loaded.profile.images.multus.as_ref();
+        source.ok_or_else(|| Broken::new(STAGE, "the profile has no Multus"))
     }
 
     /// Parts of the cluster that are not what users run.
-    pub fn parts(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// `Broken` when a file of the profile can't be read.
+    pub fn parts(&self) -> Result<Vec<String>, Broken> {
         let images = &self.loaded.profile.images;
-        let built = |what: &str, source: &ImageSource| match source {
-            ImageSource::Built(_) => Some(format!("{what}: built here from pinned sources, not the published image")),
-            ImageSource::Pulled(_) => None,
+        let built = |what: &str, source: Option<&ImageSource>| match source {
+            Some(ImageSource::Built(_)) => {
+                Some(format!("{what}: built here from pinned sources, not the published image"))
+            }
+            Some(ImageSource::Pulled(_)) | None => None,
         };
-        [built("node image", &images.node), built("Multus image", &images.multus)].into_iter().flatten().collect()
+        let parts = [built("node image", Some(&images.node)), built("Multus image", images.multus.as_ref())];
+        let mut all: Vec<String> = parts.into_iter().flatten().collect();
+        if self.loaded.profile.terway.is_some() {
+            all.extend(terway::STAND_INS.iter().map(|line| (*line).to_owned()));
+            all.extend(terway::chart::inputs(&self.cx.images, self.loaded)?.told());
+        }
+        Ok(all)
     }
 
     fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, Broken> {
@@ -219,6 +236,14 @@ impl<'a> BringUp<'a> {
 }
 
 impl Stages for BringUp<'_> {
+    fn has(&self, step: Step) -> bool {
+        match step {
+            Step::Multus => self.loaded.profile.multus.is_some(),
+            Step::Terway => self.loaded.profile.terway.is_some(),
+            _ => true,
+        }
+    }
+
     fn check<'b>(&'b self, step: Step, _notes: &'b Notes) -> BoxFuture<'b, Result<Found, Broken>> {
         Box::pin(async move {
             match step {
@@ -240,6 +265,7 @@ impl Stages for BringUp<'_> {
                     })
                 }
                 Step::Cluster => self.check_cluster().await,
+                Step::DefaultNetwork if self.loaded.profile.terway.is_some() => self.check_terway().await,
                 Step::DefaultNetwork => {
                     let alive = self.alive().await?;
                     network::check(self.loaded, &alive.client, &alive.nodes).await
@@ -247,6 +273,7 @@ impl Stages for BringUp<'_> {
                 Step::Plugins => self.plugins().await?.check(&self.alive().await?.nodes).await,
                 Step::Bridges => bridges::check(&self.loaded.profile.bridges, &self.alive().await?.nodes).await,
                 Step::Multus => self.check_multus().await,
+                Step::Terway => self.check_terway_proof().await,
             }
         })
     }
@@ -261,6 +288,7 @@ impl Stages for BringUp<'_> {
                 }
                 Step::Images => images::get(self.engine()?, &self.cx.images, self.loaded, notes).await,
                 Step::Cluster => self.make_cluster(notes).await,
+                Step::DefaultNetwork if self.loaded.profile.terway.is_some() => self.make_terway(notes).await,
                 Step::DefaultNetwork => {
                     let alive = self.alive().await?;
                     network::make(self.loaded, &alive.client, &alive.nodes, notes).await
@@ -270,6 +298,7 @@ impl Stages for BringUp<'_> {
                     bridges::make(&bridges::plain(&self.loaded.profile.bridges), &self.alive().await?.nodes).await
                 }
                 Step::Multus => self.make_multus(notes).await,
+                Step::Terway => self.prove_terway(notes).await,
             }
         })
     }

@@ -34,73 +34,153 @@ pub struct Book<'a> {
     pub kubeconfig: &'a Path,
 }
 
-/// Sends one up on `node`, looks at it, and takes it away again.
+/// A canary on one node: how it goes up and comes down, whatever is looked at meanwhile.
+#[derive(Clone, Copy)]
+pub struct Flight<'a> {
+    /// The cluster.
+    pub client: &'a Client,
+    /// The node.
+    pub node: &'a Node,
+    /// The stage of what goes wrong.
+    pub stage: &'a str,
+    /// Where it stands while it is up.
+    pub book: Book<'a>,
+}
+
+/// Sends one with a network up on `node`, looks whether Multus attached it, and takes it away again.
 ///
 /// # Errors
 /// `Broken`, naming the node: it did not come up, or is not attached although it is Ready.
 pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, book: Book<'_>) -> Result<(), Broken> {
-    let name = format!("canary-{}", node.name);
-    let text = loaded.text(Path::new(TEMPLATE))?;
-    let networks = json!([{ "name": name, "interface": INTERFACE }]).to_string();
-    let values = json!({ "name": name, "namespace": SYSTEM_NAMESPACE, "run": book.run.id(), "node": node.name,
-        "image": image, "networks": networks });
-    let text = render(TEMPLATE, &text, &values).map_err(|e| Broken::new(STAGE, e))?;
-    let documents = yaml::documents(TEMPLATE, &text).map_err(|e| Broken::new(STAGE, e))?;
-    account(client, SYSTEM_NAMESPACE, STAGE).await?;
-    // One that a killed run left behind would be taken for this one.
-    let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM_NAMESPACE);
-    remove(&pods, node, &name).await?;
-    let entries = documents.iter().map(|document| book.intend(document)).collect::<Result<Vec<_>, _>>()?;
-    let looked = look(client, &documents, node, &name).await;
-    let removed = remove(&pods, node, &name).await.and(unlisted(client, &documents, &name).await);
-    if removed.is_ok() {
-        entries.into_iter().try_for_each(|id| book.run.done(id))?;
-    }
-    looked.and(removed)
+    let flight = Flight { client, node, stage: STAGE, book };
+    let networks = json!([{ "name": flight.name(), "interface": INTERFACE }]).to_string();
+    let documents = flight.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
+    flight.fly(&documents, async |pod: &Pod| look(node, pod).await).await
 }
 
-impl Book<'_> {
-    fn intend(&self, object: &Value) -> Result<EffectId, Broken> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        self.run.intend(Effect::KubeObject {
-            kubeconfig: self.kubeconfig.to_owned(),
-            api_version: text(&object["apiVersion"]),
-            object_kind: text(&object["kind"]),
-            namespace: text(&object["metadata"]["namespace"]),
-            name: text(&object["metadata"]["name"]),
-        })
-    }
+/// Makes the namespace of the canaries.
+///
+/// # Errors
+/// `Broken` at `stage` when the server refuses.
+pub async fn namespace(client: &Client, stage: &str) -> Result<(), Broken> {
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": SYSTEM_NAMESPACE, "labels": { super::naming::OWNER_LABEL: super::naming::OWNER } } });
+    objects::apply(client, &namespace).await.map(drop).map_err(|e| Broken::new(stage, e))
 }
 
-/// Takes the canary's network away.
-async fn unlisted(client: &Client, documents: &[Value], name: &str) -> Result<(), Broken> {
-    let Some(network) = documents.first() else { return Ok(()) };
-    let networks = objects::api_of(client, network).map_err(|e| Broken::new(STAGE, e))?;
-    match networks.delete(name, &DeleteParams::default()).await {
-        Err(e) if !objects::is_absent(&e) => {
-            Err(Broken::new(STAGE, format!("remove the canary's network {name}: {}", objects::words(&e))))
+impl Flight<'_> {
+    fn name(&self) -> String {
+        format!("canary-{}", self.node.name)
+    }
+
+    /// The canary's objects, of a template relative to the profile's folder.
+    ///
+    /// # Errors
+    /// `Broken` when it can't be rendered.
+    pub fn documents(
+        &self,
+        loaded: &Loaded,
+        template: &Path,
+        image: &str,
+        networks: &str,
+    ) -> Result<Vec<Value>, Broken> {
+        let name = template.display().to_string();
+        let values = json!({ "name": self.name(), "namespace": SYSTEM_NAMESPACE, "run": self.book.run.id(),
+            "node": self.node.name, "image": image, "networks": networks });
+        let text = render(&name, &loaded.text(template)?, &values).map_err(|e| Broken::new(self.stage, e))?;
+        yaml::documents(&name, &text).map_err(|e| Broken::new(self.stage, e))
+    }
+
+    /// Sends it up, has it looked at once it is Ready, and takes it away again.
+    ///
+    /// # Errors
+    /// `Broken` when it does not come up or does not go, else what the look gave.
+    pub async fn fly(
+        &self,
+        documents: &[Value],
+        look: impl AsyncFnOnce(&Pod) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
+        // One that a killed run left behind would be taken for this one.
+        self.remove().await?;
+        let entries = documents.iter().map(|document| self.book.intend(document)).collect::<Result<Vec<_>, _>>()?;
+        let looked = async {
+            let pod = self.up(documents).await?;
+            look(&pod).await
+        };
+        let looked = looked.await;
+        let removed = self.remove().await.and(self.unlisted(documents).await);
+        if removed.is_ok() {
+            entries.into_iter().try_for_each(|id| self.book.run.done(id))?;
         }
-        _ => Ok(()),
+        looked.and(removed)
+    }
+
+    async fn up(&self, documents: &[Value]) -> Result<Pod, Broken> {
+        for document in documents {
+            objects::apply(self.client, document).await.map_err(|e| Broken::new(self.stage, e))?;
+        }
+        let broken = |what: String| {
+            Broken::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
+        };
+        match ready::ready(self.client, SYSTEM_NAMESPACE, &self.name(), DEADLINE).await {
+            Ok(Came::Up(pod)) => Ok(*pod),
+            Ok(Came::Down { reason, .. }) => Err(broken(reason)),
+            Err(other) => Err(broken(other.cause)),
+        }
+    }
+
+    /// Takes away what came beside the pod: its network.
+    async fn unlisted(&self, documents: &[Value]) -> Result<(), Broken> {
+        for document in documents.iter().filter(|document| document["kind"] != "Pod") {
+            let networks = objects::api_of(self.client, document).map_err(|e| Broken::new(self.stage, e))?;
+            match networks.delete(&self.name(), &DeleteParams::default()).await {
+                Err(e) if !objects::is_absent(&e) => {
+                    let what = format!("remove the canary's network {}: {}", self.name(), objects::words(&e));
+                    return Err(Broken::new(self.stage, what));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the pod, where it is, and waits until it is gone from the server and its sandbox from the node.
+    async fn remove(&self) -> Result<(), Broken> {
+        let (name, pods) = (self.name(), Api::<Pod>::namespaced(self.client.clone(), SYSTEM_NAMESPACE));
+        let broken = |e: String| Broken::new(self.stage, format!("remove canary {name}: {e}"));
+        let pod = pods.get_opt(&name).await.map_err(|e| broken(objects::words(&e)))?;
+        let Some(pod) = pod else { return Ok(()) };
+        let uid = ready::uid_of(&pod);
+        match pods.delete(&name, &DeleteParams::default().grace_period(1)).await {
+            Err(e) if !objects::is_absent(&e) => return Err(broken(objects::words(&e))),
+            _ => {}
+        }
+        let gone = await_condition(pods, &name, conditions::is_deleted(&uid));
+        let what = format!("pod {name} to be gone");
+        let gone = wait::by(self.stage, &what, Deadline::after(DEADLINE), gone, || "still there".into()).await?;
+        gone.map_err(|e| broken(e.to_string()))?;
+        let op = Op::AwaitGone { namespace: SYSTEM_NAMESPACE.into(), name: name.clone(), uid, deadline_ms: 20_000 };
+        match self.node.call(op).await? {
+            Outcome::Gone { gone: true, .. } => Ok(()),
+            // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a
+            // list: the same comes to every pod there, and is for scenarios to tell (`PL501`).
+            Outcome::Gone { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
+            other => Err(broken(format!("its sandbox is not gone: {other:?}"))),
+        }
     }
 }
 
-async fn look(client: &Client, documents: &[Value], node: &Node, name: &str) -> Result<(), Broken> {
-    for document in documents {
-        objects::apply(client, document).await.map_err(|e| Broken::new(STAGE, e))?;
-    }
+async fn look(node: &Node, pod: &Pod) -> Result<(), Broken> {
     let broken = |what: String| Broken::new(STAGE, format!("node {}: the canary {what}", node.name));
-    let pod = match ready::ready(client, SYSTEM_NAMESPACE, name, DEADLINE).await {
-        Ok(Came::Up(pod)) => pod,
-        Ok(Came::Down { reason, .. }) => return Err(broken(format!("did not come up: {reason}"))),
-        Err(other) => return Err(broken(format!("did not come up: {}", other.cause))),
-    };
+    let name = pod.name_any();
     let status = pod.annotations().get(STATUS).cloned().unwrap_or_default();
     let entries: Vec<Value> = serde_json::from_str(&status).unwrap_or_default();
     if !entries.iter().any(|entry| entry["interface"] == INTERFACE) {
         return Err(broken(format!("is Ready, and Multus did not attach {INTERFACE} (network-status: {status:?})"))
             .with_remedy("Multus is not in force on this node: pods there would come up with eth0 alone"));
     }
-    let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name: name.into(), uid: ready::uid_of(&pod) };
+    let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name, uid: ready::uid_of(pod) };
     match node.call(Op::Observe { target, with_ip: false }).await? {
         Outcome::Observed(seen) if seen.kernel.links.iter().any(|l| l.name == INTERFACE && !l.addresses.is_empty()) => {
             Ok(())
@@ -113,28 +193,16 @@ async fn look(client: &Client, documents: &[Value], node: &Node, name: &str) -> 
     }
 }
 
-/// Removes a pod, where it is, and waits until it is gone from the server and its sandbox from the node.
-async fn remove(pods: &Api<Pod>, node: &Node, name: &str) -> Result<(), Broken> {
-    let broken = |e: String| Broken::new(STAGE, format!("remove canary {name}: {e}"));
-    let pod = pods.get_opt(name).await.map_err(|e| broken(objects::words(&e)))?;
-    let Some(pod) = pod else { return Ok(()) };
-    let uid = ready::uid_of(&pod);
-    match pods.delete(name, &DeleteParams::default().grace_period(1)).await {
-        Err(e) if !objects::is_absent(&e) => return Err(broken(objects::words(&e))),
-        _ => {}
-    }
-    let gone = await_condition(pods.clone(), name, conditions::is_deleted(&uid));
-    let gone =
-        wait::by(STAGE, &format!("pod {name} to be gone"), Deadline::after(DEADLINE), gone, || "still there".into())
-            .await?;
-    gone.map_err(|e| broken(e.to_string()))?;
-    let op = Op::AwaitGone { namespace: SYSTEM_NAMESPACE.into(), name: name.into(), uid, deadline_ms: 20_000 };
-    match node.call(op).await? {
-        Outcome::Gone { gone: true, .. } => Ok(()),
-        // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a list:
-        // the same comes to every pod there, and is for scenarios to tell (`PL501`).
-        Outcome::Gone { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
-        other => Err(broken(format!("its sandbox is not gone: {other:?}"))),
+impl Book<'_> {
+    fn intend(&self, object: &Value) -> Result<EffectId, Broken> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.run.intend(Effect::KubeObject {
+            kubeconfig: self.kubeconfig.to_owned(),
+            api_version: text(&object["apiVersion"]),
+            object_kind: text(&object["kind"]),
+            namespace: text(&object["metadata"]["namespace"]),
+            name: text(&object["metadata"]["name"]),
+        })
     }
 }
 

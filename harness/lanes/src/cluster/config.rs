@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn every_profile_is_read_strictly_and_renders_to_v1alpha4_on_every_host() {
         let names = names(&root());
-        assert_eq!(names, ["hermetic", "openshift-like", "three-nodes", "upstream"]);
+        assert_eq!(names, ["hermetic", "openshift-like", "terway", "three-nodes", "upstream"]);
         for name in names {
             let loaded = Loaded::read(&root(), &name).unwrap();
             for host in [PLAIN, BARE] {

@@ -69,7 +69,7 @@ pub fn pull_policy(_source: &ImageSource) -> &'static str {
 /// `Broken` when the engine does not answer.
 pub async fn at_hand(engine: &Engine, images: &Images, loaded: &Loaded) -> Result<At, Broken> {
     let specs = &loaded.profile.images;
-    for source in [&specs.node, &specs.multus, &specs.toolbox] {
+    for source in specs.all() {
         let reference = reference(images, source)?;
         if engine.image(&reference).await?.is_none() {
             return Ok(At::Lacking(format!("image {reference} is not at hand")));
@@ -84,7 +84,7 @@ pub async fn at_hand(engine: &Engine, images: &Images, loaded: &Loaded) -> Resul
 /// `Broken` when a build fails, a registry refuses, or a tag moved since its digest was locked.
 pub async fn get(engine: &Engine, images: &Images, loaded: &Loaded, notes: &Notes) -> Result<(), Broken> {
     let specs = &loaded.profile.images;
-    for source in [&specs.node, &specs.multus, &specs.toolbox] {
+    for source in specs.all() {
         match source {
             ImageSource::Built(name) => {
                 images.ensure_image(engine, name).await?;

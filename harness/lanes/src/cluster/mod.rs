@@ -2,7 +2,8 @@
 //!
 //! [`profile`] and [`kindconfig`] are what is written under `clusters/`, read strictly; [`step`] leads through the
 //! steps of bring-up, [`bringup`] says what each one looks at and does; [`up`] is the door for the lane and the
-//! command; [`warm`] is the cluster that comes of it; [`mend`] breaks it and puts it right, for tests.
+//! command; [`warm`] is the cluster that comes of it; [`mend`] breaks it and puts it right, for tests;
+//! [`terway`] is the default network of profiles that have it.
 
 pub mod bridges;
 mod bringup;
@@ -28,6 +29,7 @@ pub mod render;
 pub mod rollout;
 pub mod step;
 pub mod talk;
+pub mod terway;
 mod undo;
 pub mod up;
 pub mod uplink;

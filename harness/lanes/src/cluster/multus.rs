@@ -4,11 +4,11 @@
 //! believed: its configuration has to be the one that the runtime takes, and a canary has to come up attached.
 
 use super::canary;
-use super::naming::{SYSTEM_NAMESPACE, full_hash};
+use super::naming::full_hash;
 use super::network;
 use super::node::Node;
 use super::objects;
-use super::profile::{Flavour, Loaded};
+use super::profile::{Flavour, Loaded, MultusSpec};
 use super::render::render;
 use super::rollout;
 use super::step::{Found, Notes, Step};
@@ -34,7 +34,7 @@ pub const STAGE: &str = "install-multus";
 /// `Broken` when a manifest can't be rendered or read.
 pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Value>, Broken> {
     let mut all = Vec::new();
-    for path in &loaded.profile.multus.manifests {
+    for path in &spec(loaded)?.manifests {
         let name = path.display().to_string();
         let mut text = loaded.text(path)?;
         if path.extension().is_some_and(|e| e == "j2") {
@@ -44,6 +44,10 @@ pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Va
         all.extend(yaml::documents(&name, &text).map_err(|e| Broken::new(STAGE, e))?);
     }
     Ok(all)
+}
+
+fn spec(loaded: &Loaded) -> Result<&MultusSpec, Broken> {
+    loaded.profile.multus.as_ref().ok_or_else(|| Broken::new(STAGE, "the profile has no Multus"))
 }
 
 /// Applies the manifests and waits until they are rolled out. What a pod of Multus says is in the error.
@@ -57,10 +61,7 @@ pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Resul
     }
     notes.note(format!("waiting for daemon set {DAEMON_SET}"));
     rollout::daemon_set(client, DAEMON_SET, STAGE, deadline.child(std::time::Duration::from_secs(150))).await?;
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
-        "name": SYSTEM_NAMESPACE, "labels": { super::naming::OWNER_LABEL: super::naming::OWNER } } });
-    objects::apply(client, &namespace).await.map_err(|e| Broken::new(STAGE, e))?;
-    Ok(())
+    canary::namespace(client, STAGE).await
 }
 
 /// The generation of Multus' daemon set, for the proof; the inner error is what it lacks: to be there, to run `image`,
@@ -96,7 +97,7 @@ pub async fn configuration(node: &Node, loaded: &Loaded) -> Result<Result<String
     let Some(first) = first(&names) else { return Ok(Err(format!("there is no configuration in {CONF}"))) };
     let path = format!("{CONF}/{first}");
     let Some(text) = node.read(&path).await? else { return Ok(Err(format!("{path} is gone"))) };
-    let rests = match rests_on(&text, loaded.profile.multus.flavour, &network::path(loaded)) {
+    let rests = match rests_on(&text, spec(loaded)?.flavour, &network::path(loaded)) {
         Ok(rests) => rests,
         Err(what) => return Ok(Err(format!("{path}, which the runtime takes, {what}"))),
     };
@@ -110,7 +111,7 @@ pub async fn configuration(node: &Node, loaded: &Loaded) -> Result<Result<String
 }
 
 /// The first configuration file in lexical order.
-fn first(names: &[String]) -> Option<&String> {
+pub(super) fn first(names: &[String]) -> Option<&String> {
     let is_conf = |name: &&String| [".conf", ".conflist", ".json"].iter().any(|end| name.ends_with(end));
     names.iter().filter(is_conf).min()
 }

@@ -11,6 +11,7 @@ use kube::Client;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::wait::Deadline;
 use serde_json::json;
+use std::path::Path;
 
 /// Where the runtime looks for configurations on the nodes.
 const FOLDER: &str = "/etc/cni/net.d";
@@ -20,7 +21,8 @@ const STAGE: &str = "default-network";
 /// Multus takes the first file that is not its own as its default network.
 #[must_use]
 pub fn path(loaded: &Loaded) -> String {
-    let template = loaded.profile.networking.default_network.with_extension("");
+    let template = loaded.profile.networking.default_network.as_deref().unwrap_or(Path::new(""));
+    let template = template.with_extension("");
     let ending = if template.extension().is_some_and(|ending| ending == "conf") { "conf" } else { "conflist" };
     format!("{FOLDER}/10-plumbline.{ending}")
 }
@@ -38,7 +40,8 @@ pub struct Wanted {
 /// # Errors
 /// `Broken` when the nodes have no ranges yet, or the template can't be rendered.
 pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Broken> {
-    let template = &loaded.profile.networking.default_network;
+    let template = loaded.profile.networking.default_network.as_deref();
+    let template = template.ok_or_else(|| Broken::new(STAGE, "the profile has no default network of its own"))?;
     let text = loaded.text(template)?;
     let ranges = rollout::ranges(client, STAGE).await?;
     let whole = &loaded.profile.networking;

@@ -67,12 +67,16 @@ pub async fn network(engine: &Engine) -> Result<(), Broken> {
     }
 }
 
-/// Removes the nodes of a cluster with its uplinks, and their network with the last of them.
+/// Removes the nodes of a cluster with its other containers and its networks, and the nodes' network with the last node.
 ///
 /// # Errors
 /// `Broken` when the engine refuses.
 pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
     for container in containers(engine, cluster).await? {
+        engine.remove(&container.name).await?;
+    }
+    // What belongs to the cluster beside its nodes: a router, and what scenarios of dead runs left.
+    for container in engine.containers(&[format!("{}={cluster}", super::naming::CLUSTER_LABEL)]).await? {
         engine.remove(&container.name).await?;
     }
     super::uplink::remove(engine, cluster).await?;

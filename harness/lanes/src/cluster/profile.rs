@@ -4,6 +4,7 @@ use super::yaml;
 use ipnet::Ipv4Net;
 use plumbline_bed::broken::Broken;
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// The name of the file in each profile's folder.
@@ -34,8 +35,12 @@ pub struct Profile {
     pub images: ImageSpecs,
     /// Subnets and the default network.
     pub networking: Networking,
-    /// Multus.
-    pub multus: MultusSpec,
+    /// Multus; none where [`Profile::terway`] makes all of a pod's network.
+    #[serde(default)]
+    pub multus: Option<MultusSpec>,
+    /// Terway, which is the default network then.
+    #[serde(default)]
+    pub terway: Option<TerwaySpec>,
     /// Bridges that every node has.
     pub bridges: Vec<String>,
 }
@@ -84,10 +89,21 @@ pub enum ImageSource {
 pub struct ImageSpecs {
     /// kind's node image.
     pub node: ImageSource,
-    /// Multus.
-    pub multus: ImageSource,
+    /// Multus, where the profile has it.
+    #[serde(default)]
+    pub multus: Option<ImageSource>,
+    /// Terway's pods, where the profile has it.
+    #[serde(default)]
+    pub terway: Option<ImageSource>,
     /// The image that stands in for pods' images that can't be had.
     pub toolbox: ImageSource,
+}
+
+impl ImageSpecs {
+    /// All of them, the node's first.
+    pub fn all(&self) -> impl Iterator<Item = &ImageSource> {
+        [Some(&self.node), self.multus.as_ref(), self.terway.as_ref(), Some(&self.toolbox)].into_iter().flatten()
+    }
 }
 
 /// Subnets and the default network.
@@ -99,8 +115,35 @@ pub struct Networking {
     /// Services' addresses.
     pub service_subnet: Ipv4Net,
     /// Template of the default network, relative to the profile's folder: `*.conflist.j2`, or `*.conf.j2` for a single
-    /// plugin.
-    pub default_network: PathBuf,
+    /// plugin. None where Terway makes it.
+    #[serde(default)]
+    pub default_network: Option<PathBuf>,
+}
+
+/// Terway in a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TerwaySpec {
+    /// Template of the values for Terway's own chart, relative to the profile's folder.
+    pub values: PathBuf,
+    /// What is changed in the chart's objects so that they can run here, each with its reason.
+    pub adaptations: PathBuf,
+    /// Template of the pod that has to come up on every node.
+    pub canary: PathBuf,
+    /// The network that stands in for the cloud's.
+    pub eni: EniSpec,
+}
+
+/// The network that stands in for the cloud's: every node has its second interface on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EniSpec {
+    /// The address of the router on it, which is the gateway of every pod.
+    pub gateway: Ipv4Addr,
+    /// The routing table of each node that leads out of its second interface.
+    pub table: u32,
+    /// The pods' addresses of each node, in the order of the profile's nodes; within podSubnet.
+    pub pools: Vec<Ipv4Net>,
 }
 
 /// Multus in a profile.
@@ -153,7 +196,8 @@ impl Profile {
         {
             return Err(format!("{file}: podSubnet and serviceSubnet overlap"));
         }
-        for image in [&profile.images.node, &profile.images.multus, &profile.images.toolbox] {
+        profile.check_parts().map_err(|what| format!("{file}: {what}"))?;
+        for image in profile.images.all() {
             if let ImageSource::Pulled(reference) = image
                 && !is_exact(reference)
             {
@@ -161,6 +205,38 @@ impl Profile {
             }
         }
         Ok(profile)
+    }
+
+    /// A profile has Multus over a default network of ours, or Terway, which is both.
+    fn check_parts(&self) -> Result<(), String> {
+        let images = (self.images.multus.is_some(), self.images.terway.is_some());
+        let parts = (self.multus.is_some(), self.terway.is_some());
+        if parts.0 == parts.1 {
+            return Err("one of multus and terway has to be there, and not both".to_owned());
+        }
+        if images != parts {
+            return Err("images.multus goes with multus, and images.terway with terway".to_owned());
+        }
+        if self.networking.default_network.is_some() == parts.1 {
+            return Err("networking.defaultNetwork is left out where terway makes it, and nowhere else".to_owned());
+        }
+        let Some(TerwaySpec { eni, .. }) = &self.terway else { return Ok(()) };
+        if eni.pools.len() != self.nodes.len() {
+            return Err(format!("terway.eni.pools: {} for {} nodes", eni.pools.len(), self.nodes.len()));
+        }
+        let whole = self.networking.pod_subnet;
+        for (index, pool) in eni.pools.iter().enumerate() {
+            let overlaps = |other: &&Ipv4Net| pool.contains(*other) || other.contains(pool);
+            if !whole.contains(pool) || pool.contains(&eni.gateway) || eni.pools[..index].iter().any(|o| overlaps(&o)) {
+                return Err(format!(
+                    "terway.eni.pools: {pool} is not within {whole}, or overlaps with another or the gateway"
+                ));
+            }
+        }
+        if !whole.contains(&eni.gateway) {
+            return Err(format!("terway.eni.gateway: {} is not within {whole}", eni.gateway));
+        }
+        Ok(())
     }
 }
 

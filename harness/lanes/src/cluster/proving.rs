@@ -37,8 +37,9 @@ impl BringUp<'_> {
         let image = self.multus()?;
         let installed = async {
             if multus::daemon_set(&alive.client, &image).await?.is_err() {
-                images::on_nodes(engine, &self.cx.images, &specs.multus, self.loaded, &alive.nodes, notes).await?;
-                let objects = multus::objects(self.loaded, &image, images::pull_policy(&specs.multus))?;
+                let source = self.multus_source()?;
+                images::on_nodes(engine, &self.cx.images, source, self.loaded, &alive.nodes, notes).await?;
+                let objects = multus::objects(self.loaded, &image, images::pull_policy(source))?;
                 multus::install(&alive.client, &objects, notes).await?;
             }
             Ok(())
@@ -78,6 +79,6 @@ impl BringUp<'_> {
     }
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }

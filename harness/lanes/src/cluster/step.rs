@@ -29,12 +29,22 @@ pub enum Step {
     Bridges,
     /// Multus is installed and in force on every node.
     Multus,
+    /// A pod came up on every node by Terway's chain.
+    Terway,
 }
 
 impl Step {
     /// The order. Plugins come before Multus, since its canary needs them.
-    pub const ORDER: [Self; 7] =
-        [Self::Engine, Self::Images, Self::Cluster, Self::DefaultNetwork, Self::Plugins, Self::Bridges, Self::Multus];
+    pub const ORDER: [Self; 8] = [
+        Self::Engine,
+        Self::Images,
+        Self::Cluster,
+        Self::DefaultNetwork,
+        Self::Plugins,
+        Self::Bridges,
+        Self::Multus,
+        Self::Terway,
+    ];
 
     /// The step's name in events and in `Broken`'s stage.
     #[must_use]
@@ -47,6 +57,7 @@ impl Step {
             Self::Plugins => "install-plugins",
             Self::Bridges => "bridges",
             Self::Multus => "install-multus",
+            Self::Terway => "prove-terway",
         }
     }
 
@@ -57,7 +68,9 @@ impl Step {
             Self::Engine => 600,
             Self::Images => 3000,
             Self::Cluster => 420,
-            Self::DefaultNetwork | Self::Bridges => 90,
+            Self::Bridges => 90,
+            // Of Terway an image goes to every node, and its pods are awaited.
+            Self::DefaultNetwork | Self::Terway => 180,
             // Those of ours are built when they are first looked at.
             Self::Plugins => 900,
             Self::Multus => 240,
@@ -98,6 +111,11 @@ impl Notes {
 
 /// What each step looks at and does.
 pub trait Stages: Send + Sync {
+    /// Whether there is such a step at all.
+    fn has(&self, step: Step) -> bool {
+        let _ = step;
+        true
+    }
     /// Looks, and changes nothing.
     fn check<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<Found, Broken>>;
     /// Makes it so. May be called on a half-made thing.
@@ -121,7 +139,7 @@ impl Driver<'_> {
     /// The first step that can't be made good: its own `Broken`, or one that says what is still wanting, that its
     /// deadline passed, or that the run was interrupted.
     pub async fn drive(&self, stages: &dyn Stages) -> Result<(), Broken> {
-        for step in Step::ORDER {
+        for step in Step::ORDER.into_iter().filter(|step| stages.has(*step)) {
             self.step(stages, step).await?;
         }
         Ok(())
@@ -135,12 +153,13 @@ impl Driver<'_> {
     pub async fn survey(&self, stages: &dyn Stages) -> Result<Option<(Step, String)>, Broken> {
         let alone = Step::ORDER.iter().position(|step| *step == Step::Cluster).map_or(0, |place| place + 1);
         let (first, rest) = Step::ORDER.split_at(alone);
+        let rest = rest.iter().filter(|step| stages.has(**step));
         for step in first {
             if let Some(wanting) = self.look(stages, *step).await? {
                 return Ok(Some(wanting));
             }
         }
-        let found = try_join_all(rest.iter().map(|step| self.look(stages, *step))).await?;
+        let found = try_join_all(rest.map(|step| self.look(stages, *step))).await?;
         Ok(found.into_iter().flatten().next())
     }
 

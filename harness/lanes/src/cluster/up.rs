@@ -81,7 +81,7 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
         toolbox,
         own,
         home: home.clone(),
-        parts: bringup.parts(),
+        parts: bringup.parts()?,
         lease: Some(lease),
         leaving: Mutex::default(),
         pull: Pull { engine: bringup.engine()?.clone() },
@@ -134,7 +134,7 @@ async fn choose(cx: &Context) -> Result<Choice, Broken> {
         return Ok(Choice { profile: choice::HERMETIC.to_owned(), reason });
     };
     let mut found = Vec::new();
-    for source in [&upstream.profile.images.node, &upstream.profile.images.multus] {
+    for source in [Some(&upstream.profile.images.node), upstream.profile.images.multus.as_ref()].into_iter().flatten() {
         if let ImageSource::Pulled(reference) = source {
             let had = had(&engine, reference).await?;
             let no = matches!(had, Had::No(_));

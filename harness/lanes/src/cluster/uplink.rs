@@ -25,7 +25,7 @@ const STAGE: &str = "uplink";
 /// Others that make one at this moment are done by then.
 const LEASE: Duration = Duration::from_secs(120);
 /// Option of the engine's bridge driver: nothing that leaves the network is given the host's address.
-const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+pub(super) const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 
 /// The name of the network that is the uplink of a bridge in a cluster.
 #[must_use]
@@ -92,7 +92,7 @@ async fn port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, Broken>
     Ok(found.name.clone())
 }
 
-async fn links(node: &Node) -> Result<Vec<Link>, Broken> {
+pub(super) async fn links(node: &Node) -> Result<Vec<Link>, Broken> {
     match node.call(Op::Observe { target: Target::Node, with_ip: false }).await? {
         Outcome::Observed(seen) => Ok(seen.kernel.links),
         other => Err(Broken::new(STAGE, format!("node {} can't be looked at: {other:?}", node.name))),

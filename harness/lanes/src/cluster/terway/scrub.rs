@@ -1,0 +1,58 @@
+//! Taking away what terway-cli sets up for symmetric routing, and never takes away itself: without this, a scenario that is
+//! meant to lack it would have that of the scenario before.
+
+use super::super::node::Node;
+use futures::future::try_join_all;
+use plumbline_bed::broken::Broken;
+
+const STAGE: &str = "scrub-symmetric-routing";
+const SCRIPT: &str = include_str!("scrub.sh");
+
+/// What terway-cli was told; its own values where a chain says nothing (docs/symmetric_routing_config.md).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symmetric {
+    /// Comment of its firewall rules.
+    pub comment: String,
+    /// Priority of its routing rule.
+    pub priority: u32,
+    /// Its routing table.
+    pub table: u32,
+}
+
+impl Default for Symmetric {
+    fn default() -> Self {
+        Self { comment: "terway-symmetric".to_owned(), priority: 600, table: 100 }
+    }
+}
+
+/// What of it is on a node, a line each; nothing where there is none.
+///
+/// # Errors
+/// `Broken` when the node can't be asked.
+pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, Broken> {
+    run(node, "look", of).await
+}
+
+/// Takes it away on every node, and sees that it is gone.
+///
+/// # Errors
+/// `Broken` naming the node and what is still there.
+pub async fn scrub(nodes: &[Node], of: &Symmetric) -> Result<(), Broken> {
+    let left = try_join_all(nodes.iter().map(|node| run(node, "take", of))).await?;
+    match nodes.iter().zip(left).find(|(_, left)| !left.is_empty()) {
+        None => Ok(()),
+        Some((node, left)) => Err(Broken::new(
+            STAGE,
+            format!("node {}: symmetric routing of a chain before is still there: {}", node.name, left.join("; ")),
+        )
+        .with_remedy(
+            "what lacks it would be seen to have it; plumbline down --profile terway, then up, makes it anew",
+        )),
+    }
+}
+
+async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, Broken> {
+    let (priority, table) = (of.priority.to_string(), of.table.to_string());
+    let ran = node.must(STAGE, &["sh", "-c", SCRIPT, "sh", what, &of.comment, &priority, &table]).await?;
+    Ok(ran.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
