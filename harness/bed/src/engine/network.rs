@@ -33,6 +33,8 @@ pub struct NetworkPlan {
     pub labels: BTreeMap<String, String>,
     /// Subnet; none lets the engine choose.
     pub subnet: Option<String>,
+    /// The address of the engine itself on it; none for the first of the subnet.
+    pub gateway: Option<String>,
     /// Whether it leads nowhere outside.
     pub internal: bool,
     /// Options of the bridge driver, for example `com.docker.network.driver.mtu`.
@@ -89,7 +91,11 @@ impl Engine {
         let mut labels: HashMap<String, String> = plan.labels.clone().into_iter().collect();
         labels.insert(crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
         let ipam = plan.subnet.clone().map(|subnet| Ipam {
-            config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]),
+            config: Some(vec![IpamConfig {
+                subnet: Some(subnet),
+                gateway: plan.gateway.clone(),
+                ..IpamConfig::default()
+            }]),
             ..Ipam::default()
         });
         let request = NetworkCreateRequest {

@@ -5,6 +5,7 @@ use super::node::Node;
 use super::profile::{ImageSource, Loaded};
 use super::step::Notes;
 use crate::kind::adapt::ImageState;
+use futures::future::try_join_all;
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::engine::setup::Setup;
@@ -155,14 +156,18 @@ pub async fn on_nodes(
     let folder = tempfile::Builder::new().prefix(&format!("{OWNER}-image-")).tempdir().at_stage(STAGE)?;
     let archive = folder.path().join("image.tar");
     engine.save_images(&[&reference], &archive).await?;
-    for node in lacking {
-        let import = ["ctr", "--namespace=k8s.io", "images", "import", "-"];
-        node.feed(STAGE, &import, &archive, IMPORT).await?;
-        if !has(node, &reference).await? {
-            return Err(Broken::new(STAGE, format!("node {} has no image {reference} after its import", node.name)));
-        }
-    }
+    let archive = &archive;
+    try_join_all(lacking.into_iter().map(|node| import(node, &reference, archive))).await?;
     Ok(reference)
+}
+
+/// Imports an archive into a node's containerd.
+async fn import(node: &Node, reference: &str, archive: &std::path::Path) -> Result<(), Broken> {
+    node.feed(STAGE, &["ctr", "--namespace=k8s.io", "images", "import", "-"], archive, IMPORT).await?;
+    if has(node, reference).await? {
+        return Ok(());
+    }
+    Err(Broken::new(STAGE, format!("node {} has no image {reference} after its import", node.name)))
 }
 
 /// Whether a node's containerd has an image of that reference.

@@ -97,7 +97,7 @@ pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Dead
 }
 
 /// What the containers of a daemon set's pods say that do not run.
-async fn pods_of(client: &Client, set: &str) -> Vec<String> {
+pub(super) async fn pods_of(client: &Client, set: &str) -> Vec<String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
     let Ok(all) = pods.list(&ListParams::default()).await else { return Vec::new() };
     let of_set = all.items.into_iter().filter(|p| p.owner_references().iter().any(|o| o.name == set));

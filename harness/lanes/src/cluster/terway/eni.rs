@@ -20,6 +20,7 @@ use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::Deadline;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const STAGE: &str = "eni-network";
@@ -63,6 +64,11 @@ pub fn pool(loaded: &Loaded, cluster: &str, node: &str) -> Result<Ipv4Net, Broke
     let index = names.iter().position(|name| name == node);
     let pool = index.and_then(|index| spec(loaded).ok()?.eni.pools.get(index).copied());
     pool.ok_or_else(|| Broken::new(STAGE, format!("profile {} has no node {node}", loaded.profile.metadata.name)))
+}
+
+/// The last address of a subnet that a machine can have.
+fn last(net: Ipv4Net) -> String {
+    Ipv4Addr::from_bits(net.broadcast().to_bits() - 1).to_string()
 }
 
 /// The names that kind gives the profile's nodes, in their order.
@@ -126,6 +132,8 @@ impl Eni<'_> {
                 name: network.clone(),
                 labels: self.labels(),
                 subnet: Some(self.loaded.profile.networking.pod_subnet.to_string()),
+                // Out of the way of scenarios, whose gateways like to have the first addresses.
+                gateway: Some(last(self.loaded.profile.networking.pod_subnet)),
                 options: BTreeMap::from([(uplink::MASQUERADE.to_owned(), "false".to_owned())]),
                 ..NetworkPlan::default()
             };

@@ -3,14 +3,17 @@
 //! [`eni`] is that network: every node has its second interface on it, and a router on it and on the nodes' own network is
 //! what the cloud's router would be. [`chart`] renders Terway's chart with the real helm, and [`adapt`] changes what can't
 //! run here. [`deploy`] is the step of bring-up that applies it, [`prove`] the one that sends a pod up on every node.
-//! [`scrub`] takes away what terway-cli never does.
+//! [`roll`] makes another chain the one in force, and [`scrub`] takes away what terway-cli never does.
 
 pub mod adapt;
 pub mod chart;
 mod deploy;
 pub mod eni;
 pub mod prove;
+pub mod roll;
 pub mod scrub;
+
+pub use deploy::in_force;
 
 /// The daemon set of Terway on nodes with shared cloud interfaces, as ACK has it.
 pub const DAEMON_SET: &str = "terway-eniip";
