@@ -4,6 +4,7 @@
 //! [`runner`] runs whole plans over lanes. [`root`] finds the folder with `clusters/`, `images/` and `suites/`.
 
 pub mod capability;
+pub mod chain;
 pub mod doctor;
 pub mod exit;
 pub mod expected;

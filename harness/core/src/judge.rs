@@ -18,8 +18,8 @@ mod config;
 mod defaults;
 mod fold;
 mod interfaces;
-mod known_keys;
-mod ledger;
+pub(crate) mod known_keys;
+pub(crate) mod ledger;
 mod left;
 mod reported;
 mod routes;
@@ -31,10 +31,18 @@ mod words;
 pub use fold::{fold, verdict};
 pub use ledger::Judgement;
 
+use crate::finding::Finding;
 use crate::observe::{Observation, PodObservation, PodState};
-use crate::plan::{Plan, Pod};
+use crate::plan::{Network, Plan, Pod};
 use ipnet::IpNet;
 use ledger::Ledger;
+
+/// What is doubtful in one network's configuration, in the order found; of a network without a manifest nothing.
+pub(crate) fn doubts(network: &Network) -> Vec<Finding> {
+    let mut ledger = Ledger::default();
+    config::lint(network, &mut ledger);
+    ledger.close().findings
+}
 
 /// Compares a plan with what was observed of it.
 pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {

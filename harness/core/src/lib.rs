@@ -17,6 +17,8 @@ pub mod record;
 #[cfg(feature = "files")]
 pub mod scenario;
 pub mod source;
+#[cfg(feature = "files")]
+pub mod terway;
 pub mod verdict;
 pub mod wire;
 mod words;

@@ -3,6 +3,7 @@
 //! A lane is one folder here and one line in [`registry`]. Lanes never decide a verdict.
 
 pub mod agent;
+pub mod chain;
 pub mod cluster;
 pub mod context;
 pub mod kind;

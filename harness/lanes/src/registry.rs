@@ -12,5 +12,5 @@ pub fn lanes() -> Vec<Box<dyn Lane>> {
 /// Those who can undo what the lanes make, for the end of a run and for `gc`.
 #[must_use]
 pub fn undoers() -> Vec<Box<dyn Undo>> {
-    vec![Box::new(crate::cluster::KubeUndo)]
+    vec![Box::new(crate::cluster::KubeUndo), Box::new(crate::chain::ChainUndo)]
 }

@@ -5,6 +5,7 @@
 //! golden files. No reader opens a network connection or looks at a cluster: what is not in the event is not
 //! in the report.
 
+pub mod chain;
 pub mod escape;
 pub mod graph;
 pub mod json;

@@ -139,7 +139,7 @@ fn head(out: &mut String, report: &ScenarioReport) {
 }
 
 /// Findings under a line for each pod and interface they concern, in the judge's order.
-fn findings(out: &mut String, findings: &[Finding]) {
+pub(crate) fn findings(out: &mut String, findings: &[Finding]) {
     let mut last = None;
     for finding in findings {
         let place = place(finding);

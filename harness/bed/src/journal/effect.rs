@@ -68,6 +68,13 @@ pub enum Effect {
         /// Name.
         name: String,
     },
+    /// A change of Terway's chain that is not done yet: the old one is to be put back.
+    Chain {
+        /// How the cluster is called.
+        cluster: String,
+        /// The file with the old configuration and the way to the cluster.
+        kept: PathBuf,
+    },
 }
 
 impl std::fmt::Display for Effect {
@@ -82,6 +89,7 @@ impl std::fmt::Display for Effect {
             Effect::Cluster { name } => write!(f, "kind cluster {name}"),
             Effect::KubeNamespace { name, .. } => write!(f, "namespace {name}"),
             Effect::KubeObject { object_kind, namespace, name, .. } => write!(f, "{object_kind} {namespace}/{name}"),
+            Effect::Chain { cluster, .. } => write!(f, "change of Terway's chain, {cluster}"),
         }
     }
 }

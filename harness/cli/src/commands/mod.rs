@@ -1,5 +1,6 @@
 //! One file per subcommand. Each gives an exit code, or an error that [`crate::failure`] turns into one.
 
+mod chain;
 mod consent;
 mod doctor;
 mod down;
@@ -25,6 +26,7 @@ pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
         Command::Render(args) => render::run(&args),
         Command::Rows(args) => rows::run(&args, colour).await,
         Command::Graph(args) => graph::run(&args),
+        Command::Chain(args) => chain::run(&args, colour).await,
         Command::Up(args) => up::run(&args, colour).await,
         Command::Down(args) => down::run(&args, colour).await,
         Command::Doctor(args) => doctor::run(&args, colour).await,

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`wanted`] | `suites/rows.yaml`: which lanes each row wants |
 //! | [`suite`] | scenarios and their broken twins, by row |
+//! | [`chains`] | cases of the lint of Terway's chain, for rows that need no cluster |
 //! | [`outcome`] | from reports to the table, and whether all of it is shown |
 //!
 //! A row that nothing proves on a lane that it wants is missing, and missing is never green.
 
+pub mod chains;
 pub mod outcome;
 pub mod suite;
 pub mod wanted;

@@ -1,5 +1,6 @@
 //! From reports to the table: what each row has shown.
 
+use super::chains;
 use super::suite::{Suite, TWIN};
 use super::wanted::{Part, Rows};
 use plumbline_core::finding::Finding;
@@ -23,6 +24,9 @@ pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioRe
 }
 
 fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport]) -> Cell {
+    if lane == chains::LINT {
+        return chains::cell(row, part, &suite.chains);
+    }
     // What was shown on another cluster than is wanted is not shown.
     let profile = part.profile_on(lane);
     let is_there = |report: &&ScenarioReport| profile.is_none() || report.profile.as_deref() == profile;
@@ -173,6 +177,7 @@ mod tests {
             good: vec![plan("a/good", "R01")],
             twins: vec![plan("broken/a/good", "R01")],
             expected: Expected { broken: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
+            chains: vec![],
         }
     }
 

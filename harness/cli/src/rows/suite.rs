@@ -1,5 +1,6 @@
 //! Scenarios and their broken twins, by row and lane.
 
+use super::chains::{self, Case};
 use super::wanted::{Part, Rows};
 use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
@@ -21,9 +22,11 @@ pub struct Suite {
     pub twins: Vec<Plan>,
     /// With which findings.
     pub expected: Expected,
+    /// Cases of the lint of Terway's chain, twins among them.
+    pub chains: Vec<Case>,
 }
 
-/// Reads `suites/scenarios` and `suites/scenarios-broken`.
+/// Reads `suites/scenarios`, `suites/scenarios-broken`, `suites/chains` and `suites/chains-broken`.
 ///
 /// # Errors
 /// [`Refused`] with every file that is not as it must be. Of twins those that are to be refused are left out: their
@@ -46,7 +49,11 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
             Err(refused) => problems.extend(refused.problems),
         }
     }
-    if problems.is_empty() { Ok(Suite { good, twins, expected }) } else { Err(Refused { problems }) }
+    let chains = chains::read(root).unwrap_or_else(|refused| {
+        problems.extend(refused.problems);
+        Vec::new()
+    });
+    if problems.is_empty() { Ok(Suite { good, twins, expected, chains }) } else { Err(Refused { problems }) }
 }
 
 impl Suite {

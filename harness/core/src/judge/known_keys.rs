@@ -70,11 +70,16 @@ const PLUGINS: [(&str, &[&str]); 20] = [
 pub(super) const STATIC_ADDRESS: [&str; 2] = ["address", "gateway"];
 
 /// Plugins that change what an earlier one made, and fail without its result.
-pub(super) const NEED_RESULT: [&str; 7] =
+pub(crate) const NEED_RESULT: [&str; 7] =
     ["route-override", "tuning", "portmap", "bandwidth", "sbr", "vrf", "firewall"];
 
 /// Plugins that make the interface; a chain has room for one.
-pub(super) const MAKERS: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
+pub(crate) const MAKERS: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
+
+/// The plugins known here that can stand in a chain; IPAM plugins stand in another's configuration.
+pub(crate) fn plugins() -> impl Iterator<Item = &'static str> {
+    PLUGINS.iter().map(|(name, _)| *name).filter(|name| !["dhcp", "host-local", "static"].contains(name))
+}
 
 /// The keys that a plugin's own configuration object may have; none for a plugin not known here.
 pub(super) fn of_plugin(plugin: &str) -> Option<Vec<&'static str>> {

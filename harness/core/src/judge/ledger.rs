@@ -73,7 +73,7 @@ impl Ledger {
 }
 
 /// A finding with the severity that its code has in the catalogue.
-pub(super) fn finding(code: &str, message: impl Into<String>) -> Finding {
+pub(crate) fn finding(code: &str, message: impl Into<String>) -> Finding {
     Finding {
         code: Code(code.to_owned()),
         severity: finding::severity(code),
@@ -89,7 +89,7 @@ pub(super) fn finding(code: &str, message: impl Into<String>) -> Finding {
 }
 
 /// Short ways to fill a finding in.
-pub(super) trait Fill: Sized {
+pub(crate) trait Fill: Sized {
     fn pod(self, pod: &str) -> Self;
     fn interface(self, interface: &str) -> Self;
     fn network(self, network: &str) -> Self;

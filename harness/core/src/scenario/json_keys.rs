@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 
 /// The places of all keys of the JSON text in a scalar: `plugins/0/ipam/type` to its line and column.
 /// Empty where the text in the file is not the text of the value (a double-quoted scalar with escapes).
-pub(super) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
+pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
     let mut found = BTreeMap::new();
     let Some(value) = scalar.text() else {
         return found;
     };
-    let mut cursor =
-        Cursor { rest: text.chars().collect(), at: 0, place: Place { line: 1, column: 1 }, end: scalar.end };
+    let mut cursor = Cursor::over(text, scalar.end);
     while cursor.place < scalar.at {
         if cursor.step().is_none() {
             return found;
@@ -28,14 +27,42 @@ pub(super) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
     found
 }
 
+/// What is known of the keys of a JSON text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// The places of all keys, as in [`places`]; of one that is there twice the last, which is the one that Go takes.
+    pub places: BTreeMap<String, Place>,
+    /// Keys that are there again, each with its first place.
+    pub twice: Vec<(String, Place)>,
+}
+
+/// The keys of a JSON text, places counted from its own first line. Empty where its top is no object.
+pub(crate) fn in_text(text: &str) -> Keys {
+    let mut keys = Keys::default();
+    let mut cursor = Cursor::over(text, Place { line: usize::MAX, column: usize::MAX });
+    cursor.space();
+    if cursor.peek() == Some('{') && cursor.object("", &mut keys.places, 0).is_some() {
+        keys.twice = cursor.twice;
+    } else {
+        keys.places.clear();
+    }
+    keys
+}
+
 struct Cursor {
     rest: Vec<char>,
     at: usize,
     place: Place,
     end: Place,
+    twice: Vec<(String, Place)>,
 }
 
 impl Cursor {
+    fn over(text: &str, end: Place) -> Self {
+        let place = Place { line: 1, column: 1 };
+        Self { rest: text.chars().collect(), at: 0, place, end, twice: Vec::new() }
+    }
+
     fn peek(&self) -> Option<char> {
         if self.place >= self.end { None } else { self.rest.get(self.at).copied() }
     }
@@ -110,7 +137,9 @@ impl Cursor {
                     let place = self.place;
                     let key = self.string()?;
                     let path = if path.is_empty() { key } else { format!("{path}/{key}") };
-                    found.insert(path.clone(), place);
+                    if let Some(first) = found.insert(path.clone(), place) {
+                        self.twice.push((path.clone(), first));
+                    }
                     self.take(':')?;
                     self.value(&path, found, depth)?;
                 }

@@ -34,7 +34,7 @@ impl<F: Fn(&str) -> Result<Vec<u8>, LoadError>> Loader for F {
 
 /// Reads a file as text: within the size limit, UTF-8, without a byte order mark.
 /// `at` and `field` say who asked for it, for the error.
-pub(super) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
+pub(crate) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
     let bytes = loader.read(path).map_err(|error| {
         let why = match error {
             LoadError::NotFound => "no such file".to_owned(),

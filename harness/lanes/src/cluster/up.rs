@@ -88,6 +88,14 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
     })
 }
 
+/// A lease on a cluster that is used as it is, without a look whether it is as its profile says.
+///
+/// # Errors
+/// `Broken` when somebody has it alone at the deadline.
+pub async fn shared(cluster: &str) -> Result<Lease, Broken> {
+    Lease::take(&lease_name(cluster), Kind::Shared, Deadline::after(LEASE)).await
+}
+
 /// Takes the cluster for one user alone, for tests that break it.
 ///
 /// # Errors

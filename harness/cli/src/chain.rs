@@ -1,0 +1,251 @@
+//! What `plumbline chain` does with files and clusters: read, held against the document, compared, and changed.
+
+use crate::select::{Refused, SuiteFiles};
+use plumbline_bed::journal::Run;
+use plumbline_core::event::Event;
+use plumbline_core::finding::Severity;
+use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
+use plumbline_lanes::chain::look::{self, Looked};
+use plumbline_lanes::chain::reach::{Reach, Way};
+use plumbline_lanes::chain::{apply as operation, restore as back};
+use plumbline_lanes::context::EventSink;
+use serde::Serialize;
+use std::path::Path;
+use tokio_util::sync::CancellationToken;
+
+/// Which cluster, as the user named it.
+#[derive(Debug, Clone, Copy)]
+pub enum At<'a> {
+    /// A context of the user's own.
+    Context(&'a str),
+    /// The cluster of ours of a profile.
+    Profile(&'a str),
+}
+
+/// What the lint came to.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Linted {
+    /// Where the configuration was read.
+    pub source: String,
+    /// Whether it is not as it must be.
+    pub failed: bool,
+    /// The report.
+    #[serde(flatten)]
+    pub report: LintReport,
+}
+
+/// How `apply` ended.
+pub enum Ended {
+    /// The chain is not fit, or more would be changed: nothing was touched.
+    Refused(Box<Planned>),
+    /// It is in force already.
+    Nothing(Box<Planned>),
+    /// It was gone about.
+    Applied(Box<Applied>),
+}
+
+const WHERE: &str = "name a FILE, or a cluster by --context or --profile";
+
+/// Reads an `eni-config` from a user's file; the file may lie anywhere.
+///
+/// # Errors
+/// [`Refused`] with file, line and field.
+pub fn read(file: &Path) -> Result<EniConfig, Refused> {
+    let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
+    // A link is followed to where it leads: the file is named by the user, and nothing in it names another.
+    let real = std::fs::canonicalize(file).ok();
+    let folder = real.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let files = SuiteFiles::below(folder.into_iter().chain(file.parent().map(Path::to_owned)));
+    EniConfig::load(name, &files).map_err(|error| Refused::one(error.to_string()))
+}
+
+async fn reach(at: At<'_>) -> anyhow::Result<Reach> {
+    Ok(match at {
+        At::Context(context) => Reach::by(Way::of_context(context)).await?,
+        At::Profile(profile) => Reach::of_profile(profile).await?,
+    })
+}
+
+/// What was not said of the use, as far as the cluster tells it.
+fn told(usage: &Usage, looked: &Looked) -> Usage {
+    Usage {
+        terway_version: usage.terway_version.or(looked.terway),
+        portmap_version: usage.portmap_version.or_else(|| looked.seen.oldest("portmap")),
+        ..*usage
+    }
+}
+
+/// Holds a configuration against the document: a file's, a cluster's, or a file's chain as it would be in the cluster.
+/// With `strict` warnings fail too.
+///
+/// # Errors
+/// [`Refused`] when the file is no `eni-config`, or nothing is named; else what kept the cluster from being read.
+pub async fn lint(file: Option<&Path>, at: Option<At<'_>>, usage: &Usage, strict: bool) -> anyhow::Result<Linted> {
+    let read = file.map(read).transpose()?;
+    let (source, report) = match (read, at) {
+        (Some(config), None) => (shown(file), terway::lint(&config, usage, None)),
+        (None, None) => return Err(Refused::one(WHERE).into()),
+        (read, Some(at)) => {
+            let reach = reach(at).await?;
+            let looked = look::look(&reach, false).await?;
+            let usage = told(usage, &looked);
+            match read {
+                None => (reach.name.clone(), terway::lint(&looked.config, &usage, Some(&looked.seen))),
+                Some(config) => {
+                    let merged = terway::change(&looked.config, &config).merged;
+                    (format!("{} in {}", shown(file), reach.name), terway::lint(&merged, &usage, Some(&looked.seen)))
+                }
+            }
+        }
+    };
+    let failed = report.findings.iter().any(|finding| strict || finding.severity == Severity::Error);
+    Ok(Linted { source, failed, report })
+}
+
+fn shown(file: Option<&Path>) -> String {
+    file.map(|file| file.display().to_string()).unwrap_or_default()
+}
+
+/// The chain of a file or a cluster, what terway-cli makes of it, and what the nodes have.
+///
+/// # Errors
+/// As [`lint`].
+pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyhow::Result<Shown> {
+    match (file, at) {
+        (Some(file), None) => Ok(terway::show(&file.display().to_string(), &read(file)?, None)),
+        (None, Some(at)) => {
+            let reach = reach(at).await?;
+            let mut looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
+            // Since when the chain is in force is known of one that was applied here.
+            let kept = back::kept(&reach).await?;
+            if let Some(since) = kept.first().and_then(|kept| kept.in_force_since()) {
+                let names: Vec<String> = looked.pods.keys().cloned().collect();
+                looked.seen.old_pods = look::old_pods(&reach, &names, Some(since)).await?;
+            }
+            Ok(terway::show(&reach.name, &looked.config, Some(&looked.seen)))
+        }
+        _ => Err(Refused::one(WHERE).into()),
+    }
+}
+
+/// What a change to a file's chain would do: to another file's configuration, or to a cluster.
+///
+/// # Errors
+/// As [`lint`].
+pub async fn plan(
+    file: &Path,
+    from: Option<&Path>,
+    at: Option<At<'_>>,
+    nodes: bool,
+    usage: &Usage,
+) -> anyhow::Result<Planned> {
+    match (from, at) {
+        (Some(from), _) => Ok(plan_of_files(file, from, usage)?),
+        (None, Some(at)) => {
+            let new = read(file)?;
+            let reach = reach(at).await?;
+            let looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
+            Ok(planned(file, &new, &reach, &looked, usage).await?.1)
+        }
+        (None, None) => {
+            Err(Refused::one("name what it is to be compared with: --from FILE, --context or --profile").into())
+        }
+    }
+}
+
+fn plan_of_files(file: &Path, from: &Path, usage: &Usage) -> Result<Planned, Refused> {
+    let (old, new) = match (read(from), read(file)) {
+        (Ok(old), Ok(new)) => (old, new),
+        (old, new) => {
+            let problems = [old.err(), new.err()].into_iter().flatten().flat_map(|refused| refused.problems).collect();
+            return Err(Refused { problems });
+        }
+    };
+    let change = terway::change(&old, &new);
+    let lint = terway::lint(&change.merged, usage, None);
+    let names = (from.display().to_string(), file.display().to_string());
+    Ok(terway::plan((&names.0, &names.1), &change, lint, None))
+}
+
+async fn planned(
+    file: &Path,
+    new: &EniConfig,
+    reach: &Reach,
+    looked: &Looked,
+    usage: &Usage,
+) -> anyhow::Result<(Change, Planned)> {
+    let change = terway::change(&looked.config, new);
+    let lint = terway::lint(&change.merged, &told(usage, looked), Some(&looked.seen));
+    let mut seen = looked.seen.clone();
+    let names: Vec<String> = looked.pods.keys().cloned().collect();
+    seen.old_pods = look::old_pods(reach, &names, None).await?;
+    let (from, to) = (reach.name.as_str(), file.display().to_string());
+    let planned = terway::plan((from, &to), &change, lint, Some((&looked.config, &seen)));
+    Ok((change, planned))
+}
+
+/// Puts a file's chain into force in a cluster. A cluster that is not ours wants `yes`.
+///
+/// # Errors
+/// [`Refused`] when the file is no `eni-config`, no cluster is named, the yes is missing, or an earlier change was not
+/// brought to its end; else what kept the cluster from being read, or the old chain from being kept.
+pub async fn apply(
+    file: &Path,
+    at: Option<At<'_>>,
+    usage: &Usage,
+    yes: bool,
+    events: &EventSink,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Ended> {
+    let new = read(file)?;
+    let at =
+        at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
+    let reach = reach(at).await?;
+    let looked = look::look(&reach, true).await?;
+    let (change, planned) = planned(file, &new, &reach, &looked, usage).await?;
+    if planned.refused() {
+        return Ok(Ended::Refused(Box::new(planned)));
+    }
+    let in_force = planned.now.as_ref().is_some_and(|now| now.findings.is_empty());
+    if change.is_none() && in_force {
+        return Ok(Ended::Nothing(Box::new(planned)));
+    }
+    consent(at, yes, "change the chain and restart Terway on every node")?;
+    if let Some(open) = back::kept(&reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
+        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
+        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
+    }
+    let run = Run::begin("chain")?;
+    let applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
+    Ok(Ended::Applied(Box::new(applied)))
+}
+
+fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {
+    match at {
+        At::Context(context) if !yes => Err(Refused::one(format!(
+            "context {context} is no cluster of ours: this would {what}; ACK calls that high-risk. Say --yes"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the chain back that was kept last. Gives the cluster's name, and none where nothing was kept.
+///
+/// # Errors
+/// As [`apply`]; and when the old chain can't be put back.
+pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyhow::Result<(String, Option<PutBack>)> {
+    let at =
+        at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
+    consent(at, yes, "put the kept chain back and restart Terway on every node")?;
+    let reach = reach(at).await?;
+    let Some(kept) = back::kept(&reach).await?.into_iter().next() else { return Ok((reach.name.clone(), None)) };
+    let (scope, step) = (reach.name.clone(), format!("put back what {} has kept", kept.run));
+    events(Event::StepStarted { scope: scope.clone(), step: step.clone() });
+    let begun = std::time::Instant::now();
+    let done = back::put_back(&reach, &kept).await;
+    let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let error = done.as_ref().err().map(|broken| broken.cause.clone());
+    events(Event::StepFinished { scope, step, millis, error, unchanged: false });
+    Ok((reach.name.clone(), Some(done?)))
+}

@@ -1,0 +1,223 @@
+//! Rows that need no cluster: configurations of Terway's chain with what the lint must say of each use of it.
+//!
+//! `suites/chains` holds those in which no error may be found, `suites/chains-broken` their twins, in each use of which
+//! one must be.
+
+use super::suite::TWIN;
+use super::wanted::Part;
+use crate::select::{self, Refused};
+use plumbline_core::finding::Severity;
+use plumbline_core::terway::{self, LintReport, Usage};
+use plumbline_report::rows::{Cell, Line, Shown};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The name by which a row asks for them, in the place of a lane.
+pub const LINT: &str = "lint";
+
+/// A case as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    manifest: PathBuf,
+    uses: Vec<Use>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Metadata {
+    name: String,
+    summary: String,
+    rows: Vec<String>,
+}
+
+/// One use of the cluster, with the codes that the lint must give for it: these and no others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Use {
+    #[serde(default)]
+    datapath_v2: Option<bool>,
+    #[serde(default)]
+    access: Option<terway::Access>,
+    #[serde(default)]
+    terway_version: Option<terway::Version>,
+    #[serde(default)]
+    portmap_version: Option<terway::Version>,
+    findings: BTreeSet<String>,
+}
+
+impl Use {
+    fn usage(&self) -> Usage {
+        Usage {
+            datapath_v2: self.datapath_v2,
+            access: self.access,
+            terway_version: self.terway_version,
+            portmap_version: self.portmap_version,
+        }
+    }
+}
+
+/// A case that was read.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its name; a twin's begins with `broken/`.
+    pub name: String,
+    /// Its summary.
+    pub summary: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// Its rows.
+    pub rows: Vec<String>,
+    /// Whether errors must be found.
+    pub twin: bool,
+    /// The configuration's file.
+    pub manifest: PathBuf,
+    uses: Vec<Use>,
+}
+
+/// What a case came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Each use with what the lint said of it.
+    pub reports: Vec<LintReport>,
+    /// Uses of which it said something else than is wanted, each a line.
+    pub wrong: Vec<String>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// Reads every case below the project's folder.
+///
+/// # Errors
+/// [`Refused`] with everything that is not as it must be.
+pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
+    let mut cases = Vec::new();
+    let mut problems = Vec::new();
+    for (folder, twin) in [("suites/chains", false), ("suites/chains-broken", true)] {
+        let folder = root.join(folder);
+        for file in select::find(Some(root), std::slice::from_ref(&folder))? {
+            match case(&folder, &file, twin) {
+                Ok(case) => cases.push(case),
+                Err(why) => problems.push(format!("{}: {why}", file.display())),
+            }
+        }
+    }
+    if problems.is_empty() { Ok(cases) } else { Err(Refused { problems }) }
+}
+
+fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let file: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
+    if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "ChainLint") {
+        return Err("want apiVersion plumbline.dev/v1alpha1 and kind ChainLint".to_owned());
+    }
+    let stem = path.strip_prefix(folder).unwrap_or(path).with_extension("");
+    if stem.to_str() != Some(file.metadata.name.as_str()) {
+        return Err(format!("its name is {}; a case is found by its file", file.metadata.name));
+    }
+    if file.uses.is_empty() {
+        return Err("no uses: it would check nothing".to_owned());
+    }
+    for wanted in &file.uses {
+        let of = |code: &String| plumbline_core::finding::explain(code).map(|entry| entry.severity);
+        if let Some(unknown) = wanted.findings.iter().find(|code| of(code).is_none()) {
+            return Err(format!("there is no finding {unknown}"));
+        }
+        let errors = wanted.findings.iter().any(|code| of(code) == Some(Severity::Error));
+        if errors != twin {
+            let word = if twin { "a twin needs an error in each use" } else { "an error belongs into a twin" };
+            return Err(format!("{word}: {:?}", wanted.findings));
+        }
+    }
+    let beside = path.parent().unwrap_or(Path::new("."));
+    let name = if twin { format!("{TWIN}{}", file.metadata.name) } else { file.metadata.name };
+    Ok(Case {
+        name,
+        summary: file.metadata.summary,
+        file: path.to_owned(),
+        rows: file.metadata.rows,
+        twin,
+        manifest: beside.join(file.manifest),
+        uses: file.uses,
+    })
+}
+
+impl Case {
+    /// Holds the configuration against the document, once for each use.
+    ///
+    /// # Errors
+    /// [`Refused`] when the configuration can't be read.
+    pub fn run(&self) -> Result<Outcome, Refused> {
+        let start = Instant::now();
+        let config = crate::chain::read(&self.manifest)?;
+        let mut outcome = Outcome { reports: Vec::new(), wrong: Vec::new(), micros: 0 };
+        for (number, wanted) in self.uses.iter().enumerate() {
+            let report = terway::lint(&config, &wanted.usage(), None);
+            let found: BTreeSet<String> = report.findings.iter().map(|finding| finding.code.to_string()).collect();
+            if found != wanted.findings {
+                outcome.wrong.push(format!(
+                    "use {}: {}, wanted {}",
+                    number + 1,
+                    listed(&found),
+                    listed(&wanted.findings)
+                ));
+            }
+            outcome.reports.push(report);
+        }
+        outcome.micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+        Ok(outcome)
+    }
+}
+
+fn listed(codes: &BTreeSet<String>) -> String {
+    if codes.is_empty() { "nothing".to_owned() } else { codes.iter().cloned().collect::<Vec<_>>().join(", ") }
+}
+
+/// The table's cell of a part of a row.
+#[must_use]
+pub fn cell(row: &str, part: &Part, cases: &[Case]) -> Cell {
+    let of_row = |case: &&Case| case.rows.iter().any(|named| named == row);
+    let lines: Vec<Line> = cases.iter().filter(of_row).map(line).collect();
+    let shown = match (lines.iter().any(|line| !line.twin), lines.iter().any(|line| line.twin)) {
+        (false, _) => Shown::No("no case for it".to_owned()),
+        (true, false) => Shown::No("no broken twin".to_owned()),
+        (true, true) => {
+            lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
+        }
+    };
+    Cell { row: row.to_owned(), what: part.what.clone(), lane: LINT.to_owned(), shown, lines }
+}
+
+fn line(case: &Case) -> Line {
+    let mut line = Line {
+        scenario: case.name.clone(),
+        twin: case.twin,
+        verdict: String::new(),
+        shown: Shown::Yes,
+        checked: 0,
+        micros: 0,
+        pcaps: 0,
+        evidence: None,
+    };
+    match case.run() {
+        Err(refused) => line.shown = Shown::Failed(refused.problems.join("; ")),
+        Ok(outcome) => {
+            line.checked = outcome.reports.iter().map(|report| report.checked).sum();
+            line.micros = outcome.micros;
+            let codes =
+                outcome.reports.iter().flat_map(|report| &report.findings).map(|finding| finding.code.to_string());
+            let codes: BTreeSet<String> = codes.collect();
+            let word = if outcome.reports.iter().any(LintReport::failed) { "FAIL" } else { "PASS" };
+            line.verdict = if codes.is_empty() { word.to_owned() } else { format!("{word}, {}", listed(&codes)) };
+            if !outcome.wrong.is_empty() {
+                line.shown = Shown::Failed(outcome.wrong.join("; "));
+            }
+        }
+    }
+    line
+}

@@ -1,0 +1,218 @@
+//! The document as a lint: what an `eni-config` lacks, has too much, or needs in a newer version, for the use that is
+//! made of the cluster; each finding with the line of the document that it comes from, and what the sources say.
+//!
+//! | module | asks |
+//! |---|---|
+//! | `shape` | are the keys there, are they JSON, is there a chain in them |
+//! | `first` | is the first plugin the entry of `10-terway.conf` |
+//! | `plugins` | are the plugins known, there, and in an order that can work |
+//! | `values` | are there values that a plugin refuses, or that do nothing |
+//! | `access` | the document's table: masqAll and symmetric_routing for each access |
+//! | `versions` | the versions that settings need |
+
+mod access;
+mod first;
+mod plugins;
+mod shape;
+mod values;
+mod versions;
+
+pub use access::{ROWS, TableRow};
+
+use super::eni_config::{CONF, CONFLIST, EniConfig};
+use super::expected::{self, NodeFacts, TERWAY};
+use super::json_text::JsonText;
+use super::rollout::ClusterSeen;
+use super::usage::Usage;
+use crate::chain::go_key;
+use crate::finding::{Finding, Severity};
+use crate::judge::ledger::{Fill as _, finding};
+use crate::plan::Network;
+use crate::source::Source;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What the lint has found.
+#[must_use = "a lint that nobody reads finds nothing"]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LintReport {
+    /// How many rules were looked at.
+    pub checked: usize,
+    /// Errors first.
+    pub findings: Vec<Finding>,
+    /// The plugins of the chain, in order; empty where there is none to be read.
+    pub chain: Vec<String>,
+    /// The document's table for this use.
+    pub table: Vec<TableRow>,
+    /// What could not be told, and by what it could.
+    pub untold: Vec<String>,
+    /// How the cluster is used, with what the configuration itself tells.
+    pub usage: Usage,
+}
+
+impl LintReport {
+    /// Whether an error was found.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// Holds an `eni-config` against the document and the sources. Of a cluster that was looked at, plugins and nodes are
+/// held against it too.
+pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) -> LintReport {
+    let mut book = Book { config, usage: *usage, cluster, report: LintReport::default(), lists: Vec::new() };
+    shape::lint(&mut book);
+    if let Some(chain) = Chain::read(config) {
+        book.report.chain = chain.links.iter().map(|link| link.plugin.clone()).collect();
+        book.lists = expected::alternatives(config, &NodeFacts::default()).unwrap_or_default();
+        access::settle(&mut book);
+        first::lint(&chain, &mut book);
+        plugins::lint(&chain, &mut book);
+        values::lint(&chain, &mut book);
+        access::lint(&chain, &mut book);
+        versions::lint(&chain, &mut book);
+    }
+    let mut report = book.report;
+    report.usage = book.usage;
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    report
+}
+
+/// What is written down while the rules are looked at.
+struct Book<'a> {
+    config: &'a EniConfig,
+    usage: Usage,
+    cluster: Option<&'a ClusterSeen>,
+    report: LintReport,
+    /// What terway-cli can make of it.
+    lists: Vec<Value>,
+}
+
+impl Book<'_> {
+    /// A rule was looked at.
+    fn check(&mut self) {
+        self.report.checked += 1;
+    }
+
+    fn add(&mut self, code: &str, source: Source, message: impl Into<String>, notes: impl IntoIterator<Item = String>) {
+        self.report.findings.push(finding(code, message).source(&source).notes(notes));
+    }
+
+    fn untold(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        if !self.report.untold.contains(&what) {
+            self.report.untold.push(what);
+        }
+    }
+}
+
+/// One plugin of the chain.
+struct Link {
+    /// Its type.
+    plugin: String,
+    /// Its configuration.
+    conf: Map<String, Value>,
+    /// Where its keys are, from the top of the text.
+    path: String,
+}
+
+impl Link {
+    /// A key as a plugin's own decoder finds it.
+    fn key(&self, name: &str) -> Option<&Value> {
+        go_key(&self.conf, name)
+    }
+}
+
+/// The chain with its places.
+struct Chain<'a> {
+    config: &'a EniConfig,
+    /// The key that it is written in.
+    key: &'static str,
+    json: JsonText,
+    top: Map<String, Value>,
+    links: Vec<Link>,
+}
+
+impl<'a> Chain<'a> {
+    /// The chain that terway-cli takes; none where there is no object with plugins that have a type.
+    fn read(config: &'a EniConfig) -> Option<Self> {
+        let key = if config.data.contains_key(CONFLIST) { CONFLIST } else { CONF };
+        let json = config.json(key)?;
+        let Ok(Value::Object(top)) = json.value.clone() else { return None };
+        let entries: Vec<(String, Value)> = match top.get("plugins") {
+            Some(Value::Array(plugins)) => {
+                plugins.iter().enumerate().map(|(at, conf)| (format!("plugins/{at}/"), conf.clone())).collect()
+            }
+            Some(_) => return None,
+            None => vec![(String::new(), Value::Object(top.clone()))],
+        };
+        let link = |(path, conf): (String, Value)| match conf {
+            Value::Object(conf) => {
+                let plugin = conf.get("type")?.as_str()?.to_owned();
+                Some(Link { plugin, conf, path })
+            }
+            _ => None,
+        };
+        let links = entries.into_iter().map(link).collect::<Option<Vec<_>>>()?;
+        (!links.is_empty()).then_some(Self { config, key, json, top, links })
+    }
+
+    /// The place of a key of a plugin, or of the nearest one above it; of a key that the plugin lacks that of its `type`.
+    fn at(&self, link: &Link, key: &str) -> Source {
+        let mut path = format!("{}{}", link.path, key.trim_end_matches('/'));
+        while path.len() > link.path.len() && !self.json.places().contains_key(&path) {
+            path.truncate(path.rfind('/').map_or(0, |end| end.max(link.path.len())));
+        }
+        if path.len() <= link.path.len() {
+            path = format!("{}type", link.path);
+        }
+        self.config.source_of(self.key, self.json.place(&path))
+    }
+
+    /// The place of a key of the text's top.
+    fn top_at(&self, key: &str) -> Source {
+        self.config.source_of(self.key, self.json.place(key))
+    }
+
+    /// Terway's entry: the first of its type, as `terway-cli nodeconfig` takes it.
+    fn terway(&self) -> Option<&Link> {
+        self.links.iter().find(|link| link.plugin == TERWAY)
+    }
+
+    /// The first plugin of a type.
+    fn plugin(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.plugin == name)
+    }
+
+    /// The chain as a network of a plan, for the rules that hold for every chain. Versions and names are terway-cli's.
+    fn network(&self) -> Network {
+        let conf = |link: &Link| crate::chain::ChainLink {
+            plugin: link.plugin.clone(),
+            conf: Value::Object(link.conf.clone()),
+        };
+        let keys: BTreeMap<String, Source> = self
+            .json
+            .places()
+            .iter()
+            .map(|(path, place)| (path.clone(), self.config.source_of(self.key, *place)))
+            .collect();
+        Network {
+            name: super::eni_config::NAME.to_owned(),
+            namespace: Some(super::eni_config::NAMESPACE.to_owned()),
+            manifest: Some(Value::Null),
+            config: None,
+            chain: Some(crate::chain::Chain {
+                name: "terway-chainer".to_owned(),
+                cni_version: "0.4.0".to_owned(),
+                is_list: self.top.contains_key("plugins"),
+                disable_check: false,
+                links: self.links.iter().map(conf).collect(),
+            }),
+            keys,
+            source: self.top_at(""),
+        }
+    }
+}

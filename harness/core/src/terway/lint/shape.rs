@@ -1,0 +1,107 @@
+//! Are the keys there, are they JSON, and is there a chain in them.
+
+use super::Book;
+use crate::scenario::node::Place;
+use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF};
+use crate::terway::expected::{self, NodeFacts};
+use serde_json::Value;
+
+pub(super) fn lint(book: &mut Book<'_>) {
+    let config = book.config;
+    keys(book);
+    let mut all_json = true;
+    for key in [ENI_CONF, CONF, CONFLIST] {
+        let Some(json) = config.json(key) else { continue };
+        book.check();
+        match &json.value {
+            Err(problem) => {
+                all_json = false;
+                let at = config.source_of(key, Place { line: problem.line, column: problem.column });
+                let mut notes = vec![match key {
+                    ENI_CONF => "terwayd can't start with it".to_owned(),
+                    _ => "terway-cli ends with an error, so the DaemonSet's init container fails and the node keeps what it has".to_owned(),
+                }];
+                if key == CONFLIST && config.text(key).is_some_and(|text| text.trim().is_empty()) {
+                    notes.push(
+                        "a key without text is not the same as no key: to go without a chain, take the key away"
+                            .to_owned(),
+                    );
+                }
+                let place = format!("{key} is not JSON: {}, line {} of its text", problem.message, problem.line);
+                book.add("PL621", at, place, notes);
+            }
+            Ok(Value::Object(_)) => twice(key, &json, book),
+            Ok(other) => {
+                all_json = false;
+                let at = config.source_of(key, Place { line: 1, column: 1 });
+                let kind = if other.is_array() { "a list" } else { "no object" };
+                book.add("PL621", at, format!("{key} must be a JSON object, and is {kind}"), []);
+            }
+        }
+    }
+    if all_json && (config.data.contains_key(CONF) || config.data.contains_key(CONFLIST)) {
+        chain(book);
+    }
+}
+
+fn keys(book: &mut Book<'_>) {
+    let config = book.config;
+    for key in [ENI_CONF, CONF] {
+        if config.data.contains_key(key) {
+            book.check();
+        } else if config.whole || config.removed.contains(key) || (key == CONF && !config.data.contains_key(CONFLIST)) {
+            book.check();
+            let message = format!("eni-config has no {key}");
+            let notes = ["terway-cli and terwayd can't start without it (cmd/terway-cli/common.go)".to_owned()];
+            book.add("PL620", config.source.clone(), message, notes);
+        } else if key == CONF {
+            book.untold(format!("whether the first plugin is the entry of {CONF}: the file does not have it; `plumbline chain plan` takes the cluster's"));
+        } else {
+            book.untold(format!("{ENI_CONF}: the file does not have it; `kubectl replace` would take the cluster's away, `plumbline chain apply` writes the chain alone"));
+        }
+    }
+}
+
+fn twice(key: &str, json: &crate::terway::JsonText, book: &mut Book<'_>) {
+    let config = book.config;
+    for (path, first) in json.twice() {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let at = config.source_of(key, json.place(path));
+        let first = config.source_of(key, *first);
+        let message = format!("`{name}` is there twice; the last one counts");
+        book.add("PL635", at, message, [format!("first in line {}", first.line)]);
+    }
+}
+
+fn chain(book: &mut Book<'_>) {
+    let config = book.config;
+    let key = if config.data.contains_key(CONFLIST) { CONFLIST } else { CONF };
+    let Some(json) = config.json(key) else { return };
+    let Ok(Value::Object(top)) = &json.value else { return };
+    book.check();
+    let at = |path: &str| config.source_of(key, json.place(path));
+    match top.get("plugins") {
+        Some(Value::Array(plugins)) if !plugins.is_empty() => {}
+        Some(Value::Array(_)) => {
+            let notes =
+                ["terway-cli lets it pass, and makes a conflist without plugins, with which no pod starts".to_owned()];
+            book.add("PL622", at("plugins"), "`plugins` is empty", notes);
+            return;
+        }
+        Some(_) => {
+            let notes = ["terway-cli lets it pass, and makes of it what it finds, in no order".to_owned()];
+            book.add("PL622", at("plugins"), "`plugins` is not a list", notes);
+            return;
+        }
+        None => {}
+    }
+    if let Err(why) = expected::alternatives(config, &NodeFacts::default()) {
+        let position = why.strip_prefix("plugin ").and_then(|rest| rest.split(' ').next()).unwrap_or("0");
+        let notes = ["terway-cli ends with this error, so the DaemonSet's init container fails".to_owned()];
+        book.add("PL622", at(&format!("plugins/{position}/type")), why, notes);
+        return;
+    }
+    if let Err(why) = crate::chain::parse(config.text(key).unwrap_or_default(), "terway-chainer") {
+        book.add("PL622", at("plugins"), why, ["terway-cli lets it pass, and no pod starts with it".to_owned()]);
+    }
+}

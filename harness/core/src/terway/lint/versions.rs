@@ -1,0 +1,106 @@
+//! The versions that settings need: the document's, and the sources' where they say otherwise.
+
+use super::{Book, Chain};
+use crate::terway::eni_config::CONFLIST;
+use crate::terway::usage::{
+    CHAINS, MASQ_ALL, MASQ_ALL_DOCUMENT, NFTABLES, NFTABLES_DROPS_MASQ_ALL, NO_NFTABLES_ROUTING, SYMMETRIC,
+};
+use crate::terway::version::Version;
+use serde_json::Value;
+
+pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
+    terway(chain, book);
+    portmap(chain, book);
+}
+
+fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
+    let mut needs: Vec<(&str, Version, crate::source::Source, &str)> = Vec::new();
+    if chain.key == CONFLIST {
+        needs.push((
+            "a chain of one's own",
+            CHAINS,
+            chain.top_at("plugins"),
+            "the document, \"Limits\": Terway 1.5.6 or later",
+        ));
+    }
+    let symmetric = chain.terway().filter(|terway| terway.conf.get("symmetric_routing") == Some(&Value::Bool(true)));
+    if let Some(terway) = symmetric {
+        let line = "the document, below its table: symmetric_routing requires Terway v1.15.0 or later";
+        needs.push(("symmetric_routing", SYMMETRIC, chain.at(terway, "symmetric_routing"), line));
+    }
+    for (what, least, at, line) in needs {
+        match book.usage.terway_version {
+            None => book.untold(format!("whether Terway is {least} or later, for {what}: say --terway-version")),
+            Some(version) => {
+                book.check();
+                if version < least {
+                    let message = format!("{what} needs Terway {least} or later; this is {version}");
+                    book.add(
+                        "PL625",
+                        at,
+                        message,
+                        [line.to_owned(), "an older one drops it without a word".to_owned()],
+                    );
+                }
+            }
+        }
+    }
+    let nftables = symmetric.filter(|terway| {
+        terway.conf.get("symmetric_routing_config").is_some_and(|config| config["backend"] == "nftables")
+    });
+    if let (Some(terway), Some(version)) = (nftables, book.usage.terway_version) {
+        book.check();
+        if version <= NO_NFTABLES_ROUTING {
+            let message = format!("the nftables backend of symmetric_routing is not in Terway {version}");
+            let notes = ["1.16.1 is without it, and writes rules of iptables; 1.17.1 has it (the sources; the document is silent)".to_owned()];
+            book.add("PL625", chain.at(terway, "symmetric_routing_config/backend"), message, notes);
+        }
+    }
+}
+
+fn portmap(chain: &Chain<'_>, book: &mut Book<'_>) {
+    let Some(portmap) = chain.plugin("portmap") else { return };
+    let version = book.usage.portmap_version;
+    let backend = portmap.key("backend").and_then(Value::as_str);
+    if let (Some(_), Some(version)) = (portmap.key("backend"), version) {
+        book.check();
+        if version < NFTABLES {
+            let message = format!("portmap {version} has no key `backend`: it takes iptables whatever is said");
+            book.add("PL635", chain.at(portmap, "backend"), message, [format!("there from {NFTABLES} on")]);
+        }
+    }
+    if portmap.key("masqAll") != Some(&Value::Bool(true)) {
+        return;
+    }
+    let at = chain.at(portmap, "masqAll");
+    let line = "the document, below its table: masqAll requires portmap v1.7.1 or later".to_owned();
+    let sources = format!(
+        "the sources: iptables honours it from {MASQ_ALL} on; nftables is there from {NFTABLES} on and drops it up to {NFTABLES_DROPS_MASQ_ALL}"
+    );
+    book.check();
+    if portmap.key("snat") == Some(&Value::Bool(false)) {
+        let message = "`masqAll` is without effect: `snat` is false, so portmap marks nothing";
+        book.add("PL626", at, message, [sources]);
+        return;
+    }
+    match (version, backend) {
+        (None, Some("nftables")) => {
+            let message = format!("`masqAll` is without effect with the nftables backend of every portmap up to {NFTABLES_DROPS_MASQ_ALL}");
+            book.add("PL626", at, message, [line, sources, "mended on its main branch (3d27709); say --portmap-version".to_owned()]);
+        }
+        (None, _) => book.untold(format!("whether portmap knows masqAll, from {MASQ_ALL} on ({MASQ_ALL_DOCUMENT} by the document): say --portmap-version")),
+        (Some(version), _) if version < MASQ_ALL => {
+            let message = format!("`masqAll` is without effect: portmap {version} does not know it");
+            book.add("PL626", at, message, [line, sources]);
+        }
+        (Some(version), Some("nftables")) if (NFTABLES..=NFTABLES_DROPS_MASQ_ALL).contains(&version) => {
+            let message = format!("`masqAll` is without effect: the nftables backend of portmap {version} never reads it");
+            book.add("PL626", at, message, [line, sources]);
+        }
+        (Some(version), _) if version < MASQ_ALL_DOCUMENT => {
+            let message = format!("`masqAll` with portmap {version}: the document wants {MASQ_ALL_DOCUMENT}, the sources {MASQ_ALL}");
+            book.add("PL627", at, message, [line, sources]);
+        }
+        _ => {}
+    }
+}

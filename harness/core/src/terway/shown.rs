@@ -1,0 +1,142 @@
+//! What is told of a chain, and of a change of it: values that reports and programs read.
+
+use super::change::Change;
+use super::compare::Difference;
+use super::eni_config::{CONFLIST, EniConfig};
+use super::expected::alternatives;
+use super::lint::LintReport;
+use super::rollout::{ClusterSeen, OldPod, Rollout, rollout};
+use crate::finding::{Finding, Severity};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The DaemonSet that a change of the chain restarts.
+pub const DAEMON_SET: &str = "kube-system/terway-eniip";
+
+/// The chain in force, or of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// Where it was read.
+    pub source: String,
+    /// The chain's own text, byte for byte; none where there is none, and Terway's entry alone is the chain.
+    pub chain: Option<String>,
+    /// The entry `10-terway.conf`.
+    pub entry: Option<String>,
+    /// Every conflist that terway-cli can make of it, on nodes of which nothing more is known.
+    pub conflists: Vec<Value>,
+    /// Why terway-cli refuses it.
+    pub refused: Option<String>,
+    /// The nodes, where a cluster was looked at.
+    pub nodes: Vec<NodeShown>,
+    /// Pods that were made before the chain came into force.
+    pub old_pods: Vec<OldPod>,
+}
+
+/// The chain on one node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeShown {
+    /// The node.
+    pub name: String,
+    /// Its conflist; none where it could not be read.
+    pub conflist: Option<String>,
+    /// Why it could not.
+    pub unread: Option<String>,
+    /// How it differs from what terway-cli must make.
+    pub differences: Vec<Difference>,
+    /// Whether it throws every chain away.
+    pub exclusive: bool,
+}
+
+/// What is to be shown of a configuration, and of the cluster that it is from.
+#[must_use]
+pub fn show(source: &str, config: &EniConfig, cluster: Option<&ClusterSeen>) -> Shown {
+    let (conflists, refused) = match alternatives(config, &super::expected::NodeFacts::default()) {
+        Ok(lists) => (lists, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let node = |node: &super::rollout::NodeSeen| {
+        let lists = alternatives(config, &node.facts).unwrap_or_default();
+        NodeShown {
+            name: node.name.clone(),
+            differences: node
+                .conflist
+                .as_deref()
+                .map(|found| super::compare::compare(&lists, found))
+                .unwrap_or_default(),
+            conflist: node.conflist.clone(),
+            unread: node.unread.clone(),
+            exclusive: node.facts.exclusive,
+        }
+    };
+    Shown {
+        source: source.to_owned(),
+        chain: config.text(CONFLIST).map(str::to_owned),
+        entry: config.text(super::eni_config::CONF).map(str::to_owned),
+        conflists,
+        refused,
+        nodes: cluster.map(|cluster| cluster.nodes.iter().map(node).collect()).unwrap_or_default(),
+        old_pods: cluster.map(|cluster| cluster.old_pods.clone()).unwrap_or_default(),
+    }
+}
+
+/// What `apply` would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planned {
+    /// Where the present one was read.
+    pub from: String,
+    /// Where the new one was read.
+    pub to: String,
+    /// The difference of the key `10-terway.conflist`: `-`, `+` or a blank before each line.
+    pub difference: Vec<String>,
+    /// Whether there is nothing to change.
+    pub unchanged: bool,
+    /// What the lint says of the new one.
+    pub lint: LintReport,
+    /// What else the file would change; any of it refuses the change.
+    pub beside: Vec<Finding>,
+    /// Every conflist that terway-cli can make of the new one.
+    pub conflists: Vec<Value>,
+    /// The DaemonSet that is restarted.
+    pub restarts: String,
+    /// The nodes on which it runs, where a cluster was looked at.
+    pub nodes: Vec<String>,
+    /// Pods of Terway's network that would still run on the old chain, where a cluster was looked at.
+    pub old_pods: Vec<OldPod>,
+    /// What is the matter with the chain in force now, where a cluster was looked at.
+    pub now: Option<Rollout>,
+}
+
+impl Planned {
+    /// Whether `apply` would refuse.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.lint.failed() || self.beside.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// What a change would do.
+#[must_use]
+pub fn plan(
+    names: (&str, &str),
+    change: &Change,
+    lint: LintReport,
+    present: Option<(&EniConfig, &ClusterSeen)>,
+) -> Planned {
+    let cluster = present.map(|(_, cluster)| cluster);
+    Planned {
+        from: names.0.to_owned(),
+        to: names.1.to_owned(),
+        difference: change.lines().into_iter().map(|(mark, line)| format!("{mark}{line}")).collect(),
+        unchanged: change.is_none(),
+        lint,
+        beside: change.findings.clone(),
+        conflists: alternatives(&change.merged, &super::expected::NodeFacts::default()).unwrap_or_default(),
+        restarts: DAEMON_SET.to_owned(),
+        nodes: cluster.map(|cluster| cluster.nodes.iter().map(|node| node.name.clone()).collect()).unwrap_or_default(),
+        old_pods: cluster.map(|cluster| cluster.old_pods.clone()).unwrap_or_default(),
+        now: present.map(|(config, cluster)| rollout(config, &ClusterSeen { old_pods: Vec::new(), ..cluster.clone() })),
+    }
+}

@@ -1,0 +1,95 @@
+//! Versions of Terway and of plugins: three numbers, compared as such.
+
+use serde::{Deserialize, Serialize};
+
+/// A released version, such as 1.15.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Version {
+    /// First number.
+    pub major: u32,
+    /// Second number.
+    pub minor: u32,
+    /// Third number.
+    pub patch: u32,
+}
+
+impl Version {
+    /// A version of three numbers.
+    #[must_use]
+    pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
+        Self { major, minor, patch }
+    }
+
+    /// The first version in a text that a plugin or an image tag says of itself, such as `CNI portmap plugin v1.9.1` or
+    /// `v1.15.3-ea2b3c4-aliyun`.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        text.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '@'))
+            .find_map(|word| word.parse().ok().filter(|_| word.contains('.')))
+    }
+}
+
+impl std::str::FromStr for Version {
+    type Err = String;
+
+    /// Reads `1.15.0`, `v1.15.0` and `1.15`; what follows a `-` or `+` is a build's name and left out.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no version, such as 1.15.0");
+        let bare = text.trim().trim_start_matches('v');
+        let numbers = bare.split(['-', '+']).next().unwrap_or_default();
+        let parts =
+            numbers.split('.').map(|part| part.parse::<u32>().map_err(|_| wrong())).collect::<Result<Vec<_>, _>>()?;
+        match parts[..] {
+            [major, minor] => Ok(Self { major, minor, patch: 0 }),
+            [major, minor, patch] => Ok(Self { major, minor, patch }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.to_string()
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Version;
+
+    #[test]
+    fn numbers_are_compared_as_numbers() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        assert!(version("1.5.6") < version("v1.15.0"));
+        assert_eq!(version("1.15"), Version::new(1, 15, 0));
+        assert_eq!(version("v1.9.1-rc1+x"), Version::new(1, 9, 1));
+        for text in ["", "1", "one.two", "1.2.3.4", "1..2", "-1.2"] {
+            assert!(text.parse::<Version>().unwrap_err().contains("no version"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_found_where_programs_say_it() {
+        assert_eq!(
+            Version::find("CNI portmap plugin v1.9.1\nCNI protocol versions supported: 0.1.0"),
+            Some(Version::new(1, 9, 1))
+        );
+        assert_eq!(Version::find("registry.example/acs/terway:v1.15.3-ab12"), Some(Version::new(1, 15, 3)));
+        assert_eq!(Version::find("CNI portmap plugin version unknown"), None);
+    }
+}

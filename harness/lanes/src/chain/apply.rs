@@ -1,0 +1,184 @@
+//! Changing the chain as one operation: keep, write, restart, await, compare, prove; put back where any of it fails.
+
+use super::canary;
+use super::kept::{Kept, mark};
+use super::look::{self, Looked};
+use super::reach::Reach;
+use super::restart;
+use super::restore::{ROLLOUT, compared, put_back, write};
+use crate::context::EventSink;
+use k8s_openapi::jiff::Timestamp;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{Effect, Run};
+use plumbline_bed::wait::Deadline;
+use plumbline_core::event::Event;
+use plumbline_core::finding::Severity;
+use plumbline_core::terway::{Applied, Change, ClusterSeen, NodeSeen, Rollout, rollout};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// For a daemon to copy its conflist to the node, once it is Ready.
+const COPIED: Duration = Duration::from_secs(20);
+/// Names a step after which the operation stands still, for tests of what a killed one leaves behind.
+const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
+/// What is told where it stands still.
+const STOPPED: &str = "chain stands still after";
+
+/// The steps, in order, by their names in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Keep,
+    Write,
+    Restart,
+    Await,
+    Compare,
+    Prove,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Write => "write",
+            Self::Restart => "restart",
+            Self::Await => "await",
+            Self::Compare => "compare",
+            Self::Prove => "prove",
+        }
+    }
+}
+
+/// Puts a change into force. The change was checked: nothing of it is looked at here again.
+///
+/// # Errors
+/// `Broken` when the old chain can't be kept: then nothing was written.
+pub async fn apply(
+    reach: &Reach,
+    looked: &Looked,
+    change: &Change,
+    run: &Run,
+    events: &EventSink,
+    cancel: &CancellationToken,
+) -> Result<Applied, Broken> {
+    let begun = Instant::now();
+    let mut book = Book { events, scope: reach.name.clone(), steps: Vec::new() };
+    let mut kept = Kept {
+        run: run.id().to_owned(),
+        way: reach.way.clone(),
+        data: looked.map.data.clone().unwrap_or_default(),
+        new_chain: mark(change.to.as_deref()),
+        generation: looked.set.metadata.generation.unwrap_or_default(),
+        at: Timestamp::now().to_string(),
+        applied_at: None,
+    };
+    let keep = async {
+        let path = kept.keep_on_disk()?;
+        let id = run.intend(Effect::Chain { cluster: reach.name.clone(), kept: path })?;
+        kept.keep_in_cluster(reach).await.map(|()| id)
+    };
+    let id = book.step(Step::Keep, keep).await?;
+    let mut state = Rollout::default();
+    let worked = tokio::select! {
+        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(|broken| format!("{}: {}", broken.stage, broken.cause)),
+        () = cancel.cancelled() => Err("interrupted".to_owned()),
+    };
+    let mut applied = Applied {
+        cluster: reach.name.clone(),
+        rollout: state,
+        failed: None,
+        put_back: None,
+        left: None,
+        interrupted: cancel.is_cancelled(),
+        kept: kept.copy(),
+        steps: book.steps.clone(),
+        millis: millis(begun),
+    };
+    match worked {
+        Ok(since) => {
+            kept.applied_at = Some(since.to_string());
+            // The old one stays where `chain restore` finds it; a run that dies from here on leaves nothing undone.
+            kept.keep_on_disk()?;
+            kept.keep_in_cluster(reach).await?;
+            run.done(id)?;
+            let nodes: Vec<String> = looked.pods.keys().cloned().collect();
+            let old_pods = look::old_pods(reach, &nodes, Some(since)).await?;
+            let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
+            applied.rollout.findings.extend(pods.findings);
+        }
+        Err(why) => {
+            applied.failed = Some(why);
+            match put_back(reach, &kept).await {
+                Ok(done) => {
+                    run.done(id)?;
+                    applied.put_back = Some(done);
+                }
+                Err(broken) => applied.left = Some(format!("{}: {}", broken.stage, broken.cause)),
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// From the write to the last canary. Gives since when the chain is in force.
+async fn work(
+    reach: &Reach,
+    looked: &Looked,
+    change: &Change,
+    run: &Run,
+    book: &mut Book<'_>,
+    state: &mut Rollout,
+) -> Result<Timestamp, Broken> {
+    book.step(Step::Write, write(reach, &looked.map, change.to.as_deref())).await?;
+    book.step(Step::Restart, restart::restart(reach)).await?;
+    book.step(Step::Await, restart::rolled_out(reach, Deadline::after(ROLLOUT))).await?;
+    *state = book.step(Step::Compare, compared(reach, &change.merged, COPIED)).await?;
+    refuse(state, "compare")?;
+    let since = Timestamp::now();
+    let flown = book.step(Step::Prove, canary::fly(reach, looked, run.id())).await?;
+    let nodes = flown.into_iter().map(|(name, canary)| NodeSeen {
+        unread: Some("compared before".to_owned()),
+        name,
+        canary,
+        ..NodeSeen::default()
+    });
+    let canaries = rollout(&change.merged, &ClusterSeen { nodes: nodes.collect(), old_pods: Vec::new() });
+    state.checked += looked.pods.len();
+    state.findings.extend(canaries.findings);
+    refuse(state, "prove")?;
+    Ok(since)
+}
+
+/// An error among the findings ends the operation; which are errors is said by the catalogue.
+fn refuse(state: &Rollout, stage: &str) -> Result<(), Broken> {
+    let error = state.findings.iter().find(|finding| finding.severity == Severity::Error);
+    error.map_or(Ok(()), |finding| Err(Broken::new(stage, format!("{}: {}", finding.code, finding.message))))
+}
+
+/// Tells of steps, and how long each took.
+struct Book<'a> {
+    events: &'a EventSink,
+    scope: String,
+    steps: Vec<(String, u64)>,
+}
+
+impl Book<'_> {
+    async fn step<T>(&mut self, step: Step, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+        let (scope, name) = (self.scope.clone(), step.name().to_owned());
+        (self.events)(Event::StepStarted { scope: scope.clone(), step: name.clone() });
+        let begun = Instant::now();
+        let done = work.await;
+        let millis = millis(begun);
+        let error = done.as_ref().err().map(|broken| broken.cause.clone());
+        (self.events)(Event::StepFinished { scope, step: name.clone(), millis, error, unchanged: false });
+        self.steps.push((name.clone(), millis));
+        if done.is_ok() && std::env::var(STOP).is_ok_and(|asked| asked == name) {
+            (self.events)(Event::Chosen { what: STOPPED.to_owned(), reason: name });
+            std::future::pending::<()>().await;
+        }
+        done
+    }
+}
+
+fn millis(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,122 @@
+//! How a cluster is reached: by a context of the user's own kubeconfig, or as a cluster of ours.
+
+use crate::cluster::{node, record, up};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use plumbline_bed::broken::{AtStage as _, Broken};
+use plumbline_bed::engine::Engine;
+use plumbline_bed::lease::Lease;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const STAGE: &str = "reach the cluster";
+/// Deadline of a program on a node of ours.
+const RUN: Duration = Duration::from_secs(20);
+
+/// The way to a cluster, as it can be written down and gone again by another process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Way {
+    /// Kubeconfig files, in order; empty for the user's default one.
+    pub files: Vec<PathBuf>,
+    /// The context in them; none for the current one.
+    pub context: Option<String>,
+    /// The name of a cluster of ours.
+    pub ours: Option<String>,
+}
+
+impl Way {
+    /// By a context of the user's: of the files that `KUBECONFIG` names, else of the default one.
+    #[must_use]
+    pub fn of_context(context: &str) -> Self {
+        let files = std::env::var_os("KUBECONFIG").map(|all| std::env::split_paths(&all).collect()).unwrap_or_default();
+        Self { files, context: Some(context.to_owned()), ours: None }
+    }
+
+    /// Whether it leads nowhere any more: a cluster of ours that was taken down.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.ours.is_some() && self.files.iter().all(|file| !file.exists())
+    }
+
+    async fn client(&self) -> Result<Client, Broken> {
+        let mut read: Option<Kubeconfig> = None;
+        for file in self.files.iter().filter(|file| file.exists()) {
+            let next = Kubeconfig::read_from(file).at_stage(STAGE)?;
+            read = Some(match read {
+                Some(merged) => merged.merge(next).at_stage(STAGE)?,
+                None => next,
+            });
+        }
+        let read = match read {
+            Some(read) => read,
+            None => Kubeconfig::read().at_stage(STAGE)?,
+        };
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        let config = Config::from_custom_kubeconfig(read, &options).await.at_stage(STAGE)?;
+        Client::try_from(config).at_stage(STAGE)
+    }
+}
+
+/// A cluster that is reached.
+pub struct Reach {
+    /// How it is called in reports.
+    pub name: String,
+    /// The way to it.
+    pub way: Way,
+    /// Client of its API server.
+    pub client: Client,
+    /// The engine whose containers its nodes are, where it is ours.
+    pub engine: Option<Engine>,
+    /// Held while it is ours and used, so that nobody takes it down meanwhile.
+    _lease: Option<Lease>,
+}
+
+impl Reach {
+    /// Goes a way.
+    ///
+    /// # Errors
+    /// `Broken` when there is no such context, or the cluster of ours is gone.
+    pub async fn by(way: Way) -> Result<Self, Broken> {
+        let client = way.client().await?;
+        let (engine, lease) = match &way.ours {
+            Some(cluster) => (Some(Engine::connect().await?), Some(up::shared(cluster).await?)),
+            None => (None, None),
+        };
+        let name = match (&way.ours, &way.context) {
+            (Some(cluster), _) => format!("cluster {cluster}"),
+            (None, Some(context)) => format!("context {context}"),
+            (None, None) => "the current context".to_owned(),
+        };
+        Ok(Self { name, way, client, engine, _lease: lease })
+    }
+
+    /// The newest cluster of ours of a profile. It is not brought up.
+    ///
+    /// # Errors
+    /// `Broken` when there is none.
+    pub async fn of_profile(profile: &str) -> Result<Self, Broken> {
+        let engine = Engine::connect().await?;
+        for known in record::all()?.into_iter().filter(|known| known.complete && known.profile == profile) {
+            if !node::containers(&engine, &known.name).await?.is_empty() {
+                let home = record::Home::of(&known.name)?;
+                let way = Way { files: vec![home.kubeconfig()], context: None, ours: Some(known.name) };
+                return Self::by(way).await;
+            }
+        }
+        Err(Broken::new(STAGE, format!("no cluster of the profile {profile} is up"))
+            .with_remedy(format!("plumbline up --profile {profile}")))
+    }
+
+    /// What a program on a node of ours says on standard output, then on standard error; none where the cluster is not
+    /// ours.
+    ///
+    /// # Errors
+    /// `Broken` when the engine does not answer.
+    pub async fn on_node(&self, node: &str, argv: &[&str]) -> Result<Option<(bool, String, String)>, Broken> {
+        let Some(engine) = &self.engine else { return Ok(None) };
+        let done = engine.exec(node, argv, None, RUN).await?;
+        Ok(Some((done.ok(), done.stdout, done.stderr)))
+    }
+}

@@ -1,0 +1,142 @@
+//! Putting the old chain back: when an operation failed or was interrupted, when the user asks, and when a run died.
+
+use super::canary;
+use super::kept::{Kept, copies, mark};
+use super::look;
+use super::reach::{Reach, Way};
+use super::restart;
+use crate::cluster::objects::words;
+use futures::future::BoxFuture;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, Patch, PatchParams};
+use plumbline_bed::broken::Broken;
+use plumbline_bed::journal::{Effect, Undo};
+use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_core::terway::{self, CONFLIST, EniConfig, NAME, NAMESPACE, PutBack, Rollout};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+const STAGE: &str = "put the old chain back";
+/// For the DaemonSet on every node, where a large cluster takes node after node.
+pub(super) const ROLLOUT: Duration = Duration::from_secs(900);
+/// For a daemon to copy its conflist to the node, once it is Ready.
+const COPIED: Duration = Duration::from_secs(20);
+const EVERY: Duration = Duration::from_millis(150);
+
+/// Puts the old chain back, byte for byte, restarts Terway where a node may have the new one, and awaits every node.
+/// What is back already is left alone.
+///
+/// # Errors
+/// `Broken` when somebody else has written another chain meanwhile, or the cluster does not follow.
+pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
+    canary::remove(reach, &kept.run).await?;
+    let map = look::config_map(reach).await?;
+    let data = map.data.clone().unwrap_or_default();
+    let now = data.get(CONFLIST).map(String::as_str);
+    let written = now != kept.chain();
+    if written {
+        if mark(now) != kept.new_chain {
+            return Err(Broken::new(
+                STAGE,
+                format!(
+                    "{NAMESPACE}/{NAME} has a chain that is neither the old nor the new one: somebody else wrote it"
+                ),
+            )
+            .with_remedy(format!(
+                "the old one is in the ConfigMap {NAMESPACE}/{}; put back what you want, then delete that copy",
+                kept.copy()
+            )));
+        }
+        write(reach, &map, kept.chain()).await?;
+    }
+    // Read again, and not taken for granted.
+    let map = look::config_map(reach).await?;
+    let data = map.data.clone().unwrap_or_default();
+    if data.get(CONFLIST).map(String::as_str) != kept.chain() {
+        return Err(Broken::new(STAGE, "the chain was written, and is not there".to_owned()));
+    }
+    let others = kept.data.keys().chain(data.keys()).filter(|key| kept.data.get(*key) != data.get(*key));
+    let mut others: Vec<String> = others.cloned().collect();
+    others.sort();
+    others.dedup();
+    let config = EniConfig::of_cluster(data);
+    let set = look::daemon_set(reach).await?;
+    let untouched = set.metadata.generation == Some(kept.generation);
+    // Where nothing was restarted, the nodes still have what they had; those that can be read are asked all the same.
+    let restarted = !untouched || !compared(reach, &config, Duration::ZERO).await?.findings.is_empty();
+    if restarted {
+        restart::restart(reach).await?;
+        restart::rolled_out(reach, Deadline::after(ROLLOUT)).await?;
+    }
+    let rollout = compared(reach, &config, COPIED).await?;
+    if !rollout.findings.is_empty() {
+        let first = rollout.findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
+        return Err(Broken::new(STAGE, format!("the ConfigMap is back, and a node is not: {first}")));
+    }
+    kept.forget(reach).await?;
+    Ok(PutBack { run: kept.run.clone(), written, restarted, others, rollout })
+}
+
+/// Writes the chain, and no other key; not over a change that somebody made since `seen`.
+pub(super) async fn write(reach: &Reach, seen: &ConfigMap, chain: Option<&str>) -> Result<(), Broken> {
+    let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let version = seen.metadata.resource_version.clone();
+    let patch = json!({ "metadata": { "resourceVersion": version }, "data": { CONFLIST: chain } });
+    let done = maps.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await;
+    done.map(drop)
+        .map_err(|e| Broken::new("write the chain", format!("patch configmap {NAMESPACE}/{NAME}: {}", words(&e))))
+}
+
+/// Each node's conflist beside what terway-cli must have made; looked at again until it fits, at most `patience`, since
+/// a daemon copies it a moment after it is Ready.
+pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Duration) -> Result<Rollout, Broken> {
+    let once = || async {
+        let looked = look::look(reach, true).await?;
+        Ok(terway::rollout(config, &looked.seen))
+    };
+    let looks = || async {
+        let rollout: Rollout = once().await?;
+        let fits = rollout.findings.is_empty();
+        Ok(if fits { Look::There(rollout) } else { Look::NotYet("another conflist".to_owned()) })
+    };
+    if patience.is_zero() {
+        return once().await;
+    }
+    match wait::until(STAGE, "the conflist on every node", Deadline::after(patience), EVERY, looks).await {
+        Ok(rollout) => Ok(rollout),
+        // Late, or the server did not answer: what is there now says which.
+        Err(_) => once().await,
+    }
+}
+
+/// What was kept in a cluster and not put back, the newest first.
+///
+/// # Errors
+/// `Broken` when the server does not answer.
+pub async fn kept(reach: &Reach) -> Result<Vec<Kept>, Broken> {
+    copies(reach).await
+}
+
+/// Undoes what a run that died left of a change.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChainUndo;
+
+impl Undo for ChainUndo {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
+        match effect {
+            Effect::Chain { kept, .. } => Some(Box::pin(undo(kept))),
+            _ => None,
+        }
+    }
+}
+
+async fn undo(path: &Path) -> Result<(), Broken> {
+    // Put back already, by `chain restore`.
+    let Some(kept) = Kept::read(path)? else { return Ok(()) };
+    let way: Way = kept.way.clone();
+    if way.is_gone() {
+        return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
+    }
+    put_back(&Reach::by(way).await?, &kept).await.map(drop)
+}

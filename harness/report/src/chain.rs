@@ -1,0 +1,304 @@
+//! Terway's chain in words: what the lint found, what is in force, what a change would do. Pure.
+
+use crate::escape;
+use crate::paint::{BAD, DOUBT, GOOD, QUIET, paint};
+use crate::text::{count, duration, findings};
+use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::terway::{
+    Access, Applied, LintReport, NodeShown, OldPod, Planned, PutBack, Shown, TableRow, Usage,
+};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// What the lint found. Ends with a newline.
+#[must_use]
+pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
+    let word = if failed { paint(BAD, "FAIL") } else { paint(GOOD, "PASS") };
+    let mut out = format!(
+        "{word}, {}{}   {}\n",
+        count(report.checked, "rule checked", "rules checked"),
+        tally(&report.findings),
+        escape::line(source)
+    );
+    let chain: Vec<String> = report.chain.iter().map(|plugin| escape::line(plugin)).collect();
+    if !chain.is_empty() {
+        let _ = writeln!(out, "  chain: {}", chain.join(" -> "));
+    }
+    let _ = writeln!(out, "  used: {}", used(&report.usage));
+    table(&mut out, &report.table);
+    findings(&mut out, &report.findings);
+    for line in &report.untold {
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+    }
+    out
+}
+
+/// `, 1 error, 2 warnings`, each only where there is one.
+fn tally(findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let mut text = String::new();
+    if errors > 0 {
+        let _ = write!(text, ", {}", count(errors, "error", "errors"));
+    }
+    if findings.len() > errors {
+        let _ = write!(text, ", {}", count(findings.len() - errors, "warning", "warnings"));
+    }
+    text
+}
+
+fn used(usage: &Usage) -> String {
+    let unknown = || "unknown".to_owned();
+    let v2 = match usage.datapath_v2 {
+        Some(true) => "Datapath V2",
+        Some(false) => "without Datapath V2",
+        None => "Datapath V2 unknown",
+    };
+    let access = usage.access.map_or("access unknown".to_owned(), |access| match access {
+        Access::None => "no hostPort".to_owned(),
+        other => format!("hostPorts asked for at {}", other.words()),
+    });
+    let terway = usage.terway_version.map_or_else(unknown, |version| version.to_string());
+    let portmap = usage.portmap_version.map_or_else(unknown, |version| version.to_string());
+    format!("{v2}; {access}; Terway {terway}; portmap {portmap}")
+}
+
+/// The document's table for this use.
+fn table(out: &mut String, rows: &[TableRow]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  the document's table:");
+    let name = rows.iter().map(|row| row.setting.len()).max().unwrap_or_default();
+    let need = rows.iter().map(|row| row.need.words().len()).max().unwrap_or_default();
+    for row in rows {
+        let force = match (row.set.as_str(), row.in_force) {
+            ("true", Some(false)) => ", and not in force",
+            ("true", None) => ", in force with a version that knows it",
+            _ => "",
+        };
+        let _ = writeln!(
+            out,
+            "    {:name$}  {:need$}  here: {}{force}",
+            row.setting,
+            row.need.words(),
+            escape::line(&row.set)
+        );
+    }
+}
+
+/// The chain that is in force, or a file's. Ends with a newline.
+#[must_use]
+pub fn show(shown: &Shown) -> String {
+    let mut out = format!("{}\n", escape::line(&shown.source));
+    match &shown.chain {
+        Some(text) => block(&mut out, "the chain, 10-terway.conflist:", text),
+        None => {
+            let _ = writeln!(out, "  no chain of its own: Terway's entry alone is the chain");
+        }
+    }
+    if let Some(entry) = &shown.entry {
+        block(&mut out, "Terway's entry, 10-terway.conf:", entry);
+    }
+    if let Some(why) = &shown.refused {
+        let _ = writeln!(out, "  {}: {}", paint(BAD, "terway-cli refuses it"), escape::line(why));
+    }
+    conflists(&mut out, &shown.conflists);
+    nodes(&mut out, &shown.nodes);
+    old_pods(&mut out, "made before the chain came into force", &shown.old_pods);
+    out
+}
+
+fn block(out: &mut String, head: &str, text: &str) {
+    let _ = writeln!(out, "  {head}");
+    for line in escape::block(text).trim_end().lines() {
+        let _ = writeln!(out, "    {line}");
+    }
+}
+
+/// What terway-cli makes of it: the one conflist, or what they have in common and where they part.
+fn conflists(out: &mut String, lists: &[Value]) {
+    let Some(first) = lists.first() else { return };
+    let text = serde_json::to_string_pretty(first).unwrap_or_default();
+    let head = match lists.len() {
+        1 => "terway-cli makes of it, on every node:".to_owned(),
+        n => format!("terway-cli makes of it, by node (this is one of {n} that can come of it):"),
+    };
+    block(out, &head, &text);
+    let mut parted: Vec<String> = Vec::new();
+    for other in &lists[1..] {
+        for difference in plumbline_core::terway::compare(std::slice::from_ref(first), &other.to_string()) {
+            let nothing = || "nothing".to_owned();
+            let (a, b) = (difference.expected.unwrap_or_else(nothing), difference.found.unwrap_or_else(nothing));
+            let line = format!("{}: {a}, or {b}", difference.path);
+            if !parted.contains(&line) {
+                parted.push(line);
+            }
+        }
+    }
+    for line in parted {
+        let _ = writeln!(out, "    by node: {}", escape::line(&line));
+    }
+}
+
+fn nodes(out: &mut String, nodes: &[NodeShown]) {
+    for node in nodes {
+        let name = escape::line(&node.name);
+        let word = match (&node.conflist, node.differences.len()) {
+            (None, _) => {
+                let why = node.unread.as_deref().map_or("it could not be read".to_owned(), escape::line);
+                format!("{}: {why}", paint(DOUBT, "not read"))
+            }
+            (Some(_), 0) => paint(GOOD, "as terway-cli must make it"),
+            (Some(_), n) => paint(BAD, &count(n, "difference", "differences")),
+        };
+        let exclusive = if node.exclusive { ", ENIs for single pods: every chain is thrown away" } else { "" };
+        let _ = writeln!(out, "  node {name}: {word}{exclusive}");
+        for difference in &node.differences {
+            let path = if difference.path.is_empty() { "the whole" } else { &difference.path };
+            let side = |text: &Option<String>| text.as_deref().map_or("nothing".to_owned(), escape::line);
+            let _ = writeln!(
+                out,
+                "    {}: must be {}, is {}",
+                escape::line(path),
+                side(&difference.expected),
+                side(&difference.found)
+            );
+        }
+    }
+}
+
+fn old_pods(out: &mut String, what: &str, pods: &[OldPod]) {
+    if pods.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "  {} {what}:", count(pods.len(), "pod", "pods"));
+    for pod in pods {
+        let _ = writeln!(
+            out,
+            "    {}/{} on {}",
+            escape::line(&pod.namespace),
+            escape::line(&pod.name),
+            escape::line(&pod.node)
+        );
+    }
+}
+
+/// What a change would do. Ends with a newline.
+#[must_use]
+pub fn plan(planned: &Planned) -> String {
+    let mut out = format!("from {}\nto   {}\n", escape::line(&planned.from), escape::line(&planned.to));
+    if planned.unchanged {
+        let _ = writeln!(out, "  the chain is as it is already: nothing would be written");
+    } else {
+        let _ = writeln!(out, "  10-terway.conflist:");
+        for line in &planned.difference {
+            let line = escape::line(line);
+            let style = match line.chars().next() {
+                Some('-') => BAD,
+                Some('+') => GOOD,
+                _ => QUIET,
+            };
+            let _ = writeln!(out, "    {}", paint(style, &line));
+        }
+    }
+    conflists(&mut out, &planned.conflists);
+    if !planned.unchanged {
+        let nodes = match planned.nodes.len() {
+            0 => "one pod on each node of Terway's".to_owned(),
+            n => format!("{} on {}", count(n, "pod", "pods"), escape::line(&planned.nodes.join(", "))),
+        };
+        let _ = writeln!(out, "  restarted: DaemonSet {} ({nodes}); no pod of yours", planned.restarts);
+        old_pods(&mut out, "would keep the old chain until made anew", &planned.old_pods);
+    }
+    findings(&mut out, &planned.beside);
+    if let Some(now) = &planned.now {
+        findings(&mut out, &now.findings);
+        for line in &now.untold {
+            let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+        }
+    }
+    out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed()));
+    let word =
+        if planned.refused() { paint(BAD, "apply would refuse this") } else { paint(GOOD, "apply would take this") };
+    let _ = writeln!(out, "{word}; nothing was changed");
+    out
+}
+
+/// How a change ended. Ends with a newline.
+#[must_use]
+pub fn applied(applied: &Applied) -> String {
+    let mut out = String::new();
+    let cluster = escape::line(&applied.cluster);
+    let nodes = count(applied.rollout.checked, "look at a node", "looks at nodes");
+    match &applied.failed {
+        None => {
+            let took = duration(applied.millis.saturating_mul(1000));
+            let _ = writeln!(out, "{}, the new chain is in force   {cluster}   {nodes}   {took}", paint(GOOD, "PASS"));
+        }
+        Some(why) => {
+            let word = if applied.interrupted { "INTERRUPTED" } else { "FAIL" };
+            let _ = writeln!(out, "{}, the new chain is not in force   {cluster}", paint(BAD, word));
+            let _ = writeln!(out, "  why: {}", escape::line(why));
+        }
+    }
+    let steps: Vec<String> = applied
+        .steps
+        .iter()
+        .map(|(step, millis)| format!("{step} {}", duration(millis.saturating_mul(1000))))
+        .collect();
+    let _ = writeln!(out, "  steps: {}", steps.join(", "));
+    findings(&mut out, &applied.rollout.findings);
+    for line in &applied.rollout.untold {
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+    }
+    match (&applied.failed, &applied.put_back, &applied.left) {
+        (None, _, _) => {
+            let _ = writeln!(
+                out,
+                "  the old one is kept in ConfigMap kube-system/{}; `plumbline chain restore` puts it back",
+                escape::line(&applied.kept)
+            );
+        }
+        (Some(_), Some(back), _) => out.push_str(&put_back(&applied.cluster, Some(back))),
+        (Some(_), None, left) => {
+            let why = left.as_deref().map(escape::line).unwrap_or_default();
+            let _ = writeln!(out, "  {}: {why}", paint(BAD, "the old chain is not back"));
+            let _ = writeln!(
+                out,
+                "  it is kept in ConfigMap kube-system/{}; `plumbline chain restore`, or `plumbline gc`, tries again",
+                escape::line(&applied.kept)
+            );
+        }
+    }
+    out
+}
+
+/// That the old chain is back. Ends with a newline.
+#[must_use]
+pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
+    let Some(back) = back else {
+        return format!(
+            "nothing is kept in {}: no chain was changed here, or it was put back\n",
+            escape::line(cluster)
+        );
+    };
+    let mut out = format!("{} in {}, byte for byte", paint(GOOD, "the old chain is back"), escape::line(cluster));
+    let done = match (back.written, back.restarted) {
+        (true, true) => "the ConfigMap was written and Terway restarted",
+        (true, false) => "the ConfigMap was written; no node had the new one",
+        (false, true) => "the ConfigMap was so already; Terway was restarted",
+        (false, false) => "nothing had to be done",
+    };
+    let _ = writeln!(out, "; {done}; {} compared", count(back.rollout.checked, "node", "nodes"));
+    if !back.others.is_empty() {
+        let _ = writeln!(
+            out,
+            "  changed by somebody else since, and left alone: {}",
+            escape::line(&back.others.join(", "))
+        );
+    }
+    for line in &back.rollout.untold {
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+    }
+    out
+}

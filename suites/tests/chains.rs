@@ -1,0 +1,150 @@
+//! Terway's chain as users meet it: what `plumbline chain` says of files, with what exit code, and that it touches
+//! nothing; and the cases of row R15. Needs neither lane nor cluster.
+
+use plumbline::rows::chains;
+use plumbline_bed::exec::{Ending, Transcript};
+use plumbline_report::{chain, paint};
+use plumbline_suites::command::plumbline;
+use plumbline_suites::golden;
+use rstest::rstest;
+use std::path::Path;
+use std::time::Duration;
+
+const PUBLIC: &str = "suites/chains/ack/public-access/eni-config.yaml";
+const NODE: &str = "suites/chains/ack/node-access/eni-config.yaml";
+const V2: &str = "suites/chains/ack/datapath-v2/eni-config.yaml";
+const LESS: &str = "suites/chains-broken/ack/public-access-on-v2/eni-config.yaml";
+
+fn code(of: &Transcript) -> Option<i32> {
+    match of.ending {
+        Ending::Code(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// Runs with cache and state in folders that must not come to be.
+async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
+    let home = tempfile::tempdir()?;
+    let (cache, state) = (home.path().join("cache"), home.path().join("state"));
+    let path = |path: &Path| path.display().to_string();
+    let all: Vec<&str> = ["chain"].iter().chain(args).copied().collect();
+    let done = plumbline(&all)?.env("PLUMBLINE_CACHE", path(&cache)).env("PLUMBLINE_STATE", path(&state)).run().await?;
+    anyhow::ensure!(!cache.exists() && !state.exists(), "something was made");
+    Ok(done)
+}
+
+/// Every case of `suites/chains` and its twins comes to what it says, and reads as its golden text.
+#[test]
+fn every_case_comes_to_what_it_says() -> anyhow::Result<()> {
+    let root = plumbline::root::find()?;
+    let cases = chains::read(&root)?;
+    assert!(cases.iter().filter(|case| case.twin).count() >= 5 && cases.len() >= 10);
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let outcome = case.run()?;
+        wrong.extend(outcome.wrong.iter().map(|line| format!("{}: {line}", case.name)));
+        let file = case.manifest.strip_prefix(&root)?.display().to_string();
+        let texts: Vec<String> =
+            outcome.reports.iter().map(|report| paint::strip(&chain::lint(&file, report, report.failed()))).collect();
+        let text = texts.join("\n").replace(&format!("{}/", root.display()), "");
+        golden::compare(&root, &format!("chains/{}", case.name), &text)?;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// A file that is no eni-config: exit 2 within a second, with file, line and field.
+#[rstest]
+#[case::not_there(None, "cannot read")]
+#[case::empty(Some(""), "is empty")]
+#[case::not_yaml(Some("kind: ConfigMap\n\tdata: x\n"), "bad.yaml:2:1: not YAML")]
+#[case::another_kind(Some("apiVersion: v1\nkind: Pod\nmetadata: { name: a }\n"), "bad.yaml:2:7: kind: is \"Pod\"")]
+#[case::another_name(
+    Some("kind: ConfigMap\nmetadata: { name: a }\ndata: {}\n"),
+    "bad.yaml:2:19: metadata.name: is \"a\""
+)]
+#[case::data_is_a_list(
+    Some("kind: ConfigMap\nmetadata: { name: eni-config }\ndata: []\n"),
+    "bad.yaml:3:7: data: must be a mapping"
+)]
+#[case::a_key_that_is_no_text(
+    Some("kind: ConfigMap\nmetadata: { name: eni-config }\ndata:\n  10-terway.conf: {}\n"),
+    "bad.yaml:4:19: data[10-terway.conf]: must be a text"
+)]
+#[tokio::test]
+async fn a_bad_file_is_refused_at_its_place(#[case] text: Option<&str>, #[case] place: &str) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("bad.yaml").display().to_string();
+    if let Some(text) = text {
+        std::fs::write(&file, text)?;
+    }
+    for args in [
+        vec!["lint", &file],
+        vec!["show", &file],
+        vec!["plan", &file, "--from", PUBLIC],
+        vec!["plan", PUBLIC, "--from", &file],
+    ] {
+        let refused = chain(&args).await?;
+        assert_eq!(code(&refused), Some(2), "{args:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(place), "wanted {place:?} in: {}", refused.stderr);
+        assert!(refused.stdout.is_empty(), "{}", refused.stdout);
+        assert!(refused.duration < Duration::from_secs(1), "took {:?}", refused.duration);
+    }
+    Ok(())
+}
+
+#[rstest]
+#[case::in_order(&["lint", PUBLIC, "--access", "public", "--datapath-v2", "no"], 0)]
+#[case::an_error(&["lint", NODE, "--access", "public"], 1)]
+#[case::a_warning(&["lint", PUBLIC, "--access", "node"], 0)]
+#[case::a_strict_warning(&["lint", PUBLIC, "--access", "node", "--strict"], 1)]
+#[case::a_version_that_is_none(&["lint", PUBLIC, "--terway-version", "new"], 2)]
+#[case::an_access_that_is_none(&["lint", PUBLIC, "--access", "moon"], 2)]
+#[case::no_file(&["lint"], 2)]
+#[case::shown(&["show", PUBLIC], 0)]
+#[case::shown_and_refused(&["show", "suites/chains-broken/ack/not-json/eni-config.yaml"], 1)]
+#[case::planned(&["plan", V2, "--from", LESS], 0)]
+#[case::planned_and_refused(&["plan", LESS, "--from", V2, "--access", "public"], 1)]
+#[tokio::test]
+async fn exit_codes(#[case] args: &[&str], #[case] wanted: i32) -> anyhow::Result<()> {
+    let done = chain(args).await?;
+    assert_eq!(code(&done), Some(wanted), "{}{}", done.stdout, done.stderr);
+    Ok(())
+}
+
+#[rstest]
+#[case::show("show-of-a-file", &["show", V2])]
+#[case::show_refused("show-of-a-refused-file", &["show", "suites/chains-broken/ack/not-json/eni-config.yaml"])]
+#[case::plan("plan-of-files", &["plan", V2, "--from", LESS, "--access", "public"])]
+#[case::plan_refused("plan-refused", &["plan", LESS, "--from", V2, "--access", "public"])]
+#[case::plan_unchanged("plan-unchanged", &["plan", V2, "--from", V2])]
+#[case::plan_beside("plan-of-more-than-the-chain", &["plan", PUBLIC, "--from", V2])]
+#[tokio::test]
+async fn what_is_shown_reads_as_its_golden_text(#[case] name: &str, #[case] args: &[&str]) -> anyhow::Result<()> {
+    let done = chain(args).await?;
+    golden::compare(&plumbline::root::find()?, &format!("chains/{name}"), &done.stdout)
+}
+
+#[tokio::test]
+async fn json_says_the_same() -> anyhow::Result<()> {
+    let read = |done: &Transcript| serde_json::from_str::<serde_json::Value>(&done.stdout);
+    let lint = read(&chain(&["lint", NODE, "--access", "public", "-o", "json"]).await?)?;
+    assert_eq!((&lint["failed"], &lint["findings"][0]["code"]), (&true.into(), &"PL628".into()), "{lint}");
+    assert_eq!(lint["table"][1]["need"], "required");
+    let show = read(&chain(&["show", NODE, "-o", "json"]).await?)?;
+    let wanted = std::fs::read_to_string(plumbline::root::find()?.join(NODE))?;
+    let chain_text = show["chain"].as_str().unwrap_or_default();
+    assert!(chain_text.lines().all(|line| wanted.contains(line)) && chain_text.ends_with("}\n"), "byte for byte");
+    let plan = read(&chain(&["plan", V2, "--from", LESS, "-o", "json"]).await?)?;
+    assert_eq!((&plan["unchanged"], &plan["restarts"]), (&false.into(), &"kube-system/terway-eniip".into()));
+    Ok(())
+}
+
+/// Row R15 is shown, and by one command.
+#[tokio::test]
+async fn the_row_is_shown() -> anyhow::Result<()> {
+    let done = plumbline(&["rows", "R15"])?.run().await?;
+    assert_eq!(code(&done), Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("1 of 1 place shown") && done.stdout.contains("twin, as wanted"), "{}", done.stdout);
+    Ok(())
+}
