@@ -148,3 +148,84 @@ async fn the_row_is_shown() -> anyhow::Result<()> {
     assert!(done.stdout.contains("1 of 1 place shown") && done.stdout.contains("twin, as wanted"), "{}", done.stdout);
     Ok(())
 }
+
+/// A cluster made by hand: what each finding of nodes, pods and canaries reads like.
+#[test]
+fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
+    use plumbline_core::terway::{
+        Applied, ClusterSeen, EniConfig, NodeFacts, NodeSeen, OldPod, PutBack, lint, rollout, show,
+    };
+    let root = plumbline::root::find()?;
+    let text = std::fs::read_to_string(root.join(NODE))?;
+    let config = EniConfig::read(NODE, &text)?;
+    let has = |names: &[&str]| Some(names.iter().map(|name| ((*name).to_owned(), None)).collect());
+    let node = |name: &str| NodeSeen { name: name.into(), plugins: has(&["portmap"]), ..NodeSeen::default() };
+    let made = plumbline_core::terway::alternatives(&config, &NodeFacts::default()).map_err(anyhow::Error::msg)?[0]
+        .to_string();
+    let other = made
+        .replace("KUBE-MARK-MASQ", "KUBE-MARK-DROP")
+        .replace("\"portMappings\":true", "\"portMappings\":true,\"mac\":true");
+    let pod = |name: &str| OldPod { node: "a".into(), namespace: "shop".into(), name: name.into() };
+    let seen = ClusterSeen {
+        nodes: vec![
+            NodeSeen { conflist: Some(made), ..node("a") },
+            NodeSeen { conflist: Some(other), plugins: has(&["tuning"]), ..node("b") },
+            NodeSeen {
+                unread: Some("exec in terway-eniip-x: forbidden (403)".into()),
+                canary: Some("event FailedCreatePodSandBox: plugin type=\"portmap\" failed (add)".into()),
+                ..node("c")
+            },
+            NodeSeen { facts: NodeFacts { exclusive: true, ..NodeFacts::default() }, ..node("d") },
+        ],
+        old_pods: vec![pod("db-0"), pod("web-1")],
+    };
+    let steps =
+        vec![("keep".to_owned(), 12), ("write".to_owned(), 9), ("restart".to_owned(), 30), ("await".to_owned(), 5600)];
+    let applied = Applied {
+        cluster: "context shop".into(),
+        rollout: rollout(&config, &seen),
+        kept: "eni-config-kept-r0".into(),
+        steps,
+        millis: 5651,
+        ..Applied::default()
+    };
+    let back = PutBack { run: "r0".into(), written: true, restarted: true, ..PutBack::default() };
+    let failed = Applied { failed: Some("compare: PL636: node b".into()), ..applied.clone() };
+    let fine = Applied {
+        rollout: rollout(&config, &ClusterSeen { nodes: vec![], old_pods: seen.old_pods.clone() }),
+        ..applied.clone()
+    };
+    let texts = [
+        ("applied", chain::applied(&fine)),
+        ("applied-and-put-back", chain::applied(&Applied { put_back: Some(back.clone()), ..failed.clone() })),
+        (
+            "applied-and-left",
+            chain::applied(&Applied {
+                left: Some("put the old chain back: it did not answer".into()),
+                rollout: Default::default(),
+                ..failed.clone()
+            }),
+        ),
+        (
+            "applied-and-interrupted",
+            chain::applied(&Applied {
+                interrupted: true,
+                failed: Some("interrupted".into()),
+                put_back: Some(PutBack { restarted: false, ..back.clone() }),
+                rollout: Default::default(),
+                ..applied
+            }),
+        ),
+        ("put-back", chain::put_back("context shop", Some(&PutBack { others: vec!["eni_conf".into()], ..back }))),
+        ("put-back-nothing", chain::put_back("context shop", None)),
+        ("show-of-a-cluster", chain::show(&show("context shop", &config, Some(&seen)))),
+        ("lint-of-a-cluster", {
+            let report = lint(&config, &Default::default(), Some(&seen));
+            chain::lint("context shop", &report, report.failed())
+        }),
+    ];
+    for (name, text) in texts {
+        golden::compare(&root, &format!("chains/{name}"), &paint::strip(&text))?;
+    }
+    Ok(())
+}

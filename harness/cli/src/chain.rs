@@ -1,7 +1,9 @@
 //! What `plumbline chain` does with files and clusters: read, held against the document, compared, and changed.
 
 use crate::select::{Refused, SuiteFiles};
+use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::Run;
+use plumbline_bed::lease::Kind;
 use plumbline_core::event::Event;
 use plumbline_core::finding::Severity;
 use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
@@ -60,10 +62,10 @@ pub fn read(file: &Path) -> Result<EniConfig, Refused> {
     EniConfig::load(name, &files).map_err(|error| Refused::one(error.to_string()))
 }
 
-async fn reach(at: At<'_>) -> anyhow::Result<Reach> {
+async fn reach(at: At<'_>, hold: Kind) -> anyhow::Result<Reach> {
     Ok(match at {
-        At::Context(context) => Reach::by(Way::of_context(context)).await?,
-        At::Profile(profile) => Reach::of_profile(profile).await?,
+        At::Context(context) => Reach::by(Way::of_context(context), hold).await?,
+        At::Profile(profile) => Reach::of_profile(profile, hold).await?,
     })
 }
 
@@ -87,7 +89,7 @@ pub async fn lint(file: Option<&Path>, at: Option<At<'_>>, usage: &Usage, strict
         (Some(config), None) => (shown(file), terway::lint(&config, usage, None)),
         (None, None) => return Err(Refused::one(WHERE).into()),
         (read, Some(at)) => {
-            let reach = reach(at).await?;
+            let reach = reach(at, Kind::Shared).await?;
             let looked = look::look(&reach, false).await?;
             let usage = told(usage, &looked);
             match read {
@@ -115,7 +117,7 @@ pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyho
     match (file, at) {
         (Some(file), None) => Ok(terway::show(&file.display().to_string(), &read(file)?, None)),
         (None, Some(at)) => {
-            let reach = reach(at).await?;
+            let reach = reach(at, Kind::Shared).await?;
             let mut looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
             // Since when the chain is in force is known of one that was applied here.
             let kept = back::kept(&reach).await?;
@@ -144,7 +146,7 @@ pub async fn plan(
         (Some(from), _) => Ok(plan_of_files(file, from, usage)?),
         (None, Some(at)) => {
             let new = read(file)?;
-            let reach = reach(at).await?;
+            let reach = reach(at, Kind::Shared).await?;
             let looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
             Ok(planned(file, &new, &reach, &looked, usage).await?.1)
         }
@@ -201,24 +203,46 @@ pub async fn apply(
     let new = read(file)?;
     let at =
         at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
-    let reach = reach(at).await?;
+    let reach = reach(at, Kind::Exclusive).await?;
     let looked = look::look(&reach, true).await?;
     let (change, planned) = planned(file, &new, &reach, &looked, usage).await?;
     if planned.refused() {
         return Ok(Ended::Refused(Box::new(planned)));
+    }
+    if let Some(open) = back::kept(&reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
+        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
+        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
     }
     let in_force = planned.now.as_ref().is_some_and(|now| now.findings.is_empty());
     if change.is_none() && in_force {
         return Ok(Ended::Nothing(Box::new(planned)));
     }
     consent(at, yes, "change the chain and restart Terway on every node")?;
-    if let Some(open) = back::kept(&reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
-        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
-        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
-    }
+    seen_whole(&reach, &looked)?;
     let run = Run::begin("chain")?;
     let applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
     Ok(Ended::Applied(Box::new(applied)))
+}
+
+/// Nothing is changed where it could not be told whether it arrives.
+fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), Broken> {
+    let blind: Vec<String> = looked
+        .seen
+        .nodes
+        .iter()
+        .filter(|node| node.conflist.is_none())
+        .map(|node| format!("{}: {}", node.name, node.unread.as_deref().unwrap_or("no conflist there")))
+        .collect();
+    let stage = "look at the nodes";
+    if looked.seen.nodes.is_empty() {
+        return Err(Broken::new(stage, format!("{}: Terway runs on no node", reach.name)));
+    }
+    if blind.is_empty() {
+        return Ok(());
+    }
+    let cause = format!("whether a new chain arrives can't be told, so nothing was changed: {}", blind.join("; "));
+    Err(Broken::new(stage, cause)
+        .with_remedy("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
 }
 
 fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {
@@ -238,7 +262,7 @@ pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyho
     let at =
         at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
     consent(at, yes, "put the kept chain back and restart Terway on every node")?;
-    let reach = reach(at).await?;
+    let reach = reach(at, Kind::Exclusive).await?;
     let Some(kept) = back::kept(&reach).await?.into_iter().next() else { return Ok((reach.name.clone(), None)) };
     let (scope, step) = (reach.name.clone(), format!("put back what {} has kept", kept.run));
     events(Event::StepStarted { scope: scope.clone(), step: step.clone() });

@@ -1,11 +1,12 @@
 //! How a cluster is reached: by a context of the user's own kubeconfig, or as a cluster of ours.
 
-use crate::cluster::{node, record, up};
+use crate::cluster::{Cluster, node, record, up};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::engine::Engine;
-use plumbline_bed::lease::Lease;
+use plumbline_bed::lease::{Kind, Lease};
+use plumbline_bed::wait::Deadline;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use std::time::Duration;
 const STAGE: &str = "reach the cluster";
 /// Deadline of a program on a node of ours.
 const RUN: Duration = Duration::from_secs(20);
+/// How long others' use of a cluster of ours is waited for.
+const HELD: Duration = Duration::from_secs(600);
 
 /// The way to a cluster, as it can be written down and gone again by another process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,14 +77,16 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Goes a way.
+    /// Goes a way. A cluster of ours is held meanwhile: to change it alone, since its chain is everybody's there.
     ///
     /// # Errors
-    /// `Broken` when there is no such context, or the cluster of ours is gone.
-    pub async fn by(way: Way) -> Result<Self, Broken> {
+    /// `Broken` when there is no such context, the cluster of ours is gone, or others use it at the deadline.
+    pub async fn by(way: Way, hold: Kind) -> Result<Self, Broken> {
         let client = way.client().await?;
         let (engine, lease) = match &way.ours {
-            Some(cluster) => (Some(Engine::connect().await?), Some(up::shared(cluster).await?)),
+            Some(cluster) => {
+                (Some(Engine::connect().await?), Some(up::held(cluster, hold, Deadline::after(HELD)).await?))
+            }
             None => (None, None),
         };
         let name = match (&way.ours, &way.context) {
@@ -96,17 +101,25 @@ impl Reach {
     ///
     /// # Errors
     /// `Broken` when there is none.
-    pub async fn of_profile(profile: &str) -> Result<Self, Broken> {
+    pub async fn of_profile(profile: &str, hold: Kind) -> Result<Self, Broken> {
         let engine = Engine::connect().await?;
         for known in record::all()?.into_iter().filter(|known| known.complete && known.profile == profile) {
             if !node::containers(&engine, &known.name).await?.is_empty() {
                 let home = record::Home::of(&known.name)?;
                 let way = Way { files: vec![home.kubeconfig()], context: None, ours: Some(known.name) };
-                return Self::by(way).await;
+                return Self::by(way, hold).await;
             }
         }
         Err(Broken::new(STAGE, format!("no cluster of the profile {profile} is up"))
             .with_remedy(format!("plumbline up --profile {profile}")))
+    }
+
+    /// A cluster of ours that is held already, by whoever gives it.
+    #[must_use]
+    pub fn of_cluster(cluster: &Cluster) -> Self {
+        let way = Way { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
+        let name = format!("cluster {}", cluster.name);
+        Self { name, way, client: cluster.client.clone(), engine: Some(cluster.engine().clone()), _lease: None }
     }
 
     /// What a program on a node of ours says on standard output, then on standard error; none where the cluster is not

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, Undo};
+use plumbline_bed::lease::Kind;
 use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::terway::{self, CONFLIST, EniConfig, NAME, NAMESPACE, PutBack, Rollout};
 use serde_json::json;
@@ -138,5 +139,5 @@ async fn undo(path: &Path) -> Result<(), Broken> {
     if way.is_gone() {
         return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
     }
-    put_back(&Reach::by(way).await?, &kept).await.map(drop)
+    put_back(&Reach::by(way, Kind::Exclusive).await?, &kept).await.map(drop)
 }

@@ -91,9 +91,9 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
 /// A lease on a cluster that is used as it is, without a look whether it is as its profile says.
 ///
 /// # Errors
-/// `Broken` when somebody has it alone at the deadline.
-pub async fn shared(cluster: &str) -> Result<Lease, Broken> {
-    Lease::take(&lease_name(cluster), Kind::Shared, Deadline::after(LEASE)).await
+/// `Broken` when others still use it at the deadline.
+pub async fn held(cluster: &str, kind: Kind, deadline: Deadline) -> Result<Lease, Broken> {
+    Lease::take(&lease_name(cluster), kind, deadline).await
 }
 
 /// Takes the cluster for one user alone, for tests that break it.
