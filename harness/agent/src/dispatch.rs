@@ -17,7 +17,7 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         Op::Bridges(bridges) => node::bridges::make(bridges).map(|()| Outcome::Done),
         Op::Topology(topology) => {
             place.private("make a topology")?;
-            node::topology::make(topology, &mut place.bed).map(|()| Outcome::Done)
+            node::topology::make(topology, place).map(|()| Outcome::Done)
         }
         Op::Links(links) => node::links::make(links).map(|()| Outcome::Done),
         Op::Port { bridge, interface } => node::links::port(bridge, interface, place).map(|()| Outcome::Done),
@@ -25,6 +25,10 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
         Op::WireOpen { listeners, captures } => {
             if place.plugins.is_some() {
                 node::settle::wait(place)?;
+                let listens = listeners.iter().any(|(_, one)| one.address.is_ipv6());
+                if listens || captures.iter().any(|(_, one)| one.addresses.iter().any(std::net::IpAddr::is_ipv6)) {
+                    node::settle::detection(place)?;
+                }
             }
             wire::open::open(listeners, captures, place).map(|()| Outcome::Done)
         }
@@ -60,6 +64,7 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
             place.used = used;
             Ok(Outcome::Probed(probed))
         }
+        Op::Sysctls { target, names } => place::within(target, || node::sysctls::named(names)).map(Outcome::Sysctls),
         Op::Observe { target, with_ip } => observe::observe(target, *with_ip, place).map(Outcome::Observed),
         Op::Reported { namespace, name, uid } => serve::reported::read(namespace, name, uid).map(Outcome::Reported),
         Op::Leases { namespace, name, uid } => serve::leases::held(namespace, name, uid).map(Outcome::Leases),

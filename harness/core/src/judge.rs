@@ -18,6 +18,7 @@ mod config;
 mod defaults;
 mod fold;
 mod interfaces;
+mod kernel;
 pub(crate) mod known_keys;
 pub(crate) mod ledger;
 mod left;
@@ -84,6 +85,7 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet]
             interfaces::judge(&case, wanted, ledger);
         }
         defaults::judge(&case, expectation, ledger);
+        kernel::judge(&case, expectation, ledger);
     }
     cluster::judge(&case, ranges, ledger);
     stderr::judge(&case, ledger);

@@ -3,6 +3,7 @@
 mod agree;
 pub mod ip;
 mod printable;
+pub mod traces;
 
 pub use agree::{agree, agree_within};
 pub use printable::printable;
@@ -220,16 +221,46 @@ pub struct PodObservation {
     pub sysctls: BTreeMap<String, String>,
 }
 
+/// What it is that stayed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LeftKind {
+    /// An address that IPAM holds for it.
+    #[default]
+    Lease,
+    /// A rule or a chain of iptables or nftables.
+    Firewall,
+    /// A connection that the kernel tracks.
+    Connection,
+    /// A routing rule, a route or a link.
+    Routing,
+}
+
 /// Something of a pod that stayed on a node when the pod was gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Left {
+    /// What it is.
+    #[serde(default)]
+    pub kind: LeftKind,
     /// The pod it was made for, where that is known.
     pub pod: Option<String>,
     /// What: `10.1.2.3 of network sip-net`.
     pub what: String,
     /// Where: `/var/lib/cni/networks/sip-net on node 2`.
     pub place: String,
+}
+
+/// A node as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeObservation {
+    /// Its number, from 1.
+    pub node: usize,
+    /// Its name on the lane.
+    pub name: String,
+    /// Its links, routes and rules.
+    pub kernel: KernelState,
 }
 
 /// Everything seen of a scenario on a lane.
@@ -239,6 +270,9 @@ pub struct Left {
 pub struct Observation {
     /// Pods in the order of the plan.
     pub pods: Vec<PodObservation>,
+    /// Nodes, where the plan wants anything that needs them to be known (a `reachedBy`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeObservation>,
     /// Packets, where the plan wants any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wire: Option<crate::wire::WireSeen>,

@@ -1,8 +1,14 @@
 //! The plan: what a scenario comes to, the same for every lane.
 
+mod mapping;
+mod ports;
+mod reached;
 mod topology;
 mod wire;
 
+pub use mapping::PortMapping;
+pub use ports::{Backend, Eni, NodePort, STAND_IN_LEASES, STAND_IN_SETTINGS, Symmetric};
+pub use reached::{NodeAddress, ReachedBy, SeenAs};
 pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
 pub use wire::{Because, Destination, Lookup, Party, Protocol, Unreachable, WantedReach};
 
@@ -197,6 +203,38 @@ pub struct PodExpectation {
     /// What it must not reach, in the order written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_reach: Vec<Wanted<Unreachable>>,
+    /// What reaches it by a port of its node, in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reached_by: Vec<Wanted<ReachedBy>>,
+    /// Sysctls of its network namespace, by name as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, Wanted<String>>,
+    /// Whether some interface has an IPv6 link-local address, or none has; `lo` and its `::1` are not such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_local: Option<Wanted<bool>>,
+}
+
+impl PodExpectation {
+    /// Whether anything on the wire is wanted of it.
+    #[must_use]
+    pub fn wants_packets(&self) -> bool {
+        !(self.reaches.is_empty() && self.cannot_reach.is_empty() && self.reached_by.is_empty())
+    }
+}
+
+impl Plan {
+    /// The sysctls that are wanted of a pod, by name.
+    #[must_use]
+    pub fn sysctls_of(&self, pod: &str) -> Vec<String> {
+        let wanted = self.expect.iter().find(|wanted| wanted.pod == pod);
+        wanted.map(|wanted| wanted.sysctls.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Whether the nodes themselves have to be looked at.
+    #[must_use]
+    pub fn wants_nodes(&self) -> bool {
+        self.expect.iter().any(|wanted| !wanted.reached_by.is_empty())
+    }
 }
 
 /// The whole plan.

@@ -111,6 +111,13 @@ pub enum Op {
         /// Whether to run `ip` in it too (netns lane: it stands for `ip` in the pod).
         with_ip: bool,
     },
+    /// Read sysctls of a namespace, by name with dots, or with slashes where a part has dots itself.
+    Sysctls {
+        /// Which namespace.
+        target: Target,
+        /// The names.
+        names: Vec<String>,
+    },
     /// What the CNI side left on this node about a Kubernetes sandbox: cached results of the runtime and of Multus.
     Reported {
         /// Kubernetes namespace.
@@ -254,6 +261,8 @@ pub enum Outcome {
     Chain(ChainOutcome),
     /// Answer to [`Op::Observe`].
     Observed(Observed),
+    /// Answer to [`Op::Sysctls`], by name as asked; one that is not there is left out.
+    Sysctls(BTreeMap<String, String>),
     /// Answer to [`Op::Reported`]: `(interface, network, result)` for each cached result.
     Reported(Vec<(String, String, Value)>),
     /// Answer to [`Op::Leases`] and [`Op::LeasesKept`].

@@ -9,10 +9,11 @@ pub mod decode;
 pub mod dns;
 mod find;
 mod pcap;
+pub(crate) mod reached;
 mod script;
 pub mod window;
 
-pub use aim::{Aim, aim, next_hop, uplink_of};
+pub use aim::{Aim, aim, next_hop, node_address, uplink_of};
 pub use decode::{Packet, decode};
 pub use pcap::pcap;
 pub use script::{QUESTIONS, WINDOW_MS, ids, script};

@@ -127,6 +127,7 @@ fn pl501_a_lease_that_stays_fails_and_none_is_a_fact() {
     let judgement = judge(&plan(), &observation);
     assert_eq!((codes(&judgement.findings), judgement.checked), (vec![], before + 1));
     let left = |pod: Option<&str>| Left {
+        kind: Default::default(),
         pod: pod.map(str::to_owned),
         what: "192.168.100.10 of network management-net".into(),
         place: "/var/lib/cni/networks/management-net on node 1".into(),

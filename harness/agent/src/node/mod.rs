@@ -10,6 +10,7 @@
 pub mod arguments;
 pub mod bridges;
 pub mod etc;
+pub mod firewall;
 pub mod hosts;
 pub mod init;
 pub mod links;
@@ -17,6 +18,7 @@ pub mod mounts;
 pub mod nodes;
 pub mod outer;
 pub mod pods;
+pub mod ports;
 pub mod root;
 pub mod rung;
 pub mod settle;

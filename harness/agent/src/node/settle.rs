@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use plumbline_netlink::packet::address::{AddressAttribute, AddressFlags, AddressMessage};
 use plumbline_netlink::packet::link::{
     BridgePortState, InfoBridgePort, InfoPortData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
@@ -23,6 +24,9 @@ use crate::trouble::{Doing, Trouble, fault};
 const LONGEST: Duration = Duration::from_secs(2);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Between two looks at addresses: their detection takes a second.
+const DETECTION: Duration = Duration::from_millis(20);
 
 /// Waits for all of a private bed.
 ///
@@ -58,6 +62,34 @@ pub fn wait(place: &mut Place) -> Result<(), Trouble> {
             Some(_) => pause(LOOK_AGAIN, &mut place.input)?,
         }
     }
+}
+
+/// Waits until no address of a private bed is tentative any more: with the first packets that want IPv6 a neighbour is asked
+/// for, and a link whose own link-local address is still being tried can't ask. What takes longer than usual is left as it
+/// is; it is told as tentative.
+///
+/// # Errors
+/// The end of the talk.
+pub fn detection(place: &mut Place) -> Result<(), Trouble> {
+    let end = Instant::now() + LONGEST;
+    let paths: Vec<PathBuf> = folders().into_iter().flat_map(|folder| listed(&folder)).collect();
+    let opened = paths.iter().filter_map(|path| namespace::open(path).and_then(Netlink::open_in).ok());
+    let mut left: Vec<Netlink> = opened.chain(Netlink::open()).collect();
+    loop {
+        left.retain_mut(|netlink| netlink.addresses().is_ok_and(|all| all.iter().any(is_tentative)));
+        if left.is_empty() || Instant::now() >= end {
+            return Ok(());
+        }
+        pause(DETECTION, &mut place.input)?;
+    }
+}
+
+fn is_tentative(address: &AddressMessage) -> bool {
+    let flags = address.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    flags.is_some_and(|flags| flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Dadfailed))
 }
 
 /// Waits for some links of one namespace, by index.

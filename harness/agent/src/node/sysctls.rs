@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 
+use crate::trouble::{Trouble, fault};
+
 /// Whether a namespace passes on what is not for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forwards {
@@ -104,6 +106,27 @@ pub fn read() -> BTreeMap<String, String> {
         .map(|(name, _)| (path(&name), name))
         .filter_map(|(path, name)| Some((name, fs::read_to_string(path).ok()?.trim().to_owned())))
         .collect()
+}
+
+/// Reads sysctls of the namespace this thread is in, by their names; those that are not there are left out.
+///
+/// # Errors
+/// A fault for one that is there and can't be read.
+pub fn named(names: &[String]) -> Result<BTreeMap<String, String>, Trouble> {
+    let mut found = BTreeMap::new();
+    for name in names {
+        let doing = format!("read sysctl {name}");
+        if name.split(['/', '.']).next() != Some("net") || name.split('/').any(|part| part == "..") {
+            return Err(fault(doing, "it is none of a network namespace"));
+        }
+        let file = if name.contains('/') { format!("/proc/sys/{name}") } else { path(name) };
+        match fs::read_to_string(file) {
+            Ok(text) => found.insert(name.clone(), text.trim().to_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(fault(doing, error)),
+        };
+    }
+    Ok(found)
 }
 
 fn wanted(forwards: Forwards) -> Vec<(String, &'static str)> {

@@ -14,15 +14,16 @@ use plumbline_netlink::{LinkKind, Netlink, NewLink, namespace};
 
 use super::nodes::Bed;
 use super::spaces::{self, Forwards, SWITCH};
-use super::{bridges, hosts, links, sysctls};
-use crate::place::inside;
+use super::{bridges, firewall, hosts, links, ports, sysctls};
+use crate::place::{Place, inside};
 use crate::trouble::{Doing, Trouble, fault};
 
 /// Makes it. The same once more is fine.
 ///
 /// # Errors
 /// A fault that names what could not be made; another topology than the one that is there.
-pub fn make(topology: &Topology, bed: &mut Bed) -> Result<(), Trouble> {
+pub fn make(topology: &Topology, place: &mut Place) -> Result<(), Trouble> {
+    let bed = &mut place.bed;
     if let Some(there) = &bed.topology {
         return match there == topology {
             true => Ok(()),
@@ -40,12 +41,14 @@ pub fn make(topology: &Topology, bed: &mut Bed) -> Result<(), Trouble> {
                     .filter(|(_, bridge)| bridge.uplink.is_some())
                     .try_for_each(|(number, bridge)| uplink_port(topology, node, number, bridge, switch))?;
             }
-            links::make(&topology.links)
+            links::make(&topology.links)?;
+            node_ports(topology, node, switch.as_ref())
         })?;
     }
     topology.hosts.iter().enumerate().try_for_each(|(number, one)| host(topology, number, one, switch.as_ref()))?;
+    ports::allow_list(&topology.tuning_allow_list)?;
     bed.topology = Some(topology.clone());
-    Ok(())
+    firewall::lay(topology, place)
 }
 
 /// The interface that a tap means, in its namespace.
@@ -61,7 +64,10 @@ pub fn tap(tap: &Tap, target: &Target, bed: &Bed) -> Result<String, Trouble> {
     let topology = bed.topology.as_ref().ok_or_else(|| fault(&doing, "this agent made no topology"))?;
     let found = match target {
         Target::Node | Target::NodeAt(_) => {
-            topology.bridges.iter().position(|bridge| bridge.uplink.as_ref() == Some(uplink)).map(node_port)
+            let node = if let Target::NodeAt(node) = target { *node } else { 1 };
+            let by_bridge = topology.bridges.iter().position(|bridge| bridge.uplink.as_ref() == Some(uplink));
+            let own = || topology.ports.iter().find(|port| port.node == node && &port.uplink == uplink);
+            by_bridge.map(node_port).or_else(|| own().map(|port| port.name.clone()))
         }
         Target::Host(name) => {
             let host = topology.hosts.iter().find(|host| &host.name == name);
@@ -159,6 +165,18 @@ fn uplink_port(
     netlink.set_master(index, Some(master)).doing(&doing)?;
     netlink.set_up(index, true).doing(&doing)?;
     bridges::carry(&mut netlink, bridge, index)
+}
+
+/// The node's own interfaces, on the node that this thread is on.
+fn node_ports(topology: &Topology, node: usize, switch: Option<&OwnedFd>) -> Result<(), Trouble> {
+    for (number, port) in topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
+        let doing = format!("make {} of node {node}", port.name);
+        let switch = switch.ok_or_else(|| fault(&doing, "there are no uplinks"))?;
+        let far = Far::new('n', node, topology.bridges.len() + number);
+        let index = cable(topology, &port.uplink, &far, &port.name, switch)?;
+        ports::shape(port, index)?;
+    }
+    Ok(())
 }
 
 fn host(topology: &Topology, number: usize, host: &Host, switch: Option<&OwnedFd>) -> Result<(), Trouble> {

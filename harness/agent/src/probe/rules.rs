@@ -17,13 +17,20 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const STDOUT_CAP_BYTES: usize = 64 * 1024;
 
 /// The capability, the command, and what it reads. Addresses are those for documentation (RFC 5737).
-const TRIED: [(&str, &str, &str); 3] = [
+const TRIED: [(&str, &str, &str); 5] = [
     (
         "nftables-fib",
         "nft -f -",
         "table ip probe {\n  chain in {\n    type filter hook prerouting priority 0;\n    fib daddr type local accept\n  }\n}\n",
     ),
     ("connmark", "iptables -w 5 -t mangle -A PREROUTING -j CONNMARK --set-mark 1", ""),
+    (
+        "iptables-nat",
+        "iptables -w 5 -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL -m multiport --destination-ports 1 \
+         -m comment --comment probe -j DNAT --to-destination 192.0.2.1:80",
+        "",
+    ),
+    ("ip6tables-nat", "ip6tables -w 5 -t nat -A POSTROUTING -m mark --mark 1/1 -j MASQUERADE", ""),
     ("ipvs", "ipvsadm -A -t 192.0.2.1:80 -s rr", ""),
 ];
 
@@ -84,11 +91,20 @@ mod tests {
     }
 
     #[test]
+    fn every_command_is_one_line_of_words() {
+        for job in jobs() {
+            assert!(job.program.argv.iter().all(|word| !word.is_empty() && !word.contains('\n')), "{:?}", job.program);
+        }
+    }
+
+    #[test]
     fn only_a_rule_that_was_made_is_there() {
         let refused = end(Exit::Code(1), "\n  Can't initialize ipvs: Protocol not available\nAre you sure?\n");
         let absent = Ended { start_error: Some(std::io::ErrorKind::NotFound.into()), ..end(Exit::Code(127), "") };
-        let read = read(&[end(Exit::Code(0), "a warning"), absent, refused]);
-        assert_eq!(read.keys().collect::<Vec<_>>(), ["connmark", "ipvs", "nftables-fib"]);
+        let fine = || end(Exit::Code(0), "a warning");
+        let read = read(&[fine(), absent, fine(), fine(), refused]);
+        let names = ["connmark", "ip6tables-nat", "iptables-nat", "ipvs", "nftables-fib"];
+        assert_eq!(read.keys().collect::<Vec<_>>(), names);
         assert!(read["nftables-fib"].there, "{read:?}");
         assert_eq!(read["connmark"].seen, "iptables can't be started on the node: entity not found");
         assert_eq!(read["ipvs"].seen, "ipvsadm: Can't initialize ipvs: Protocol not available");

@@ -1,7 +1,8 @@
-//! What stays when the pods are gone: `PL501`. Judged where a lane looked after it had taken pods away.
+//! What stays when the pods are gone: `PL501`, and `PL510` to `PL512`. Judged where a lane looked after it had taken pods
+//! away.
 
 use super::ledger::{Fill, Ledger, finding};
-use crate::observe::Observation;
+use crate::observe::{LeftKind, Observation};
 use crate::plan::Plan;
 
 /// Judges what was left.
@@ -11,8 +12,18 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
     };
     ledger.check();
     for left in left {
-        let entry = finding("PL501", "a lease stays after the pod").found(Some(left.what.clone()));
-        let entry = entry.notes([format!("it lies in {}", left.place)]);
+        let (code, message) = match left.kind {
+            LeftKind::Lease => ("PL501", "a lease stays after the pod"),
+            LeftKind::Firewall => ("PL510", "a firewall rule stays after the pod"),
+            LeftKind::Connection => ("PL511", "a tracked UDP connection stays after the pod"),
+            LeftKind::Routing => ("PL512", "a rule, route or link stays after the pod"),
+        };
+        let entry = finding(code, message).found(Some(left.what.clone()));
+        let place = match left.kind {
+            LeftKind::Lease => format!("it lies in {}", left.place),
+            _ => format!("it is among {}", left.place),
+        };
+        let entry = entry.notes([place]);
         let pod = left.pod.as_deref();
         ledger.add(match pod.and_then(|name| plan.pods.iter().find(|pod| pod.name == name)) {
             Some(pod) => entry.pod(&pod.name).source(&pod.source),

@@ -16,8 +16,33 @@ pub(super) fn accounts(observed: &PodObservation) -> Vec<Account> {
         .reported
         .iter()
         .filter(|reported| reported.result.is_some() || reported.status.is_some())
-        .map(account)
+        .map(|reported| {
+            let mut account = account(reported);
+            if account.network == TERWAY {
+                as_hosts(&mut account, observed);
+            }
+            account
+        })
         .collect()
+}
+
+/// The name that terway-cli gives to every chain behind Terway (1.17.5, `cmd/terway-cli/cni.go`).
+const TERWAY: &str = "terway-chainer";
+
+/// Terway reports a pod's address with the prefix of its ENI's subnet and gives it to the pod as a host's
+/// (`plugin/datapath/policy_router_linux.go`, `NewIPNetToMaxMask`): the same address, and no disagreement.
+fn as_hosts(account: &mut Account, observed: &PodObservation) {
+    let links = observed.kernel.iter().flat_map(|kernel| &kernel.links);
+    let has = |interface: &str, host: IpNet| {
+        let mut links = links.clone().filter(|link| link.name == interface);
+        links.any(|link| link.addresses.iter().any(|found| found.address == host))
+    };
+    for (interface, address) in &mut account.addresses {
+        let host = IpNet::from(address.addr());
+        if has(interface, host) {
+            *address = host;
+        }
+    }
 }
 
 fn account(reported: &Reported) -> Account {

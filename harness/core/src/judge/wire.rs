@@ -5,6 +5,7 @@
 //! Only then are packets read.
 
 mod reach;
+mod reached;
 mod seen;
 mod trail;
 mod unreachable;
@@ -23,7 +24,7 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
     let wanting: Vec<_> = plan
         .expect
         .iter()
-        .filter(|wanted| !wanted.reaches.is_empty() || !wanted.cannot_reach.is_empty())
+        .filter(|wanted| wanted.wants_packets())
         .filter_map(|wanted| Some((wanted, plan.pods.iter().position(|pod| pod.name == wanted.pod)?)))
         .filter(|(wanted, _)| kernel(observation, &wanted.pod).is_ok())
         .collect();
@@ -49,6 +50,9 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
         }
         for (index, item) in wanted.cannot_reach.iter().enumerate() {
             unreachable::judge(&act, pod, &ids::cannot_reach(&pod.name, index), item, ledger);
+        }
+        for (index, item) in wanted.reached_by.iter().enumerate() {
+            reached::judge(&act, pod, node, &ids::reached_by(&pod.name, index), item, ledger);
         }
     }
 }

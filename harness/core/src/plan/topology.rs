@@ -1,5 +1,6 @@
 //! What is there before any pod: nodes, their bridges, what joins them, and who else is on it.
 
+use super::{NodePort, Symmetric};
 use crate::source::Source;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,16 @@ pub struct DefaultNetwork {
     pub source: Source,
 }
 
+impl DefaultNetwork {
+    /// The types of its plugins, in order.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<String> {
+        let whole: serde_json::Value = serde_json::from_str(&self.config).unwrap_or_default();
+        let all = whole["plugins"].as_array().map_or(std::slice::from_ref(&whole), Vec::as_slice);
+        all.iter().filter_map(|plugin| plugin["type"].as_str().map(str::to_owned)).collect()
+    }
+}
+
 /// What is there before any pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -120,6 +131,20 @@ pub struct Topology {
     pub links: Vec<NodeLink>,
     /// Segments between nodes and hosts.
     pub uplinks: Vec<Uplink>,
+    /// The nodes' own interfaces on uplinks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<NodePort>,
+    /// Whether the nodes have kube-proxy's chain `KUBE-MARK-MASQ` and the masquerade of its mark. A lane with kube-proxy has
+    /// them; others lay them as kube-proxy does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kube_mark_masq: bool,
+    /// Lines of tuning's allow-list on the nodes (`/etc/cni/tuning/allowlist.conf`); none leaves it away, and then all is
+    /// allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tuning_allow_list: Vec<String>,
+    /// Symmetric routing that the default network's chain asks of terway-cli. Lanes without terway-cli lay it themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symmetric: Option<Symmetric>,
     /// Gateways and peers.
     pub hosts: Vec<Host>,
     /// The default network; none leaves it to the lane.
@@ -137,6 +162,10 @@ impl Default for Topology {
             bridges: Vec::new(),
             links: Vec::new(),
             uplinks: Vec::new(),
+            ports: Vec::new(),
+            kube_mark_masq: false,
+            tuning_allow_list: Vec::new(),
+            symmetric: None,
             hosts: Vec::new(),
             default_network: None,
             cluster_ranges: Vec::new(),

@@ -1,6 +1,8 @@
 //! Expectations: the `expect` part of a scenario file, made into typed facts that know their place.
 
+mod kernel;
 mod reach;
+mod reached;
 mod routes;
 
 use super::error::{InputError, did_you_mean};
@@ -90,6 +92,9 @@ impl<'a> Reader<'a> {
             pod.value.default6.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default6"), true));
         let reaches = self.reaches(&pod.value.reaches, &names, &format!("{field}.reaches"));
         let cannot_reach = self.cannot_reach(&pod.value.cannot_reach, &names, &format!("{field}.cannotReach"));
+        let reached_by = self.reached_by(&pod.value.reached_by, &names, &format!("{field}.reachedBy"));
+        let sysctls = self.sysctls(&pod.value.sysctls, &format!("{field}.sysctls"));
+        let link_local = self.link_local(pod.value.link_local.as_ref(), &format!("{field}.linkLocal"));
         if self.claims == 0 {
             for source in std::mem::take(&mut self.absences) {
                 self.errors.push(
@@ -111,6 +116,9 @@ impl<'a> Reader<'a> {
                 default6: default6.clone(),
                 reaches: reach::of(pod, &reaches),
                 cannot_reach: reach::of(pod, &cannot_reach),
+                reached_by: reached_by.clone(),
+                sysctls: sysctls.clone(),
+                link_local: link_local.clone(),
             })
             .collect())
     }
@@ -122,6 +130,22 @@ impl<'a> Reader<'a> {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error,
         });
+    }
+
+    /// One of some known words.
+    fn one_of<T: Copy>(&mut self, word: &At<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
+        let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let message = format!("`{}` is none of {}", word.value, names.join(", "));
+            self.unknown(word, field, message, names);
+        }
+        found
+    }
+
+    /// Notes a mistake at a place.
+    fn note<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+        self.errors.push(InputError::new(strict::source(self.file, at), field, message));
     }
 
     /// Notes an error at a value's place.

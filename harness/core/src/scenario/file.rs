@@ -6,8 +6,8 @@
 mod reach;
 mod topology;
 
-pub(super) use reach::{ReachFile, UnreachableFile, Where};
-pub(super) use topology::{BridgeFile, HostFile, LinkFile, TopologyFile};
+pub(super) use reach::{ReachFile, ReachedByFile, UnreachableFile, Where};
+pub(super) use topology::{BridgeFile, EniFile, HostFile, LinkFile, NodePortFile, TopologyFile};
 
 use super::strict::{At, ListOr, Pairs};
 use serde::Deserialize;
@@ -74,6 +74,11 @@ pub(super) struct PodFile {
     pub reaches: Vec<At<ReachFile>>,
     #[serde(default)]
     pub cannot_reach: Vec<At<UnreachableFile>>,
+    #[serde(default)]
+    pub reached_by: Vec<At<ReachedByFile>>,
+    #[serde(default)]
+    pub sysctls: Pairs<At<String>>,
+    pub link_local: Option<At<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -94,6 +94,8 @@ impl Load<'_> {
         let (mut topology, errors) = topology::read(self.path, &file.topology);
         self.errors.extend(errors);
         topology.default_network = self.default_network(file);
+        topology.symmetric = self.symmetric(&topology);
+        self.own_nodes(file);
         let mut networks = Vec::new();
         for (index, entry) in file.networks.iter().enumerate() {
             networks.extend(self.networks(entry, &format!("networks[{index}]")));

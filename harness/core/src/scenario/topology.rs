@@ -1,6 +1,7 @@
 //! What is there before any pod, read from `topology`: bridges and links here, hosts in `hosts`.
 
 mod hosts;
+mod ports;
 
 use super::error::{InputError, did_you_mean};
 use super::file::{BridgeFile, LinkFile, TopologyFile};
@@ -34,6 +35,21 @@ pub(super) fn read(path: &str, file: &TopologyFile) -> (Topology, Vec<InputError
         let link = reader.link(link, &format!("topology.links[{index}]"), &topology);
         topology.links.extend(link);
     }
+    for (index, port) in file.ports.iter().enumerate() {
+        let port = reader.port(port, &format!("topology.ports[{index}]"), &topology);
+        topology.ports.extend(port);
+    }
+    if let Some(list) = &file.tuning_allow_list {
+        if list.value.is_empty() {
+            reader.fail(
+                list,
+                "topology.tuningAllowList",
+                "an empty list allows nothing, and is no list that anybody has",
+            );
+        }
+        topology.tuning_allow_list = list.value.iter().map(|line| line.value.clone()).collect();
+    }
+    topology.kube_mark_masq = file.kube_mark_masq.as_ref().is_some_and(|wanted| wanted.value);
     for (word, is_gateway, hosts) in [("gateways", true, &file.gateways), ("peers", false, &file.peers)] {
         for (index, host) in hosts.iter().enumerate() {
             let host = reader.host(host, is_gateway, &format!("topology.{word}[{index}]"), &topology);

@@ -50,6 +50,27 @@ pub(crate) fn kernel<'a>(observation: &'a Observation, pod: &str) -> Result<&'a 
     observed.kernel.as_ref().ok_or_else(|| format!("nothing was read in the namespace of pod {pod}"))
 }
 
+/// A node's own address: the first global one of the family on the link of its default route, as kubelet chooses it.
+///
+/// # Errors
+/// Why none is known; that is the bed's doing.
+pub fn node_address(observation: &Observation, node: usize, v6: bool) -> Result<IpAddr, String> {
+    let seen = observation.nodes.iter().find(|seen| seen.node == node);
+    let kernel = &seen.ok_or_else(|| format!("node {node} was not observed"))?.kernel;
+    let is_default = |route: &&Route| {
+        route.to.prefix_len() == 0 && route.to.addr().is_ipv6() == v6 && route.table == 254 && route.kind == "unicast"
+    };
+    let family = if v6 { "IPv6" } else { "IPv4" };
+    let default = kernel.routes.iter().filter(is_default).min_by_key(|route| route.metric);
+    let dev = default.and_then(|route| route.hops.iter().find_map(|hop| hop.dev.clone()));
+    let dev = dev.ok_or_else(|| format!("node {node} has no {family} default route"))?;
+    let link = kernel.links.iter().find(|link| link.name == dev);
+    let mut addresses = link.into_iter().flat_map(|link| &link.addresses).map(|address| address.address.addr());
+    addresses
+        .find(|address| address.is_ipv6() == v6 && !is_v6_link_local(*address))
+        .ok_or_else(|| format!("{dev} of node {node} has no global {family} address"))
+}
+
 /// The hop that the main table gives to an address: the device, and the gateway where there is one.
 /// Policy rules are not followed: it is a hint for captures and words, never a judgement.
 #[must_use]

@@ -40,6 +40,16 @@ pub mod ids {
         format!("{pod}/cannotReach/{index}")
     }
 
+    /// The question of a `reachedBy`, by its place from 0.
+    #[must_use]
+    pub fn reached_by(pod: &str, index: usize) -> String {
+        format!("{pod}/reachedBy/{index}")
+    }
+
+    /// After a `reachedBy`: the capture at the sender.
+    pub const ASKED: &str = "/asked";
+    /// After a `reachedBy`: the capture at an interface of the pod's node, as `/node/NAME`.
+    pub const NODE: &str = "/node";
     /// After either: the listener at the destination.
     pub const LISTEN: &str = "/listen";
     /// After either: the capture at the pod's interface; other interfaces of it follow as `/pod/NAME`.
@@ -61,7 +71,7 @@ pub mod ids {
 /// Makes the act; none where no pod wants packets.
 #[must_use]
 pub fn script(plan: &Plan, observation: &Observation) -> Option<Script> {
-    if plan.expect.iter().all(|wanted| wanted.reaches.is_empty() && wanted.cannot_reach.is_empty()) {
+    if plan.expect.iter().all(|wanted| !wanted.wants_packets()) {
         return None;
     }
     let mut builder = Builder { plan, observation, script: Script::default() };
@@ -79,14 +89,17 @@ pub fn script(plan: &Plan, observation: &Observation) -> Option<Script> {
         for (index, unreachable) in wanted.cannot_reach.iter().enumerate() {
             builder.cannot_reach(pod, &unreachable.value, &ids::cannot_reach(&pod.name, index));
         }
+        for (index, reached) in wanted.reached_by.iter().enumerate() {
+            builder.reached_by(pod, node, &reached.value, &ids::reached_by(&pod.name, index));
+        }
     }
     Some(builder.script)
 }
 
-struct Builder<'a> {
-    plan: &'a Plan,
-    observation: &'a Observation,
-    script: Script,
+pub(super) struct Builder<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) observation: &'a Observation,
+    pub(super) script: Script,
 }
 
 impl Builder<'_> {
@@ -267,7 +280,7 @@ impl Builder<'_> {
     }
 
     /// One capture per place; what it keeps grows with what is asked of it.
-    fn capture(&mut self, party: &Party, interface: Tap, id: String, addresses: &[IpAddr]) {
+    pub(super) fn capture(&mut self, party: &Party, interface: Tap, id: String, addresses: &[IpAddr]) {
         let known = self.script.captures.iter_mut().find(|(at, capture)| at == party && capture.interface == interface);
         let capture = match known {
             // Nothing named keeps everything, and so it stays.

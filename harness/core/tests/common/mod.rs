@@ -6,6 +6,7 @@ pub mod bent;
 pub mod frames;
 pub mod judged;
 pub mod observed;
+pub mod terway;
 pub mod wired;
 
 use plumbline_core::plan::Plan;

@@ -103,6 +103,18 @@ impl LocalAgent {
         }
     }
 
+    /// Reads sysctls of a namespace, by name; one that is not there is left out.
+    ///
+    /// # Errors
+    /// [`Broken`], also when the namespace is gone.
+    pub async fn sysctls(&mut self, target: Target, names: Vec<String>) -> Result<BTreeMap<String, String>, Broken> {
+        const STAGE: &str = "read sysctls";
+        match self.put(STAGE, Op::Sysctls { target, names }, SHORT).await? {
+            Outcome::Sysctls(found) => Ok(found),
+            other => Err(odd(STAGE, &other)),
+        }
+    }
+
     /// Starts plugins to learn their versions; no names means all.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_secs(600);
 /// Whether a plan sends, or has somebody outside who does.
 #[must_use]
 pub fn sends(plan: &Plan) -> bool {
-    let wants = plan.expect.iter().any(|expect| !expect.reaches.is_empty() || !expect.cannot_reach.is_empty());
+    let wants = plan.expect.iter().any(|expect| expect.wants_packets());
     wants || !plan.topology.hosts.is_empty()
 }
 

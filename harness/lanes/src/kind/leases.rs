@@ -5,7 +5,7 @@ use super::ready::{Came, node_of, uid_of};
 use super::scene::Staged;
 use crate::cluster::Cluster;
 use futures::future::join_all;
-use plumbline_core::observe::Left;
+use plumbline_core::observe::{Left, LeftKind};
 use plumbline_core::protocol::{Lease, Op, Outcome};
 
 /// The leases of a pod.
@@ -66,6 +66,7 @@ fn left(cluster: &Cluster, held: &Held, lease: &Lease) -> Left {
     let place = places(&cluster.nodes).iter().position(|place| place.name == held.node);
     let node = place.map_or_else(|| held.node.clone(), |place| (place + 1).to_string());
     Left {
+        kind: LeftKind::Lease,
         pod: Some(held.pod.clone()),
         what: format!("{} of network {}", lease.address, lease.network),
         place: format!("{} on node {node}", lease.folder),

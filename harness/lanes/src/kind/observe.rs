@@ -31,6 +31,8 @@ pub struct Subject<'a> {
     pub namespaces: &'a Namespaces,
     /// The pod as it became Ready.
     pub came: &'a Pod,
+    /// Sysctls that are wanted of it.
+    pub sysctls: Vec<String>,
     /// Separates the parts of what `ip` prints.
     pub marker: &'a str,
 }
@@ -129,11 +131,18 @@ async fn on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<On
     let (namespace, name) = (subject.namespace.to_owned(), subject.pod.name.clone());
     let uid = uid_of(subject.came);
     let target = Target::Sandbox { namespace: namespace.clone(), name: name.clone(), uid: uid.clone() };
-    let observed = match node.call(Op::Observe { target, with_ip }).await? {
+    let mut observed = match node.call(Op::Observe { target: target.clone(), with_ip }).await? {
         Outcome::Observed(observed) => observed,
         Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
         other => return Err(Broken::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
     };
+    if !subject.sysctls.is_empty() {
+        match node.call(Op::Sysctls { target, names: subject.sysctls.clone() }).await? {
+            Outcome::Sysctls(found) => observed.sysctls.extend(found),
+            Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
+            other => return Err(Broken::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
+        }
+    }
     let cached = match node.call(Op::Reported { namespace, name: name.clone(), uid }).await? {
         Outcome::Reported(cached) => cached,
         Outcome::Fault(fault) => return Err(faulted(&name, &fault)),

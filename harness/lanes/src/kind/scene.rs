@@ -200,6 +200,7 @@ impl KindScene {
             pod: &staged.pod,
             namespace: &staged.namespace,
             namespaces: &self.namespaces,
+            sysctls: self.plan.sysctls_of(&staged.pod.name),
             came,
             marker: &self.marker,
         };

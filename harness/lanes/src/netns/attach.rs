@@ -38,6 +38,8 @@ pub struct Identity {
     pub container_id: String,
     /// Deadline of one plugin call.
     pub deadline: Duration,
+    /// The `hostPort`s of its containers, as a runtime gives them to plugins that declare the capability.
+    pub port_mappings: Vec<Value>,
 }
 
 impl Identity {
@@ -55,6 +57,11 @@ impl Identity {
         .to_vec()
     }
 
+    fn capabilities(&self) -> BTreeMap<String, Value> {
+        let mappings = Some(&self.port_mappings).filter(|mappings| !mappings.is_empty());
+        mappings.map(|mappings| ("portMappings".to_owned(), json!(mappings))).into_iter().collect()
+    }
+
     fn request(&self, configured: &Configured, interface: &str) -> CniRequest {
         CniRequest {
             command: CniCommand::Add,
@@ -62,7 +69,9 @@ impl Identity {
             container_id: self.container_id.clone(),
             ifname: interface.to_owned(),
             config: configured.config.clone(),
-            capability_args: BTreeMap::new(),
+            // The runtime gives them with the default network, and Multus hands them on to every other one that does not
+            // say its own (multus-cni, `mergeCNIRuntimeConfig`).
+            capability_args: self.capabilities(),
             cni_args: self.cni_args(),
             args_cni: None,
             deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),

@@ -2,7 +2,7 @@
 
 use super::networks::Configured;
 use crate::agent::{LocalAgent, Unanswered};
-use plumbline_core::observe::Left;
+use plumbline_core::observe::{Left, LeftKind};
 use plumbline_core::protocol::{Fault, Op, Outcome, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,7 @@ impl Folders {
         for (node, folder, network) in &self.folders {
             match in_folder(*node, folder, agent).await {
                 Ok(leases) => left.extend(leases.into_iter().map(|(address, holder)| Left {
+                    kind: LeftKind::Lease,
                     pod: self.holders.get(&holder).cloned(),
                     what: format!("{address} of network {network}"),
                     place: format!("{folder} on node {node}"),

@@ -6,8 +6,10 @@ use super::networks::{Configured, NodeNetworks, named, possible};
 use crate::agent::LocalAgent;
 use plumbline_bed::broken::Broken;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
+use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Heard, PodState, Reported, printable};
 use plumbline_core::plan::{Plan, Pod};
+use std::net::IpAddr;
 
 /// What Multus names the event of a network that is not there (multus-cni, pkg/k8sclient/k8sclient.go).
 const NO_NETWORK: &str = "NoNetworkFound";
@@ -131,6 +133,16 @@ impl StagedPod {
     pub fn leases(&self, folders: &mut Folders) {
         folders.holder(&self.container_id, &self.name);
         self.given.iter().for_each(|configured| folders.add(self.node, configured));
+    }
+
+    /// By what its traces on a node are known.
+    pub fn gone(&self) -> Gone {
+        let results = self.reported.iter().filter_map(|one| one.result.as_ref());
+        let ips = results.flat_map(|result| result["ips"].as_array().into_iter().flatten());
+        let bare = |ip: &serde_json::Value| ip["address"].as_str()?.split('/').next()?.parse::<IpAddr>().ok();
+        let addresses: Vec<IpAddr> = ips.filter_map(bare).collect();
+        let marks = std::iter::once(self.container_id.clone()).chain(addresses.iter().map(ToString::to_string));
+        Gone { pod: self.name.clone(), marks: marks.collect(), addresses }
     }
 
     /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.

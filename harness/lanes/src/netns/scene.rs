@@ -5,6 +5,7 @@ use super::lane::OpenNetns;
 use super::leases::Folders;
 use super::parties::Bed;
 use super::pod::StagedPod;
+use super::traces::{self, Before};
 use super::witness;
 use crate::agent::LocalAgent;
 use crate::context::{Context, Keep};
@@ -13,8 +14,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
-use plumbline_core::observe::{Observation, PodObservation, PodState};
-use plumbline_core::plan::{Bridge, Plan, Topology};
+use plumbline_core::observe::{NodeObservation, Observation, PodObservation, PodState};
+use plumbline_core::plan::{Bridge, DefaultNetwork, Plan, PortMapping, Topology};
+use plumbline_core::protocol::Target;
 use plumbline_core::wire::{self, WireSeen};
 use std::path::Path;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct NetnsScene {
     /// The node's name in observations; where there are several, its number follows.
     node: &'static str,
     pods: Vec<StagedPod>,
+    /// What the nodes had before the pods, where it is to be compared.
+    before: Option<Before>,
     staging: Staging,
     keeping: Option<Keeping>,
     /// Cancelled when the user wants out.
@@ -56,6 +60,12 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         Keep::OnFailure | Keep::Always => Some(keep(&mut agent).await?),
     };
     ground(&plan.topology, &mut agent).await?;
+    let before = match traces::wanted(plan) {
+        true => Some(
+            Before::read(plan.topology.nodes, &mut agent).await.map_err(|why| Broken::new("look at the nodes", why))?,
+        ),
+        false => None,
+    };
     let networks = lane.networks.of(&plan.topology);
     let mut pods = Vec::new();
     for (number, pod) in plan.pods.iter().enumerate() {
@@ -65,6 +75,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
             namespace: pod.namespace.clone().unwrap_or_else(|| "default".to_owned()),
             container_id: format!("{}-{number}", cx.run.id()),
             deadline: cx.options.plugin_deadline.unwrap_or(PLUGIN_DEADLINE),
+            port_mappings: pod.port_mappings().iter().map(PortMapping::runtime).collect(),
         };
         pods.push(StagedPod::make(plan, pod, &identity, &networks, &mut agent).await?);
     }
@@ -73,6 +84,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         plan: plan.clone(),
         node: lane.nodes.name(),
         pods,
+        before,
         staging: staging(lane, plan),
         keeping,
         cancel: cx.cancel.clone(),
@@ -82,8 +94,13 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
 /// What is there before any pod. Bridges of one node are the usual case, and made the short way.
 async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broken> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
-    let Topology { nodes, bridges, links, uplinks, hosts, .. } = topology;
-    let small = *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
+    let Topology { nodes, bridges, links, uplinks, hosts, ports, .. } = topology;
+    let bare = ports.is_empty()
+        && !topology.kube_mark_masq
+        && topology.symmetric.is_none()
+        && topology.tuning_allow_list.is_empty();
+    let small =
+        bare && *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
     match (small, bridges.is_empty()) {
         (true, true) => Ok(()),
         (true, false) => agent.bridges(bridges).await,
@@ -108,7 +125,9 @@ async fn keep(agent: &mut LocalAgent) -> Result<Keeping, Broken> {
 fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
     let used = |plugin: &str| {
         let chains = plan.networks.iter().filter_map(|network| network.chain.as_ref());
+        let default = plan.topology.default_network.iter().flat_map(DefaultNetwork::plugins);
         chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
+            || default.into_iter().any(|one| one == plugin)
     };
     let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| used(plugin));
     let ours =
@@ -116,9 +135,17 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
     Staging {
         adaptations: Vec::new(),
         isolation: Some(lane.nodes.isolation().to_owned()),
-        stand_ins: ours.chain(lane.binaries.overrides.iter().cloned()).collect(),
+        stand_ins: ours.chain(laid(&plan.topology)).chain(lane.binaries.overrides.iter().cloned()).collect(),
         ready_us: 0,
     }
+}
+
+/// What Plumbline lays on the node in the place of others, each a line.
+fn laid(topology: &Topology) -> Vec<String> {
+    let symmetric =
+        topology.symmetric.as_ref().map(|_| "symmetric routing laid by Plumbline as terway-cli does".to_owned());
+    let kube = || "KUBE-MARK-MASQ and its masquerade laid by Plumbline as kube-proxy does".to_owned();
+    symmetric.into_iter().chain(topology.kube_mark_masq.then(kube)).collect()
 }
 
 impl NetnsScene {
@@ -152,14 +179,26 @@ impl NetnsScene {
                 node_links: None,
                 sysctls: Default::default(),
             };
+            let names = self.plan.sysctls_of(&pod.pod);
+            let more = match seen.is_some() && !names.is_empty() {
+                true => self.agent()?.sysctls(Target::Pod(pod.pod.clone()), names).await?,
+                false => Default::default(),
+            };
             if let Some(seen) = seen {
                 pod.transcripts = seen.transcripts;
                 pod.kernel = Some(seen.kernel);
                 pod.witnesses = seen.witnesses;
                 pod.node_links = Some(seen.node_links);
                 pod.sysctls = seen.sysctls;
+                pod.sysctls.extend(more);
             }
             observation.pods.push(pod);
+        }
+        for node in 1..=self.plan.topology.nodes.max(1) {
+            if self.plan.wants_nodes() {
+                let seen = self.agent()?.observe(Target::NodeAt(node), false).await?;
+                observation.nodes.push(NodeObservation { node, name: self.name(node), kernel: seen.kernel });
+            }
         }
         observation.wire = self.listen(&observation).await?;
         Ok(observation)
@@ -208,14 +247,21 @@ impl Scene for NetnsScene {
             let Some(mut agent) = self.agent.take() else { return closed };
             // Who wants out does not wait for plugins: the kernel takes the node with all that is on it.
             let mut folders = Folders::default();
+            let mut gone = Vec::new();
             for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
                 pod.leases(&mut folders);
+                gone.push(pod.gone());
                 closed.left_behind.extend(pod.end(&mut agent).await);
             }
             if !self.cancel.is_cancelled() {
                 let (left, unseen) = folders.kept(&mut agent).await;
                 closed.left = left;
                 closed.left_behind.extend(unseen);
+                if let Some(before) = self.before.take() {
+                    let (stayed, unseen) = before.stayed(&gone, &mut agent).await;
+                    closed.left.get_or_insert_default().extend(stayed);
+                    closed.left_behind.extend(unseen);
+                }
             }
             closed.left_behind.extend(ended(&mut agent, self.keeping.take()).await);
             closed

@@ -50,6 +50,7 @@ async fn a_lease_that_outlives_its_pod_is_seen_when_the_pod_is_gone() {
     let scene = lane.stage(&cx, &plan(&[("net", network)])).await.unwrap();
     let closed = scene.close().await;
     let left = |pod: Option<&str>, address: &str| Left {
+        kind: Default::default(),
         pod: pod.map(str::to_owned),
         what: format!("{address} of network net"),
         place: format!("{lease} on node 1"),

@@ -32,7 +32,11 @@ use std::process::ExitCode;
 use command::Outcome;
 
 /// Who this is, for `--version` and for a call without a command.
-const ABOUT: &str = concat!("plumbline's stand-in for terway, not upstream's, ", env!("CARGO_PKG_VERSION"));
+const ABOUT: &str = concat!(
+    "plumbline's stand-in for terway, not upstream's, ",
+    env!("CARGO_PKG_VERSION"),
+    ": policy routing, no Datapath V2"
+);
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "--version" || argument == "-V") {

@@ -5,7 +5,6 @@ mod whom;
 
 use super::Reader;
 use crate::plan::{Because, Destination, Party, Protocol, Unreachable, Wanted, WantedReach};
-use crate::scenario::error::InputError;
 use crate::scenario::file::{ReachFile, UnreachableFile};
 use crate::scenario::names;
 use crate::scenario::strict::{self, At};
@@ -206,11 +205,6 @@ impl Reader<'_> {
         Some((copies, wanted))
     }
 
-    /// Notes a mistake at a place.
-    fn note<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
-        self.errors.push(InputError::new(strict::source(self.file, at), field, message));
-    }
-
     fn protocol(&mut self, by: &At<String>, field: &str) -> Option<Protocol> {
         const KNOWN: [(&str, Protocol); 4] =
             [("icmp", Protocol::Icmp), ("udp", Protocol::Udp), ("tcp", Protocol::Tcp), ("arp", Protocol::Arp)];
@@ -225,16 +219,6 @@ impl Reader<'_> {
             ("filtered", Because::Filtered),
         ];
         self.one_of(because, field, &KNOWN)
-    }
-
-    fn one_of<T: Copy>(&mut self, word: &At<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
-        let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let message = format!("`{}` is none of {}", word.value, names.join(", "));
-            self.unknown(word, field, message, names);
-        }
-        found
     }
 
     fn port<T>(&mut self, item: &At<T>, by: Option<Protocol>, port: Option<&At<i64>>, field: &str) -> Option<u16> {

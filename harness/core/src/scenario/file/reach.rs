@@ -67,6 +67,19 @@ pub(in crate::scenario) struct UnreachableFile {
 }
 destination!(UnreachableFile);
 
+/// Who reaches the pod by a port of its node.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct ReachedByFile {
+    pub sender: At<String>,
+    pub at: Option<At<String>>,
+    pub by: At<String>,
+    pub port: At<i64>,
+    pub v6: Option<At<bool>>,
+    pub seen_from: Option<At<String>>,
+    pub back_by: Option<At<String>>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::scenario) struct ControlFile {

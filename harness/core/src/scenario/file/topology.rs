@@ -17,6 +17,10 @@ pub(in crate::scenario) struct TopologyFile {
     #[serde(default)]
     pub uplinks: Vec<UplinkFile>,
     #[serde(default)]
+    pub ports: Vec<NodePortFile>,
+    pub kube_mark_masq: Option<At<bool>>,
+    pub tuning_allow_list: Option<At<Vec<At<String>>>>,
+    #[serde(default)]
     pub gateways: Vec<HostFile>,
     #[serde(default)]
     pub peers: Vec<HostFile>,
@@ -47,6 +51,32 @@ pub(in crate::scenario) struct LinkFile {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::scenario) struct UplinkFile {
     pub name: At<String>,
+}
+
+/// An interface of a node on an uplink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct NodePortFile {
+    pub name: At<String>,
+    pub uplink: At<String>,
+    pub node: Option<At<i64>>,
+    #[serde(default)]
+    pub addresses: Vec<At<String>>,
+    #[serde(default)]
+    pub defaults: Vec<At<String>>,
+    pub eni: Option<At<EniFile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(in crate::scenario) struct EniFile {
+    pub gateway: Option<At<String>>,
+    pub gateway6: Option<At<String>>,
+    pub table: Option<At<i64>>,
+    pub pool: Option<At<String>>,
+    pub pool6: Option<At<String>>,
+    pub subnet: Option<At<String>>,
+    pub subnet6: Option<At<String>>,
 }
 
 #[derive(Debug, Deserialize)]

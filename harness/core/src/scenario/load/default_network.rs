@@ -1,7 +1,7 @@
 //! A default network of the scenario's own.
 
 use super::Load;
-use crate::plan::DefaultNetwork;
+use crate::plan::{DefaultNetwork, Symmetric, Topology};
 use crate::scenario::error::InputError;
 use crate::scenario::file::ScenarioFile;
 use crate::scenario::{loader, strict};
@@ -30,6 +30,42 @@ impl Load<'_> {
                 None
             }
         }
+    }
+}
+
+impl Load<'_> {
+    /// What only a lane with nodes of its own can lay, beside the default network.
+    pub(super) fn own_nodes(&mut self, file: &ScenarioFile) {
+        let Some(list) = &file.topology.tuning_allow_list else { return };
+        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !OWN_NODES.contains(&lane.value.as_str())) {
+            let message = "only a lane with nodes of its own can lay an allow-list on them";
+            let error = InputError::new(strict::source(self.path, list), "topology.tuningAllowList", message);
+            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
+        }
+    }
+
+    /// Symmetric routing that the default network asks of terway-cli, which wants a default route by its interface.
+    pub(super) fn symmetric(&mut self, topology: &Topology) -> Option<Symmetric> {
+        const FIELD: &str = "topology.defaultNetwork";
+        let network = topology.default_network.as_ref()?;
+        let symmetric = match Symmetric::of_chain(&network.config) {
+            Ok(symmetric) => symmetric?,
+            Err(message) => {
+                self.errors.push(InputError::new(network.source.clone(), FIELD, message));
+                return None;
+            }
+        };
+        let is_ready = |node: usize| {
+            let mut ports = topology.ports.iter().filter(|port| port.node == node && port.name == symmetric.interface);
+            ports.any(|port| !port.defaults.is_empty())
+        };
+        if let Some(node) = (1..=topology.nodes).find(|node| !is_ready(*node)) {
+            let interface = &symmetric.interface;
+            let message = format!("symmetric routing needs a default route by {interface}, and node {node} has none");
+            let error = InputError::new(network.source.clone(), FIELD, message);
+            self.errors.push(error.help(format!("add {interface} with `defaults` under `topology.ports`")));
+        }
+        Some(symmetric)
     }
 }
 

@@ -47,11 +47,11 @@ impl<'a> Scene<'a> {
         self.pods.iter().map(|pod| pod.name.as_str()).chain(groups)
     }
 
-    pub(super) fn party_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(in super::super) fn party_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.topology.hosts.iter().map(|host| host.name.as_str()).chain(self.pods.iter().map(|pod| pod.name.as_str()))
     }
 
-    pub(super) fn party(&self, name: &str) -> Option<Party> {
+    pub(in super::super) fn party(&self, name: &str) -> Option<Party> {
         if self.topology.hosts.iter().any(|host| host.name == name) {
             return Some(Party::Host(name.to_owned()));
         }

@@ -1,0 +1,41 @@
+//! The pod's kernel beside links, addresses and routes: sysctls (`PL340`) and IPv6 link-local addresses (`PL341`).
+
+use super::accounts::Case;
+use super::ledger::{Fill, Ledger, finding};
+use crate::observe::is_v6_link_local;
+use crate::plan::PodExpectation;
+
+/// Judges both.
+pub(super) fn judge(case: &Case<'_>, expectation: &PodExpectation, ledger: &mut Ledger) {
+    for (name, wanted) in &expectation.sysctls {
+        ledger.check();
+        let found = case.observed.sysctls.get(name);
+        if found.is_some_and(|found| *found == wanted.value) {
+            continue;
+        }
+        let entry = finding("PL340", format!("{name} is not as wanted")).pod(&case.pod.name).source(&wanted.source);
+        let found = found.map_or_else(|| "there is no such sysctl".to_owned(), Clone::clone);
+        ledger.add(entry.expected(wanted.value.clone()).found(Some(found)));
+    }
+    let Some(wanted) = &expectation.link_local else {
+        return;
+    };
+    ledger.check();
+    let (mut found, mut notes) = (Vec::new(), Vec::new());
+    for link in &case.kernel.links {
+        for address in link.addresses.iter().filter(|address| is_v6_link_local(address.address.addr())) {
+            found.push(format!("one on {}", link.name));
+            notes.push(format!("{} on {}", address.address, link.name));
+        }
+    }
+    if found.is_empty() != wanted.value {
+        return;
+    }
+    let (message, expected) = match wanted.value {
+        true => ("no IPv6 link-local address is there", "one on some interface"),
+        false => ("an IPv6 link-local address is there", "none on any interface"),
+    };
+    let entry = finding("PL341", message).pod(&case.pod.name).source(&wanted.source).expected(expected);
+    let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+    ledger.add(entry.found(Some(found)).notes(notes));
+}

@@ -1,0 +1,87 @@
+//! The ports of its node that a pod asks for: `hostPort` in its containers.
+
+use super::{Pod, Protocol};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// A port of the node that leads to one of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortMapping {
+    /// On the node.
+    pub host_port: u16,
+    /// In the pod.
+    pub container_port: u16,
+    /// `TCP`, `UDP` or `SCTP`, as written; TCP where nothing is.
+    pub protocol: String,
+    /// The address of the node that it is for, as written; empty for all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub host_ip: String,
+}
+
+impl PortMapping {
+    /// The protocol, where it is one that this house asks by.
+    #[must_use]
+    pub fn by(&self) -> Option<Protocol> {
+        match self.protocol.to_ascii_lowercase().as_str() {
+            "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
+
+    /// As a container runtime hands it to plugins in `runtimeConfig.portMappings` (containerd,
+    /// `internal/cri/server/sandbox_run.go`, `toCNIPortMappings`).
+    #[must_use]
+    pub fn runtime(&self) -> Value {
+        json!({
+            "hostPort": self.host_port, "containerPort": self.container_port,
+            "protocol": self.protocol.to_ascii_lowercase(), "hostIP": self.host_ip,
+        })
+    }
+}
+
+impl Pod {
+    /// Every `hostPort` of its containers, in the order written. One that is no port number is left out, as kubelet's own
+    /// validation would refuse the pod.
+    #[must_use]
+    pub fn port_mappings(&self) -> Vec<PortMapping> {
+        let containers = self.manifest["spec"]["containers"].as_array().into_iter().flatten();
+        let ports = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());
+        let number =
+            |port: &Value, key: &str| port[key].as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
+        let text = |port: &Value, key: &str, usual: &str| port[key].as_str().unwrap_or(usual).to_owned();
+        ports
+            .filter_map(|port| {
+                Some(PortMapping {
+                    host_port: number(port, "hostPort")?,
+                    container_port: number(port, "containerPort")?,
+                    protocol: text(port, "protocol", "TCP"),
+                    host_ip: text(port, "hostIP", ""),
+                })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    #[test]
+    fn host_ports_are_read_from_all_containers_and_given_as_the_runtime_does() {
+        let manifest = json!({ "spec": { "containers": [
+            { "ports": [{ "containerPort": 80, "hostPort": 8080 }, { "containerPort": 81 }] },
+            { "ports": [{ "containerPort": 53, "hostPort": 5353, "protocol": "UDP", "hostIP": "10.0.0.1" }] },
+        ] } });
+        let source = Source { file: String::new(), line: 0, column: 0 };
+        let (name, attachments) = (String::new(), Vec::new());
+        let pod = Pod { name, namespace: None, manifest, attachments, node: None, source };
+        let mappings = pod.port_mappings();
+        assert_eq!(mappings.len(), 2);
+        assert_eq!(mappings[0].by(), Some(Protocol::Tcp));
+        let expected = json!({ "hostPort": 5353, "containerPort": 53, "protocol": "udp", "hostIP": "10.0.0.1" });
+        assert_eq!(mappings[1].runtime(), expected);
+    }
+}
