@@ -147,6 +147,7 @@ fn chosen(word: &str) -> Option<String> {
 fn settled(text: &str) -> String {
     let cache = plumbline_bed::folders::cache().map(|path| path.display().to_string()).unwrap_or_default();
     let text = if cache.is_empty() { text.to_owned() } else { text.replace(&cache, "CACHE") };
+    let text = without_version(&text);
     let mut out = String::with_capacity(text.len());
     // Words end where a character can't be part of an address or a key.
     let ends = |c: char| !(c.is_ascii_alphanumeric() || c == ':' || c == '.');
@@ -161,6 +162,20 @@ fn settled(text: &str) -> String {
     out
 }
 
+/// A text without the version that iptables tells of itself: `iptables v1.8.9 (nf_tables)`.
+fn without_version(text: &str) -> String {
+    const BEGIN: &str = "iptables v";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(BEGIN) {
+        let (before, after) = rest.split_at(at + BEGIN.len());
+        out.push_str(before);
+        rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        out.push_str("VERSION");
+    }
+    out + rest
+}
+
 fn stable(word: &str) -> Option<&'static str> {
     let hex = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit());
     let parts: Vec<&str> = word.split(':').collect();
@@ -169,6 +184,13 @@ fn stable(word: &str) -> Option<&'static str> {
     }
     if parts.len() == 6 && parts.iter().all(|part| part.len() == 2 && hex(part)) {
         return Some("MAC");
+    }
+    // portmap's chain of a pod ends with a hash of its network and its container's id, which begins with the run's.
+    if word.len() == 21 && hex(word) {
+        return Some("HASH");
+    }
+    if word.len() == 10 && word.starts_with('r') && word.bytes().any(|b| b.is_ascii_digit()) {
+        return Some("RUN");
     }
     (word.len() == 64 && hex(word)).then_some("KEY")
 }
@@ -256,5 +278,9 @@ mod tests {
         let key = "0123456789abcdef".repeat(4);
         let text = format!("fe80::1:2/64, 32:e5:94:a7:22:a5 at /x/{key}; 10.0.0.0/8 via 2001:db8::1\n");
         assert_eq!(settled(&text), "fe80::OWN/64, MAC at /x/KEY; 10.0.0.0/8 via 2001:db8::1\n");
+        let rule =
+            "iptables v1.8.9 (nf_tables): CNI-DN-db2ffd36fcf285a0d0a32 id \"r7vp5q07la-0\" of a registered v1.8.9\n";
+        let told = "iptables vVERSION (nf_tables): CNI-DN-HASH id \"RUN-0\" of a registered v1.8.9\n";
+        assert_eq!(settled(rule), told);
     }
 }
