@@ -8,14 +8,15 @@ use crate::cluster::objects::{is_absent, words};
 use crate::kind::heard::Sandbox;
 use futures::StreamExt as _;
 use futures::future::join_all;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::wait::{self, Deadline};
-use plumbline_core::terway::NAMESPACE;
-use serde_json::json;
+use plumbline_core::terway::{EniConfig, NAMESPACE, alternatives, compare};
+use serde_json::{Value, json};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -24,31 +25,103 @@ const STAGE: &str = "canary";
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Failed attempts at a sandbox after which it is not waited for any longer.
 const ATTEMPTS: usize = 2;
+/// How often one is made anew that a runtime made by the old chain.
+const RELOADED: usize = 5;
+/// Where libcni keeps what it made (`libcni/api.go`, `CacheDir`).
+const RECORDS: &str = "/var/lib/cni/results";
 /// Label of canaries.
 const ROLE: (&str, &str) = ("plumbline.dev/role", "chain-canary");
 
-/// Makes one on each node, side by side, and takes them away. Gives per node why its canary did not come up.
+/// Makes one on each node, side by side, and takes them away. Gives per node why its canary did not come up on the new
+/// chain. Where the nodes are ours the runtime's own record tells by which chain it was made; elsewhere it was made after
+/// the node's conflist was seen to be the new one.
 ///
 /// # Errors
 /// `Broken` when the server refuses one.
-pub(super) async fn fly(reach: &Reach, looked: &Looked, run: &str) -> Result<Vec<(String, Option<String>)>, Broken> {
-    let image = looked.set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
-    let image = image.and_then(|container| container.image.clone()).unwrap_or_default();
-    let each = looked.pods.keys().enumerate().map(|(number, node)| one(reach, node, number, &image, run));
+pub(super) async fn fly(
+    reach: &Reach,
+    looked: &Looked,
+    wanted: &EniConfig,
+    run: &str,
+) -> Result<Vec<(String, Option<String>)>, Broken> {
+    let spec = looked.set.spec.template.spec.as_ref();
+    let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
+    let image = image.unwrap_or_default();
+    let each = looked.seen.nodes.iter().enumerate().map(|(number, node)| {
+        let lists = alternatives(wanted, &node.facts).unwrap_or_default();
+        let (image, name) = (image.as_str(), &node.name);
+        async move { attempts(reach, name, &format!("{run}-{number}"), image, run, &lists).await }
+    });
     let all = join_all(each).await;
     let gone = remove(reach, run).await;
     let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
     gone.map(|()| all)
 }
 
+/// A runtime reads a new conflist a moment after it was written: a pod of that moment is made by the old one, and says
+/// nothing of the new one. Then another is made.
+async fn attempts(
+    reach: &Reach,
+    node: &str,
+    mark: &str,
+    image: &str,
+    run: &str,
+    lists: &[Value],
+) -> Result<(String, Option<String>), Broken> {
+    let mut why = None;
+    for attempt in 0..RELOADED {
+        let (uid, trouble) = one(reach, node, &format!("plumbline-chain-canary-{mark}-{attempt}"), image, run).await?;
+        if trouble.is_some() {
+            return Ok((node.to_owned(), trouble));
+        }
+        why = made_by(reach, node, &uid, lists).await?;
+        if why.is_none() {
+            break;
+        }
+        wait::pause(Duration::from_secs(1)).await;
+    }
+    Ok((node.to_owned(), why))
+}
+
+/// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
+/// nobody can look.
+async fn made_by(reach: &Reach, node: &str, uid: &str, lists: &[Value]) -> Result<Option<String>, Broken> {
+    let Some((_, files, _)) = reach.on_node(node, &["grep", "-rl", uid, RECORDS]).await? else { return Ok(None) };
+    for file in files.lines() {
+        let Some((true, text, _)) = reach.on_node(node, &["cat", file]).await? else { continue };
+        if let Some(found) = record(&text) {
+            return Ok(compare(lists, &found).first().map(|difference| {
+                let at = if difference.path.is_empty() { "the whole" } else { &difference.path };
+                format!("it was made by another chain: {at} is not as it must be in the runtime's record {file}")
+            }));
+        }
+    }
+    Ok(Some(format!("the runtime keeps no record of it in {RECORDS}")))
+}
+
+/// The conflist in a record of libcni's (`libcni/api.go`, `cachedInfo`), where it is that of a pod's eth0.
+fn record(text: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Record {
+        if_name: String,
+        config: ByteString,
+    }
+    let record: Record = serde_json::from_str(text).ok()?;
+    if record.if_name != "eth0" {
+        return None;
+    }
+    String::from_utf8(record.config.0).ok()
+}
+
+/// Makes one; gives its UID, and why it did not get its network.
 async fn one(
     reach: &Reach,
     node: &str,
-    number: usize,
+    name: &str,
     image: &str,
     run: &str,
 ) -> Result<(String, Option<String>), Broken> {
-    let name = format!("plumbline-chain-canary-{run}-{number}");
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -60,10 +133,12 @@ async fn one(
     }))
     .map_err(|error| Broken::new(STAGE, error.to_string()))?;
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let made =
-        pods.create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &pod).await;
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let made = pods.create(&params, &pod).await;
     let made = made.map_err(|e| Broken::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))?;
-    Ok((node.to_owned(), came(reach, &name, &made.uid().unwrap_or_default()).await))
+    let uid = made.uid().unwrap_or_default();
+    let trouble = came(reach, name, &uid).await;
+    Ok((uid, trouble))
 }
 
 /// Why a pod did not get its network; none where it did.
@@ -120,4 +195,23 @@ pub(super) async fn remove(reach: &Reach, run: &str) -> Result<(), Broken> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As libcni 1.3 writes it; the list in it is `{"name": "terway-chainer", "plugins": [{"type": "terway"}]}`.
+    const RECORD: &str = r#"{"kind":"cniCacheV1","containerId":"6f55","config":"eyJuYW1lIjogInRlcndheS1jaGFpbmVyIiwgInBsdWdpbnMiOiBbeyJ0eXBlIjogInRlcndheSJ9XX0=","ifName":"eth0","networkName":"terway-chainer"}"#;
+
+    #[test]
+    fn the_runtimes_record_tells_by_which_chain_a_pod_was_made() {
+        let found = record(RECORD).unwrap();
+        let list = json!({ "name": "terway-chainer", "plugins": [{ "type": "terway" }] });
+        assert!(compare(std::slice::from_ref(&list), &found).is_empty());
+        let other = json!({ "name": "terway-chainer", "plugins": [{ "type": "terway" }, { "type": "portmap" }] });
+        assert_eq!(compare(&[other], &found)[0].path, "plugins[1]");
+        assert_eq!(record(&RECORD.replace("eth0", "lo")), None);
+        assert_eq!(record("no record"), None);
+    }
 }

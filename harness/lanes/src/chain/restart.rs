@@ -2,41 +2,66 @@
 
 use super::look::{self, SET, selector};
 use super::reach::Reach;
-use crate::cluster::objects::words;
+use crate::cluster::objects::{is_absent, words};
 use crate::cluster::rollout::daemon_set_lacks;
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
+use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::terway::NAMESPACE;
 use serde_json::json;
 use std::pin::pin;
+use std::time::Duration;
 
 const STAGE: &str = "restart Terway";
 /// What `kubectl rollout restart` sets.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+/// For the controller to see a patch, and how often it is asked.
+const SEEN: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_millis(50);
 /// How often an init container may fail before it is not waited for any longer: kubelet repeats it for ever.
 const FAILURES: i32 = 2;
 
-/// Restarts it, as `kubectl rollout restart` does. On a cluster of ours all nodes at once.
+/// Restarts it, as `kubectl rollout restart` does. On a cluster of ours its old pods are deleted besides, so that all nodes
+/// begin at once: the DaemonSet's own strategy, which goes node after node, stays as it is.
 ///
 /// # Errors
 /// `Broken` when the server refuses.
 pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let now = Timestamp::now().to_string();
-    let mut patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
-    if reach.engine.is_some() {
-        patch["spec"]["updateStrategy"] =
-            json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": "100%" } });
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
+    let set = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
+    let set = set.map_err(|e| Broken::new(STAGE, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
+    if reach.engine.is_none() {
+        return Ok(());
     }
-    let done = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
-    done.map(drop).map_err(|e| Broken::new(STAGE, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))
+    let seen = |seen: &DaemonSet| seen.status.as_ref().and_then(|status| status.observed_generation);
+    let wanted = set.metadata.generation;
+    let look = || async {
+        // A pod that goes before its controller has seen the new template comes again with the old one.
+        let now = look::daemon_set(reach).await?;
+        Ok(if seen(&now) >= wanted { Look::There(()) } else { Look::NotYet(format!("{:?}", seen(&now))) })
+    };
+    let deadline = Deadline::after(SEEN);
+    wait::until(STAGE, "the controller to see the new template", deadline, EVERY, look).await?;
+    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    for pod in
+        look::pods_of(reach, &set).await?.into_values().filter(|pod| !of_generation(pod, wanted.unwrap_or_default()))
+    {
+        match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
+            Err(error) if !is_absent(&error) => {
+                return Err(Broken::new(STAGE, format!("delete pod {}: {}", pod.name_any(), words(&error))));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Awaits that every node runs it as it is now.
