@@ -189,7 +189,8 @@ fn passes(bed: Bed, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
 }
 
 fn fails(bed: Bed, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
-    let report = run(bed, plan)?;
+    // A twin may have its scenario's name; its evidence is found by its file.
+    let report = run_below(bed, plan, Options::default(), &Path::new(EVIDENCE).join("broken").join(name))?;
     match &report.verdict {
         Verdict::Fail { findings, .. } => {
             let codes = codes(findings);
@@ -231,6 +232,11 @@ pub fn run(bed: Bed, plan: Plan) -> anyhow::Result<ScenarioReport> {
 /// # Errors
 /// As [`run`].
 pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<ScenarioReport> {
+    run_below(bed, plan, options, Path::new(EVIDENCE))
+}
+
+/// The same with its evidence in a folder below the project's.
+fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
     if let Ok(told) = std::env::var(capability::variable(bed.name)) {
         let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
         if let Some(broken) = known.broken {
@@ -242,7 +248,7 @@ pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<Scenar
     let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     let options = Options { may_install: yes, profile, ..options };
     let config = RunConfig {
-        evidence: Some(root.join(EVIDENCE)),
+        evidence: Some(root.join(evidence)),
         root,
         scenarios: vec![plan],
         lanes: vec![bed.lane.to_owned()],

@@ -37,7 +37,8 @@ mod wire;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: plumbline-agent node [--rung root|user] [--cni-path DIR]... [--plugin NAME=PATH]...
+const USAGE: &str = "usage: plumbline-agent node [--rung root|user] [--cni-path DIR]... [--plugin NAME=PATH]... [--program NAME=PATH]...
+                            [--outside NAMESPACE]
        plumbline-agent serve
        plumbline-agent guest (as PID 1 of a virtual machine)
        plumbline-agent probe-host

@@ -19,6 +19,26 @@ pub const IDLE: &str = "plumbline.idle";
 /// On the kernel's command line: how many channels there are.
 pub const CHANNELS: &str = "plumbline.channels";
 
+/// MAC addresses of interfaces that the machine has in pairs, each pair joined by a cable, begin so (`52:54:00` is what
+/// qemu gives its own); the pair's number follows, and 0 or 1 for its two ends.
+pub const PAIRED: [u8; 4] = [0x52, 0x54, 0x00, 0x65];
+
+/// The MAC address of one end, 0 or 1, of a pair.
+#[must_use]
+pub fn paired(pair: u8, end: u8) -> [u8; 6] {
+    let [a, b, c, d] = PAIRED;
+    [a, b, c, d, pair, end]
+}
+
+/// Where the guest keeps Terway's own plugin, and the stand-in for its daemon.
+pub const TERWAY: &str = "/plumbline/terway";
+
+/// The name under which a node finds Terway's own plugin among the programs it was given.
+pub const TERWAY_PLUGIN: &str = "terway";
+
+/// The same for the stand-in for Terway's daemon.
+pub const TERWAY_BACKEND: &str = "terway-backend";
+
 /// Where the guest keeps the pinned plugins.
 pub const PLUGINS: &str = "/plumbline/cni";
 

@@ -35,6 +35,10 @@ pub struct Arguments {
     pub folders: Vec<PathBuf>,
     /// `--plugin`: wins over every folder.
     pub plugins: Vec<(String, PathBuf)>,
+    /// `--program`: what is put beside the plugins without being one.
+    pub programs: Vec<(String, PathBuf)>,
+    /// `--outside`: the network namespace whose paired interfaces the node may borrow; only a virtual machine has them.
+    pub outside: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -52,6 +56,8 @@ impl Arguments {
                 "--rung" if value == "user" => read.rung = Some(Rung::User),
                 "--cni-path" => read.folders.push(PathBuf::from(value)),
                 "--plugin" => read.plugins.push(plugin(value)?),
+                "--program" => read.programs.push(plugin(value)?),
+                "--outside" => read.outside = Some(PathBuf::from(value)),
                 _ => return Err(Failure::Usage(format!("node does not know {argument} {value}"))),
             }
         }
@@ -63,7 +69,8 @@ impl Arguments {
     /// # Errors
     /// [`Failure::Unable`] with the path that is not there.
     pub fn resolve(&mut self) -> Result<(), Failure> {
-        for path in self.folders.iter_mut().chain(self.plugins.iter_mut().map(|(_, path)| path)) {
+        let named = self.plugins.iter_mut().chain(&mut self.programs).map(|(_, path)| path);
+        for path in self.folders.iter_mut().chain(named) {
             *path = path.canonicalize().map_err(|error| {
                 let doing = format!("find the plugins in {}", path.display());
                 Failure::Unable(Fault { doing, cause: error.to_string(), gone: false })
@@ -82,6 +89,10 @@ impl Arguments {
         }
         self.folders.iter().for_each(|folder| push("--cni-path", folder.display().to_string()));
         self.plugins.iter().for_each(|(name, path)| push("--plugin", format!("{name}={}", path.display())));
+        self.programs.iter().for_each(|(name, path)| push("--program", format!("{name}={}", path.display())));
+        if let Some(outside) = &self.outside {
+            push("--outside", outside.display().to_string());
+        }
         line
     }
 }

@@ -33,6 +33,10 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
         Failure::Unable(Fault { doing: format!("make a private node: {doing}"), cause: cause + &cure, gone: false })
     };
 
+    // While the host's /proc is in sight.
+    let outside = arguments.outside.as_ref().map(plumbline_netlink::namespace::open).transpose();
+    let outside = outside.map_err(|error| step("open the namespace outside", error.errno(), error.to_string()))?;
+
     let flags =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     unshare(flags)
@@ -43,13 +47,15 @@ pub fn run(arguments: &[String]) -> Result<u8, Failure> {
     loopback().map_err(|error| step("bring up lo", error.errno(), error.to_string()))?;
     sysctls::set(sysctls::Forwards::Yes).map_err(|cause| step("set the node's sysctls", None, cause))?;
 
+    let mut bed = super::nodes::Bed::default();
+    bed.outside = outside;
     session::serve(Place {
         plugins: Some(plugins),
         runner: Runner::new()?,
         input: Input::default(),
         stays: false,
         used: None,
-        bed: super::nodes::Bed::default(),
+        bed,
     })
 }
 

@@ -8,6 +8,7 @@
 //! same program.
 
 pub mod arguments;
+pub mod borrowed;
 pub mod bridges;
 pub mod etc;
 pub mod firewall;

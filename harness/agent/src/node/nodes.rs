@@ -36,6 +36,8 @@ pub struct Bed {
     pub topology: Option<Topology>,
     /// The node of each pod that is not on the first.
     pub pods: BTreeMap<String, usize>,
+    /// The network namespace whose paired interfaces may be borrowed; none but in a virtual machine.
+    pub outside: Option<OwnedFd>,
     mounts: BTreeMap<usize, OwnedFd>,
 }
 

@@ -21,6 +21,9 @@ const OLD: &str = "/.old";
 /// Folders that hold programs and what they are linked with; `/nix` where a distribution keeps everything there.
 const PROGRAMS: [&str; 9] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "run/current-system"];
 
+/// Where programs are that come along and are no plugins, by name.
+pub const PROGRAM_FOLDER: &str = "/opt/plumbline";
+
 /// Devices that programs expect; `net/tun` is for the tap plugin.
 const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "net/tun"];
 
@@ -141,6 +144,13 @@ fn plugins(arguments: &Arguments, sealed: &mut Vec<String>) -> Result<Plugins, R
         plugins.sources.push(path.display().to_string());
         sealed.extend(recorder(name, path, &at)?);
         offer(&mut plugins, name.clone(), PathBuf::from(at))?;
+    }
+    for (name, path) in &arguments.programs {
+        let at = format!("{PROGRAM_FOLDER}/{name}");
+        folder(PROGRAM_FOLDER)?;
+        file(&at)?;
+        bind(&old(path), &at)?;
+        sealed.push(at);
     }
     for (number, path) in arguments.folders.iter().enumerate() {
         let at = format!("/opt/cni/path/{number}");

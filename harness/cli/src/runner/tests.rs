@@ -2,6 +2,7 @@
 
 use super::*;
 use futures::future::BoxFuture;
+use plumbline_bed::wait::within;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Topology;
 use plumbline_core::verdict::Verdict;
@@ -110,7 +111,7 @@ impl Scene for ActedScene {
                 // Whoever may come, comes now.
                 tokio::task::yield_now().await;
             }
-            let came = tokio::time::timeout(HANG, others).await.is_ok();
+            let came = within(HANG, others).await.is_some();
             self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
             Closed { left_behind: vec![format!("{}'s", self.name)], left: None }
         })

@@ -1,18 +1,9 @@
-//! Questions to a name server and what it answers, byte by byte (RFC 1035; AAAA by RFC 3596): as much of it as one
-//! lookup of an address needs. Any bytes are taken without a panic.
+//! Questions to a name server and what it answers (RFC 1035; AAAA by RFC 3596): as much of it as one lookup of an
+//! address needs.
 
+use simple_dns::rdata::RData;
+use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, TYPE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Types of records: an IPv4 and an IPv6 address.
-const A: u16 = 1;
-const AAAA: u16 = 28;
-/// The class of the Internet.
-const INTERNET: u16 = 1;
-/// Flags: this is an answer; recursion is desired.
-const IS_ANSWER: u16 = 0x8000;
-const RECURSION: u16 = 0x0100;
-/// Length of the header.
-const HEADER: usize = 12;
 
 /// The response code of an answer that is none of an error.
 pub const NO_ERROR: &str = "NOERROR";
@@ -44,72 +35,42 @@ pub fn name(text: &str) -> Result<String, String> {
 }
 
 /// The question for the address of a name ([`name`] has looked at it); `v6` asks for an IPv6 address, `id` comes back in
-/// the answer.
+/// the answer. Empty for what is no name.
 #[must_use]
 pub fn question(name: &str, v6: bool, id: u16) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + name.len() + 6);
-    for word in [id, RECURSION, 1, 0, 0, 0] {
-        bytes.extend(word.to_be_bytes());
-    }
-    for label in name.split('.') {
-        bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
-        bytes.extend(label.as_bytes());
-    }
-    bytes.push(0);
-    bytes.extend((if v6 { AAAA } else { A }).to_be_bytes());
-    bytes.extend(INTERNET.to_be_bytes());
-    bytes
+    let mut packet = Packet::new_query(id);
+    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    let kind = if v6 { TYPE::AAAA } else { TYPE::A };
+    let name = Name::new_unchecked(name);
+    packet.questions.push(Question::new(name, kind.into(), CLASS::IN.into(), false));
+    packet.build_bytes_vec().unwrap_or_default()
 }
 
 /// Reads the answer to a question; none for what is no answer to it: of another id, without the question in it, or cut
 /// short in its midst.
 #[must_use]
 pub fn reply(asked: &[u8], bytes: &[u8]) -> Option<Reply> {
-    let flags = word(bytes, 2)?;
-    let question = asked.get(HEADER..)?;
-    let kind = word(question, question.len().checked_sub(4)?)?;
-    let is_mine = word(bytes, 0)? == word(asked, 0)? && flags & IS_ANSWER != 0 && word(bytes, 4)? == 1;
+    let (asked, answer) = (Packet::parse(asked).ok()?, Packet::parse(bytes).ok()?);
+    let ([wanted], [question]) = (asked.questions.as_slice(), answer.questions.as_slice()) else { return None };
     // Names are compared without regard to case (RFC 1035, section 2.3.3).
-    if !is_mine || !bytes.get(HEADER..HEADER + question.len())?.eq_ignore_ascii_case(question) {
+    let same_name = question.qname.to_string().eq_ignore_ascii_case(&wanted.qname.to_string());
+    let is_same = same_name && question.qtype == wanted.qtype && question.qclass == wanted.qclass;
+    if answer.id() != asked.id() || !answer.has_flags(PacketFlag::RESPONSE) || !is_same {
         return None;
     }
-    let mut at = HEADER + question.len();
-    let mut addresses = Vec::new();
-    for _ in 0..word(bytes, 6)? {
-        at = after_name(bytes, at)?;
-        let (found, class, length) = (word(bytes, at)?, word(bytes, at + 2)?, usize::from(word(bytes, at + 8)?));
-        let data = bytes.get(at + 10..at + 10 + length)?;
-        if found == kind && class == INTERNET {
-            addresses.extend(address(data));
-        }
-        at += 10 + length;
-    }
-    Some(Reply { code: code(flags & 0x000f), addresses })
+    let v6 = wanted.qtype == TYPE::AAAA.into();
+    let address = |data: &RData<'_>| match data {
+        RData::A(found) if !v6 => Some(IpAddr::V4(Ipv4Addr::from(found.address))),
+        RData::AAAA(found) if v6 => Some(IpAddr::V6(Ipv6Addr::from(found.address))),
+        _ => None,
+    };
+    let records = answer.answers.iter().filter(|record| record.class == CLASS::IN);
+    let addresses = records.filter_map(|record| address(&record.rdata)).collect();
+    // The library knows the low four bits by name; the header has them in its fourth byte.
+    Some(Reply { code: code(bytes.get(3)? & 0x0f), addresses })
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
-}
-
-/// Where a name ends: with an empty label, or with a pointer to the rest of it (RFC 1035, section 4.1.4).
-fn after_name(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match *bytes.get(at)? {
-            0 => return Some(at + 1),
-            pointer if pointer & 0xc0 == 0xc0 => return Some(at + 2),
-            length => at += 1 + usize::from(length),
-        }
-    }
-}
-
-fn address(data: &[u8]) -> Option<IpAddr> {
-    if let Ok(octets) = <[u8; 4]>::try_from(data) {
-        return Some(IpAddr::V4(Ipv4Addr::from(octets)));
-    }
-    <[u8; 16]>::try_from(data).ok().map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
-}
-
-fn code(number: u16) -> String {
+fn code(number: u8) -> String {
     match number {
         0 => NO_ERROR.to_owned(),
         1 => "FORMERR".to_owned(),
@@ -125,6 +86,10 @@ fn code(number: u16) -> String {
 mod tests {
     use super::*;
 
+    const A: u16 = 1;
+    const AAAA: u16 = 28;
+    const IS_ANSWER: u16 = 0x8000;
+    const HEADER: usize = 12;
     const NAME: &str = "kubernetes.default.svc.cluster.local";
 
     /// An answer with these records behind the question, each named by a pointer to it.

@@ -6,7 +6,7 @@ use plumbline_bed::broken::Broken;
 use plumbline_bed::images::guest;
 use plumbline_bed::packages::{self, Note};
 use plumbline_core::event::Event;
-use plumbline_core::guest::{CHANNEL, CHANNELS, IDLE};
+use plumbline_core::guest::{CHANNEL, CHANNELS, IDLE, paired as guest_mac};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -93,10 +93,16 @@ pub struct Machine<'a> {
     pub console: &'a Path,
     /// How many channels.
     pub channels: u32,
+    /// How many pairs of network interfaces.
+    pub pairs: u8,
     /// After how many seconds without a session it switches itself off.
     pub idle: u64,
     /// How.
     pub acceleration: Acceleration,
+}
+
+fn colons(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Where the socket of a channel is.
@@ -144,6 +150,14 @@ impl Machine<'_> {
             let path = shown(&socket(self.sockets, number)).replace(',', ",,");
             add(&["-chardev", &format!("socket,id=channel{number},path={path},server=on,wait=off")]);
             add(&["-device", &format!("virtserialport,chardev=channel{number},name={CHANNEL}{number}")]);
+        }
+        for pair in 0..self.pairs {
+            for end in 0..2_u8 {
+                // A hub is a cable within the emulator; no boot program is wanted, since packages for it may be missing.
+                let (id, mac) = (format!("pair{pair}-{end}"), colons(guest_mac(pair, end)));
+                add(&["-netdev", &format!("hubport,id={id},hubid={pair}")]);
+                add(&["-device", &format!("virtio-net-pci,netdev={id},mac={mac},romfile=")]);
+            }
         }
         Ok(line)
     }

@@ -6,7 +6,7 @@ use plumbline_bed::broken::{AtStage as _, Broken};
 use plumbline_bed::cache::{KeyMaker, file_sha256};
 use plumbline_bed::cpio::Writer;
 use plumbline_bed::images::guest;
-use plumbline_core::guest::{GIVEN, PLUGINS};
+use plumbline_core::guest::{GIVEN, PLUGINS, TERWAY, TERWAY_BACKEND, TERWAY_PLUGIN};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -53,10 +53,24 @@ impl Given {
         for folder in cx.options.cni_path.iter().chain(&plugins) {
             given.add_folder(folder)?;
         }
+        given.terway(cx);
         if plugins.is_none() {
             given.node.extend(["--cni-path".to_owned(), PLUGINS.to_owned()]);
         }
         Ok(given)
+    }
+
+    /// What a scenario with a device as ENI needs: Terway's own plugin or the user's, the stand-in for its daemon, and the
+    /// way to the machine's interfaces, which are where its init is.
+    fn terway(&mut self, cx: &Context) {
+        let plugin = match cx.options.plugins.get(TERWAY_PLUGIN) {
+            Some(path) => self.add(path.clone(), ""),
+            None => format!("{TERWAY}/terway"),
+        };
+        self.node.extend(["--outside".to_owned(), "/proc/1/ns/net".to_owned()]);
+        self.node.extend(["--program".to_owned(), format!("{TERWAY_PLUGIN}={plugin}")]);
+        let backend = format!("{TERWAY_BACKEND}={TERWAY}/plumbline-terway-backend");
+        self.node.extend(["--program".to_owned(), backend]);
     }
 
     /// A file, below a folder of its own or the one that is named; gives its place in the guest.

@@ -140,6 +140,7 @@ mod tests {
                 sockets: self.folder.path(),
                 console: &self.path("console"),
                 channels: 0,
+                pairs: 0,
                 idle: 0,
                 acceleration: Acceleration::Tcg,
             };

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 const STAGE: &str = "start the virtual machine";
 /// Raised when the way a machine is started changes so much that an older one must not be used.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Between two looks for the emulator's sockets.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a machine that has closed its channels may take to end.
@@ -140,10 +140,11 @@ impl Shared {
             sockets: &sockets,
             console: &self.folder.join("console.log"),
             channels: self.settings.channels,
+            pairs: self.settings.interface_pairs,
             idle: self.settings.idle_seconds,
             acceleration: emulator::Acceleration::Tcg,
         };
-        let trial = Machine { channels: 0, idle: 0, console: &sockets.join("kvm.console"), ..machine };
+        let trial = Machine { channels: 0, pairs: 0, idle: 0, console: &sockets.join("kvm.console"), ..machine };
         let note = self.folder.with_file_name("kvm.json");
         let kvm = kvm::known(&note, &trial).await?;
         let line = Machine { acceleration: kvm.acceleration, ..machine }.line()?;

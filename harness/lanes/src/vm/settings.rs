@@ -31,6 +31,8 @@ pub struct Settings {
     pub processors: u32,
     /// How many sessions can be held at once.
     pub channels: u32,
+    /// Pairs of network interfaces, each pair joined by a cable: for what must be no veth, such as Terway's ENI.
+    pub interface_pairs: u8,
     /// After how long without a session the machine switches itself off.
     pub idle_seconds: u64,
     /// How long each step may take.

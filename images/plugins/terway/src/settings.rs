@@ -1,7 +1,7 @@
 //! The file that Plumbline lays on a node, in place of Terway's daemon: which link is the ENI, which addresses are its.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
@@ -61,13 +61,22 @@ impl Settings {
     /// # Errors
     /// Code 11, naming the file and what is wrong with it.
     pub fn read() -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(FILE).map_err(|error| {
-            Failure::not_added(format!(
-                "cannot read {FILE} ({error}); without it nothing says which link of this node is the ENI and which \
+        Self::read_from(Path::new(FILE)).map_err(Failure::not_added)
+    }
+
+    /// Reads the file from where it is said to be.
+    ///
+    /// # Errors
+    /// In words, naming the file and what is wrong with it.
+    pub fn read_from(file: &Path) -> Result<Self, String> {
+        let named = file.display();
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            format!(
+                "cannot read {named} ({error}); without it nothing says which link of this node is the ENI and which \
                  addresses are its"
-            ))
+            )
         })?;
-        Self::parse(&text).map_err(|why| Failure::not_added(format!("{FILE}: {why}")))
+        Self::parse(&text).map_err(|why| format!("{named}: {why}"))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
