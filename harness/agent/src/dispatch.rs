@@ -1,6 +1,7 @@
 //! Which request is answered where.
 
-use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
+use plumbline_core::plan::VIRTIO_ENI;
+use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION, Probed};
 
 use crate::input::Input;
 use crate::place::{self, Place};
@@ -62,6 +63,10 @@ pub fn dispatch(op: &Op, place: &mut Place) -> Result<Outcome, Trouble> {
                 probed.extend(probe::rules::read(&place.runner.finish(running, &mut Input::nobody())?));
             }
             place.used = used;
+            let lent = node::borrowed::count(&place.bed);
+            let there = lent.is_ok();
+            let seen = lent.map_or_else(|why| why, |pairs| format!("{pairs} pairs of virtio interfaces to borrow"));
+            probed.insert(VIRTIO_ENI.to_owned(), Probed { there, seen });
             Ok(Outcome::Probed(probed))
         }
         Op::Sysctls { target, names } => place::within(target, || node::sysctls::named(names)).map(Outcome::Sysctls),

@@ -7,8 +7,10 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`backend`] | the four calls |
+//! | [`authority`] | puts right how Go's client names the host |
 //! | [`book`] | who has which address |
 
+mod authority;
 mod backend;
 mod book;
 
@@ -22,6 +24,7 @@ use book::Book;
 use plumbline_terway::settings;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 
 /// Where Terway's plugin looks for its daemon (`plugin/terway/cni.go`, `defaultSocketPath`).
@@ -91,9 +94,10 @@ async fn serve(socket: &Path, book: Book) -> Result<(), String> {
     let listener = UnixListener::bind(socket).map_err(|error| told(&error))?;
     let mut asked_to_end = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     say(&format!("{ABOUT}, on {}", socket.display()));
+    let connections = UnixListenerStream::new(listener).map(|socket| socket.map(authority::put_right));
     tonic::transport::Server::builder()
         .add_service(TerwayBackendServer::new(Backend::new(book)))
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), async {
+        .serve_with_incoming_shutdown(connections, async {
             asked_to_end.recv().await;
         })
         .await

@@ -61,12 +61,16 @@ pub fn take(bed: &Bed, near: &str, far: (&OwnedFd, &str)) -> Result<[u32; 2], Tr
     let start = Instant::now();
     loop {
         for (pair, [first, second]) in pairs(&mut lender).doing(&doing)? {
-            match lender.move_link(first, own.as_fd()) {
+            // Under a name that is nobody's there: a node may have an `eth0` of its own.
+            let moved =
+                lender.rename(first, &format!("lent{pair}-0")).and_then(|()| lender.move_link(first, own.as_fd()));
+            match moved {
                 Ok(()) => {}
                 // Another node was quicker.
                 Err(error) if error.is(Errno::ENODEV) => continue,
                 Err(error) => return Err(fault(&doing, error)),
             }
+            lender.rename(second, &format!("lent{pair}-1")).doing(&doing)?;
             lender.move_link(second, far.0.as_fd()).doing(&doing)?;
             let mut here = Netlink::open().doing(&doing)?;
             let mut there = Netlink::open_in(far.0).doing(&doing)?;

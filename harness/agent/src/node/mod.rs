@@ -25,4 +25,5 @@ pub mod rung;
 pub mod settle;
 pub mod spaces;
 pub mod sysctls;
+pub mod terway;
 pub mod topology;

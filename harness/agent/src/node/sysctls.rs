@@ -79,6 +79,14 @@ pub fn no_ipv6_on(device: &str) -> Result<(), String> {
     put(&format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6"), "1")
 }
 
+/// Lets the node answer for others on a device (proxy ARP).
+///
+/// # Errors
+/// As [`set`].
+pub fn answers_for_others(device: &str) -> Result<(), String> {
+    put(&format!("/proc/sys/net/ipv4/conf/{device}/proxy_arp"), "1")
+}
+
 /// Leaves out duplicate address detection on every device that the namespace gets, so that nobody waits for it.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
-use plumbline_core::plan::{Bridge, Host, Topology};
+use plumbline_core::plan::{Bridge, Device, Host, NodePort, Topology};
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::Tap;
 use plumbline_netlink::packet::link::InfoBridge;
@@ -14,7 +14,7 @@ use plumbline_netlink::{LinkKind, Netlink, NewLink, namespace};
 
 use super::nodes::Bed;
 use super::spaces::{self, Forwards, SWITCH};
-use super::{bridges, firewall, hosts, links, ports, sysctls};
+use super::{borrowed, bridges, firewall, hosts, links, ports, sysctls, terway};
 use crate::place::{Place, inside};
 use crate::trouble::{Doing, Trouble, fault};
 
@@ -42,7 +42,7 @@ pub fn make(topology: &Topology, place: &mut Place) -> Result<(), Trouble> {
                     .try_for_each(|(number, bridge)| uplink_port(topology, node, number, bridge, switch))?;
             }
             links::make(&topology.links)?;
-            node_ports(topology, node, switch.as_ref())
+            node_ports(bed, topology, node, switch.as_ref())
         })?;
     }
     topology.hosts.iter().enumerate().try_for_each(|(number, one)| host(topology, number, one, switch.as_ref()))?;
@@ -147,6 +147,24 @@ fn cable(topology: &Topology, uplink: &str, far: &Far, near: &str, switch: &Owne
     Netlink::open().and_then(|mut here| here.link_index(near)).doing(&doing)
 }
 
+/// As [`cable`], with a pair of the machine's own interfaces.
+fn borrowed_cable(
+    bed: &Bed,
+    topology: &Topology,
+    port: &NodePort,
+    far: &Far,
+    switch: &OwnedFd,
+) -> Result<u32, Trouble> {
+    let doing = format!("plug {} into uplink {}", port.name, port.uplink);
+    let bridge = bridge_of(topology, &port.uplink).ok_or_else(|| fault(&doing, "there is no such uplink"))?;
+    let [near, other] = borrowed::take(bed, &port.name, (switch, &far.name))?;
+    let mut there = Netlink::open_in(switch).doing(&doing)?;
+    let master = there.link_index(&bridge).doing(&doing)?;
+    there.set_master(other, Some(master)).doing(&doing)?;
+    there.set_up(other, true).doing(&doing)?;
+    Ok(near)
+}
+
 fn uplink_port(
     topology: &Topology,
     node: usize,
@@ -168,13 +186,19 @@ fn uplink_port(
 }
 
 /// The node's own interfaces, on the node that this thread is on.
-fn node_ports(topology: &Topology, node: usize, switch: Option<&OwnedFd>) -> Result<(), Trouble> {
+fn node_ports(bed: &Bed, topology: &Topology, node: usize, switch: Option<&OwnedFd>) -> Result<(), Trouble> {
     for (number, port) in topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
         let doing = format!("make {} of node {node}", port.name);
         let switch = switch.ok_or_else(|| fault(&doing, "there are no uplinks"))?;
         let far = Far::new('n', node, topology.bridges.len() + number);
-        let index = cable(topology, &port.uplink, &far, &port.name, switch)?;
-        ports::shape(port, index)?;
+        match port.eni.as_ref().map(|eni| eni.device) {
+            Some(Device::Virtio) => {
+                let index = borrowed_cable(bed, topology, port, &far, switch)?;
+                ports::shape(port, index)?;
+                terway::make(port)?;
+            }
+            _ => ports::shape(port, cable(topology, &port.uplink, &far, &port.name, switch)?)?,
+        }
     }
     Ok(())
 }

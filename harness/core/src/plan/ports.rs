@@ -35,6 +35,20 @@ pub struct NodePort {
     pub source: Source,
 }
 
+/// What an ENI is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// A veth, which Terway's own plugin does not take for an ENI: the stand-in for it runs.
+    #[default]
+    Veth,
+    /// A virtio interface of the vm lane's machine: Terway's own plugin runs, with a stand-in for its daemon.
+    Virtio,
+}
+
+/// The capability that [`Device::Virtio`] needs.
+pub const VIRTIO_ENI: &str = "virtio-eni";
+
 /// What an ENI has for pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +67,9 @@ pub struct Eni {
     pub subnet: Option<Ipv4Net>,
     /// The same for IPv6.
     pub subnet6: Option<Ipv6Net>,
+    /// What it is made of, and so whose plugin runs.
+    #[serde(default)]
+    pub device: Device,
 }
 
 impl Eni {

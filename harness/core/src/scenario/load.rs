@@ -16,7 +16,7 @@ use super::names;
 use super::objects::{self, Object};
 use super::strict::{self, At, Pairs};
 use super::{template, topology, values};
-use crate::plan::{Network, Plan};
+use crate::plan::{Device, Network, NodePort, Plan, Topology, VIRTIO_ENI};
 use crate::source::Source;
 
 /// The lanes that a scenario may name.
@@ -43,6 +43,15 @@ struct Load<'a> {
     path: &'a str,
     loader: &'a dyn Loader,
     errors: Vec<InputError>,
+}
+
+/// What a scenario says that it needs, and what its topology needs besides.
+fn needs(mut said: Vec<String>, topology: &Topology) -> Vec<String> {
+    let virtio = |port: &NodePort| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio);
+    if topology.ports.iter().any(virtio) && said.iter().all(|need| need != VIRTIO_ENI) {
+        said.push(VIRTIO_ENI.to_owned());
+    }
+    said
 }
 
 impl Load<'_> {
@@ -133,7 +142,7 @@ impl Load<'_> {
             summary: file.metadata.summary.clone(),
             file: self.path.to_owned(),
             rows: words(&file.metadata.rows),
-            requires: words(&file.requires),
+            requires: needs(words(&file.requires), &topology),
             lanes: words(&file.lanes),
             topology,
             networks,

@@ -14,8 +14,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
+use plumbline_core::guest::TERWAY_PLUGIN;
 use plumbline_core::observe::{NodeObservation, Observation, PodObservation, PodState};
-use plumbline_core::plan::{Bridge, DefaultNetwork, Plan, PortMapping, Topology};
+use plumbline_core::plan::{Bridge, DefaultNetwork, Device, Plan, PortMapping, Topology};
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::{self, WireSeen};
 use std::path::Path;
@@ -129,16 +130,27 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
             || default.into_iter().any(|one| one == plugin)
     };
-    let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| used(plugin));
+    // Where Terway's own plugin runs, the stand-in for it does not.
+    let own = plan.topology.ports.iter().any(|port| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio));
+    let stands = |plugin: &str| used(plugin) && !(own && plugin == TERWAY_PLUGIN);
+    let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| stands(plugin));
     let ours =
         ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
     Staging {
         adaptations: Vec::new(),
         isolation: Some(lane.nodes.isolation().to_owned()),
-        stand_ins: ours.chain(laid(&plan.topology)).chain(lane.binaries.overrides.iter().cloned()).collect(),
+        stand_ins: ours
+            .chain(own.then(|| DAEMON.to_owned()))
+            .chain(laid(&plan.topology))
+            .chain(lane.binaries.overrides.iter().cloned())
+            .collect(),
         ready_us: 0,
     }
 }
+
+/// What stands where Terway's own plugin runs.
+const DAEMON: &str =
+    "plumbline's stand-in for Terway's daemon, and proxy ARP on the ENI in the VPC's place; the plugin is Terway's own";
 
 /// What Plumbline lays on the node in the place of others, each a line.
 fn laid(topology: &Topology) -> Vec<String> {

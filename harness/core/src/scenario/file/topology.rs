@@ -77,6 +77,7 @@ pub(in crate::scenario) struct EniFile {
     pub pool6: Option<At<String>>,
     pub subnet: Option<At<String>>,
     pub subnet6: Option<At<String>>,
+    pub device: Option<At<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! The nodes' own interfaces on uplinks.
 
 use super::Reader;
-use crate::plan::{Eni, NodePort, Topology};
+use crate::plan::{Device, Eni, NodePort, Topology};
 use crate::scenario::file::{EniFile, NodePortFile};
 use crate::scenario::names;
 use crate::scenario::strict::{self, At};
@@ -63,7 +63,7 @@ impl Reader<'_> {
     }
 
     fn eni(&mut self, file: &At<EniFile>, field: &str) -> Eni {
-        let EniFile { gateway, gateway6, table, pool, pool6, subnet, subnet6 } = &file.value;
+        let EniFile { gateway, gateway6, table, pool, pool6, subnet, subnet6, device } = &file.value;
         let eni = Eni {
             gateway: self.address4(gateway.as_ref(), &format!("{field}.gateway")),
             gateway6: self.address6(gateway6.as_ref(), &format!("{field}.gateway6")),
@@ -77,6 +77,7 @@ impl Reader<'_> {
             pool6: self.net6(pool6.as_ref(), &format!("{field}.pool6")),
             subnet: self.net4(subnet.as_ref(), &format!("{field}.subnet")),
             subnet6: self.net6(subnet6.as_ref(), &format!("{field}.subnet6")),
+            device: self.device(device.as_ref(), &format!("{field}.device")),
         };
         if pool.is_none() && pool6.is_none() {
             self.fail(file, field, "`pool` is missing: the addresses that pods get");
@@ -94,6 +95,16 @@ impl Reader<'_> {
             self.fail(pool, &format!("{field}.pool"), format!("`{}` is not within the subnet", pool.value));
         }
         eni
+    }
+
+    fn device(&mut self, text: Option<&At<String>>, field: &str) -> Device {
+        let Some(text) = text else { return Device::default() };
+        let parsed = match text.value.as_str() {
+            "veth" => Ok(Device::Veth),
+            "virtio" => Ok(Device::Virtio),
+            other => Err(format!("`{other}` is neither veth nor virtio")),
+        };
+        self.check(text, field, parsed).unwrap_or_default()
     }
 
     fn net4(&mut self, text: Option<&At<String>>, field: &str) -> Option<Ipv4Net> {
