@@ -4,7 +4,7 @@ use plumbline_core::plan::Plan;
 use plumbline_suites::trials::{self, Bed};
 
 /// What hosts lack.
-const LACKED: [&str; 5] = ["vlan", "ipvlan", "dummy", "vrf", "bridge-vlan-filtering"];
+const LACKED: [&str; 6] = ["vlan", "ipvlan", "dummy", "vrf", "bridge-vlan-filtering", "virtio-eni"];
 
 fn wanted(plan: &Plan) -> bool {
     plan.name == "openshift/chain-example" || plan.requires.iter().any(|need| LACKED.contains(&need.as_str()))
