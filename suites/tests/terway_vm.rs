@@ -39,7 +39,8 @@ async fn the_stand_in_answers_and_leaves_what_terways_own_plugin_does() -> anyho
     let other = left_by(&bench, &with_stand_in(&plan, Some(77))).await?;
     bench.close().await?;
 
-    for part in ["result", "pod link eth0", "pod route", "node rule", "node route", "node link eth1", "node link cali"] {
+    for part in ["result", "pod link eth0", "pod route", "node rule", "node route", "node link eth1", "node link cali"]
+    {
         assert!(own.iter().any(|line| line.starts_with(part)), "nothing of {part} in {own:#?}");
     }
     let only = |one: &BTreeSet<String>, two: &BTreeSet<String>| one.difference(two).cloned().collect::<Vec<_>>();

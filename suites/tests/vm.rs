@@ -4,7 +4,7 @@ use plumbline_core::plan::Plan;
 use plumbline_suites::trials::{self, Bed};
 
 /// What hosts lack.
-const LACKED: [&str; 6] = ["vlan", "ipvlan", "dummy", "vrf", "bridge-vlan-filtering", "virtio-eni"];
+const LACKED: [&str; 7] = ["vlan", "ipvlan", "dummy", "vrf", "bridge-vlan-filtering", "virtio-eni", "nftables-fib"];
 
 fn wanted(plan: &Plan) -> bool {
     plan.name == "openshift/chain-example" || plan.requires.iter().any(|need| LACKED.contains(&need.as_str()))

@@ -125,7 +125,8 @@ mod tests {
         let length = usize::from(got[2]);
         assert_eq!((got[3], got[4]), (HEADERS, END_HEADERS));
         let headers = Decoder::new().decode(&got[HEAD..HEAD + length]).unwrap();
-        let words: Vec<_> = headers.iter().map(|(n, v)| (String::from_utf8_lossy(n), String::from_utf8_lossy(v))).collect();
+        let words: Vec<_> =
+            headers.iter().map(|(n, v)| (String::from_utf8_lossy(n), String::from_utf8_lossy(v))).collect();
         assert_eq!(words, [(":path".into(), asked[0].1.into()), (":authority".into(), "localhost".into())]);
         assert_eq!(got[HEAD + length..], data);
     }
