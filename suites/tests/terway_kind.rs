@@ -1,5 +1,5 @@
-//! The profile whose network is Terway's: what bring-up made, a chain changed by Terway's own means, and symmetric routing
-//! taken away again. Each test holds the cluster alone, as each looks at all of it or changes it for everybody.
+//! Every scenario file behind Terway on the profile whose network is Terway's; and the profile itself: what bring-up made, a chain changed by Terway's own means, and symmetric routing
+//! taken away again. Each of the latter holds the cluster alone, as each looks at all of it or changes it for everybody.
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -9,6 +9,8 @@ use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
 use plumbline_lanes::cluster::terway::{STAND_INS, eni, roll};
 use plumbline_lanes::cluster::{self, Cluster};
 use plumbline_lanes::context::{Context, Options};
+use plumbline_lanes::kind::terway::is_behind;
+use plumbline_suites::trials::{self, Bed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +20,14 @@ const PROFILE: &str = "terway";
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::from_args();
-    let trials = vec![
+    let bed = Bed { lane: "kind", name: "terway_kind", profile: Some(PROFILE), takes: is_behind };
+    let mut trials = trials::on(bed, &arguments)?;
+    trials.extend([
         Trial::test("profile/the_chain_on_every_node_is_what_eni_config_asks_for", || with(as_asked)),
         Trial::test("profile/what_is_not_what_users_run_is_named", || with(named)),
         Trial::test("profile/pods_reach_the_api_server_and_each_other_over_nodes", || with(served)),
         Trial::test("profile/symmetric_routing_stays_until_it_is_scrubbed", || with(symmetric)),
-    ];
+    ]);
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
@@ -77,7 +81,10 @@ fn first(config: &BTreeMap<String, String>) -> anyhow::Result<Value> {
 
 async fn as_asked(cluster: &Cluster) -> anyhow::Result<()> {
     let config = roll::config(&cluster.client).await?;
-    ensure!(!config.contains_key(roll::KEY), "the profile's own ConfigMap has no custom chain");
+    if config.contains_key(roll::KEY) {
+        // A scenario's chain stays until the next one's.
+        roll::put(&cluster.client, &cluster.nodes, None).await?;
+    }
     let wanted = chain(&[first(&config)?]);
     let found = roll::on_nodes(&cluster.nodes).await?;
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());

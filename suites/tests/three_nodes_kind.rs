@@ -1,5 +1,6 @@
 //! Every scenario file of more than one node on the kind lane, on the profile of three nodes with Multus thick.
 
+use plumbline_lanes::kind::terway::is_behind;
 use plumbline_suites::trials::{self, Bed};
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
@@ -8,7 +9,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         lane: "kind",
         name: "three_nodes_kind",
         profile: Some("three-nodes"),
-        takes: |plan| plan.topology.nodes > 1,
+        takes: |plan| plan.topology.nodes > 1 && !is_behind(plan),
     };
     Ok(libtest_mimic::run(&arguments, trials::on(bed, &arguments)?).exit_code())
 }

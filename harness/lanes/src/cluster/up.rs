@@ -12,6 +12,7 @@ use super::own::Own;
 use super::profile::{ImageSource, Loaded};
 use super::record::{self, Home};
 use super::step::Driver;
+use super::terway::Behind;
 use super::warm::Cluster;
 use crate::context::Context;
 use plumbline_bed::broken::Broken;
@@ -72,6 +73,10 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
     let (rendered, home) = bringup.rendered().await?;
     let toolbox = bringup.toolbox()?;
     let own = Own::read(&alive.client).await?;
+    let terway = match &bringup.loaded.profile.terway {
+        Some(spec) => Some(Behind { spec: spec.clone(), fixed: bringup.terway_fixed().await? }),
+        None => None,
+    };
     Ok(Cluster {
         name: rendered.name.clone(),
         profile: bringup.loaded.profile.metadata.name.clone(),
@@ -82,6 +87,7 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
         own,
         home: home.clone(),
         parts: bringup.parts()?,
+        terway,
         lease: Some(lease),
         leaving: Mutex::default(),
         pull: Pull { engine: bringup.engine()?.clone() },

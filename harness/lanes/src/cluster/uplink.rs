@@ -49,19 +49,7 @@ pub async fn join(
     let network = network_name(cluster, &bridge.name);
     // One at a time, so that it is made once, and no two take one subnet.
     let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
-    if engine.network(&network).await?.is_none() {
-        let plan = NetworkPlan {
-            name: network.clone(),
-            labels: BTreeMap::from([(CLUSTER_LABEL.to_owned(), cluster.to_owned())]),
-            subnet: Some(subnet(engine, &network, away_from).await?.to_string()),
-            options: BTreeMap::from([(MASQUERADE.to_owned(), "false".to_owned())]),
-            ..NetworkPlan::default()
-        };
-        let effect = run.intend(Effect::Network { name: network.clone() })?;
-        engine.make_network(&plan).await?;
-        // From here on it is the cluster's, and goes with it.
-        run.done(effect)?;
-    }
+    make(engine, run, cluster, &network, away_from).await?;
     let there = node::containers(engine, cluster).await?;
     let missing = there.iter().filter(|container| !container.macs.contains_key(&network));
     try_join_all(missing.map(|container| engine.connect_network(&network, &container.name, None))).await?;
@@ -73,6 +61,35 @@ pub async fn join(
         Ok((node.name.clone(), port(node, bridge, mac).await?))
     }));
     Ok(ports.await?.into_iter().collect())
+}
+
+/// Makes a network that no node is on, for machines outside among themselves; gives its name.
+///
+/// # Errors
+/// `Broken` when the engine refuses, or no subnet is free.
+pub async fn apart(engine: &Engine, run: &Run, cluster: &str, uplink: &str) -> Result<String, Broken> {
+    let network = network_name(cluster, uplink);
+    let _lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
+    make(engine, run, cluster, &network, &[]).await?;
+    Ok(network)
+}
+
+/// Makes a network of a cluster where there is none of that name.
+async fn make(engine: &Engine, run: &Run, cluster: &str, network: &str, away_from: &[IpNet]) -> Result<(), Broken> {
+    if engine.network(network).await?.is_some() {
+        return Ok(());
+    }
+    let plan = NetworkPlan {
+        name: network.to_owned(),
+        labels: BTreeMap::from([(CLUSTER_LABEL.to_owned(), cluster.to_owned())]),
+        subnet: Some(subnet(engine, network, away_from).await?.to_string()),
+        options: BTreeMap::from([(MASQUERADE.to_owned(), "false".to_owned())]),
+        ..NetworkPlan::default()
+    };
+    let effect = run.intend(Effect::Network { name: network.to_owned() })?;
+    engine.make_network(&plan).await?;
+    // From here on it is the cluster's, and goes with it.
+    run.done(effect)
 }
 
 /// Makes the interface with that MAC address a port of the node's bridge, where it is not one yet; gives its name.

@@ -48,6 +48,8 @@ pub struct Cluster {
     pub home: Home,
     /// Parts of it that are not what users run.
     pub parts: Vec<String>,
+    /// Terway, where its network is that.
+    pub terway: Option<super::terway::Behind>,
     /// Held as long as it is used: nobody breaks it meanwhile.
     pub(super) lease: Option<Lease>,
     /// Namespaces on their way out.

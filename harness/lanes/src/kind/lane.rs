@@ -1,6 +1,6 @@
 //! The kind lane as the runner sees it.
 
-use super::{place, stage};
+use super::{place, stage, terway};
 use crate::cluster::{self, Cluster};
 use crate::context::Context;
 use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
@@ -66,6 +66,7 @@ impl OpenLane for OpenKind {
         let places = place::places(&self.cluster.nodes).len();
         let profile = &self.cluster.profile;
         let lack = self.offers.lack(&plan.requires).or_else(|| place::lack(plan, places, profile));
+        let lack = lack.or_else(|| terway::lack(plan, self.cluster.terway.is_some(), profile));
         lack.or_else(|| place::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
 

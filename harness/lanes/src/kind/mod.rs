@@ -20,6 +20,7 @@ pub mod ready;
 pub mod reported;
 mod scene;
 pub mod stage;
+pub mod terway;
 
 pub use lane::{KindLane, OpenKind};
 pub use scene::{KindScene, Staged};

@@ -3,8 +3,9 @@
 
 use super::apart;
 use super::place::places;
+use super::terway;
 use crate::cluster::naming::{CLUSTER_LABEL, RUN_LABEL};
-use crate::cluster::node::{self, Node};
+use crate::cluster::node::{self, NETWORK, Node};
 use crate::cluster::talk::Session;
 use crate::cluster::{Cluster, bridges, uplink};
 use crate::context::Context;
@@ -12,8 +13,9 @@ use futures::future::{join_all, try_join_all};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::engine::{self, Engine, Outside as Machine, OutsidePlan};
 use plumbline_bed::journal::{Effect, EffectId, Run};
+use plumbline_core::observe::NodeObservation;
 use plumbline_core::plan::{Host, Plan};
-use plumbline_core::protocol::{Op, Target};
+use plumbline_core::protocol::{Op, Outcome, Target};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,8 +102,16 @@ pub(super) async fn around(
         }
     }
     let nodes = places(&cluster.nodes);
+    let mut subnet = None;
+    if terway::is_behind(plan) {
+        networks.extend(terway::networks(cluster, run, plan).await?);
+        for (number, node) in nodes.iter().enumerate() {
+            ports.entry(node.name.clone()).or_default().extend(terway::ports(plan, number + 1));
+        }
+        subnet = engine.network(NETWORK).await?.and_then(|network| network.subnets.first().cloned());
+    }
     let nodes = nodes.into_iter().take(plan.topology.nodes.max(1)).map(|node| place(node, &ports));
-    let machines = Machines { cluster, cx, run, engine, networks: &networks, scenario };
+    let machines = Machines { cluster, cx, run, engine, networks: &networks, scenario, plan, subnet };
     let (places, strangers) =
         tokio::join!(try_join_all(nodes), join_all(plan.topology.hosts.iter().map(|host| machines.start(host))));
     let (mut started, mut failed) = (Vec::new(), None);
@@ -138,6 +148,9 @@ struct Machines<'a> {
     /// The engine's network of each uplink.
     networks: &'a BTreeMap<String, String>,
     scenario: &'a str,
+    plan: &'a Plan,
+    /// The nodes' own network, where machines outside are to find the nodes by their own addresses.
+    subnet: Option<String>,
 }
 
 impl Machines<'_> {
@@ -186,12 +199,35 @@ impl Machines<'_> {
         }
         session.done(STAGE, Op::BeHost { host: host.clone(), interfaces }).await?;
         let names = names(&session).await?;
+        self.find_nodes(host, &session, &names, &by_uplink).await?;
         let port = |(uplink, mac): (&&String, &String)| {
             let name = names.get(mac).cloned().ok_or_else(|| broken(format!("it has no interface {mac}")))?;
             Ok(((*uplink).clone(), name))
         };
         let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, Broken>>()?;
         Ok(Stranger { name: host.name.clone(), ports, session, machine, entry })
+    }
+}
+
+impl Machines<'_> {
+    /// Lays the machine's ways to the nodes' own addresses, where it needs any.
+    async fn find_nodes(
+        &self,
+        host: &Host,
+        session: &Session,
+        names: &BTreeMap<String, String>,
+        macs: &BTreeMap<&String, &String>,
+    ) -> Result<(), Broken> {
+        let Some(line) = self.subnet.as_ref().and_then(|subnet| terway::ways(self.plan, host, subnet)) else {
+            return Ok(());
+        };
+        let of_port = |uplink: &String| macs.get(uplink).and_then(|mac| names.get(*mac)).cloned().unwrap_or_default();
+        let interfaces = host.ports.iter().map(|port| of_port(&port.uplink));
+        let argv = ["sh", "-ec", &line, "sh"].iter().map(|&word| word.to_owned()).chain(interfaces).collect();
+        match session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await? {
+            Outcome::Ran { code: Some(0), .. } => Ok(()),
+            other => Err(Broken::new(STAGE, format!("host {}: {line}: {other:?}", host.name))),
+        }
     }
 }
 
@@ -202,7 +238,6 @@ fn speaks_v6(host: &Host) -> bool {
 
 /// The interfaces of a machine by MAC address, without VLAN links, which have their parent's.
 async fn names(session: &Session) -> Result<BTreeMap<String, String>, Broken> {
-    use plumbline_core::protocol::Outcome;
     match session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
         Outcome::Observed(seen) => {
             let links = seen.kernel.links.into_iter().filter(|link| link.vlan_id.is_none());
@@ -213,6 +248,22 @@ async fn names(session: &Session) -> Result<BTreeMap<String, String>, Broken> {
 }
 
 impl Around {
+    /// The scenario's nodes as they are now.
+    ///
+    /// # Errors
+    /// `Broken` when one can't be looked at.
+    pub(super) async fn nodes(&self) -> Result<Vec<NodeObservation>, Broken> {
+        let mut all = Vec::new();
+        for (index, place) in self.places.iter().enumerate() {
+            let (node, name) = (index + 1, place.node.clone());
+            match place.session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
+                Outcome::Observed(seen) => all.push(NodeObservation { node, name, kernel: seen.kernel }),
+                other => return Err(Broken::new(STAGE, format!("{name}: unexpected answer {other:?}"))),
+            }
+        }
+        Ok(all)
+    }
+
     /// Ends the scenario's agents and removes its machines. Gives what could not be removed, each a line.
     pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
         self.places.clear();

@@ -36,7 +36,7 @@ fn number(name: &str) -> Option<u32> {
 #[must_use]
 pub fn lack(plan: &Plan, places: usize, profile: &str) -> Option<String> {
     let Topology { nodes, bridges, default_network, .. } = &plan.topology;
-    if let Some(own) = default_network {
+    if let Some(own) = default_network.as_ref().filter(|_| !super::terway::is_behind(plan)) {
         return Some(format!("brings a default network of its own, {}: a cluster has its profile's", own.name));
     }
     if *nodes > places {

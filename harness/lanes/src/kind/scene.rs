@@ -7,6 +7,7 @@ use super::observe::{self, Subject};
 use super::outside::Around;
 use super::parties;
 use super::ready::{Came, node_of, uid_of};
+use super::terway::{self, Behind};
 use crate::cluster::Cluster;
 use crate::cluster::objects::{is_absent, words};
 use crate::context::{Context, Keep};
@@ -64,6 +65,8 @@ pub struct KindScene {
     pub(super) made: Vec<(String, EffectId)>,
     /// What is around its pods.
     pub(super) around: Around,
+    /// What was changed on a cluster with Terway.
+    pub(super) behind: Option<Behind>,
     pub(super) leases: Vec<Lease>,
     /// Its journal.
     pub(super) run: Arc<Run>,
@@ -103,6 +106,7 @@ impl KindScene {
             created: Vec::new(),
             made: Vec::new(),
             around: Around::default(),
+            behind: None,
             leases: Vec::new(),
             run,
             marker: format!("plumbline-{}", cx.run.id()),
@@ -146,6 +150,9 @@ impl KindScene {
             }
         }
         closed.left_behind.extend(machines);
+        if let Some(mut behind) = self.behind.take() {
+            closed.left_behind.extend(behind.undo().await);
+        }
         if self.verbatim {
             // A written namespace is somebody's next: it is given back when it is empty.
             closed.left_behind.extend(self.cluster.namespaces_gone().await);
@@ -247,12 +254,18 @@ impl Scene for KindScene {
 
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
         Box::pin(async {
-            let pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
+            let mut pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
+            if self.behind.is_some() {
+                pods.iter_mut().for_each(terway::without_runtimes_own);
+            }
             for (staged, seen) in self.pods.iter().zip(&pods) {
                 doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
             let cluster_ranges = self.cluster.own.ranges();
             let mut seen = Observation { pods, cluster_ranges, ..Observation::default() };
+            if self.plan.wants_nodes() {
+                seen.nodes = self.around.nodes().await?;
+            }
             seen.wire = parties::listen(&self.plan, &seen, &self.around, &self.pods).await?;
             Ok(seen)
         })

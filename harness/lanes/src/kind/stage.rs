@@ -7,6 +7,7 @@ use super::outside;
 use super::place::{places, put};
 use super::ready::{self, Came};
 use super::scene::{KindScene, Staged};
+use super::terway::{self, Behind};
 use crate::cluster::Cluster;
 use crate::cluster::canary::account;
 use crate::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
@@ -68,6 +69,11 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
     });
     scene.leases.extend(apart::take(&cluster.name, plan).await?);
     outside::ground(&cluster, plan).await?;
+    if terway::is_behind(plan) {
+        let (behind, adaptations) = Behind::lay(&cluster, cx, plan).await?;
+        scene.behind = Some(behind);
+        scene.staging.adaptations.extend(adaptations);
+    }
     for name in &in_force {
         if cx.options.verbatim {
             let lease = format!("{}-namespace-{name}", cluster.name);

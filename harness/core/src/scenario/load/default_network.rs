@@ -10,26 +10,34 @@ use serde_json::Value;
 /// The lanes whose nodes are the scenario's own, so that it may choose what every pod of them gets.
 const OWN_NODES: [&str; 2] = ["netns", "vm"];
 
+/// The lane whose cluster may have Terway, which takes another chain by its own configuration.
+const BY_TERWAY: &str = "kind";
+/// The plugin by which such a chain is known.
+const TERWAY: &str = "terway";
+
 impl Load<'_> {
     /// Reads the file that `topology.defaultNetwork` names: a CNI configuration in JSON, as nodes have it.
     pub(super) fn default_network(&mut self, file: &ScenarioFile) -> Option<DefaultNetwork> {
         const FIELD: &str = "topology.defaultNetwork";
         let named = file.topology.default_network.as_ref()?;
         let source = strict::source(self.path, named);
-        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !OWN_NODES.contains(&lane.value.as_str())) {
-            let message = "only a lane with nodes of its own can lay another default network";
-            let error = InputError::new(source.clone(), FIELD, message);
-            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
-        }
         let place = loader::beside(self.path, &named.value);
         let text = loader::text(self.loader, &place, &source, FIELD).map_err(|error| self.errors.push(error)).ok()?;
-        match name(&text) {
-            Ok(name) => Some(DefaultNetwork { name, config: text, source }),
+        let network = match name(&text) {
+            Ok(name) => DefaultNetwork { name, config: text, source },
             Err(message) => {
                 self.errors.push(InputError::file(&place, message));
-                None
+                return None;
             }
+        };
+        let is_behind = network.plugins().iter().any(|plugin| plugin == TERWAY);
+        let lays = |lane: &str| OWN_NODES.contains(&lane) || (is_behind && lane == BY_TERWAY);
+        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
+            let message = "only a lane with nodes of its own can lay another default network";
+            let error = InputError::new(network.source.clone(), FIELD, message);
+            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
         }
+        Some(network)
     }
 }
 
@@ -37,7 +45,8 @@ impl Load<'_> {
     /// What only a lane with nodes of its own can lay, beside the default network.
     pub(super) fn own_nodes(&mut self, file: &ScenarioFile) {
         let Some(list) = &file.topology.tuning_allow_list else { return };
-        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !OWN_NODES.contains(&lane.value.as_str())) {
+        let lays = |lane: &str| OWN_NODES.contains(&lane) || lane == BY_TERWAY;
+        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
             let message = "only a lane with nodes of its own can lay an allow-list on them";
             let error = InputError::new(strict::source(self.path, list), "topology.tuningAllowList", message);
             self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));

@@ -11,6 +11,7 @@ use super::super::profile::{Loaded, TerwaySpec};
 use super::super::step::Found;
 use super::super::uplink;
 use super::chart::spec;
+use super::standin;
 use futures::future::try_join_all;
 use ipnet::Ipv4Net;
 use plumbline_bed::broken::Broken;
@@ -18,14 +19,13 @@ use plumbline_bed::engine::{Container, Engine, NetworkPlan, Start};
 use plumbline_bed::journal::{Effect, Run};
 use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::Deadline;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const STAGE: &str = "eni-network";
-/// The file that the CNI plugin's stand-in reads, and its leases, below the node's `/run` (which `/var/run` points at).
-const SETTINGS: &str = "/run/eni/plumbline-standin.json";
+/// The leases of the CNI plugin's stand-in.
 const LEASES: &str = "/var/run/eni/plumbline-leases";
 const ON_NODE: &str = include_str!("eni_node.sh");
 const ON_ROUTER: &str = include_str!("eni_router.sh");
@@ -116,8 +116,8 @@ impl Eni<'_> {
             if said != "good" {
                 return Ok(Found::Wanting(format!("node {}: {said}", node.name)));
             }
-            if node.read(SETTINGS).await? != Some(self.settings(node, &links)?) {
-                return Ok(Found::Wanting(format!("node {} has no {SETTINGS}, or another", node.name)));
+            if node.read(standin::FILE).await? != Some(standin::text(&self.settings(node, &links)?)) {
+                return Ok(Found::Wanting(format!("node {} has no {}, or another", node.name, standin::FILE)));
             }
         }
         Ok(Found::Good)
@@ -159,10 +159,8 @@ impl Eni<'_> {
         for node in self.nodes {
             let said = self.node(node, "make", &links, &hop).await?;
             self.wanting(said, &format!("node {}", node.name))?;
-            let settings = self.settings(node, &links)?;
-            // Not by the engine's copy, which does not see what is mounted in a container, as /run is.
-            let write = r#"mkdir -p "${1%/*}" && printf %s "$2" > "$1.new" && mv -fT "$1.new" "$1""#;
-            node.must(STAGE, &["sh", "-c", write, "sh", SETTINGS, &settings]).await?;
+            let line = standin::line(&self.settings(node, &links)?);
+            node.must(STAGE, &["sh", "-ec", &line]).await?;
         }
         Ok(())
     }
@@ -257,14 +255,13 @@ impl Eni<'_> {
     }
 
     /// What the CNI plugin's stand-in is told on a node.
-    fn settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<String, Broken> {
+    fn settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<Value, Broken> {
         let eni = &self.spec()?.eni;
-        let settings = json!({
+        Ok(json!({
             "eni": { "link": links.get(&node.name), "gateway": eni.gateway, "gateway6": null, "table": eni.table },
             "pool": pool(self.loaded, self.cluster, &node.name)?, "pool6": null,
             "subnet": self.loaded.profile.networking.pod_subnet, "leases": LEASES,
-        });
-        Ok(format!("{settings:#}\n"))
+        }))
     }
 }
 

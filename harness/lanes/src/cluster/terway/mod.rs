@@ -12,6 +12,7 @@ pub mod eni;
 pub mod prove;
 pub mod roll;
 pub mod scrub;
+pub mod standin;
 
 pub use deploy::in_force;
 
@@ -25,6 +26,14 @@ pub const NAMESPACE: &str = "kube-system";
 pub const CONFLIST: &str = "/etc/cni/net.d/10-terway.conflist";
 /// The name that terway-cli gives every chain (cmd/terway-cli/cni.go, `mergeConfigList`).
 pub const CHAIN: &str = "terway-chainer";
+
+/// What a cluster with Terway knows of it.
+pub struct Behind {
+    /// The profile's.
+    pub spec: super::profile::TerwaySpec,
+    /// What of a proof's grounds does not change while the cluster is used.
+    pub fixed: String,
+}
 
 /// What of this cluster is not what users run; named in every report.
 pub const STAND_INS: &[&str] = &[

@@ -12,6 +12,7 @@ use super::super::profile::Loaded;
 use super::super::proving::now;
 use super::super::record::Proof;
 use super::super::step::{Found, Notes};
+use super::super::warm::Cluster;
 use super::super::{images, multus};
 use super::chart;
 use super::deploy::{daemon_set, in_force};
@@ -76,41 +77,50 @@ impl BringUp<'_> {
         home.change(|record| record.proof = Some(Proof { of: after, at: now() }))
     }
 
-    /// What a proof rests on, a line each with its hash. The inner error is what is wrong, in words.
+    /// What a proof rests on, as [`grounds`] has it.
     async fn terway_grounds(&self, alive: &Alive) -> Result<Result<String, String>, Broken> {
+        grounds(&self.terway_fixed().await?, &alive.client, &alive.nodes).await
+    }
+
+    /// What of it does not change while the cluster is used.
+    pub(in super::super) async fn terway_fixed(&self) -> Result<String, Broken> {
         let plugins = self.plugins().await?.hash();
         let inputs = chart::inputs(&self.cx.images, self.loaded)?;
-        let set = match daemon_set(&alive.client).await? {
-            Ok(set) => set,
-            Err(what) => return Ok(Err(what)),
-        };
-        let generation = set.metadata.generation.unwrap_or_default();
-        let mut lines = vec![
-            format!("the plugins {plugins}"),
-            format!("Terway's chart {}", inputs.hash),
-            format!("daemon set {DAEMON_SET} {generation}"),
-        ];
-        for (node, chain) in alive.nodes.iter().zip(try_join_all(alive.nodes.iter().map(in_force)).await?) {
-            match chain {
-                Ok(text) => {
-                    // One that went and came back is the same by content, and may not be what the runtime has loaded.
-                    let stat = node.must(STAGE, &["stat", "--format=%i %z", CONFLIST]).await?.stdout;
-                    lines.push(format!(
-                        "the container of node {} {}",
-                        node.name,
-                        full_hash(node.incarnation.as_bytes())
-                    ));
-                    lines.push(format!(
-                        "{CONFLIST} of node {} {}",
-                        node.name,
-                        full_hash(format!("{stat} {text}").as_bytes())
-                    ));
-                }
-                Err(what) => return Ok(Err(format!("node {}: {what}", node.name))),
-            }
-        }
-        Ok(Ok(lines.join("\n")))
+        Ok(format!("the plugins {plugins}\nTerway's chart {}", inputs.hash))
     }
+}
+
+/// Notes that canaries came up by the chain that is in force now: another operation has sent them.
+///
+/// # Errors
+/// `Broken` when it is in force on not every node, or the record can't be written.
+pub async fn note(cluster: &Cluster) -> Result<(), Broken> {
+    let fixed = cluster.terway.as_ref().map_or("", |terway| terway.fixed.as_str());
+    let of = grounds(fixed, &cluster.client, &cluster.nodes).await?.map_err(|what| Broken::new(STAGE, what))?;
+    cluster.home.change(|record| record.proof = Some(Proof { of, at: now() }))
+}
+
+/// What a proof rests on, a line each with its hash. The inner error is what is wrong, in words.
+async fn grounds(fixed: &str, client: &kube::Client, nodes: &[Node]) -> Result<Result<String, String>, Broken> {
+    let set = match daemon_set(client).await? {
+        Ok(set) => set,
+        Err(what) => return Ok(Err(what)),
+    };
+    let generation = set.metadata.generation.unwrap_or_default();
+    let mut lines = vec![fixed.to_owned(), format!("daemon set {DAEMON_SET} {generation}")];
+    for (node, chain) in nodes.iter().zip(try_join_all(nodes.iter().map(in_force)).await?) {
+        match chain {
+            Ok(text) => {
+                // One that went and came back is the same by content, and may not be what the runtime has loaded.
+                let stat = node.must(STAGE, &["stat", "--format=%i %z", CONFLIST]).await?.stdout;
+                let (container, chain) = (full_hash(node.incarnation.as_bytes()), format!("{stat} {text}"));
+                lines.push(format!("the container of node {} {container}", node.name));
+                lines.push(format!("{CONFLIST} of node {} {}", node.name, full_hash(chain.as_bytes())));
+            }
+            Err(what) => return Ok(Err(format!("node {}: {what}", node.name))),
+        }
+    }
+    Ok(Ok(lines.join("\n")))
 }
 
 /// Sends a canary up on one node, looks at it, and takes it away again.

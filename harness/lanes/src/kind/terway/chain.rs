@@ -1,0 +1,117 @@
+//! The chain of a scenario in force on its cluster, by the same operation as `plumbline chain apply`; once for all scenarios
+//! that have the same one.
+
+use super::STAGE;
+use crate::chain::reach::{Reach, Way};
+use crate::chain::{apply, look};
+use crate::cluster::Cluster;
+use crate::cluster::terway::{prove, scrub};
+use crate::context::Context;
+use plumbline_bed::broken::Broken;
+use plumbline_bed::lease::Kind;
+use plumbline_core::plan::{Plan, Symmetric};
+use plumbline_core::terway::{CONF, CONFLIST, EniConfig, NodeFacts, alternatives, change, compare};
+use plumbline_core::verdict::Adaptation;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Puts the plan's chain into force where it is not, and sees to symmetric routing being there if it is asked for, and not
+/// there if it is not. Gives what was changed in the chain as written.
+///
+/// # Errors
+/// `Broken` when the chain does not come into force; then the old one was put back.
+pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, Broken> {
+    let broken = |what: String| Broken::new(STAGE, what);
+    let written = plan.topology.default_network.as_ref().map_or("", |own| own.config.as_str());
+    let way = Way { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
+    let reach = Reach::by(way, Kind::Shared).await?;
+    let looked = look::look(&reach, true).await?;
+    let conf = looked.config.text(CONF).unwrap_or_default();
+    let (text, adaptations) = asked(written, conf).map_err(broken)?;
+    let file = EniConfig::of_cluster(BTreeMap::from([(CONFLIST.to_owned(), text)]));
+    let change = change(&looked.config, &file);
+    let wanted = alternatives(&change.merged, &NodeFacts::default()).map_err(broken)?;
+    let is_there = |found: Option<&String>| found.is_some_and(|found| compare(&wanted, found).is_empty());
+    let there = looked.seen.nodes.iter().all(|node| is_there(node.conflist.as_ref()));
+    if !(change.is_none() && there && symmetric(cluster, plan).await?.is_ok()) {
+        let before = looked.config.text(CONFLIST).and_then(|chain| Symmetric::of_chain(chain).ok().flatten());
+        for of in [Some(scrub::Symmetric::default()), before.as_ref().map(of_plan)].into_iter().flatten() {
+            scrub::scrub(&cluster.nodes, &of).await?;
+        }
+        let applied = apply::apply(&reach, &looked, &change, &cx.run, &cx.events, &cx.cancel).await?;
+        if let Some(why) = applied.failed {
+            let left =
+                applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
+            return Err(broken(format!("the scenario's chain does not come into force: {why}{left}")));
+        }
+        symmetric(cluster, plan).await?.map_err(broken)?;
+        prove::note(cluster).await?;
+    }
+    Ok(adaptations)
+}
+
+fn of_plan(of: &Symmetric) -> scrub::Symmetric {
+    scrub::Symmetric { comment: of.comment.clone(), priority: of.priority, table: of.table }
+}
+
+/// Whether symmetric routing is on every node where the plan asks for it, and on none where it does not. The inner error
+/// names the node.
+async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>, Broken> {
+    let asked = plan.topology.symmetric.as_ref();
+    let of = asked.map_or_else(scrub::Symmetric::default, of_plan);
+    for node in &cluster.nodes {
+        let found = scrub::look(node, &of).await?;
+        match (asked.is_some(), found.first()) {
+            (true, None) => return Ok(Err(format!("node {}: terway-cli laid no symmetric routing", node.name))),
+            (false, Some(line)) => {
+                return Ok(Err(format!("node {}: symmetric routing that nobody asked for: {line}", node.name)));
+            }
+            _ => {}
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// The chain as it is put into the ConfigMap: without what terway-cli gives it, its first plugin with every key that
+/// `10-terway.conf` has, as the document wants it.
+fn asked(written: &str, conf: &str) -> Result<(String, Vec<Adaptation>), String> {
+    let mut chain: Value = serde_json::from_str(written).map_err(|e| format!("the scenario's chain: {e}"))?;
+    let conf: Value = serde_json::from_str(conf).map_err(|e| format!("{CONF}: {e}"))?;
+    let mut plugins = chain["plugins"].take().as_array().cloned().unwrap_or_default();
+    let mut added = Vec::new();
+    if let (Some(first), Some(conf)) = (plugins.first_mut().and_then(Value::as_object_mut), conf.as_object()) {
+        for (key, value) in conf {
+            if !first.contains_key(key) {
+                first.insert(key.clone(), value.clone());
+                added.push(key.as_str());
+            }
+        }
+    }
+    let adaptation = (!added.is_empty()).then(|| Adaptation {
+        object: "configmap/eni-config".to_owned(),
+        field: format!("{CONFLIST}: the first plugin's {}", added.join(", ")),
+        from: None,
+        to: format!("as in {CONF}"),
+        reason: "the first plugin has every key of it".to_owned(),
+    });
+    let text = serde_json::to_string_pretty(&json!({ "plugins": plugins })).map_err(|e| e.to_string())?;
+    Ok((text, adaptation.into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_plugin_gets_the_keys_that_it_lacks_and_keeps_its_own() {
+        let written = r#"{"cniVersion":"0.4.0","name":"n","plugins":[{"type":"terway","symmetric_routing":true},{"type":"portmap"}]}"#;
+        let conf = r#"{"cniVersion":"0.4.0","name":"terway","type":"terway","network_policy_provider":"iptables"}"#;
+        let (text, told) = asked(written, conf).unwrap();
+        let chain: Value = serde_json::from_str(&text).unwrap();
+        let first = json!({ "cniVersion": "0.4.0", "name": "terway", "type": "terway", "symmetric_routing": true,
+            "network_policy_provider": "iptables" });
+        assert_eq!(chain, json!({ "plugins": [first, { "type": "portmap" }] }));
+        assert!(told[0].field.ends_with("the first plugin's cniVersion, name, network_policy_provider"), "{told:?}");
+        assert!(asked("{", conf).is_err());
+    }
+}
