@@ -31,6 +31,8 @@ pub struct Channel {
     control: Option<Vec<u8>>,
     /// What waits for the host.
     out: Vec<u8>,
+    /// Whether the kernel is known to have heard that the session's host is connected.
+    connected: bool,
 }
 
 /// What came of moving bytes.
@@ -50,7 +52,7 @@ impl Channel {
     /// What open(2) gives.
     pub fn open(path: &Path) -> io::Result<Self> {
         let port = OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-        Ok(Self { port, session: None, control: None, out: Vec::new() })
+        Ok(Self { port, session: None, control: None, connected: false, out: Vec::new() })
     }
 
     /// The port, to be watched.
@@ -94,6 +96,9 @@ impl Channel {
         }
         let mut piece = [0; 32 * 1024];
         match read(&self.port, &mut piece) {
+            // What a host says can be here before the kernel has heard that it is connected: data and that word come by
+            // different queues (`virtio_console`, `port_fops_read` and `handle_control_message`).
+            Ok(0) if self.session.is_some() && !self.connected => Received::Nothing,
             // Nobody is connected.
             Ok(0) => {
                 self.control = None;
@@ -105,6 +110,10 @@ impl Channel {
             }
             Ok(length) => self.take(&piece[..length]),
             Err(Errno::EINTR) => Received::Bytes,
+            Err(Errno::EAGAIN) => {
+                self.connected = true;
+                Received::Nothing
+            }
             Err(_) => Received::Nothing,
         }
     }
@@ -151,6 +160,7 @@ impl Channel {
             old.kill();
         }
         self.out.clear();
+        self.connected = false;
         match Session::start(begin) {
             Ok(session) => {
                 self.session = Some(session);
