@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use plumbline::{root, session};
+use plumbline::session;
 use plumbline_bed::engine::Engine;
 use plumbline_bed::exec::{Cmd, Ending, Transcript};
 use plumbline_bed::folders;
@@ -12,15 +12,14 @@ use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster;
-use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::registry;
 use plumbline_suites::command::plumbline;
+use plumbline_suites::trials;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const PROFILE: &str = "terway";
 /// The steps of an apply, in order.
@@ -61,7 +60,7 @@ fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let tested: anyhow::Result<()> = runtime.block_on(async {
         // The commands under test hold the cluster themselves; among each other these tests come one by one.
         let _alone = Lease::take("chain-tests", Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
-        let cx = context()?;
+        let cx = trials::context(PROFILE, "chain test")?;
         let cluster = cluster::up(&cx).await?;
         let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
         let control_plane = format!("{}-control-plane", cluster.name);
@@ -81,16 +80,6 @@ fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
         Ok(())
     });
     tested.map_err(|error| format!("{error:#}").into())
-}
-
-fn context() -> anyhow::Result<Context> {
-    let root = root::find()?;
-    let options = Options {
-        profile: Some(PROFILE.to_owned()),
-        may_install: std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true"),
-        ..Options::default()
-    };
-    Ok(session::context(&root, options, Arc::new(|_| {}), CancellationToken::new(), "chain test")?)
 }
 
 /// `plumbline chain` on the cluster of the profile.

@@ -1,22 +1,47 @@
-//! Every scenario file behind Terway on the profile whose network is Terway's; and the profile itself: what bring-up made, a chain changed by Terway's own means, and symmetric routing
-//! taken away again. Each of the latter holds the cluster alone, as each looks at all of it or changes it for everybody.
+//! Every scenario file behind Terway on the profile whose network is Terway's; and the profile itself: what bring-up made,
+//! a chain changed by Terway's own means, what a killed run changed on nodes, and symmetric routing taken away again. Each of the latter holds the cluster alone, as each looks at all of it or changes it for everybody.
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use plumbline::{root, session};
-use plumbline_bed::engine::Engine;
+use plumbline::session;
+use plumbline_bed::engine::{Engine, Sweeper};
+use plumbline_bed::exec::Cmd;
+use plumbline_bed::folders;
+use plumbline_bed::journal::{self, Effect, Line, Undo};
+use plumbline_core::observe::LeftKind;
+use plumbline_core::observe::traces::Gone;
+use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
+use plumbline_lanes::chain::reach::Reach;
+use plumbline_lanes::chain::{apply, look as chains};
 use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
-use plumbline_lanes::cluster::terway::{STAND_INS, eni, roll};
+use plumbline_lanes::cluster::terway::{STAND_INS, eni, in_force};
 use plumbline_lanes::cluster::{self, Cluster};
-use plumbline_lanes::context::{Context, Options};
+use plumbline_lanes::context::Context;
 use plumbline_lanes::kind::terway::is_behind;
+use plumbline_lanes::registry;
+use plumbline_lanes::traces::Before;
+use plumbline_suites::command::plumbline;
+use plumbline_suites::host::until;
 use plumbline_suites::trials::{self, Bed};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 const PROFILE: &str = "terway";
+/// One with a network behind the router, and a part of that network's address.
+const SCENARIO: &str = "terway/public-access";
+const BEHIND: &str = "203.0.113";
+/// The address of a pod that never was.
+const GONE: &str = "10.77.99.99";
+const LAID: &str = "iptables -t nat -N CNI-DN-of-a-test
+iptables -t nat -A CNI-DN-of-a-test -p tcp --dport 8080 -j DNAT --to-destination ADDRESS:80
+ip rule add from ADDRESS lookup 100 priority 7777
+ip route add ADDRESS/32 dev lo
+bash -c 'echo x > /dev/udp/ADDRESS/5005'";
+const TAKEN: &str = "ip route del ADDRESS/32 dev lo
+ip rule del from ADDRESS lookup 100 priority 7777
+iptables -t nat -F CNI-DN-of-a-test
+iptables -t nat -X CNI-DN-of-a-test";
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::from_args();
@@ -26,34 +51,26 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Trial::test("profile/the_chain_on_every_node_is_what_eni_config_asks_for", || with(as_asked)),
         Trial::test("profile/what_is_not_what_users_run_is_named", || with(named)),
         Trial::test("profile/pods_reach_the_api_server_and_each_other_over_nodes", || with(served)),
+        Trial::test("profile/what_a_killed_run_changed_is_taken_back", killed),
+        Trial::test("profile/what_pods_leave_on_nodes_is_seen", || with(left)),
         Trial::test("profile/symmetric_routing_stays_until_it_is_scrubbed", || with(symmetric)),
     ]);
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
 /// Runs a test on the profile's cluster, held alone.
-fn with(test: impl AsyncFn(&Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
+fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
-        let cx = context()?;
+        let cx = trials::context(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
-        let tested = test(&cluster).await;
+        let tested = test(&cx, &cluster).await;
         let left = session::close(&cx).await;
         tested?;
         ensure!(left.is_empty(), "left behind: {left:?}");
         Ok(())
     });
     tested.map_err(|error| format!("{error:#}").into())
-}
-
-fn context() -> anyhow::Result<Context> {
-    let root = root::find()?;
-    let options = Options {
-        profile: Some(PROFILE.to_owned()),
-        may_install: std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true"),
-        ..Options::default()
-    };
-    Ok(session::context(&root, options, Arc::new(|_| {}), CancellationToken::new(), "terway test")?)
 }
 
 /// What terway-cli makes of one plugin (cmd/terway-cli/cni.go, `mergeConfigList`): a veth needs no eBPF.
@@ -75,26 +92,52 @@ fn chain(plugins: &[Value]) -> Value {
 }
 
 /// The plugin that `10-terway.conf` says has to be the first.
-fn first(config: &BTreeMap<String, String>) -> anyhow::Result<Value> {
-    Ok(serde_json::from_str(config.get("10-terway.conf").context("there is no 10-terway.conf")?)?)
+async fn first(cluster: &Cluster) -> anyhow::Result<Value> {
+    let looked = chains::look(&Reach::of_cluster(cluster), false).await?;
+    Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
 }
 
-async fn as_asked(cluster: &Cluster) -> anyhow::Result<()> {
-    let config = roll::config(&cluster.client).await?;
-    if config.contains_key(roll::KEY) {
-        // A scenario's chain stays until the next one's.
-        roll::put(&cluster.client, &cluster.nodes, None).await?;
+/// The chain in force on each node.
+async fn on_nodes(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for node in &cluster.nodes {
+        let text = in_force(node).await?.map_err(|why| anyhow::anyhow!("node {}: {why}", node.name))?;
+        found.push(serde_json::from_str(&text)?);
     }
-    let wanted = chain(&[first(&config)?]);
-    let found = roll::on_nodes(&cluster.nodes).await?;
+    Ok(found)
+}
+
+/// Puts a chain into force, or the profile's own. Gives what every node has then.
+async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
+    let reach = Reach::of_cluster(cluster);
+    let looked = chains::look(&reach, false).await?;
+    let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
+    let mut file = EniConfig::of_cluster(given.into_iter().collect());
+    if chain.is_none() {
+        file.removed.insert(CONFLIST.to_owned());
+    }
+    let change = change(&looked.config, &file);
+    if !change.is_none() {
+        apply::settle(&reach, &looked, &change, cx).await?;
+    }
+    on_nodes(cluster).await
+}
+
+async fn as_asked(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+    // A scenario's chain stays until the next one's.
+    let found = put(cx, cluster, None).await?;
+    let wanted = chain(&[first(cluster).await?]);
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was asked for", node.name);
     }
+    let kept = kubectl(cluster, &["get", "configmaps", "-o", "name"]).await?;
+    let kept = kept.lines().filter(|name| name.contains(&format!("-kept-{}", cx.run.id()))).count();
+    ensure!(kept == 0, "what nobody wants back is kept");
     Ok(())
 }
 
-async fn named(cluster: &Cluster) -> anyhow::Result<()> {
+async fn named(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     for line in STAND_INS {
         ensure!(cluster.parts.iter().any(|part| part == line), "not named: {line}");
     }
@@ -112,8 +155,114 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     Ok(control.must("test", &argv).await?.stdout)
 }
 
+/// A run that is killed with its ground laid on nodes and router: its journal takes all of it back. Only this run's: `gc`
+/// itself is for the whole host.
+fn killed() -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let tested: anyhow::Result<()> = runtime.block_on(async {
+        let (run, routes) = killed_run().await?;
+        let undoers = registry::undoers();
+        let sweeper = Sweeper::new();
+        let undoers: Vec<&dyn Undo> = undoers.iter().map(Box::as_ref).chain([&sweeper as &dyn Undo]).collect();
+        let collected = journal::gc_of(&run, &undoers).await?;
+        ensure!(collected.left.is_empty(), "left: {:?}", collected.left);
+        let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
+        ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
+        let cx = trials::context(PROFILE, "terway test")?;
+        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        let tested = without(&cluster, &routes).await;
+        let left = session::close(&cx).await;
+        tested?;
+        ensure!(left.is_empty(), "left behind: {left:?}");
+        let again = journal::gc_of(&run, &undoers).await?;
+        ensure!(again.undone.is_empty() && again.left.is_empty(), "undone twice: {again:?}");
+        Ok(())
+    });
+    tested.map_err(|error| format!("{error:#}").into())
+}
+
+/// Kills a run when it has changed the router; gives its id, and each container with what selects a route laid there.
+async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
+    let pid = Arc::new(OnceLock::new());
+    let known = Arc::clone(&pid);
+    let cmd = plumbline(&["run", SCENARIO, "--lane", "kind", "--profile", PROFILE])?
+        .deadline(Duration::from_secs(900))
+        .on_start(move |pid| _ = known.set(pid));
+    let run = tokio::spawn(cmd.run());
+    let routes = |journal: &str| -> Vec<(String, String)> {
+        let lines = journal.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let inside = lines.filter_map(|line| match line {
+            Line::Intent { effect: Effect::Inside { container, undo, .. }, .. } => {
+                Some((container, undo.strip_prefix("ip route flush ")?.to_owned()))
+            }
+            _ => None,
+        });
+        inside.collect()
+    };
+    let journal = || pid.get().map_or(Ok(None), |pid| journal_of(*pid));
+    until("a route of the scenario on the router", async || {
+        ensure!(!run.is_finished(), "the run ended by itself");
+        let laid = journal()?.map(|(_, text)| routes(&text)).unwrap_or_default();
+        Ok(laid.iter().any(|(_, route)| route.contains(BEHIND)))
+    })
+    .await?;
+    let pid = pid.get().context("a pid")?;
+    Cmd::new("kill").args(["-KILL".to_owned(), pid.to_string()]).run_ok().await?;
+    run.await??;
+    let (run, text) = journal()?.context("a journal")?;
+    Ok((run, routes(&text)))
+}
+
+/// The run of a process, and the text of its journal.
+fn journal_of(pid: u32) -> anyhow::Result<Option<(String, String)>> {
+    for entry in std::fs::read_dir(folders::state()?.join("runs"))? {
+        let Ok(text) = std::fs::read_to_string(entry?.path().join("journal.jsonl")) else { continue };
+        if let Some(Ok(Line::Begin { run, pid: of, .. })) = text.lines().next().map(serde_json::from_str)
+            && of == pid
+        {
+            return Ok(Some((run, text)));
+        }
+    }
+    Ok(None)
+}
+
+async fn without(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Result<()> {
+    for (container, route) in routes {
+        let argv = [&["ip", "route", "show"][..], &route.split(' ').collect::<Vec<_>>()].concat();
+        let still = cluster.engine().exec_ok("test", container, &argv, None, Duration::from_secs(20)).await?.stdout;
+        ensure!(still.trim().is_empty(), "{container} still has {still}");
+    }
+    Ok(())
+}
+
+/// What a DEL that does nothing would leave, laid by hand beside a rule of somebody else's.
+async fn left(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+    let node = cluster.nodes.iter().find(|node| node.name.ends_with("-worker")).context("a worker")?;
+    let mut nodes = std::slice::from_ref(node);
+    let words = |why: String| anyhow::anyhow!(why);
+    let before = Before::read(1, &mut nodes).await.map_err(words)?;
+    let gone = Gone { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
+    let (none, unseen) = before.stayed(std::slice::from_ref(&gone), &mut nodes).await;
+    ensure!(none.is_empty() && unseen.is_empty(), "nothing has changed: {none:?} {unseen:?}");
+    let laid = node.must("test", &["sh", "-ec", &LAID.replace("ADDRESS", GONE)]).await;
+    let (found, unseen) = before.stayed(&[gone], &mut nodes).await;
+    node.must("test", &["sh", "-c", &TAKEN.replace("ADDRESS", GONE)]).await?;
+    laid?;
+    ensure!(unseen.is_empty(), "not looked at: {unseen:?}");
+    for (kind, what) in [
+        (LeftKind::Firewall, "chain CNI-DN-of-a-test of table nat"),
+        (LeftKind::Firewall, "--to-destination 10.77.99.99:80 of table nat"),
+        (LeftKind::Routing, "routing rule 7777 of 10.77.99.99 to table 100"),
+        (LeftKind::Routing, "route to 10.77.99.99/32"),
+        (LeftKind::Connection, "UDP src="),
+    ] {
+        ensure!(found.iter().any(|one| one.kind == kind && one.what.contains(what)), "no {what} in {found:#?}");
+    }
+    Ok(())
+}
+
 /// CoreDNS is Ready only when its pods reach the API server's service: out of their node's second interface, by the router.
-async fn served(cluster: &Cluster) -> anyhow::Result<()> {
+async fn served(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     kubectl(cluster, &["wait", "pods", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=25s"]).await?;
     let pods = kubectl(cluster, &["get", "pods", "-l", "k8s-app=kube-dns", "-o", "json"]).await?;
     let pods: Value = serde_json::from_str(&pods)?;
@@ -130,17 +279,17 @@ async fn served(cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// The chain of the document's public access, by the real terway-cli; and what it leaves.
-async fn symmetric(cluster: &Cluster) -> anyhow::Result<()> {
+async fn symmetric(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
     scrub(&cluster.nodes, &of).await?;
     let asked = asked(cluster).await?;
-    let tested = changed(cluster, &of, &asked).await;
+    let tested = changed(cx, cluster, &of, &asked).await;
     // Whatever came of it, others find the profile's own chain again.
-    let back = roll::put(&cluster.client, &cluster.nodes, None).await;
+    let back = put(cx, cluster, None).await;
     let still = look(&cluster.nodes[0], &of).await;
     let scrubbed = scrub(&cluster.nodes, &of).await;
     tested?;
-    let plain = chain(&[first(&roll::config(&cluster.client).await?)?]);
+    let plain = chain(&[first(cluster).await?]);
     ensure!(back?.iter().all(|found| *found == plain), "the profile's own chain is not back");
     ensure!(
         !still?.is_empty(),
@@ -155,15 +304,15 @@ async fn symmetric(cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 async fn asked(cluster: &Cluster) -> anyhow::Result<Value> {
-    let mut first = first(&roll::config(&cluster.client).await?)?;
+    let mut first = first(cluster).await?;
     first["symmetric_routing"] = json!(true);
     let portmap = json!({ "type": "portmap", "capabilities": { "portMappings": true },
         "externalSetMarkChain": "KUBE-MARK-MASQ", "masqAll": false });
     Ok(json!({ "plugins": [first, portmap] }))
 }
 
-async fn changed(cluster: &Cluster, of: &Symmetric, asked: &Value) -> anyhow::Result<()> {
-    let found = roll::put(&cluster.client, &cluster.nodes, Some(&asked.to_string())).await?;
+async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, asked: &Value) -> anyhow::Result<()> {
+    let found = put(cx, cluster, Some(&asked.to_string())).await?;
     let plugins = asked["plugins"].as_array().cloned().unwrap_or_default();
     let wanted = chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {

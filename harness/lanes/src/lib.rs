@@ -10,5 +10,6 @@ pub mod kind;
 pub mod lane;
 pub mod netns;
 pub mod registry;
+pub mod traces;
 pub mod vm;
 pub mod wire;

@@ -68,6 +68,17 @@ pub enum Effect {
         /// Name.
         name: String,
     },
+    /// A change inside a container that stays when the run ends, such as a node of a cluster that is kept.
+    Inside {
+        /// The container's name.
+        container: String,
+        /// A line of shell that takes the change back; to run it twice does no harm.
+        undo: String,
+        /// What was changed.
+        what: String,
+        /// The lease that is held alone by whoever changes it.
+        lease: String,
+    },
     /// A change of Terway's chain that is not done yet: the old one is to be put back.
     Chain {
         /// How the cluster is called.
@@ -89,6 +100,7 @@ impl std::fmt::Display for Effect {
             Effect::Cluster { name } => write!(f, "kind cluster {name}"),
             Effect::KubeNamespace { name, .. } => write!(f, "namespace {name}"),
             Effect::KubeObject { object_kind, namespace, name, .. } => write!(f, "{object_kind} {namespace}/{name}"),
+            Effect::Inside { container, what, .. } => write!(f, "{what} in {container}"),
             Effect::Chain { cluster, .. } => write!(f, "change of Terway's chain, {cluster}"),
         }
     }

@@ -32,12 +32,20 @@ pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, Broken> {
     let Ok(entries) = std::fs::read_dir(&folder) else {
         return Ok(collected);
     };
-    let own = Own;
-    let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
     for entry in entries {
         let run = entry.at_stage("read state folder")?.path();
-        collect(&run, &undoers, &mut collected).await;
+        collect(&run, undoers, &mut collected).await;
     }
+    Ok(collected)
+}
+
+/// The same for one run alone.
+///
+/// # Errors
+/// [`Broken`] when there is no state folder.
+pub async fn gc_of(run: &str, undoers: &[&dyn Undo]) -> Result<Collected, Broken> {
+    let mut collected = Collected::default();
+    collect(&runs_folder()?.join(run), undoers, &mut collected).await;
     Ok(collected)
 }
 
@@ -73,9 +81,11 @@ async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
         Err(TryLockError::WouldBlock) => return collected.alive.push(name),
         Err(TryLockError::Error(error)) => return collected.left.push(format!("journal {}: {error}", path.display())),
     }
+    let own = Own;
+    let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
     let open = open_effects(&file);
     let mut gone = Vec::new();
-    collected.left.extend(unwind(&open, undoers, |id| gone.push(id)).await);
+    collected.left.extend(unwind(&open, &undoers, |id| gone.push(id)).await);
     for (id, effect) in &open {
         if gone.contains(id) {
             collected.undone.push(effect.to_string());

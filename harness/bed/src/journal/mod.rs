@@ -7,7 +7,7 @@ mod process;
 mod run;
 
 pub use effect::{Effect, Line};
-pub use gc::{Collected, gc, undo};
+pub use gc::{Collected, gc, gc_of, undo};
 pub use process::{alive, start_time};
 pub use run::{EffectId, Held, Run, RunState, hold, state_of};
 

@@ -15,7 +15,7 @@ pub struct Traces {
     pub ruleset: Option<String>,
     /// Links, routes and rules.
     pub kernel: KernelState,
-    /// Text of `/proc/net/nf_conntrack`.
+    /// Text of `/proc/net/nf_conntrack`, or of `conntrack -L -o extended`, which has the same form.
     pub connections: String,
 }
 
@@ -76,7 +76,10 @@ pub fn stayed(before: &Traces, after: &Traces, gone: &[Gone], node: &str) -> Vec
             tell(LeftKind::Routing, format!("link {}", link.name), "the links".to_owned());
         }
     }
-    for line in after.connections.lines().filter(|line| line.split_whitespace().any(|word| word == "udp")) {
+    // An address may have been another pod's before.
+    let known: BTreeSet<String> = before.connections.lines().map(connection).collect();
+    let udp = after.connections.lines().filter(|line| line.split_whitespace().any(|word| word == "udp"));
+    for line in udp.filter(|line| !known.contains(&connection(line))) {
         let ends = line.split_whitespace().filter_map(|word| word.strip_prefix("src=").or(word.strip_prefix("dst=")));
         let mut ends = ends.filter_map(|text| text.parse::<std::net::IpAddr>().ok());
         if ends.any(|end| addresses.contains(&&end)) {
@@ -224,6 +227,9 @@ mod tests {
         let left = stayed(&Traces::default(), &after, &gone(), "node 1");
         assert_eq!(left.len(), 1, "{left:?}");
         assert_eq!((left[0].kind, left[0].pod.as_deref()), (LeftKind::Connection, Some("web")));
+        // Seconds left, marks and the like change meanwhile.
+        let before = Traces { connections: line("10.77.0.17").replace(" 29 ", " 118 "), ..Traces::default() };
+        assert_eq!(stayed(&before, &after, &gone(), "node 1"), [], "it is from before the pod");
     }
 
     #[test]

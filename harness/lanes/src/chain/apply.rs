@@ -1,12 +1,12 @@
 //! Changing the chain as one operation: keep, write, restart, await, compare, prove; put back where any of it fails.
 
 use super::canary;
-use super::kept::{Kept, mark};
+use super::kept::{Kept, copies, mark};
 use super::look::{self, Looked};
 use super::reach::Reach;
 use super::restart;
 use super::restore::{ROLLOUT, compared, put_back, write};
-use crate::context::EventSink;
+use crate::context::{Context, EventSink};
 use k8s_openapi::jiff::Timestamp;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{Effect, Run};
@@ -117,6 +117,22 @@ pub async fn apply(
         }
     }
     Ok(applied)
+}
+
+/// Puts a change into force whose old chain nobody will want back: it is kept only as long as this takes.
+///
+/// # Errors
+/// `Broken` when the chain does not come into force; the old one was put back then, or it says that it could not be.
+pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Context) -> Result<(), Broken> {
+    let applied = apply(reach, looked, change, &cx.run, &cx.events, &cx.cancel).await?;
+    if let Some(why) = applied.failed {
+        let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
+        return Err(Broken::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
+    }
+    for kept in copies(reach).await?.iter().filter(|kept| kept.run == cx.run.id()) {
+        kept.forget(reach).await?;
+    }
+    Ok(())
 }
 
 /// From the write to the last canary. Gives since when the chain is in force.

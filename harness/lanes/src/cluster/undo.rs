@@ -1,7 +1,7 @@
 //! Undoing what dead runs left in a cluster: namespaces and objects by our own kubeconfigs, and half-made clusters.
 
-use super::naming::profile_of;
-use super::node;
+use super::naming::{OWNER, OWNER_LABEL, profile_of};
+use super::node::{self, KIND_LABEL};
 use super::objects::{api_of, is_absent, words};
 use super::record::Home;
 use super::warm::NAMESPACE_GONE;
@@ -13,11 +13,15 @@ use kube::{Client, Config, ResourceExt as _};
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::journal::{Effect, Undo};
+use plumbline_bed::lease::{Kind as LeaseKind, Lease};
 use plumbline_bed::wait::{self, Deadline};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 const STAGE: &str = "clean up";
+/// For a line of shell that takes a change back, and for the lease that it needs.
+const INSIDE: Duration = Duration::from_secs(20);
 
 /// Undoes effects of Kubernetes and of kind.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +43,7 @@ impl Undo for KubeUndo {
                 Some(Box::pin(delete(kubeconfig, object)))
             }
             Effect::Cluster { name } => Some(Box::pin(half_made(name))),
+            Effect::Inside { container, undo, lease, .. } => Some(Box::pin(inside(container, undo, lease))),
             _ => None,
         }
     }
@@ -55,6 +60,23 @@ async fn half_made(name: &str) -> Result<(), Broken> {
     }
     node::remove(&Engine::connect().await?, name).await?;
     home.forget()
+}
+
+/// Takes a change back inside a container of ours. With a container that went, so did the change.
+async fn inside(name: &str, undo: &str, lease: &str) -> Result<(), Broken> {
+    // Somebody who lives may have changed the same since.
+    let _lease = Lease::take(lease, LeaseKind::Exclusive, Deadline::after(INSIDE)).await?;
+    let engine = Engine::connect().await?;
+    let Some(container) = engine.container(name).await? else { return Ok(()) };
+    let label = |key: &str| container.labels.get(key).map(String::as_str);
+    // kind gives its nodes no labels of ours.
+    if label(OWNER_LABEL) != Some(OWNER) && label(KIND_LABEL).and_then(profile_of).is_none() {
+        return Err(Broken::new(STAGE, format!("{name} is no container of ours")));
+    }
+    if !container.running {
+        return Err(Broken::new(STAGE, format!("{name} is stopped")).with_remedy("plumbline up, or plumbline down"));
+    }
+    engine.exec_ok(STAGE, &container.id, &["sh", "-ec", undo], None, INSIDE).await.map(drop)
 }
 
 /// Deletes an object; one that is gone, or whose cluster is gone, is undone.

@@ -20,6 +20,7 @@ use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{EffectId, Run};
 use plumbline_bed::lease::Lease;
 use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome};
@@ -51,6 +52,16 @@ pub struct Staged {
     pub namespace: String,
     /// How the wait for it ended.
     pub came: Came,
+}
+
+impl Staged {
+    /// By what its traces on nodes are known; none of a pod that did not come up.
+    fn known(&self) -> Option<Gone> {
+        match &self.came {
+            Came::Up(pod) => Some(terway::gone(&self.pod.name, pod)),
+            Came::Down { .. } => None,
+        }
+    }
 }
 
 /// A staged plan.
@@ -125,6 +136,7 @@ impl KindScene {
         let mut closed = Closed::default();
         // What they have is known while they are there.
         let held = leases::held(&self.cluster, &self.pods, &mut closed.left_behind).await;
+        let known: Vec<Gone> = self.pods.iter().filter_map(Staged::known).collect();
         let deleted = join_all(self.created.iter().map(|(namespace, name)| self.delete(namespace, name))).await;
         let mut going = Vec::new();
         for outcome in deleted {
@@ -137,9 +149,25 @@ impl KindScene {
             closed.left_behind.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
         }
         let mut around = std::mem::take(&mut self.around);
-        let (gone, machines) =
-            tokio::join!(join_all(going.iter().map(|pod| self.gone(pod))), around.take_down(&self.run));
-        closed.left = leases::kept(&self.cluster, &held, &mut closed.left_behind).await;
+        let mut behind = self.behind.take();
+        let pods = async {
+            let gone = join_all(going.iter().map(|pod| self.gone(pod))).await;
+            let mut unseen = Vec::new();
+            let mut left = leases::kept(&self.cluster, &held, &mut unseen).await;
+            if let Some(behind) = &mut behind {
+                if let Some((stayed, lines)) = behind.stayed(&known).await {
+                    left.get_or_insert_default().extend(stayed);
+                    unseen.extend(lines);
+                }
+                // The next chain can come into force while the machines go.
+                unseen.extend(behind.undo().await);
+            }
+            (gone, left, unseen)
+        };
+        let ((gone, left, unseen), machines) = tokio::join!(pods, around.take_down(&self.run));
+        drop(behind);
+        closed.left = left;
+        closed.left_behind.extend(unseen);
         let stays = |pod: &str| closed.left.iter().flatten().any(|left| left.pod.as_deref() == Some(pod));
         for (pod, still) in going.iter().zip(gone) {
             match still {
@@ -150,9 +178,6 @@ impl KindScene {
             }
         }
         closed.left_behind.extend(machines);
-        if let Some(mut behind) = self.behind.take() {
-            closed.left_behind.extend(behind.undo().await);
-        }
         if self.verbatim {
             // A written namespace is somebody's next: it is given back when it is empty.
             closed.left_behind.extend(self.cluster.namespaces_gone().await);

@@ -7,24 +7,31 @@
 //! The scenario's nodes keep their own addresses on eth0. Machines outside have the scenario's, and ways to the nodes' own;
 //! what a gateway has behind it, the router that stands in for the cloud's is told.
 
+mod around;
 mod chain;
+mod left;
 
 use super::place::places;
-use crate::cluster::node::{NETWORK, Node};
+use crate::cluster::Cluster;
+use crate::cluster::node::Node;
 use crate::cluster::terway::{eni, standin};
-use crate::cluster::{Cluster, uplink};
 use crate::context::Context;
+use crate::traces::Before;
 use ipnet::IpNet;
 use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::Run;
+use plumbline_bed::journal::{Effect, EffectId, Run};
 use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::Deadline;
-use plumbline_core::observe::PodObservation;
-use plumbline_core::plan::{Host, NodePort, Plan};
+use plumbline_core::observe::traces::Gone;
+use plumbline_core::observe::{Left, PodObservation};
+use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+use around::behind_gateways;
+pub(super) use around::{networks, ports, ways};
+pub(super) use left::gone;
 
 const STAGE: &str = "terway-scenario";
 /// How long other scenarios behind Terway are waited for.
@@ -73,9 +80,15 @@ fn is_v6(address: &IpNet) -> bool {
 /// What was changed on the cluster for one scenario.
 pub(super) struct Behind {
     cluster: Arc<Cluster>,
-    /// Lines of shell that put it back: the node, or none for the router.
-    undo: Vec<(Option<Node>, String)>,
-    _lease: Lease,
+    run: Arc<Run>,
+    /// Lines of shell that put it back, as the journal has them: the node, or none for the router.
+    undo: Vec<(EffectId, Option<Node>, String)>,
+    /// What the nodes had before the scenario's pods.
+    before: Before,
+    /// Chain and ground are this scenario's; given back when the ground is as it was.
+    chain: Option<Lease>,
+    /// The addresses of machines outside are this scenario's; given back when they are gone.
+    _addresses: Lease,
 }
 
 impl Behind {
@@ -88,12 +101,25 @@ impl Behind {
         cx: &Context,
         plan: &Plan,
     ) -> Result<(Self, Vec<Adaptation>), Broken> {
-        let lease = format!("{}-chain", cluster.name);
-        let lease = Lease::take(&lease, Kind::Exclusive, Deadline::after(LEASE)).await?;
+        let lease = Lease::take(&lease_of(cluster), Kind::Exclusive, Deadline::after(LEASE)).await?;
         let adaptations = chain::in_force(cluster, cx, plan).await?;
-        let mut behind = Self { cluster: cluster.clone(), undo: Vec::new(), _lease: lease };
-        match behind.ground(plan).await {
-            Ok(()) => Ok((behind, adaptations)),
+        // Never the other way round: who has the addresses waits for nobody.
+        let addresses = format!("{}-addresses", cluster.name);
+        let addresses = Lease::take(&addresses, Kind::Exclusive, Deadline::after(LEASE)).await?;
+        let mut behind = Self {
+            cluster: cluster.clone(),
+            run: cx.run.clone(),
+            undo: Vec::new(),
+            before: Before::default(),
+            chain: Some(lease),
+            _addresses: addresses,
+        };
+        let ground = match behind.ground(plan).await {
+            Ok(()) => left::before(cluster, plan).await,
+            Err(broken) => Err(broken),
+        };
+        match ground {
+            Ok(before) => Ok((Self { before, ..behind }, adaptations)),
             Err(broken) => {
                 behind.undo().await;
                 Err(broken)
@@ -118,31 +144,42 @@ impl Behind {
                 let mut new = eni.settings(&port.name);
                 // Another one than the cluster's own pods have: theirs is not led to the scenario's gateway.
                 new["eni"]["table"] = table.into();
-                self.undo.push((Some(node.clone()), standin::line(&old)));
-                self.on(Some(node), &standin::line(&new)).await?;
+                // Scenarios one after the other have the same addresses, each with machines of its own behind them.
+                let line = format!("ip neigh flush dev {link}\n{}", standin::line(&new));
+                self.change(Some(node), &line, standin::line(&old), standin::FILE).await?;
             }
             for net in port.addresses.iter().map(IpNet::trunc) {
                 // The router too: what symmetric routing sends back goes to the nodes' default gateway, whoever asked.
                 for party in [Some(node), None] {
-                    self.undo.push((party.cloned(), format!("ip route flush exact {net} dev {FIRST}")));
-                    self.on(party, &format!("ip route replace {net} dev {FIRST}")).await?;
+                    let back = format!("ip route flush exact {net} dev {FIRST}");
+                    let what = format!("route to {net}");
+                    let line = format!("ip route replace {net} dev {FIRST}; ip neigh flush to {net} dev {FIRST}");
+                    self.change(party, &line, back, &what).await?;
                 }
             }
         }
         if !plan.topology.tuning_allow_list.is_empty() {
             let lines = plan.topology.tuning_allow_list.join("\n");
             for node in places.iter().take(plan.topology.nodes.max(1)) {
-                self.undo.push((Some(node.clone()), format!("rm -f {ALLOWED}")));
                 let line =
                     format!("mkdir -p {folder} && cat > {ALLOWED} <<'END'\n{lines}\nEND\n", folder = folder(ALLOWED));
-                self.on(Some(node), &line).await?;
+                self.change(Some(node), &line, format!("rm -f {ALLOWED}"), ALLOWED).await?;
             }
         }
         for (net, via) in behind_gateways(plan) {
-            self.undo.push((None, format!("ip route flush exact {net}")));
-            self.on(None, &format!("ip route replace {net} via {via} dev {FIRST} onlink")).await?;
+            let (to, back) = (format!("{net} via {via} dev {FIRST} onlink"), format!("ip route flush exact {net}"));
+            self.change(None, &format!("ip route replace {to}"), back, &format!("route to {net}")).await?;
         }
         Ok(())
+    }
+
+    /// Makes a change that outlives the run unless it is taken back: the journal has it first.
+    async fn change(&mut self, node: Option<&Node>, line: &str, back: String, what: &str) -> Result<(), Broken> {
+        let container = node.map_or_else(|| eni::router_name(&self.cluster.name), |node| node.name.clone());
+        let lease = lease_of(&self.cluster);
+        let id = self.run.intend(Effect::Inside { container, undo: back.clone(), what: what.to_owned(), lease })?;
+        self.undo.push((id, node.cloned(), back));
+        self.on(node, line).await
     }
 
     async fn on(&self, node: Option<&Node>, line: &str) -> Result<(), Broken> {
@@ -157,14 +194,28 @@ impl Behind {
         }
     }
 
-    /// Puts everything back but the chain. Gives what could not be, each a line.
+    /// What of these pods, which are gone, stays on the nodes; and what can't be looked at, each a line. None where nobody
+    /// has looked before.
+    pub(super) async fn stayed(&self, gone: &[Gone]) -> Option<(Vec<Left>, Vec<String>)> {
+        let looked = self.before.nodes() > 0;
+        if looked { Some(left::stayed(&self.before, &self.cluster, gone).await) } else { None }
+    }
+
+    /// Puts everything back but the chain, which the next one may change from then on. Gives what could not be, each a line.
     pub(super) async fn undo(&mut self) -> Vec<String> {
         let mut left = Vec::new();
-        for (node, line) in std::mem::take(&mut self.undo).into_iter().rev() {
-            left.extend(self.on(node.as_ref(), &line).await.err().map(|broken| broken.to_string()));
+        for (id, node, line) in std::mem::take(&mut self.undo).into_iter().rev() {
+            let undone = self.on(node.as_ref(), &line).await.and_then(|()| self.run.done(id));
+            left.extend(undone.err().map(|broken| broken.to_string()));
         }
+        self.chain = None;
         left
     }
+}
+
+/// The lease under which chain and ground are changed.
+fn lease_of(cluster: &Cluster) -> String {
+    format!("{}-chain", cluster.name)
 }
 
 fn folder(path: &str) -> &str {
@@ -177,127 +228,10 @@ pub(super) fn without_runtimes_own(seen: &mut PodObservation) {
     seen.reported.retain(|reported| reported.network != LOOPBACK);
 }
 
-/// Uplinks that a node has an interface of its own on, and those of its second interface.
-fn on_nodes(plan: &Plan) -> (BTreeSet<&String>, BTreeSet<&String>) {
-    let of = |is_eni: bool| {
-        let ports = plan.topology.ports.iter().filter(move |port: &&NodePort| port.eni.is_some() == is_eni);
-        ports.map(|port| &port.uplink).collect()
-    };
-    (of(false), of(true))
-}
-
-/// What lies behind the scenario's gateways, each with the gateway's address on the nodes' network.
-fn behind_gateways(plan: &Plan) -> Vec<(IpNet, std::net::IpAddr)> {
-    let (first, _) = on_nodes(plan);
-    let mut routes = Vec::new();
-    for host in plan.topology.hosts.iter().filter(|host| host.gateway) {
-        let Some(near) = host.ports.iter().find(|port| first.contains(&port.uplink)) else { continue };
-        let Some(via) = near.addresses.first() else { continue };
-        let far = host.ports.iter().filter(|port| port.uplink != near.uplink).flat_map(|port| &port.addresses);
-        routes.extend(far.chain(&host.behind).map(|net| (net.trunc(), via.addr())));
-    }
-    routes
-}
-
-/// The engine's network of each uplink of a plan, made where there is none yet.
-///
-/// # Errors
-/// `Broken` when the engine refuses.
-pub(super) async fn networks(cluster: &Cluster, run: &Run, plan: &Plan) -> Result<BTreeMap<String, String>, Broken> {
-    let (first, second) = on_nodes(plan);
-    let mut found = BTreeMap::new();
-    for uplink in &plan.topology.uplinks {
-        let network = if first.contains(&uplink.name) {
-            NETWORK.to_owned()
-        } else if second.contains(&uplink.name) {
-            eni::network_name(&cluster.name)
-        } else {
-            uplink::apart(cluster.engine(), run, &cluster.name, &uplink.name).await?
-        };
-        found.insert(uplink.name.clone(), network);
-    }
-    Ok(found)
-}
-
-/// The interface of each uplink on a node of a plan.
-pub(super) fn ports(plan: &Plan, node: usize) -> BTreeMap<String, String> {
-    let of_node = plan.topology.ports.iter().filter(|port| port.node == node);
-    of_node.map(|port| (port.uplink.clone(), port.name.clone())).collect()
-}
-
-/// What a machine outside needs to reach the nodes by their own addresses, in `nodes`: a line of shell, in which `$i` are its
-/// interfaces in the order of its ports. None where it needs nothing.
-pub(super) fn ways(plan: &Plan, host: &Host, nodes: &str) -> Option<String> {
-    let (first, _) = on_nodes(plan);
-    let near = host.ports.iter().position(|port| first.contains(&port.uplink));
-    if let Some(index) = near {
-        let own = host.ports[index].addresses.first()?.addr();
-        return Some(format!("ip route replace {nodes} dev \"${{{}}}\" src {own}", index + 1));
-    }
-    let scenarios: Vec<IpNet> = plan.topology.ports.iter().flat_map(|port| &port.addresses).map(IpNet::trunc).collect();
-    let (_, via) = host.routes.iter().find(|(to, _)| scenarios.iter().any(|net| to.contains(net)))?;
-    Some(format!("ip route replace {nodes} via {via}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::around::tests::plan;
     use super::*;
-    use plumbline_core::plan::{DefaultNetwork, Eni, HostPort, Topology};
-
-    fn port(name: &str, uplink: &str, address: Option<&str>) -> NodePort {
-        NodePort {
-            node: 1,
-            name: name.into(),
-            uplink: uplink.into(),
-            addresses: address.map(|a| a.parse().unwrap()).into_iter().collect(),
-            defaults: Vec::new(),
-            eni: address.is_none().then(Eni::default),
-            source: Default::default(),
-        }
-    }
-
-    fn host(name: &str, gateway: bool, ports: &[(&str, &str)], routes: &[(&str, &str)]) -> Host {
-        let port = |(uplink, address): &(&str, &str)| HostPort {
-            uplink: (*uplink).into(),
-            vlan: None,
-            addresses: vec![address.parse().unwrap()],
-        };
-        Host {
-            name: name.into(),
-            gateway,
-            ports: ports.iter().map(port).collect(),
-            behind: Vec::new(),
-            routes: routes.iter().map(|(to, via)| (to.parse().unwrap(), via.parse().unwrap())).collect(),
-            source: Default::default(),
-        }
-    }
-
-    fn plan(plugins: &str) -> Plan {
-        let default_network = DefaultNetwork {
-            name: "n".into(),
-            config: format!(r#"{{"name":"n","plugins":[{plugins}]}}"#),
-            source: Default::default(),
-        };
-        let hosts = vec![
-            host("router", true, &[("lan", "10.66.0.1/24"), ("internet", "203.0.113.1/24")], &[]),
-            host("client", false, &[("internet", "203.0.113.9/24")], &[("10.66.0.0/24", "203.0.113.1")]),
-            host("vpc", false, &[("vpc", "10.77.0.1/24")], &[]),
-        ];
-        let ports = vec![port("eth0", "lan", Some("10.66.0.10/24")), port("eth1", "vpc", None)];
-        let topology = Topology { default_network: Some(default_network), hosts, ports, ..Topology::default() };
-        Plan {
-            name: "a/b".into(),
-            summary: String::new(),
-            file: String::new(),
-            rows: vec![],
-            requires: vec![],
-            lanes: vec![],
-            topology,
-            networks: vec![],
-            pods: vec![],
-            expect: vec![],
-        }
-    }
 
     #[test]
     fn a_chain_with_terway_is_for_a_cluster_with_terway() {
@@ -311,20 +245,5 @@ mod tests {
         let mut other = plan(r#"{"type":"terway"}"#);
         other.topology.ports[0].name = "ens5".into();
         assert!(lack(&other, true, "terway").unwrap().contains("ens5"));
-    }
-
-    #[test]
-    fn what_a_gateway_has_behind_it_is_known_by_its_address_on_the_nodes_network() {
-        let routes = behind_gateways(&plan(r#"{"type":"terway"}"#));
-        assert_eq!(routes, [("203.0.113.0/24".parse().unwrap(), "10.66.0.1".parse().unwrap())]);
-    }
-
-    #[test]
-    fn machines_outside_find_the_nodes_own_addresses() {
-        let plan = plan(r#"{"type":"terway"}"#);
-        let ways = |index: usize| ways(&plan, &plan.topology.hosts[index], "172.18.0.0/16");
-        assert_eq!(ways(0).unwrap(), "ip route replace 172.18.0.0/16 dev \"${1}\" src 10.66.0.1");
-        assert_eq!(ways(1).unwrap(), "ip route replace 172.18.0.0/16 via 203.0.113.1");
-        assert_eq!(ways(2), None, "the gateway of the second interfaces knows nobody else");
     }
 }

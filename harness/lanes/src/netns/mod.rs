@@ -14,7 +14,6 @@
 //! | [`parties`] | who takes part in an act on the wire |
 //! | [`pod`] | one pod: what was done for it and what it said |
 //! | [`scene`] | a staged plan: observing and closing |
-//! | [`traces`] | what nodes have of their pods beside IPAM, before and after |
 //! | [`witness`] | bringing `ip` and the agent's netlink reading together |
 
 pub mod attach;
@@ -26,7 +25,6 @@ pub mod parties;
 pub mod pod;
 mod ranges;
 pub mod scene;
-pub mod traces;
 pub mod witness;
 
 pub use lane::NetnsLane;

@@ -3,14 +3,13 @@
 //! [`eni`] is that network: every node has its second interface on it, and a router on it and on the nodes' own network is
 //! what the cloud's router would be. [`chart`] renders Terway's chart with the real helm, and [`adapt`] changes what can't
 //! run here. [`deploy`] is the step of bring-up that applies it, [`prove`] the one that sends a pod up on every node.
-//! [`roll`] makes another chain the one in force, and [`scrub`] takes away what terway-cli never does.
+//! [`scrub`] takes away what terway-cli never does. Another chain is put into force by [`crate::chain`].
 
 pub mod adapt;
 pub mod chart;
 mod deploy;
 pub mod eni;
 pub mod prove;
-pub mod roll;
 pub mod scrub;
 pub mod standin;
 

@@ -2,13 +2,12 @@
 //! that have the same one.
 
 use super::STAGE;
-use crate::chain::reach::{Reach, Way};
+use crate::chain::reach::Reach;
 use crate::chain::{apply, look};
 use crate::cluster::Cluster;
 use crate::cluster::terway::{prove, scrub};
 use crate::context::Context;
 use plumbline_bed::broken::Broken;
-use plumbline_bed::lease::Kind;
 use plumbline_core::plan::{Plan, Symmetric};
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, NodeFacts, alternatives, change, compare};
 use plumbline_core::verdict::Adaptation;
@@ -23,8 +22,7 @@ use std::collections::BTreeMap;
 pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, Broken> {
     let broken = |what: String| Broken::new(STAGE, what);
     let written = plan.topology.default_network.as_ref().map_or("", |own| own.config.as_str());
-    let way = Way { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
-    let reach = Reach::by(way, Kind::Shared).await?;
+    let reach = Reach::of_cluster(cluster);
     let looked = look::look(&reach, true).await?;
     let conf = looked.config.text(CONF).unwrap_or_default();
     let (text, adaptations) = asked(written, conf).map_err(broken)?;
@@ -38,12 +36,7 @@ pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Re
         for of in [Some(scrub::Symmetric::default()), before.as_ref().map(of_plan)].into_iter().flatten() {
             scrub::scrub(&cluster.nodes, &of).await?;
         }
-        let applied = apply::apply(&reach, &looked, &change, &cx.run, &cx.events, &cx.cancel).await?;
-        if let Some(why) = applied.failed {
-            let left =
-                applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
-            return Err(broken(format!("the scenario's chain does not come into force: {why}{left}")));
-        }
+        apply::settle(&reach, &looked, &change, cx).await?;
         symmetric(cluster, plan).await?.map_err(broken)?;
         prove::note(cluster).await?;
     }
