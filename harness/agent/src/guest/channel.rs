@@ -211,3 +211,39 @@ fn uptime_ms() -> u64 {
     // Two digits stand behind the point (`proc_uptime(5)`).
     seconds.unwrap_or_default() * 10
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Shutdown;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    /// A channel with a session, and its host's end; an end that says no more reads like a port without a host.
+    fn begun() -> (Channel, UnixStream) {
+        let (ours, host) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let port = File::from(OwnedFd::from(ours));
+        let mut channel = Channel { port, session: None, control: None, connected: true, out: Vec::new() };
+        // This test's own program, which ends at once.
+        channel.begin(&Begin { session: "s".into(), arguments: vec!["--list".into()] });
+        (channel, host)
+    }
+
+    fn hangs(channel: &mut Channel) -> bool {
+        let before = channel.session.as_ref().unwrap().descriptors().len();
+        assert!(matches!(channel.receive(), Received::Nothing));
+        channel.session.as_ref().unwrap().descriptors().len() < before
+    }
+
+    #[test]
+    fn a_port_that_has_not_heard_of_its_host_yet_does_not_end_the_session() {
+        let (mut channel, host) = begun();
+        host.shutdown(Shutdown::Write).unwrap();
+        assert!(!hangs(&mut channel), "data came before the word of being connected");
+        let (mut channel, host) = begun();
+        assert!(!hangs(&mut channel), "connected, and silent");
+        host.shutdown(Shutdown::Write).unwrap();
+        assert!(hangs(&mut channel), "a host that was there has gone");
+    }
+}
