@@ -10,9 +10,9 @@ use plumbline_netlink::packet::route::RouteMessage;
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::error::{Code, Failure};
 use crate::kernel::{Kernel, Namespace, goes_to, is_default, is_flushed};
 use crate::result::{CniResult, Route};
+use plumbline_plugin::{Code, Failure};
 
 /// The interface whose routes are deleted where the previous result has no list of interfaces.
 const FALLBACK: &str = "eth0";

@@ -10,9 +10,9 @@ use plumbline_netlink::packet::route::RouteMessage;
 use plumbline_netlink::route::{destination, gateway, link, table};
 
 use crate::config::Config;
-use crate::error::{Code, Failure};
 use crate::kernel::{Kernel, Namespace};
 use crate::result::{CniResult, or_nil};
+use plumbline_plugin::{Code, Failure};
 
 /// Holds the configuration's previous result against the namespace at `netns`.
 ///

@@ -1,54 +1,19 @@
-//! The request: environment and standard input checked in the order, and refused with the codes, of the CNI project's
-//! Go library (cni v1.1.2, package skel), then handed to the command's own code.
+//! The request: what stood on standard input checked in the order, and refused with the codes, of the CNI project's Go
+//! library (cni v1.1.2, package skel), then handed to the command's own code.
 
-use std::env;
-use std::io::{Read, stdin};
-
-use serde_json::{Value, json};
+use plumbline_plugin::{Code, Failure, unknown, variable};
+use serde_json::Value;
 
 use crate::config::Config;
-use crate::error::{Code, Failure};
 use crate::result::VERSIONS;
 use crate::{add, check, json as reader};
 
 /// The longest name of an interface, in bytes.
 const INTERFACE_NAME_BYTES: usize = 15;
 
-/// How a call ended.
-pub enum Outcome {
-    /// Success with nothing to say.
-    Quiet,
-    /// Success with an answer for standard output.
-    Answer(Value),
-    /// No command was given: say who this is.
-    About,
-    /// Failure.
-    Refused(Failure),
-}
-
-/// Serves the request that environment and standard input hold.
-pub fn run() -> Outcome {
-    let command = variable("CNI_COMMAND");
-    if command.is_empty() {
-        return Outcome::About;
-    }
-    if command == "VERSION" {
-        return Outcome::Answer(json!({ "cniVersion": VERSIONS[VERSIONS.len() - 1], "supportedVersions": VERSIONS }));
-    }
-    match serve(&command) {
-        Ok(Some(answer)) => Outcome::Answer(answer),
-        Ok(None) => Outcome::Quiet,
-        Err(failure) => Outcome::Refused(failure),
-    }
-}
-
-fn serve(command: &str) -> Result<Option<Value>, Failure> {
-    required_variables(command)?;
-    let mut text = Vec::new();
-    stdin()
-        .read_to_end(&mut text)
-        .map_err(|error| Failure::new(Code::Io, format!("error reading from stdin: {error}")))?;
-    let value = reader::read(&text).map_err(undecoded)?;
+/// Serves a command.
+pub fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
+    let value = reader::read(input).map_err(undecoded)?;
     network_name(&value)?;
     container_id(&variable("CNI_CONTAINERID"))?;
     interface_name(&variable("CNI_IFNAME"))?;
@@ -65,30 +30,12 @@ fn serve(command: &str) -> Result<Option<Value>, Failure> {
         }
         // Nothing is put back; a pod's routes go with its namespace.
         "DEL" => supported(&value).map(|()| None),
-        other => Err(Failure::new(Code::Environment, format!("unknown CNI_COMMAND: {other}"))),
+        other => Err(unknown(other)),
     }
-}
-
-fn variable(name: &str) -> String {
-    env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn undecoded(error: impl std::fmt::Display) -> Failure {
     Failure::new(Code::Decoding, format!("error unmarshall network config: {error}"))
-}
-
-fn required_variables(command: &str) -> Result<(), Failure> {
-    let required: &[&str] = match command {
-        "ADD" | "CHECK" => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
-        "DEL" => &["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],
-        _ => &[],
-    };
-    let missing = required.iter().copied().filter(|name| variable(name).is_empty()).collect::<Vec<_>>();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let message = format!("required env variables [{}] missing", missing.join(","));
-    Err(Failure::new(Code::Environment, message))
 }
 
 /// A string field of the configuration's top; missing and null are empty.
@@ -178,6 +125,7 @@ fn knows_check(value: &Value) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn check_is_for_0_4_0_and_later() {

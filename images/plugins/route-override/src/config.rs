@@ -6,8 +6,8 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Code, Failure};
 use crate::result::{CniResult, Dns, Route};
+use plumbline_plugin::{Code, Failure};
 
 /// A configuration, overrides applied.
 #[derive(Debug)]

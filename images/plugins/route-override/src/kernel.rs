@@ -13,8 +13,8 @@ use plumbline_netlink::packet::route::{RouteFlags, RouteMessage, RouteScope};
 use plumbline_netlink::route::{MAIN_TABLE, destination, gateway, link, table};
 use plumbline_netlink::{Add, Errno, Error, Netlink, NewRoute, errno_text, namespace};
 
-use crate::error::{Code, Failure};
 use crate::result::Route;
+use plumbline_plugin::{Code, Failure};
 
 /// What upstream's library answers where nothing tells the family of a route.
 const NOTHING_GIVEN: &str = "one of Dst.IP, Src, or Gw must not be nil";

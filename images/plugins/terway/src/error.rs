@@ -1,61 +1,8 @@
-//! The error of the CNI protocol: a code, a message, details (CNI specification 1.0.0, section "Error").
+//! What Terway answers, beside the protocol's own errors.
 
-use serde_json::{Value, json};
+use plumbline_plugin::{Code, Failure};
 
-/// The specification's codes that this plugin gives, and 999, which the Go libraries give for everything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// The configuration's version is not one of ours.
-    Version = 1,
-    /// An environment variable is missing or wrong.
-    Environment = 4,
-    /// Standard input could not be read.
-    Io = 5,
-    /// The configuration or `CNI_ARGS` can't be read.
-    Decoding = 6,
-    /// The configuration can't be worked with.
-    Config = 7,
-    /// The network namespace is the plugin's own.
-    Namespace = 8,
-    /// What Terway answers whenever no address was given or laid: try again later.
-    TryAgain = 11,
-    /// Anything else.
-    Internal = 999,
-}
-
-/// A refusal, as it goes to standard output with exit code 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Which kind it is.
-    pub code: Code,
-    /// What went wrong.
-    pub message: String,
-    /// More on it; left out where empty.
-    pub details: String,
-}
-
-impl Failure {
-    /// A failure without details.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: String::new() }
-    }
-
-    /// A failure with details.
-    pub fn with_details(code: Code, message: &str, details: impl Into<String>) -> Self {
-        Self { code, message: message.to_owned(), details: details.into() }
-    }
-
-    /// An ADD that came to nothing, in the words of Terway's `cmdAdd`.
-    pub fn not_added(details: impl Into<String>) -> Self {
-        Self::with_details(Code::TryAgain, "failed to do add", format!("terway stand-in: {}", details.into()))
-    }
-
-    /// The object of the protocol.
-    pub fn to_json(&self) -> Value {
-        let mut object = json!({ "code": self.code as u32, "msg": self.message });
-        if !self.details.is_empty() {
-            object["details"] = Value::from(self.details.as_str());
-        }
-        object
-    }
+/// An ADD that came to nothing, in the words of Terway's `cmdAdd`.
+pub fn not_added(details: impl Into<String>) -> Failure {
+    Failure::with_details(Code::TryAgain, "failed to do add", format!("terway stand-in: {}", details.into()))
 }

@@ -8,14 +8,14 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`command`] | environment, checks of the request, dispatch by `CNI_COMMAND` |
+//! | [`command`] | checks of the request, dispatch by `CNI_COMMAND` |
 //! | [`request`] | the configuration and `CNI_ARGS` |
 //! | [`settings`] | the file on the node: the ENI, the pool |
 //! | [`leases`] | addresses given to pods, a file each |
 //! | [`pod`] | ADD, CHECK and DEL in their order |
 //! | [`datapath`] | what is laid in the pod and on the node, for one address |
 //! | [`result`] | the result, for CNI 0.3.0 to 1.0.0 |
-//! | [`error`] | the CNI error and its codes |
+//! | [`error`] | what Terway answers when an ADD comes to nothing |
 
 pub mod command;
 pub mod datapath;

@@ -8,11 +8,12 @@ use plumbline_netlink::{Netlink, namespace};
 use serde_json::Value;
 
 use crate::datapath::{self, Ends};
-use crate::error::{Code, Failure};
+use crate::error::not_added;
 use crate::leases::Leases;
 use crate::request::{Config, PodArgs};
 use crate::result::{self, Reported};
 use crate::settings::{Pool, Settings};
+use plumbline_plugin::{Code, Failure};
 
 /// One call.
 pub struct Call {
@@ -56,17 +57,17 @@ impl Call {
 pub fn add(call: &Call) -> Result<Value, Failure> {
     let netns = call.namespace()?;
     let settings = Settings::read()?;
-    let pools = settings.pools().map_err(Failure::not_added)?;
-    let leases = Leases::open(&settings.leases).map_err(Failure::not_added)?;
+    let pools = settings.pools().map_err(not_added)?;
+    let leases = Leases::open(&settings.leases).map_err(not_added)?;
     let owner = call.owner();
     let reported = taken(&pools, &leases, &owner).map_err(|why| {
         // Nothing is laid yet: another sandbox of the same pod keeps its link.
         let freed = leases.of(&owner).and_then(|all| all.into_iter().try_for_each(|address| leases.free(address)));
-        Failure::not_added(with(why, freed))
+        not_added(with(why, freed))
     })?;
-    let mut node = Netlink::open().map_err(|error| Failure::not_added(error.to_string()))?;
+    let mut node = Netlink::open().map_err(|error| not_added(error.to_string()))?;
     datapath::lay(&mut node, &netns, &call.ends(), call.config.mtu(), &settings.eni, &reported)
-        .map_err(|why| Failure::not_added(with(why, taken_back(call, &settings, &leases, &owner))))?;
+        .map_err(|why| not_added(with(why, taken_back(call, &settings, &leases, &owner))))?;
     Ok(result::added(&call.config.version, &call.interface, &call.pod.container_id, &reported))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::error::{Code, Failure};
+use plumbline_plugin::{Code, Failure};
 
 /// The MTU where the configuration has none, as in Terway (`defaultMTU`).
 const DEFAULT_MTU: u32 = 1500;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
-use crate::error::Failure;
+use crate::error::not_added;
+use plumbline_plugin::Failure;
 
 /// Where the file is; beside the socket of Terway's daemon (`/var/run/eni/eni.socket`).
 pub const FILE: &str = "/var/run/eni/plumbline-standin.json";
@@ -61,7 +62,7 @@ impl Settings {
     /// # Errors
     /// Code 11, naming the file and what is wrong with it.
     pub fn read() -> Result<Self, Failure> {
-        Self::read_from(Path::new(FILE)).map_err(Failure::not_added)
+        Self::read_from(Path::new(FILE)).map_err(not_added)
     }
 
     /// Reads the file from where it is said to be.

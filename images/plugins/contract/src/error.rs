@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The specification's codes that this plugin gives, and 999, which the Go libraries give for everything else.
+/// The specification's codes that our plugins give, and 999, which the Go libraries give for everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// The configuration's version is not one of ours.
@@ -13,12 +13,14 @@ pub enum Code {
     Environment = 4,
     /// Standard input could not be read.
     Io = 5,
-    /// The configuration is not JSON.
+    /// The configuration, or `CNI_ARGS`, can't be read.
     Decoding = 6,
     /// The configuration can't be worked with.
     Config = 7,
     /// The network namespace is the plugin's own.
     Namespace = 8,
+    /// Try again later.
+    TryAgain = 11,
     /// Anything else.
     Internal = 999,
 }
@@ -36,16 +38,19 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without details.
+    #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: String::new() }
     }
 
     /// A failure with details.
+    #[must_use]
     pub fn with_details(code: Code, message: &str, details: impl Into<String>) -> Self {
         Self { code, message: message.to_owned(), details: details.into() }
     }
 
     /// The object of the protocol.
+    #[must_use]
     pub fn to_json(&self) -> Value {
         let mut object = json!({ "code": self.code as u32, "msg": self.message });
         if !self.details.is_empty() {
