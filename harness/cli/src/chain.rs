@@ -12,6 +12,7 @@ use plumbline_lanes::chain::reach::{Reach, Way};
 use plumbline_lanes::chain::{apply as operation, restore as back};
 use plumbline_lanes::context::EventSink;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,25 @@ pub fn read(file: &Path) -> Result<EniConfig, Refused> {
     let folder = real.as_deref().and_then(Path::parent).map(Path::to_owned);
     let files = SuiteFiles::below(folder.into_iter().chain(file.parent().map(Path::to_owned)));
     EniConfig::load(name, &files).map_err(|error| Refused::one(error.to_string()))
+}
+
+/// The configuration in a cluster now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Now {
+    /// Every key, byte for byte.
+    pub data: BTreeMap<String, String>,
+    /// The DaemonSet's generation: another one after every restart that was asked for.
+    pub generation: Option<i64>,
+}
+
+/// Reads the configuration in a cluster.
+///
+/// # Errors
+/// What kept it from being read.
+pub async fn now(at: At<'_>) -> anyhow::Result<Now> {
+    let reach = reach(at, Kind::Shared).await?;
+    let (map, set) = (look::config_map(&reach).await?, look::daemon_set(&reach).await?);
+    Ok(Now { data: map.data.unwrap_or_default(), generation: set.metadata.generation })
 }
 
 async fn reach(at: At<'_>, hold: Kind) -> anyhow::Result<Reach> {

@@ -6,10 +6,11 @@ use crate::options;
 use plumbline::rows::{outcome, suite, wanted};
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::Refused;
-use plumbline::{exit, interrupt, root};
+use plumbline::{exit, interrupt, root, session};
 use plumbline_core::event::Event;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
-use plumbline_lanes::registry;
+use plumbline_lanes::context::Options;
+use plumbline_lanes::{cluster, registry};
 use plumbline_report::paint;
 use plumbline_report::reporter::Reporter;
 use plumbline_report::rows::{Cell, Shown, tables};
@@ -76,8 +77,23 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
             reports.extend(summary.reports);
         }
     }
+    let mut changes = Vec::new();
+    for (profile, cases) in suite.changes(&rows, &lanes) {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let options = Options { profile: Some(profile.clone()), ..options.clone() };
+        let cx = session::context(&root, options, events.clone(), cancel.clone(), "rows")?;
+        let up = cluster::up(&cx).await;
+        left_behind.extend(session::close(&cx).await);
+        // Whoever does a change takes the cluster for himself.
+        drop(up?);
+        for case in cases {
+            changes.push(case.run(&profile, &events, &cancel).await);
+        }
+    }
     reporters.finish()?;
-    let cells = outcome::cells(&rows, &lanes, &suite, &reports);
+    let cells = outcome::cells(&rows, &lanes, &suite, &reports, &changes);
     let mut out = anstream::stdout();
     write!(out, "{}", tables(&cells))?;
     for line in &left_behind {

@@ -3,10 +3,9 @@
 //! `suites/chains` holds those in which no error may be found, `suites/chains-broken` their twins, in each use of which
 //! one must be.
 
-use super::suite::TWIN;
+use super::cases::{self, Metadata, listed};
 use super::wanted::Part;
-use crate::select::{self, Refused};
-use plumbline_core::finding::Severity;
+use crate::select::Refused;
 use plumbline_core::terway::{self, LintReport, Usage};
 use plumbline_report::rows::{Cell, Line, Shown};
 use serde::Deserialize;
@@ -26,14 +25,6 @@ struct File {
     metadata: Metadata,
     manifest: PathBuf,
     uses: Vec<Use>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Metadata {
-    name: String,
-    summary: String,
-    rows: Vec<String>,
 }
 
 /// One use of the cluster, with the codes that the lint must give for it: these and no others.
@@ -96,48 +87,22 @@ pub struct Outcome {
 /// # Errors
 /// [`Refused`] with everything that is not as it must be.
 pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
-    let mut cases = Vec::new();
-    let mut problems = Vec::new();
-    for (folder, twin) in [("suites/chains", false), ("suites/chains-broken", true)] {
-        let folder = root.join(folder);
-        for file in select::find(Some(root), std::slice::from_ref(&folder))? {
-            match case(&folder, &file, twin) {
-                Ok(case) => cases.push(case),
-                Err(why) => problems.push(format!("{}: {why}", file.display())),
-            }
-        }
-    }
-    if problems.is_empty() { Ok(cases) } else { Err(Refused { problems }) }
+    cases::read(root, "suites/chains", case)
 }
 
 fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     let file: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
-    if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "ChainLint") {
-        return Err("want apiVersion plumbline.dev/v1alpha1 and kind ChainLint".to_owned());
-    }
-    let stem = path.strip_prefix(folder).unwrap_or(path).with_extension("");
-    if stem.to_str() != Some(file.metadata.name.as_str()) {
-        return Err(format!("its name is {}; a case is found by its file", file.metadata.name));
-    }
+    cases::is_kind(&file.api_version, &file.kind, "ChainLint")?;
     if file.uses.is_empty() {
         return Err("no uses: it would check nothing".to_owned());
     }
     for wanted in &file.uses {
-        let of = |code: &String| plumbline_core::finding::explain(code).map(|entry| entry.severity);
-        if let Some(unknown) = wanted.findings.iter().find(|code| of(code).is_none()) {
-            return Err(format!("there is no finding {unknown}"));
-        }
-        let errors = wanted.findings.iter().any(|code| of(code) == Some(Severity::Error));
-        if errors != twin {
-            let word = if twin { "a twin needs an error in each use" } else { "an error belongs into a twin" };
-            return Err(format!("{word}: {:?}", wanted.findings));
-        }
+        cases::may_want(&wanted.findings, twin)?;
     }
     let beside = path.parent().unwrap_or(Path::new("."));
-    let name = if twin { format!("{TWIN}{}", file.metadata.name) } else { file.metadata.name };
     Ok(Case {
-        name,
+        name: file.metadata.name_of(folder, path, twin)?,
         summary: file.metadata.summary,
         file: path.to_owned(),
         rows: file.metadata.rows,
@@ -174,36 +139,15 @@ impl Case {
     }
 }
 
-fn listed(codes: &BTreeSet<String>) -> String {
-    if codes.is_empty() { "nothing".to_owned() } else { codes.iter().cloned().collect::<Vec<_>>().join(", ") }
-}
-
 /// The table's cell of a part of a row.
 #[must_use]
-pub fn cell(row: &str, part: &Part, cases: &[Case]) -> Cell {
+pub fn cell(row: &str, part: &Part, all: &[Case]) -> Cell {
     let of_row = |case: &&Case| case.rows.iter().any(|named| named == row);
-    let lines: Vec<Line> = cases.iter().filter(of_row).map(line).collect();
-    let shown = match (lines.iter().any(|line| !line.twin), lines.iter().any(|line| line.twin)) {
-        (false, _) => Shown::No("no case for it".to_owned()),
-        (true, false) => Shown::No("no broken twin".to_owned()),
-        (true, true) => {
-            lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
-        }
-    };
-    Cell { row: row.to_owned(), what: part.what.clone(), lane: LINT.to_owned(), shown, lines }
+    cases::cell(row, part, LINT, all.iter().filter(of_row).map(line).collect())
 }
 
 fn line(case: &Case) -> Line {
-    let mut line = Line {
-        scenario: case.name.clone(),
-        twin: case.twin,
-        verdict: String::new(),
-        shown: Shown::Yes,
-        checked: 0,
-        micros: 0,
-        pcaps: 0,
-        evidence: None,
-    };
+    let mut line = cases::blank(&case.name, case.twin);
     match case.run() {
         Err(refused) => line.shown = Shown::Failed(refused.problems.join("; ")),
         Ok(outcome) => {

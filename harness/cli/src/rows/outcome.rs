@@ -1,31 +1,40 @@
 //! From reports to the table: what each row has shown.
 
-use super::chains;
 use super::suite::{Suite, TWIN};
 use super::wanted::{Part, Rows};
+use super::{cases, chains, rollouts};
 use plumbline_core::finding::Finding;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_report::rows::{Cell, Line, Shown};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The table of what was run on these lanes: for every row one cell per lane that it wants, with its lines.
+/// The table of what was run on these lanes, `changes` what was done to Terway's chain: for every row one cell per lane that it wants, with its lines.
 #[must_use]
-pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioReport]) -> Vec<Cell> {
+pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioReport], changes: &[Line]) -> Vec<Cell> {
     let mut cells = Vec::new();
     for (row, parts) in rows {
         for part in parts {
             for lane in part.lanes.iter().filter(|lane| lanes.contains(lane)) {
-                cells.push(cell(row, part, lane, suite, reports));
+                cells.push(cell(row, part, lane, suite, reports, changes));
             }
         }
     }
     cells
 }
 
-fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport]) -> Cell {
+fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport], changes: &[Line]) -> Cell {
     if lane == chains::LINT {
         return chains::cell(row, part, &suite.chains);
+    }
+    if part.rollouts {
+        let of_row = suite.rollouts.iter().filter(|case| case.rows.iter().any(|named| named == row));
+        let line = |case: &rollouts::Case| {
+            let missing = Shown::No("it was not run".to_owned());
+            let done = changes.iter().find(|line| line.scenario == case.name).cloned();
+            done.unwrap_or(Line { shown: missing, ..cases::blank(&case.name, case.twin) })
+        };
+        return cases::cell(row, part, lane, of_row.map(line).collect());
     }
     // What was shown on another cluster than is wanted is not shown.
     let profile = part.profile_on(lane);
@@ -177,13 +186,13 @@ mod tests {
             good: vec![plan("a/good", "R01")],
             twins: vec![plan("broken/a/good", "R01")],
             expected: Expected { broken: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
-            chains: vec![],
+            ..Suite::default()
         }
     }
 
     fn shown(part: Part, suite: &Suite, reports: &[ScenarioReport]) -> Vec<Shown> {
         let rows: Rows = [("R01".to_owned(), vec![part])].into();
-        let cells = cells(&rows, &["netns".into(), "vm".into()], suite, reports);
+        let cells = cells(&rows, &["netns".into(), "vm".into()], suite, reports, &[]);
         cells.into_iter().map(|cell| cell.shown).collect()
     }
 
@@ -255,7 +264,7 @@ mod tests {
             };
             [place(pass()), place(fail("PL321"))]
         };
-        let shown = |reports: &[ScenarioReport]| cells(&rows, &["kind".into()], &suite(), reports).remove(0).shown;
+        let shown = |reports: &[ScenarioReport]| cells(&rows, &["kind".into()], &suite(), reports, &[]).remove(0).shown;
         assert_eq!(shown(&on("openshift-like")), Shown::Yes);
         assert_eq!(shown(&on("hermetic")), Shown::No("it was not run".to_owned()));
         let both: Vec<ScenarioReport> = on("hermetic").into_iter().chain(on("openshift-like")).collect();
@@ -272,5 +281,17 @@ mod tests {
         let part = Part { twins: true, ..part() };
         assert_eq!(shown(part.clone(), &suite(), &[fail("PL321")]), [Shown::Yes]);
         assert_ne!(shown(part, &suite(), &[fail("PL320")]), [Shown::Yes]);
+    }
+    #[test]
+    fn a_change_of_the_chain_that_was_not_done_shows_nothing() {
+        let root = crate::root::find().unwrap();
+        let suite =
+            super::super::suite::read(&root).unwrap_or_else(|refused| panic!("{}", refused.problems.join("\n")));
+        let rows: Rows = super::super::wanted::read(&root, &["R10".into()]).unwrap();
+        let cell = |changes: &[Line]| cells(&rows, &["kind".into()], &suite, &[], changes).remove(0);
+        assert_eq!(cell(&[]).shown, Shown::No("it was not run".into()));
+        let done: Vec<Line> = suite.rollouts.iter().map(|case| cases::blank(&case.name, case.twin)).collect();
+        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (Shown::Yes, suite.rollouts.len()));
+        assert_eq!(cell(&done[1..]).shown, Shown::No("it was not run".into()));
     }
 }

@@ -1,6 +1,7 @@
 //! Scenarios and their broken twins, by row and lane.
 
 use super::chains::{self, Case};
+use super::rollouts;
 use super::wanted::{Part, Rows};
 use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
@@ -24,9 +25,11 @@ pub struct Suite {
     pub expected: Expected,
     /// Cases of the lint of Terway's chain, twins among them.
     pub chains: Vec<Case>,
+    /// Changes of Terway's chain, twins among them.
+    pub rollouts: Vec<rollouts::Case>,
 }
 
-/// Reads `suites/scenarios`, `suites/scenarios-broken`, `suites/chains` and `suites/chains-broken`.
+/// Reads `suites/scenarios`, `suites/chains`, `suites/rollouts`, and the folder of twins beside each.
 ///
 /// # Errors
 /// [`Refused`] with every file that is not as it must be. Of twins those that are to be refused are left out: their
@@ -53,7 +56,11 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
         problems.extend(refused.problems);
         Vec::new()
     });
-    if problems.is_empty() { Ok(Suite { good, twins, expected, chains }) } else { Err(Refused { problems }) }
+    let rollouts = rollouts::read(root).unwrap_or_else(|refused| {
+        problems.extend(refused.problems);
+        Vec::new()
+    });
+    if problems.is_empty() { Ok(Suite { good, twins, expected, chains, rollouts }) } else { Err(Refused { problems }) }
 }
 
 impl Suite {
@@ -86,6 +93,30 @@ impl Suite {
             }
         }
         beds.retain(|_, plans| !plans.is_empty());
+        // Where a chain is put into force for a whole cluster, those that have the same one come one after the other.
+        for plans in beds.values_mut() {
+            plans.sort_by_cached_key(|plan| plan.topology.default_network.as_ref().map(|own| own.config.clone()));
+        }
+        beds
+    }
+
+    /// The changes of Terway's chain that are to be done for these rows, if their lane is among `lanes`: each once, by
+    /// the cluster profile that is wanted.
+    #[must_use]
+    pub fn changes(&self, rows: &Rows, lanes: &[String]) -> BTreeMap<String, Vec<&rollouts::Case>> {
+        let mut beds: BTreeMap<String, Vec<&rollouts::Case>> = BTreeMap::new();
+        for (row, part) in rows.iter().flat_map(|(row, parts)| parts.iter().map(move |part| (row, part))) {
+            let Some(profile) = part.profile.as_ref().filter(|_| part.rollouts) else { continue };
+            if !part.lanes.iter().any(|lane| lanes.contains(lane)) {
+                continue;
+            }
+            let cases = beds.entry(profile.clone()).or_default();
+            for case in self.rollouts.iter().filter(|case| case.rows.contains(row)) {
+                if !cases.iter().any(|known| known.name == case.name) {
+                    cases.push(case);
+                }
+            }
+        }
         beds
     }
 }

@@ -38,6 +38,9 @@ pub struct Part {
     /// It is shown by scenarios that must fail.
     #[serde(default)]
     pub twins: bool,
+    /// It is shown by changes of Terway's chain on a cluster of the profile.
+    #[serde(default)]
+    pub rollouts: bool,
 }
 
 /// The lane that has cluster profiles.
@@ -84,6 +87,12 @@ fn parse(text: &str, asked: &[String]) -> Result<Rows, String> {
     {
         return Err(format!("row {row} wants nothing on any lane"));
     }
+    let nowhere = |part: &Part| part.rollouts && (part.lanes != [PROFILED] || part.profile.is_none());
+    if let Some((row, _)) = file.rows.iter().find(|(_, parts)| parts.iter().any(nowhere)) {
+        return Err(format!(
+            "row {row}: a change of the chain is shown on lane {PROFILED}, on the profile that it names"
+        ));
+    }
     if asked.is_empty() {
         return Ok(file.rows);
     }
@@ -117,5 +126,9 @@ mod tests {
             assert!(parse(&format!("{HEAD}rows: {rows}\n"), &[]).unwrap_err().contains("wants nothing"));
         }
         assert!(parse(&format!("{HEAD}rows: {{R01: [{{what: a, lane: [netns]}}]}}\n"), &[]).is_err());
+        let rollout = |rest: &str| parse(&format!("{HEAD}rows: {{R10: [{{what: a, rollouts: true, {rest}}}]}}\n"), &[]);
+        assert!(rollout("lanes: [kind]").unwrap_err().contains("profile that it names"));
+        assert!(rollout("lanes: [kind, netns], profile: terway").is_err());
+        assert!(rollout("lanes: [kind], profile: terway").is_ok());
     }
 }

@@ -1,0 +1,119 @@
+//! Cases beside scenarios: files of a folder that must come out well, and of `FOLDER-broken` twins that must not.
+
+use super::suite::TWIN;
+use super::wanted::Part;
+use crate::select::{self, Refused};
+use plumbline_core::finding::{self, Severity};
+use plumbline_report::rows::{Cell, Line, Shown};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What stands at the top of every case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Its name: the path of its file below the folder, without the ending.
+    name: String,
+    /// In one line.
+    pub summary: String,
+    /// The rows that it shows.
+    pub rows: Vec<String>,
+}
+
+impl Metadata {
+    /// The case's name in tables; a twin's begins with `broken/`.
+    ///
+    /// # Errors
+    /// When its file has another.
+    pub fn name_of(&self, folder: &Path, path: &Path, twin: bool) -> Result<String, String> {
+        if path.strip_prefix(folder).unwrap_or(path).with_extension("").to_str() != Some(self.name.as_str()) {
+            return Err(format!("its name is {}; a case is found by its file", self.name));
+        }
+        Ok(if twin { format!("{TWIN}{}", self.name) } else { self.name.clone() })
+    }
+}
+
+/// Reads every case of a folder, and every twin of the one beside it; `case` is given the folder, the file, and whether it
+/// is a twin.
+///
+/// # Errors
+/// [`Refused`] with everything that is not as it must be.
+pub fn read<T>(
+    root: &Path,
+    folder: &str,
+    case: impl Fn(&Path, &Path, bool) -> Result<T, String>,
+) -> Result<Vec<T>, Refused> {
+    let (mut cases, mut problems) = (Vec::new(), Vec::new());
+    for (folder, twin) in [(folder.to_owned(), false), (format!("{folder}-broken"), true)] {
+        let folder = root.join(folder);
+        for file in select::find(Some(root), std::slice::from_ref(&folder))? {
+            match case(&folder, &file, twin) {
+                Ok(case) => cases.push(case),
+                Err(why) => problems.push(format!("{}: {why}", file.display())),
+            }
+        }
+    }
+    if problems.is_empty() { Ok(cases) } else { Err(Refused { problems }) }
+}
+
+/// Whether a file is of the kind that is read.
+///
+/// # Errors
+/// What is wanted.
+pub fn is_kind(api_version: &str, kind: &str, wanted: &str) -> Result<(), String> {
+    if (api_version, kind) == ("plumbline.dev/v1alpha1", wanted) {
+        return Ok(());
+    }
+    Err(format!("want apiVersion plumbline.dev/v1alpha1 and kind {wanted}"))
+}
+
+/// Whether findings are such as a case can want: known ones, in a twin an error among them, in another none.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn may_want(findings: &BTreeSet<String>, twin: bool) -> Result<(), String> {
+    let of = |code: &String| finding::explain(code).map(|entry| entry.severity);
+    if let Some(unknown) = findings.iter().find(|code| of(code).is_none()) {
+        return Err(format!("there is no finding {unknown}"));
+    }
+    if findings.iter().any(|code| of(code) == Some(Severity::Error)) != twin {
+        let word = if twin { "a twin needs an error in each use" } else { "an error belongs into a twin" };
+        return Err(format!("{word}: {findings:?}"));
+    }
+    Ok(())
+}
+
+/// Codes in one line.
+#[must_use]
+pub fn listed(codes: &BTreeSet<String>) -> String {
+    if codes.is_empty() { "nothing".to_owned() } else { codes.iter().cloned().collect::<Vec<_>>().join(", ") }
+}
+
+/// A line of the table that nothing is known of yet.
+#[must_use]
+pub fn blank(name: &str, twin: bool) -> Line {
+    Line {
+        scenario: name.to_owned(),
+        twin,
+        verdict: String::new(),
+        shown: Shown::Yes,
+        checked: 0,
+        micros: 0,
+        pcaps: 0,
+        evidence: None,
+    }
+}
+
+/// The table's cell of a part of a row that cases show.
+#[must_use]
+pub fn cell(row: &str, part: &Part, lane: &str, lines: Vec<Line>) -> Cell {
+    let shown = match (lines.iter().any(|line| !line.twin), lines.iter().any(|line| line.twin)) {
+        (false, _) => Shown::No("no case for it".to_owned()),
+        (true, false) => Shown::No("no broken twin".to_owned()),
+        (true, true) => {
+            lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
+        }
+    };
+    Cell { row: row.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
+}

@@ -1,0 +1,224 @@
+//! Rows that an operation shows: a change of Terway's chain on a cluster, by the same code as `plumbline chain`.
+//!
+//! `suites/rollouts` holds changes that come into force on every node, and are taken back byte for byte;
+//! `suites/rollouts-broken` those that are refused with nothing touched, or fail and are put back.
+
+use super::cases::{self, Metadata, listed};
+use crate::chain::{self, At, Ended};
+use crate::select::Refused;
+use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::terway::{Applied, CONFLIST, Usage};
+use plumbline_lanes::context::EventSink;
+use plumbline_report::rows::{Line, Shown};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
+
+/// A case as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    manifest: PathBuf,
+    ends: Ends,
+    #[serde(default)]
+    findings: BTreeSet<String>,
+}
+
+/// How a change ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ends {
+    /// On every node.
+    InForce,
+    /// Before anything is touched.
+    Refused,
+    /// With the old chain put back.
+    PutBack,
+}
+
+/// A case that was read.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Its name; a twin's begins with `broken/`.
+    pub name: String,
+    /// Its rows.
+    pub rows: Vec<String>,
+    /// Whether it must not come into force.
+    pub twin: bool,
+    /// The file of the change.
+    pub manifest: PathBuf,
+    ends: Ends,
+    /// Codes of the errors, these and no others.
+    findings: BTreeSet<String>,
+}
+
+/// What came of a case.
+struct Came {
+    ends: Ends,
+    errors: BTreeSet<String>,
+    checked: usize,
+    millis: u64,
+    /// What is not as it was, or as it must be.
+    wrong: Vec<String>,
+}
+
+/// Reads every case below the project's folder.
+///
+/// # Errors
+/// [`Refused`] with everything that is not as it must be.
+pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
+    cases::read(root, "suites/rollouts", case)
+}
+
+fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let file: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
+    cases::is_kind(&file.api_version, &file.kind, "ChainRollout")?;
+    cases::may_want(&file.findings, twin)?;
+    if (file.ends == Ends::InForce) == twin {
+        return Err("what comes into force is no twin, and what does not is one".to_owned());
+    }
+    Ok(Case {
+        name: file.metadata.name_of(folder, path, twin)?,
+        rows: file.metadata.rows,
+        twin,
+        manifest: path.parent().unwrap_or(Path::new(".")).join(file.manifest),
+        ends: file.ends,
+        findings: file.findings,
+    })
+}
+
+impl Case {
+    /// Does the change on the cluster of a profile, which is up, and leaves the cluster as it was. Gives the table's line.
+    pub async fn run(&self, profile: &str, events: &EventSink, cancel: &CancellationToken) -> Line {
+        let mut line = cases::blank(&self.name, self.twin);
+        match self.come(At::Profile(profile), events, cancel).await {
+            Err(error) => line.shown = Shown::Broken(format!("{error:#}")),
+            Ok(came) => {
+                let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };
+                let codes = (!came.errors.is_empty()).then(|| format!(", {}", listed(&came.errors)));
+                line.verdict = format!("{word}{}", codes.unwrap_or_default());
+                (line.checked, line.micros) = (came.checked, came.millis.saturating_mul(1000).max(1));
+                let wrong = self.wrong(&came);
+                if !wrong.is_empty() {
+                    line.shown = Shown::Failed(wrong.join("; "));
+                }
+            }
+        }
+        line
+    }
+
+    async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
+        let before = chain::now(at).await?;
+        let begun = std::time::Instant::now();
+        let ended = chain::apply(&self.manifest, Some(at), &Usage::default(), false, events, cancel).await?;
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut came = match ended {
+            Ended::Nothing(_) => anyhow::bail!("the chain is in force already, so nothing can be shown of it"),
+            Ended::Refused(planned) => Came {
+                ends: Ends::Refused,
+                errors: errors(planned.lint.findings.iter().chain(&planned.beside)),
+                checked: planned.lint.checked,
+                millis,
+                wrong: Vec::new(),
+            },
+            Ended::Applied(applied) => came(&applied),
+        };
+        if came.ends == Ends::InForce {
+            let file = chain::read(&self.manifest)?;
+            if chain::now(at).await?.data.get(CONFLIST).map(String::as_str) != file.text(CONFLIST) {
+                came.wrong.push("the ConfigMap has another chain".to_owned());
+            }
+            if chain::restore(Some(at), false, events).await?.1.is_none() {
+                came.wrong.push("the old chain was not kept".to_owned());
+            }
+        }
+        let after = chain::now(at).await?;
+        if after.data != before.data {
+            came.wrong.push("the ConfigMap is not as it was".to_owned());
+        }
+        if came.ends == Ends::Refused && after.generation != before.generation {
+            came.wrong.push("Terway was restarted for what was refused".to_owned());
+        }
+        Ok(came)
+    }
+
+    fn wrong(&self, came: &Came) -> Vec<String> {
+        let mut wrong = came.wrong.clone();
+        if came.ends != self.ends {
+            wrong.push(format!("it ended {:?}, wanted {:?}", came.ends, self.ends));
+        }
+        if came.errors != self.findings {
+            wrong.push(format!("{}, wanted {}", listed(&came.errors), listed(&self.findings)));
+        }
+        if came.checked == 0 {
+            wrong.push("nothing was checked".to_owned());
+        }
+        wrong
+    }
+}
+
+fn came(applied: &Applied) -> Came {
+    let ends = if applied.failed.is_some() { Ends::PutBack } else { Ends::InForce };
+    let put_back = applied.put_back.as_ref().map_or(0, |back| back.rollout.checked);
+    let mut wrong: Vec<String> = applied.left.iter().map(|left| format!("not put back: {left}")).collect();
+    wrong.extend(applied.interrupted.then(|| "interrupted".to_owned()));
+    Came {
+        ends,
+        errors: errors(&applied.rollout.findings),
+        checked: applied.rollout.checked + put_back,
+        millis: applied.millis,
+        wrong,
+    }
+}
+
+fn errors<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeSet<String> {
+    let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+    errors.map(|finding| finding.code.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(ends: Ends, findings: &[&str]) -> Case {
+        Case {
+            name: "a".into(),
+            rows: vec!["R10".into()],
+            twin: ends != Ends::InForce,
+            manifest: PathBuf::new(),
+            ends,
+            findings: findings.iter().map(|&code| code.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_change_that_ends_otherwise_than_wanted_shows_nothing() {
+        let fine = || Came { ends: Ends::InForce, errors: BTreeSet::new(), checked: 6, millis: 1, wrong: vec![] };
+        let good = case(Ends::InForce, &[]);
+        assert!(good.wrong(&fine()).is_empty());
+        assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
+        assert!(good.wrong(&Came { checked: 0, ..fine() })[0].contains("nothing was checked"));
+        assert_eq!(good.wrong(&Came { wrong: vec!["not put back: x".into()], ..fine() }), ["not put back: x"]);
+        let twin = case(Ends::Refused, &["PL623"]);
+        let refused = |codes: &[&str]| Came {
+            ends: Ends::Refused,
+            errors: codes.iter().map(|&code| code.to_owned()).collect(),
+            ..fine()
+        };
+        assert!(twin.wrong(&refused(&["PL623"])).is_empty());
+        assert!(twin.wrong(&refused(&["PL621"]))[0].contains("PL621, wanted PL623"));
+        assert_eq!(twin.wrong(&fine()).len(), 2);
+    }
+
+    #[test]
+    fn what_was_not_put_back_is_told() {
+        let applied = Applied { failed: Some("x".into()), left: Some("y".into()), ..Applied::default() };
+        assert_eq!(came(&applied).wrong, ["not put back: y"]);
+        assert_eq!(came(&applied).ends, Ends::PutBack);
+    }
+}
