@@ -27,7 +27,33 @@ pub fn report(report: &ScenarioReport) -> String {
             finding.notes = heard(&finding.code.0, &finding.notes);
         }
     }
-    settled(&uncounted(&paint::strip(&text::scenario(&report, Transcripts::Never))))
+    let text = settled(&uncounted(&paint::strip(&text::scenario(&report, Transcripts::Never))));
+    if report.lane == KIND { without_nodes(&text) } else { text }
+}
+
+/// The lane whose nodes have addresses that the container engine chose.
+const KIND: &str = "kind";
+
+/// A text without the addresses of nodes: such as are told with a node's number, and others of the same /16.
+fn without_nodes(text: &str) -> String {
+    let mut nets: Vec<String> = Vec::new();
+    for (at, _) in text.match_indices(" of node ").chain(text.match_indices(" from node ")) {
+        let told = text[at..].split_once('(').and_then(|(before, rest)| Some((before, rest.split_once(')')?.0)));
+        let Some((before, address)) = told else { continue };
+        if before.len() < " from node 10 ".len() && address.parse::<std::net::Ipv4Addr>().is_ok() {
+            let net: Vec<&str> = address.split('.').take(2).collect();
+            nets.push(format!("{}.", net.join(".")));
+        }
+    }
+    let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '.');
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(ends) {
+        let body = word.trim_end_matches(ends);
+        let node = body.parse::<std::net::Ipv4Addr>().is_ok() && nets.iter().any(|net| body.starts_with(net));
+        out.push_str(if node { "NODE" } else { body });
+        out.push_str(&word[body.len()..]);
+    }
+    out
 }
 
 /// A text without what a kernel decides anew on each run: how often it asks again, and the ports it chooses (from
@@ -76,7 +102,10 @@ fn heard(code: &str, notes: &[String]) -> Vec<String> {
             }
             Some(("event AddedInterface", words)) => Some(format!("event AddedInterface: {}", without_address(words))),
             Some((who, words)) if who == "runtime log" || who.starts_with("event ") => {
-                Some(format!("{who}: {}", without_names(last(words))))
+                let words = last(words);
+                // What stands before is the runtime's: a time, and its own words for the same.
+                let own = words.find("plugin type=").filter(|_| who == "runtime log").map_or(words, |at| &words[at..]);
+                Some(format!("{who}: {}", settled(&without_names(own))))
             }
             _ => Some(note.clone()),
         };
@@ -171,7 +200,9 @@ fn without_version(text: &str) -> String {
         let (before, after) = rest.split_at(at + BEGIN.len());
         out.push_str(before);
         rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-        out.push_str("VERSION");
+        if !rest.starts_with("VERSION") {
+            out.push_str("VERSION");
+        }
     }
     out + rest
 }
@@ -229,7 +260,7 @@ pub fn compare(root: &Path, name: &str, text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{heard, settled, uncounted};
+    use super::{heard, settled, uncounted, without_nodes};
 
     #[test]
     fn what_a_kernel_counts_is_left_out_and_what_was_asked_for_stays() {
@@ -282,5 +313,14 @@ mod tests {
             "iptables v1.8.9 (nf_tables): CNI-DN-db2ffd36fcf285a0d0a32 id \"r7vp5q07la-0\" of a registered v1.8.9\n";
         let told = "iptables vVERSION (nf_tables): CNI-DN-HASH id \"RUN-0\" of a registered v1.8.9\n";
         assert_eq!(settled(rule), told);
+    }
+    #[test]
+    fn addresses_of_nodes_are_the_engines() {
+        let text =
+            "TCP port 8080 of node 1 (172.18.0.4) from node 2: 172.18.0.6 port OWN, 203.0.113.9 and 172.17.0.4\n";
+        let told = "TCP port 8080 of node 1 (NODE) from node 2: NODE port OWN, 203.0.113.9 and 172.17.0.4\n";
+        assert_eq!(without_nodes(text), told);
+        let plain = "10.0.0.1 of node 1: saw (172.18.0.4)\n";
+        assert_eq!(without_nodes(plain), plain);
     }
 }
