@@ -4,7 +4,6 @@ use super::*;
 use futures::future::BoxFuture;
 use plumbline_bed::wait::within;
 use plumbline_core::observe::Observation;
-use plumbline_core::plan::Topology;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::lane::{Closed, Offers, OpenLane, Scene, Staging};
@@ -119,18 +118,7 @@ impl Scene for ActedScene {
 }
 
 fn plan(name: &str) -> Plan {
-    Plan {
-        name: name.to_owned(),
-        summary: String::new(),
-        file: format!("{name}.yaml"),
-        rows: vec![],
-        requires: vec![],
-        lanes: vec![],
-        topology: Topology::default(),
-        networks: vec![],
-        pods: vec![],
-        expect: vec![],
-    }
+    Plan { name: name.to_owned(), file: format!("{name}.yaml"), ..Plan::default() }
 }
 
 /// Runs scenarios by these names; each goes only when `go_after` have come.

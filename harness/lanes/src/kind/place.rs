@@ -85,18 +85,7 @@ mod tests {
     use plumbline_core::plan::Bridge;
 
     fn plan(topology: Topology) -> Plan {
-        Plan {
-            name: "a/b".into(),
-            summary: String::new(),
-            file: String::new(),
-            rows: vec![],
-            requires: vec![],
-            lanes: vec![],
-            topology,
-            networks: vec![],
-            pods: vec![],
-            expect: vec![],
-        }
+        Plan { name: "a/b".into(), topology, ..Plan::default() }
     }
 
     #[test]
