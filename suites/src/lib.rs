@@ -4,6 +4,7 @@
 //! must not pass in `scenarios-broken/`, what is wanted of each in `expected.yaml`.
 
 pub mod command;
+pub mod context;
 pub mod golden;
 pub mod host;
 pub mod must_run;

@@ -4,6 +4,7 @@
 //! absent is *ignored*. A test that is named to be run is never ignored, because nextest shows an ignored one that it
 //! asked for as passed: a scenario that turns out to be skipped then fails its test.
 
+use crate::context;
 use crate::expected::{self, Expected, Kind, Wanted};
 use crate::golden;
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use plumbline::{root, select, session};
 use plumbline_core::finding::Finding;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
-use plumbline_lanes::context::{Context, Options};
+use plumbline_lanes::context::Options;
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use std::path::{Path, PathBuf};
@@ -245,7 +246,7 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
     }
     let root = root::find()?;
     let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
-    let options = Options { may_install: may_install(), profile, ..options };
+    let options = Options { may_install: context::may_install(), profile, ..options };
     let config = RunConfig {
         evidence: Some(root.join(evidence)),
         root,
@@ -268,20 +269,6 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
         whole(&report)
     );
     Ok(report)
-}
-
-/// Whether tests may install what a lane lacks: where somebody said so, and in CI.
-fn may_install() -> bool {
-    std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true")
-}
-
-/// A run's context for a test that works on a cluster of a profile itself.
-///
-/// # Errors
-/// When there is no project here, or no run can be begun.
-pub fn context(profile: &str, what: &str) -> anyhow::Result<Context> {
-    let options = Options { profile: Some(profile.to_owned()), may_install: may_install(), ..Options::default() };
-    Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), what)?)
 }
 
 /// Codes of findings, sorted, each once.

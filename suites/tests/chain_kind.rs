@@ -14,7 +14,7 @@ use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster;
 use plumbline_lanes::registry;
 use plumbline_suites::command::plumbline;
-use plumbline_suites::trials;
+use plumbline_suites::context;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let tested: anyhow::Result<()> = runtime.block_on(async {
         // The commands under test hold the cluster themselves; among each other these tests come one by one.
         let _alone = Lease::take("chain-tests", Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
-        let cx = trials::context(PROFILE, "chain test")?;
+        let cx = context::of(PROFILE, "chain test")?;
         let cluster = cluster::up(&cx).await?;
         let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
         let control_plane = format!("{}-control-plane", cluster.name);

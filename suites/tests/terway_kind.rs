@@ -21,6 +21,7 @@ use plumbline_lanes::kind::terway::is_behind;
 use plumbline_lanes::registry;
 use plumbline_lanes::traces::Before;
 use plumbline_suites::command::plumbline;
+use plumbline_suites::context;
 use plumbline_suites::host::until;
 use plumbline_suites::trials::{self, Bed};
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
-        let cx = trials::context(PROFILE, "terway test")?;
+        let cx = context::of(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         let tested = test(&cx, &cluster).await;
         let left = session::close(&cx).await;
@@ -168,7 +169,7 @@ fn killed() -> Result<(), Failed> {
         ensure!(collected.left.is_empty(), "left: {:?}", collected.left);
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
-        let cx = trials::context(PROFILE, "terway test")?;
+        let cx = context::of(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         let tested = without(&cluster, &routes).await;
         let left = session::close(&cx).await;

@@ -1,13 +1,15 @@
 //! The kind lane: a real cluster, with Multus, reached by kube and by the agent on its nodes.
 //!
 //! [`stage`] makes what a plan asks for (what is not Kubernetes' in [`outside`]), [`ready`] waits for its pods,
-//! [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again and [`leases`] looks at what stays.
+//! [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again, [`gone`] sees
+//! them gone and [`leases`] looks at what stays.
 //! The cluster itself is in [`crate::cluster`].
 
 pub mod adapt;
 pub mod apart;
 mod doubt;
 pub mod exec;
+mod gone;
 pub mod heard;
 pub mod isolation;
 mod lane;

@@ -1,12 +1,13 @@
 //! A staged plan: reading it, and taking it down.
 
 use super::doubt;
+use super::gone::{Still, gone};
 use super::isolation::Namespaces;
 use super::leases;
 use super::observe::{self, Subject};
 use super::outside::Around;
 use super::parties;
-use super::ready::{Came, node_of, uid_of};
+use super::ready::{Came, node_of};
 use super::terway::{self, Behind};
 use crate::cluster::Cluster;
 use crate::cluster::objects::{is_absent, words};
@@ -19,30 +20,14 @@ use kube::api::{Api, DeleteParams};
 use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{EffectId, Run};
 use plumbline_bed::lease::Lease;
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
-use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-/// How long a sandbox may take to go.
-const GONE: Duration = Duration::from_secs(30);
-/// How often it is looked for; the runtime gives no event of it.
-const LOOK: Duration = Duration::from_millis(100);
 /// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
 /// process ignores SIGTERM, so that Kubernetes' own 30 s would be waited out.
 const GRACE: u32 = 1;
-
-/// A sandbox that is not gone.
-struct Still {
-    /// What was awaited, and what was last seen.
-    words: String,
-    /// Whether all that is left of it is a cached result.
-    cached: bool,
-}
 
 /// A pod that was staged.
 pub struct Staged {
@@ -151,7 +136,7 @@ impl KindScene {
         let mut around = std::mem::take(&mut self.around);
         let mut behind = self.behind.take();
         let pods = async {
-            let gone = join_all(going.iter().map(|pod| self.gone(pod))).await;
+            let gone = join_all(going.iter().map(|pod| gone(&self.cluster, pod))).await;
             let mut unseen = Vec::new();
             let mut left = leases::kept(&self.cluster, &held, &mut unseen).await;
             if let Some(behind) = &mut behind {
@@ -193,38 +178,6 @@ impl KindScene {
             Err(e) if is_absent(&e) => Ok(None),
             Err(e) => Err(format!("pod {namespace}/{name}: {}", words(&e))),
         }
-    }
-
-    /// Waits until a pod's sandbox is gone on its node, so that CNI DEL has run.
-    async fn gone(&self, pod: &Pod) -> Result<(), Still> {
-        let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let fail = |e: String| Still { words: format!("pod {namespace}/{name}: {e}"), cached: false };
-        let node = self.cluster.node(&node_of(pod)).map_err(|b| fail(b.cause))?;
-        // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
-        let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
-        let looked = || Op::AwaitGone {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            uid: uid.clone(),
-            deadline_ms: 0,
-        };
-        let cached = AtomicBool::new(false);
-        let look = || {
-            let op = looked();
-            async {
-                match node.call_aside(op).await? {
-                    Outcome::Gone { gone: true, .. } => Ok(Look::There(())),
-                    Outcome::Gone { last_seen, .. } => {
-                        let last = last_seen.unwrap_or_default();
-                        cached.store(last.starts_with(CACHED_RESULT), Ordering::Relaxed);
-                        Ok(Look::NotYet(last))
-                    }
-                    other => Err(Broken::new("clean up", format!("the agent answered {other:?}"))),
-                }
-            }
-        };
-        let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
-        gone.map_err(|broken| Still { cached: cached.load(Ordering::Relaxed), ..fail(broken.cause) })
     }
 
     async fn read(&self, staged: &Staged) -> Result<PodObservation, Broken> {
