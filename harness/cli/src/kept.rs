@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// The file of what was seen.
+const OBSERVATION: &str = "observation.json";
+
 /// What a run kept of one scenario on one lane.
 #[derive(Debug, Clone)]
 pub struct Kept {
@@ -68,19 +71,21 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
+/// The newest of those that came to look at something; where none did, the newest of all.
 fn newest(folders: Vec<PathBuf>) -> Option<PathBuf> {
     let written = |folder: &PathBuf| -> SystemTime {
         let file = ["report.json", "plan.json"].iter().find_map(|name| std::fs::metadata(folder.join(name)).ok());
         file.and_then(|meta| meta.modified().ok()).unwrap_or(SystemTime::UNIX_EPOCH)
     };
-    folders.into_iter().max_by_key(written)
+    let looked = |folder: &PathBuf| folder.join(OBSERVATION).is_file();
+    folders.into_iter().max_by_key(|folder| (looked(folder), written(folder)))
 }
 
 fn read(folder: &Path) -> Result<Kept, Refused> {
     let plan = value(&folder.join("plan.json"))?;
     Ok(Kept {
         plan: plan.ok_or_else(|| Refused::one(format!("{}: no plan.json in it", folder.display())))?,
-        observation: value(&folder.join("observation.json"))?,
+        observation: value(&folder.join(OBSERVATION))?,
         report: value(&folder.join("report.json"))?,
         folder: folder.to_owned(),
     })
@@ -121,6 +126,10 @@ mod tests {
         let by_lane = summary(below(&dir, "a/case", Some("netns")));
         let own = summary(below(&dir.join("kind/a/case"), "whatever", None));
         let other = below(&dir, "a/other", None).map(|kept| kept.folder);
+        let looked = dir.join("netns/a/case");
+        std::fs::write(looked.join(OBSERVATION), "null").unwrap();
+        keep(&dir, "kind", "of kind, and cut short");
+        assert_eq!(newest(vec![looked.clone(), dir.join("kind/a/case")]), Some(looked), "the newer one saw nothing");
         std::fs::write(dir.join("kind/a/case/observation.json"), "{").unwrap();
         let cut = below(&dir, "a/case", Some("kind")).map(|kept| kept.folder);
         std::fs::remove_dir_all(&dir).unwrap();

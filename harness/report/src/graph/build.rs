@@ -79,6 +79,16 @@ fn node(topology: &Topology, number: usize) -> Node {
         let uplink = bridge.uplink.as_deref().and_then(|uplink| place(topology, uplink));
         bars.push(Bar { name: bridge.name.clone(), words: words.join(", "), of_topology: true, on: None, uplink });
     }
+    for port in topology.ports.iter().filter(|port| port.node == number) {
+        let mut words: Vec<String> = port.addresses.iter().map(ToString::to_string).collect();
+        if let Some(eni) = &port.eni {
+            words.push("ENI".to_owned());
+            let pools = [eni.pool.map(|pool| pool.to_string()), eni.pool6.map(|pool| pool.to_string())];
+            words.extend(pools.into_iter().flatten().map(|pool| format!("pods get {pool}")));
+        }
+        let uplink = place(topology, &port.uplink);
+        bars.push(Bar { name: port.name.clone(), words: words.join(", "), of_topology: true, on: None, uplink });
+    }
     for link in &topology.links {
         let protocol = match link.protocol {
             VlanProtocol::Customer => "802.1Q",

@@ -7,6 +7,7 @@
 //! | [`build`] | from a plan (and an observation) to that |
 //! | `asked`, `seen` | an attachment's lines: what is asked of it, and what was found of that |
 //! | `paths` | the ways of packets |
+//! | `captured` | what captures showed of one of them |
 //! | [`text`], [`mermaid`], [`svg`] | the three writers |
 //!
 //! All of it is pure: the same plan and observation give the same picture. Words stand beside every colour. A picture
@@ -14,6 +15,7 @@
 
 mod asked;
 mod build;
+mod captured;
 pub mod mermaid;
 pub mod model;
 mod paths;

@@ -1,11 +1,14 @@
 //! The ways of packets: what the plan wants, and what captures and answers showed.
 
+use super::captured::Seen;
 use super::model::{Came, End, Graph, Path, PathState};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::observe::Observation;
-use plumbline_core::plan::{Because, Destination, Party, Plan, Protocol, Unreachable, WantedReach};
+use plumbline_core::plan::{
+    Because, Destination, NodeAddress, Party, Plan, Protocol, ReachedBy, Unreachable, WantedReach,
+};
 use plumbline_core::source::Source;
-use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, WireSeen, dns};
+use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, dns};
 
 /// All paths of a plan. An answer is not enough: a path about which the judge found an error is not as asked.
 pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
@@ -22,6 +25,11 @@ pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Fin
         for (place, wanted) in expectation.cannot_reach.iter().enumerate() {
             let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/cannotReach"), place));
             let path = cannot(plan, graph, pod, &wanted.value, seen.as_ref(), looked);
+            paths.push(judged(path, findings, &wanted.source));
+        }
+        for (place, wanted) in expectation.reached_by.iter().enumerate() {
+            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/reachedBy"), place));
+            let path = reached(graph, pod, &wanted.value, seen.as_ref(), looked);
             paths.push(judged(path, findings, &wanted.source));
         }
     }
@@ -41,85 +49,6 @@ fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
         path.state = PathState::Failed(format!("{how}, but {}: {}", error.code, error.message));
     }
     path
-}
-
-/// What was seen of one expectation: its items in the script bear ids that begin alike.
-struct Seen<'a> {
-    probe: Option<&'a ProbeSeen>,
-    captures: Vec<(&'a str, Option<&'a Party>, &'a CaptureSeen)>,
-}
-
-impl<'a> Seen<'a> {
-    /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
-    fn of(wire: &'a WireSeen, kind: &str, place: usize) -> Option<Self> {
-        let number =
-            |id: &str| -> Option<usize> { id.strip_prefix(kind)?.strip_prefix('/')?.split('/').next()?.parse().ok() };
-        let mut numbers: Vec<usize> = wire.script.probes.iter().filter_map(|(_, probe)| number(&probe.id)).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let prefix = format!("{kind}/{}", numbers.get(place)?);
-        let party =
-            |id: &str| wire.script.captures.iter().find(|(_, capture)| capture.id == id).map(|(party, _)| party);
-        let captures = wire.heard.captures.iter().filter_map(|capture| {
-            let suffix = capture.id.strip_prefix(&prefix)?.strip_prefix('/')?;
-            Some((suffix, party(&capture.id), capture))
-        });
-        let probe = wire.heard.probes.iter().find(|probe| probe.id == prefix);
-        Some(Self { probe, captures: captures.collect() })
-    }
-
-    /// One text per capture: where, how many frames, which tags.
-    fn stations(&self) -> Vec<String> {
-        let text = |(_, party, capture): &(&str, Option<&Party>, &CaptureSeen)| {
-            let place = match party {
-                Some(Party::Pod(name)) => format!("pod {name} {}", capture.interface),
-                Some(Party::Host(name)) => format!("{name} {}", capture.interface),
-                Some(Party::Node(number)) => format!("node {number} {}", capture.interface),
-                None => capture.interface.clone(),
-            };
-            let frames = match capture.frames.len() {
-                0 => "NO FRAME".to_owned(),
-                1 => "1 frame".to_owned(),
-                many => format!("{many} frames"),
-            };
-            format!("{place}: {frames}{}", tags(capture))
-        };
-        self.captures.iter().map(text).collect()
-    }
-
-    /// How far the packets came: to before the first capture on the way that has no frame.
-    fn came(&self) -> Came {
-        let way = [("pod", Came::Nowhere), ("uplink", Came::Node), ("far", Came::Uplink)];
-        let empty = |suffix: &str| {
-            let mut here = self.captures.iter().filter(|(known, ..)| *known == suffix).peekable();
-            here.peek().is_some() && here.all(|(.., capture)| capture.frames.is_empty())
-        };
-        way.into_iter().find(|(suffix, _)| empty(suffix)).map(|(_, came)| came).unwrap_or_default()
-    }
-}
-
-/// Which tags the frames of a capture have, in words; empty where there is no frame.
-fn tags(capture: &CaptureSeen) -> String {
-    let mut all: Vec<Vec<u16>> = capture.frames.iter().map(|frame| vlans(&frame.bytes)).collect();
-    all.sort();
-    all.dedup();
-    let word = |ids: &Vec<u16>| match ids.as_slice() {
-        [] => "untagged".to_owned(),
-        ids => format!("VLAN {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" in ")),
-    };
-    if all.is_empty() { String::new() } else { format!(", {}", all.iter().map(word).collect::<Vec<_>>().join(" and ")) }
-}
-
-/// VLAN ids of a frame in hex, outermost first. Tags stand after both MAC addresses (IEEE 802.1Q, clause 9).
-fn vlans(bytes: &str) -> Vec<u16> {
-    let word = |at: usize| bytes.get(at * 2..at * 2 + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
-    let mut ids = Vec::new();
-    let mut at = 12;
-    while let Some(0x8100 | 0x88a8) = word(at) {
-        ids.extend(word(at + 2).map(|control| control & 0x0fff));
-        at += 4;
-    }
-    ids
 }
 
 fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Option<&Seen<'_>>, looked: bool) -> Path {
@@ -200,6 +129,41 @@ fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, seen: Opt
         state,
         stations: seen.map(Seen::stations).unwrap_or_default(),
         came: seen.map(Seen::came).unwrap_or_default(),
+    }
+}
+
+/// A way in: told in words and not drawn, since lines lead out of pods.
+fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, seen: Option<&Seen<'_>>, looked: bool) -> Path {
+    let sender = wanted.sender.as_ref().map_or_else(|| "its node".to_owned(), party);
+    let at = if wanted.at == NodeAddress::Localhost { "localhost of its node" } else { "its node" };
+    let family = if wanted.v6 { ", IPv6" } else { "" };
+    let mut text = format!("{pod} is reached by {sender} at {at} by {}{family}", by(wanted.by, Some(wanted.host_port)));
+    if let Some(back) = &wanted.back_by {
+        text.push_str(&format!(", answered by {}", back.value));
+    }
+    let state = match (seen.and_then(|seen| seen.probe), looked) {
+        (None, false) => PathState::Asked,
+        (None, true) => PathState::Failed("nothing was sent".to_owned()),
+        (Some(probe), _) if matches!(probe.end, ProbeEnd::Answered { .. }) => PathState::Held(end(probe)),
+        (Some(probe), _) => PathState::Failed(end(probe)),
+    };
+    Path {
+        number: 0,
+        text,
+        forbidden: false,
+        from: End::Nobody,
+        to: attachment(graph, pod, None),
+        state,
+        stations: seen.map(Seen::stations).unwrap_or_default(),
+        came: Came::There,
+    }
+}
+
+fn party(party: &Party) -> String {
+    match party {
+        Party::Host(host) => host.clone(),
+        Party::Pod(pod) => format!("pod {pod}"),
+        Party::Node(number) => format!("node {number}"),
     }
 }
 
@@ -309,12 +273,5 @@ mod tests {
         assert_eq!(state(Severity::Error, 7), PathState::Failed("answered, but PL404: another tag".into()));
         assert_eq!(state(Severity::Error, 8), PathState::Held("answered".into()));
         assert_eq!(state(Severity::Warning, 7), PathState::Held("answered".into()));
-    }
-
-    #[test]
-    fn tags_are_read_outermost_first() {
-        assert_eq!(vlans("0200000000010200000000020800"), Vec::<u16>::new());
-        assert_eq!(vlans("02000000000102000000000288a8606481000065080045"), [100, 101]);
-        assert_eq!(vlans("0200"), Vec::<u16>::new());
     }
 }

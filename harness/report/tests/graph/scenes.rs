@@ -22,6 +22,11 @@ pub fn seed() -> Graph {
     graph(&seed_plan(), None)
 }
 
+/// Nodes with interfaces of their own, and a pod that is reached from outside: as asked.
+pub fn behind() -> Graph {
+    graph(&common::load("terway/public-access.yaml").unwrap(), None)
+}
+
 /// The seed as it should be seen.
 pub fn seed_seen() -> Graph {
     graph(&seed_plan(), Some(&common::observed::seed()))

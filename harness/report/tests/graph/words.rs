@@ -15,6 +15,7 @@ fn the_tree() {
     insta::assert_snapshot!("seed-bent.txt", tree(&scenes::seed_bent()));
     insta::assert_snapshot!("wired.txt", tree(&scenes::wired()));
     insta::assert_snapshot!("wired-seen.txt", tree(&scenes::wired_seen()));
+    insta::assert_snapshot!("behind.txt", tree(&scenes::behind()));
 }
 
 #[test]

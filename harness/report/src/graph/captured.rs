@@ -1,0 +1,96 @@
+//! What captures showed of one expectation.
+
+use super::model::Came;
+use plumbline_core::plan::Party;
+use plumbline_core::wire::{CaptureSeen, ProbeSeen, WireSeen};
+
+/// What was seen of one expectation: its items in the script bear ids that begin alike.
+pub(super) struct Seen<'a> {
+    pub probe: Option<&'a ProbeSeen>,
+    pub captures: Vec<(&'a str, Option<&'a Party>, &'a CaptureSeen)>,
+}
+
+impl<'a> Seen<'a> {
+    /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
+    pub(super) fn of(wire: &'a WireSeen, kind: &str, place: usize) -> Option<Self> {
+        let number =
+            |id: &str| -> Option<usize> { id.strip_prefix(kind)?.strip_prefix('/')?.split('/').next()?.parse().ok() };
+        let mut numbers: Vec<usize> = wire.script.probes.iter().filter_map(|(_, probe)| number(&probe.id)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let prefix = format!("{kind}/{}", numbers.get(place)?);
+        let party =
+            |id: &str| wire.script.captures.iter().find(|(_, capture)| capture.id == id).map(|(party, _)| party);
+        let captures = wire.heard.captures.iter().filter_map(|capture| {
+            let suffix = capture.id.strip_prefix(&prefix)?.strip_prefix('/')?;
+            Some((suffix, party(&capture.id), capture))
+        });
+        let probe = wire.heard.probes.iter().find(|probe| probe.id == prefix);
+        Some(Self { probe, captures: captures.collect() })
+    }
+
+    /// One text per capture: where, how many frames, which tags.
+    pub(super) fn stations(&self) -> Vec<String> {
+        let text = |(_, party, capture): &(&str, Option<&Party>, &CaptureSeen)| {
+            let place = match party {
+                Some(Party::Pod(name)) => format!("pod {name} {}", capture.interface),
+                Some(Party::Host(name)) => format!("{name} {}", capture.interface),
+                Some(Party::Node(number)) => format!("node {number} {}", capture.interface),
+                None => capture.interface.clone(),
+            };
+            let frames = match capture.frames.len() {
+                0 => "NO FRAME".to_owned(),
+                1 => "1 frame".to_owned(),
+                many => format!("{many} frames"),
+            };
+            format!("{place}: {frames}{}", tags(capture))
+        };
+        self.captures.iter().map(text).collect()
+    }
+
+    /// How far the packets came: to before the first capture on the way that has no frame.
+    pub(super) fn came(&self) -> Came {
+        let way = [("pod", Came::Nowhere), ("uplink", Came::Node), ("far", Came::Uplink)];
+        let empty = |suffix: &str| {
+            let mut here = self.captures.iter().filter(|(known, ..)| *known == suffix).peekable();
+            here.peek().is_some() && here.all(|(.., capture)| capture.frames.is_empty())
+        };
+        way.into_iter().find(|(suffix, _)| empty(suffix)).map(|(_, came)| came).unwrap_or_default()
+    }
+}
+
+/// Which tags the frames of a capture have, in words; empty where there is no frame.
+fn tags(capture: &CaptureSeen) -> String {
+    let mut all: Vec<Vec<u16>> = capture.frames.iter().map(|frame| vlans(&frame.bytes)).collect();
+    all.sort();
+    all.dedup();
+    let word = |ids: &Vec<u16>| match ids.as_slice() {
+        [] => "untagged".to_owned(),
+        ids => format!("VLAN {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" in ")),
+    };
+    if all.is_empty() { String::new() } else { format!(", {}", all.iter().map(word).collect::<Vec<_>>().join(" and ")) }
+}
+
+/// VLAN ids of a frame in hex, outermost first. Tags stand after both MAC addresses (IEEE 802.1Q, clause 9).
+fn vlans(bytes: &str) -> Vec<u16> {
+    let word = |at: usize| bytes.get(at * 2..at * 2 + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    let mut ids = Vec::new();
+    let mut at = 12;
+    while let Some(0x8100 | 0x88a8) = word(at) {
+        ids.extend(word(at + 2).map(|control| control & 0x0fff));
+        at += 4;
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_read_outermost_first() {
+        assert_eq!(vlans("0200000000010200000000020800"), Vec::<u16>::new());
+        assert_eq!(vlans("02000000000102000000000288a8606481000065080045"), [100, 101]);
+        assert_eq!(vlans("0200"), Vec::<u16>::new());
+    }
+}
