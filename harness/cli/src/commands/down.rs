@@ -5,6 +5,7 @@ use crate::args::{Colour, DownArgs};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
 use plumbline_bed::engine::setup::Setup;
+use plumbline_lanes::chain::kept;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::{cluster, vm};
 use std::io::Write as _;
@@ -24,6 +25,7 @@ pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
         Ok(gone) => gone.iter().try_for_each(|name| writeln!(out, "cluster {name} is gone"))?,
         Err(broken) => return Err(broken.into()),
     }
+    kept::forget_gone()?;
     for machine in vm::down().await? {
         writeln!(out, "{machine} is gone")?;
     }

@@ -4,6 +4,7 @@ use crate::args::GcArgs;
 use plumbline::exit;
 use plumbline_bed::engine::{Engine, Sweeper};
 use plumbline_bed::journal::{self, Undo};
+use plumbline_lanes::chain::kept;
 use plumbline_lanes::registry;
 use std::io::Write as _;
 
@@ -22,6 +23,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
         left.extend(swept.left);
         unknown = swept.unknown;
     }
+    gone.extend(kept::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
     let mut out = anstream::stdout();
     for line in &gone {
         writeln!(out, "gone: {line}")?;

@@ -157,6 +157,27 @@ impl Kept {
     }
 }
 
+/// Takes the files away of clusters of ours that are gone: nobody can put these chains back. Gives them.
+///
+/// # Errors
+/// `Broken` when there is no state folder, or a file can't be removed.
+pub fn forget_gone() -> Result<Vec<PathBuf>, Broken> {
+    forget_below(&folders::state()?.join("chains"))
+}
+
+fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
+    let mut gone = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // What does not read is left alone: it may be another version's.
+        if matches!(Kept::read(&path), Ok(Some(kept)) if kept.way.is_gone()) {
+            std::fs::remove_file(&path).at_stage(&format!("remove {}", path.display()))?;
+            gone.push(path);
+        }
+    }
+    Ok(gone)
+}
+
 /// The copies in a cluster, the newest first.
 ///
 /// # Errors
@@ -173,4 +194,37 @@ pub async fn copies(reach: &Reach) -> Result<Vec<Kept>, Broken> {
     let mut kept: Vec<Kept> = all.items.into_iter().filter_map(read).collect();
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_of_a_cluster_goes_with_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let keep = |name: &str, ours: Option<&str>, file: PathBuf| {
+            let way = Way { files: vec![file], context: None, ours: ours.map(str::to_owned) };
+            let kept = Kept {
+                run: name.to_owned(),
+                way,
+                data: BTreeMap::new(),
+                new_chain: None,
+                generation: 1,
+                at: String::new(),
+                applied_at: None,
+            };
+            let path = folder.path().join(format!("{name}.json"));
+            std::fs::write(&path, serde_json::to_vec(&kept).unwrap()).unwrap();
+            path
+        };
+        let absent = folder.path().join("absent");
+        let gone = keep("gone", Some("plumbline-a"), absent.clone());
+        let odd = folder.path().join("odd.json");
+        std::fs::write(&odd, "{").unwrap();
+        let up = keep("up", Some("plumbline-b"), odd.clone());
+        let users = keep("users", None, absent);
+        assert_eq!(forget_below(folder.path()).unwrap(), [gone.clone()]);
+        assert!(!gone.exists() && users.exists() && odd.exists() && up.exists());
+    }
 }
