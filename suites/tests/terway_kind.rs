@@ -59,10 +59,15 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
+/// Runs a test to its end.
+fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(test).map_err(|error| format!("{error:#}").into())
+}
+
 /// Runs a test on the profile's cluster, held alone.
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let tested: anyhow::Result<()> = runtime.block_on(async {
+    run(async {
         let cx = context::of(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         let tested = test(&cx, &cluster).await;
@@ -70,8 +75,7 @@ fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<
         tested?;
         ensure!(left.is_empty(), "left behind: {left:?}");
         Ok(())
-    });
-    tested.map_err(|error| format!("{error:#}").into())
+    })
 }
 
 /// What terway-cli makes of one plugin (cmd/terway-cli/cni.go, `mergeConfigList`): a veth needs no eBPF.
@@ -159,8 +163,7 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
 /// A run that is killed with its ground laid on nodes and router: its journal takes all of it back. Only this run's: `gc`
 /// itself is for the whole host.
 fn killed() -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let tested: anyhow::Result<()> = runtime.block_on(async {
+    run(async {
         let (run, routes) = killed_run().await?;
         let undoers = registry::undoers();
         let sweeper = Sweeper::new();
@@ -178,8 +181,7 @@ fn killed() -> Result<(), Failed> {
         let again = journal::gc_of(&run, &undoers).await?;
         ensure!(again.undone.is_empty() && again.left.is_empty(), "undone twice: {again:?}");
         Ok(())
-    });
-    tested.map_err(|error| format!("{error:#}").into())
+    })
 }
 
 /// Kills a run when it has changed the router; gives its id, and each container with what selects a route laid there.

@@ -39,23 +39,19 @@ const TRACKED: [&str; 3] =
 #[derive(Debug, Default)]
 pub struct Before(Vec<Traces>);
 
+/// A question about a node, which is the target that it is given.
+pub type Question = Box<dyn FnOnce(Target) -> Op + Send>;
+/// What was answered; in words why it was not.
+pub type Answer<'a> = BoxFuture<'a, Result<Outcome, String>>;
+
 /// Nodes that can be asked, counted from 1.
 pub trait Nodes: Send {
-    /// Puts a question about a node, which is the target that `op` is given, to the agent that can tell; in words why it
-    /// was not answered.
-    fn ask<'a>(
-        &'a mut self,
-        node: usize,
-        op: Box<dyn FnOnce(Target) -> Op + Send>,
-    ) -> BoxFuture<'a, Result<Outcome, String>>;
+    /// Puts a question to the agent that can tell.
+    fn ask(&mut self, node: usize, op: Question) -> Answer<'_>;
 }
 
 impl Nodes for LocalAgent {
-    fn ask<'a>(
-        &'a mut self,
-        node: usize,
-        op: Box<dyn FnOnce(Target) -> Op + Send>,
-    ) -> BoxFuture<'a, Result<Outcome, String>> {
+    fn ask(&mut self, node: usize, op: Question) -> Answer<'_> {
         Box::pin(async move {
             Self::ask(self, op(Target::NodeAt(node)), LISTING + LISTING).await.map_err(|other| other.to_string())
         })
@@ -63,11 +59,7 @@ impl Nodes for LocalAgent {
 }
 
 impl Nodes for &[Node] {
-    fn ask<'a>(
-        &'a mut self,
-        node: usize,
-        op: Box<dyn FnOnce(Target) -> Op + Send>,
-    ) -> BoxFuture<'a, Result<Outcome, String>> {
+    fn ask(&mut self, node: usize, op: Question) -> Answer<'_> {
         Box::pin(async move {
             let on = self.get(node.wrapping_sub(1)).ok_or_else(|| format!("there is no node {node}"))?;
             match on.call_aside(op(Target::Node)).await.map_err(|broken| broken.to_string())? {

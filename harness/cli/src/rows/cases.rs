@@ -6,6 +6,7 @@ use crate::select::{self, Refused};
 use plumbline_core::finding::{self, Severity};
 use plumbline_report::rows::{Cell, Line, Shown};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -55,6 +56,15 @@ pub fn read<T>(
         }
     }
     if problems.is_empty() { Ok(cases) } else { Err(Refused { problems }) }
+}
+
+/// A case's file as written.
+///
+/// # Errors
+/// Why it does not read.
+pub fn file<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    serde_yaml::from_str(&text).map_err(|error| error.to_string())
 }
 
 /// Whether a file is of the kind that is read.

@@ -91,8 +91,7 @@ pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
 }
 
 fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
+    let file: File = cases::file(path)?;
     cases::is_kind(&file.api_version, &file.kind, "ChainLint")?;
     if file.uses.is_empty() {
         return Err("no uses: it would check nothing".to_owned());

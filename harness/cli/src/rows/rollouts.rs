@@ -75,8 +75,7 @@ pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
 }
 
 fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let file: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
+    let file: File = cases::file(path)?;
     cases::is_kind(&file.api_version, &file.kind, "ChainRollout")?;
     cases::may_want(&file.findings, twin)?;
     if (file.ends == Ends::InForce) == twin {

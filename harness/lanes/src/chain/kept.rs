@@ -224,7 +224,7 @@ mod tests {
         std::fs::write(&odd, "{").unwrap();
         let up = keep("up", Some("plumbline-b"), odd.clone());
         let users = keep("users", None, absent);
-        assert_eq!(forget_below(folder.path()).unwrap(), [gone.clone()]);
+        assert_eq!(forget_below(folder.path()).unwrap(), std::slice::from_ref(&gone));
         assert!(!gone.exists() && users.exists() && odd.exists() && up.exists());
     }
 }
