@@ -14,6 +14,7 @@ use std::time::Duration;
 const GONE: Duration = Duration::from_secs(30);
 /// How often it is looked for; the runtime gives no event of it.
 const LOOK: Duration = Duration::from_millis(100);
+
 /// A sandbox that is not gone.
 pub(super) struct Still {
     /// What was awaited, and what was last seen.

@@ -70,7 +70,7 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
     scene.leases.extend(apart::take(&cluster.name, plan).await?);
     outside::ground(&cluster, plan).await?;
     if terway::is_behind(plan) {
-        let (behind, adaptations) = Behind::lay(&cluster, cx, plan).await?;
+        let (behind, adaptations) = Behind::lay(&cluster, cx, &scene.run, plan).await?;
         scene.behind = Some(behind);
         scene.staging.adaptations.extend(adaptations);
     }

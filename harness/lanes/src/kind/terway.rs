@@ -92,13 +92,14 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// Puts the chain into force and the scenario's ground on the nodes.
+    /// Puts the chain into force and the scenario's ground on the nodes; the ground stands in the scenario's journal.
     ///
     /// # Errors
     /// `Broken` when the chain does not come into force, or a node refuses.
     pub(super) async fn lay(
         cluster: &Arc<Cluster>,
         cx: &Context,
+        run: &Arc<Run>,
         plan: &Plan,
     ) -> Result<(Self, Vec<Adaptation>), Broken> {
         let lease = Lease::take(&lease_of(cluster), Kind::Exclusive, Deadline::after(LEASE)).await?;
@@ -108,7 +109,7 @@ impl Behind {
         let addresses = Lease::take(&addresses, Kind::Exclusive, Deadline::after(LEASE)).await?;
         let mut behind = Self {
             cluster: cluster.clone(),
-            run: cx.run.clone(),
+            run: run.clone(),
             undo: Vec::new(),
             before: Before::default(),
             chain: Some(lease),
