@@ -7,7 +7,7 @@ use super::cases::{self, Metadata, listed};
 use crate::chain::{self, At, Ended};
 use crate::select::Refused;
 use plumbline_core::finding::{Finding, Severity};
-use plumbline_core::terway::{Applied, CONFLIST, Usage};
+use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
 use plumbline_report::rows::{Line, Shown};
 use serde::Deserialize;
@@ -25,7 +25,19 @@ struct File {
     manifest: PathBuf,
     ends: Ends,
     #[serde(default)]
+    usage: Told,
+    #[serde(default)]
     findings: BTreeSet<String>,
+}
+
+/// What is said of the use of the cluster; what is not said is read from it.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Told {
+    datapath_v2: Option<bool>,
+    access: Option<Access>,
+    terway_version: Option<Version>,
+    portmap_version: Option<Version>,
 }
 
 /// How a change ends.
@@ -51,6 +63,7 @@ pub struct Case {
     pub twin: bool,
     /// The file of the change.
     pub manifest: PathBuf,
+    usage: Usage,
     ends: Ends,
     /// Codes of the errors, these and no others.
     findings: BTreeSet<String>,
@@ -86,6 +99,12 @@ fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
         rows: file.metadata.rows,
         twin,
         manifest: path.parent().unwrap_or(Path::new(".")).join(file.manifest),
+        usage: Usage {
+            datapath_v2: file.usage.datapath_v2,
+            access: file.usage.access,
+            terway_version: file.usage.terway_version,
+            portmap_version: file.usage.portmap_version,
+        },
         ends: file.ends,
         findings: file.findings,
     })
@@ -114,7 +133,7 @@ impl Case {
     async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
         let before = chain::now(at).await?;
         let begun = std::time::Instant::now();
-        let ended = chain::apply(&self.manifest, Some(at), &Usage::default(), false, events, cancel).await?;
+        let ended = chain::apply(&self.manifest, Some(at), &self.usage, false, events, cancel).await?;
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut came = match ended {
             Ended::Nothing(_) => anyhow::bail!("the chain is in force already, so nothing can be shown of it"),
@@ -190,6 +209,7 @@ mod tests {
             rows: vec!["R10".into()],
             twin: ends != Ends::InForce,
             manifest: PathBuf::new(),
+            usage: Usage::default(),
             ends,
             findings: findings.iter().map(|&code| code.to_owned()).collect(),
         }
