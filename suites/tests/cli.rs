@@ -167,3 +167,20 @@ async fn colour_is_shown_only_when_it_may() -> anyhow::Result<()> {
     assert!(with(&["--color", "always", "run", "no/such/file.yaml"], &[("NO_COLOR", "1")]).await?);
     Ok(())
 }
+
+/// A scenario may require what is probed, and nothing else; a capability that nobody probes would be a Skip for ever.
+#[tokio::test]
+async fn what_is_probed_is_what_a_scenario_may_require() -> anyhow::Result<()> {
+    let told = plumbline(&["doctor", "--lane", "netns", "-o", "json"])?.run().await?;
+    let lines: Vec<serde_json::Value> = told.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let probed =
+        lines.iter().filter(|line| line["scope"] == "netns" && line["needed"].as_str().is_some_and(is_optional));
+    let mut probed: Vec<&str> = probed.filter_map(|line| line["probe"].as_str()).collect();
+    probed.sort_unstable();
+    assert_eq!(probed, plumbline_core::plan::CAPABILITIES, "{}{}", told.stdout, told.stderr);
+    Ok(())
+}
+
+fn is_optional(needed: &str) -> bool {
+    needed.starts_with("only by scenarios")
+}

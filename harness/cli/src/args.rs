@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Proves what a chain of CNI plugins really did to a pod.
 #[derive(Debug, Parser)]
-#[command(name = "plumbline", disable_version_flag = true, after_help = exit::TABLE, arg_required_else_help = true)]
+#[command(name = "plumbline", version, after_help = exit::TABLE, arg_required_else_help = true)]
 pub struct Cli {
     /// Whether colours are shown; auto obeys NO_COLOR, CLICOLOR_FORCE and the terminal.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -153,7 +153,7 @@ pub enum TranscriptsWhen {
 pub enum MessageFormat {
     /// Text.
     Human,
-    /// One JSON object per event.
+    /// JSON: one object per event while something runs, else one document.
     Json,
 }
 

@@ -63,8 +63,16 @@ impl Line {
     /// A capability of a lane: its lack makes some scenarios skip.
     #[must_use]
     pub fn offer(scope: &'static str, name: &str, offer: &Offer) -> Self {
-        let mut line =
-            Self::new(scope, name, offer.there, offer.seen.clone(), "scenarios that require it are skipped", "");
+        // How `probe/rules.rs` of the agent says it.
+        let program = offer.seen.split_once(" can't be started on the node").map(|(program, _)| program);
+        let mend = match program {
+            _ if offer.there => String::new(),
+            Some(program) => format!("install {program}"),
+            None if scope == "vm" => String::new(),
+            None => "a kernel with its module; --lane vm brings one".to_owned(),
+        };
+        let needed = "only by scenarios that require it; they are skipped";
+        let mut line = Self::new(scope, name, offer.there, offer.seen.clone(), needed, &mend);
         line.optional = true;
         line
     }

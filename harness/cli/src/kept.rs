@@ -44,12 +44,24 @@ pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Kept, 
 ///
 /// # Errors
 /// [`Refused`] when no run kept any, or it does not read.
-pub fn last(scenario: &str, lane: Option<&str>) -> Result<Kept, Refused> {
+pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<Kept, Refused> {
     let runs = folders::state().map_err(|broken| Refused::one(broken.to_string()))?.join("runs");
-    let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), scenario, lane));
-    let found = newest(all.collect());
-    let found = found.ok_or_else(|| Refused::one(format!("no run has kept evidence of {scenario}{}", on(lane))))?;
+    let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), &scenario.name, lane));
+    // A copy may have kept the name of what it was copied from.
+    let own = |folder: &PathBuf| {
+        let plan = value::<Plan>(&folder.join("plan.json"));
+        plan.is_ok_and(|plan| plan.is_some_and(|plan| is_same(&plan.file, &scenario.file)))
+    };
+    let found = newest(all.filter(own).collect());
+    let found = found.ok_or_else(|| {
+        Refused::one(format!("no run has kept evidence of {}, {}{}", scenario.name, scenario.file, on(lane)))
+    })?;
     read(&found)
+}
+
+/// Whether two names are of the same file: one may be as it was written in another folder of the checkout.
+fn is_same(one: &str, other: &str) -> bool {
+    Path::new(one).ends_with(other) || Path::new(other).ends_with(one)
 }
 
 fn on(lane: Option<&str>) -> String {
@@ -108,6 +120,7 @@ mod tests {
     use super::*;
 
     fn keep(folder: &Path, lane: &str, summary: &str) {
+        assert!(is_same("/x/suites/a.yaml", "suites/a.yaml") && !is_same("/tmp/a.yaml", "suites/a.yaml"));
         let folder = folder.join(lane).join("a").join("case");
         std::fs::create_dir_all(&folder).unwrap();
         let plan = serde_json::json!({

@@ -39,6 +39,10 @@ use ipnet::IpNet;
 use ledger::Ledger;
 
 /// What is doubtful in one network's configuration, in the order found; of a network without a manifest nothing.
+#[cfg_attr(
+    not(feature = "files"),
+    expect(dead_code, reason = "asked by the lint of chains, which the agent does without")
+)]
 pub(crate) fn doubts(network: &Network) -> Vec<Finding> {
     let mut ledger = Ledger::default();
     config::lint(network, &mut ledger);

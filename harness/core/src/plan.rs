@@ -7,7 +7,9 @@ mod topology;
 mod wire;
 
 pub use mapping::PortMapping;
-pub use ports::{Backend, Device, Eni, NodePort, STAND_IN_LEASES, STAND_IN_SETTINGS, Symmetric, VIRTIO_ENI};
+pub use ports::{
+    Backend, CAPABILITIES, Device, Eni, NodePort, STAND_IN_LEASES, STAND_IN_SETTINGS, Symmetric, VIRTIO_ENI,
+};
 pub use reached::{NodeAddress, ReachedBy, SeenAs};
 pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
 pub use wire::{Because, Destination, Lookup, Party, Protocol, Unreachable, WantedReach};

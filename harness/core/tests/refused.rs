@@ -84,6 +84,20 @@ fn the_form_of_the_file() {
     refused("another version", &f().bend(S, "v1alpha1", "v9"), "s/case.yaml:1:13", "apiVersion", "v9");
     refused("another kind", &f().bend(S, "kind: Scenario", "kind: Scenery"), "s/case.yaml:2:7", "kind", "Scenery");
     refused(
+        "a manifest among scenarios",
+        &f().bend(S, "kind: Scenario\n", "kind: Pod\nspec: {}\n"),
+        "s/case.yaml:2:7",
+        "kind",
+        "in the folder a/ beside it",
+    );
+    refused(
+        "a capability misspelt",
+        &f().bend(S, "topology:", "requires: [macvlann]\ntopology:"),
+        "s/case.yaml:5:12",
+        "requires[0]",
+        "did you mean `macvlan`?",
+    );
+    refused(
         "missing name",
         &f().bend(S, "  name: topic/case\n", "  summary: x\n"),
         "s/case.yaml:4:3",

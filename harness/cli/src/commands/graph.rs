@@ -22,10 +22,14 @@ pub fn run(args: &GraphArgs) -> anyhow::Result<u8> {
     let lane = args.lane.as_deref();
     let picture = match (&args.evidence, args.last) {
         (Some(folder), _) => of_run(&kept::below(folder, &plans[0].name, lane)?, &plans[0])?,
-        (None, true) => of_run(&kept::last(&plans[0].name, lane)?, &plans[0])?,
+        (None, true) => of_run(&kept::last(&plans[0], lane)?, &plans[0])?,
         (None, false) => graph::graph(&plans.remove(0), None),
     };
-    let format = args.format.or_else(|| args.output.as_deref().and_then(by_ending)).unwrap_or(GraphFormat::Text);
+    let format = match (args.format, &args.output) {
+        (Some(format), _) => format,
+        (None, Some(file)) => by_ending(file)?,
+        (None, None) => GraphFormat::Text,
+    };
     let written = match format {
         GraphFormat::Text => text::write(&picture),
         GraphFormat::Mermaid => mermaid::write(&picture),
@@ -50,16 +54,29 @@ fn of_run(kept: &Kept, named: &Plan) -> Result<Graph, Refused> {
     let mut picture = graph::graph(&kept.plan, kept.observation.as_ref());
     picture.verdict = kept.report.as_ref().map(|report| {
         let verdict = paint::strip(&plumbline_report::text::verdict(&report.verdict));
-        format!("{verdict}; lane {}", report.lane)
+        let run = run_of(&kept.folder).map(|run| format!("; run {run}")).unwrap_or_default();
+        format!("{verdict}; lane {}{run}", report.lane)
     });
     Ok(picture)
 }
 
+/// The run whose evidence a folder is, where it lies in the state folder: `runs/RUN/evidence/LANE/SCENARIO`.
+fn run_of(folder: &Path) -> Option<String> {
+    let mut parts = folder.components().map(|part| part.as_os_str().to_string_lossy());
+    parts.find(|part| part == "runs")?;
+    let run = parts.next()?;
+    (parts.next()? == "evidence").then(|| run.into_owned())
+}
+
 /// The format that a file's ending stands for.
-fn by_ending(file: &Path) -> Option<GraphFormat> {
-    match file.extension()?.to_str()? {
-        "svg" => Some(GraphFormat::Svg),
-        "mmd" | "mermaid" => Some(GraphFormat::Mermaid),
-        _ => None,
+fn by_ending(file: &Path) -> Result<GraphFormat, Refused> {
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => Ok(GraphFormat::Svg),
+        Some("mmd" | "mermaid") => Ok(GraphFormat::Mermaid),
+        None | Some("txt") => Ok(GraphFormat::Text),
+        Some(other) => {
+            let why = format!("--output {}: no picture ends in {other}", file.display());
+            Err(Refused::one(format!("{why}; there are svg, mmd and txt, or say --format")))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Which files are scenarios.
 
 use super::Refused;
+use plumbline_core::scenario::did_you_mean;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,25 @@ fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
             return Ok(vec![shortened(&file)]);
         }
     }
-    Err(format!("{}: no such file, folder or scenario; `plumbline list` shows what there is", name.display()))
+    let near = root.and_then(|root| nearest(root, name)).map(|near| format!("; did you mean {near}?"));
+    let near = near.unwrap_or_else(|| "; `plumbline list` shows what there is".to_owned());
+    Err(format!("{}: no such file, folder or scenario{near}", name.display()))
+}
+
+/// The scenario, or the file of a broken twin, that was most likely meant.
+fn nearest(root: &Path, name: &Path) -> Option<String> {
+    let name = name.to_str()?;
+    let twin = root.join("suites/scenarios-broken").join(format!("{name}.yaml"));
+    if twin.is_file() {
+        return Some(shortened(&twin).display().to_string());
+    }
+    let folder = root.join("suites/scenarios");
+    let files = scenario_files(&folder).ok()?;
+    let names: Vec<String> = files
+        .iter()
+        .filter_map(|file| Some(file.strip_prefix(&folder).ok()?.with_extension("").to_str()?.to_owned()))
+        .collect();
+    did_you_mean(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The path as seen from the current folder, where it lies below it: what a report can show and a user paste.
@@ -56,8 +75,11 @@ fn shortened(file: &Path) -> PathBuf {
         .unwrap_or_else(|| file.to_owned())
 }
 
+/// The name of folders with templates.
+const TEMPLATES: &str = "templates";
+
 /// Every scenario file below a folder, sorted by path. A scenario's own manifests live in a folder beside it that
-/// bears its name (`chain-example.yaml`, `chain-example/`); every other `.yaml` or `.yml` file is a scenario, so that
+/// bears its name (`chain-example.yaml`, `chain-example/`), templates in folders `templates`; every other `.yaml` or `.yml` file is a scenario, so that
 /// one with a slip in its first lines is refused and not passed over.
 ///
 /// # Errors
@@ -79,7 +101,8 @@ pub fn scenario_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     let stems: BTreeSet<PathBuf> = files.iter().map(|f| f.with_extension("")).collect();
-    for inner in folders.into_iter().filter(|f| !stems.contains(f)) {
+    let templates = |folder: &PathBuf| folder.file_name().is_some_and(|name| name == TEMPLATES);
+    for inner in folders.into_iter().filter(|folder| !stems.contains(folder) && !templates(folder)) {
         files.extend(scenario_files(&inner)?);
     }
     files.sort();
@@ -93,9 +116,13 @@ mod tests {
     #[test]
     fn a_scenarios_own_folder_holds_no_scenarios() {
         let dir = std::env::temp_dir().join(format!("plumbline-found-{}", std::process::id()));
-        for (path, text) in
-            [("t/case.yaml", ""), ("t/case/pod.yaml", ""), ("t/other/deep.yaml", ""), ("t/.hidden.yaml", "")]
-        {
+        for (path, text) in [
+            ("t/case.yaml", ""),
+            ("t/case/pod.yaml", ""),
+            ("t/other/deep.yaml", ""),
+            ("t/.hidden.yaml", ""),
+            ("t/templates/a.yaml", ""),
+        ] {
             let file = dir.join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();

@@ -46,6 +46,29 @@ pub enum Device {
     Virtio,
 }
 
+/// What a scenario can require of a lane: what the agent tries on its kernel (`harness/agent/src/probe`), and
+/// [`VIRTIO_ENI`].
+pub const CAPABILITIES: [&str; 18] = [
+    "bridge",
+    "bridge-vlan-filtering",
+    "connmark",
+    "dummy",
+    "ifb",
+    "ip6tables-nat",
+    "iptables-nat",
+    "ipv6",
+    "ipvlan",
+    "ipvs",
+    "macvlan",
+    "nftables-fib",
+    "policy-routing",
+    "tun",
+    "veth",
+    VIRTIO_ENI,
+    "vlan",
+    "vrf",
+];
+
 /// The capability that [`Device::Virtio`] needs.
 pub const VIRTIO_ENI: &str = "virtio-eni";
 

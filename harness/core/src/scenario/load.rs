@@ -16,11 +16,11 @@ use super::names;
 use super::objects::{self, Object};
 use super::strict::{self, At, Pairs};
 use super::{template, topology, values};
-use crate::plan::{Device, Network, NodePort, Plan, Topology, VIRTIO_ENI};
+use crate::plan::{CAPABILITIES, Device, Network, NodePort, Plan, Topology, VIRTIO_ENI};
 use crate::source::Source;
 
 /// The lanes that a scenario may name.
-const LANES: [&str; 4] = ["netns", "kind", "vm", "existing"];
+const LANES: [&str; 3] = ["netns", "kind", "vm"];
 
 /// Reads a scenario: the file at `path`, the manifests and templates that it names.
 ///
@@ -33,10 +33,23 @@ pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputE
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Err(vec![InputError::file(path, "empty: no scenario in it")]);
     }
+    if let Some(error) = other_kind(path, &text) {
+        return Err(vec![error]);
+    }
     let file: ScenarioFile = strict::read(path, &text).map_err(|error| vec![error])?;
     let mut load = Load { path, loader, errors: Vec::new() };
     let plan = load.plan(&file);
     if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
+}
+
+/// Another object than a scenario, by its kind: its fields would be told as unknown ones otherwise.
+fn other_kind(path: &str, text: &str) -> Option<InputError> {
+    let documents = kube_yaml::read(path, text).ok()?;
+    let kind = documents.first()?.get("kind")?;
+    let found = kind.text().filter(|found| *found != KIND)?;
+    let source = Source { file: path.to_owned(), line: kind.at.line, column: kind.at.column };
+    let help = "manifests of a scenario a.yaml are in the folder a/ beside it, templates in a folder templates/; what else a folder holds is read as scenarios";
+    Some(InputError::new(source, "kind", format!("is `{found}`; `{KIND}` is wanted")).help(help))
 }
 
 struct Load<'a> {
@@ -68,7 +81,7 @@ impl Load<'_> {
             );
         }
         if file.kind.value != KIND {
-            self.fail(&file.kind, "kind", format!("`{}` is not understood; `{KIND}` is", file.kind.value));
+            self.fail(&file.kind, "kind", format!("is `{}`; `{KIND}` is wanted", file.kind.value));
         }
         if let Err(message) = names::scenario(&file.metadata.name.value) {
             self.fail(&file.metadata.name, "metadata.name", message);
@@ -83,8 +96,17 @@ impl Load<'_> {
         }
         let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
         for (index, item) in file.requires.iter().enumerate() {
-            if let Err(message) = names::label(&item.value) {
-                self.fail(item, &format!("requires[{index}]"), message);
+            if !CAPABILITIES.contains(&item.value.as_str()) {
+                // A slip of the pen would be a Skip for ever.
+                let error = InputError::new(
+                    strict::source(self.path, item),
+                    format!("requires[{index}]"),
+                    format!("no lane knows of `{}`", item.value),
+                );
+                self.errors.push(match did_you_mean(&item.value, CAPABILITIES) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(format!("known: {}", CAPABILITIES.join(", "))),
+                });
             }
         }
         for (index, lane) in file.lanes.iter().enumerate() {
