@@ -4,10 +4,15 @@ use super::command::{not_started, signal_group};
 use super::pump::Pump;
 use super::transcript::ExecError;
 use crate::wait::within;
+use nix::poll::poll;
 use nix::sys::signal::Signal;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// Milliseconds between two looks whether a killed child is gone, and how often it is looked.
+const REAP: u8 = 5;
+const REAPS: u16 = 400;
 
 /// A child with open standard streams. Dropping it ends it: its input is closed, and its group is killed.
 pub struct Session {
@@ -65,7 +70,14 @@ impl Session {
 }
 
 impl Drop for Session {
+    /// Waits, a moment at most: with the first process of a node the kernel ends all on it, and both take it a moment.
     fn drop(&mut self) {
         signal_group(self.pid, Signal::SIGKILL);
+        for _ in 0..if self.pid.is_some() { REAPS } else { 0 } {
+            match self.child.try_wait() {
+                Ok(None) => drop(poll(&mut [], REAP)),
+                Ok(Some(_)) | Err(_) => return,
+            }
+        }
     }
 }
