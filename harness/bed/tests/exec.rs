@@ -127,6 +127,15 @@ async fn a_session_that_does_not_end_is_killed() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_dropped_is_gone() {
+    let argv = ["sleep", "600"].map(String::from);
+    let session = Session::start(&argv, &[]).unwrap();
+    let pid = session.pid().unwrap();
+    drop(session);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "killed, and not waited for");
+}
+
+#[tokio::test]
 async fn what_is_detached_has_a_session_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let log = std::fs::File::create(dir.path().join("log")).unwrap();

@@ -72,12 +72,13 @@ impl Session {
 impl Drop for Session {
     /// Waits, a moment at most: with the first process of a node the kernel ends all on it, and both take it a moment.
     fn drop(&mut self) {
+        if self.pid.is_none() {
+            return;
+        }
         signal_group(self.pid, Signal::SIGKILL);
-        for _ in 0..if self.pid.is_some() { REAPS } else { 0 } {
-            match self.child.try_wait() {
-                Ok(None) => drop(poll(&mut [], REAP)),
-                Ok(Some(_)) | Err(_) => return,
-            }
+        let mut looks = 0..REAPS;
+        while looks.next().is_some() && matches!(self.child.try_wait(), Ok(None)) {
+            let _ = poll(&mut [], REAP);
         }
     }
 }
