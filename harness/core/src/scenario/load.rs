@@ -33,10 +33,8 @@ pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputE
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Err(vec![InputError::file(path, "empty: no scenario in it")]);
     }
-    if let Some(error) = other_kind(path, &text) {
-        return Err(vec![error]);
-    }
-    let file: ScenarioFile = strict::read(path, &text).map_err(|error| vec![error])?;
+    let file: ScenarioFile =
+        strict::read(path, &text).map_err(|error| vec![other_kind(path, &text).unwrap_or(error)])?;
     let mut load = Load { path, loader, errors: Vec::new() };
     let plan = load.plan(&file);
     if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
@@ -72,6 +70,19 @@ impl Load<'_> {
         self.errors.push(InputError::new(strict::source(self.path, at), field, message));
     }
 
+    /// Refuses a word that is none of those known.
+    fn one_of(&mut self, item: &At<String>, field: &str, known: &[&str], refusal: &str) {
+        if known.contains(&item.value.as_str()) {
+            return;
+        }
+        let source = strict::source(self.path, item);
+        let error = InputError::new(source, field, format!("{refusal} `{}`", item.value));
+        self.errors.push(error.help(match did_you_mean(&item.value, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", known.join(", ")),
+        }));
+    }
+
     fn plan(&mut self, file: &ScenarioFile) -> Plan {
         if file.api_version.value != API_VERSION {
             self.fail(
@@ -96,31 +107,11 @@ impl Load<'_> {
         }
         let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
         for (index, item) in file.requires.iter().enumerate() {
-            if !CAPABILITIES.contains(&item.value.as_str()) {
-                // A slip of the pen would be a Skip for ever.
-                let error = InputError::new(
-                    strict::source(self.path, item),
-                    format!("requires[{index}]"),
-                    format!("no lane knows of `{}`", item.value),
-                );
-                self.errors.push(match did_you_mean(&item.value, CAPABILITIES) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("known: {}", CAPABILITIES.join(", "))),
-                });
-            }
+            // A slip of the pen would be a Skip for ever.
+            self.one_of(item, &format!("requires[{index}]"), &CAPABILITIES, "no lane knows of");
         }
         for (index, lane) in file.lanes.iter().enumerate() {
-            if !LANES.contains(&lane.value.as_str()) {
-                let error = InputError::new(
-                    strict::source(self.path, lane),
-                    format!("lanes[{index}]"),
-                    format!("there is no lane `{}`", lane.value),
-                );
-                self.errors.push(match did_you_mean(&lane.value, LANES) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("known: {}", LANES.join(", "))),
-                });
-            }
+            self.one_of(lane, &format!("lanes[{index}]"), &LANES, "there is no lane");
         }
         let (mut topology, errors) = topology::read(self.path, &file.topology);
         self.errors.extend(errors);
