@@ -87,9 +87,13 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
         let up = cluster::up(&cx).await;
         left_behind.extend(session::close(&cx).await);
         // Whoever does a change takes the cluster for himself.
-        drop(up?);
+        let up = up.map(drop);
         for case in cases {
-            changes.push(case.run(&profile, &events, &cancel).await);
+            changes.push(match &up {
+                Ok(()) => case.run(&profile, &events, &cancel).await,
+                // What else was run is told all the same.
+                Err(broken) => case.broken(broken),
+            });
         }
     }
     reporters.finish()?;

@@ -100,14 +100,14 @@ pub fn listed(codes: &BTreeSet<String>) -> String {
     if codes.is_empty() { "nothing".to_owned() } else { codes.iter().cloned().collect::<Vec<_>>().join(", ") }
 }
 
-/// A line of the table that nothing is known of yet.
+/// A line of the table that nothing is known of yet: it shows nothing until somebody says so.
 #[must_use]
 pub fn blank(name: &str, twin: bool) -> Line {
     Line {
         scenario: name.to_owned(),
         twin,
         verdict: String::new(),
-        shown: Shown::Yes,
+        shown: Shown::No("it was not run".to_owned()),
         checked: 0,
         micros: 0,
         pcaps: 0,

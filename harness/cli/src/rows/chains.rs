@@ -157,9 +157,7 @@ fn line(case: &Case) -> Line {
             let codes: BTreeSet<String> = codes.collect();
             let word = if outcome.reports.iter().any(LintReport::failed) { "FAIL" } else { "PASS" };
             line.verdict = if codes.is_empty() { word.to_owned() } else { format!("{word}, {}", listed(&codes)) };
-            if !outcome.wrong.is_empty() {
-                line.shown = Shown::Failed(outcome.wrong.join("; "));
-            }
+            line.shown = if outcome.wrong.is_empty() { Shown::Yes } else { Shown::Failed(outcome.wrong.join("; ")) };
         }
     }
     line

@@ -30,9 +30,8 @@ fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioRe
     if part.rollouts {
         let of_row = suite.rollouts.iter().filter(|case| case.rows.iter().any(|named| named == row));
         let line = |case: &rollouts::Case| {
-            let missing = Shown::No("it was not run".to_owned());
             let done = changes.iter().find(|line| line.scenario == case.name).cloned();
-            done.unwrap_or(Line { shown: missing, ..cases::blank(&case.name, case.twin) })
+            done.unwrap_or_else(|| cases::blank(&case.name, case.twin))
         };
         return cases::cell(row, part, lane, of_row.map(line).collect());
     }
@@ -290,7 +289,8 @@ mod tests {
         let rows: Rows = super::super::wanted::read(&root, &["R10".into()]).unwrap();
         let cell = |changes: &[Line]| cells(&rows, &["kind".into()], &suite, &[], changes).remove(0);
         assert_eq!(cell(&[]).shown, Shown::No("it was not run".into()));
-        let done: Vec<Line> = suite.rollouts.iter().map(|case| cases::blank(&case.name, case.twin)).collect();
+        let done = |case: &rollouts::Case| Line { shown: Shown::Yes, ..cases::blank(&case.name, case.twin) };
+        let done: Vec<Line> = suite.rollouts.iter().map(done).collect();
         assert_eq!((cell(&done).shown, cell(&done).lines.len()), (Shown::Yes, suite.rollouts.len()));
         assert_eq!(cell(&done[1..]).shown, Shown::No("it was not run".into()));
     }

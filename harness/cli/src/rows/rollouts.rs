@@ -6,6 +6,7 @@
 use super::cases::{self, Metadata, listed};
 use crate::chain::{self, At, Ended};
 use crate::select::Refused;
+use plumbline_bed::broken::Broken;
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
@@ -122,12 +123,16 @@ impl Case {
                 line.verdict = format!("{word}{}", codes.unwrap_or_default());
                 (line.checked, line.micros) = (came.checked, came.millis.saturating_mul(1000).max(1));
                 let wrong = self.wrong(&came);
-                if !wrong.is_empty() {
-                    line.shown = Shown::Failed(wrong.join("; "));
-                }
+                line.shown = if wrong.is_empty() { Shown::Yes } else { Shown::Failed(wrong.join("; ")) };
             }
         }
         line
+    }
+
+    /// Its line where the cluster can't be had.
+    #[must_use]
+    pub fn broken(&self, broken: &Broken) -> Line {
+        Line { shown: Shown::Broken(broken.to_string()), ..cases::blank(&self.name, self.twin) }
     }
 
     async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
