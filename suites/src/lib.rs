@@ -3,6 +3,7 @@
 //! Tests are in `tests/`, one binary per lane; scenarios that must pass in `scenarios/`, broken twins and cases that
 //! must not pass in `scenarios-broken/`, what is wanted of each in `expected.yaml`.
 
+pub mod chain;
 pub mod command;
 pub mod context;
 pub mod golden;

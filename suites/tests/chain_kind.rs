@@ -13,6 +13,7 @@ use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster;
 use plumbline_lanes::registry;
+use plumbline_suites::chain::put;
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use serde_json::{Value, json};
@@ -61,7 +62,8 @@ fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
         // The commands under test hold the cluster themselves; among each other these tests come one by one.
         let _alone = Lease::take("chain-tests", Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         let cx = context::of(PROFILE, "chain test")?;
-        let cluster = cluster::up(&cx).await?;
+        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        put(&cx, &cluster, None).await?;
         let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
         let control_plane = format!("{}-control-plane", cluster.name);
         drop(cluster);

@@ -10,16 +10,14 @@ use plumbline_bed::folders;
 use plumbline_bed::journal::{self, Effect, Line, Undo};
 use plumbline_core::observe::LeftKind;
 use plumbline_core::observe::traces::Gone;
-use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
-use plumbline_lanes::chain::reach::Reach;
-use plumbline_lanes::chain::{apply, look as chains};
 use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
-use plumbline_lanes::cluster::terway::{STAND_INS, eni, in_force};
+use plumbline_lanes::cluster::terway::{STAND_INS, eni};
 use plumbline_lanes::cluster::{self, Cluster};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::kind::terway::is_behind;
 use plumbline_lanes::registry;
 use plumbline_lanes::traces::Before;
+use plumbline_suites::chain::{first, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_suites::host::until;
@@ -96,40 +94,7 @@ fn chain(plugins: &[Value]) -> Value {
     json!({ "cniVersion": "0.4.0", "name": "terway-chainer", "plugins": plugins })
 }
 
-/// The plugin that `10-terway.conf` says has to be the first.
-async fn first(cluster: &Cluster) -> anyhow::Result<Value> {
-    let looked = chains::look(&Reach::of_cluster(cluster), false).await?;
-    Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
-}
-
-/// The chain in force on each node.
-async fn on_nodes(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for node in &cluster.nodes {
-        let text = in_force(node).await?.map_err(|why| anyhow::anyhow!("node {}: {why}", node.name))?;
-        found.push(serde_json::from_str(&text)?);
-    }
-    Ok(found)
-}
-
-/// Puts a chain into force, or the profile's own. Gives what every node has then.
-async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
-    let reach = Reach::of_cluster(cluster);
-    let looked = chains::look(&reach, false).await?;
-    let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
-    let mut file = EniConfig::of_cluster(given.into_iter().collect());
-    if chain.is_none() {
-        file.removed.insert(CONFLIST.to_owned());
-    }
-    let change = change(&looked.config, &file);
-    if !change.is_none() {
-        apply::settle(&reach, &looked, &change, cx).await?;
-    }
-    on_nodes(cluster).await
-}
-
 async fn as_asked(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
-    // A scenario's chain stays until the next one's.
     let found = put(cx, cluster, None).await?;
     let wanted = chain(&[first(cluster).await?]);
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());

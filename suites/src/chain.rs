@@ -1,0 +1,49 @@
+//! Terway's chain on the profile's cluster, for tests that change it or need it as the profile has it.
+
+use anyhow::Context as _;
+use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
+use plumbline_lanes::chain::reach::Reach;
+use plumbline_lanes::chain::{apply, look};
+use plumbline_lanes::cluster::Cluster;
+use plumbline_lanes::cluster::terway::in_force;
+use plumbline_lanes::context::Context;
+use serde_json::Value;
+
+/// Puts a chain into force, or takes it away, as the profile has none: a scenario's stays until the next one's.
+/// The cluster is to be held alone. Gives what every node has then.
+///
+/// # Errors
+/// When it does not come into force.
+pub async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
+    let reach = Reach::of_cluster(cluster);
+    let looked = look::look(&reach, false).await?;
+    let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
+    let mut file = EniConfig::of_cluster(given.into_iter().collect());
+    if chain.is_none() {
+        file.removed.insert(CONFLIST.to_owned());
+    }
+    let change = change(&looked.config, &file);
+    if !change.is_none() {
+        apply::settle(&reach, &looked, &change, cx).await?;
+    }
+    on_nodes(cluster).await
+}
+
+/// The chain in force on each node.
+async fn on_nodes(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for node in &cluster.nodes {
+        let text = in_force(node).await?.map_err(|why| anyhow::anyhow!("node {}: {why}", node.name))?;
+        found.push(serde_json::from_str(&text)?);
+    }
+    Ok(found)
+}
+
+/// The plugin that `10-terway.conf` says has to be the first.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn first(cluster: &Cluster) -> anyhow::Result<Value> {
+    let looked = look::look(&Reach::of_cluster(cluster), false).await?;
+    Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
+}
