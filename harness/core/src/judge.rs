@@ -91,6 +91,6 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet]
         defaults::judge(&case, expectation, ledger);
         kernel::judge(&case, expectation, ledger);
     }
-    cluster::judge(&case, ranges, ledger);
+    cluster::judge(plan, &case, ranges, ledger);
     stderr::judge(&case, ledger);
 }

@@ -1,12 +1,14 @@
 //! The plan: what a scenario comes to, the same for every lane.
 
 mod mapping;
+mod network;
 mod ports;
 mod reached;
 mod topology;
 mod wire;
 
 pub use mapping::PortMapping;
+pub use network::Network;
 pub use ports::{
     Backend, CAPABILITIES, Device, Eni, NodePort, STAND_IN_LEASES, STAND_IN_SETTINGS, Symmetric, VIRTIO_ENI,
 };
@@ -14,35 +16,12 @@ pub use reached::{NodeAddress, ReachedBy, SeenAs};
 pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
 pub use wire::{Because, Destination, Lookup, Party, Protocol, Unreachable, WantedReach};
 
-use crate::chain::Chain;
 use crate::source::Source;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-
-/// A network: a NetworkAttachmentDefinition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Network {
-    /// Object name.
-    pub name: String,
-    /// Namespace as written; none where the scenario's own is meant.
-    pub namespace: Option<String>,
-    /// The object as it would be applied; none for one that is said to exist already.
-    pub manifest: Option<Value>,
-    /// `spec.config` as text, unchanged.
-    pub config: Option<String>,
-    /// The chain read from it; none where it could not be read (then there is a `PL6xx` finding) or exists already.
-    pub chain: Option<Chain>,
-    /// Where each key of each plugin was written: `plugins/0/vlan` to its place. Empty where the configuration
-    /// came from a template, or is written in a form in which the places can't be told.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub keys: BTreeMap<String, Source>,
-    /// Where it was written.
-    pub source: Source,
-}
 
 /// One attachment asked for by a pod: one element of `k8s.v1.cni.cncf.io/networks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

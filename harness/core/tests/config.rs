@@ -31,6 +31,12 @@ fn findings(config: &str) -> Vec<Finding> {
 }
 
 #[test]
+fn a_configuration_that_is_no_json_is_pointed_at_and_not_its_object() {
+    let own = findings("{ nothing").remove(0);
+    assert_eq!((own.code.0.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:5:11"));
+}
+
+#[test]
 fn doubts_and_their_codes() {
     let chain = |plugins: &str| format!("{{ \"cniVersion\": \"1.0.0\", \"name\": \"n\", \"plugins\": [ {plugins} ] }}");
     let mac = "{ \"type\": \"macvlan\", \"master\": \"br-ex\" }";

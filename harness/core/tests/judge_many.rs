@@ -5,7 +5,7 @@ mod common;
 use common::judged::{codes, kernel, plan};
 use common::observed::{route, seed};
 use common::wired::{observed, wired};
-use plumbline_core::finding::Severity;
+use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{Left, Link, Observation};
 use plumbline_core::plan::Plan;
@@ -160,6 +160,15 @@ fn pl608_a_route_that_swallows_the_clusters_ranges() {
         ]
     );
     assert_eq!((own[0].severity, own[0].network.as_deref()), (Severity::Warning, Some("management-net")));
+    let written = |finding: &Finding| finding.source.as_ref().unwrap().to_string();
+    assert_eq!(written(own[0]), plan().networks[0].keys["plugins/1/addroutes/0/dst"].to_string());
+    assert_eq!(written(own[1]), plan().networks[1].keys["plugins/1/addroutes/0/dst"].to_string());
+    // One that no chain is told to add is pointed at where the pod is.
+    let mut plan = plan();
+    plan.networks[0].chain.as_mut().unwrap().links[1].conf["addroutes"] = json!([{ "dst": "10.0.0.0/9" }]);
+    let findings = judge(&plan, &observation).findings;
+    let own = findings.iter().find(|finding| finding.code.0 == "PL608").unwrap();
+    assert_eq!(written(own), plan.pods[0].source.to_string());
 }
 
 #[test]

@@ -5,13 +5,14 @@ use super::accounts::Case;
 use super::ledger::{Fill, Ledger, finding};
 use super::words;
 use crate::observe::Route;
+use crate::plan::Plan;
 use ipnet::IpNet;
 
 /// Interface of the default network.
 const DEFAULT_INTERFACE: &str = "eth0";
 
 /// Judges the routes of one pod against the ranges of pods and services.
-pub(super) fn judge(case: &Case<'_>, ranges: &[IpNet], ledger: &mut Ledger) {
+pub(super) fn judge(plan: &Plan, case: &Case<'_>, ranges: &[IpNet], ledger: &mut Ledger) {
     let main: Vec<&Route> =
         case.kernel.routes.iter().filter(|route| route.table == 254 && route.kind == "unicast").collect();
     let devices = |route: &Route| -> Vec<String> { route.hops.iter().filter_map(|hop| hop.dev.clone()).collect() };
@@ -36,8 +37,12 @@ pub(super) fn judge(case: &Case<'_>, ranges: &[IpNet], ledger: &mut Ledger) {
             continue;
         }
         let entry = finding("PL608", format!("the route swallows the cluster's own {}", swallowed.join(" and ")));
-        let entry = entry.pod(&case.pod.name).interface(&dev).source(&case.pod.source);
-        let entry = match case.network_of(&dev) {
+        let name = case.network_of(&dev);
+        let network = plan.networks.iter().find(|network| Some(network.name.as_str()) == name);
+        // A route that no chain is told to add was asked for by the pod, or by nobody.
+        let written = network.and_then(|network| network.place_of_route(&route.to));
+        let entry = entry.pod(&case.pod.name).interface(&dev).source(written.unwrap_or(&case.pod.source));
+        let entry = match name {
             Some(network) => entry.network(network),
             None => entry,
         };

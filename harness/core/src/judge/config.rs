@@ -8,7 +8,6 @@ use super::ledger::{Fill, Ledger, finding};
 use crate::chain::{self, ChainLink, go_key};
 use crate::finding::Finding;
 use crate::plan::{Network, Plan, Pod};
-use crate::source::Source;
 use crate::words::did_you_mean;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
@@ -29,7 +28,7 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
         ledger.add(
             finding("PL603", format!("no chain can be read from the configuration: {why}"))
                 .network(&network.name)
-                .source(&network.source),
+                .source(network.place("")),
         );
         return;
     };
@@ -88,21 +87,7 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
 
 /// A finding that points at a key of the configuration where its place is known, else at the network.
 fn doubt(network: &Network, code: &str, path: &str, message: String) -> Finding {
-    finding(code, message).network(&network.name).source(place(network, path))
-}
-
-/// The place of a key, or of the nearest key above it.
-fn place<'a>(network: &'a Network, path: &str) -> &'a Source {
-    let mut path = path;
-    loop {
-        if let Some(source) = network.keys.get(path) {
-            return source;
-        }
-        match path.rfind('/') {
-            Some(end) => path = &path[..end],
-            None => return &network.source,
-        }
-    }
+    finding(code, message).network(&network.name).source(network.place(path))
 }
 
 struct Linter<'a, 'b> {

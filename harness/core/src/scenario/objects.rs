@@ -115,7 +115,8 @@ pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
     let chain = chain::parse(config.as_deref().unwrap_or_default(), &name).ok();
     let keys = match (object.text, object.node.at_path(&["spec", "config"])) {
         (Some(text), Some(node)) => {
-            json_keys::places(text, node).into_iter().map(|(path, place)| (path, object.source(place))).collect()
+            let places = std::iter::once((String::new(), node.at)).chain(json_keys::places(text, node));
+            places.map(|(path, place)| (path, object.source(place))).collect()
         }
         _ => std::collections::BTreeMap::new(),
     };
