@@ -2,7 +2,7 @@
 
 use super::chains::{self, Case};
 use super::rollouts;
-use super::wanted::{Part, Rows};
+use super::wanted::{self, Part, Rows};
 use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
 use crate::select::{self, Refused};
@@ -60,10 +60,23 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
         problems.extend(refused.problems);
         Vec::new()
     });
-    if problems.is_empty() { Ok(Suite { good, twins, expected, chains, rollouts }) } else { Err(Refused { problems }) }
+    let suite = Suite { good, twins, expected, chains, rollouts };
+    problems.extend(suite.in_no_row(&wanted::read(root, &[])?));
+    if problems.is_empty() { Ok(suite) } else { Err(Refused { problems }) }
 }
 
 impl Suite {
+    /// What names a row that nobody wants, each a line: it would show nothing, and nobody would miss it.
+    fn in_no_row(&self, wanted: &Rows) -> Vec<String> {
+        let plans = self.good.iter().chain(&self.twins).map(|plan| (plan.file.as_str(), &plan.rows));
+        let lints = self.chains.iter().map(|case| (case.name.as_str(), &case.rows));
+        let changes = self.rollouts.iter().map(|case| (case.name.as_str(), &case.rows));
+        let all = plans.chain(lints).chain(changes);
+        let named = all.flat_map(|(whose, rows)| rows.iter().map(move |row| (whose, row)));
+        let unknown = named.filter(|(_, row)| !wanted.contains_key(*row));
+        unknown.map(|(whose, row)| format!("{whose}: metadata.rows: `{row}` is no row of suites/rows.yaml")).collect()
+    }
+
     /// The scenarios that can show a part of a row on a lane.
     #[must_use]
     pub fn showing<'a>(&'a self, row: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
@@ -139,5 +152,18 @@ mod tests {
         let bare = |twin: &Plan| twin.name.strip_prefix(TWIN).unwrap().to_owned();
         assert!(suite.twins.iter().any(|twin| suite.good.iter().any(|plan| plan.name == bare(twin))));
         assert!(suite.twins.iter().all(|twin| suite.expected.broken.contains_key(&bare(twin))));
+    }
+
+    #[test]
+    fn a_scenario_that_names_a_row_which_nobody_wants_is_told() {
+        let plan = |rows: &[&str]| Plan {
+            file: "a.yaml".into(),
+            rows: rows.iter().map(|row| (*row).to_owned()).collect(),
+            ..Plan::default()
+        };
+        let rows = Rows::from([("R01".to_owned(), vec![Part::default()])]);
+        let told = |rows_of: &[&str]| Suite { good: vec![plan(rows_of)], ..Suite::default() }.in_no_row(&rows);
+        assert_eq!(told(&["R01"]), Vec::<String>::new());
+        assert_eq!(told(&["R01", "R77"]), ["a.yaml: metadata.rows: `R77` is no row of suites/rows.yaml"]);
     }
 }
