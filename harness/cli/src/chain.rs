@@ -48,6 +48,8 @@ pub enum Ended {
     Applied(Box<Applied>),
 }
 
+/// Nodes that throw the chain away.
+const EXCLUSIVE: &str = "PL631";
 const WHERE: &str = "name a FILE, or a cluster by --context or --profile";
 
 /// Reads an `eni-config` from a user's file; the file may lie anywhere.
@@ -84,7 +86,7 @@ pub async fn now(at: At<'_>) -> anyhow::Result<Now> {
 
 async fn reach(at: At<'_>, hold: Kind) -> anyhow::Result<Reach> {
     Ok(match at {
-        At::Context(context) => Reach::by(Way::of_context(context), hold).await?,
+        At::Context(context) => Reach::by(Way::of_context(context)?, hold).await?,
         At::Profile(profile) => Reach::of_profile(profile, hold).await?,
     })
 }
@@ -233,14 +235,22 @@ pub async fn apply(
         let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
         return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
     }
+    // What is in force already is told only where every node was read, too.
+    seen_whole(&reach, &looked)?;
     let in_force = planned.now.as_ref().is_some_and(|now| now.findings.is_empty());
     if change.is_none() && in_force {
         return Ok(Ended::Nothing(Box::new(planned)));
     }
+    if change.to.is_some() && looked.seen.nodes.iter().all(|node| node.facts.exclusive) {
+        let why = "every node throws each chain away (plumbline explain PL631): nothing would come into force";
+        return Err(Refused::one(format!("{}: {why}", reach.name)).into());
+    }
     consent(at, yes, "change the chain and restart Terway on every node")?;
-    seen_whole(&reach, &looked)?;
     let run = Run::begin("chain")?;
-    let applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
+    let mut applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
+    // It is in force but for these.
+    let elsewhere = planned.lint.findings.into_iter().filter(|finding| finding.code.0 == EXCLUSIVE);
+    applied.rollout.findings.extend(elsewhere);
     Ok(Ended::Applied(Box::new(applied)))
 }
 

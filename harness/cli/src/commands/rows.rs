@@ -38,6 +38,14 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
         writeln!(anstream::stderr(), "nothing selected: no row wants {}", args.lane.join(", "))?;
         return Ok(exit::NOTHING);
     }
+    // Of all rows those are meant that want the lanes; one that was named would vanish from the table.
+    let wants = |parts: &[wanted::Part]| parts.iter().any(|part| part.lanes.iter().any(|lane| lanes.contains(lane)));
+    if let Some((row, parts)) = rows.iter().find(|(_, parts)| !args.rows.is_empty() && !wants(parts)) {
+        let its: BTreeSet<&str> = parts.iter().flat_map(|part| part.lanes.iter().map(String::as_str)).collect();
+        let its: Vec<&str> = its.into_iter().collect();
+        let why = format!("row {row} is not shown on {}; it is on {}", lanes.join(", "), its.join(", "));
+        return Err(Refused::one(why).into());
+    }
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
     let twins = suite.twins.iter().map(|plan| plan.name.clone()).collect();

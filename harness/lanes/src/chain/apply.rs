@@ -5,7 +5,7 @@ use super::kept::{Kept, copies, mark};
 use super::look::{self, Looked};
 use super::reach::Reach;
 use super::restart;
-use super::restore::{ROLLOUT, compared, put_back, write};
+use super::restore::{ROLLOUT, compared, put_back, whole, write};
 use crate::context::{Context, EventSink};
 use k8s_openapi::jiff::Timestamp;
 use plumbline_bed::broken::Broken;
@@ -13,7 +13,7 @@ use plumbline_bed::journal::{Effect, Run};
 use plumbline_bed::wait::Deadline;
 use plumbline_core::event::Event;
 use plumbline_core::finding::Severity;
-use plumbline_core::terway::{Applied, Change, ClusterSeen, NodeSeen, Rollout, rollout};
+use plumbline_core::terway::{Applied, CONFLIST, Change, ClusterSeen, NodeSeen, Rollout, rollout};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +65,7 @@ pub async fn apply(
     let mut kept = Kept {
         run: run.id().to_owned(),
         way: reach.way.clone(),
+        cluster: look::identity(reach).await?,
         data: looked.map.data.clone().unwrap_or_default(),
         new_chain: mark(change.to.as_deref()),
         generation: looked.set.metadata.generation.unwrap_or_default(),
@@ -79,8 +80,13 @@ pub async fn apply(
     let id = book.step(Step::Keep, keep).await?;
     let mut state = Rollout::default();
     let worked = tokio::select! {
-        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(|broken| format!("{}: {}", broken.stage, broken.cause)),
+        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(|broken| told(&broken)),
         () = cancel.cancelled() => Err("interrupted".to_owned()),
+    };
+    // What can't be written down as in force would be taken for open, and taken back some day.
+    let worked = match worked {
+        Ok(since) => in_force(reach, &mut kept, since).await.map(|()| since).map_err(|broken| told(&broken)),
+        Err(why) => Err(why),
     };
     let mut applied = Applied {
         cluster: reach.name.clone(),
@@ -95,15 +101,17 @@ pub async fn apply(
     };
     match worked {
         Ok(since) => {
-            kept.applied_at = Some(since.to_string());
-            // The old one stays where `chain restore` finds it; a run that dies from here on leaves nothing undone.
-            kept.keep_on_disk()?;
-            kept.keep_in_cluster(reach).await?;
             run.done(id)?;
             let nodes: Vec<String> = looked.pods.keys().cloned().collect();
-            let old_pods = look::old_pods(reach, &nodes, Some(since)).await?;
-            let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
-            applied.rollout.findings.extend(pods.findings);
+            match look::old_pods(reach, &nodes, Some(since)).await {
+                Ok(old_pods) => {
+                    let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
+                    applied.rollout.findings.extend(pods.findings);
+                }
+                Err(broken) => {
+                    applied.rollout.untold.push(format!("which pods run on the old chain: {}", broken.cause))
+                }
+            }
         }
         Err(why) => {
             applied.failed = Some(why);
@@ -112,11 +120,23 @@ pub async fn apply(
                     run.done(id)?;
                     applied.put_back = Some(done);
                 }
-                Err(broken) => applied.left = Some(format!("{}: {}", broken.stage, broken.cause)),
+                Err(broken) => applied.left = Some(told(&broken)),
             }
         }
     }
     Ok(applied)
+}
+
+/// Writes down that the new chain is in force. The old one stays where `chain restore` finds it; a run that dies from here
+/// on leaves nothing undone.
+async fn in_force(reach: &Reach, kept: &mut Kept, since: Timestamp) -> Result<(), Broken> {
+    kept.applied_at = Some(since.to_string());
+    kept.keep_in_cluster(reach).await?;
+    kept.keep_on_disk().map(drop)
+}
+
+fn told(broken: &Broken) -> String {
+    format!("{}: {}", broken.stage, broken.cause)
 }
 
 /// Puts a change into force whose old chain nobody will want back: it is kept only as long as this takes.
@@ -149,6 +169,7 @@ async fn work(
     book.step(Step::Await, restart::rolled_out(reach, Deadline::after(ROLLOUT))).await?;
     *state = book.step(Step::Compare, compared(reach, &change.merged, COPIED)).await?;
     refuse(state, "compare")?;
+    whole(state, "compare")?;
     let since = Timestamp::now();
     let flown = book.step(Step::Prove, canary::fly(reach, looked, &change.merged, run.id())).await?;
     let nodes = flown.into_iter().map(|(name, canary)| NodeSeen {
@@ -165,6 +186,11 @@ async fn work(
         state.untold.push(what.to_owned());
     }
     refuse(state, "prove")?;
+    // What was compared with is what Terway reads at its next start only if nobody has written meanwhile.
+    let map = look::config_map(reach).await?;
+    if map.data.as_ref().and_then(|data| data.get(CONFLIST)) != change.to.as_ref() {
+        return Err(Broken::new("prove", "somebody has written another chain into the ConfigMap meanwhile".to_owned()));
+    }
     Ok(since)
 }
 

@@ -30,6 +30,9 @@ pub struct Kept {
     pub run: String,
     /// The way to the cluster.
     pub way: Way,
+    /// The UID of the namespace kube-system, by which the cluster is known again; none where it could not be read.
+    #[serde(default)]
+    pub cluster: Option<String>,
     /// Every key of the old ConfigMap, byte for byte.
     #[serde(default)]
     pub data: BTreeMap<String, String>,
@@ -208,6 +211,7 @@ mod tests {
             let kept = Kept {
                 run: name.to_owned(),
                 way,
+                cluster: None,
                 data: BTreeMap::new(),
                 new_chain: None,
                 generation: 1,

@@ -4,7 +4,7 @@ use super::reach::Reach;
 use crate::cluster::objects::words;
 use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
@@ -58,6 +58,20 @@ pub async fn config_map(reach: &Reach) -> Result<ConfigMap, Broken> {
         Broken::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", reach.name))
             .with_remedy("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
     })
+}
+
+/// By what a cluster is known again, whatever its context is called: the UID of the namespace kube-system. None where the
+/// user has no right to read it.
+///
+/// # Errors
+/// `Broken` when the server does not answer.
+pub async fn identity(reach: &Reach) -> Result<Option<String>, Broken> {
+    let namespaces: Api<Namespace> = Api::all(reach.client.clone());
+    match namespaces.get(NAMESPACE).await {
+        Ok(namespace) => Ok(namespace.metadata.uid),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(broken(&format!("get namespace {NAMESPACE}"), &error)),
+    }
 }
 
 /// The DaemonSet.

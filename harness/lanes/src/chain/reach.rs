@@ -21,7 +21,7 @@ const HELD: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Way {
-    /// Kubeconfig files, in order; empty for the user's default one.
+    /// Kubeconfig files, in order, by absolute paths; each was there.
     pub files: Vec<PathBuf>,
     /// The context in them; none for the current one.
     pub context: Option<String>,
@@ -30,11 +30,31 @@ pub struct Way {
 }
 
 impl Way {
-    /// By a context of the user's: of the files that `KUBECONFIG` names, else of the default one.
-    #[must_use]
-    pub fn of_context(context: &str) -> Self {
-        let files = std::env::var_os("KUBECONFIG").map(|all| std::env::split_paths(&all).collect()).unwrap_or_default();
-        Self { files, context: Some(context.to_owned()), ours: None }
+    /// By a context of the user's: of the files that `KUBECONFIG` names, else of the default one. Those that are not there
+    /// are passed over, as kubectl does.
+    ///
+    /// # Errors
+    /// `Broken` when there is none of them.
+    pub fn of_context(context: &str) -> Result<Self, Broken> {
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let named: Vec<PathBuf> = match (set("KUBECONFIG"), set("HOME")) {
+            (Some(all), _) => std::env::split_paths(&all).filter(|file| !file.as_os_str().is_empty()).collect(),
+            (None, Some(home)) => vec![PathBuf::from(home).join(".kube/config")],
+            (None, None) => Vec::new(),
+        };
+        Self::of_files(&named, context)
+    }
+
+    fn of_files(named: &[PathBuf], context: &str) -> Result<Self, Broken> {
+        let there = named.iter().filter(|file| file.exists());
+        // Whoever goes this way later may stand in another folder.
+        let files: Vec<PathBuf> = there.map(std::path::absolute).collect::<Result<_, _>>().at_stage(STAGE)?;
+        if files.is_empty() {
+            let named: Vec<String> = named.iter().map(|file| file.display().to_string()).collect();
+            return Err(Broken::new(STAGE, format!("there is no kubeconfig: {} not found", named.join(", ")))
+                .with_remedy("KUBECONFIG names it, else it is ~/.kube/config"));
+        }
+        Ok(Self { files, context: Some(context.to_owned()), ours: None })
     }
 
     /// Whether it leads nowhere any more: a cluster of ours that was taken down.
@@ -44,18 +64,11 @@ impl Way {
     }
 
     async fn client(&self) -> Result<Client, Broken> {
-        let mut read: Option<Kubeconfig> = None;
-        for file in self.files.iter().filter(|file| file.exists()) {
-            let next = Kubeconfig::read_from(file).at_stage(STAGE)?;
-            read = Some(match read {
-                Some(merged) => merged.merge(next).at_stage(STAGE)?,
-                None => next,
-            });
-        }
-        let read = match read {
-            Some(read) => read,
-            None => Kubeconfig::read().at_stage(STAGE)?,
-        };
+        // None is passed over: without it a context of that name may be another cluster's.
+        let read = self.files.iter().try_fold(Kubeconfig::default(), |merged, file| {
+            let next = Kubeconfig::read_from(file).at_stage(&format!("read {}", file.display()))?;
+            merged.merge(next).at_stage(STAGE)
+        })?;
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(read, &options).await.at_stage(STAGE)?;
         Client::try_from(config).at_stage(STAGE)
@@ -131,5 +144,25 @@ impl Reach {
         let Some(engine) = &self.engine else { return Ok(None) };
         let done = engine.exec(node, argv, None, RUN).await?;
         Ok(Some((done.ok(), done.stdout, done.stderr)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_way_goes_to_the_files_that_it_was_made_of_and_to_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (there, absent) = (folder.path().join("there"), folder.path().join("absent"));
+        assert!(Way::of_files(std::slice::from_ref(&absent), "a").unwrap_err().cause.contains("absent not found"));
+        std::fs::write(&there, "apiVersion: v1\nkind: Config\n").unwrap();
+        let way = Way::of_files(&[absent, there.clone()], "a").unwrap();
+        assert_eq!(way.files, std::slice::from_ref(&there));
+        let relative = Way::of_files(&["Cargo.toml".into()], "a").unwrap();
+        assert!(relative.files[0].is_absolute() && relative.files[0].exists());
+        std::fs::remove_file(&there).unwrap();
+        let broken = way.client().await.err().unwrap();
+        assert!(broken.stage.contains("there"), "{broken:?}");
     }
 }

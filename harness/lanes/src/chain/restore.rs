@@ -31,6 +31,7 @@ const EVERY: Duration = Duration::from_millis(150);
 /// # Errors
 /// `Broken` when somebody else has written another chain meanwhile, or the cluster does not follow.
 pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
+    is_its(reach, kept).await?;
     canary::remove(reach, &kept.run).await?;
     let map = look::config_map(reach).await?;
     let data = map.data.clone().unwrap_or_default();
@@ -64,8 +65,9 @@ pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
     let config = EniConfig::of_cluster(data);
     let set = look::daemon_set(reach).await?;
     let untouched = set.metadata.generation == Some(kept.generation);
-    // Where nothing was restarted, the nodes still have what they had; those that can be read are asked all the same.
-    let restarted = !untouched || !compared(reach, &config, Duration::ZERO).await?.findings.is_empty();
+    // Where nothing was restarted, the nodes still have what they had; they are asked all the same, since a node may have
+    // joined, or Terway's pod on one been made anew. One that can't be read may have the new chain.
+    let restarted = !untouched || !fits(&compared(reach, &config, Duration::ZERO).await?);
     if restarted {
         restart::restart(reach).await?;
         restart::rolled_out(reach, Deadline::after(ROLLOUT)).await?;
@@ -75,8 +77,37 @@ pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
         let first = rollout.findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
         return Err(Broken::new(STAGE, format!("the ConfigMap is back, and a node is not: {first}")));
     }
+    whole(&rollout, STAGE)?;
     kept.forget(reach).await?;
     Ok(PutBack { run: kept.run.clone(), written, restarted, others, rollout })
+}
+
+/// Whether every node was read, and is as it must be.
+fn fits(rollout: &Rollout) -> bool {
+    rollout.findings.is_empty() && rollout.untold.is_empty()
+}
+
+/// Refuses a look at the nodes that has not seen each: what nobody has read is not there.
+pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), Broken> {
+    match rollout.untold.first() {
+        None => Ok(()),
+        Some(first) => Err(Broken::new(stage, format!("not every node could be read: {first}")).with_remedy(
+            "the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod",
+        )),
+    }
+}
+
+/// Refuses another cluster than the one that was changed: contexts get new names, and names new contexts.
+async fn is_its(reach: &Reach, kept: &Kept) -> Result<(), Broken> {
+    let now = look::identity(reach).await?;
+    match (&kept.cluster, now) {
+        (Some(then), Some(now)) if *then != now => {
+            let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
+            Err(Broken::new(STAGE, cause)
+                .with_remedy(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes the chain, and no other key; not over a change that somebody made since `seen`.
@@ -98,8 +129,7 @@ pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Durati
     };
     let looks = || async {
         let rollout: Rollout = once().await?;
-        let fits = rollout.findings.is_empty();
-        Ok(if fits { Look::There(rollout) } else { Look::NotYet("another conflist".to_owned()) })
+        Ok(if fits(&rollout) { Look::There(rollout) } else { Look::NotYet("another conflist, or none".to_owned()) })
     };
     if patience.is_zero() {
         return once().await;
@@ -139,5 +169,15 @@ async fn undo(path: &Path) -> Result<(), Broken> {
     if way.is_gone() {
         return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
     }
-    put_back(&Reach::by(way, Kind::Exclusive).await?, &kept).await.map(drop)
+    let reach = Reach::by(way, Kind::Exclusive).await?;
+    is_its(&reach, &kept).await?;
+    let copies = copies(&reach).await?;
+    match copies.iter().find(|copy| copy.run == kept.run) {
+        Some(copy) if copy.applied_at.is_none() => put_back(&reach, &kept).await.map(drop),
+        // In force on every node; only the journal did not come to know.
+        Some(_) => Ok(()),
+        // Nothing was written before the copy was made, and it goes when the change was seen to: on another machine, or by
+        // hand. What is in force now is nobody's business here.
+        None => std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string())),
+    }
 }

@@ -21,7 +21,7 @@ use plumbline_bed::broken::Broken;
 use plumbline_bed::journal::{EffectId, Run};
 use plumbline_bed::lease::Lease;
 use plumbline_core::observe::traces::Gone;
-use plumbline_core::observe::{Observation, PodObservation, PodState};
+use plumbline_core::observe::{Left, LeftKind, Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
 use std::sync::Arc;
 
@@ -153,7 +153,10 @@ impl KindScene {
         drop(behind);
         closed.left = left;
         closed.left_behind.extend(unseen);
-        let stays = |pod: &str| closed.left.iter().flatten().any(|left| left.pod.as_deref() == Some(pod));
+        // A connection that the kernel tracks says nothing of DEL.
+        let of_del = |left: &&Left| left.kind != LeftKind::Connection;
+        let stays =
+            |pod: &str| closed.left.iter().flatten().filter(of_del).any(|left| left.pod.as_deref() == Some(pod));
         for (pod, still) in going.iter().zip(gone) {
             match still {
                 Ok(()) => {}

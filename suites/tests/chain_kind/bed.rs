@@ -1,0 +1,171 @@
+//! The cluster as a test of the chain has it, and the commands under test.
+
+use anyhow::{Context as _, ensure};
+use libtest_mimic::Failed;
+use plumbline::session;
+use plumbline_bed::engine::Engine;
+use plumbline_bed::exec::{Cmd, Ending, Transcript};
+use plumbline_bed::lease::{Kind, Lease};
+use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_lanes::cluster;
+use plumbline_suites::chain::put;
+use plumbline_suites::command::plumbline;
+use plumbline_suites::context;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+const PROFILE: &str = "terway";
+/// Stands still after a step of that name.
+const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
+
+/// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
+pub struct Bed {
+    pub engine: Engine,
+    pub control_plane: String,
+    pub kubeconfig: PathBuf,
+    pub before: BTreeMap<String, String>,
+    /// What others have kept there: none of these tests' business.
+    pub others: Vec<String>,
+    pub dir: tempfile::TempDir,
+}
+
+pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let tested: anyhow::Result<()> = runtime.block_on(async {
+        // The commands under test hold the cluster themselves; among each other these tests come one by one.
+        let _alone = Lease::take("chain-tests", Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
+        let cx = context::of(PROFILE, "chain test")?;
+        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        put(&cx, &cluster, None).await?;
+        let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
+        let control_plane = format!("{}-control-plane", cluster.name);
+        drop(cluster);
+        let left = session::close(&cx).await;
+        ensure!(left.is_empty(), "left behind: {left:?}");
+        let dir = tempfile::tempdir()?;
+        let mut bed = Bed { engine, control_plane, kubeconfig, before: BTreeMap::new(), others: Vec::new(), dir };
+        bed.before = bed.data().await?;
+        bed.others = bed.copies().await?;
+        let tested = test(&bed).await;
+        // Whatever a test left, the next one finds the chain that was.
+        while !bed.copies().await?.is_empty() && chain(&["restore"]).await?.ending == Ending::Code(0) {}
+        tested?;
+        ensure!(bed.data().await? == bed.before, "the ConfigMap is not as it was");
+        ensure!(bed.copies().await?.is_empty(), "copies are left");
+        Ok(())
+    });
+    tested.map_err(|error| format!("{error:#}").into())
+}
+
+/// `plumbline chain` on the cluster of the profile.
+pub fn command(args: &[&str]) -> anyhow::Result<Cmd> {
+    let mut all = vec!["chain"];
+    all.extend(args);
+    all.extend(["--profile", PROFILE]);
+    Ok(plumbline(&all)?.deadline(Duration::from_secs(300)))
+}
+
+pub async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
+    Ok(command(args)?.run().await?)
+}
+
+pub fn code(of: &Transcript) -> anyhow::Result<i32> {
+    match of.ending {
+        Ending::Code(code) => Ok(code),
+        _ => anyhow::bail!("it did not end by itself: {of:?}"),
+    }
+}
+
+impl Bed {
+    /// Runs kubectl on the control plane, in kube-system.
+    pub async fn kubectl(&self, words: &[&str]) -> anyhow::Result<String> {
+        let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
+        let done = self.engine.exec_ok("kubectl", &self.control_plane, &argv, None, Duration::from_secs(60)).await?;
+        Ok(done.stdout)
+    }
+
+    /// All keys of eni-config, byte for byte.
+    pub async fn data(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let map: Value = serde_json::from_str(&self.kubectl(&["get", "configmap", "eni-config", "-o", "json"]).await?)?;
+        Ok(serde_json::from_value(map["data"].clone())?)
+    }
+
+    /// The names of what these tests have kept.
+    pub async fn copies(&self) -> anyhow::Result<Vec<String>> {
+        let names = self.kubectl(&["get", "configmaps", "-o", "name"]).await?;
+        let kept = names.lines().filter_map(|name| name.strip_prefix("configmap/"));
+        let own = |name: &&str| name.starts_with("eni-config-kept-") && !self.others.iter().any(|other| other == name);
+        Ok(kept.filter(own).map(str::to_owned).collect())
+    }
+
+    pub async fn generation(&self) -> anyhow::Result<String> {
+        self.kubectl(&["get", "daemonset", "terway-eniip", "-o", "jsonpath={.metadata.generation}"]).await
+    }
+
+    /// Writes a chain past Plumbline.
+    pub async fn put(&self, chain: &str) -> anyhow::Result<()> {
+        let patch = json!({ "data": { "10-terway.conflist": chain } }).to_string();
+        self.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await.map(drop)
+    }
+
+    /// A file with the cluster's own entry and these plugins behind it.
+    pub fn file(&self, name: &str, behind: &Value) -> anyhow::Result<String> {
+        let entry: Value = serde_json::from_str(self.before.get("10-terway.conf").context("an entry")?)?;
+        let mut plugins = vec![entry];
+        plugins.extend(behind.as_array().context("a list")?.iter().cloned());
+        let list = serde_json::to_string_pretty(&json!({ "plugins": plugins }))?;
+        let lines: String = list.lines().map(|line| format!("    {line}\n")).collect();
+        let text =
+            format!("kind: ConfigMap\nmetadata: {{ name: eni-config }}\ndata:\n  10-terway.conflist: |\n{lines}");
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text)?;
+        Ok(path.display().to_string())
+    }
+
+    /// The document's chain for a node's private address.
+    pub fn portmap(&self) -> anyhow::Result<String> {
+        let portmap = json!([{ "type": "portmap", "capabilities": { "portMappings": true }, "externalSetMarkChain": "KUBE-MARK-MASQ" }]);
+        self.file("portmap.yaml", &portmap)
+    }
+
+    /// Begins an apply that stands still after a step.
+    pub async fn standing(&self, step: &str) -> anyhow::Result<Standing> {
+        self.begun(step, &format!("stands still after, because {step}")).await
+    }
+
+    /// Begins an apply that stands still after a step, if it comes to it, and awaits what it says.
+    pub async fn begun(&self, stop: &str, says: &str) -> anyhow::Result<Standing> {
+        let file = self.portmap()?;
+        let (pid, said) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
+        let (known, heard) = (Arc::clone(&pid), Arc::clone(&said));
+        let cmd = command(&["apply", &file])?
+            .env(STOP, stop)
+            .on_start(move |pid| _ = known.set(pid))
+            .on_line(move |line| heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n")));
+        let run = tokio::spawn(cmd.run());
+        let look = || async {
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Ok(if said.contains(says) { Look::There(()) } else { Look::NotYet(said) })
+        };
+        let (deadline, every) = (Deadline::after(Duration::from_secs(120)), Duration::from_millis(50));
+        wait::until("chain", says, deadline, every, look).await?;
+        Ok(Standing { pid: *pid.get().context("a pid")?, run })
+    }
+}
+
+/// An apply that stands still.
+pub struct Standing {
+    pub pid: u32,
+    pub run: tokio::task::JoinHandle<Result<Transcript, plumbline_bed::exec::ExecError>>,
+}
+
+impl Standing {
+    /// Sends it a signal, and awaits its end.
+    pub async fn send(self, signal: &str) -> anyhow::Result<Transcript> {
+        Cmd::new("kill").args([signal.to_owned(), self.pid.to_string()]).run_ok().await?;
+        Ok(self.run.await??)
+    }
+}

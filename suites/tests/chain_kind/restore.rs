@@ -1,0 +1,82 @@
+//! The old chain put back: after a kill at each step, by `gc`, and not over what somebody else wrote.
+
+use crate::bed::{Bed, chain, code};
+use anyhow::{Context as _, ensure};
+use plumbline_bed::exec::Ending;
+use plumbline_bed::folders;
+use plumbline_bed::journal::Effect;
+use plumbline_lanes::chain::kept::Kept;
+use plumbline_lanes::registry;
+use serde_json::json;
+
+/// Kills an apply that stands still after a step.
+async fn kill(bed: &Bed, step: &str) -> anyhow::Result<()> {
+    let killed = bed.standing(step).await?.send("-KILL").await?;
+    ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
+    Ok(())
+}
+
+pub async fn killed(bed: &Bed, step: &str) -> anyhow::Result<()> {
+    kill(bed, step).await?;
+    ensure!((bed.data().await? == bed.before) == (step == "keep"), "the ConfigMap after {step}");
+    ensure!(bed.copies().await?.len() == 1, "the old one is kept");
+    let again = chain(&["apply", &bed.portmap()?]).await?;
+    ensure!(code(&again)? == 2 && again.stderr.contains("plumbline chain restore"), "{}", again.stderr);
+    let back = chain(&["restore"]).await?;
+    ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
+    ensure!(bed.data().await? == bed.before, "byte for byte");
+    ensure!(bed.copies().await?.is_empty(), "nothing is kept any more");
+    Ok(())
+}
+
+/// What `gc` does with the journal of a dead run, for that one effect: `gc` itself is for the whole host.
+pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
+    kill(bed, "restart").await?;
+    let name = bed.copies().await?.pop().context("a copy")?;
+    let run = name.trim_start_matches("eni-config-kept-").to_owned();
+    let journal = std::fs::read_to_string(folders::state()?.join("runs").join(&run).join("journal.jsonl"))?;
+    ensure!(journal.contains("\"chain\"") && !journal.contains("\"done\""), "an open entry of the run: {journal}");
+    let effect = Effect::Chain { cluster: String::new(), kept: Kept::path(&run)? };
+    for _ in 0..2 {
+        // Twice: what is undone already is no fault.
+        let undoers = registry::undoers();
+        let work = undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?;
+        work.await?;
+        ensure!(bed.data().await? == bed.before, "byte for byte");
+    }
+    Ok(())
+}
+
+/// A run of another machine that died: its journal knows nothing of what was done since.
+pub async fn elsewhere(bed: &Bed) -> anyhow::Result<()> {
+    kill(bed, "write").await?;
+    let copy = bed.copies().await?.pop().context("a copy")?;
+    let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
+    let (written, generation) = (bed.data().await?, bed.generation().await?);
+    bed.kubectl(&["delete", "configmap", &copy]).await?;
+    let effect = Effect::Chain { cluster: String::new(), kept: kept.clone() };
+    let undoers = registry::undoers();
+    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?.await?;
+    let untouched = bed.data().await? == written && bed.generation().await? == generation;
+    // No node has seen it, so that nothing but the ConfigMap is to be put right.
+    let patch = json!({ "data": { "10-terway.conflist": null } }).to_string();
+    bed.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await?;
+    ensure!(untouched, "a chain was put back over one that is in force");
+    ensure!(!kept.exists(), "it would be looked at again");
+    Ok(())
+}
+
+pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
+    kill(bed, "write").await?;
+    let written = bed.data().await?;
+    bed.put("{ \"plugins\": [] }").await?;
+    let refused = chain(&["restore"]).await?;
+    ensure!(
+        code(&refused)? == 3 && refused.stderr.contains("somebody else wrote it"),
+        "{}{}",
+        refused.stdout,
+        refused.stderr
+    );
+    ensure!(bed.data().await?["10-terway.conflist"] == "{ \"plugins\": [] }", "it is left alone");
+    bed.put(&written["10-terway.conflist"]).await
+}
