@@ -2,10 +2,8 @@
 
 use crate::bed::{Bed, chain, code};
 use anyhow::{Context as _, ensure};
-use plumbline_bed::exec::{Cmd, Transcript};
 use plumbline_suites::command::plumbline;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 pub async fn arrives(bed: &Bed) -> anyhow::Result<()> {
     let file = bed.portmap()?;
@@ -75,23 +73,8 @@ pub async fn refused(bed: &Bed) -> anyhow::Result<()> {
 
 /// The same cluster as a user's own: by a context, its nodes read in Terway's pods.
 pub async fn foreign(bed: &Bed) -> anyhow::Result<()> {
-    let names = Cmd::new("sed")
-        .args(["-n", "s/^current-context: //p"])
-        .args([bed.kubeconfig.display().to_string()])
-        .run()
-        .await?;
-    let context = names.stdout.trim().to_owned();
     let file = bed.portmap()?;
-    let run = async |args: &[&str]| -> anyhow::Result<Transcript> {
-        let mut all = vec!["chain"];
-        all.extend(args);
-        all.extend(["--context", &context]);
-        Ok(plumbline(&all)?
-            .env("KUBECONFIG", bed.kubeconfig.display().to_string())
-            .deadline(Duration::from_secs(300))
-            .run()
-            .await?)
-    };
+    let run = async |args: &[&str]| bed.by_context(&bed.kubeconfig, args).await;
     let generation = bed.generation().await?;
     let shown = run(&["show", "--nodes"]).await?;
     ensure!(

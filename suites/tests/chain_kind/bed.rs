@@ -13,7 +13,7 @@ use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -85,6 +85,15 @@ impl Bed {
         let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
         let done = self.engine.exec_ok("kubectl", &self.control_plane, &argv, None, Duration::from_secs(60)).await?;
         Ok(done.stdout)
+    }
+
+    /// `plumbline chain` on the same cluster as a user's own: by the current context of a kubeconfig.
+    pub async fn by_context(&self, kubeconfig: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
+        let config = std::fs::read_to_string(kubeconfig)?;
+        let context = config.lines().find_map(|line| line.strip_prefix("current-context: ")).context("a context")?;
+        let all = [&["chain"], args, &["--context", context]].concat();
+        let command = plumbline(&all)?.env("KUBECONFIG", kubeconfig.display().to_string());
+        Ok(command.deadline(Duration::from_secs(300)).run().await?)
     }
 
     /// All keys of eni-config, byte for byte.

@@ -21,6 +21,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Trial::test("apply/interrupted_it_puts_the_old_chain_back", || with(apply::interrupted)),
         Trial::test("restore/what_somebody_else_wrote_is_left_alone", || with(restore::anothers)),
         Trial::test("apply/what_somebody_writes_meanwhile_is_no_pass", || with(apply::meanwhile)),
+        Trial::test("restore/nodes_that_nobody_could_read_are_no_pass", || with(restore::blind)),
         Trial::test("restore/gc_undoes_what_a_killed_one_left", || with(restore::undone)),
         Trial::test("restore/gc_leaves_alone_what_was_seen_to_elsewhere", || with(restore::elsewhere)),
     ];

@@ -66,6 +66,63 @@ pub async fn elsewhere(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The rights of somebody who may change the chain, and may not exec in pods.
+const RIGHTS: [(&str, &str); 3] = [
+    ("get,list,watch", "nodes,namespaces"),
+    ("get,list,watch,create,delete", "pods"),
+    ("get,list,watch,create,patch,delete", "configmaps,daemonsets.apps"),
+];
+
+/// By a user who may not look at the nodes: nothing is told as in force, and nothing as put back.
+pub async fn blind(bed: &Bed) -> anyhow::Result<()> {
+    let tested = with_rights(bed).await;
+    let mut names = vec!["serviceaccount/blind".to_owned()];
+    for index in 0..RIGHTS.len() {
+        names.extend([format!("clusterrole/blind-{index}"), format!("clusterrolebinding/blind-{index}")]);
+    }
+    let delete: Vec<&str> = ["delete"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    bed.kubectl(&delete).await?;
+    tested
+}
+
+async fn with_rights(bed: &Bed) -> anyhow::Result<()> {
+    bed.kubectl(&["create", "serviceaccount", "blind"]).await?;
+    for (index, (verbs, resources)) in RIGHTS.iter().enumerate() {
+        let (name, verbs) = (format!("blind-{index}"), format!("--verb={verbs}"));
+        bed.kubectl(&["create", "clusterrole", &name, &verbs, &format!("--resource={resources}")]).await?;
+        let (role, account) = (format!("--clusterrole={name}"), "--serviceaccount=kube-system:blind");
+        bed.kubectl(&["create", "clusterrolebinding", &name, &role, account]).await?;
+    }
+    let token = bed.kubectl(&["create", "token", "blind"]).await?;
+    let config = std::fs::read_to_string(&bed.kubeconfig)?;
+    let user = |line: &str| match line.trim_start() {
+        key if key.starts_with("client-key-data:") => Some(format!("    token: {}", token.trim())),
+        key if key.starts_with("client-certificate-data:") => None,
+        _ => Some(line.to_owned()),
+    };
+    let lines: Vec<String> = config.lines().filter_map(user).collect();
+    let own = bed.dir.path().join("blind.yaml");
+    std::fs::write(&own, lines.join("\n"))?;
+
+    let same = bed.dir.path().join("same.yaml").display().to_string();
+    std::fs::write(&same, "kind: ConfigMap\nmetadata: { name: eni-config }\ndata: { 10-terway.conflist: null }\n")?;
+    let nothing = bed.by_context(&own, &["apply", &same, "--yes"]).await?;
+    ensure!(code(&nothing)? == 3 && nothing.stderr.contains("can't be told"), "{}{}", nothing.stdout, nothing.stderr);
+
+    kill(bed, "write").await?;
+    let back = bed.by_context(&own, &["restore", "--yes"]).await?;
+    ensure!(
+        code(&back)? == 3 && back.stderr.contains("not every node could be read"),
+        "{}{}",
+        back.stdout,
+        back.stderr
+    );
+    ensure!(bed.copies().await?.len() == 1, "whoever can look puts it back");
+    let back = chain(&["restore"]).await?;
+    ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
+    Ok(())
+}
+
 pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
     kill(bed, "write").await?;
     let written = bed.data().await?;
