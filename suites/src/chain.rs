@@ -9,6 +9,10 @@ use plumbline_lanes::cluster::terway::in_force;
 use plumbline_lanes::context::Context;
 use serde_json::Value;
 
+/// Lease of the tests behind Terway. Whoever changes the chain by command after command holds it alone, so that no scenario's
+/// chain comes in between; scenarios share it.
+pub const TESTS: &str = "chain-tests";
+
 /// Puts a chain into force, or takes it away, as the profile has none: a scenario's stays until the next one's.
 /// The cluster is to be held alone. Gives what every node has then.
 ///

@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{root, select, session};
+use plumbline_bed::lease::{self, Lease};
+use plumbline_bed::wait::Deadline;
 use plumbline_core::finding::Finding;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -20,6 +22,7 @@ use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Where evidence of tests goes, below the project's folder.
@@ -36,13 +39,15 @@ pub struct Bed {
     pub profile: Option<&'static str>,
     /// Which scenarios are meant for it, of those that are meant for its lane.
     pub takes: fn(&Plan) -> bool,
+    /// A lease that its scenarios share, where other tests want the bed for themselves between their commands.
+    pub lease: Option<&'static str>,
 }
 
 impl Bed {
     /// A lane on which every scenario runs that is meant for it.
     #[must_use]
     pub fn lane(lane: &'static str) -> Self {
-        Self { lane, name: lane, profile: None, takes: |_| true }
+        Self { lane, name: lane, profile: None, takes: |_| true, lease: None }
     }
 
     fn meant(&self, plan: &Plan) -> bool {
@@ -50,6 +55,8 @@ impl Bed {
     }
 }
 
+/// How long those are waited for who have a bed for themselves.
+const OTHERS: Duration = Duration::from_secs(900);
 /// The lane that needs neither engine nor emulator.
 const NETNS: &str = "netns";
 /// Scenarios that must pass, and those that must not.
@@ -260,7 +267,13 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
         cancel: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut summary = runtime.block_on(runner::run(config))?;
+    let mut summary = runtime.block_on(async {
+        let _shared = match bed.lease {
+            Some(name) => Some(Lease::take(name, lease::Kind::Shared, Deadline::after(OTHERS)).await?),
+            None => None,
+        };
+        runner::run(config).await
+    })?;
     let report = summary.reports.pop().context("the runner gave no report")?;
     anyhow::ensure!(
         summary.left_behind.is_empty(),

@@ -8,6 +8,8 @@ use plumbline_bed::engine::{Engine, Sweeper};
 use plumbline_bed::exec::Cmd;
 use plumbline_bed::folders;
 use plumbline_bed::journal::{self, Effect, Line, Undo};
+use plumbline_bed::lease::{Kind, Lease};
+use plumbline_bed::wait::Deadline;
 use plumbline_core::observe::LeftKind;
 use plumbline_core::observe::traces::Gone;
 use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
@@ -17,14 +19,14 @@ use plumbline_lanes::context::Context;
 use plumbline_lanes::kind::terway::is_behind;
 use plumbline_lanes::registry;
 use plumbline_lanes::traces::Before;
-use plumbline_suites::chain::{first, put};
+use plumbline_suites::chain::{TESTS, first, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_suites::host::until;
 use plumbline_suites::trials::{self, Bed};
 use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const PROFILE: &str = "terway";
 /// One with a network behind the router, and a part of that network's address.
@@ -44,7 +46,8 @@ iptables -t nat -X CNI-DN-of-a-test";
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::from_args();
-    let bed = Bed { lane: "kind", name: "terway_kind", profile: Some(PROFILE), takes: is_behind };
+    let bed =
+        Bed { name: "terway_kind", profile: Some(PROFILE), takes: is_behind, lease: Some(TESTS), ..Bed::lane("kind") };
     let mut trials = trials::on(bed, &arguments)?;
     trials.extend([
         Trial::test("profile/the_chain_on_every_node_is_what_eni_config_asks_for", || with(as_asked)),
@@ -60,7 +63,11 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
 /// Runs a test to its end.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(test).map_err(|error| format!("{error:#}").into())
+    let alone = async {
+        let _others = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
+        test.await
+    };
+    runtime.block_on(alone).map_err(|error| format!("{error:#}").into())
 }
 
 /// Runs a test on the profile's cluster, held alone.
@@ -151,7 +158,7 @@ fn killed() -> Result<(), Failed> {
 
 /// Kills a run when it has changed the router; gives its id, and each container with what selects a route laid there.
 async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
-    let pid = Arc::new(OnceLock::new());
+    let (pid, begun) = (Arc::new(OnceLock::new()), SystemTime::now());
     let known = Arc::clone(&pid);
     let cmd = plumbline(&["run", SCENARIO, "--lane", "kind", "--profile", PROFILE])?
         .deadline(Duration::from_secs(900))
@@ -167,7 +174,7 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
         });
         inside.collect()
     };
-    let journal = || pid.get().map_or(Ok(None), |pid| journal_of(*pid));
+    let journal = || pid.get().map_or(Ok(None), |pid| journal_of(*pid, begun));
     until("a route of the scenario on the router", async || {
         ensure!(!run.is_finished(), "the run ended by itself");
         let laid = journal()?.map(|(_, text)| routes(&text)).unwrap_or_default();
@@ -181,10 +188,15 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
     Ok((run, routes(&text)))
 }
 
-/// The run of a process, and the text of its journal.
-fn journal_of(pid: u32) -> anyhow::Result<Option<(String, String)>> {
+/// The run of a process, and the text of its journal. Where many runs are remembered, reading each takes seconds: those of
+/// before `since` are passed over.
+fn journal_of(pid: u32, since: SystemTime) -> anyhow::Result<Option<(String, String)>> {
     for entry in std::fs::read_dir(folders::state()?.join("runs"))? {
-        let Ok(text) = std::fs::read_to_string(entry?.path().join("journal.jsonl")) else { continue };
+        let entry = entry?;
+        if entry.metadata()?.modified()? < since {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(entry.path().join("journal.jsonl")) else { continue };
         if let Some(Ok(Line::Begin { run, pid: of, .. })) = text.lines().next().map(serde_json::from_str)
             && of == pid
         {

@@ -6,10 +6,10 @@ use plumbline_suites::trials::{self, Bed};
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
     let bed = Bed {
-        lane: "kind",
         name: "three_nodes_kind",
         profile: Some("three-nodes"),
         takes: |plan| plan.topology.nodes > 1 && !is_behind(plan),
+        ..Bed::lane("kind")
     };
     Ok(libtest_mimic::run(&arguments, trials::on(bed, &arguments)?).exit_code())
 }

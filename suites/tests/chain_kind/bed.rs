@@ -7,8 +7,10 @@ use plumbline_bed::engine::Engine;
 use plumbline_bed::exec::{Cmd, Ending, Transcript};
 use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_lanes::chain::kept::copies;
+use plumbline_lanes::chain::reach::Reach;
 use plumbline_lanes::cluster;
-use plumbline_suites::chain::put;
+use plumbline_suites::chain::{TESTS, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use serde_json::{Value, json};
@@ -35,11 +37,16 @@ pub struct Bed {
 pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
-        // The commands under test hold the cluster themselves; among each other these tests come one by one.
-        let _alone = Lease::take("chain-tests", Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
+        // The commands under test hold the cluster themselves, each for its own time.
+        let _alone = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         let cx = context::of(PROFILE, "chain test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         put(&cx, &cluster, None).await?;
+        // A test that failed may have left a change open; there is nothing to put back any more.
+        let reach = Reach::of_cluster(&cluster);
+        for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
+            kept.forget(&reach).await?;
+        }
         let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
         let control_plane = format!("{}-control-plane", cluster.name);
         drop(cluster);
