@@ -267,13 +267,14 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
         cancel: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let mut summary = runtime.block_on(async {
+    // Boxed: unoptimised it is larger than the stack of a test's thread bears.
+    let mut summary = runtime.block_on(Box::pin(async {
         let _shared = match bed.lease {
             Some(name) => Some(Lease::take(name, lease::Kind::Shared, Deadline::after(OTHERS)).await?),
             None => None,
         };
-        runner::run(config).await
-    })?;
+        Box::pin(runner::run(config)).await
+    }))?;
     let report = summary.reports.pop().context("the runner gave no report")?;
     anyhow::ensure!(
         summary.left_behind.is_empty(),

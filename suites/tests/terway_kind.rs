@@ -63,10 +63,12 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
 /// Runs a test to its end.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let alone = async {
+    // Unoptimised it is larger than the stack of a test's thread bears.
+    let test = Box::pin(test);
+    let alone = Box::pin(async {
         let _others = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         test.await
-    };
+    });
     runtime.block_on(alone).map_err(|error| format!("{error:#}").into())
 }
 
