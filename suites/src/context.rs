@@ -1,5 +1,7 @@
 //! A run's context, for tests that work on a lane or a cluster themselves.
 
+use anyhow::Context as _;
+use plumbline::capability::{self, Known};
 use plumbline::{root, session};
 use plumbline_lanes::context::{Context, Options};
 use std::sync::Arc;
@@ -13,8 +15,24 @@ pub(crate) fn may_install() -> bool {
 /// A run's context for a test that works on a cluster of a profile itself.
 ///
 /// # Errors
-/// When there is no project here, or no run can be begun.
+/// When the set-up script could not bring that cluster up, there is no project here, or no run can be begun.
 pub fn of(profile: &str, what: &str) -> anyhow::Result<Context> {
+    for name in capability::names("kind", Some(profile), None) {
+        opened(&name)?;
+    }
     let options = Options { profile: Some(profile.to_owned()), may_install: may_install(), ..Options::default() };
     Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), what)?)
+}
+
+/// What the set-up script told of a bed; none where there was no script.
+///
+/// # Errors
+/// When it could not be opened: no test tries that again, as each would wait as long for the same.
+pub(crate) fn opened(name: &str) -> anyhow::Result<Option<Known>> {
+    let Ok(told) = std::env::var(capability::variable(name)) else { return Ok(None) };
+    let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
+    match known.broken {
+        Some(broken) => anyhow::bail!("BROKEN: {name} can't be had here: {broken}"),
+        None => Ok(Some(known)),
+    }
 }

@@ -2,11 +2,11 @@
 //! killed at any moment without a neighbour noticing, and everything on its node compared before and after.
 
 use crate::command::{plumbline, program};
+use crate::context;
 use crate::host::until;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use plumbline::capability::{self, Known};
 use plumbline_bed::engine::{Container, Engine};
 use plumbline_bed::exec::{Cmd, Session, Transcript};
 use plumbline_bed::wait;
@@ -270,11 +270,7 @@ impl Running {
 /// # Errors
 /// When the lane is known to be broken.
 pub fn like() -> anyhow::Result<String> {
-    let told = std::env::var(capability::variable("kind")).ok();
-    let known: Option<Known> = told.map(|text| serde_json::from_str(&text)).transpose()?;
-    if let Some(broken) = known.as_ref().and_then(|known| known.broken.as_ref()) {
-        anyhow::bail!("BROKEN: lane kind can't be had here: {broken}");
-    }
+    let known = context::opened("kind")?;
     let profile = known.and_then(|known| known.profile).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     Ok(profile.unwrap_or_else(|| "hermetic".to_owned()))
 }

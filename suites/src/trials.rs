@@ -245,12 +245,7 @@ pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<Scenar
 
 /// The same with its evidence in a folder below the project's.
 fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
-    if let Ok(told) = std::env::var(capability::variable(bed.name)) {
-        let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
-        if let Some(broken) = known.broken {
-            anyhow::bail!("BROKEN: {} can't be had here: {broken}", bed.name);
-        }
-    }
+    context::opened(bed.name)?;
     let root = root::find()?;
     let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     let options = Options { may_install: context::may_install(), profile, ..options };

@@ -12,6 +12,7 @@ use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::Deadline;
 use plumbline_core::observe::LeftKind;
 use plumbline_core::observe::traces::Gone;
+use plumbline_lanes::cluster::node::NETWORK;
 use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
 use plumbline_lanes::cluster::terway::{STAND_INS, eni};
 use plumbline_lanes::cluster::{self, Cluster};
@@ -56,6 +57,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Trial::test("profile/what_a_killed_run_changed_is_taken_back", killed),
         Trial::test("profile/what_pods_leave_on_nodes_is_seen", || with(left)),
         Trial::test("profile/symmetric_routing_stays_until_it_is_scrubbed", || with(symmetric)),
+        Trial::test("profile/a_node_that_took_its_second_address_for_its_own_is_started_again", || with(astray)),
     ]);
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
@@ -257,6 +259,29 @@ async fn served(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
             node.must("test", &["ping", "-c", "1", "-W", "5", address]).await?;
         }
     }
+    Ok(())
+}
+
+/// A node that was started while it was on both networks, and took the second one's address: what kind's node image does
+/// then is done by hand, as the engine writes `/etc/hosts` in no order.
+async fn astray(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+    let node = cluster.nodes.last().context("a node")?;
+    let engine = cluster.engine();
+    let of = async || engine.container(&node.name).await?.context("its container");
+    let before = of().await?;
+    let own = before.addresses.get(NETWORK).context("its own address")?;
+    let second = "10.77.0.77";
+    let script = "for f in /kind/old-ipv4 /var/lib/kubelet/kubeadm-flags.env; do sed -i \"s/$1/$2/g\" \"$f\"; done";
+    node.must("astray", &["sh", "-ec", script, "sh", own, second]).await?;
+    cluster::again(cx, cluster).await?;
+    let after = of().await?;
+    ensure!(after.pid != before.pid, "it was not started again");
+    ensure!(after.networks == before.networks, "it is on {:?}", after.networks);
+    let own = after.addresses.get(NETWORK).context("its own address")?;
+    let read = "cat /kind/old-ipv4; echo; cat /var/lib/kubelet/kubeadm-flags.env";
+    let said = engine.exec_ok("astray", &node.name, &["sh", "-c", read], None, Duration::from_secs(30)).await?;
+    ensure!(said.stdout.starts_with(&format!("{own}\n")), "{}", said.stdout);
+    ensure!(said.stdout.contains(&format!("--node-ip={own}")) && !said.stdout.contains(second), "{}", said.stdout);
     Ok(())
 }
 

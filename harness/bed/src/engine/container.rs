@@ -2,7 +2,7 @@
 
 use super::{Engine, trouble};
 use crate::broken::{AtStage, Broken};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use testcontainers::bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use testcontainers::bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
@@ -30,6 +30,8 @@ pub struct Container {
     pub addresses: BTreeMap<String, String>,
     /// MAC address on each network, by the network's name.
     pub macs: BTreeMap<String, String>,
+    /// The networks that it is on, or will be on again when it is started.
+    pub networks: BTreeSet<String>,
 }
 
 /// What a container is to be.
@@ -185,6 +187,7 @@ fn of(found: ContainerInspectResponse) -> Container {
         labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
         addresses: texts(|at| at.ip_address.clone()),
         macs: texts(|at| at.mac_address.clone()),
+        networks: networks.keys().cloned().collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
+use super::again;
 use super::bridges;
 use super::config::{Host, Rendered, kind_config};
 use super::images::{self, At};
@@ -19,13 +20,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
 use plumbline_bed::journal::Effect;
-use plumbline_bed::wait::{self, Deadline, Look};
-use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 const STAGE: &str = "cluster";
-/// How long the API server may take to answer after its node was started.
-const API: Duration = Duration::from_secs(120);
 
 /// What is known once the cluster's step was good.
 #[derive(Clone)]
@@ -154,6 +151,9 @@ impl<'a> BringUp<'a> {
                 return Ok(Found::Wanting(format!("node {} is stopped", container.name)));
             }
         }
+        if let Some(astray) = again::astray(engine, &containers).await?.first() {
+            return Ok(Found::Wanting(astray.to_string()));
+        }
         let client = client(home).await?;
         if let Err(e) = client.apiserver_version().await {
             return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
@@ -186,7 +186,7 @@ impl<'a> BringUp<'a> {
                 .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
-            if whole && self.restart(engine, home, &containers, notes).await.is_ok() {
+            if whole && again::start(engine, home, &containers, notes).await.is_ok() {
                 return Ok(());
             }
             notes.note("it is not whole: it is deleted and made again");
@@ -209,29 +209,6 @@ impl<'a> BringUp<'a> {
         let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
         home.keep(&Record { complete: true, containers, ..record })?;
         self.cx.run.done(effect)
-    }
-
-    /// Starts stopped nodes, and waits for the API server.
-    async fn restart(
-        &self,
-        engine: &Engine,
-        home: &Home,
-        containers: &[plumbline_bed::engine::Container],
-        notes: &Notes,
-    ) -> Result<(), Broken> {
-        for container in containers.iter().filter(|c| !c.running) {
-            notes.note(format!("starting node {} again", container.name));
-            engine.start(&container.name).await?;
-        }
-        notes.note("waiting for the API server");
-        let client = client(home).await?;
-        let look = async || {
-            Ok(match client.apiserver_version().await {
-                Ok(_) => Look::There(()),
-                Err(e) => Look::NotYet(words(&e)),
-            })
-        };
-        wait::until(STAGE, "the API server to answer", Deadline::after(API), Duration::from_millis(250), look).await
     }
 }
 

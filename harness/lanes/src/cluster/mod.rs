@@ -5,6 +5,7 @@
 //! command; [`warm`] is the cluster that comes of it; [`mend`] breaks it and puts it right, for tests;
 //! [`terway`] is the default network of profiles that have it.
 
+mod again;
 pub mod bridges;
 mod bringup;
 pub mod canary;
