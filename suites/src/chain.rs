@@ -28,7 +28,8 @@ pub async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow
     }
     let change = change(&looked.config, &file);
     if !change.is_none() {
-        apply::settle(&reach, &looked, &change, cx).await?;
+        // Boxed, since a test's thread has a stack of 2 MiB and what is awaited in here is large.
+        Box::pin(apply::settle(&reach, &looked, &change, cx)).await?;
     }
     on_nodes(cluster).await
 }

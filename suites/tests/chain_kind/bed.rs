@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-const PROFILE: &str = "terway";
+pub const PROFILE: &str = "terway";
 /// Stands still after a step of that name.
 const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
 

@@ -1,12 +1,15 @@
 //! The old chain put back: after a kill at each step, by `gc`, and not over what somebody else wrote.
 
-use crate::bed::{Bed, chain, code};
+use crate::bed::{Bed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
+use plumbline::session;
 use plumbline_bed::exec::Ending;
 use plumbline_bed::folders;
 use plumbline_bed::journal::Effect;
 use plumbline_lanes::chain::kept::Kept;
-use plumbline_lanes::registry;
+use plumbline_lanes::{cluster, registry};
+use plumbline_suites::chain::{first, put};
+use plumbline_suites::context;
 use serde_json::json;
 
 /// Kills an apply that stands still after a step.
@@ -44,6 +47,28 @@ pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
         work.await?;
         ensure!(bed.data().await? == bed.before, "byte for byte");
     }
+    Ok(())
+}
+
+/// A scenario's chain over one that a killed run has left open: `gc` must not ask for what nobody can do.
+pub async fn over(bed: &Bed) -> anyhow::Result<()> {
+    kill(bed, "restart").await?;
+    let copy = bed.copies().await?.pop().context("a copy")?;
+    let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
+    let cx = context::of(PROFILE, "chain test")?;
+    let cluster = cluster::alone(Box::pin(cluster::up(&cx)).await?).await?;
+    let own = json!({ "plugins": [first(&cluster).await?, { "type": "tuning" }] }).to_string();
+    let settled = put(&cx, &cluster, Some(&own)).await;
+    let (copies, now) = (bed.copies().await?, bed.data().await?);
+    let back = put(&cx, &cluster, None).await;
+    drop(cluster);
+    let left = session::close(&cx).await;
+    settled.and(back)?;
+    ensure!(left.is_empty() && copies.is_empty(), "left: {left:?} {copies:?}");
+    ensure!(now["10-terway.conflist"] == own, "{now:?}");
+    let effect = Effect::Chain { cluster: String::new(), kept };
+    let undoers = registry::undoers();
+    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?.await?;
     Ok(())
 }
 

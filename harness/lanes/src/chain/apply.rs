@@ -149,7 +149,9 @@ pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Contex
         let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
         return Err(Broken::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
     }
-    for kept in copies(reach).await?.iter().filter(|kept| kept.run == cx.run.id()) {
+    // What a run that died has left open is over too: nobody can put that back over this chain.
+    let over = |kept: &&Kept| kept.run == cx.run.id() || kept.applied_at.is_none();
+    for kept in copies(reach).await?.iter().filter(over) {
         kept.forget(reach).await?;
     }
     Ok(())
