@@ -30,7 +30,7 @@ pub use recipe::{
     Cargo, Config, Debian, Folder, Go, Guest, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef,
 };
 pub use record::{Module, Package, Record};
-pub use store::Images;
+pub use store::{Images, TOOLS};
 pub use survey::{Part, State};
 pub use tree::{Edit, EmptyFolder, Item, Link, ModuleFiles, Programs, RecipeFiles, RuntimeSpec, Text};
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::keys::Placed;
 use super::lock::Lock;
@@ -16,7 +16,8 @@ use crate::cache::Cache;
 use crate::engine::Engine;
 
 /// The recipe of the programs that run on the host and in the agent's namespaces.
-const TOOLS: &str = "tools";
+/// The recipe of the programs that run on the host.
+pub const TOOLS: &str = "tools";
 /// The recipe of what the vm lane's guest boots.
 const GUEST: &str = "vm";
 
@@ -95,6 +96,15 @@ impl Images {
     /// When there is no such recipe or program, or its build fails.
     pub async fn program(&self, recipe: &str, name: &str) -> Result<PathBuf, Broken> {
         self.find_program(recipe, name).await.at_stage(&format!("build {name}"))
+    }
+
+    /// Whether a program of a recipe is built already.
+    ///
+    /// # Errors
+    /// When there is no such recipe or program.
+    pub fn has_program(&self, recipe: &str, name: &str) -> Result<bool, Broken> {
+        let key = self.program_step(recipe, name).and_then(|placed| self.step_key(placed, self.arch()));
+        Ok(self.cache().get(&key.at_stage(&format!("look for {name}"))?).is_some())
     }
 
     /// The folder with all CNI plugins: the pinned ones and this project's own. Built when it is missing.
@@ -219,18 +229,21 @@ impl Images {
     }
 
     async fn find_program(&self, recipe: &str, name: &str) -> Result<PathBuf> {
+        Ok(self.build_step(self.program_step(recipe, name)?).await?.join(name))
+    }
+
+    fn program_step(&self, recipe: &str, name: &str) -> Result<Placed<'_>> {
         let recipe = self.recipe(recipe)?;
-        for step in &recipe.steps {
-            let has = match step {
-                Step::Go(go) => go.programs().any(|program| program == name),
-                Step::Cargo(cargo) => cargo.rename.as_ref().unwrap_or(&cargo.program) == name,
-                Step::Debian(_) | Step::Folder(_) | Step::Guest(_) => false,
-            };
-            if has {
-                return Ok(self.build_step(Placed { recipe, step }).await?.join(name));
-            }
-        }
-        bail!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
+        let makes = |step: &&Step| match step {
+            Step::Go(go) => go.programs().any(|program| program == name),
+            Step::Cargo(cargo) => cargo.rename.as_ref().unwrap_or(&cargo.program) == name,
+            Step::Debian(_) | Step::Folder(_) | Step::Guest(_) => false,
+        };
+        let step = recipe.steps.iter().find(makes);
+        let step = step.with_context(|| {
+            format!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
+        })?;
+        Ok(Placed { recipe, step })
     }
 
     async fn tools_step(&self, id: &str) -> Result<PathBuf> {

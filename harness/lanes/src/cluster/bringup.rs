@@ -19,6 +19,7 @@ use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use plumbline_bed::broken::{AtStage, Broken};
 use plumbline_bed::engine::Engine;
+use plumbline_bed::images::TOOLS;
 use plumbline_bed::journal::Effect;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -128,6 +129,22 @@ impl<'a> BringUp<'a> {
         Ok(KindTool { path, engine: self.engine()?.endpoint().host.clone() })
     }
 
+    /// Recipes and their programs that later steps run. They are built with the images, since a build takes minutes and no
+    /// later step waits as long.
+    fn programs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let helm = self.loaded.profile.terway.as_ref().map(|_| (terway::chart::RECIPE, terway::chart::HELM));
+        [(TOOLS, "kind"), (TOOLS, "plumbline-agent")].into_iter().chain(helm)
+    }
+
+    fn lacks_program(&self) -> Result<Option<String>, Broken> {
+        for (recipe, program) in self.programs() {
+            if !self.cx.images.has_program(recipe, program)? {
+                return Ok(Some(format!("program {program} is not built")));
+            }
+        }
+        Ok(None)
+    }
+
     async fn check_cluster(&self) -> Result<Found, Broken> {
         let (rendered, home) = self.rendered().await?;
         let engine = self.engine()?;
@@ -186,8 +203,11 @@ impl<'a> BringUp<'a> {
                 .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
-            if whole && again::start(engine, home, &containers, notes).await.is_ok() {
-                return Ok(());
+            if whole {
+                match again::start(engine, home, &containers, notes).await {
+                    Ok(()) => return Ok(()),
+                    Err(broken) => notes.note(format!("its nodes can't be started again: {broken}")),
+                }
             }
             notes.note("it is not whole: it is deleted and made again");
             node::remove(engine, &rendered.name).await?;
@@ -237,7 +257,7 @@ impl Stages for BringUp<'_> {
                 Step::Images => {
                     let at = images::at_hand(self.engine()?, &self.cx.images, self.loaded).await?;
                     Ok(match at {
-                        At::Hand => Found::Good,
+                        At::Hand => self.lacks_program()?.map_or(Found::Good, Found::Wanting),
                         At::Lacking(what) => Found::Wanting(what),
                     })
                 }
@@ -263,7 +283,13 @@ impl Stages for BringUp<'_> {
                     let _ = self.engine.set(engine);
                     Ok(())
                 }
-                Step::Images => images::get(self.engine()?, &self.cx.images, self.loaded, notes).await,
+                Step::Images => {
+                    images::get(self.engine()?, &self.cx.images, self.loaded, notes).await?;
+                    for (recipe, program) in self.programs() {
+                        self.cx.images.program(recipe, program).await?;
+                    }
+                    Ok(())
+                }
                 Step::Cluster => self.make_cluster(notes).await,
                 Step::DefaultNetwork if self.loaded.profile.terway.is_some() => self.make_terway(notes).await,
                 Step::DefaultNetwork => {

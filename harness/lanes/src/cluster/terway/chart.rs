@@ -16,9 +16,11 @@ use std::time::Duration;
 
 const STAGE: &str = "terway-chart";
 /// The recipe under `images/` that has helm, the chart and the image.
-const RECIPE: &str = "terway";
+pub const RECIPE: &str = "terway";
+/// What renders the chart, of that recipe.
+pub const HELM: &str = "helm";
 /// helm only reads and writes text here.
-const HELM: Duration = Duration::from_secs(60);
+const RENDERS: Duration = Duration::from_secs(60);
 /// The objects that live in no namespace.
 const CLUSTERS: [&str; 2] = ["ClusterRole", "ClusterRoleBinding"];
 
@@ -93,7 +95,7 @@ pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, Broken> {
 /// # Errors
 /// `Broken` when helm or the chart can't be built, when helm refuses, or when a change has no place in the objects.
 pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, Broken> {
-    let helm = images.program(RECIPE, "helm").await?;
+    let helm = images.program(RECIPE, HELM).await?;
     let chart = images.folder(RECIPE, "chart").await?.join("terway");
     let folder = tempfile::tempdir().at_stage(STAGE)?;
     let values = folder.path().join("values.yaml");
@@ -106,7 +108,7 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             .args(["--namespace", NAMESPACE, "--kube-version", &loaded.profile.kubernetes])
             .args(["--values".to_owned(), values.display().to_string()])
             .args(["--show-only", template.as_str()])
-            .deadline(HELM);
+            .deadline(RENDERS);
         // helm's own folders are the user's; nothing of theirs is looked at.
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command = command.env(name, folder.path().display().to_string());

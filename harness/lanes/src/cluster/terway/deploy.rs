@@ -5,7 +5,7 @@ use super::super::bringup::BringUp;
 use super::super::multus;
 use super::super::node::Node;
 use super::super::objects;
-use super::super::step::{Found, Notes, Step};
+use super::super::step::{Found, Notes};
 use super::super::{images, rollout};
 use super::chart;
 use super::eni::Eni;
@@ -53,7 +53,7 @@ impl BringUp<'_> {
     /// Makes what is wanting.
     pub(in super::super) async fn make_terway(&self, notes: &Notes) -> Result<(), Broken> {
         // Less than the whole step's, so that what is told at the end of it is what its pods say.
-        let deadline = Deadline::after(Step::DefaultNetwork.deadline()).child(ROLLOUT);
+        let deadline = Deadline::after(ROLLOUT);
         let alive = self.alive().await?;
         let engine = self.engine()?;
         let specs = &self.loaded.profile.images;
