@@ -81,8 +81,12 @@ async fn a_node_that_was_stopped_is_started_again_and_multus_proven_anew() -> an
     let cluster = alone(&cx).await?;
     let proof = |cluster: &Cluster| cluster.home.record().and_then(|record| record.proof);
     let before = proof(&cluster).context("a cluster that is up has a proof")?;
-    cluster.engine().stop(&cluster.nodes[0].name, 1).await?;
+    let node = async || cluster.engine().container(&cluster.nodes[0].name).await?.context("its container");
+    let stopped = node().await?;
+    cluster.engine().stop(&stopped.name, 1).await?;
     cluster::again(&cx, &cluster).await?;
+    let started = node().await?;
+    assert_eq!(started.id, stopped.id, "the cluster was made again, and the node not started");
     let after = proof(&cluster).context("and after it was started again too")?;
     assert_ne!(after.of, before.of, "a node that ran anew was believed without a canary");
     drop(cluster);

@@ -276,6 +276,7 @@ async fn astray(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     cluster::again(cx, cluster).await?;
     let after = of().await?;
     ensure!(after.pid != before.pid, "it was not started again");
+    ensure!(after.id == before.id, "it was made again, and not started");
     ensure!(after.networks == before.networks, "it is on {:?}", after.networks);
     let own = after.addresses.get(NETWORK).context("its own address")?;
     let read = "cat /kind/old-ipv4; echo; cat /var/lib/kubelet/kubeadm-flags.env";

@@ -11,6 +11,7 @@ use super::bringup::client;
 use super::node::NETWORK;
 use super::objects::words;
 use super::record::Home;
+use super::rollout;
 use super::step::Notes;
 use futures::future::try_join_all;
 use plumbline_bed::broken::Broken;
@@ -88,22 +89,12 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
         engine.start(&container.name).await?;
     }
     let look = async || {
-        let mut now = Vec::new();
-        for container in &wrong {
-            now.extend(engine.container(&container.name).await?);
-        }
-        if let Some(one) = astray(engine, &now).await?.first() {
-            return Ok(Look::NotYet(one.to_string()));
-        }
-        for container in &wrong {
-            let asked = engine.exec(&container.name, &["ctr", "version"], None, SHORT).await?;
-            if let Err(error) = asked.success() {
-                return Ok(Look::NotYet(format!("node {}: {}", container.name, error.broken(STAGE).cause)));
-            }
-        }
-        Ok(Look::There(()))
+        // One that is just starting may refuse a look.
+        Ok(have_come(engine, &wrong).await.map_or_else(|broken| Look::NotYet(broken.cause), Look::There))
     };
-    wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look).await?;
+    let come =
+        wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look)
+            .await?;
     notes.note("waiting for the API server");
     let client = client(home).await?;
     let look = async || {
@@ -112,7 +103,26 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
             Err(e) => Look::NotYet(words(&e)),
         })
     };
-    wait::until(STAGE, "the API server to answer", Deadline::after(API), STEP, look).await
+    let deadline = Deadline::after(API);
+    wait::until(STAGE, "the API server to answer", deadline, STEP, look).await?;
+    // Until the kubelet has told it, the node's object has the address from before, which later steps would believe.
+    let told = come.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
+    try_join_all(told.map(|(node, own)| rollout::address(&client, node, own, STAGE, deadline))).await.map(drop)
+}
+
+/// The containers as they are now: with their own addresses, and a runtime that answers.
+async fn have_come(engine: &Engine, started: &[&Container]) -> Result<Vec<Container>, Broken> {
+    let mut now = Vec::new();
+    for container in started {
+        now.extend(engine.container(&container.name).await?);
+    }
+    if let Some(one) = astray(engine, &now).await?.first() {
+        return Err(Broken::new(STAGE, one.to_string()));
+    }
+    for container in started {
+        engine.exec_ok(STAGE, &container.name, &["ctr", "version"], None, SHORT).await?;
+    }
+    Ok(now)
 }
 
 #[cfg(test)]

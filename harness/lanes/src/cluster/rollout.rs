@@ -3,6 +3,7 @@
 use super::objects::words;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -90,10 +91,20 @@ pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Dead
             let said = pods_of(client, name).await;
             if !said.is_empty() {
                 broken.cause = format!("{}; its pods: {}", broken.cause, said.join("; "));
+            } else if let Some(at) = controllers_seen(client).await {
+                broken.cause = format!("{}; the cluster's controllers last renewed their lease at {at}", broken.cause);
             }
             Err(broken)
         }
     }
+}
+
+/// When the controller manager last renewed its lease: long ago where it does not run or does not find the API server,
+/// which nothing else tells.
+async fn controllers_seen(client: &Client) -> Option<String> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-system");
+    let lease = leases.get("kube-controller-manager").await.ok()?;
+    Some(lease.spec?.renew_time?.0.to_string())
 }
 
 /// What the containers of a daemon set's pods say that do not run.
@@ -145,6 +156,23 @@ pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) 
     until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
 }
 
+/// Waits until a node has told the address `own` for its internal one.
+///
+/// # Errors
+/// `Broken` at the deadline, with the address that it has told.
+pub async fn address(client: &Client, name: &str, own: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+    let lacking = |node: &Node| {
+        let told = internal(node).unwrap_or_default();
+        (told != own).then(|| format!("it has told the address {told:?}, and has {own}"))
+    };
+    until(Api::<Node>::all(client.clone()), name, stage, deadline, lacking).await.map(|_| ())
+}
+
+fn internal(node: &Node) -> Option<&str> {
+    let addresses = node.status.as_ref()?.addresses.as_ref()?;
+    addresses.iter().find(|a| a.type_ == "InternalIP").map(|a| a.address.as_str())
+}
+
 /// Waits until a node has its range of pod addresses, which its cluster's controller gives it shortly after it joined.
 ///
 /// # Errors
@@ -166,9 +194,7 @@ pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String,
     let nodes = nodes.map_err(|e| Broken::new(stage, format!("list nodes: {}", words(&e))))?;
     let of = |node: &Node| {
         let cidr = node.spec.as_ref()?.pod_cidr.clone()?;
-        let addresses = node.status.as_ref()?.addresses.as_ref()?;
-        let internal = addresses.iter().find(|a| a.type_ == "InternalIP")?;
-        Some((node.name_any(), cidr, internal.address.clone()))
+        Some((node.name_any(), cidr, internal(node)?.to_owned()))
     };
     let wanting = |node: &Node| Broken::new(stage, format!("node {} has no range or address yet", node.name_any()));
     nodes.items.iter().map(|node| of(node).ok_or_else(|| wanting(node))).collect()
