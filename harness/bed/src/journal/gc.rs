@@ -56,7 +56,7 @@ pub async fn gc_of(run: &str, undoers: &[&dyn Undo]) -> Result<Collected, Broken
 pub async fn undo(run: &str) -> Result<(), Broken> {
     let path = journal_path(&runs_folder()?.join(run));
     let mut file = OpenOptions::new().read(true).append(true).open(&path).at_stage("read a journal")?;
-    let open = open_effects(&file);
+    let open = read(&file).open;
     let mut gone = Vec::new();
     let left = unwind(&open, &[&Own], |id| gone.push(id)).await;
     gone.into_iter().for_each(|id| note_gone(&mut file, id));
@@ -83,7 +83,7 @@ async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     }
     let own = Own;
     let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
-    let open = open_effects(&file);
+    let open = read(&file).open;
     let mut gone = Vec::new();
     collected.left.extend(unwind(&open, &undoers, |id| gone.push(id)).await);
     for (id, effect) in &open {
@@ -94,19 +94,30 @@ async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     }
 }
 
-/// The intents that are not crossed out. A line cut short by a crash counts for nothing: its effect was not made,
-/// since the line was not synced.
-fn open_effects(file: &File) -> Vec<(EffectId, Effect)> {
-    let mut open = BTreeMap::new();
-    for line in BufReader::new(file).lines().map_while(Result::ok) {
-        match serde_json::from_str(&line) {
+/// What a journal says.
+pub(super) struct Book {
+    /// The intents that are not crossed out.
+    pub open: Vec<(EffectId, Effect)>,
+    /// Whether every line could be read: one of a newer version can't.
+    pub whole: bool,
+}
+
+/// Reads a journal. A line cut short by a crash counts for nothing: its effect was not made, since the line was not synced.
+pub(super) fn read(file: &File) -> Book {
+    let (mut open, mut whole) = (BTreeMap::new(), true);
+    for line in BufReader::new(file).split(b'\n') {
+        let Ok(line) = line else {
+            whole = false;
+            break;
+        };
+        match serde_json::from_slice(&line) {
             Ok(Line::Begin { .. }) => {}
             Ok(Line::Intent { id, effect }) => drop(open.insert(id, effect)),
             Ok(Line::Done { id }) => drop(open.remove(&id)),
-            Err(_) => {}
+            Err(_) => whole &= line.trim_ascii().is_empty(),
         }
     }
-    open.into_iter().map(|(id, effect)| (EffectId(id), effect)).collect()
+    Book { open: open.into_iter().map(|(id, effect)| (EffectId(id), effect)).collect(), whole }
 }
 
 /// Undoes what needs neither an engine nor a cluster.

@@ -2,11 +2,13 @@
 //! is gone again. What is not crossed out when its run is dead, `gc` undoes in reverse.
 
 mod effect;
+mod forget;
 mod gc;
 mod process;
 mod run;
 
 pub use effect::{Effect, Line};
+pub use forget::{KEPT, forget};
 pub use gc::{Collected, gc, gc_of, undo};
 pub use process::{alive, start_time};
 pub use run::{EffectId, Held, Run, RunState, hold, state_of};

@@ -5,7 +5,7 @@ use plumbline_bed::exec::{Cmd, Session};
 use plumbline_bed::journal::{alive, start_time};
 use plumbline_bed::wait::{Deadline, Look, until};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 type Case = fn(&Path, &tokio::runtime::Runtime);
@@ -17,6 +17,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("a_run_that_unwinds_leaves_nothing_to_collect", a_run_that_unwinds_leaves_nothing_to_collect),
     ("a_reused_process_id_is_not_killed", a_reused_process_id_is_not_killed),
     ("collecting_goes_on_after_what_it_cannot_undo", collecting_goes_on_after_what_it_cannot_undo),
+    ("an_old_run_is_forgotten_when_it_left_nothing", an_old_run_is_forgotten_when_it_left_nothing),
     ("a_line_cut_short_hides_nothing", a_line_cut_short_hides_nothing),
     ("an_exclusive_lease_excludes_until_its_holder_dies", an_exclusive_lease_excludes_until_its_holder_dies),
     ("shared_leases_are_shared", shared_leases_are_shared),
@@ -140,6 +141,33 @@ fn collecting_goes_on_after_what_it_cannot_undo(dir: &Path, runtime: &tokio::run
         std::fs::remove_dir(made.join("middle")).unwrap();
         let again = child("gc", dir, "").await;
         assert_eq!(again.iter().filter(|line| line.starts_with("undone ")).count(), 1, "{again:?}");
+    });
+}
+
+fn an_old_run_is_forgotten_when_it_left_nothing(dir: &Path, runtime: &tokio::runtime::Runtime) {
+    runtime.block_on(async {
+        child("make-and-unwind", dir, "").await;
+        let runs = || std::fs::read_dir(dir.join("state/runs")).unwrap().map(|run| run.unwrap().path());
+        let over = runs().next().unwrap();
+        // One of a newer version, whose effects nobody here can read; and one that left something.
+        let newer = dir.join("state/runs/newer");
+        std::fs::create_dir(&newer).unwrap();
+        std::fs::write(newer.join("journal.jsonl"), "{\"intent\":{\"id\":1,\"effect\":{\"star\":{}}}}\n").unwrap();
+        std::fs::create_dir(dir.join("made")).unwrap();
+        child("stubborn", dir, "").await;
+        let age = |days: u64| {
+            for run in runs() {
+                let journal = std::fs::File::options().append(true).open(run.join("journal.jsonl")).unwrap();
+                journal.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
+            }
+        };
+        child("gc", dir, "").await;
+        age(29);
+        assert_eq!(child("forget", dir, "").await.pop().unwrap(), "forgotten 0", "a young one is kept");
+        age(31);
+        assert_eq!(child("forget", dir, "").await.pop().unwrap(), "forgotten 1");
+        assert!(!over.exists() && newer.exists());
+        assert_eq!(runs().count(), 2, "what left something stays");
     });
 }
 

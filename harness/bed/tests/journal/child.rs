@@ -20,6 +20,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
             "reused-pid" => reused_pid(&arguments[2]),
             "stubborn" => stubborn(folder),
             "gc" => collect().await,
+            "forget" => forget().await,
             "hold" => hold(&arguments[2]).await,
             "take" => take(&arguments[2]).await,
             other => panic!("no such role: {other}"),
@@ -91,6 +92,12 @@ async fn collect() {
     for line in collected.left {
         say(&format!("left {line}"));
     }
+}
+
+/// The `gc` of a user: collects, then forgets.
+async fn forget() {
+    collect().await;
+    say(&format!("forgotten {}", journal::forget().unwrap()));
 }
 
 async fn hold(kind: &str) {

@@ -15,13 +15,14 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     let collected = journal::gc(&undoers).await?;
     let mut gone = collected.undone;
     let mut left = collected.left;
-    let mut unknown = Vec::new();
+    let (mut unknown, mut forgotten) = (Vec::new(), 0);
     // Without an engine there are no containers of ours either.
     if let Ok(engine) = Engine::connect().await {
         let swept = Sweeper::of(engine).sweep().await?;
         gone.extend(swept.gone);
         left.extend(swept.left);
         unknown = swept.unknown;
+        forgotten = journal::forget()?;
     }
     gone.extend(kept::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
     let mut out = anstream::stdout();
@@ -33,6 +34,13 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     }
     for line in &unknown {
         writeln!(out, "left alone, its run is not known here: {line}")?;
+    }
+    if forgotten > 0 {
+        let days = journal::KEPT.as_secs() / (24 * 3600);
+        writeln!(
+            out,
+            "forgotten, with their evidence: {forgotten} runs of more than {days} days ago that left nothing"
+        )?;
     }
     for line in &left {
         writeln!(out, "could not be undone: {line}")?;
