@@ -33,6 +33,15 @@ pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, Broken> {
     run(node, "look", of).await
 }
 
+/// What of anybody's symmetric routing is on a node, whatever its comment, priority and table are: those of a chain that is no
+/// longer in the ConfigMap nobody can name.
+///
+/// # Errors
+/// `Broken` when the node can't be asked.
+pub async fn any(node: &Node) -> Result<Vec<String>, Broken> {
+    run(node, "any", &Symmetric::default()).await
+}
+
 /// Takes it away on every node, and sees that it is gone.
 ///
 /// # Errors

@@ -1,10 +1,18 @@
 # Takes away what terway-cli leaves on a node for symmetric routing, and never takes away itself (node.go: "will not clean
 # up"), for every rule, table and mark that its configuration may name; then says what is still there.
-# Arguments: take or look, the comment of its rules, the priority of its routing rule, its routing table.
+# With `any` it says what of symmetric routing is there whatever it was told; it takes nothing away then.
+# Arguments: take, look or any, the comment of its rules, the priority of its routing rule, its routing table.
 set -u
 what=$1 comment=$2 priority=$3 table=$4
 rules() { "$1-save" -t mangle 2>/dev/null | grep -F -- "--comment $comment "; "$1-save" -t mangle 2>/dev/null | grep -F -- "--comment \"$comment\""; }
 tables() { nft list tables 2>/dev/null | awk '$3 ~ /^terway_symmetric/ { print $2, $3 }'; }
+if [ "$what" = any ]; then
+    # Nothing else on these nodes marks connections, or routes by a mark.
+    for tool in iptables ip6tables; do "$tool-save" -t mangle 2>/dev/null | grep -F ' CONNMARK ' | sed "s/^/$tool: /"; done
+    for family in -4 -6; do ip $family rule show 2>/dev/null | grep -F ' fwmark ' | sed 's/^/rule: /'; done
+    tables | sed 's/^/nft: /'
+    exit 0
+fi
 if [ "$what" = take ]; then
     for tool in iptables ip6tables; do
         rules "$tool" | while read -r _ rule; do

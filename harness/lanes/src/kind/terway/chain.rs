@@ -14,6 +14,8 @@ use plumbline_core::verdict::Adaptation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+const ANEW: &str = "what lacks it would be seen to have it; plumbline down --profile terway, then up, makes it anew";
+
 /// Puts the plan's chain into force where it is not, and sees to symmetric routing being there if it is asked for, and not
 /// there if it is not. Gives what was changed in the chain as written.
 ///
@@ -36,6 +38,8 @@ pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Re
         for of in [Some(scrub::Symmetric::default()), before.as_ref().map(of_plan)].into_iter().flatten() {
             scrub::scrub(&cluster.nodes, &of).await?;
         }
+        // A chain that was put back since, or another command's, may have been told other names.
+        none(cluster).await?.map_err(|line| broken(line).with_remedy(ANEW))?;
         apply::settle(&reach, &looked, &change, cx).await?;
         symmetric(cluster, plan).await?.map_err(broken)?;
         prove::note(cluster).await?;
@@ -50,16 +54,20 @@ fn of_plan(of: &Symmetric) -> scrub::Symmetric {
 /// Whether symmetric routing is on every node where the plan asks for it, and on none where it does not. The inner error
 /// names the node.
 async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>, Broken> {
-    let asked = plan.topology.symmetric.as_ref();
-    let of = asked.map_or_else(scrub::Symmetric::default, of_plan);
+    let Some(asked) = &plan.topology.symmetric else { return none(cluster).await };
     for node in &cluster.nodes {
-        let found = scrub::look(node, &of).await?;
-        match (asked.is_some(), found.first()) {
-            (true, None) => return Ok(Err(format!("node {}: terway-cli laid no symmetric routing", node.name))),
-            (false, Some(line)) => {
-                return Ok(Err(format!("node {}: symmetric routing that nobody asked for: {line}", node.name)));
-            }
-            _ => {}
+        if scrub::look(node, &of_plan(asked)).await?.is_empty() {
+            return Ok(Err(format!("node {}: terway-cli laid no symmetric routing", node.name)));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Whether no node has symmetric routing, whoever asked for it. The inner error names the node.
+async fn none(cluster: &Cluster) -> Result<Result<(), String>, Broken> {
+    for node in &cluster.nodes {
+        if let Some(line) = scrub::any(node).await?.first() {
+            return Ok(Err(format!("node {}: symmetric routing that nobody asked for: {line}", node.name)));
         }
     }
     Ok(Ok(()))
