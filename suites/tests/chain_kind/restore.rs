@@ -72,20 +72,30 @@ pub async fn over(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A run of another machine that died: its journal knows nothing of what was done since.
+/// A run of another machine that died: its journal knows nothing of what was done since. And one whose cluster went, and was
+/// made again by the same name.
 pub async fn elsewhere(bed: &Bed) -> anyhow::Result<()> {
     kill(bed, "write").await?;
     let copy = bed.copies().await?.pop().context("a copy")?;
     let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
     let (written, generation) = (bed.data().await?, bed.generation().await?);
-    bed.kubectl(&["delete", "configmap", &copy]).await?;
     let effect = Effect::Chain { cluster: String::new(), kept: kept.clone() };
     let undoers = registry::undoers();
-    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?.await?;
+    let undo = || undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it");
+    let text = std::fs::read_to_string(&kept)?;
+    let uid = bed.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await?;
+    ensure!(text.contains(uid.trim()), "the file does not say which cluster it is of: {text}");
+    std::fs::write(&kept, text.replace(uid.trim(), "of-the-one-before"))?;
+    undo()?.await?;
+    let of_another = bed.data().await? == written && !kept.exists();
+    std::fs::write(&kept, text)?;
+    bed.kubectl(&["delete", "configmap", &copy]).await?;
+    undo()?.await?;
     let untouched = bed.data().await? == written && bed.generation().await? == generation;
     // No node has seen it, so that nothing but the ConfigMap is to be put right.
     let patch = json!({ "data": { "10-terway.conflist": null } }).to_string();
     bed.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await?;
+    ensure!(of_another, "a change of a cluster that is gone was looked at again, or put back in the next one");
     ensure!(untouched, "a chain was put back over one that is in force");
     ensure!(!kept.exists(), "it would be looked at again");
     Ok(())

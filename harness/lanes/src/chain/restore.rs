@@ -99,15 +99,17 @@ pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), Broken> {
 
 /// Refuses another cluster than the one that was changed: contexts get new names, and names new contexts.
 async fn is_its(reach: &Reach, kept: &Kept) -> Result<(), Broken> {
-    let now = look::identity(reach).await?;
-    match (&kept.cluster, now) {
-        (Some(then), Some(now)) if *then != now => {
-            let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
-            Err(Broken::new(STAGE, cause)
-                .with_remedy(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
-        }
-        _ => Ok(()),
+    if !is_another(reach, kept).await? {
+        return Ok(());
     }
+    let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
+    Err(Broken::new(STAGE, cause).with_remedy(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
+}
+
+/// Whether it is known to be another cluster than the one that was changed.
+async fn is_another(reach: &Reach, kept: &Kept) -> Result<bool, Broken> {
+    let now = look::identity(reach).await?;
+    Ok(kept.cluster.as_ref().zip(now).is_some_and(|(then, now)| *then != now))
 }
 
 /// Writes the chain, and no other key; not over a change that somebody made since `seen`.
@@ -169,7 +171,12 @@ async fn undo(path: &Path) -> Result<(), Broken> {
     if way.is_gone() {
         return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
     }
+    let ours = way.ours.is_some();
     let reach = Reach::by(way, Kind::Exclusive).await?;
+    // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
+    if ours && is_another(&reach, &kept).await? {
+        return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
+    }
     is_its(&reach, &kept).await?;
     let copies = copies(&reach).await?;
     match copies.iter().find(|copy| copy.run == kept.run) {
