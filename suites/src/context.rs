@@ -7,9 +7,12 @@ use plumbline_lanes::context::{Context, Options};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Whether tests may install what a lane lacks: where somebody said so, and in CI.
+/// Whether tests may install what a lane lacks: where somebody said so, and in CI. A no is one there too.
 pub(crate) fn may_install() -> bool {
-    std::env::var("PLUMBLINE_YES").is_ok() || std::env::var("CI").is_ok_and(|v| v == "true")
+    match std::env::var("PLUMBLINE_YES") {
+        Ok(said) => !["", "0", "false", "no", "off"].contains(&said.to_ascii_lowercase().as_str()),
+        Err(_) => std::env::var("CI").is_ok_and(|v| v == "true"),
+    }
 }
 
 /// A run's context for a test that works on a cluster of a profile itself.

@@ -19,6 +19,8 @@ pub struct MustRun {
 pub struct Host {
     /// By test binary: how many tests must have run and passed at least.
     pub least: BTreeMap<String, usize>,
+    /// Those of them that have a lane, or a profile of one, by its name: what it offers must have been noted.
+    pub beds: Vec<String>,
     /// Capabilities that may be absent, so that scenarios which require them are skipped.
     #[serde(default)]
     pub may_lack: Vec<String>,

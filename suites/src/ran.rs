@@ -55,9 +55,13 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
             checked.wrong.push(format!("{binary}: {passed} passed, at least {least} must"));
         }
     }
-    for (bed, known) in lanes.iter().filter(|(bed, _)| binaries.contains(bed)) {
-        if let Some(broken) = &known.broken {
-            checked.wrong.push(format!("{bed}: its lane was Broken when it was last opened: {broken}"));
+    for bed in host.beds.iter().filter(|bed| binaries.contains(bed)) {
+        match lanes.get(bed).map(|known| &known.broken) {
+            None => checked.wrong.push(format!("{bed}: nobody noted what its lane offers")),
+            Some(Some(broken)) => {
+                checked.wrong.push(format!("{bed}: its lane was Broken when it was last opened: {broken}"));
+            }
+            Some(None) => {}
         }
     }
     for binary in binaries.iter().filter(|binary| !host.least.contains_key(*binary)) {
@@ -114,6 +118,7 @@ mod tests {
     fn host(least: usize, may_lack: &[&str]) -> Host {
         Host {
             least: BTreeMap::from([("netns".to_owned(), least)]),
+            beds: vec!["netns".to_owned()],
             may_lack: may_lack.iter().map(ToString::to_string).collect(),
         }
     }
@@ -166,6 +171,13 @@ mod tests {
         lanes.get_mut("netns").unwrap().broken = Some("no engine".into());
         let checked = check(&report(TestCaseStatus::success()), &host(1, &[]), &["netns".to_owned()], &lanes, &plans());
         assert!(checked.wrong[0].contains("no engine"), "{:?}", checked.wrong);
+    }
+
+    #[test]
+    fn a_lane_of_which_nothing_was_noted_is_wrong() {
+        let (report, binaries) = (report(TestCaseStatus::success()), ["netns".to_owned()]);
+        let checked = check(&report, &host(1, &[]), &binaries, &Lanes::default(), &plans());
+        assert!(checked.wrong[0].contains("nobody noted"), "{:?}", checked.wrong);
     }
 
     #[test]
