@@ -14,6 +14,7 @@ help: ## Show this menu
 
 .PHONY: command
 command:
+	@.ci/deps have || true
 	@cargo build --locked -p plumbline
 
 .PHONY: run
