@@ -7,10 +7,11 @@ use plumbline_lanes::context::{Context, Options};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Whether tests may install what a lane lacks: where somebody said so, and in CI. A no is one there too.
+/// Whether tests may install what a lane lacks: where somebody said so, and in CI. A no is what the command takes for one
+/// (clap's `FalseyValueParser`).
 pub(crate) fn may_install() -> bool {
     match std::env::var("PLUMBLINE_YES") {
-        Ok(said) => !["", "0", "false", "no", "off"].contains(&said.to_ascii_lowercase().as_str()),
+        Ok(said) => !["", "0", "f", "false", "n", "no", "off"].contains(&said.to_ascii_lowercase().as_str()),
         Err(_) => std::env::var("CI").is_ok_and(|v| v == "true"),
     }
 }

@@ -13,7 +13,7 @@ use plumbline_bed::wait::Deadline;
 use plumbline_core::observe::LeftKind;
 use plumbline_core::observe::traces::Gone;
 use plumbline_lanes::cluster::node::NETWORK;
-use plumbline_lanes::cluster::terway::scrub::{Symmetric, look, scrub};
+use plumbline_lanes::cluster::terway::scrub::{Symmetric, any, look, scrub};
 use plumbline_lanes::cluster::terway::{STAND_INS, eni};
 use plumbline_lanes::cluster::{self, Cluster};
 use plumbline_lanes::context::Context;
@@ -57,6 +57,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Trial::test("profile/what_a_killed_run_changed_is_taken_back", killed),
         Trial::test("profile/what_pods_leave_on_nodes_is_seen", || with(left)),
         Trial::test("profile/symmetric_routing_stays_until_it_is_scrubbed", || with(symmetric)),
+        Trial::test("profile/symmetric_routing_by_other_names_is_seen_when_nobody_can_name_it", || with(unnamed)),
         Trial::test("profile/a_node_that_took_its_second_address_for_its_own_is_started_again", || with(astray)),
     ]);
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
@@ -306,6 +307,35 @@ async fn symmetric(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     scrubbed?;
     for node in &cluster.nodes {
         let left = look(node, &of).await?;
+        ensure!(left.is_empty(), "node {}: {left:?}", node.name);
+    }
+    Ok(())
+}
+
+/// A chain whose symmetric routing has names of its own, gone from the ConfigMap: what it laid stays, and is seen.
+async fn unnamed(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+    let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
+    scrub(&cluster.nodes, &Symmetric::default()).await?;
+    let mut asked = asked(cluster).await?;
+    asked["plugins"][0]["symmetric_routing_config"] =
+        json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
+    let laid = put(cx, cluster, Some(&asked.to_string())).await;
+    let back = put(cx, cluster, None).await;
+    let seen = async {
+        let node = &cluster.nodes[0];
+        anyhow::Ok((look(node, &Symmetric::default()).await?, any(node).await?.join("\n")))
+    };
+    let seen = seen.await;
+    let scrubbed = scrub(&cluster.nodes, &of).await;
+    laid.and(back)?;
+    scrubbed?;
+    let (by_usual_names, there) = seen?;
+    ensure!(by_usual_names.is_empty(), "terway-cli took the usual names: {by_usual_names:?}");
+    for wanted in ["iptables: -A PREROUTING", "of-a-test", "rule: 610:", "lookup 110"] {
+        ensure!(there.contains(wanted), "no {wanted} in\n{there}");
+    }
+    for node in &cluster.nodes {
+        let left = any(node).await?;
         ensure!(left.is_empty(), "node {}: {left:?}", node.name);
     }
     Ok(())

@@ -16,7 +16,6 @@ use crate::cache::Cache;
 use crate::engine::Engine;
 
 /// The recipe of the programs that run on the host and in the agent's namespaces.
-/// The recipe of the programs that run on the host.
 pub const TOOLS: &str = "tools";
 /// The recipe of what the vm lane's guest boots.
 const GUEST: &str = "vm";

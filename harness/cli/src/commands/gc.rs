@@ -22,7 +22,10 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
         gone.extend(swept.gone);
         left.extend(swept.left);
         unknown = swept.unknown;
-        forgotten = journal::forget()?;
+        match journal::forget() {
+            Ok(runs) => forgotten = runs,
+            Err(broken) => left.push(broken.to_string()),
+        }
     }
     gone.extend(kept::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
     let mut out = anstream::stdout();

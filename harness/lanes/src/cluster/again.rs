@@ -1,7 +1,8 @@
 //! Nodes that were stopped, started again: after a reboot of the host, or of its engine.
 //!
 //! kind's node image asks at every start for the address of its own name and takes the first answer for the node's, in the
-//! manifests of the control plane and in the kubelet's flags (`enable_network_magic` in kind's `images/base/files/usr/local/bin/entrypoint`).
+//! manifests of the control plane and in the kubelet's flags (`enable_network_magic` in kind's
+//! `images/base/files/usr/local/bin/entrypoint`).
 //! The engine writes an address per network into the node's `/etc/hosts`, in no order. So a node that is on an uplink or on
 //! Terway's second network may come up with an address that nothing else reaches it by: the API server answers, and the
 //! controllers do not find it. A node is therefore started on the nodes' own network alone; the steps after this one connect
