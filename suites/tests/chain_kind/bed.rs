@@ -1,6 +1,10 @@
 //! The cluster as a test of the chain has it, and the commands under test.
 
 use anyhow::{Context as _, ensure};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
 use libtest_mimic::Failed;
 use plumbline::session;
 use plumbline_bed::engine::Engine;
@@ -9,7 +13,9 @@ use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::copies;
 use plumbline_lanes::chain::reach::Reach;
+use plumbline_core::terway::{NAME, NAMESPACE};
 use plumbline_lanes::cluster;
+use plumbline_lanes::cluster::terway::DAEMON_SET;
 use plumbline_suites::chain::{TESTS, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
@@ -26,6 +32,7 @@ const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
 /// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
 pub struct Bed {
     pub engine: Engine,
+    pub client: Client,
     pub control_plane: String,
     pub kubeconfig: PathBuf,
     pub before: BTreeMap<String, String>,
@@ -47,13 +54,15 @@ pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed
         for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
             kept.forget(&reach).await?;
         }
-        let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
+        let (engine, kubeconfig, client) =
+            (cluster.engine().clone(), cluster.kubeconfig.clone(), cluster.client.clone());
         let control_plane = format!("{}-control-plane", cluster.name);
         drop(cluster);
         let left = session::close(&cx).await;
         ensure!(left.is_empty(), "left behind: {left:?}");
         let dir = tempfile::tempdir()?;
-        let mut bed = Bed { engine, control_plane, kubeconfig, before: BTreeMap::new(), others: Vec::new(), dir };
+        let (before, others) = (BTreeMap::new(), Vec::new());
+        let mut bed = Bed { engine, client, control_plane, kubeconfig, before, others, dir };
         bed.before = bed.data().await?;
         bed.others = bed.copies().await?;
         let tested = test(&bed).await;
@@ -87,7 +96,7 @@ pub fn code(of: &Transcript) -> anyhow::Result<i32> {
 }
 
 impl Bed {
-    /// Runs kubectl on the control plane, in kube-system.
+    /// Runs kubectl on the control plane, in kube-system: for what takes many objects by hand.
     pub async fn kubectl(&self, words: &[&str]) -> anyhow::Result<String> {
         let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
         let done = self.engine.exec_ok("kubectl", &self.control_plane, &argv, None, Duration::from_secs(60)).await?;
@@ -103,28 +112,32 @@ impl Bed {
         Ok(command.deadline(Duration::from_secs(300)).run().await?)
     }
 
+    fn maps(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
     /// All keys of eni-config, byte for byte.
     pub async fn data(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let map: Value = serde_json::from_str(&self.kubectl(&["get", "configmap", "eni-config", "-o", "json"]).await?)?;
-        Ok(serde_json::from_value(map["data"].clone())?)
+        Ok(self.maps().get(NAME).await?.data.unwrap_or_default())
     }
 
     /// The names of what these tests have kept.
     pub async fn copies(&self) -> anyhow::Result<Vec<String>> {
-        let names = self.kubectl(&["get", "configmaps", "-o", "name"]).await?;
-        let kept = names.lines().filter_map(|name| name.strip_prefix("configmap/"));
-        let own = |name: &&str| name.starts_with("eni-config-kept-") && !self.others.iter().any(|other| other == name);
-        Ok(kept.filter(own).map(str::to_owned).collect())
+        let all = self.maps().list_metadata(&ListParams::default()).await?;
+        let names = all.items.iter().map(ResourceExt::name_any);
+        let own = |name: &String| name.starts_with("eni-config-kept-") && !self.others.contains(name);
+        Ok(names.filter(own).collect())
     }
 
-    pub async fn generation(&self) -> anyhow::Result<String> {
-        self.kubectl(&["get", "daemonset", "terway-eniip", "-o", "jsonpath={.metadata.generation}"]).await
+    pub async fn generation(&self) -> anyhow::Result<Option<i64>> {
+        let sets: Api<DaemonSet> = Api::namespaced(self.client.clone(), NAMESPACE);
+        Ok(sets.get(DAEMON_SET).await?.metadata.generation)
     }
 
-    /// Writes a chain past Plumbline.
-    pub async fn put(&self, chain: &str) -> anyhow::Result<()> {
-        let patch = json!({ "data": { "10-terway.conflist": chain } }).to_string();
-        self.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await.map(drop)
+    /// Writes a chain past Plumbline, or takes it away.
+    pub async fn put(&self, chain: Option<&str>) -> anyhow::Result<()> {
+        let patch = json!({ "data": { "10-terway.conflist": chain } });
+        Ok(self.maps().patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)?)
     }
 
     /// A file with the cluster's own entry and these plugins behind it.

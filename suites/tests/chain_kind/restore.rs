@@ -93,8 +93,7 @@ pub async fn elsewhere(bed: &Bed) -> anyhow::Result<()> {
     undo()?.await?;
     let untouched = bed.data().await? == written && bed.generation().await? == generation;
     // No node has seen it, so that nothing but the ConfigMap is to be put right.
-    let patch = json!({ "data": { "10-terway.conflist": null } }).to_string();
-    bed.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await?;
+    bed.put(None).await?;
     ensure!(of_another, "a change of a cluster that is gone was looked at again, or put back in the next one");
     ensure!(untouched, "a chain was put back over one that is in force");
     ensure!(!kept.exists(), "it would be looked at again");
@@ -161,7 +160,7 @@ async fn with_rights(bed: &Bed) -> anyhow::Result<()> {
 pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
     kill(bed, "write").await?;
     let written = bed.data().await?;
-    bed.put("{ \"plugins\": [] }").await?;
+    bed.put(Some("{ \"plugins\": [] }")).await?;
     let refused = chain(&["restore"]).await?;
     ensure!(
         code(&refused)? == 3 && refused.stderr.contains("somebody else wrote it"),
@@ -170,5 +169,5 @@ pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
         refused.stderr
     );
     ensure!(bed.data().await?["10-terway.conflist"] == "{ \"plugins\": [] }", "it is left alone");
-    bed.put(&written["10-terway.conflist"]).await
+    bed.put(written.get("10-terway.conflist").map(String::as_str)).await
 }

@@ -2,6 +2,7 @@
 //! node; whether its program runs is nobody's question.
 
 use super::look::Looked;
+use super::on_node::{self, RECORDS};
 use super::reach::Reach;
 use crate::cluster::naming::{FIELD_MANAGER, OWNER, OWNER_LABEL, RUN_LABEL};
 use crate::cluster::objects::{is_absent, words};
@@ -27,8 +28,6 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const ATTEMPTS: usize = 2;
 /// How often one is made anew that a runtime made by the old chain.
 const RELOADED: usize = 5;
-/// Where libcni keeps what it made (`libcni/api.go`, `CacheDir`).
-const RECORDS: &str = "/var/lib/cni/results";
 /// Label of canaries.
 const ROLE: (&str, &str) = ("plumbline.dev/role", "chain-canary");
 
@@ -86,9 +85,8 @@ async fn attempts(
 /// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
 /// nobody can look.
 async fn made_by(reach: &Reach, node: &str, uid: &str, lists: &[Value]) -> Result<Option<String>, Broken> {
-    let Some((_, files, _)) = reach.on_node(node, &["grep", "-rl", uid, RECORDS]).await? else { return Ok(None) };
-    for file in files.lines() {
-        let Some((true, text, _)) = reach.on_node(node, &["cat", file]).await? else { continue };
+    let Some(records) = on_node::records(reach, node, uid).await? else { return Ok(None) };
+    for (file, text) in records {
         if let Some(found) = record(&text) {
             return Ok(compare(lists, &found).first().map(|difference| {
                 let at = if difference.path.is_empty() { "the whole" } else { &difference.path };

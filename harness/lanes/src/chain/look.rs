@@ -1,8 +1,9 @@
 //! Looking at a cluster: nothing here changes anything.
 
+use super::on_node;
 use super::reach::Reach;
 use crate::cluster::objects::words;
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
@@ -16,14 +17,10 @@ use tokio::io::AsyncReadExt as _;
 pub(super) const STAGE: &str = "look at the cluster";
 /// The DaemonSet.
 pub const SET: &str = "terway-eniip";
-/// The conflist as a node has it (Terway's `daemon/server.go`).
-const CONFLIST: &str = "/etc/cni/net.d/10-terway.conflist";
-/// The same as the daemon's container has it (chart `terwayd/daemonset.yaml`, volume `host-cni`).
+/// The conflist as the daemon's container has it (chart `terwayd/daemonset.yaml`, volume `host-cni`).
 const MOUNTED: &str = "/host-etc-net.d/10-terway.conflist";
 /// The daemon's container.
 const CONTAINER: &str = "terway";
-/// Where plugins are.
-const PLUGINS: &str = "/opt/cni/bin";
 /// The label of nodes whose ENIs are for single pods; its value is compared without regard to case (`types/k8s.go`).
 const EXCLUSIVE: (&str, &str) = ("k8s.aliyun.com/exclusive-mode-eni-type", "enionly");
 
@@ -103,14 +100,17 @@ pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, Broken> {
         async move {
             let facts = NodeFacts { exclusive, ..NodeFacts::default() };
             let mut seen = NodeSeen { name: node.clone(), facts, ..NodeSeen::default() };
-            seen.plugins = plugins(reach, node).await?;
-            if nodes {
-                match conflist(reach, node, pod).await {
-                    Ok(text) => seen.conflist = Some(text),
-                    Err(why) => seen.unread = Some(why),
-                }
-            } else {
-                seen.unread = Some("nobody asked for it: --nodes looks".to_owned());
+            let (plugins, conflist) =
+                on_node::read(reach, node).await?.map(|ours| (ours.plugins, ours.conflist)).unzip();
+            seen.plugins = plugins.flatten();
+            let conflist = match conflist {
+                _ if !nodes => Err("nobody asked for it: --nodes looks".to_owned()),
+                Some(ours) => ours,
+                None => by_terways_pod(reach, pod).await,
+            };
+            match conflist {
+                Ok(text) => seen.conflist = Some(text),
+                Err(why) => seen.unread = Some(why),
             }
             Ok::<_, Broken>(seen)
         }
@@ -146,14 +146,8 @@ pub(super) fn selector(set: &DaemonSet) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
-/// A node's conflist, or why it can't be had.
-pub(super) async fn conflist(reach: &Reach, node: &str, pod: &Pod) -> Result<String, String> {
-    match reach.on_node(node, &["cat", CONFLIST]).await {
-        Ok(Some((true, text, _))) => return Ok(text),
-        Ok(Some((false, _, said))) => return Err(said.trim().to_owned()),
-        Ok(None) => {}
-        Err(error) => return Err(error.cause),
-    }
+/// A node's conflist as Terway's own pod there has it, or why it can't be had.
+async fn by_terways_pod(reach: &Reach, pod: &Pod) -> Result<String, String> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let name = pod.name_any();
     let params = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(true);
@@ -186,24 +180,6 @@ pub(super) async fn conflist(reach: &Reach, node: &str, pod: &Pod) -> Result<Str
         _ if stderr.trim().is_empty() => Err(format!("exec in {name}: it did not end well")),
         _ => Err(stderr.trim().to_owned()),
     }
-}
-
-/// The plugins on a node of ours, with what each says of its version; none where nobody can look. They are run without
-/// an order, by which a plugin tells its version and does nothing.
-async fn plugins(reach: &Reach, node: &str) -> Result<Option<BTreeMap<String, Option<Version>>>, Broken> {
-    let Some((true, names, _)) = reach.on_node(node, &["ls", PLUGINS]).await? else { return Ok(None) };
-    let told = ["portmap"];
-    let each = names.lines().map(str::to_owned).map(|name| async move {
-        let version = if told.contains(&name.as_str()) {
-            let path = format!("{PLUGINS}/{name}");
-            let said = reach.on_node(node, &[&path]).await.ok().flatten();
-            said.and_then(|(_, out, err)| Version::find(&err).or_else(|| Version::find(&out)))
-        } else {
-            None
-        };
-        (name, version)
-    });
-    Ok(Some(join_all(each).await.into_iter().collect()))
 }
 
 /// The pods of Terway's network on these nodes that were made before a point in time, by node and name. Pods of the

@@ -14,6 +14,7 @@ pub mod apply;
 mod canary;
 pub mod kept;
 pub mod look;
+mod on_node;
 pub mod reach;
 mod restart;
 pub mod restore;

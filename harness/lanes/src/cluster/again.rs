@@ -9,7 +9,7 @@
 //! it to the others again. One that was started by somebody else, and took the wrong address, is stopped and started again.
 
 use super::bringup::client;
-use super::node::NETWORK;
+use super::node::{NETWORK, Node};
 use super::objects::words;
 use super::record::Home;
 use super::rollout;
@@ -50,11 +50,24 @@ impl fmt::Display for Astray {
     }
 }
 
+/// The same as [`astray`], by the agents of nodes that are open: a look at a warm cluster starts nothing on them.
+///
+/// # Errors
+/// `Broken` when an agent does not answer.
+pub(super) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Result<Vec<Astray>, Broken> {
+    let looks = containers.iter().map(async |container| {
+        let Some(node) = nodes.iter().find(|node| node.name == container.name) else { return Ok(None) };
+        let taken = node.read(TAKEN).await?.unwrap_or_default();
+        Ok(strayed(container, taken.trim()))
+    });
+    Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+}
+
 /// The nodes that run with another network's address for their own.
 ///
 /// # Errors
 /// `Broken` when the engine does not answer.
-pub(super) async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>, Broken> {
+async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>, Broken> {
     let looks = containers.iter().filter(|container| container.running).map(async |container| {
         // A node image that keeps no such file is another one than kind's, and does otherwise.
         let taken = ["sh", "-c", "cat \"$1\" 2>/dev/null || true", "sh", TAKEN];

@@ -168,18 +168,20 @@ impl<'a> BringUp<'a> {
                 return Ok(Found::Wanting(format!("node {} is stopped", container.name)));
             }
         }
-        if let Some(astray) = again::astray(engine, &containers).await?.first() {
+        let agent = self.cx.images.agent().await?;
+        let mut alive = self.alive.lock().await;
+        let nodes = match &*alive {
+            Some(alive) => alive.nodes.clone(),
+            None => node::open(engine, &containers, &agent).await?,
+        };
+        if let Some(astray) = again::astray_by(&nodes, &containers).await?.first() {
             return Ok(Found::Wanting(astray.to_string()));
         }
         let client = client(home).await?;
         if let Err(e) = client.apiserver_version().await {
             return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
         }
-        let agent = self.cx.images.agent().await?;
-        let mut alive = self.alive.lock().await;
-        if alive.is_none() {
-            *alive = Some(Alive { client, nodes: node::open(engine, &containers, &agent).await? });
-        }
+        *alive = Some(Alive { client, nodes });
         Ok(Found::Good)
     }
 

@@ -8,23 +8,42 @@ use std::collections::BTreeMap;
 const FAILED: &str = "FailedCreatePodSandBox";
 
 /// Events of one pod, as they come; each is told again whenever it is counted up.
+///
+/// Attempts that failed because Multus got no answer from the API server are the bed's: they are neither counted nor told
+/// with the others.
 #[derive(Debug, Default)]
 pub struct Sandbox {
     /// By the event's own name: when it was last heard, how often it was counted, and the words.
     events: BTreeMap<String, (usize, Heard)>,
     order: Vec<String>,
+    unanswered: Option<String>,
+}
+
+/// Whether these are words of somebody who asked the API server over the network and got no answer at all.
+///
+/// Go's HTTP client tells so by method and URL (`net/url`, `Error.Error`); what the server refused is told by client-go in
+/// the server's own words. Logs escape the quotes around the URL once more.
+fn is_unanswered(text: &str) -> bool {
+    text.match_indices("https://").any(|(at, _)| {
+        let verb = text[..at].trim_end_matches(['"', '\\']);
+        let path = text[at + "https://".len()..].split_once('/').map_or("", |(_, path)| path);
+        verb.len() < at
+            && [" Get ", " Put ", " Patch ", " Post ", " Delete "].iter().any(|known| verb.ends_with(known))
+            && ["api/v1/", "apis/"].iter().any(|root| path.starts_with(root))
+    })
 }
 
 impl Sandbox {
     /// Takes one in.
     pub fn hear(&mut self, event: &Event) {
+        let text = printable(event.message.as_deref().unwrap_or_default());
+        if is_unanswered(&text) {
+            self.unanswered = Some(text);
+            return;
+        }
         let name = event.metadata.name.clone().unwrap_or_default();
         let count = event.count.or(event.series.as_ref().and_then(|s| s.count)).unwrap_or(1);
-        let heard = Heard {
-            origin: "event".to_owned(),
-            reason: event.reason.clone().unwrap_or_default(),
-            text: printable(event.message.as_deref().unwrap_or_default()),
-        };
+        let heard = Heard { origin: "event".to_owned(), reason: event.reason.clone().unwrap_or_default(), text };
         self.order.retain(|known| *known != name);
         self.order.push(name.clone());
         self.events.insert(name, (usize::try_from(count).unwrap_or(1), heard));
@@ -36,12 +55,19 @@ impl Sandbox {
         self.events.values().filter(|(_, heard)| heard.reason == FAILED).map(|(count, _)| *count).sum()
     }
 
-    /// The last failure, else the last event.
+    /// The last words of somebody who got no answer from the API server while this sandbox was made; none where nobody said so.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<&str> {
+        self.unanswered.as_deref()
+    }
+
+    /// The last failure, else the last event, else that the API server did not answer.
     #[must_use]
     pub fn last(&self) -> String {
         let in_order = || self.order.iter().rev().filter_map(|name| self.events.get(name)).map(|(_, heard)| heard);
         let heard = in_order().find(|heard| heard.reason == FAILED).or_else(|| in_order().next());
-        heard.map(|h| format!("event {}: {}", h.reason, h.text)).unwrap_or_default()
+        let told = heard.map(|h| format!("event {}: {}", h.reason, h.text));
+        told.or_else(|| self.unanswered.clone()).unwrap_or_default()
     }
 
     /// All of it, oldest first.
@@ -52,7 +78,8 @@ impl Sandbox {
 }
 
 /// The lines of a container runtime's log that concern one pod: those that name it, and those without the runtime's
-/// own form, which are what its plugins wrote on their standard error while this pod's sandbox was made.
+/// own form, which are what its plugins wrote on their standard error while this pod's sandbox was made. Not such as tell of
+/// an API server that did not answer, as in [`Sandbox`].
 ///
 /// A plugin's line does not say for which pod it was written. Where another pod's sandbox was begun in the same
 /// while, that is said in the origin.
@@ -72,7 +99,9 @@ pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
             alone = false;
         }
         if of_runtime && names_it(line) && ["level=error", "level=warning"].iter().any(|l| line.contains(l)) {
-            heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: printable(line) });
+            if !is_unanswered(line) {
+                heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: printable(line) });
+            }
         } else if within && !ended && !of_runtime && !is_routine(line) {
             heard.push(Heard { origin: "plugin stderr".to_owned(), reason: String::new(), text: printable(line) });
         }
@@ -109,16 +138,49 @@ mod tests {
         assert_eq!(runtime_log(LOG, "chain-example", "another"), []);
     }
 
+    fn event(name: &str, count: i32, message: &str) -> Event {
+        Event {
+            metadata: kube::core::ObjectMeta { name: Some(name.into()), ..Default::default() },
+            reason: Some(FAILED.into()),
+            message: Some(message.into()),
+            count: Some(count),
+            ..Default::default()
+        }
+    }
+
+    const UNANSWERED: &str = "plugin type=\"multus\" failed (add): Multus: [a/client/UID]: error waiting for pod: Get \"https://100.65.0.1:443/api/v1/namespaces/a/pods/client?timeout=1m0s\": context deadline exceeded";
+
+    #[test]
+    fn an_attempt_without_an_answer_of_the_api_server_is_the_beds() {
+        let mut sandbox = Sandbox::default();
+        sandbox.hear(&event("a", 2, UNANSWERED));
+        assert_eq!(sandbox.attempts(), 0);
+        assert_eq!(sandbox.unanswered(), Some(printable(UNANSWERED).as_str()));
+        assert_eq!(sandbox.last(), printable(UNANSWERED));
+        sandbox.hear(&event("b", 1, "a plugin delegate must have the 'type' field"));
+        assert_eq!(sandbox.attempts(), 1);
+        assert_eq!(sandbox.into_heard().len(), 1);
+        let begin = r#"time="t" level=info msg="RunPodSandbox for name:\"client\" namespace:\"a\"""#;
+        let end = begin.replace("info", "error").replace("msg=", &format!("error={:?} msg=", UNANSWERED));
+        assert_eq!(runtime_log(&format!("{begin}\n{end}\n"), "a", "client"), []);
+    }
+
+    #[test]
+    fn what_the_api_server_refused_is_an_answer() {
+        for answered in [
+            "error waiting for pod: pods \"client\" is forbidden: User \"multus\" cannot get resource \"pods\"",
+            "cannot find a network-attachment-definition (b) in namespace (a): network-attachment-definitions \"b\" not found",
+            "Get \"https://10.0.0.1/v1/lease\": context deadline exceeded",
+            "see https://100.65.0.1/api/v1/ for more",
+        ] {
+            assert!(!is_unanswered(answered), "{answered}");
+        }
+    }
+
     #[test]
     fn attempts_are_counted_over_events_and_within_one() {
         let mut sandbox = Sandbox::default();
-        let event = |name: &str, count: i32| Event {
-            metadata: kube::core::ObjectMeta { name: Some(name.into()), ..Default::default() },
-            reason: Some(FAILED.into()),
-            message: Some("no\u{1b}[1m".into()),
-            count: Some(count),
-            ..Default::default()
-        };
+        let event = |name: &str, count: i32| event(name, count, "no\u{1b}[1m");
         sandbox.hear(&event("a", 1));
         sandbox.hear(&event("a", 2));
         sandbox.hear(&event("b", 1));

@@ -39,7 +39,7 @@ pub enum Came {
 ///
 /// # Errors
 /// `Broken` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
-/// a container that ends), or when the cluster does not answer.
+/// a container that ends), or when the cluster does not answer, whether us or Multus.
 pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Duration) -> Result<Came, Broken> {
     let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -100,6 +100,14 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
         let why = trouble.unwrap_or_else(|| "the API server told nothing of it".to_owned());
         return Err(Broken::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
     };
+    if sandbox.attempts() == 0
+        && let Some(words) = sandbox.unanswered()
+    {
+        return Err(Broken::new(
+            "pod",
+            format!("waited {waited} s for pod {namespace}/{name}: the API server did not answer: {words}"),
+        ));
+    }
     let seen = if sandbox.attempts() > 0 { sandbox.last() } else { phase(&pod) };
     let reason = format!("waited {waited} s for pod {name} to be Ready; last seen: {seen}");
     if has_sandbox(&pod) {
