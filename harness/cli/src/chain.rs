@@ -10,6 +10,7 @@ use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Plann
 use plumbline_lanes::chain::look::{self, Looked};
 use plumbline_lanes::chain::reach::{Reach, Way};
 use plumbline_lanes::chain::{apply as operation, restore as back};
+use plumbline_lanes::cluster::terway::STAND_INS;
 use plumbline_lanes::context::EventSink;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,8 +49,6 @@ pub enum Ended {
     Applied(Box<Applied>),
 }
 
-/// Nodes that throw the chain away.
-const EXCLUSIVE: &str = "PL631";
 const WHERE: &str = "name a FILE, or a cluster by --context or --profile";
 
 /// Reads an `eni-config` from a user's file; the file may lie anywhere.
@@ -147,7 +146,8 @@ pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyho
                 let names: Vec<String> = looked.pods.keys().cloned().collect();
                 looked.seen.old_pods = look::old_pods(&reach, &names, Some(since)).await?;
             }
-            Ok(terway::show(&reach.name, &looked.config, Some(&looked.seen)))
+            let shown = terway::show(&reach.name, &looked.config, Some(&looked.seen));
+            Ok(Shown { stand_ins: stand_ins(&reach), ..shown })
         }
         _ => Err(Refused::one(WHERE).into()),
     }
@@ -169,8 +169,14 @@ pub async fn plan(
         (None, Some(at)) => {
             let new = read(file)?;
             let reach = reach(at, Kind::Shared).await?;
-            let looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
-            Ok(planned(file, &new, &reach, &looked, usage).await?.1)
+            let nodes = nodes || reach.engine.is_some();
+            let looked = look::look(&reach, nodes).await?;
+            let (change, mut planned) = planned(file, &new, &reach, &looked, usage).await?;
+            if !planned.unfit() {
+                planned.obstacle =
+                    obstacle(&reach, &looked, &change, &planned, nodes).await.err().map(|e| e.to_string());
+            }
+            Ok(planned)
         }
         (None, None) => {
             Err(Refused::one("name what it is to be compared with: --from FILE, --context or --profile").into())
@@ -206,7 +212,44 @@ async fn planned(
     seen.old_pods = look::old_pods(reach, &names, None).await?;
     let (from, to) = (reach.name.as_str(), file.display().to_string());
     let planned = terway::plan((from, &to), &change, lint, Some((&looked.config, &seen)));
-    Ok((change, planned))
+    Ok((change, Planned { stand_ins: stand_ins(reach), ..planned }))
+}
+
+/// Parts of a cluster of ours that are not what users run.
+fn stand_ins(reach: &Reach) -> Vec<String> {
+    let ours = reach.engine.is_some();
+    STAND_INS.iter().filter(|_| ours).map(|line| (*line).to_owned()).collect()
+}
+
+/// Refuses to begin a change, whatever the chain is like: an earlier one is open, a node can't be read (where `nodes` were
+/// to be), or what it has is not what it must have now, so that nothing could be told of it after either.
+async fn obstacle(
+    reach: &Reach,
+    looked: &Looked,
+    change: &Change,
+    planned: &Planned,
+    nodes: bool,
+) -> anyhow::Result<()> {
+    if let Some(open) = back::kept(reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
+        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
+        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
+    }
+    if nodes {
+        // What is in force already is told only where every node was read, too.
+        seen_whole(reach, looked)?;
+    }
+    if let Some(first) = planned.now.iter().flat_map(|now| &now.findings).next() {
+        let cure = "kubectl rollout restart -n kube-system daemonset/terway-eniip, then again. If it stays so, this \
+                    Terway makes its conflist otherwise than 1.17.5, by which Plumbline tells, and a change could be \
+                    neither proven nor seen to be taken back";
+        return Err(Refused::one(format!("{}: before any change, {}: {cure}", reach.name, first.message)).into());
+    }
+    if change.to.is_some() && !looked.seen.nodes.is_empty() && looked.seen.nodes.iter().all(|node| node.facts.exclusive)
+    {
+        let why = "every node throws each chain away (plumbline explain PL631): nothing would come into force";
+        return Err(Refused::one(format!("{}: {why}", reach.name)).into());
+    }
+    Ok(())
 }
 
 /// Puts a file's chain into force in a cluster. A cluster that is not ours wants `yes`.
@@ -228,29 +271,20 @@ pub async fn apply(
     let reach = reach(at, Kind::Exclusive).await?;
     let looked = look::look(&reach, true).await?;
     let (change, planned) = planned(file, &new, &reach, &looked, usage).await?;
-    if planned.refused() {
+    if planned.unfit() {
         return Ok(Ended::Refused(Box::new(planned)));
     }
-    if let Some(open) = back::kept(&reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
-        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
-        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
-    }
-    // What is in force already is told only where every node was read, too.
-    seen_whole(&reach, &looked)?;
-    let in_force = planned.now.as_ref().is_some_and(|now| now.findings.is_empty());
-    if change.is_none() && in_force {
+    obstacle(&reach, &looked, &change, &planned, true).await?;
+    if change.is_none() {
         return Ok(Ended::Nothing(Box::new(planned)));
-    }
-    if change.to.is_some() && looked.seen.nodes.iter().all(|node| node.facts.exclusive) {
-        let why = "every node throws each chain away (plumbline explain PL631): nothing would come into force";
-        return Err(Refused::one(format!("{}: {why}", reach.name)).into());
     }
     consent(at, yes, "change the chain and restart Terway on every node")?;
     let run = Run::begin("chain")?;
     let mut applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
-    // It is in force but for these.
-    let elsewhere = planned.lint.findings.into_iter().filter(|finding| finding.code.0 == EXCLUSIVE);
-    applied.rollout.findings.extend(elsewhere);
+    // It is in force, and this is the matter with it; what could not be told of it is no pass of that.
+    applied.rollout.findings.extend(planned.lint.findings);
+    applied.rollout.untold.extend(planned.lint.untold);
+    applied.stand_ins = planned.stand_ins;
     Ok(Ended::Applied(Box::new(applied)))
 }
 

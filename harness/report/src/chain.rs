@@ -105,6 +105,7 @@ pub fn show(shown: &Shown) -> String {
     conflists(&mut out, &shown.conflists);
     nodes(&mut out, &shown.nodes);
     old_pods(&mut out, "made before the chain came into force", &shown.old_pods);
+    stand_ins(&mut out, &shown.stand_ins);
     out
 }
 
@@ -218,8 +219,14 @@ pub fn plan(planned: &Planned) -> String {
         }
     }
     out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed()));
-    let word =
-        if planned.refused() { paint(BAD, "apply would refuse this") } else { paint(GOOD, "apply would take this") };
+    stand_ins(&mut out, &planned.stand_ins);
+    let unread = planned.now.as_ref().is_some_and(|now| !now.untold.is_empty());
+    let word = match (&planned.obstacle, planned.unfit()) {
+        (_, true) => paint(BAD, "apply would refuse this"),
+        (Some(why), false) => format!("{}: {}", paint(BAD, "apply would refuse this"), escape::line(why)),
+        (None, false) if unread => format!("{}, if it can read every node", paint(GOOD, "apply would take this")),
+        (None, false) => paint(GOOD, "apply would take this"),
+    };
     let _ = writeln!(out, "{word}; nothing was changed");
     out
 }
@@ -236,7 +243,11 @@ pub fn applied(applied: &Applied) -> String {
             let _ = writeln!(out, "{}, the new chain is in force   {cluster}   {nodes}   {took}", paint(GOOD, "PASS"));
         }
         Some(why) => {
-            let word = if applied.interrupted { "INTERRUPTED" } else { "FAIL" };
+            let word = match (applied.interrupted, applied.broken) {
+                (true, _) => "INTERRUPTED",
+                (false, true) => "BROKEN",
+                (false, false) => "FAIL",
+            };
             let _ = writeln!(out, "{}, the new chain is not in force   {cluster}", paint(BAD, word));
             let _ = writeln!(out, "  why: {}", escape::line(why));
         }
@@ -251,6 +262,7 @@ pub fn applied(applied: &Applied) -> String {
     for line in &applied.rollout.untold {
         let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
     }
+    stand_ins(&mut out, &applied.stand_ins);
     match (&applied.failed, &applied.put_back, &applied.left) {
         (None, _, _) => {
             let _ = writeln!(
@@ -271,6 +283,12 @@ pub fn applied(applied: &Applied) -> String {
         }
     }
     out
+}
+
+fn stand_ins(out: &mut String, stand_ins: &[String]) {
+    for line in stand_ins {
+        let _ = writeln!(out, "  stand-in: {}", escape::line(line));
+    }
 }
 
 /// That the old chain is back. Ends with a newline.

@@ -13,11 +13,12 @@ pub async fn arrives(bed: &Bed) -> anyhow::Result<()> {
         "{planned}"
     );
     ensure!(bed.data().await? == bed.before, "plan has changed something");
-    let applied = chain(&["apply", &file, "--access", "node", "-o", "json"]).await?;
+    let applied = chain(&["apply", &file, "--access", "node", "--datapath-v2", "no", "-o", "json"]).await?;
     ensure!(code(&applied)? == 0, "{}{}", applied.stdout, applied.stderr);
     let told: Value = serde_json::from_str(&applied.stdout)?;
     ensure!(told["rollout"]["checked"] == 6, "three nodes compared and three canaries: {told}");
     ensure!(told["rollout"]["untold"] == json!([]), "{told}");
+    ensure!(told["standIns"].to_string().contains("stand-in, not upstream's"), "{told}");
     let millis = told["millis"].as_u64().context("millis")?;
     ensure!(millis < 60_000, "took {millis} ms");
     let now = bed.data().await?;
@@ -67,6 +68,15 @@ pub async fn refused(bed: &Bed) -> anyhow::Result<()> {
         ensure!(code(&refused)? == 1 && refused.stdout.contains(finding), "{}{}", refused.stdout, refused.stderr);
         ensure!(refused.stdout.contains("apply would refuse this"), "{}", refused.stdout);
     }
+    // Written past Plumbline, and Terway not restarted: what the nodes have is not what they must have.
+    bed.put(Some("{ \"plugins\": [{ \"type\": \"terway\" }] }")).await?;
+    let written = bed.data().await?;
+    let (planned, applied) = (chain(&["plan", &bed.portmap()?]).await?, chain(&["apply", &bed.portmap()?]).await?);
+    let now = bed.data().await?;
+    bed.put(None).await?;
+    ensure!(code(&planned)? == 1 && planned.stdout.contains("apply would refuse this: "), "{}", planned.stdout);
+    ensure!(code(&applied)? == 2 && applied.stderr.contains("kubectl rollout restart"), "{}", applied.stderr);
+    ensure!(now == written, "what somebody wrote is left alone");
     ensure!(bed.generation().await? == generation, "Terway was restarted");
     Ok(())
 }
@@ -91,6 +101,7 @@ pub async fn foreign(bed: &Bed) -> anyhow::Result<()> {
     );
     let applied = run(&["apply", &file, "--yes"]).await?;
     ensure!(code(&applied)? == 0, "{}{}", applied.stdout, applied.stderr);
+    ensure!(applied.stdout.contains("not told: ") && !applied.stdout.contains("stand-in"), "{}", applied.stdout);
     ensure!(code(&run(&["restore"]).await?)? == 2, "restore wants it too");
     let back = run(&["restore", "--yes"]).await?;
     ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);

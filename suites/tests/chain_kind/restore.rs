@@ -7,6 +7,7 @@ use plumbline_bed::exec::Ending;
 use plumbline_bed::folders;
 use plumbline_bed::journal::Effect;
 use plumbline_lanes::chain::kept::Kept;
+use plumbline_lanes::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_lanes::{cluster, registry};
 use plumbline_suites::chain::{first, put};
 use plumbline_suites::context;
@@ -25,6 +26,8 @@ pub async fn killed(bed: &Bed, step: &str) -> anyhow::Result<()> {
     ensure!(bed.copies().await?.len() == 1, "the old one is kept");
     let again = chain(&["apply", &bed.portmap()?]).await?;
     ensure!(code(&again)? == 2 && again.stderr.contains("plumbline chain restore"), "{}", again.stderr);
+    let planned = chain(&["plan", &bed.portmap()?]).await?;
+    ensure!(code(&planned)? == 1 && planned.stdout.contains("was not brought to its end"), "{}", planned.stdout);
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
     ensure!(bed.data().await? == bed.before, "byte for byte");
@@ -50,20 +53,28 @@ pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
+const CANARY: &str = "plumbline-chain-canary-left";
+
 /// A scenario's chain over one that a killed run has left open: `gc` must not ask for what nobody can do.
 pub async fn over(bed: &Bed) -> anyhow::Result<()> {
     kill(bed, "restart").await?;
     let copy = bed.copies().await?.pop().context("a copy")?;
-    let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
+    let run = copy.trim_start_matches("eni-config-kept-");
+    let kept = Kept::path(run)?;
+    // As one that is killed while its canaries are up leaves them.
+    let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
+    bed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
     let cx = context::of(PROFILE, "chain test")?;
     let cluster = cluster::alone(Box::pin(cluster::up(&cx)).await?).await?;
     let own = json!({ "plugins": [first(&cluster).await?, { "type": "tuning" }] }).to_string();
     let settled = put(&cx, &cluster, Some(&own)).await;
     let (copies, now) = (bed.copies().await?, bed.data().await?);
+    let canary = bed.kubectl(&["get", "pod", CANARY, "--ignore-not-found", "-o", "name"]).await?;
     let back = put(&cx, &cluster, None).await;
     drop(cluster);
     let left = session::close(&cx).await;
     settled.and(back)?;
+    ensure!(canary.is_empty(), "the canary of a killed run is there");
     ensure!(left.is_empty() && copies.is_empty(), "left: {left:?} {copies:?}");
     ensure!(now["10-terway.conflist"] == own, "{now:?}");
     let effect = Effect::Chain { cluster: String::new(), kept };

@@ -63,6 +63,7 @@ async fn apply(args: &ChainApplyArgs, colour: Colour) -> anyhow::Result<u8> {
             Ok(match (&applied.left, applied.interrupted, &applied.failed) {
                 (Some(_), _, _) => exit::BROKEN,
                 (None, true, _) => exit::INTERRUPTED,
+                (None, false, Some(_)) if applied.broken => exit::BROKEN,
                 (None, false, Some(_)) => exit::FAILED,
                 (None, false, None) => exit::PASS,
             })

@@ -190,6 +190,7 @@ fn came(applied: &Applied) -> Came {
     let put_back = applied.put_back.as_ref().map_or(0, |back| back.rollout.checked);
     let mut wrong: Vec<String> = applied.left.iter().map(|left| format!("not put back: {left}")).collect();
     wrong.extend(applied.interrupted.then(|| "interrupted".to_owned()));
+    wrong.extend(applied.broken.then(|| applied.failed.clone().unwrap_or_default()));
     Came {
         ends,
         errors: errors(&applied.rollout.findings),

@@ -19,12 +19,18 @@ pub struct Applied {
     pub left: Option<String>,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// Whether it failed for a reason that is neither the chain's nor Terway's: the server refused, a pod had no place.
+    #[serde(default)]
+    pub broken: bool,
     /// The ConfigMap that keeps the old chain.
     pub kept: String,
     /// Each step with its milliseconds.
     pub steps: Vec<(String, u64)>,
     /// From the first step to the last node verified, in milliseconds.
     pub millis: u64,
+    /// Parts of the cluster that are not what users run.
+    #[serde(default)]
+    pub stand_ins: Vec<String>,
 }
 
 /// What was done to put the old chain back.

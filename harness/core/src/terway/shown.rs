@@ -31,6 +31,9 @@ pub struct Shown {
     pub nodes: Vec<NodeShown>,
     /// Pods that were made before the chain came into force.
     pub old_pods: Vec<OldPod>,
+    /// Parts of the cluster that are not what users run.
+    #[serde(default)]
+    pub stand_ins: Vec<String>,
 }
 
 /// The chain on one node.
@@ -78,6 +81,7 @@ pub fn show(source: &str, config: &EniConfig, cluster: Option<&ClusterSeen>) -> 
         refused,
         nodes: cluster.map(|cluster| cluster.nodes.iter().map(node).collect()).unwrap_or_default(),
         old_pods: cluster.map(|cluster| cluster.old_pods.clone()).unwrap_or_default(),
+        stand_ins: Vec::new(),
     }
 }
 
@@ -107,13 +111,25 @@ pub struct Planned {
     pub old_pods: Vec<OldPod>,
     /// What is the matter with the chain in force now, where a cluster was looked at.
     pub now: Option<Rollout>,
+    /// Why `apply` would not begin, whatever the chain is like, as far as the cluster was looked at.
+    #[serde(default)]
+    pub obstacle: Option<String>,
+    /// Parts of the cluster that are not what users run.
+    #[serde(default)]
+    pub stand_ins: Vec<String>,
 }
 
 impl Planned {
+    /// Whether the chain, or what else the file would change, is refused.
+    #[must_use]
+    pub fn unfit(&self) -> bool {
+        self.lint.failed() || self.beside.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
     /// Whether `apply` would refuse.
     #[must_use]
     pub fn refused(&self) -> bool {
-        self.lint.failed() || self.beside.iter().any(|finding| finding.severity == Severity::Error)
+        self.unfit() || self.obstacle.is_some()
     }
 }
 
@@ -138,5 +154,7 @@ pub fn plan(
         nodes: cluster.map(|cluster| cluster.nodes.iter().map(|node| node.name.clone()).collect()).unwrap_or_default(),
         old_pods: cluster.map(|cluster| cluster.old_pods.clone()).unwrap_or_default(),
         now: present.map(|(config, cluster)| rollout(config, &ClusterSeen { old_pods: Vec::new(), ..cluster.clone() })),
+        obstacle: None,
+        stand_ins: Vec::new(),
     }
 }

@@ -22,11 +22,20 @@ impl Version {
     }
 
     /// The first version in a text that a plugin or an image tag says of itself, such as `CNI portmap plugin v1.9.1` or
-    /// `v1.15.3-ea2b3c4-aliyun`.
+    /// `v1.15.3-ea2b3c4-aliyun`. Of the four numbers of early tags (`v1.0.10.333-gfd2b7b8-aliyun`) the first three count; without
+    /// the `v` four numbers are a registry's address.
     #[must_use]
     pub fn find(text: &str) -> Option<Self> {
         text.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '@'))
-            .find_map(|word| word.parse().ok().filter(|_| word.contains('.')))
+            .filter(|word| word.contains('.'))
+            .find_map(|word| word.parse().ok().or_else(|| Self::of_four(word)))
+    }
+
+    fn of_four(word: &str) -> Option<Self> {
+        let numbers = word.strip_prefix('v')?.split(['-', '+']).next()?;
+        let (three, fourth) = numbers.rsplit_once('.')?;
+        fourth.parse::<u32>().ok()?;
+        three.parse().ok().filter(|_| three.matches('.').count() == 2)
     }
 }
 
@@ -90,6 +99,8 @@ mod tests {
             Some(Version::new(1, 9, 1))
         );
         assert_eq!(Version::find("registry.example/acs/terway:v1.15.3-ab12"), Some(Version::new(1, 15, 3)));
+        assert_eq!(Version::find("r.example/acs/terway:v1.0.10.333-gfd2b7b8-aliyun"), Some(Version::new(1, 0, 10)));
+        assert_eq!(Version::find("10.0.0.1:5000/acs/terway:v1.5.8"), Some(Version::new(1, 5, 8)));
         assert_eq!(Version::find("CNI portmap plugin version unknown"), None);
     }
 }

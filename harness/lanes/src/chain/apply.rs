@@ -80,12 +80,12 @@ pub async fn apply(
     let id = book.step(Step::Keep, keep).await?;
     let mut state = Rollout::default();
     let worked = tokio::select! {
-        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(|broken| told(&broken)),
-        () = cancel.cancelled() => Err("interrupted".to_owned()),
+        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(Why::of),
+        () = cancel.cancelled() => Err(Why { stage: None, cause: "interrupted".to_owned() }),
     };
     // What can't be written down as in force would be taken for open, and taken back some day.
     let worked = match worked {
-        Ok(since) => in_force(reach, &mut kept, since).await.map(|()| since).map_err(|broken| told(&broken)),
+        Ok(since) => in_force(reach, &mut kept, since).await.map(|()| since).map_err(Why::of),
         Err(why) => Err(why),
     };
     let mut applied = Applied {
@@ -95,9 +95,11 @@ pub async fn apply(
         put_back: None,
         left: None,
         interrupted: cancel.is_cancelled(),
+        broken: false,
         kept: kept.copy(),
         steps: book.steps.clone(),
         millis: millis(begun),
+        stand_ins: Vec::new(),
     };
     match worked {
         Ok(since) => {
@@ -114,7 +116,10 @@ pub async fn apply(
             }
         }
         Err(why) => {
-            applied.failed = Some(why);
+            applied.failed = Some(why.cause);
+            // Errors among the findings are the chain's, and what keeps Terway from starting is taken for that too.
+            let chains = applied.rollout.findings.iter().any(|finding| finding.severity == Severity::Error);
+            applied.broken = !applied.interrupted && !chains && why.stage.as_deref() != Some(restart::STAGE);
             match put_back(reach, &kept).await {
                 Ok(done) => {
                     run.done(id)?;
@@ -135,6 +140,19 @@ async fn in_force(reach: &Reach, kept: &mut Kept, since: Timestamp) -> Result<()
     kept.keep_on_disk().map(drop)
 }
 
+/// Why it failed.
+struct Why {
+    /// Where; none where it was interrupted.
+    stage: Option<String>,
+    cause: String,
+}
+
+impl Why {
+    fn of(broken: Broken) -> Self {
+        Self { cause: told(&broken), stage: Some(broken.stage) }
+    }
+}
+
 fn told(broken: &Broken) -> String {
     format!("{}: {}", broken.stage, broken.cause)
 }
@@ -152,6 +170,7 @@ pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Contex
     // What a run that died has left open is over too: nobody can put that back over this chain.
     let over = |kept: &&Kept| kept.run == cx.run.id() || kept.applied_at.is_none();
     for kept in copies(reach).await?.iter().filter(over) {
+        canary::remove(reach, &kept.run).await?;
         kept.forget(reach).await?;
     }
     Ok(())
@@ -172,16 +191,17 @@ async fn work(
     *state = book.step(Step::Compare, compared(reach, &change.merged, COPIED)).await?;
     refuse(state, "compare")?;
     whole(state, "compare")?;
-    let since = Timestamp::now();
     let flown = book.step(Step::Prove, canary::fly(reach, looked, &change.merged, run.id())).await?;
-    let nodes = flown.into_iter().map(|(name, canary)| NodeSeen {
+    state.checked += flown.len();
+    // By the API server's clock, which tells the age of pods too; this host's may be another.
+    let since = flown.iter().filter_map(|flown| flown.made).max();
+    let nodes = flown.into_iter().map(|flown| NodeSeen {
         unread: Some("compared before".to_owned()),
-        name,
-        canary,
+        name: flown.node,
+        canary: flown.trouble,
         ..NodeSeen::default()
     });
     let canaries = rollout(&change.merged, &ClusterSeen { nodes: nodes.collect(), old_pods: Vec::new() });
-    state.checked += looked.pods.len();
     state.findings.extend(canaries.findings);
     if reach.engine.is_none() {
         let what = "whether the canaries were made by the new chain: they were made after every node had it; the runtime's own record is on nodes that are not ours";
@@ -193,7 +213,7 @@ async fn work(
     if map.data.as_ref().and_then(|data| data.get(CONFLIST)) != change.to.as_ref() {
         return Err(Broken::new("prove", "somebody has written another chain into the ConfigMap meanwhile".to_owned()));
     }
-    Ok(since)
+    Ok(since.unwrap_or_else(Timestamp::now))
 }
 
 /// An error among the findings ends the operation; which are errors is said by the catalogue.

@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -31,22 +32,28 @@ const RELOADED: usize = 5;
 /// Label of canaries.
 const ROLE: (&str, &str) = ("plumbline.dev/role", "chain-canary");
 
-/// Makes one on each node, side by side, and takes them away. Gives per node why its canary did not come up on the new
-/// chain. Where the nodes are ours the runtime's own record tells by which chain it was made; elsewhere it was made after
-/// the node's conflist was seen to be the new one.
+/// What came of the canary on a node.
+pub(super) struct Flown {
+    /// The node.
+    pub node: String,
+    /// Why it did not come up on the new chain; none where it did.
+    pub trouble: Option<String>,
+    /// When it was made, by the API server's clock.
+    pub made: Option<Timestamp>,
+}
+
+/// Makes one on each node, side by side, and takes them away; none on nodes that throw every chain away. Where the nodes
+/// are ours the runtime's own record tells by which chain it was made; elsewhere it was made after the node's conflist was
+/// seen to be the new one.
 ///
 /// # Errors
-/// `Broken` when the server refuses one.
-pub(super) async fn fly(
-    reach: &Reach,
-    looked: &Looked,
-    wanted: &EniConfig,
-    run: &str,
-) -> Result<Vec<(String, Option<String>)>, Broken> {
+/// `Broken` when the server refuses one, or its node does not take it.
+pub(super) async fn fly(reach: &Reach, looked: &Looked, wanted: &EniConfig, run: &str) -> Result<Vec<Flown>, Broken> {
     let spec = looked.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
     let image = image.unwrap_or_default();
-    let each = looked.seen.nodes.iter().enumerate().map(|(number, node)| {
+    let flying = looked.seen.nodes.iter().filter(|node| !node.facts.exclusive).enumerate();
+    let each = flying.map(|(number, node)| {
         let lists = alternatives(wanted, &node.facts).unwrap_or_default();
         let (image, name) = (image.as_str(), &node.name);
         async move { attempts(reach, name, &format!("{run}-{number}"), image, run, &lists).await }
@@ -66,20 +73,24 @@ async fn attempts(
     image: &str,
     run: &str,
     lists: &[Value],
-) -> Result<(String, Option<String>), Broken> {
-    let mut why = None;
+) -> Result<Flown, Broken> {
+    let mut flown = Flown { node: node.to_owned(), trouble: None, made: None };
     for attempt in 0..RELOADED {
-        let (uid, trouble) = one(reach, node, &format!("plumbline-chain-canary-{mark}-{attempt}"), image, run).await?;
-        if trouble.is_some() {
-            return Ok((node.to_owned(), trouble));
+        let name = format!("plumbline-chain-canary-{mark}-{attempt}");
+        let made = one(reach, node, &name, image, run).await?;
+        flown.made = made.creation_timestamp().map(|time| time.0);
+        let uid = made.uid().unwrap_or_default();
+        flown.trouble = came(reach, &name, &uid).await?;
+        if flown.trouble.is_some() {
+            break;
         }
-        why = made_by(reach, node, &uid, lists).await?;
-        if why.is_none() {
+        flown.trouble = made_by(reach, node, &uid, lists).await?;
+        if flown.trouble.is_none() {
             break;
         }
         wait::pause(Duration::from_secs(1)).await;
     }
-    Ok((node.to_owned(), why))
+    Ok(flown)
 }
 
 /// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
@@ -112,14 +123,8 @@ fn record(text: &str) -> Option<String> {
     String::from_utf8(record.config.0).ok()
 }
 
-/// Makes one; gives its UID, and why it did not get its network.
-async fn one(
-    reach: &Reach,
-    node: &str,
-    name: &str,
-    image: &str,
-    run: &str,
-) -> Result<(String, Option<String>), Broken> {
+/// Makes one.
+async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, Broken> {
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -133,43 +138,63 @@ async fn one(
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = pods.create(&params, &pod).await;
-    let made = made.map_err(|e| Broken::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))?;
-    let uid = made.uid().unwrap_or_default();
-    let trouble = came(reach, name, &uid).await;
-    Ok((uid, trouble))
+    made.map_err(|e| Broken::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))
 }
 
 /// Why a pod did not get its network; none where it did.
-async fn came(reach: &Reach, name: &str, uid: &str) -> Option<String> {
+///
+/// # Errors
+/// `Broken` when its node does not take it, or it was deleted: then nothing was asked of the chain.
+async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Broken> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let events: Api<Event> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let of_events = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
-    let mut pods = pin!(watcher(pods, of_pod).default_backoff().applied_objects());
+    let mut pods = pin!(watcher(pods, of_pod).default_backoff().touched_objects());
     let mut events = pin!(watcher(events, of_events).default_backoff().applied_objects());
     let mut sandbox = Sandbox::default();
     let deadline = Deadline::after(DEADLINE);
     loop {
         tokio::select! {
             Some(seen) = pods.next() => {
-                if let Ok(pod) = seen && has_network(&pod) {
-                    return None;
+                let Ok(pod) = seen else { continue };
+                if let Some(why) = not_taken(&pod) {
+                    return Err(Broken::new(STAGE, format!("pod {name}: {why}"))
+                        .with_remedy("a place for one more pod on each node, then again"));
+                }
+                if has_network(&pod) {
+                    return Ok(None);
                 }
             },
             Some(seen) = events.next() => {
                 if let Ok(event) = seen {
                     sandbox.hear(&event);
                     if sandbox.attempts() >= ATTEMPTS {
-                        return Some(sandbox.last());
+                        return Ok(Some(sandbox.last()));
                     }
                 }
             },
             () = wait::over(deadline) => {
                 let last = sandbox.last();
-                return Some(wait::late(STAGE, &format!("an address for pod {name}"), deadline, &last).cause);
+                if sandbox.attempts() == 0 && sandbox.unanswered().is_some() {
+                    return Err(Broken::new(STAGE, format!("pod {name}: the API server did not answer: {last}")));
+                }
+                return Ok(Some(wait::late(STAGE, &format!("an address for pod {name}"), deadline, &last).cause));
             },
         }
     }
+}
+
+/// Why a pod will never get a network, whatever the chain is: its node refused it (`OutOfpods`, for one), or it goes.
+fn not_taken(pod: &Pod) -> Option<String> {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Some("somebody deleted it".to_owned());
+    }
+    let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
+    // A container that ended had its network.
+    let refused = status.pod_ip.as_deref().is_none_or(str::is_empty);
+    let words = [status.reason.as_deref(), status.message.as_deref()].into_iter().flatten();
+    refused.then(|| words.collect::<Vec<_>>().join(": "))
 }
 
 fn has_network(pod: &Pod) -> bool {
@@ -201,6 +226,18 @@ mod tests {
 
     /// As libcni 1.3 writes it; the list in it is `{"name": "terway-chainer", "plugins": [{"type": "terway"}]}`.
     const RECORD: &str = r#"{"kind":"cniCacheV1","containerId":"6f55","config":"eyJuYW1lIjogInRlcndheS1jaGFpbmVyIiwgInBsdWdpbnMiOiBbeyJ0eXBlIjogInRlcndheSJ9XX0=","ifName":"eth0","networkName":"terway-chainer"}"#;
+
+    #[test]
+    fn a_pod_that_its_node_does_not_take_says_nothing_of_the_chain() {
+        let pod = |status: Value| -> Pod { serde_json::from_value(json!({ "status": status })).unwrap() };
+        let full =
+            json!({ "phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough resource: pods" });
+        assert_eq!(not_taken(&pod(full)).unwrap(), "OutOfpods: Node didn't have enough resource: pods");
+        assert_eq!(not_taken(&pod(json!({ "phase": "Pending" }))), None);
+        assert_eq!(not_taken(&pod(json!({ "phase": "Failed", "podIP": "10.77.16.2" }))), None);
+        let going = json!({ "metadata": { "deletionTimestamp": "2026-11-30T08:00:00Z" } });
+        assert!(not_taken(&serde_json::from_value(going).unwrap()).is_some());
+    }
 
     #[test]
     fn the_runtimes_record_tells_by_which_chain_a_pod_was_made() {

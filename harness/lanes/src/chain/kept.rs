@@ -184,24 +184,41 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
 /// The copies in a cluster, the newest first.
 ///
 /// # Errors
-/// `Broken` when the server does not answer.
+/// `Broken` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
 pub async fn copies(reach: &Reach) -> Result<Vec<Kept>, Broken> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
     let all = maps.list(&params).await.map_err(|e| Broken::new(STAGE, format!("list kept chains: {}", words(&e))))?;
-    let read = |map: ConfigMap| -> Option<Kept> {
-        let with = map.annotations().get(KEPT)?;
-        let kept: Kept = serde_json::from_str(with).ok()?;
-        Some(Kept { data: map.data.unwrap_or_default(), ..kept })
-    };
-    let mut kept: Vec<Kept> = all.items.into_iter().filter_map(read).collect();
+    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<Kept>, Broken>>()?;
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)
+}
+
+fn read(map: ConfigMap) -> Result<Kept, Broken> {
+    let with = map.annotations().get(KEPT).ok_or_else(|| format!("it has no annotation {KEPT}"));
+    let kept: Result<Kept, String> = with.and_then(|with| serde_json::from_str(with).map_err(|e| e.to_string()));
+    let kept = kept.map_err(|why| {
+        let name = map.name_any();
+        Broken::new(STAGE, format!("the kept chain {NAMESPACE}/{name} can't be read: {why}")).with_remedy(format!(
+            "see whether its keys are those that you want; then: kubectl delete configmap -n {NAMESPACE} {name}"
+        ))
+    })?;
+    Ok(Kept { data: map.data.unwrap_or_default(), ..kept })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_that_does_not_read_is_not_passed_over() {
+        let mut map = ConfigMap::default();
+        map.metadata.name = Some("eni-config-kept-a".into());
+        let why = read(map.clone()).unwrap_err();
+        assert!(why.cause.contains("eni-config-kept-a can't be read: it has no annotation"), "{why:?}");
+        map.metadata.annotations = Some([(KEPT.to_owned(), "{".to_owned())].into());
+        assert!(read(map).is_err());
+    }
 
     #[test]
     fn what_was_kept_of_a_cluster_goes_with_it_and_nothing_else() {

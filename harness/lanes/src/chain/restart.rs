@@ -18,7 +18,7 @@ use serde_json::json;
 use std::pin::pin;
 use std::time::Duration;
 
-const STAGE: &str = "restart Terway";
+pub(super) const STAGE: &str = "restart Terway";
 /// What `kubectl rollout restart` sets.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// For the controller to see a patch, and how often it is asked.

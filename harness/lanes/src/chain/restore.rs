@@ -184,7 +184,10 @@ async fn undo(path: &Path) -> Result<(), Broken> {
         // In force on every node; only the journal did not come to know.
         Some(_) => Ok(()),
         // Nothing was written before the copy was made, and it goes when the change was seen to: on another machine, or by
-        // hand. What is in force now is nobody's business here.
-        None => std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string())),
+        // hand. What is in force now is nobody's business here; its canaries are.
+        None => {
+            canary::remove(&reach, &kept.run).await?;
+            std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()))
+        }
     }
 }

@@ -65,3 +65,18 @@ async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, Bro
     let ran = node.must(STAGE, &["sh", "-c", SCRIPT, "sh", what, &of.comment, &priority, &table]).await?;
     Ok(ran.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_bed::exec::{Cmd, Ending};
+
+    #[tokio::test]
+    async fn what_can_not_be_listed_is_not_nothing() {
+        for what in ["look", "any", "take"] {
+            let script = Cmd::new("/bin/sh").args(["-c", SCRIPT, "sh", what, "terway-symmetric", "600", "100"]);
+            let ran = script.env("PATH", "/nonexistent").run().await.unwrap();
+            assert_eq!(ran.ending, Ending::Code(1), "{what}: {ran:?}");
+        }
+    }
+}
