@@ -1,6 +1,7 @@
 //! Terway's chain as users meet it: what `plumbline chain` says of files, with what exit code, and that it touches
 //! nothing; and the cases of row R15. Needs neither lane nor cluster.
 
+use anyhow::Context as _;
 use plumbline::rows::chains;
 use plumbline_bed::exec::{Ending, Transcript};
 use plumbline_report::{chain, paint};
@@ -153,7 +154,8 @@ async fn the_row_is_shown() -> anyhow::Result<()> {
 #[test]
 fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
     use plumbline_core::terway::{
-        Applied, ClusterSeen, EniConfig, NodeFacts, NodeSeen, OldPod, PutBack, lint, rollout, show,
+        Applied, ClusterSeen, EniConfig, NodeFacts, NodeSeen, OldPod, Planned, PutBack, change, lint, plan, rollout,
+        show,
     };
     let root = plumbline::root::find()?;
     let text = std::fs::read_to_string(root.join(NODE))?;
@@ -197,6 +199,19 @@ fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
     };
     let texts = [
         ("applied", chain::applied(&fine)),
+        (
+            "applied-on-ours",
+            chain::applied(&Applied { stand_ins: vec!["terway (CNI plugin): a stand-in".into()], ..fine.clone() }),
+        ),
+        (
+            "applied-and-broken",
+            chain::applied(&Applied {
+                broken: true,
+                failed: Some("canary: pod plumbline-chain-canary-r0-1-0: OutOfpods: no place".into()),
+                put_back: Some(back.clone()),
+                ..fine.clone()
+            }),
+        ),
         ("applied-and-put-back", chain::applied(&Applied { put_back: Some(back.clone()), ..failed.clone() })),
         (
             "applied-and-left",
@@ -219,6 +234,14 @@ fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
         ("put-back", chain::put_back("context shop", Some(&PutBack { others: vec!["eni_conf".into()], ..back }))),
         ("put-back-nothing", chain::put_back("context shop", None)),
         ("show-of-a-cluster", chain::show(&show("context shop", &config, Some(&seen)))),
+        ("plan-with-an-obstacle", {
+            let report = lint(&config, &Default::default(), None);
+            let here = ClusterSeen { nodes: vec![node("a")], old_pods: vec![] };
+            let planned = plan(("context shop", NODE), &change(&config, &config), report, Some((&config, &here)));
+            let may = chain::plan(&planned).lines().last().map(str::to_owned).context("a last line")?;
+            anyhow::ensure!(paint::strip(&may).contains("apply would take this, if it can read every node"), "{may}");
+            chain::plan(&Planned { obstacle: Some("context shop: the change r0 is open".into()), ..planned })
+        }),
         ("lint-of-a-cluster", {
             let report = lint(&config, &Default::default(), Some(&seen));
             chain::lint("context shop", &report, report.failed())

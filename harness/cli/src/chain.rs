@@ -1,7 +1,9 @@
 //! What `plumbline chain` does with files and clusters: read, held against the document, compared, and changed.
 
+mod begin;
+
 use crate::select::{Refused, SuiteFiles};
-use plumbline_bed::broken::Broken;
+use begin::{consent, obstacle};
 use plumbline_bed::journal::Run;
 use plumbline_bed::lease::Kind;
 use plumbline_core::event::Event;
@@ -221,37 +223,6 @@ fn stand_ins(reach: &Reach) -> Vec<String> {
     STAND_INS.iter().filter(|_| ours).map(|line| (*line).to_owned()).collect()
 }
 
-/// Refuses to begin a change, whatever the chain is like: an earlier one is open, a node can't be read (where `nodes` were
-/// to be), or what it has is not what it must have now, so that nothing could be told of it after either.
-async fn obstacle(
-    reach: &Reach,
-    looked: &Looked,
-    change: &Change,
-    planned: &Planned,
-    nodes: bool,
-) -> anyhow::Result<()> {
-    if let Some(open) = back::kept(reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
-        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
-        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
-    }
-    if nodes {
-        // What is in force already is told only where every node was read, too.
-        seen_whole(reach, looked)?;
-    }
-    if let Some(first) = planned.now.iter().flat_map(|now| &now.findings).next() {
-        let cure = "kubectl rollout restart -n kube-system daemonset/terway-eniip, then again. If it stays so, this \
-                    Terway makes its conflist otherwise than 1.17.5, by which Plumbline tells, and a change could be \
-                    neither proven nor seen to be taken back";
-        return Err(Refused::one(format!("{}: before any change, {}: {cure}", reach.name, first.message)).into());
-    }
-    if change.to.is_some() && !looked.seen.nodes.is_empty() && looked.seen.nodes.iter().all(|node| node.facts.exclusive)
-    {
-        let why = "every node throws each chain away (plumbline explain PL631): nothing would come into force";
-        return Err(Refused::one(format!("{}: {why}", reach.name)).into());
-    }
-    Ok(())
-}
-
 /// Puts a file's chain into force in a cluster. A cluster that is not ours wants `yes`.
 ///
 /// # Errors
@@ -286,36 +257,6 @@ pub async fn apply(
     applied.rollout.untold.extend(planned.lint.untold);
     applied.stand_ins = planned.stand_ins;
     Ok(Ended::Applied(Box::new(applied)))
-}
-
-/// Nothing is changed where it could not be told whether it arrives.
-fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), Broken> {
-    let blind: Vec<String> = looked
-        .seen
-        .nodes
-        .iter()
-        .filter(|node| node.conflist.is_none())
-        .map(|node| format!("{}: {}", node.name, node.unread.as_deref().unwrap_or("no conflist there")))
-        .collect();
-    let stage = "look at the nodes";
-    if looked.seen.nodes.is_empty() {
-        return Err(Broken::new(stage, format!("{}: Terway runs on no node", reach.name)));
-    }
-    if blind.is_empty() {
-        return Ok(());
-    }
-    let cause = format!("whether a new chain arrives can't be told, so nothing was changed: {}", blind.join("; "));
-    Err(Broken::new(stage, cause)
-        .with_remedy("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
-}
-
-fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {
-    match at {
-        At::Context(context) if !yes => Err(Refused::one(format!(
-            "context {context} is no cluster of ours: this would {what}; ACK calls that high-risk. Say --yes"
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Puts the chain back that was kept last. Gives the cluster's name, and none where nothing was kept.

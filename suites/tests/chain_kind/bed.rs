@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use libtest_mimic::Failed;
@@ -132,6 +132,13 @@ impl Bed {
     pub async fn generation(&self) -> anyhow::Result<Option<i64>> {
         let sets: Api<DaemonSet> = Api::namespaced(self.client.clone(), NAMESPACE);
         Ok(sets.get(DAEMON_SET).await?.metadata.generation)
+    }
+
+    /// How many canaries of changes there are that nobody has told to go.
+    pub async fn canaries(&self) -> anyhow::Result<usize> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let all = pods.list(&ListParams::default().labels("plumbline.dev/role=chain-canary")).await?;
+        Ok(all.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count())
     }
 
     /// Writes a chain past Plumbline, or takes it away.

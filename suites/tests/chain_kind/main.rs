@@ -22,6 +22,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         Trial::test("restore/what_somebody_else_wrote_is_left_alone", || with(restore::anothers)),
         Trial::test("apply/what_somebody_writes_meanwhile_is_no_pass", || with(apply::meanwhile)),
         Trial::test("restore/nodes_that_nobody_could_read_are_no_pass", || with(restore::blind)),
+        Trial::test("restore/killed_while_canaries_come_up", || with(restore::canaries)),
         Trial::test("restore/gc_undoes_what_a_killed_one_left", || with(restore::undone)),
         Trial::test("restore/what_was_left_open_is_over_with_the_next_scenarios_chain", || with(restore::over)),
         Trial::test("restore/gc_leaves_alone_what_was_seen_to_elsewhere", || with(restore::elsewhere)),

@@ -3,15 +3,18 @@
 use crate::bed::{Bed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
 use plumbline::session;
+use plumbline_bed::broken::Broken;
 use plumbline_bed::exec::Ending;
 use plumbline_bed::folders;
 use plumbline_bed::journal::Effect;
+use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_lanes::{cluster, registry};
 use plumbline_suites::chain::{first, put};
 use plumbline_suites::context;
 use serde_json::json;
+use std::time::Duration;
 
 /// Kills an apply that stands still after a step.
 async fn kill(bed: &Bed, step: &str) -> anyhow::Result<()> {
@@ -35,6 +38,27 @@ pub async fn killed(bed: &Bed, step: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// In the middle of the last step: canaries are on the nodes, and nobody of that run is there any more to take them away.
+pub async fn canaries(bed: &Bed) -> anyhow::Result<()> {
+    let applying = bed.begun("never", ": prove ...").await?;
+    let look = || async {
+        match bed.canaries().await {
+            Ok(0) => Ok(Look::NotYet("none".to_owned())),
+            Ok(_) => Ok(Look::There(())),
+            Err(error) => Err(Broken::new("canaries", format!("{error:#}"))),
+        }
+    };
+    wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;
+    let killed = applying.send("-KILL").await?;
+    ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
+    ensure!(bed.canaries().await? > 0, "they went by themselves, and nothing is shown");
+    let back = chain(&["restore"]).await?;
+    ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);
+    ensure!(bed.data().await? == bed.before, "byte for byte");
+    ensure!(bed.canaries().await? == 0, "canaries are left");
+    Ok(())
+}
+
 /// What `gc` does with the journal of a dead run, for that one effect: `gc` itself is for the whole host.
 pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
     kill(bed, "restart").await?;
@@ -53,6 +77,7 @@ pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
     Ok(())
 }
 
+const LONG: Duration = Duration::from_secs(60);
 const CANARY: &str = "plumbline-chain-canary-left";
 
 /// A scenario's chain over one that a killed run has left open: `gc` must not ask for what nobody can do.
