@@ -239,7 +239,7 @@ fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
             let here = ClusterSeen { nodes: vec![node("a")], old_pods: vec![] };
             let planned = plan(("context shop", NODE), &change(&config, &config), report, Some((&config, &here)));
             let may = chain::plan(&planned).lines().last().map(str::to_owned).context("a last line")?;
-            anyhow::ensure!(paint::strip(&may).contains("apply would take this, if it can read every node"), "{may}");
+            anyhow::ensure!(paint::strip(&may).contains("apply would take this, if every node can be read"), "{may}");
             chain::plan(&Planned { obstacle: Some("context shop: the change r0 is open".into()), ..planned })
         }),
         ("lint-of-a-cluster", {

@@ -175,8 +175,12 @@ pub async fn plan(
             let looked = look::look(&reach, nodes).await?;
             let (change, mut planned) = planned(file, &new, &reach, &looked, usage).await?;
             if !planned.unfit() {
-                planned.obstacle =
-                    obstacle(&reach, &looked, &change, &planned, nodes).await.err().map(|e| e.to_string());
+                // A node that can't be read is told as not told: `apply` may be asked by somebody who can.
+                planned.obstacle = match obstacle(&reach, &looked, &change, &planned, false).await {
+                    Ok(()) => None,
+                    Err(error) if error.is::<Refused>() => Some(error.to_string()),
+                    Err(error) => return Err(error),
+                };
             }
             Ok(planned)
         }

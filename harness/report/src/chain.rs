@@ -226,7 +226,9 @@ pub fn plan(planned: &Planned) -> String {
     let word = match (&planned.obstacle, planned.unfit()) {
         (_, true) => paint(BAD, "apply would refuse this"),
         (Some(why), false) => format!("{}: {}", paint(BAD, "apply would refuse this"), escape::line(why)),
-        (None, false) if unread => format!("{}, if it can read every node", paint(GOOD, "apply would take this")),
+        (None, false) if unread => {
+            format!("{}, if every node can be read and has what it must have now", paint(GOOD, "apply would take this"))
+        }
         (None, false) => paint(GOOD, "apply would take this"),
     };
     let _ = writeln!(out, "{word}; nothing was changed");

@@ -73,7 +73,10 @@ pub async fn refused(bed: &Bed) -> anyhow::Result<()> {
     let written = bed.data().await?;
     let (planned, applied) = (chain(&["plan", &bed.portmap()?]).await?, chain(&["apply", &bed.portmap()?]).await?);
     let now = bed.data().await?;
+    bed.put(Some("{ ,")).await?;
+    let unreadable = chain(&["apply", &bed.portmap()?]).await?;
     bed.put(None).await?;
+    ensure!(code(&unreadable)? == 2 && unreadable.stderr.contains("don't restart Terway"), "{}", unreadable.stderr);
     ensure!(code(&planned)? == 1 && planned.stdout.contains("apply would refuse this: "), "{}", planned.stdout);
     ensure!(code(&applied)? == 2 && applied.stderr.contains("kubectl rollout restart"), "{}", applied.stderr);
     ensure!(now == written, "what somebody wrote is left alone");

@@ -3,13 +3,19 @@
 use super::At;
 use crate::select::Refused;
 use plumbline_bed::broken::Broken;
-use plumbline_core::terway::{Change, Planned};
+use plumbline_core::terway::{Change, NodeFacts, Planned, alternatives};
 use plumbline_lanes::chain::look::Looked;
 use plumbline_lanes::chain::reach::Reach;
 use plumbline_lanes::chain::restore as back;
 
+/// What a node's own Terway may be asked to do first.
+const RESTART: &str = "kubectl rollout restart -n kube-system daemonset/terway-eniip";
+
 /// Refuses to begin a change, whatever the chain is like: an earlier one is open, a node can't be read (where `nodes` were
 /// to be), or what it has is not what it must have now, so that nothing could be told of it after either.
+///
+/// # Errors
+/// [`Refused`] with why; else what kept the cluster from being read.
 pub(super) async fn obstacle(
     reach: &Reach,
     looked: &Looked,
@@ -25,10 +31,19 @@ pub(super) async fn obstacle(
         // What is in force already is told only where every node was read, too.
         seen_whole(reach, looked)?;
     }
+    // The old one would be put back where the new one fails, and no node would come up with it.
+    if let Err(why) = alternatives(&looked.config, &NodeFacts::default()) {
+        let cure = "don't restart Terway, its nodes keep what they have until then; put the key right, or take it away, by \
+                    kubectl, then again";
+        let what = format!("terway-cli refuses the chain that is in the ConfigMap now ({why})");
+        return Err(Refused::one(format!("{}: {what}: {cure}", reach.name)).into());
+    }
     if let Some(first) = planned.now.iter().flat_map(|now| &now.findings).next() {
-        let cure = "kubectl rollout restart -n kube-system daemonset/terway-eniip, then again. If it stays so, this \
-                    Terway makes its conflist otherwise than 1.17.5, by which Plumbline tells, and a change could be \
-                    neither proven nor seen to be taken back";
+        let cure = format!(
+            "somebody may have written it since Terway was restarted: look at it by `plumbline chain lint`, then \
+             {RESTART}, then again. If it stays so, this Terway makes its conflist otherwise than 1.17.5, by which \
+             Plumbline tells, and a change could be neither proven nor seen to be taken back"
+        );
         return Err(Refused::one(format!("{}: before any change, {}: {cure}", reach.name, first.message)).into());
     }
     if change.to.is_some() && !looked.seen.nodes.is_empty() && looked.seen.nodes.iter().all(|node| node.facts.exclusive)

@@ -78,6 +78,8 @@ struct Came {
     millis: u64,
     /// What is not as it was, or as it must be.
     wrong: Vec<String>,
+    /// What the bed did not do.
+    broken: Option<String>,
 }
 
 /// Reads every case below the project's folder.
@@ -117,6 +119,7 @@ impl Case {
         let mut line = cases::blank(&self.name, self.twin);
         match self.come(At::Profile(profile), events, cancel).await {
             Err(error) => line.shown = Shown::Broken(format!("{error:#}")),
+            Ok(Came { broken: Some(why), .. }) => line.shown = Shown::Broken(why),
             Ok(came) => {
                 let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };
                 let codes = (!came.errors.is_empty()).then(|| format!(", {}", listed(&came.errors)));
@@ -148,6 +151,7 @@ impl Case {
                 checked: planned.lint.checked,
                 millis,
                 wrong: Vec::new(),
+                broken: None,
             },
             Ended::Applied(applied) => came(&applied),
         };
@@ -190,13 +194,13 @@ fn came(applied: &Applied) -> Came {
     let put_back = applied.put_back.as_ref().map_or(0, |back| back.rollout.checked);
     let mut wrong: Vec<String> = applied.left.iter().map(|left| format!("not put back: {left}")).collect();
     wrong.extend(applied.interrupted.then(|| "interrupted".to_owned()));
-    wrong.extend(applied.broken.then(|| applied.failed.clone().unwrap_or_default()));
     Came {
         ends,
         errors: errors(&applied.rollout.findings),
         checked: applied.rollout.checked + put_back,
         millis: applied.millis,
         wrong,
+        broken: applied.failed.clone().filter(|_| applied.broken),
     }
 }
 
@@ -223,7 +227,14 @@ mod tests {
 
     #[test]
     fn a_change_that_ends_otherwise_than_wanted_shows_nothing() {
-        let fine = || Came { ends: Ends::InForce, errors: BTreeSet::new(), checked: 6, millis: 1, wrong: vec![] };
+        let fine = || Came {
+            ends: Ends::InForce,
+            errors: BTreeSet::new(),
+            checked: 6,
+            millis: 1,
+            wrong: vec![],
+            broken: None,
+        };
         let good = case(Ends::InForce, &[]);
         assert!(good.wrong(&fine()).is_empty());
         assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
@@ -245,5 +256,7 @@ mod tests {
         let applied = Applied { failed: Some("x".into()), left: Some("y".into()), ..Applied::default() };
         assert_eq!(came(&applied).wrong, ["not put back: y"]);
         assert_eq!(came(&applied).ends, Ends::PutBack);
+        assert_eq!(came(&applied).broken, None);
+        assert_eq!(came(&Applied { broken: true, ..applied }).broken.as_deref(), Some("x"));
     }
 }

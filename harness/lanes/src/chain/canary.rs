@@ -47,7 +47,7 @@ pub(super) struct Flown {
 /// seen to be the new one.
 ///
 /// # Errors
-/// `Broken` when the server refuses one, or its node does not take it.
+/// `Broken` when the server refuses one, or its node does not take it, and the chain fails on no other.
 pub(super) async fn fly(reach: &Reach, looked: &Looked, wanted: &EniConfig, run: &str) -> Result<Vec<Flown>, Broken> {
     let spec = looked.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
@@ -60,8 +60,19 @@ pub(super) async fn fly(reach: &Reach, looked: &Looked, wanted: &EniConfig, run:
     });
     let all = join_all(each).await;
     let gone = remove(reach, run).await;
-    let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
-    gone.map(|()| all)
+    gone?;
+    let (mut flown, mut broken) = (Vec::new(), None);
+    for one in all {
+        match one {
+            Ok(one) => flown.push(one),
+            Err(why) => broken = Some(why),
+        }
+    }
+    match broken {
+        // A node without a place for one does not hide that the chain fails on another.
+        Some(broken) if flown.iter().all(|flown| flown.trouble.is_none()) => Err(broken),
+        _ => Ok(flown),
+    }
 }
 
 /// A runtime reads a new conflist a moment after it was written: a pod of that moment is made by the old one, and says
@@ -176,9 +187,6 @@ async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Br
             },
             () = wait::over(deadline) => {
                 let last = sandbox.last();
-                if sandbox.attempts() == 0 && sandbox.unanswered().is_some() {
-                    return Err(Broken::new(STAGE, format!("pod {name}: the API server did not answer: {last}")));
-                }
                 return Ok(Some(wait::late(STAGE, &format!("an address for pod {name}"), deadline, &last).cause));
             },
         }

@@ -18,7 +18,10 @@ use serde_json::json;
 use std::pin::pin;
 use std::time::Duration;
 
+/// What does not come up by the chain.
 pub(super) const STAGE: &str = "restart Terway";
+/// What the cluster does not do of what it is asked.
+const ASK: &str = "ask for a restart of Terway";
 /// What `kubectl rollout restart` sets.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 /// For the controller to see a patch, and how often it is asked.
@@ -37,7 +40,7 @@ pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
     let now = Timestamp::now().to_string();
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
     let set = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
-    let set = set.map_err(|e| Broken::new(STAGE, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
+    let set = set.map_err(|e| Broken::new(ASK, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
     if reach.engine.is_none() {
         return Ok(());
     }
@@ -49,14 +52,14 @@ pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
         Ok(if seen(&now) >= wanted { Look::There(()) } else { Look::NotYet(format!("{:?}", seen(&now))) })
     };
     let deadline = Deadline::after(SEEN);
-    wait::until(STAGE, "the controller to see the new template", deadline, EVERY, look).await?;
+    wait::until(ASK, "the controller to see the new template", deadline, EVERY, look).await?;
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     for pod in
         look::pods_of(reach, &set).await?.into_values().filter(|pod| !of_generation(pod, wanted.unwrap_or_default()))
     {
         match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
             Err(error) if !is_absent(&error) => {
-                return Err(Broken::new(STAGE, format!("delete pod {}: {}", pod.name_any(), words(&error))));
+                return Err(Broken::new(ASK, format!("delete pod {}: {}", pod.name_any(), words(&error))));
             }
             _ => {}
         }
@@ -87,7 +90,7 @@ pub(super) async fn rolled_out(reach: &Reach, deadline: Deadline) -> Result<(), 
                     Some(what) => lacks = what,
                 },
                 Some(Err(error)) => lacks = error.to_string(),
-                None => return Err(Broken::new(STAGE, format!("the watch of {SET} ended"))),
+                None => return Err(Broken::new(ASK, format!("the watch of {SET} ended"))),
             },
             Some(seen) = pods.next() => {
                 if let Ok(pod) = seen

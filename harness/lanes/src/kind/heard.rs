@@ -7,6 +7,12 @@ use std::collections::BTreeMap;
 /// The event by which kubelet tells that a sandbox, and so its networks, could not be made.
 const FAILED: &str = "FailedCreatePodSandBox";
 
+/// What Multus writes before its own words: of a pod, and of a network that it asked for (`pkg/multus/multus.go`, `cmdErr`;
+/// `pkg/k8sclient/k8sclient.go`, `getKubernetesDelegate`).
+const MULTUS: [&str; 2] = ["Multus: [", "network-attachment-definition ("];
+/// And before those of a plugin that it called (`pkg/multus/multus.go`, `delegateAdd`, `confAdd`).
+const CALLED: [&str; 3] = ["error adding container to network", "delegateAdd", "confAdd"];
+
 /// Events of one pod, as they come; each is told again whenever it is counted up.
 ///
 /// Attempts that failed because Multus got no answer from the API server are the bed's: they are neither counted nor told
@@ -19,12 +25,19 @@ pub struct Sandbox {
     unanswered: Option<String>,
 }
 
-/// Whether these are words of somebody who asked the API server over the network and got no answer at all.
+/// Whether these are words of Multus, which asked the API server over the network and got no answer at all. Of a plugin that
+/// it called they are not: what that asks whom is the plugin's own.
 ///
 /// Go's HTTP client tells so by method and URL (`net/url`, `Error.Error`); what the server refused is told by client-go in
-/// the server's own words. Logs escape the quotes around the URL once more.
+/// the server's own words, and a certificate that is not believed is an answer too. Logs escape the quotes around the URL
+/// once more.
 fn is_unanswered(text: &str) -> bool {
     text.match_indices("https://").any(|(at, _)| {
+        let (before, after) = text.split_at(at);
+        let has = |text: &str, all: &[&str]| all.iter().any(|one| text.contains(one));
+        if !has(before, &MULTUS) || has(before, &CALLED) || has(after, &["x509:", "tls:"]) {
+            return false;
+        }
         let verb = text[..at].trim_end_matches(['"', '\\']);
         let path = text[at + "https://".len()..].split_once('/').map_or("", |(_, path)| path);
         verb.len() < at
@@ -170,8 +183,11 @@ mod tests {
         for answered in [
             "error waiting for pod: pods \"client\" is forbidden: User \"multus\" cannot get resource \"pods\"",
             "cannot find a network-attachment-definition (b) in namespace (a): network-attachment-definitions \"b\" not found",
-            "Get \"https://10.0.0.1/v1/lease\": context deadline exceeded",
-            "see https://100.65.0.1/api/v1/ for more",
+            "Multus: [a/client/UID]: Get \"https://10.0.0.1/v1/lease\": context deadline exceeded",
+            "plugin type=\"multus\" failed (add): Multus: [a/client/UID:b]: error adding container to network \"b\": plugin type=\"macvlan\" failed (add): Get \"https://100.65.0.1:443/apis/whereabouts.cni.cncf.io/v1alpha1/ippools\": dial tcp 100.65.0.1:443: i/o timeout",
+            "plugin type=\"terway\" failed (add): Get \"https://100.65.0.1:443/api/v1/nodes/a\": context deadline exceeded",
+            "Multus: [a/client/UID]: error waiting for pod: Get \"https://100.65.0.1:443/api/v1/pods\": tls: failed to verify certificate: x509: unknown authority",
+            "Multus: [a/client/UID]: see https://100.65.0.1/api/v1/ for more",
         ] {
             assert!(!is_unanswered(answered), "{answered}");
         }

@@ -101,6 +101,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
         return Err(Broken::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
     };
     if sandbox.attempts() == 0
+        && !has_sandbox(&pod)
         && let Some(words) = sandbox.unanswered()
     {
         return Err(Broken::new(
