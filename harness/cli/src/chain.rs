@@ -1,8 +1,9 @@
 //! What `plumbline chain` does with files and clusters: read, held against the document, compared, and changed.
 
 mod begin;
+mod file;
 
-use crate::select::{Refused, SuiteFiles};
+use crate::select::Refused;
 use begin::{consent, obstacle};
 use plumbline_bed::journal::Run;
 use plumbline_bed::lease::Kind;
@@ -18,6 +19,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
+
+pub use file::read;
 
 /// Which cluster, as the user named it.
 #[derive(Debug, Clone, Copy)]
@@ -51,20 +54,8 @@ pub enum Ended {
     Applied(Box<Applied>),
 }
 
+const NODES: &str = "--nodes: a file has none; name a cluster by --context or --profile";
 const WHERE: &str = "name a FILE, or a cluster by --context or --profile";
-
-/// Reads an `eni-config` from a user's file; the file may lie anywhere.
-///
-/// # Errors
-/// [`Refused`] with file, line and field.
-pub fn read(file: &Path) -> Result<EniConfig, Refused> {
-    let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
-    // A link is followed to where it leads: the file is named by the user, and nothing in it names another.
-    let real = std::fs::canonicalize(file).ok();
-    let folder = real.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let files = SuiteFiles::below(folder.into_iter().chain(file.parent().map(Path::to_owned)));
-    EniConfig::load(name, &files).map_err(|error| Refused::one(error.to_string()))
-}
 
 /// The configuration in a cluster now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +129,7 @@ fn shown(file: Option<&Path>) -> String {
 /// As [`lint`].
 pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyhow::Result<Shown> {
     match (file, at) {
+        (Some(_), None) if nodes => Err(Refused::one(NODES).into()),
         (Some(file), None) => Ok(terway::show(&file.display().to_string(), &read(file)?, None)),
         (None, Some(at)) => {
             let reach = reach(at, Kind::Shared).await?;
@@ -167,6 +159,7 @@ pub async fn plan(
     usage: &Usage,
 ) -> anyhow::Result<Planned> {
     match (from, at) {
+        (Some(_), _) if nodes => Err(Refused::one(NODES).into()),
         (Some(from), _) => Ok(plan_of_files(file, from, usage)?),
         (None, Some(at)) => {
             let new = read(file)?;

@@ -86,6 +86,28 @@ fn rules_of_shape() {
     }
 }
 
+/// What somebody meets who begins with a cluster's own file, and mistypes.
+#[test]
+fn a_first_chain_is_led_to_its_own_key() {
+    let alone = of(&file(&[(CONF, ENTRY)]));
+    assert_eq!(codes(&alone), ["PL628"]);
+    assert!(alone[0].notes.iter().any(|note| note.starts_with("there is no 10-terway.conflist yet")), "{alone:#?}");
+    let there = of(&chain(ENTRY));
+    assert_eq!(codes(&there), ["PL628"]);
+    assert!(!there[0].notes.iter().any(|note| note.contains("yet")), "{there:#?}");
+
+    let list = format!("{{\"plugins\": [{ENTRY}, {PORTMAP}]}}");
+    let typo = of(&file(&[(CONF, ENTRY), (CONFLIST, &list), ("10-terway.confList", &list)]));
+    assert_eq!(codes(&typo), ["PL624"]);
+    assert_eq!(typo[0].notes, ["did you mean `10-terway.conflist`?"]);
+
+    // In the lines of the plugin that is meant, and of the text that ends too soon.
+    let line = |config: &EniConfig| of(config)[0].source.as_ref().map(|source| source.line);
+    let typeless = format!("{{\"plugins\": [\n{ENTRY},\n{{\n\"capabilities\": {{}}\n}}]}}");
+    assert_eq!(line(&file(&[(CONFLIST, &typeless)])), Some(9));
+    assert_eq!(line(&file(&[(CONFLIST, "{\n\"plugins\": [\n")])), Some(7));
+}
+
 #[test]
 fn the_first_plugin() {
     let first = |entry: &str| chain(&format!("{entry}, {PORTMAP}"));

@@ -190,7 +190,12 @@ fn old_pods(out: &mut String, what: &str, pods: &[OldPod]) {
 #[must_use]
 pub fn plan(planned: &Planned) -> String {
     let mut out = format!("from {}\nto   {}\n", escape::line(&planned.from), escape::line(&planned.to));
-    if planned.unchanged {
+    if planned.unchanged && planned.unsaid {
+        let _ = writeln!(
+            out,
+            "  there is no 10-terway.conflist in it, so the chain stays: nothing would be written; `10-terway.conflist: null` takes it away"
+        );
+    } else if planned.unchanged {
         let _ = writeln!(out, "  the chain is as it is already: nothing would be written");
     } else {
         let _ = writeln!(out, "  10-terway.conflist:");

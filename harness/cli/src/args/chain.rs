@@ -16,7 +16,8 @@ pub struct ChainArgs {
 
 /// What `chain --help` ends with.
 const CHAIN_HELP: &str = "\
-The chain is the key 10-terway.conflist of the ConfigMap kube-system/eni-config. A FILE holds that ConfigMap as YAML.
+The chain is the key 10-terway.conflist of the ConfigMap kube-system/eni-config. A FILE holds that ConfigMap as YAML;
+- is standard input.
 lint, show and plan only read. apply and restore change a cluster: the ConfigMap's chain and Terway's DaemonSet.
 
 On a cluster of your own, reading only:
@@ -29,6 +30,7 @@ Then, and only with --yes:
 Without any cluster:
   plumbline chain lint eni-config.yaml --access public --datapath-v2 no --terway-version 1.15.0
   plumbline chain plan new.yaml --from eni-config.yaml
+  kubectl get configmap -n kube-system eni-config -o yaml | plumbline chain lint -
 
 docs/ack.md says what each of them reads and changes, and how to undo it.";
 

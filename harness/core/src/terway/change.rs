@@ -17,6 +17,8 @@ pub struct Change {
     pub merged: EniConfig,
     /// What the file would change beside the chain: each refuses it.
     pub findings: Vec<Finding>,
+    /// Whether the file says nothing of the chain, so that the cluster's stays.
+    pub unsaid: bool,
 }
 
 impl Change {
@@ -65,7 +67,8 @@ pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
         let entry = finding("PL638", format!("`{key}` would be taken away: apply writes the chain alone"));
         findings.push(entry.source(&file.source));
     }
-    Change { from, to, merged: cluster.with_chain(file), findings }
+    let unsaid = file.text(CONFLIST).is_none() && !file.removed.contains(CONFLIST);
+    Change { from, to, merged: cluster.with_chain(file), findings, unsaid }
 }
 
 fn same_json(a: &str, b: &str) -> bool {

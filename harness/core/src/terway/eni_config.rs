@@ -101,7 +101,14 @@ impl EniConfig {
             Some((node, _)) => {
                 return Err(InputError::new(at(node), "data", "must be a mapping of keys to texts"));
             }
-            None => return Err(InputError::new(at(object), "data", "is missing")),
+            None => {
+                let other = ["stringData", "binaryData", "Data"].iter().find_map(|key| Some((key, object.get(key)?)));
+                let error = InputError::new(at(other.map_or(object, |(_, node)| node)), "data", "is missing");
+                return Err(match other {
+                    Some((key, _)) => error.help(format!("there is `{key}`; a ConfigMap has its texts in `data`")),
+                    None => error,
+                });
+            }
         };
         let file_lines: Vec<&str> = text.lines().collect();
         for (key, _, node) in entries {
@@ -115,7 +122,10 @@ impl EniConfig {
                 }
                 _ => {
                     let message = format!("must be a text, and reads as {}", node.to_json());
-                    let help = "write `|` behind the key, and the JSON in the lines below it";
+                    let help = match node.data {
+                        Data::Plain(_) => "write it in quotes",
+                        _ => "write `|` behind the key, and the JSON in the lines below it",
+                    };
                     return Err(InputError::new(at(node), format!("data[{key}]"), message).help(help));
                 }
             }
@@ -176,7 +186,11 @@ impl EniConfig {
         };
         match lines.lines.get(place.line.saturating_sub(1)) {
             Some((line, before)) => Source { file: lines.at.file.clone(), line: *line, column: before + place.column },
-            None => lines.at.clone(),
+            // Behind the last line, where a text ends too soon.
+            None => match lines.lines.last() {
+                Some((line, before)) => Source { file: lines.at.file.clone(), line: *line, column: before + 1 },
+                None => lines.at.clone(),
+            },
         }
     }
 }
@@ -231,6 +245,7 @@ mod tests {
             ("kind: ConfigMap\nmetadata:\n  name: other\n".into(), "a.yaml:3:9: metadata.name: is \"other\""),
             (HEAD.replace("kube-system", "default") + "data: {}\n", "a.yaml:3:42: metadata.namespace: is \"default\""),
             (HEAD.to_owned(), "a.yaml:1:1: data: is missing"),
+            (format!("{HEAD}stringData:\n  a: b\n"), "a.yaml:5:3: data: is missing"),
             (format!("{HEAD}data: [a]\n"), "a.yaml:4:7: data: must be a mapping"),
             (
                 format!("{HEAD}data:\n  10-terway.conf: {{ type: terway }}\n"),

@@ -97,6 +97,15 @@ impl Book<'_> {
         self.report.checked += 1;
     }
 
+    /// As [`Self::add`], of something that the chain lacks: where there is no chain yet, with where it is to be written.
+    fn add_lack(&mut self, source: Source, message: impl Into<String>, notes: impl IntoIterator<Item = String>) {
+        let absent = !self.config.data.contains_key(CONFLIST);
+        let write = absent.then(|| {
+            format!("there is no {CONFLIST} yet: add that key, with the entry of {CONF} as its first plugin; {CONF} itself stays as it is")
+        });
+        self.add("PL628", source, message, notes.into_iter().chain(write));
+    }
+
     fn add(&mut self, code: &str, source: Source, message: impl Into<String>, notes: impl IntoIterator<Item = String>) {
         self.report.findings.push(finding(code, message).source(&source).notes(notes));
     }

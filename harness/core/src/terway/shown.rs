@@ -97,6 +97,9 @@ pub struct Planned {
     pub difference: Vec<String>,
     /// Whether there is nothing to change.
     pub unchanged: bool,
+    /// Whether the new one says nothing of the chain, so that the old one's stays.
+    #[serde(default)]
+    pub unsaid: bool,
     /// What the lint says of the new one.
     pub lint: LintReport,
     /// What else the file would change; any of it refuses the change.
@@ -147,6 +150,7 @@ pub fn plan(
         to: names.1.to_owned(),
         difference: change.lines().into_iter().map(|(mark, line)| format!("{mark}{line}")).collect(),
         unchanged: change.is_none(),
+        unsaid: change.unsaid,
         lint,
         beside: change.findings.clone(),
         conflists: alternatives(&change.merged, &super::expected::NodeFacts::default()).unwrap_or_default(),

@@ -70,6 +70,14 @@ impl Way {
             let next = Kubeconfig::read_from(file).at_stage(&format!("read {}", file.display()))?;
             merged.merge(next).at_stage(STAGE)
         })?;
+        if let Some(context) = &self.context
+            && !read.contexts.iter().any(|known| known.name == *context)
+        {
+            let known: Vec<&str> = read.contexts.iter().map(|known| known.name.as_str()).collect();
+            let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
+            let cause = format!("there is no context {context} in {}", files.join(", "));
+            return Err(Broken::new(STAGE, cause).with_remedy(format!("name one of these: {}", known.join(", "))));
+        }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(read, &options).await.at_stage(STAGE)?;
         Client::try_from(config).at_stage(STAGE)
@@ -169,6 +177,8 @@ mod tests {
         assert_eq!(way.files, std::slice::from_ref(&there));
         let relative = Way::of_files(&["Cargo.toml".into()], "a").unwrap();
         assert!(relative.files[0].is_absolute() && relative.files[0].exists());
+        let absent = way.client().await.err().unwrap();
+        assert!(absent.cause.starts_with("there is no context a in "), "{absent:?}");
         std::fs::remove_file(&there).unwrap();
         let broken = way.client().await.err().unwrap();
         assert!(broken.stage.contains("there"), "{broken:?}");

@@ -49,8 +49,9 @@ fn is_unanswered(text: &str) -> bool {
 impl Sandbox {
     /// Takes one in.
     pub fn hear(&mut self, event: &Event) {
-        let text = printable(event.message.as_deref().unwrap_or_default());
-        if is_unanswered(&text) {
+        let message = event.message.as_deref().unwrap_or_default();
+        let text = printable(message);
+        if is_unanswered(message) {
             self.unanswered = Some(text);
             return;
         }

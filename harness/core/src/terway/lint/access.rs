@@ -81,7 +81,7 @@ fn maps(chain: &Chain<'_>, portmap: Option<&Link>, access: Access, book: &mut Bo
     let Some(portmap) = portmap else {
         let message = format!("there is no portmap in the chain: no hostPort answers at {}", access.words());
         let notes = ["the document, \"Configure a portmap\": the plugin behind Terway's entry".to_owned()];
-        book.add("PL628", chain.top_at("plugins"), message, notes);
+        book.add_lack(chain.top_at("plugins"), message, notes);
         return;
     };
     book.check();
@@ -89,7 +89,7 @@ fn maps(chain: &Chain<'_>, portmap: Option<&Link>, access: Access, book: &mut Bo
     if capable != Some(&Value::Bool(true)) {
         let message = "portmap has no `\"capabilities\": {\"portMappings\": true}`: the runtime hands no port to it";
         let notes = ["the document's examples for both accesses have it".to_owned()];
-        book.add("PL628", chain.at(portmap, "capabilities"), message, notes);
+        book.add_lack(chain.at(portmap, "capabilities"), message, notes);
     }
 }
 
@@ -133,9 +133,11 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
     let is_masq = row.setting == "masqAll";
     match (row.need, row.set.as_str(), row.in_force) {
         (Need::Required, set, Some(false)) => {
-            let because = if set == "true" { "is true without being in force" } else { set };
-            let because = if set == "false" { "is false" } else { because };
-            let because = if set == "not set" { "is missing" } else { because };
+            let because = match set {
+                "true" => "is true without being in force".to_owned(),
+                "not set" => "is missing".to_owned(),
+                other => format!("is {other}"),
+            };
             let message = format!("`{}` {because}, and needed for {}", row.setting, access.words());
             let mut notes = vec![line];
             if is_masq {
@@ -143,7 +145,7 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
             } else {
                 notes.push("without it the reply leaves by the pod's ENI, since the node's rule for the pod's address comes first, and not by eth0, where the question came in".to_owned());
             }
-            book.add("PL628", at, message, notes);
+            book.add_lack(at, message, notes);
         }
         (Need::Unknown, "true", _) => {}
         (Need::Unknown, _, _) => {

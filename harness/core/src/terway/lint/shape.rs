@@ -2,9 +2,13 @@
 
 use super::Book;
 use crate::scenario::node::Place;
-use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF};
+use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF, POLICY};
 use crate::terway::expected::{self, NodeFacts};
+use crate::words::did_you_mean;
 use serde_json::Value;
+
+/// The keys that a chain is about.
+const KNOWN: [&str; 4] = [ENI_CONF, CONF, CONFLIST, POLICY];
 
 pub(super) fn lint(book: &mut Book<'_>) {
     let config = book.config;
@@ -18,12 +22,15 @@ pub(super) fn lint(book: &mut Book<'_>) {
                 all_json = false;
                 let at = config.source_of(key, Place { line: problem.line, column: problem.column });
                 let mut notes = vec![match key {
+                    CONF if config.data.contains_key(CONFLIST) => {
+                        format!("terway-cli does not read it while there is a {CONFLIST}, and ends with an error when that is taken away (cmd/terway-cli/cni.go, `processInput`)")
+                    }
                     ENI_CONF => "terwayd can't start with it".to_owned(),
                     _ => "terway-cli ends with an error, so the DaemonSet's init container fails and the node keeps what it has".to_owned(),
                 }];
                 if key == CONFLIST && config.text(key).is_some_and(|text| text.trim().is_empty()) {
                     notes.push(
-                        "a key without text is not the same as no key: to go without a chain, take the key away"
+                        "a key without text is not the same as no key: to go without a chain, write `10-terway.conflist: null`"
                             .to_owned(),
                     );
                 }
@@ -46,6 +53,14 @@ pub(super) fn lint(book: &mut Book<'_>) {
 
 fn keys(book: &mut Book<'_>) {
     let config = book.config;
+    for key in config.data.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
+        book.check();
+        if let Some(near) = did_you_mean(key, KNOWN) {
+            let at = config.source_of(key, Place { line: 1, column: 1 });
+            let notes = [format!("did you mean `{near}`?")];
+            book.add("PL624", at, format!("Terway reads no key `{key}` of eni-config"), notes);
+        }
+    }
     for key in [ENI_CONF, CONF] {
         if config.data.contains_key(key) {
             book.check();
@@ -98,7 +113,15 @@ fn chain(book: &mut Book<'_>) {
     if let Err(why) = expected::alternatives(config, &NodeFacts::default()) {
         let position = why.strip_prefix("plugin ").and_then(|rest| rest.split(' ').next()).unwrap_or("0");
         let notes = ["terway-cli ends with this error, so the DaemonSet's init container fails".to_owned()];
-        book.add("PL622", at(&format!("plugins/{position}/type")), why, notes);
+        let plugin = format!("plugins/{position}/");
+        let keys = json.places().iter().filter(|(path, _)| path.starts_with(&plugin)).map(|(_, place)| *place);
+        // Of one without a type the first key that it has.
+        let first = keys.min_by_key(|place| (place.line, place.column));
+        let place = match json.places().get(&format!("{plugin}type")).copied().or(first) {
+            Some(place) => config.source_of(key, place),
+            None => at("plugins"),
+        };
+        book.add("PL622", place, why, notes);
         return;
     }
     if let Err(why) = crate::chain::parse(config.text(key).unwrap_or_default(), "terway-chainer") {
