@@ -1,21 +1,16 @@
 //! The cluster as a test of the chain has it, and the commands under test.
 
 use anyhow::{Context as _, ensure};
-use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::{Client, ResourceExt};
 use libtest_mimic::Failed;
 use plumbline::session;
 use plumbline_bed::engine::Engine;
 use plumbline_bed::exec::{Cmd, Ending, Transcript};
 use plumbline_bed::lease::{Kind, Lease};
 use plumbline_bed::wait::{self, Deadline, Look};
-use plumbline_core::terway::{NAME, NAMESPACE};
 use plumbline_lanes::chain::kept::copies;
+use plumbline_lanes::chain::look;
 use plumbline_lanes::chain::reach::Reach;
 use plumbline_lanes::cluster;
-use plumbline_lanes::cluster::terway::DAEMON_SET;
 use plumbline_suites::chain::{TESTS, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
@@ -32,7 +27,7 @@ const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
 /// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
 pub struct Bed {
     pub engine: Engine,
-    pub client: Client,
+    reach: Reach,
     pub control_plane: String,
     pub kubeconfig: PathBuf,
     pub before: BTreeMap<String, String>,
@@ -54,15 +49,14 @@ pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed
         for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
             kept.forget(&reach).await?;
         }
-        let (engine, kubeconfig, client) =
-            (cluster.engine().clone(), cluster.kubeconfig.clone(), cluster.client.clone());
+        let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
         let control_plane = format!("{}-control-plane", cluster.name);
         drop(cluster);
         let left = session::close(&cx).await;
         ensure!(left.is_empty(), "left behind: {left:?}");
         let dir = tempfile::tempdir()?;
         let (before, others) = (BTreeMap::new(), Vec::new());
-        let mut bed = Bed { engine, client, control_plane, kubeconfig, before, others, dir };
+        let mut bed = Bed { engine, reach, control_plane, kubeconfig, before, others, dir };
         bed.before = bed.data().await?;
         bed.others = bed.copies().await?;
         let tested = test(&bed).await;
@@ -96,7 +90,7 @@ pub fn code(of: &Transcript) -> anyhow::Result<i32> {
 }
 
 impl Bed {
-    /// Runs kubectl on the control plane, in kube-system: for what takes many objects by hand.
+    /// Runs kubectl on the control plane, in kube-system.
     pub async fn kubectl(&self, words: &[&str]) -> anyhow::Result<String> {
         let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
         let done = self.engine.exec_ok("kubectl", &self.control_plane, &argv, None, Duration::from_secs(60)).await?;
@@ -112,39 +106,33 @@ impl Bed {
         Ok(command.deadline(Duration::from_secs(300)).run().await?)
     }
 
-    fn maps(&self) -> Api<ConfigMap> {
-        Api::namespaced(self.client.clone(), NAMESPACE)
-    }
-
     /// All keys of eni-config, byte for byte.
     pub async fn data(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        Ok(self.maps().get(NAME).await?.data.unwrap_or_default())
+        Ok(look::config_map(&self.reach).await?.data.unwrap_or_default())
     }
 
     /// The names of what these tests have kept.
     pub async fn copies(&self) -> anyhow::Result<Vec<String>> {
-        let all = self.maps().list_metadata(&ListParams::default()).await?;
-        let names = all.items.iter().map(ResourceExt::name_any);
-        let own = |name: &String| name.starts_with("eni-config-kept-") && !self.others.contains(name);
-        Ok(names.filter(own).collect())
+        let names = copies(&self.reach).await?.into_iter().map(|kept| kept.copy());
+        Ok(names.filter(|name| !self.others.contains(name)).collect())
     }
 
     pub async fn generation(&self) -> anyhow::Result<Option<i64>> {
-        let sets: Api<DaemonSet> = Api::namespaced(self.client.clone(), NAMESPACE);
-        Ok(sets.get(DAEMON_SET).await?.metadata.generation)
+        Ok(look::daemon_set(&self.reach).await?.metadata.generation)
     }
 
     /// How many canaries of changes there are that nobody has told to go.
     pub async fn canaries(&self) -> anyhow::Result<usize> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), NAMESPACE);
-        let all = pods.list(&ListParams::default().labels("plumbline.dev/role=chain-canary")).await?;
-        Ok(all.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).count())
+        let words = ["get", "pods", "-l", "plumbline.dev/role=chain-canary", "-o", "json"];
+        let all: Value = serde_json::from_str(&self.kubectl(&words).await?)?;
+        let pods = all["items"].as_array().context("a list")?;
+        Ok(pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).count())
     }
 
     /// Writes a chain past Plumbline, or takes it away.
     pub async fn put(&self, chain: Option<&str>) -> anyhow::Result<()> {
-        let patch = json!({ "data": { "10-terway.conflist": chain } });
-        Ok(self.maps().patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)?)
+        let patch = json!({ "data": { "10-terway.conflist": chain } }).to_string();
+        self.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await.map(drop)
     }
 
     /// A file with the cluster's own entry and these plugins behind it.
