@@ -15,6 +15,7 @@ use super::record::Home;
 use super::rollout;
 use super::step::Notes;
 use futures::future::try_join_all;
+use k8s_openapi::jiff::Timestamp;
 use plumbline_bed::broken::Broken;
 use plumbline_bed::engine::{Container, Engine};
 use plumbline_bed::wait::{self, Deadline, Look};
@@ -34,6 +35,7 @@ const GRACE_S: u16 = 10;
 const STEP: Duration = Duration::from_millis(250);
 /// Looks at one file.
 const SHORT: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A node that runs with another network's address for its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +97,8 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
     let wrong: Vec<&Container> = containers.iter().filter(wrong).collect();
     let stop = wrong.iter().filter(|container| container.running);
     try_join_all(stop.map(|container| engine.stop(&container.name, GRACE_S))).await?;
+    // Times of containers are whole seconds; none of a node is begun within one of its start.
+    let since = Timestamp::now() - SECOND;
     for container in &wrong {
         for network in container.networks.iter().filter(|network| *network != NETWORK) {
             engine.disconnect_network(network, &container.name).await?;
@@ -121,7 +125,19 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
     wait::until(STAGE, "the API server to answer", deadline, STEP, look).await?;
     // Until the kubelet has told it, the node's object has the address from before, which later steps would believe.
     let told = come.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
-    try_join_all(told.map(|(node, own)| rollout::address(&client, node, own, STAGE, deadline))).await.map(drop)
+    try_join_all(told.map(|(node, own)| rollout::address(&client, node, own, STAGE, deadline))).await?;
+    // Nor are its pods told as they are.
+    let told = come.iter().map(async |container| {
+        let look = async || {
+            Ok(match rollout::from_before(&client, &container.name, since, STAGE).await? {
+                None => Look::There(()),
+                Some(pod) => Look::NotYet(format!("pod {pod} is told as it was before")),
+            })
+        };
+        let what = format!("node {} to tell of its pods", container.name);
+        wait::until(STAGE, &what, deadline, STEP, look).await
+    });
+    try_join_all(told).await.map(drop)
 }
 
 /// The containers as they are now: with their own addresses, and a runtime that answers.

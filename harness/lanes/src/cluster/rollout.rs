@@ -5,6 +5,7 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
@@ -156,6 +157,29 @@ pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) 
     until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
 }
 
+/// A pod of a node that is told as ready by what ran there before `since`: the kubelet has not come to tell of it yet, and
+/// whoever counts ready pods would count it. None where there is none.
+///
+/// # Errors
+/// `Broken` at `stage` when the server does not answer.
+pub async fn from_before(client: &Client, node: &str, since: Timestamp, stage: &str) -> Result<Option<String>, Broken> {
+    let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
+    let pods = Api::<Pod>::all(client.clone()).list(&of_node).await;
+    let pods = pods.map_err(|e| Broken::new(stage, format!("list pods of {node}: {}", words(&e))))?;
+    Ok(pods.items.iter().find(|pod| is_from_before(pod, since)).map(ResourceExt::name_any))
+}
+
+fn is_from_before(pod: &Pod, since: Timestamp) -> bool {
+    let Some(status) = &pod.status else { return false };
+    let conditions = status.conditions.iter().flatten();
+    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let mut begun = status.container_statuses.iter().flatten().filter_map(|status| {
+        let running = status.state.as_ref()?.running.as_ref()?;
+        Some(running.started_at.as_ref()?.0)
+    });
+    ready && begun.any(|begun| begun < since)
+}
+
 /// Waits until a node has told the address `own` for its internal one.
 ///
 /// # Errors
@@ -204,6 +228,23 @@ pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String,
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_told_of_before_a_start_is_not_of_after_it() {
+        let since: Timestamp = "2026-11-30T09:00:00Z".parse().unwrap();
+        let pod = |ready: &str, begun: &str| {
+            let state = json!({ "running": { "startedAt": begun } });
+            let container =
+                json!({ "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state });
+            serde_json::from_value::<Pod>(json!({ "status": {
+                "conditions": [{ "type": "Ready", "status": ready }], "containerStatuses": [container] } }))
+            .unwrap()
+        };
+        assert!(is_from_before(&pod("True", "2026-11-30T08:59:59Z"), since));
+        assert!(!is_from_before(&pod("False", "2026-11-30T08:59:59Z"), since));
+        assert!(!is_from_before(&pod("True", "2026-11-30T09:00:00Z"), since));
+        assert!(!is_from_before(&Pod::default(), since));
+    }
 
     #[test]
     fn a_rollout_is_done_when_its_controller_says_so_for_this_generation() {
