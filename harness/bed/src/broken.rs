@@ -42,3 +42,18 @@ impl<T, E: std::fmt::Display> AtStage<T> for Result<T, E> {
         self.map_err(|error| Broken::new(stage, format!("{error:#}")))
     }
 }
+/// An error with the whole chain of its causes, each once: many a crate's own text leaves out the system's words.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}

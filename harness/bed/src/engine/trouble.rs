@@ -1,7 +1,7 @@
 //! The engine's errors, as faults of the bed with a way out.
 
 use super::Endpoint;
-use crate::broken::Broken;
+use crate::broken::{Broken, causes};
 use testcontainers::bollard::errors::Error;
 
 /// Whether the engine says that there is no such thing.
@@ -49,22 +49,12 @@ pub(super) fn is_gone(error: &Error) -> bool {
     )
 }
 
-/// The whole chain of causes: the crate's own text leaves out the system's words.
+/// The engine's own words, else the whole chain of causes.
 pub(super) fn words(error: &Error) -> String {
     if let Error::DockerResponseServerError { status_code, message } = error {
         return format!("{} (HTTP {status_code})", message.trim());
     }
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
+    causes(error)
 }
 
 /// What to do about what engines are known to say (moby's and containerd's own texts).

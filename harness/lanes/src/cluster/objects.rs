@@ -4,6 +4,7 @@ use super::naming::FIELD_MANAGER;
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use plumbline_bed::broken::causes;
 use serde_json::Value;
 
 /// The resource of an object, by its `apiVersion` and `kind`.
@@ -66,20 +67,8 @@ pub fn label(object: &mut Value, key: &str, value: &str) {
 pub fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
-        other => {
-            // Of a server that can't be reached the client says why in the causes alone.
-            let mut words = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(error) = cause {
-                let more = error.to_string();
-                if !words.contains(&more) {
-                    words.push_str(": ");
-                    words.push_str(&more);
-                }
-                cause = error.source();
-            }
-            words
-        }
+        // Of a server that can't be reached the client says why in the causes alone.
+        other => causes(other),
     }
 }
 
