@@ -16,8 +16,8 @@ pub struct ChainArgs {
 
 /// What `chain --help` ends with.
 const CHAIN_HELP: &str = "\
-The chain is the key 10-terway.conflist of the ConfigMap kube-system/eni-config. A FILE holds that ConfigMap as YAML;
-- is standard input.
+The chain is the key 10-terway.conflist of the ConfigMap kube-system/eni-config. A FILE holds that ConfigMap as YAML
+(`-`: standard input).
 lint, show and plan only read. apply and restore change a cluster: the ConfigMap's chain and Terway's DaemonSet.
 
 On a cluster of your own, reading only:
