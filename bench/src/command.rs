@@ -2,9 +2,9 @@
 
 use crate::runner::{Bench, passed};
 use anyhow::Context as _;
-use plumbline_bed::exec::Cmd;
 use plumbline_core::event::Event;
 use plumbline_core::verdict::ScenarioReport;
+use plumbline_testbed::exec::Cmd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

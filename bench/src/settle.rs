@@ -2,8 +2,8 @@
 
 use crate::shell::isolated;
 use anyhow::Context as _;
-use plumbline_bed::exec::Session;
-use plumbline_bed::wait;
+use plumbline_testbed::exec::Session;
+use plumbline_testbed::wait;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};

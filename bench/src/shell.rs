@@ -3,9 +3,9 @@
 use crate::runner::Bench;
 use anyhow::Context as _;
 use plumbline::session;
-use plumbline_bed::exec::Cmd;
 use plumbline_lanes::netns::binaries::PLUGINS_VARIABLE;
 use plumbline_lanes::netns::networks::{Configured, NodeNetworks, named};
+use plumbline_testbed::exec::Cmd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -8,10 +8,10 @@ use crate::samples::{Samples, ms};
 use crate::table;
 use anyhow::Context as _;
 use plumbline::session;
-use plumbline_bed::exec::Cmd;
 use plumbline_core::verdict::ScenarioReport;
 use plumbline_lanes::cluster::record::{self, Home};
 use plumbline_lanes::context::EventSink;
+use plumbline_testbed::exec::Cmd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl Rivals {
             false => Err("left out by --no-chainsaw".to_owned()),
             true => {
                 table::aside("chainsaw: from the cache, or built (minutes)");
-                images.program("rivals", "chainsaw").await.map_err(|broken| format!("it can't be built: {broken}"))
+                images.program("rivals", "chainsaw").await.map_err(|error| format!("it can't be built: {error}"))
             }
         };
         let folder = tempfile::tempdir().context("make a folder for the rivals")?;

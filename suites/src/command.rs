@@ -1,6 +1,6 @@
 //! The `plumbline` command as a program, for tests of what users see.
 
-use plumbline_bed::exec::{Cmd, Transcript};
+use plumbline_testbed::exec::{Cmd, Transcript};
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -35,8 +35,8 @@ pub fn of(profile: &str, what: &str) -> anyhow::Result<Context> {
 pub(crate) fn opened(name: &str) -> anyhow::Result<Option<Known>> {
     let Ok(told) = std::env::var(capability::variable(name)) else { return Ok(None) };
     let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
-    match known.broken {
-        Some(broken) => anyhow::bail!("BROKEN: {name} can't be had here: {broken}"),
+    match known.error {
+        Some(error) => anyhow::bail!("ERROR: {name} can't be had here: {error}"),
         None => Ok(Some(known)),
     }
 }

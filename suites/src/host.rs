@@ -1,6 +1,6 @@
 //! The host before and after: what a test that kills Plumbline compares.
 
-use plumbline_bed::wait::{self, Deadline};
+use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -56,10 +56,10 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
         }
     }
     for bed in host.beds.iter().filter(|bed| binaries.contains(bed)) {
-        match lanes.get(bed).map(|known| &known.broken) {
+        match lanes.get(bed).map(|known| &known.error) {
             None => checked.wrong.push(format!("{bed}: nobody noted what its lane offers")),
-            Some(Some(broken)) => {
-                checked.wrong.push(format!("{bed}: its lane was Broken when it was last opened: {broken}"));
+            Some(Some(error)) => {
+                checked.wrong.push(format!("{bed}: its lane was TestbedError when it was last opened: {error}"));
             }
             Some(None) => {}
         }
@@ -73,7 +73,7 @@ pub fn check(report: &Report, host: &Host, binaries: &[String], lanes: &Lanes, p
 /// Why a test may have been skipped, or that it may not.
 fn excuse(binary: &str, test: &str, host: &Host, lanes: &Lanes, plans: &[Plan]) -> Result<String, String> {
     let refused = |why: &str| Err(format!("{binary} {test} was skipped, and may not be: {why}"));
-    let name = test.strip_prefix("broken/").unwrap_or(test);
+    let name = test.strip_prefix("negative/").unwrap_or(test);
     let Some(plan) = plans.iter().find(|plan| plan.name == name) else {
         return refused("it is no scenario");
     };
@@ -93,7 +93,7 @@ fn excuse(binary: &str, test: &str, host: &Host, lanes: &Lanes, plans: &[Plan]) 
 
 /// Why a scenario that is said to have passed can't have run: a test runner that asks for an ignored test calls it passed.
 fn impossible(binary: &str, test: &str, lanes: &Lanes, plans: &[Plan]) -> Option<String> {
-    let name = test.strip_prefix("broken/").unwrap_or(test);
+    let name = test.strip_prefix("negative/").unwrap_or(test);
     let plan = plans.iter().find(|plan| plan.name == name)?;
     let lack = lanes.get(binary)?.offers.lack(&plan.requires)?;
     Some(format!("{binary} {test} is said to have passed, and can't have run: {lack}"))
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_lane_that_was_broken_is_wrong_whatever_passed() {
         let mut lanes = lanes(true);
-        lanes.get_mut("netns").unwrap().broken = Some("no engine".into());
+        lanes.get_mut("netns").unwrap().error = Some("no engine".into());
         let checked = check(&report(TestCaseStatus::success()), &host(1, &[]), &["netns".to_owned()], &lanes, &plans());
         assert!(checked.wrong[0].contains("no engine"), "{:?}", checked.wrong);
     }

@@ -12,14 +12,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{root, select, session};
-use plumbline_bed::lease::{self, Lease};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::finding::Finding;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
+use plumbline_testbed::lease::{self, Lease};
+use plumbline_testbed::wait::Deadline;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ const OTHERS: Duration = Duration::from_secs(900);
 const NETNS: &str = "netns";
 /// Scenarios that must pass, and those that must not.
 const SCENARIOS: &str = "suites/scenarios";
-const BROKEN: &str = "suites/scenarios-broken";
+const ERROR: &str = "suites/negative";
 
 /// The tests of a bed, as far as the command line can mean them: nextest starts a process for each test, and reading
 /// every other scenario too would take longer than most of them.
@@ -96,14 +96,14 @@ pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
         let test = move || passes(bed, plan, &warnings).map_err(failed);
         trials.push(Trial::test(name, test).with_ignored_flag(absent));
     }
-    for file in select::scenario_files(Path::new(BROKEN))? {
-        let name = name_of(&file, BROKEN)?;
-        let wanted = expected.broken.get(&name).cloned();
+    for file in select::scenario_files(Path::new(ERROR))? {
+        let name = name_of(&file, ERROR)?;
+        let wanted = expected.negative.get(&name).cloned();
         let wanted = wanted.with_context(|| format!("{}: not in suites/expected.yaml", file.display()))?;
-        if !meant(arguments, &format!("broken/{name}")) {
+        if !meant(arguments, &format!("negative/{name}")) {
             continue;
         }
-        if let Some(trial) = broken(bed, &root, file, name, wanted, known.as_ref())? {
+        if let Some(trial) = testbed_error(bed, &root, file, name, wanted, known.as_ref())? {
             trials.push(trial);
         }
     }
@@ -111,7 +111,7 @@ pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     Ok(trials)
 }
 
-fn broken(
+fn testbed_error(
     bed: Bed,
     root: &Path,
     file: PathBuf,
@@ -119,7 +119,7 @@ fn broken(
     wanted: Wanted,
     known: Option<&Known>,
 ) -> anyhow::Result<Option<Trial>> {
-    let title = format!("broken/{name}");
+    let title = format!("negative/{name}");
     if wanted.verdict == Kind::Refused {
         // What is refused when it is read needs no bed: the lane's own binary looks at it.
         if bed.name != bed.lane {
@@ -149,7 +149,7 @@ fn known(bed: Bed, root: &Path, arguments: &Arguments) -> Option<Known> {
         // What keeps it from being opened is told by the set-up script, and by each test of it.
         (bed.lane == NETNS).then(|| probe(bed.lane, root).ok()).flatten()
     });
-    known.filter(|known| known.broken.is_none())
+    known.filter(|known| known.error.is_none())
 }
 
 fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
@@ -166,8 +166,8 @@ fn all_there(expected: &Expected) -> anyhow::Result<()> {
     for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
         anyhow::ensure!(here(SCENARIOS, name), "suites/expected.yaml: no scenario {name}");
     }
-    for name in expected.broken.keys() {
-        anyhow::ensure!(here(BROKEN, name), "suites/expected.yaml: no broken scenario {name}");
+    for name in expected.negative.keys() {
+        anyhow::ensure!(here(ERROR, name), "suites/expected.yaml: no broken scenario {name}");
     }
     Ok(())
 }
@@ -198,7 +198,7 @@ fn passes(bed: Bed, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
 
 fn fails(bed: Bed, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
     // A twin may have its scenario's name; its evidence is found by its file.
-    let report = run_below(bed, plan, Options::default(), &Path::new(EVIDENCE).join("broken").join(name))?;
+    let report = run_below(bed, plan, Options::default(), &Path::new(EVIDENCE).join("negative").join(name))?;
     match &report.verdict {
         Verdict::Fail { findings, .. } => {
             let codes = codes(findings);

@@ -1,8 +1,8 @@
 //! Bad ground: what a host can lack or have in the way. Each ends with one message that says what was tried and what to
 //! do, with exit code 3, and leaves nothing. None of these needs an engine, and none touches one.
 
-use plumbline_bed::exec::{Cmd, Ending, Transcript};
 use plumbline_suites::command::{plumbline, program};
+use plumbline_testbed::exec::{Cmd, Ending, Transcript};
 use rstest::rstest;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -42,7 +42,7 @@ fn said(of: &Transcript) -> String {
 }
 
 /// One message with a way out, and the exit code for a bed that is broken.
-fn is_broken(of: &Transcript, words: &str) {
+fn is_error(of: &Transcript, words: &str) {
     let said = said(of);
     assert_eq!(of.ending, Ending::Code(3), "{said}");
     assert!(said.contains(words), "wanted {words:?} in: {said}");
@@ -81,7 +81,7 @@ async fn no_engine_where_the_user_says(#[case] there: There, #[case] words: &str
     there.put(&socket)?;
     let command = bare(plumbline(&["run", SEED, "--lane", "kind"])?, state.path());
     let done = command.env("DOCKER_HOST", format!("unix://{}", socket.display())).run().await?;
-    is_broken(&done, words);
+    is_error(&done, words);
     assert!(said(&done).contains("DOCKER_HOST"), "who named the place is said: {}", said(&done));
     left_nothing(state.path()).await
 }
@@ -102,7 +102,7 @@ async fn no_engine_at_the_usual_place(#[case] there: There, #[case] words: &str)
     let command = command.arg(run.path().display().to_string()).args([&program, "run", SEED, "--lane", "kind"]);
     let command = command.dir(plumbline::root::find()?).without_env("PLUMBLINE_PROFILE");
     let done = bare(command, state.path()).deadline(Duration::from_secs(60)).run().await?;
-    is_broken(&done, words);
+    is_error(&done, words);
     if matches!(there, There::Stranger) {
         UnixStream::connect(&socket).map_err(|error| anyhow::anyhow!("the stranger lost its place: {error}"))?;
     }

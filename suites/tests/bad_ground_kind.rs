@@ -1,10 +1,10 @@
 //! Bad ground on the kind lane: a cluster of the same name that another state folder made.
 
-use plumbline_bed::engine::{Container, Engine};
-use plumbline_bed::exec::{Cmd, Ending};
 use plumbline_lanes::cluster::node::KIND_LABEL;
 use plumbline_suites::command::plumbline;
 use plumbline_suites::own_cluster::like;
+use plumbline_testbed::engine::{Container, Engine};
+use plumbline_testbed::exec::{Cmd, Ending};
 use std::path::Path;
 use std::time::Duration;
 

@@ -5,7 +5,6 @@
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use plumbline::{root, select, session};
-use plumbline_bed::broken::Broken;
 use plumbline_core::judge::verdict;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::cluster::{self, Cluster, mend};
@@ -14,6 +13,7 @@ use plumbline_lanes::kind::OpenKind;
 use plumbline_lanes::lane::{OpenLane, Scene};
 use plumbline_suites::golden;
 use plumbline_suites::trials::{self, Bed};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ async fn with_seed<T>(
 }
 
 #[tokio::test]
-async fn multus_out_of_force_is_broken_by_name_and_unchecked_it_is_a_fail() -> anyhow::Result<()> {
+async fn multus_out_of_force_is_an_error_by_name_and_unchecked_it_is_a_fail() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let lane = OpenKind::on(alone(&cx).await?).await?;
     let node = lane.cluster().nodes[0].clone();
@@ -62,9 +62,9 @@ async fn multus_out_of_force_is_broken_by_name_and_unchecked_it_is_a_fail() -> a
     mended?;
     cluster::again(&cx, lane.cluster()).await?;
 
-    let broken = checked.expect_err("a cluster without Multus in force is refused");
-    assert_eq!(broken.stage, "install-multus");
-    assert!(broken.cause.contains(&node.name) && broken.cause.contains("not in force"), "{broken}");
+    let error = checked.expect_err("a cluster without Multus in force is refused");
+    assert_eq!(error.stage, "install-multus");
+    assert!(error.cause.contains(&node.name) && error.cause.contains("not in force"), "{error}");
     match unchecked? {
         Verdict::Fail { findings, .. } => {
             let asked = findings.iter().filter(|f| f.message.contains("not attached")).count();
@@ -118,19 +118,19 @@ async fn a_configuration_that_the_runtime_did_not_take_is_found_by_the_canary() 
     mend::multus_in_force(&node).await?;
     cluster::again(&cx, &cluster).await?;
 
-    let broken = checked.expect_err("every file is in place, and pods come up with eth0 alone");
-    assert_eq!(broken.stage, "install-multus");
-    assert!(broken.cause.contains(&node.name) && broken.cause.contains("did not attach"), "{broken}");
+    let error = checked.expect_err("every file is in place, and pods come up with eth0 alone");
+    assert_eq!(error.stage, "install-multus");
+    assert!(error.cause.contains(&node.name) && error.cause.contains("did not attach"), "{error}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_while_it_is_observed_is_broken_and_no_verdict() -> anyhow::Result<()> {
+async fn a_pod_that_goes_while_it_is_observed_is_an_error_and_no_verdict() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let lane = OpenKind::on(cluster::up(&cx).await?).await?;
     let held = lane.cluster().clone();
     let of = cx.clone();
-    let observed: Result<_, Broken> = with_seed(&lane, &cx, |scene| {
+    let observed: Result<_, TestbedError> = with_seed(&lane, &cx, |scene| {
         Box::pin(async move {
             let door = scene.doors().first().cloned().context("a door to the pod")?;
             let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
@@ -139,8 +139,8 @@ async fn a_pod_that_goes_while_it_is_observed_is_broken_and_no_verdict() -> anyh
         })
     })
     .await?;
-    let broken = observed.expect_err("a pod that is gone gives no verdict");
-    assert!(broken.cause.contains("gone"), "{broken}");
+    let error = observed.expect_err("a pod that is gone gives no verdict");
+    assert!(error.cause.contains("gone"), "{error}");
     close(lane).await
 }
 
@@ -168,9 +168,9 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_n
     let cluster = alone(&context(Options::default())?).await?;
     let plugins = std::collections::BTreeMap::from([("sbr".to_owned(), path)]);
     let refused = cluster::again(&context(Options { plugins, ..Options::default() })?, &cluster).await;
-    let broken = refused.expect_err("what can't start is refused");
-    assert_eq!(broken.stage, "install-plugins");
-    assert!(broken.cause.contains("sbr"), "{broken}");
+    let error = refused.expect_err("what can't start is refused");
+    assert_eq!(error.stage, "install-plugins");
+    assert!(error.cause.contains("sbr"), "{error}");
     cluster::again(&context(Options::default())?, &cluster).await?;
     Ok(())
 }

@@ -3,10 +3,10 @@
 
 use anyhow::Context as _;
 use plumbline::rows::chains;
-use plumbline_bed::exec::{Ending, Transcript};
 use plumbline_report::{chain, paint};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
+use plumbline_testbed::exec::{Ending, Transcript};
 use rstest::rstest;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const PUBLIC: &str = "suites/chains/ack/public-access/eni-config.yaml";
 const NODE: &str = "suites/chains/ack/node-access/eni-config.yaml";
 const V2: &str = "suites/chains/ack/datapath-v2/eni-config.yaml";
-const LESS: &str = "suites/chains-broken/ack/public-access-on-v2/eni-config.yaml";
+const LESS: &str = "suites/chains-negative/ack/public-access-on-v2/eni-config.yaml";
 
 fn code(of: &Transcript) -> Option<i32> {
     match of.ending {
@@ -106,7 +106,7 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: Option<&str>, #[case] 
 #[case::nodes_of_a_file(&["show", PUBLIC, "--nodes"], 2)]
 #[case::nodes_of_two_files(&["plan", V2, "--from", LESS, "--nodes"], 2)]
 #[case::shown(&["show", PUBLIC], 0)]
-#[case::shown_and_refused(&["show", "suites/chains-broken/ack/not-json/eni-config.yaml"], 1)]
+#[case::shown_and_refused(&["show", "suites/chains-negative/ack/not-json/eni-config.yaml"], 1)]
 #[case::planned(&["plan", V2, "--from", LESS], 0)]
 #[case::planned_and_refused(&["plan", LESS, "--from", V2, "--access", "public"], 1)]
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn exit_codes(#[case] args: &[&str], #[case] wanted: i32) -> anyhow::Resul
 
 #[rstest]
 #[case::show("show-of-a-file", &["show", V2])]
-#[case::show_refused("show-of-a-refused-file", &["show", "suites/chains-broken/ack/not-json/eni-config.yaml"])]
+#[case::show_refused("show-of-a-refused-file", &["show", "suites/chains-negative/ack/not-json/eni-config.yaml"])]
 #[case::plan("plan-of-files", &["plan", V2, "--from", LESS, "--access", "public"])]
 #[case::plan_refused("plan-refused", &["plan", LESS, "--from", V2, "--access", "public"])]
 #[case::plan_unchanged("plan-unchanged", &["plan", V2, "--from", V2])]
@@ -207,9 +207,9 @@ fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
             chain::applied(&Applied { stand_ins: vec!["terway (CNI plugin): a stand-in".into()], ..fine.clone() }),
         ),
         (
-            "applied-and-broken",
+            "applied-and-error",
             chain::applied(&Applied {
-                broken: true,
+                error: true,
                 failed: Some("canary: pod plumbline-chain-canary-r0-1-0: OutOfpods: no place".into()),
                 put_back: Some(back.clone()),
                 ..fine.clone()

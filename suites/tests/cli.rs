@@ -1,7 +1,7 @@
 //! The command as users meet it: what is refused, with what words and exit code, and what is left untouched.
 
-use plumbline_bed::exec::{Ending, Transcript};
 use plumbline_suites::command::{plumbline, run};
+use plumbline_testbed::exec::{Ending, Transcript};
 use rstest::rstest;
 use std::path::Path;
 use std::time::Duration;
@@ -135,7 +135,7 @@ async fn a_reader_that_leaves_is_no_fault() -> anyhow::Result<()> {
     let script =
         format!("{} list | true; echo \"${{PIPESTATUS[0]}}\"", plumbline_suites::command::program()?.display());
     let done =
-        plumbline_bed::exec::Cmd::new("bash").args(["-c", &script]).dir(plumbline::root::find()?).run_ok().await?;
+        plumbline_testbed::exec::Cmd::new("bash").args(["-c", &script]).dir(plumbline::root::find()?).run_ok().await?;
     assert_eq!((done.stdout.trim(), done.stderr.as_str()), ("0", ""));
     Ok(())
 }

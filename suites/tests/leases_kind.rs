@@ -5,11 +5,11 @@
 
 use anyhow::Context as _;
 use plumbline::root;
-use plumbline_bed::exec::Ending;
 use plumbline_core::verdict::ScenarioReport;
 use plumbline_suites::golden;
 use plumbline_suites::host::Host;
 use plumbline_suites::own_cluster::Own;
+use plumbline_testbed::exec::Ending;
 
 const SEED: &str = "openshift/chain-example";
 /// The seed's own golden file is that of a pass; this one is of the same scenario on a cluster that leaks.

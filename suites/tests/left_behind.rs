@@ -2,9 +2,9 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use plumbline_bed::exec::Session;
 use plumbline_suites::command::{plumbline, program};
 use plumbline_suites::host::{Host, marked, of_an_engine, until};
+use plumbline_testbed::exec::Session;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;

@@ -2,9 +2,9 @@
 //! followed by `plumbline gc`. On a cluster of the test's own, so that all of it can be compared.
 
 use anyhow::Context as _;
-use plumbline_bed::exec::Cmd;
 use plumbline_suites::host::{Host, marked, until};
 use plumbline_suites::own_cluster::Own;
+use plumbline_testbed::exec::Cmd;
 use std::collections::BTreeSet;
 
 /// By name: a test process does not stand in the root of the checkout.

@@ -56,7 +56,7 @@ async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench:
 async fn a_wrong_verdict_is_never_taken(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let good = bench.judge(SEED).await?;
     assert!(good.clone().fails_with(&["PL601"]).is_err());
-    let twin = bench.root().join("suites/scenarios-broken/openshift/routes-bent.yaml");
+    let twin = bench.root().join("suites/negative/openshift/routes-bent.yaml");
     let bad = bench.judge(&twin.display().to_string()).await?;
     assert!(bad.clone().passes().is_err());
     assert!(bad.clone().fails_with(&["PL999"]).is_err());

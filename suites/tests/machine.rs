@@ -2,9 +2,9 @@
 //! uses it, and when its user is killed. Each test has a state folder, and so a machine, of its own.
 
 use anyhow::Context as _;
-use plumbline_bed::exec::{Session, Transcript};
-use plumbline_bed::wait::{Deadline, Look, until};
 use plumbline_suites::command::{plumbline, program};
+use plumbline_testbed::exec::{Session, Transcript};
+use plumbline_testbed::wait::{Deadline, Look, until};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Machine {
     }
 
     fn alive(&self) -> bool {
-        plumbline_bed::journal::start_time(self.pid).is_some()
+        plumbline_testbed::journal::start_time(self.pid).is_some()
     }
 
     async fn gone(&self) -> anyhow::Result<()> {
@@ -77,7 +77,7 @@ async fn a_scenario_that_breaks_the_machine_costs_only_itself() -> anyhow::Resul
     let seen = run(state.path(), "60", &args).await?;
     let text = format!("{}{}", seen.stdout, seen.stderr);
     let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default();
-    assert!(line("macvlan/two-pods").starts_with("BROKEN"), "{text}");
+    assert!(line("macvlan/two-pods").starts_with("ERROR"), "{text}");
     assert!(text.contains("the virtual machine has ended; its console said: "), "{text}");
     assert!(line("dummy/static").starts_with("PASS"), "a new machine serves the next one: {text}");
     run(state.path(), "60", &["down"]).await?;

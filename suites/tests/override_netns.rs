@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const FIRST: &str = "suites/scenarios-broken/silent/route-override-first.yaml";
+const FIRST: &str = "suites/negative/silent/route-override-first.yaml";
 
 fn plan(file: &str) -> anyhow::Result<Plan> {
     let root = root::find()?;
@@ -89,7 +89,7 @@ async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> an
     let folder = tempfile::tempdir()?;
     let path = script(folder.path(), "no-such-plugin", "exit 1")?;
     let cx = context(Options { cni_path: vec![folder.path().to_owned()], ..Options::default() })?;
-    let plan = plan("suites/scenarios-broken/silent/plugin-unknown.yaml")?;
+    let plan = plan("suites/negative/silent/plugin-unknown.yaml")?;
     let lane = NetnsLane.open(&cx).await?;
     std::fs::remove_file(path)?;
     let mut scene = lane.stage(&cx, &plan).await?;

@@ -120,10 +120,10 @@ fn beside() -> ScenarioReport {
     &["\u{202e}txet desrever", "two\nlines"],
 )]))]
 #[case::skip("skip", report(Verdict::Skip { reason: "needs vlan: this kernel has no 8021q".into() }))]
-#[case::broken("broken", report(Verdict::Broken {
+#[case::testbed_error("error", report(Verdict::Error {
     stage: "install Multus".into(),
     cause: "waited 60 s for daemon set kube-multus-ds; last seen: 0 of 1 ready".into(),
-    remedy: Some("plumbline up, then again".into()),
+    hint: Some("plumbline up, then again".into()),
 }))]
 #[case::beside("beside", beside())]
 fn reads_as_its_golden_text(#[case] name: &str, #[case] report: ScenarioReport) -> anyhow::Result<()> {
@@ -135,12 +135,12 @@ fn reads_as_its_golden_text(#[case] name: &str, #[case] report: ScenarioReport) 
 #[test]
 fn transcripts_are_shown_when_asked_for() {
     let pass = report(Verdict::Pass { checked: 1, warnings: vec![] });
-    let broken = report(Verdict::Broken { stage: "s".into(), cause: "c".into(), remedy: None });
-    for (when, of_pass, of_broken) in
+    let error = report(Verdict::Error { stage: "s".into(), cause: "c".into(), hint: None });
+    for (when, of_pass, of_error) in
         [(Transcripts::Always, true, true), (Transcripts::OnFailure, false, true), (Transcripts::Never, false, false)]
     {
         let shows = |report: &ScenarioReport| text::scenario(report, when).contains("default via 10.0.0.1");
-        assert_eq!((shows(&pass), shows(&broken)), (of_pass, of_broken), "{when:?}");
+        assert_eq!((shows(&pass), shows(&error)), (of_pass, of_error), "{when:?}");
     }
 }
 
@@ -150,7 +150,7 @@ fn junit_tells_verdicts_apart() -> anyhow::Result<()> {
         report(Verdict::Pass { checked: 14, warnings: vec![] }),
         fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]),
         report(Verdict::Skip { reason: "needs vlan".into() }),
-        report(Verdict::Broken { stage: "observe".into(), cause: "pod gone \u{1b}[31m".into(), remedy: None }),
+        report(Verdict::Error { stage: "observe".into(), cause: "pod gone \u{1b}[31m".into(), hint: None }),
     ];
     for (number, report) in reports.iter_mut().enumerate() {
         report.scenario = format!("topic/case-{number}");

@@ -1,6 +1,6 @@
 //! Starting a process: the one place where the agent does it.
 //!
-//! `plumbline_bed::exec` is not for the agent: it is asynchronous, and this program has one thread.
+//! `plumbline_testbed::exec` is not for the agent: it is asynchronous, and this program has one thread.
 
 use std::io;
 use std::os::unix::process::CommandExt;

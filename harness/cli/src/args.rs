@@ -142,7 +142,7 @@ pub enum KeepWhen {
 pub enum TranscriptsWhen {
     /// With every verdict.
     Always,
-    /// With Fail and Broken.
+    /// With Fail and error.
     OnFailure,
     /// Never.
     Never,

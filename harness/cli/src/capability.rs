@@ -2,12 +2,12 @@
 //! read when tests are listed, which must not probe.
 
 use crate::session;
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::folders;
 use plumbline_lanes::cluster::choice::{HERMETIC, UPSTREAM};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::{Offers, OpenLane};
 use plumbline_lanes::registry;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,21 +24,21 @@ pub struct Known {
     pub offers: Offers,
     /// Why it could not be opened, in one line; none when it could.
     #[serde(default)]
-    pub broken: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Known {
     /// Of a lane that is open.
     #[must_use]
     pub fn open(lane: &dyn OpenLane) -> Self {
-        Self { profile: lane.profile(), offers: lane.offers().clone(), broken: None }
+        Self { profile: lane.profile(), offers: lane.offers().clone(), error: None }
     }
 
     /// Of a lane that could not be opened.
     #[must_use]
-    pub fn broken(broken: &Broken) -> Self {
-        let line = broken.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { broken: Some(line), ..Self::default() }
+    pub fn testbed_error(error: &TestbedError) -> Self {
+        let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { error: Some(line), ..Self::default() }
     }
 }
 
@@ -66,7 +66,7 @@ pub fn variable(lane: &str) -> String {
 ///
 /// # Errors
 /// When there is no state folder.
-pub fn path() -> Result<PathBuf, Broken> {
+pub fn path() -> Result<PathBuf, TestbedError> {
     Ok(folders::state()?.join("capabilities.json"))
 }
 
@@ -79,17 +79,17 @@ pub fn read() -> Option<Lanes> {
 /// Opens a lane, looks at what it offers, and closes it again: builds stay in the cache, a cluster stays up.
 ///
 /// # Errors
-/// [`Broken`] when the lane can't be opened, or leaves something behind.
-pub async fn probe(cx: &Context, name: &str) -> Result<Known, Broken> {
+/// [`TestbedError`] when the lane can't be opened, or leaves something behind.
+pub async fn probe(cx: &Context, name: &str) -> Result<Known, TestbedError> {
     let lane = registry::lanes().into_iter().find(|lane| lane.name() == name);
-    let lane = lane.ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}")))?;
+    let lane = lane.ok_or_else(|| TestbedError::new("select lane", format!("there is no lane {name:?}")))?;
     let opened = tokio::select! {
         opened = lane.open(cx) => opened,
-        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
+        () = cx.cancel.cancelled() => Err(TestbedError::new("open lane", "interrupted")),
     };
     let known = match &opened {
         Ok(open) => Ok(Known::open(open.as_ref())),
-        Err(broken) => Err(broken.clone()),
+        Err(error) => Err(error.clone()),
     };
     let mut left = match opened {
         Ok(open) => open.close().await,
@@ -97,7 +97,7 @@ pub async fn probe(cx: &Context, name: &str) -> Result<Known, Broken> {
     };
     left.extend(session::close(cx).await);
     match known {
-        Ok(_) if !left.is_empty() => Err(Broken::new("clean up", left.join("; ")).with_remedy("plumbline gc")),
+        Ok(_) if !left.is_empty() => Err(TestbedError::new("clean up", left.join("; ")).with_hint("plumbline gc")),
         other => other,
     }
 }
@@ -106,7 +106,7 @@ pub async fn probe(cx: &Context, name: &str) -> Result<Known, Broken> {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn note(lane: &str, known: &Known) -> Result<(), Broken> {
+pub fn note(lane: &str, known: &Known) -> Result<(), TestbedError> {
     let stage = "write the capability file";
     let path = path()?;
     let mut lanes = read().unwrap_or_default();

@@ -5,8 +5,6 @@ mod file;
 
 use crate::select::Refused;
 use begin::{consent, obstacle};
-use plumbline_bed::journal::Run;
-use plumbline_bed::lease::Kind;
 use plumbline_core::event::Event;
 use plumbline_core::finding::Severity;
 use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
@@ -15,6 +13,8 @@ use plumbline_lanes::chain::reach::{Reach, Way};
 use plumbline_lanes::chain::{apply as operation, restore as back};
 use plumbline_lanes::cluster::terway::STAND_INS;
 use plumbline_lanes::context::EventSink;
+use plumbline_testbed::journal::Run;
+use plumbline_testbed::lease::Kind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -271,7 +271,7 @@ pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyho
     let begun = std::time::Instant::now();
     let done = back::put_back(&reach, &kept).await;
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let error = done.as_ref().err().map(|broken| broken.cause.clone());
+    let error = done.as_ref().err().map(|fault| fault.cause.clone());
     events(Event::StepFinished { scope, step, millis, error, unchanged: false });
     Ok((reach.name.clone(), Some(done?)))
 }

@@ -1,15 +1,15 @@
 //! Probes of the host, each with what was found, what is needed, and how to mend it. Nothing is changed.
 
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::engine::setup::{Needed, Setup};
-use plumbline_bed::exec::Cmd;
-use plumbline_bed::folders;
-use plumbline_bed::images::{Images, State};
 use plumbline_core::protocol::{HostProbe, Probed};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Offer;
 use plumbline_lanes::vm::emulator;
 use plumbline_lanes::vm::settings::Settings;
+use plumbline_testbed::engine::setup::{Needed, Setup};
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::exec::Cmd;
+use plumbline_testbed::folders;
+use plumbline_testbed::images::{Images, State};
 use serde::Serialize;
 use std::path::Path;
 
@@ -55,9 +55,9 @@ impl Line {
 
     /// Something that could not be had.
     #[must_use]
-    pub fn broken(scope: &'static str, probe: &str, broken: &Broken) -> Self {
-        let found = format!("{}: {}", broken.stage, broken.cause);
-        Self::new(scope, probe, false, found, "that it can be made", broken.remedy.as_deref().unwrap_or_default())
+    pub fn testbed_error(scope: &'static str, probe: &str, error: &TestbedError) -> Self {
+        let found = format!("{}: {}", error.stage, error.cause);
+        Self::new(scope, probe, false, found, "that it can be made", error.hint.as_deref().unwrap_or_default())
     }
 
     /// A capability of a lane: its lack makes some scenarios skip.
@@ -109,13 +109,14 @@ pub fn host(root: &Path) -> Vec<Line> {
 pub async fn ways(cx: &Context) -> Vec<Line> {
     let tried = async {
         let agent = cx.images.agent().await?;
-        let done = Cmd::new(agent).arg("probe-host").run().await.map_err(|error| error.broken("probe the host"))?;
+        let done =
+            Cmd::new(agent).arg("probe-host").run().await.map_err(|error| error.testbed_error("probe the host"))?;
         // Its exit code says whether any way works; what it printed says which.
         serde_json::from_str::<HostProbe>(&done.stdout).at_stage("read what the agent's probe-host printed")
     };
     let probe = match tried.await {
         Ok(probe) => probe,
-        Err(broken) => return vec![Line::broken("netns", "ways to a private node", &broken)],
+        Err(fault) => return vec![Line::testbed_error("netns", "ways to a private node", &fault)],
     };
     let any = probe.rungs.values().any(|rung| rung.there);
     let line = |(name, rung): (&String, &Probed)| {
@@ -158,13 +159,13 @@ pub async fn cluster_host(root: &Path) -> Vec<Line> {
 /// What the vm lane needs beside that. Gives whether it can be opened; `cheaply`: only if nothing has to be built first.
 ///
 /// # Errors
-/// [`Broken`] when a recipe does not read.
-pub fn machine_host(root: &Path, images: &Images, cheaply: bool, lines: &mut Vec<Line>) -> Result<bool, Broken> {
+/// [`TestbedError`] when a recipe does not read.
+pub fn machine_host(root: &Path, images: &Images, cheaply: bool, lines: &mut Vec<Line>) -> Result<bool, TestbedError> {
     let settings = Settings::read(root)?;
     let wanted = match settings.emulator() {
         Ok(wanted) => wanted,
-        Err(broken) => {
-            let mut line = Line::broken("vm", "an emulator", &broken);
+        Err(fault) => {
+            let mut line = Line::testbed_error("vm", "an emulator", &fault);
             line.optional = true;
             lines.push(line);
             return Ok(false);
@@ -195,7 +196,7 @@ pub fn machine_host(root: &Path, images: &Images, cheaply: bool, lines: &mut Vec
 async fn engine(root: &Path) -> Line {
     let setup = match Setup::new(root, |_| {}) {
         Ok(setup) => setup,
-        Err(broken) => return Line::broken("kind", "container engine", &broken),
+        Err(fault) => return Line::testbed_error("kind", "container engine", &fault),
     };
     match setup.needed().await {
         Ok(Needed::Nothing(engine)) => {
@@ -217,7 +218,7 @@ async fn engine(root: &Path) -> Line {
                 "plumbline up --yes, or start one yourself",
             )
         }
-        Err(broken) => Line::broken("kind", "container engine", &broken),
+        Err(fault) => Line::testbed_error("kind", "container engine", &fault),
     }
 }
 
@@ -237,11 +238,11 @@ fn program(name: &str, needed: &str, mend: &str) -> Line {
     line
 }
 
-fn space(scope: &'static str, what: &str, folder: Result<std::path::PathBuf, Broken>, needed_mib: u64) -> Line {
+fn space(scope: &'static str, what: &str, folder: Result<std::path::PathBuf, TestbedError>, needed_mib: u64) -> Line {
     let probe = format!("free space for {what}");
     let folder = match folder {
         Ok(folder) => folder,
-        Err(broken) => return Line::broken(scope, &probe, &broken),
+        Err(fault) => return Line::testbed_error(scope, &probe, &fault),
     };
     let free = nix::sys::statvfs::statvfs(&folder).map(|s| s.blocks_available() * s.fragment_size() / (1024 * 1024));
     let found = match free {

@@ -1,5 +1,5 @@
 //! `expected.yaml`: what each scenario must come to, so that a scenario that fails for another reason than its own is
-//! not taken for a good broken twin.
+//! not taken for a good negative scenario.
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ pub struct Expected {
     /// The same by lane, where a lane hears more or less than the others.
     #[serde(default)]
     pub warnings_on: BTreeMap<String, BTreeMap<String, Vec<String>>>,
-    /// What must not pass, by the file's path below `scenarios-broken` without its ending.
-    pub broken: BTreeMap<String, Wanted>,
+    /// What must not pass, by the file's path below `negative` without its ending.
+    pub negative: BTreeMap<String, Wanted>,
 }
 
 /// What must come of a scenario that must not pass.
@@ -34,7 +34,7 @@ pub struct Wanted {
     pub codes_on: BTreeMap<String, Vec<String>>,
 }
 
-/// Verdicts that are wanted of broken twins.
+/// Verdicts that are wanted of negative scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {

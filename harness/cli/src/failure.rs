@@ -2,10 +2,10 @@
 
 use plumbline::exit;
 use plumbline::select::Refused;
-use plumbline_bed::broken::Broken;
 use plumbline_report::escape;
-use plumbline_report::paint::{BAD, BROKEN, paint};
+use plumbline_report::paint::{BAD, ERROR, paint};
 use plumbline_report::reporter;
+use plumbline_testbed::error::TestbedError;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -36,20 +36,20 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
         text.push_str("nothing was touched");
         return (text, exit::USAGE);
     }
-    if let Some(broken) = error.downcast_ref::<Broken>() {
-        return (broken_text(broken), exit::BROKEN);
+    if let Some(fault) = error.downcast_ref::<TestbedError>() {
+        return (error_text(fault), exit::ERROR);
     }
     (format!("{} {error:#}", paint(BAD, "fault of plumbline:")), exit::INTERNAL)
 }
 
-/// `BROKEN at STAGE`, its cause, and what to do.
-pub fn broken_text(broken: &Broken) -> String {
-    let mut text = format!("{} at {}\n", paint(BROKEN, "BROKEN"), escape::line(&broken.stage));
-    for line in escape::block(&broken.cause).lines() {
+/// `ERROR at STAGE`, its cause, and what to do.
+pub fn error_text(error: &TestbedError) -> String {
+    let mut text = format!("{} at {}\n", paint(ERROR, "ERROR"), escape::line(&error.stage));
+    for line in escape::block(&error.cause).lines() {
         text.push_str(&format!("    {line}\n"));
     }
-    if let Some(remedy) = &broken.remedy {
-        text.push_str(&format!("    to do: {}\n", escape::line(remedy)));
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("    to do: {}\n", escape::line(hint)));
     }
     text.trim_end().to_owned()
 }

@@ -1,10 +1,10 @@
 //! Evidence of earlier runs: what a run kept of a scenario, found again.
 
 use crate::select::Refused;
-use plumbline_bed::folders;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::ScenarioReport;
+use plumbline_testbed::folders;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -45,7 +45,7 @@ pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Kept, 
 /// # Errors
 /// [`Refused`] when no run kept any, or it does not read.
 pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<Kept, Refused> {
-    let runs = folders::state().map_err(|broken| Refused::one(broken.to_string()))?.join("runs");
+    let runs = folders::state().map_err(|fault| Refused::one(fault.to_string()))?.join("runs");
     let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), &scenario.name, lane));
     // A copy may have kept the name of what it was copied from.
     let own = |folder: &PathBuf| {

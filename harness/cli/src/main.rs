@@ -1,7 +1,7 @@
 //! The `plumbline` command.
 //!
 //! `args` is the command line, `commands` has one file per subcommand. Errors come here: [`commands::Refused`]
-//! is bad input (exit 2), [`plumbline_bed::broken::Broken`] is the bed's (exit 3), anything else is ours (exit 5).
+//! is bad input (exit 2), [`plumbline_testbed::broken::error`] is the bed's (exit 3), anything else is ours (exit 5).
 
 mod args;
 mod commands;

@@ -1,12 +1,12 @@
 //! The context that lanes are given: images with their progress told as events, the run's journal, options.
 
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::cache::Cache;
-use plumbline_bed::images::{Images, Progress};
-use plumbline_bed::journal::{Run, Undo};
 use plumbline_core::event::Event;
 use plumbline_lanes::context::{Context, EventSink, Options};
 use plumbline_lanes::registry;
+use plumbline_testbed::cache::Cache;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::images::{Images, Progress};
+use plumbline_testbed::journal::{Run, Undo};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,14 +18,14 @@ const SCOPE: &str = "build";
 /// Opens the image cache and begins a journal; `what` names the journal's run, for example `run`.
 ///
 /// # Errors
-/// [`Broken`] when the recipes don't read, or there is no place for cache or journal.
+/// [`TestbedError`] when the recipes don't read, or there is no place for cache or journal.
 pub fn context(
     root: &Path,
     options: Options,
     events: EventSink,
     cancel: CancellationToken,
     what: &str,
-) -> Result<Context, Broken> {
+) -> Result<Context, TestbedError> {
     let images = images(root, &events)?;
     Ok(Context {
         root: root.to_owned(),
@@ -40,8 +40,8 @@ pub fn context(
 /// The images, telling their builds as steps.
 ///
 /// # Errors
-/// [`Broken`] when the recipes don't read or the cache can't be made.
-pub fn images(root: &Path, events: &EventSink) -> Result<Images, Broken> {
+/// [`TestbedError`] when the recipes don't read or the cache can't be made.
+pub fn images(root: &Path, events: &EventSink) -> Result<Images, TestbedError> {
     let cache = Cache::open().at_stage("open the cache")?;
     Ok(Images::open(root, cache)?.with_progress(Arc::new(Told { events: events.clone(), current: Mutex::default() })))
 }

@@ -30,13 +30,13 @@ pub enum Verdict {
         reason: String,
     },
     /// The bed's fault, never the plugin's.
-    Broken {
+    Error {
         /// The stage that broke, for example `install-multus`.
         stage: String,
         /// What happened.
         cause: String,
         /// What to do about it, where that is known.
-        remedy: Option<String>,
+        hint: Option<String>,
     },
 }
 
@@ -107,7 +107,7 @@ pub struct ScenarioReport {
 }
 
 impl ScenarioReport {
-    /// The report of a plan on a lane before anything of it has run: Broken, so that what never gets a verdict never
+    /// The report of a plan on a lane before anything of it has run: error, so that what never gets a verdict never
     /// passes for one.
     #[must_use]
     pub fn blank(plan: &Plan, lane: &str) -> Self {
@@ -118,7 +118,7 @@ impl ScenarioReport {
             lane: lane.to_owned(),
             profile: None,
             rows: plan.rows.clone(),
-            verdict: Verdict::Broken { stage: "run".into(), cause: "no verdict was reached".into(), remedy: None },
+            verdict: Verdict::Error { stage: "run".into(), cause: "no verdict was reached".into(), hint: None },
             adaptations: Vec::new(),
             isolation: None,
             notes: Vec::new(),

@@ -174,15 +174,15 @@ mod random {
         #[test]
         fn no_mutilated_output_makes_a_parser_panic(cut in 0usize..4000, at in 0usize..4000, with in "[ -~\u{1b}\n]{0,8}") {
             for text in TEXTS.iter() {
-                let mut broken: String = text[..at.min(text.len())].iter().collect();
-                broken.push_str(&with);
-                broken.extend(&text[(at + cut % 50).min(text.len())..]);
-                let _ = ip::links_from_text(&broken);
-                let _ = ip::routes_from_text(&broken, false);
-                let _ = ip::rules_from_text(&broken, false);
-                let _ = ip::links_from_json(&broken);
-                let _ = ip::routes_from_json(&broken, false);
-                let _ = ip::rules_from_json(&broken, false);
+                let mut fault: String = text[..at.min(text.len())].iter().collect();
+                fault.push_str(&with);
+                fault.extend(&text[(at + cut % 50).min(text.len())..]);
+                let _ = ip::links_from_text(&fault);
+                let _ = ip::routes_from_text(&fault, false);
+                let _ = ip::rules_from_text(&fault, false);
+                let _ = ip::links_from_json(&fault);
+                let _ = ip::routes_from_json(&fault, false);
+                let _ = ip::rules_from_json(&fault, false);
             }
         }
     }

@@ -83,7 +83,7 @@ fn pl401_when_somebody_else_answered() {
     let theirs = Acted::well().take(&gw(), "outside", "10.0.0.10 port 4003 to 10.2.2.3");
     acted.frames(&gw(), "outside").extend(theirs);
     acted.change(&gw(), "outside", "10.0.0.10 port 4003 to", |bytes| bytes[4 + 14 + 20] = 9);
-    assert!(acted.told().starts_with("BROKEN probe pod/reaches/1: answered, and which"), "{}", acted.told());
+    assert!(acted.told().starts_with("ERROR probe pod/reaches/1: answered, and which"), "{}", acted.told());
     let mut acted = Acted::well();
     acted.end("pod/reaches/1", ProbeEnd::Answered { by: "10.9.9.9".parse().unwrap(), mac: None, saw: None });
     assert_eq!(codes(&acted), ["PL401"], "another address than was asked");
@@ -207,7 +207,7 @@ fn a_source_that_nobody_looked_at_is_the_beds_fault() {
     wire.script.captures.retain(|(_, capture)| capture.id != far);
     wire.heard.captures.retain(|seen| seen.id != far);
     let told = acted.told();
-    assert_eq!(told, "BROKEN probe pod/reaches/0: answered, and the far end tells nothing of who asked\n");
+    assert_eq!(told, "ERROR probe pod/reaches/0: answered, and the far end tells nothing of who asked\n");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn untagged_is_believed_only_of_a_capture_that_shows_tags() {
         bytes.drain(12..16);
     });
     let told = acted.told();
-    assert!(told.contains("BROKEN capture pod/reaches/0/uplink at uplink outside: the control frame with VLAN 100 is shown in it as untagged"), "{told}");
+    assert!(told.contains("ERROR capture pod/reaches/0/uplink at uplink outside: the control frame with VLAN 100 is shown in it as untagged"), "{told}");
     acted.take(&Party::Node(2), "outside", "control frame");
     assert!(acted.told().contains("was not seen in it"), "{}", acted.told());
 }
@@ -315,7 +315,7 @@ fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
         acted.change(&Party::Node(2), "outside", "control frame", |bytes| bytes[14] &= 0x1f);
         let told = acted.told();
         let part = format!(
-            "BROKEN capture pod/reaches/0/uplink at uplink outside: the control frame with {shown} is shown in it as VLAN 100\n"
+            "ERROR capture pod/reaches/0/uplink at uplink outside: the control frame with {shown} is shown in it as VLAN 100\n"
         );
         assert!(told.contains(&part), "{told}");
     }
@@ -366,13 +366,13 @@ fn what_must_not_be_reached_is_believed_only_beside_its_controls() {
         let mut acted = Acted::well();
         acted.end(id, ProbeEnd::NoAnswer);
         let told = acted.told();
-        assert!(told.starts_with(&format!("BROKEN probe {id}, the control (ICMP to ")), "{told}");
-        assert!(matches!(fold(acted.judged(), false), Verdict::Broken { .. }));
+        assert!(told.starts_with(&format!("ERROR probe {id}, the control (ICMP to ")), "{told}");
+        assert!(matches!(fold(acted.judged(), false), Verdict::Error { .. }));
         acted.end(id, ProbeEnd::Answered { by: "10.9.9.9".parse().unwrap(), mac: None, saw: None });
-        assert!(acted.told().starts_with("BROKEN"), "answered by somebody else");
+        assert!(acted.told().starts_with("ERROR"), "answered by somebody else");
         // Even where the question itself was answered: then nothing is known of who answers what.
         acted.wire().heard.probes.retain(|probe| probe.id != id);
-        assert!(acted.told().starts_with("BROKEN"), "not told of at all");
+        assert!(acted.told().starts_with("ERROR"), "not told of at all");
     }
     let mut acted = Acted::well();
     let slow = |took_us: u64, acted: &mut Acted| {
@@ -390,7 +390,7 @@ fn what_must_not_be_reached_is_believed_only_beside_its_controls() {
 }
 
 #[test]
-fn a_bed_that_proves_nothing_is_broken() {
+fn a_bed_that_proves_nothing_is_an_error() {
     type Bend = fn(&mut Acted);
     let bends: [(&str, Bend); 8] = [
         ("nobody looked at any", |acted| acted.observation.wire = None),
@@ -410,7 +410,7 @@ fn a_bed_that_proves_nothing_is_broken() {
     for (part, bend) in bends {
         let mut acted = Acted::well();
         bend(&mut acted);
-        let Verdict::Broken { cause, .. } = fold(acted.judged(), false) else { panic!("{part}: {:?}", acted.judged()) };
+        let Verdict::Error { cause, .. } = fold(acted.judged(), false) else { panic!("{part}: {:?}", acted.judged()) };
         assert!(cause.contains(part), "{part}: {cause}");
     }
 }
@@ -420,7 +420,7 @@ fn an_answer_that_no_capture_of_the_pod_saw_is_the_beds_fault() {
     for part in ["10.0.0.10 to 10.2.2.3, ICMP", "10.2.2.3 to 10.0.0.10, ICMP"] {
         let mut acted = Acted::well();
         acted.take(&pod(), "eth1", part);
-        assert!(acted.told().starts_with("BROKEN probe pod/reaches/0: answered, and"), "{}", acted.told());
+        assert!(acted.told().starts_with("ERROR probe pod/reaches/0: answered, and"), "{}", acted.told());
     }
 }
 

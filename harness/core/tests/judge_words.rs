@@ -100,17 +100,17 @@ fn on_a_cluster_the_innermost_plugin_is_read_from_the_event() {
 }
 
 #[test]
-fn what_was_not_observed_is_broken_and_never_a_pass() {
+fn what_was_not_observed_is_an_error_and_never_a_pass() {
     let mut observation = seed();
     pod(&mut observation).kernel = None;
-    assert!(matches!(verdict(&plan(), &observation, false), Verdict::Broken { .. }));
-    assert!(matches!(verdict(&plan(), &Observation::default(), false), Verdict::Broken { .. }));
+    assert!(matches!(verdict(&plan(), &observation, false), Verdict::Error { .. }));
+    assert!(matches!(verdict(&plan(), &Observation::default(), false), Verdict::Error { .. }));
     let mut bare = plan();
     bare.expect.clear();
     bare.pods[0].attachments.clear();
     let mut observation = seed();
     pod(&mut observation).reported.clear();
-    let Verdict::Broken { cause, .. } = verdict(&bare, &observation, false) else { panic!("nothing was checked") };
+    let Verdict::Error { cause, .. } = verdict(&bare, &observation, false) else { panic!("nothing was checked") };
     assert!(cause.contains("PL901"), "{cause}");
 }
 

@@ -219,9 +219,9 @@ fn kubernetes_objects() {
     ] {
         refused(what, &f().bend(P, from, to), &format!("s/pod.yaml:{at}"), field, part);
     }
-    let mut broken = Files::new();
-    broken.0.insert(P, b"a: [1\nb: 2\n".to_vec());
-    refused("not YAML", &broken, "s/pod.yaml:2:2", "", "not YAML");
+    let mut error = Files::new();
+    error.0.insert(P, b"a: [1\nb: 2\n".to_vec());
+    refused("not YAML", &error, "s/pod.yaml:2:2", "", "not YAML");
     let mut empty = Files::new();
     empty.0.insert(P, b"---\n# nothing\n".to_vec());
     refused("empty", &empty, P, "", "a Pod is wanted");

@@ -50,11 +50,11 @@ fn every_scenario_is_in_order_and_named_by_its_place() {
 #[test]
 fn broken_scenarios_are_in_order_as_files_but_for_one() {
     let mut refused = Vec::new();
-    let all = load_all("scenarios-broken");
+    let all = load_all("negative");
     for (path, loaded) in &all {
         match loaded {
-            Ok(plan) => assert_eq!(plan.name, name_by_path(path, "scenarios-broken")),
-            Err(errors) => refused.push((name_by_path(path, "scenarios-broken"), errors.clone())),
+            Ok(plan) => assert_eq!(plan.name, name_by_path(path, "negative")),
+            Err(errors) => refused.push((name_by_path(path, "negative"), errors.clone())),
         }
     }
     assert!(all.len() >= 12, "{}", all.len());

@@ -268,8 +268,8 @@ fn a_finding_points_at_its_line() {
         |code: &str| found.iter().find(|finding| finding.code.0 == code).unwrap().source.clone().unwrap().to_string();
     assert_eq!(at("PL634"), "eni.yaml:13:11");
     assert_eq!(at("PL628"), "eni.yaml:12:11", "of what is missing the plugin's own line");
-    let broken = of(&file(&[(CONF, ENTRY), (CONFLIST, "{\n  \"plugins\": [\n    {},\n  ]\n}")]));
-    assert_eq!(broken[0].source.clone().unwrap().to_string(), "eni.yaml:11:7");
+    let fault = of(&file(&[(CONF, ENTRY), (CONFLIST, "{\n  \"plugins\": [\n    {},\n  ]\n}")]));
+    assert_eq!(fault[0].source.clone().unwrap().to_string(), "eni.yaml:11:7");
 }
 
 /// The document's table, whole: both columns, every access, both settings, and the versions around the limits.

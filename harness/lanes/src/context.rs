@@ -1,8 +1,8 @@
 //! What every lane is given: options, the caches, the event stream, the run's journal.
 
-use plumbline_bed::images::Images;
-use plumbline_bed::journal::Run;
 use plumbline_core::event::Event;
+use plumbline_testbed::images::Images;
+use plumbline_testbed::journal::Run;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use crate::context::Context;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
 use plumbline_core::observe::{Left, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 
 /// What a lane or host offers: capability name to why it is, or is not, there.
@@ -41,7 +41,7 @@ pub trait Lane: Send + Sync {
     fn summary(&self) -> &'static str;
     /// Makes it ready for scenarios: builds what is missing, brings a cluster up or checks a warm one.
     /// Called once per run, before any scenario.
-    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>>;
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>>;
 }
 
 /// A lane that is ready.
@@ -55,8 +55,8 @@ pub trait OpenLane: Send + Sync {
         self.offers().lack(&plan.requires)
     }
     /// Stages a plan: nodes, networks, pods. A pod that does not come up because of its networks is
-    /// no error here: the observation says so. `Broken` is the bed's own fault.
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>>;
+    /// no error here: the observation says so. `TestbedError` is the bed's own fault.
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>>;
     /// Ends it: awaits what was deleted in the background.
     /// Gives what could not be cleaned up, each a line.
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>>;
@@ -80,7 +80,7 @@ pub trait Scene: Send {
     /// What was done to stage it.
     fn staging(&self) -> &Staging;
     /// Reads everything there is to judge. May be called again: each call is a fresh observation.
-    fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>>;
+    fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>>;
     /// For people and tests: where it can be entered, as commands to paste.
     fn doors(&self) -> Vec<String>;
     /// Takes it down, and looks at what stays of its pods.

@@ -1,7 +1,7 @@
 //! The list of lanes: one line each.
 
 use crate::lane::Lane;
-use plumbline_bed::journal::Undo;
+use plumbline_testbed::journal::Undo;
 
 /// Every lane there is, in the order in which `make run` shows them.
 #[must_use]

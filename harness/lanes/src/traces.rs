@@ -3,11 +3,11 @@
 use crate::agent::LocalAgent;
 use crate::cluster::node::Node;
 use futures::future::BoxFuture;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::observe::traces::{Gone, Traces, stayed};
 use plumbline_core::observe::{KernelState, Left, LeftKind};
 use plumbline_core::plan::{DefaultNetwork, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
 
 /// For a program that lists rules; an emulated processor takes its time.
@@ -62,7 +62,7 @@ impl Nodes for &[Node] {
     fn ask(&mut self, node: usize, op: Question) -> Answer<'_> {
         Box::pin(async move {
             let on = self.get(node.wrapping_sub(1)).ok_or_else(|| format!("there is no node {node}"))?;
-            match on.call_aside(op(Target::Node)).await.map_err(|broken| broken.to_string())? {
+            match on.call_aside(op(Target::Node)).await.map_err(|error| error.to_string())? {
                 Outcome::Fault(fault) => Err(format!("{}: {}", fault.doing, fault.cause)),
                 outcome => Ok(outcome),
             }
@@ -178,7 +178,7 @@ async fn run(node: usize, argv: &[&str], agent: &mut dyn Nodes) -> Result<Option
 #[cfg(test)]
 mod tests {
     use super::CONNECTIONS;
-    use plumbline_bed::exec::{Cmd, Ending, Transcript};
+    use plumbline_testbed::exec::{Cmd, Ending, Transcript};
     use std::path::Path;
 
     /// The script on a host that has no `conntrack`.

@@ -11,11 +11,11 @@ mod tests;
 
 use futures::future::{BoxFuture, join_all};
 use parts::{Part, collected};
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Party;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::window::wider;
 use plumbline_core::wire::{Heard, ProbeSeen, Script, WireSeen};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ pub trait Parties: Sync {
     /// The agent that a party is at, by a number of the lane's choice, and how that agent calls it.
     ///
     /// # Errors
-    /// [`Broken`] for a party that this lane does not have.
-    fn place(&self, party: &Party) -> Result<(usize, Target), Broken>;
+    /// [`TestbedError`] for a party that this lane does not have.
+    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError>;
 
     /// Asks one agent. The questions to one agent come one after another; those to several come side by side.
     ///
     /// # Errors
-    /// [`Broken`], also for a fault that the agent tells.
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>>;
+    /// [`TestbedError`], also for a fault that the agent tells.
+    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>>;
 }
 
 /// Does what a script says, and does it again with wider windows where its controls were too slow for them. `named` is
@@ -49,8 +49,8 @@ pub trait Parties: Sync {
 pub async fn act_in_time(
     mut script: Script,
     parties: &dyn Parties,
-    named: impl Fn(&Script) -> Result<Script, Broken>,
-) -> Result<WireSeen, Broken> {
+    named: impl Fn(&Script) -> Result<Script, TestbedError>,
+) -> Result<WireSeen, TestbedError> {
     loop {
         let heard = act(&named(&script)?, parties).await?;
         match wider(&script, &heard) {
@@ -63,15 +63,15 @@ pub async fn act_in_time(
 /// Does what a script says, and tells what was seen, each list in the script's order.
 ///
 /// # Errors
-/// [`Broken`] when a party is not there, an agent does not do its part, or what it tells is not what it was asked for:
+/// [`TestbedError`] when a party is not there, an agent does not do its part, or what it tells is not what it was asked for:
 /// a probe, capture or listener that is missing from an answer is never taken for one that saw nothing.
-pub async fn act(script: &Script, parties: &dyn Parties) -> Result<Heard, Broken> {
+pub async fn act(script: &Script, parties: &dyn Parties) -> Result<Heard, TestbedError> {
     let parts = split(script, parties)?;
     let opened: Vec<(usize, &Part)> =
         parts.iter().filter(|(_, part)| part.listens()).map(|(agent, part)| (*agent, part)).collect();
     let probed = match open(&opened, parties).await {
         Ok(()) => probe(&parts, parties).await,
-        Err(broken) => Err(broken),
+        Err(error) => Err(error),
     };
     let closed = join_all(opened.iter().map(|(agent, part)| async move {
         let outcome = parties.ask(*agent, Op::WireClose, MARGIN).await?;
@@ -90,7 +90,7 @@ pub async fn act(script: &Script, parties: &dyn Parties) -> Result<Heard, Broken
 }
 
 /// What each agent has to do, by its number.
-fn split(script: &Script, parties: &dyn Parties) -> Result<BTreeMap<usize, Part>, Broken> {
+fn split(script: &Script, parties: &dyn Parties) -> Result<BTreeMap<usize, Part>, TestbedError> {
     let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
     for (party, listener) in &script.listeners {
         let (agent, target) = parties.place(party)?;
@@ -109,7 +109,7 @@ fn split(script: &Script, parties: &dyn Parties) -> Result<BTreeMap<usize, Part>
 
 /// Opens what listens, at all agents side by side, and awaits them all even where one fails: the others have to be
 /// done before they can be told to close.
-async fn open(parts: &[(usize, &Part)], parties: &dyn Parties) -> Result<(), Broken> {
+async fn open(parts: &[(usize, &Part)], parties: &dyn Parties) -> Result<(), TestbedError> {
     let opened = join_all(parts.iter().map(|(agent, part)| async move {
         match parties.ask(*agent, part.opening(), MARGIN).await? {
             Outcome::Done => Ok(()),
@@ -120,7 +120,7 @@ async fn open(parts: &[(usize, &Part)], parties: &dyn Parties) -> Result<(), Bro
 }
 
 /// Sends, from all agents side by side.
-async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<Vec<ProbeSeen>, Broken> {
+async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<Vec<ProbeSeen>, TestbedError> {
     let sending = parts.iter().filter(|(_, part)| !part.probes.is_empty());
     let seen = join_all(sending.map(|(agent, part)| async move {
         match parties.ask(*agent, Op::WireProbe(part.probes.clone()), part.windows() + MARGIN).await? {
@@ -128,11 +128,11 @@ async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<V
             other => Err(odd(&other)),
         }
     }));
-    let seen: Vec<Vec<ProbeSeen>> = seen.await.into_iter().collect::<Result<_, Broken>>()?;
+    let seen: Vec<Vec<ProbeSeen>> = seen.await.into_iter().collect::<Result<_, TestbedError>>()?;
     Ok(seen.into_iter().flatten().collect())
 }
 
-fn odd(outcome: &Outcome) -> Broken {
+fn odd(outcome: &Outcome) -> TestbedError {
     let text = serde_json::to_string(outcome).unwrap_or_default();
-    Broken::new(STAGE, format!("the agent gave another answer than was asked for: {text:.200}"))
+    TestbedError::new(STAGE, format!("the agent gave another answer than was asked for: {text:.200}"))
 }

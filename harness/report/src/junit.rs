@@ -66,11 +66,11 @@ fn case(report: &ScenarioReport) -> TestCase {
         Verdict::Pass { .. } => TestCaseStatus::success(),
         Verdict::Fail { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Verdict::Skip { .. } => TestCaseStatus::skipped(),
-        Verdict::Broken { .. } => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Error { .. } => TestCaseStatus::non_success(NonSuccessKind::Error),
     };
     status.set_message(paint::strip(&text::verdict(&report.verdict)));
     let whole = paint::strip(&text::scenario(report, Transcripts::Never));
-    if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Broken { .. }) {
+    if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Error { .. }) {
         status.set_description(whole.as_str());
     }
     let mut case = TestCase::new(report.scenario.as_str(), status);

@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Of FAIL and of errors.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-/// Of BROKEN.
-pub const BROKEN: Style = AnsiColor::Magenta.on_default().bold();
+/// Of ERROR.
+pub const ERROR: Style = AnsiColor::Magenta.on_default().bold();
 /// Of SKIP and of warnings.
 pub const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 /// Of what is said in passing.

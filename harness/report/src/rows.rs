@@ -1,7 +1,7 @@
 //! The table of rows: what of the demand is shown on which lane.
 
 use crate::escape;
-use crate::paint::{BAD, BROKEN, DOUBT, GOOD, QUIET, paint};
+use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
 use crate::text::{count, duration};
 use anstyle::Style;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub struct Cell {
     pub lines: Vec<Line>,
 }
 
-/// A scenario that was to show it, or a broken twin that must fail.
+/// A scenario that was to show it, or a negative scenario that must fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Scenario name.
@@ -52,7 +52,7 @@ pub enum Shown {
     /// Something came out otherwise; what.
     Failed(String),
     /// The bed broke; where.
-    Broken(String),
+    Error(String),
 }
 
 impl Shown {
@@ -61,14 +61,14 @@ impl Shown {
             Self::Yes => ("shown", GOOD),
             Self::No(_) => ("MISSING", DOUBT),
             Self::Failed(_) => ("FAILED", BAD),
-            Self::Broken(_) => ("BROKEN", BROKEN),
+            Self::Error(_) => ("ERROR", ERROR),
         }
     }
 
     fn why(&self) -> &str {
         match self {
             Self::Yes => "",
-            Self::No(why) | Self::Failed(why) | Self::Broken(why) => why,
+            Self::No(why) | Self::Failed(why) | Self::Error(why) => why,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The text holds colour sequences of [`crate::paint`]; whoever writes it strips them where they don't belong.
 
 use crate::escape;
-use crate::paint::{BAD, BROKEN, DOUBT, GOOD, QUIET, paint};
+use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::observe::Transcript;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -36,10 +36,10 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
         Verdict::Pass { warnings, .. } => findings(&mut out, warnings),
         Verdict::Fail { findings: all, .. } => findings(&mut out, all),
         Verdict::Skip { .. } => {}
-        Verdict::Broken { cause, remedy, .. } => broken(&mut out, cause, remedy.as_deref()),
+        Verdict::Error { cause, hint, .. } => testbed_error(&mut out, cause, hint.as_deref()),
     }
     beside(&mut out, report);
-    if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Broken { .. }) {
+    if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Error { .. }) {
         let _ = writeln!(
             out,
             "  look again: plumbline run {} --lane {} --keep always",
@@ -78,7 +78,7 @@ pub fn verdict(verdict: &Verdict) -> String {
             text
         }
         Verdict::Skip { reason } => format!("{}, {}", paint(DOUBT, "SKIP"), escape::line(reason)),
-        Verdict::Broken { stage, .. } => format!("{} at {}", paint(BROKEN, "BROKEN"), escape::line(stage)),
+        Verdict::Error { stage, .. } => format!("{} at {}", paint(ERROR, "ERROR"), escape::line(stage)),
     }
 }
 
@@ -102,7 +102,7 @@ pub fn duration(micros: u64) -> String {
 fn shows(transcripts: Transcripts, verdict: &Verdict) -> bool {
     match transcripts {
         Transcripts::Always => true,
-        Transcripts::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Broken { .. }),
+        Transcripts::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Error { .. }),
         Transcripts::Never => false,
     }
 }
@@ -217,12 +217,12 @@ fn finding(out: &mut String, finding: &Finding) {
     let _ = writeln!(out, "      {}", paint(QUIET, &format!("plumbline explain {code}")));
 }
 
-fn broken(out: &mut String, cause: &str, remedy: Option<&str>) {
+fn testbed_error(out: &mut String, cause: &str, hint: Option<&str>) {
     for line in escape::block(cause).lines() {
         let _ = writeln!(out, "    {line}");
     }
-    if let Some(remedy) = remedy {
-        for line in escape::block(remedy).lines() {
+    if let Some(hint) = hint {
+        for line in escape::block(hint).lines() {
             let _ = writeln!(out, "    to do: {line}");
         }
     }

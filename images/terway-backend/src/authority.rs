@@ -133,8 +133,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_read_ends_the_connection() {
-        for broken in [frame(HEADERS, 0, &block(&[])), frame(HEADERS, END_HEADERS | PADDED, &[9, 0])] {
-            assert_eq!(relayed(&[broken]).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        for fault in [frame(HEADERS, 0, &block(&[])), frame(HEADERS, END_HEADERS | PADDED, &[9, 0])] {
+            assert_eq!(relayed(&[fault]).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }
     }
 }

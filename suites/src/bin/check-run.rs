@@ -23,7 +23,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&junit).with_context(|| format!("failed to read {}", junit.display()))?;
     let report = quick_junit::Report::deserialize_from_str(&text).context("failed to read the JUnit file")?;
     let mut plans = select::plans(Some(&root), &[root.join("suites/scenarios")])?;
-    for file in select::scenario_files(&root.join("suites/scenarios-broken"))? {
+    for file in select::scenario_files(&root.join("suites/negative"))? {
         // Files that must be refused when they are read can't be skipped for a lack.
         plans.extend(select::plan(Some(&root), &file).ok());
     }

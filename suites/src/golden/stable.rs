@@ -90,7 +90,7 @@ fn chosen(word: &str) -> Option<String> {
 /// A text with the parts that the kernel or the cache chose replaced: link-local addresses, MAC addresses, the
 /// cache's folder and keys.
 pub(super) fn settled(text: &str) -> String {
-    let cache = plumbline_bed::folders::cache().map(|path| path.display().to_string()).unwrap_or_default();
+    let cache = plumbline_testbed::folders::cache().map(|path| path.display().to_string()).unwrap_or_default();
     let text = if cache.is_empty() { text.to_owned() } else { text.replace(&cache, "CACHE") };
     let text = without_version(&text);
     let mut out = String::with_capacity(text.len());

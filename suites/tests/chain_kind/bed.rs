@@ -3,10 +3,6 @@
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Failed;
 use plumbline::session;
-use plumbline_bed::engine::Engine;
-use plumbline_bed::exec::{Cmd, Ending, Transcript};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::copies;
 use plumbline_lanes::chain::look;
 use plumbline_lanes::chain::reach::Reach;
@@ -14,6 +10,10 @@ use plumbline_lanes::cluster;
 use plumbline_suites::chain::{TESTS, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::exec::{Cmd, Ending, Transcript};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -183,7 +183,7 @@ impl Bed {
 /// An apply that stands still.
 pub struct Standing {
     pub pid: u32,
-    pub run: tokio::task::JoinHandle<Result<Transcript, plumbline_bed::exec::ExecError>>,
+    pub run: tokio::task::JoinHandle<Result<Transcript, plumbline_testbed::exec::ExecError>>,
 }
 
 impl Standing {

@@ -3,16 +3,16 @@
 use crate::bed::{Bed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
 use plumbline::session;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::exec::Ending;
-use plumbline_bed::folders;
-use plumbline_bed::journal::Effect;
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_lanes::{cluster, registry};
 use plumbline_suites::chain::{first, put};
 use plumbline_suites::context;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::exec::Ending;
+use plumbline_testbed::folders;
+use plumbline_testbed::journal::Effect;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::json;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub async fn canaries(bed: &Bed) -> anyhow::Result<()> {
         match bed.canaries().await {
             Ok(0) => Ok(Look::NotYet("none".to_owned())),
             Ok(_) => Ok(Look::There(())),
-            Err(error) => Err(Broken::new("canaries", format!("{error:#}"))),
+            Err(error) => Err(TestbedError::new("canaries", format!("{error:#}"))),
         }
     };
     wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;

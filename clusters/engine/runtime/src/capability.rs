@@ -1,6 +1,6 @@
 //! Capabilities by name and number, and the set that this host allows.
 //!
-//! harness/bed takes this file in as well (`probe/capability.rs` there), so that both know the same names.
+//! harness/testbed takes this file in as well (`probe/capability.rs` there), so that both know the same names.
 
 use anyhow::{Context as _, Result};
 

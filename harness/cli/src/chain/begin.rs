@@ -2,11 +2,11 @@
 
 use super::At;
 use crate::select::Refused;
-use plumbline_bed::broken::Broken;
 use plumbline_core::terway::{Change, NodeFacts, Planned, alternatives};
 use plumbline_lanes::chain::look::Looked;
 use plumbline_lanes::chain::reach::Reach;
 use plumbline_lanes::chain::restore as back;
+use plumbline_testbed::error::TestbedError;
 
 /// What a node's own Terway may be asked to do first.
 const RESTART: &str = "kubectl rollout restart -n kube-system daemonset/terway-eniip";
@@ -55,7 +55,7 @@ pub(super) async fn obstacle(
 }
 
 /// Nothing is changed where it could not be told whether it arrives.
-fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), Broken> {
+fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), TestbedError> {
     let blind: Vec<String> = looked
         .seen
         .nodes
@@ -65,14 +65,14 @@ fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), Broken> {
         .collect();
     let stage = "look at the nodes";
     if looked.seen.nodes.is_empty() {
-        return Err(Broken::new(stage, format!("{}: Terway runs on no node", reach.name)));
+        return Err(TestbedError::new(stage, format!("{}: Terway runs on no node", reach.name)));
     }
     if blind.is_empty() {
         return Ok(());
     }
     let cause = format!("whether a new chain arrives can't be told, so nothing was changed: {}", blind.join("; "));
-    Err(Broken::new(stage, cause)
-        .with_remedy("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
+    Err(TestbedError::new(stage, cause)
+        .with_hint("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
 }
 
 pub(super) fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {

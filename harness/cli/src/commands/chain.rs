@@ -61,9 +61,9 @@ async fn apply(args: &ChainApplyArgs, colour: Colour) -> anyhow::Result<u8> {
         Ended::Applied(applied) => {
             tell(args.output, &applied, || text::applied(&applied))?;
             Ok(match (&applied.left, applied.interrupted, &applied.failed) {
-                (Some(_), _, _) => exit::BROKEN,
+                (Some(_), _, _) => exit::ERROR,
                 (None, true, _) => exit::INTERRUPTED,
-                (None, false, Some(_)) if applied.broken => exit::BROKEN,
+                (None, false, Some(_)) if applied.error => exit::ERROR,
                 (None, false, Some(_)) => exit::FAILED,
                 (None, false, None) => exit::PASS,
             })

@@ -1,9 +1,9 @@
 //! The user's yes to installing what is missing: by `--yes`, by `CI=true`, or on a terminal when asked.
 
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::setup::{Needed, Setup};
 use plumbline_lanes::vm::emulator;
 use plumbline_lanes::vm::settings::Settings;
+use plumbline_testbed::engine::setup::{Needed, Setup};
+use plumbline_testbed::error::TestbedError;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When no engine can be got going here at all: told before anything else is done.
-pub async fn engine(root: &Path, already: bool) -> Result<bool, Broken> {
+pub async fn engine(root: &Path, already: bool) -> Result<bool, TestbedError> {
     if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(already);
     }
@@ -29,7 +29,7 @@ pub async fn engine(root: &Path, already: bool) -> Result<bool, Broken> {
 ///
 /// # Errors
 /// When there is no emulator for this host.
-pub fn emulator(root: &Path, already: bool) -> Result<bool, Broken> {
+pub fn emulator(root: &Path, already: bool) -> Result<bool, TestbedError> {
     if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(already);
     }
@@ -41,7 +41,7 @@ pub fn emulator(root: &Path, already: bool) -> Result<bool, Broken> {
     }
 }
 
-fn asked(lack: &str, lines: &[String]) -> Result<bool, Broken> {
+fn asked(lack: &str, lines: &[String]) -> Result<bool, TestbedError> {
     let mut err = anstream::stderr();
     let mut ask = || -> std::io::Result<bool> {
         writeln!(err, "{lack}; plumbline would:")?;
@@ -54,5 +54,5 @@ fn asked(lack: &str, lines: &[String]) -> Result<bool, Broken> {
         std::io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     };
-    ask().map_err(|error| Broken::new("ask", error.to_string()))
+    ask().map_err(|error| TestbedError::new("ask", error.to_string()))
 }

@@ -49,9 +49,9 @@ pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
                     lines.push(Line::there(name, what, "it was made, and is gone again"));
                     known
                 }
-                Err(broken) => {
-                    lines.push(Line::broken(name, what, &broken));
-                    Known::broken(&broken)
+                Err(error) => {
+                    lines.push(Line::testbed_error(name, what, &error));
+                    Known::testbed_error(&error)
                 }
             };
             for (capability, offer) in &known.offers.0 {
@@ -66,7 +66,7 @@ pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
     }
     reporters.finish()?;
     print(&lines, args.output)?;
-    Ok(if lines.iter().any(Line::is_lack) { exit::BROKEN } else { exit::PASS })
+    Ok(if lines.iter().any(Line::is_lack) { exit::ERROR } else { exit::PASS })
 }
 
 fn print(lines: &[Line], output: MessageFormat) -> anyhow::Result<()> {

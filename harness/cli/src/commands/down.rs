@@ -4,10 +4,10 @@ use super::telling;
 use crate::args::{Colour, DownArgs};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
-use plumbline_bed::engine::setup::Setup;
 use plumbline_lanes::chain::kept;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::{cluster, vm};
+use plumbline_testbed::engine::setup::Setup;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
     match gone {
         Ok(gone) if gone.is_empty() => writeln!(out, "no cluster of ours was up")?,
         Ok(gone) => gone.iter().try_for_each(|name| writeln!(out, "cluster {name} is gone"))?,
-        Err(broken) => return Err(broken.into()),
+        Err(error) => return Err(error.into()),
     }
     kept::forget_gone()?;
     for machine in vm::down().await? {

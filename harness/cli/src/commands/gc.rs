@@ -2,10 +2,10 @@
 
 use crate::args::GcArgs;
 use plumbline::exit;
-use plumbline_bed::engine::{Engine, Sweeper};
-use plumbline_bed::journal::{self, Undo};
 use plumbline_lanes::chain::kept;
 use plumbline_lanes::registry;
+use plumbline_testbed::engine::{Engine, Sweeper};
+use plumbline_testbed::journal::{self, Undo};
 use std::io::Write as _;
 
 /// Collects by the journals first, then by our labels whatever no journal tells of.
@@ -24,7 +24,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
         unknown = swept.unknown;
         match journal::forget() {
             Ok(runs) => forgotten = runs,
-            Err(broken) => left.push(broken.to_string()),
+            Err(error) => left.push(error.to_string()),
         }
     }
     gone.extend(kept::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
@@ -51,5 +51,5 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     if gone.is_empty() && left.is_empty() {
         writeln!(out, "nothing was left behind")?;
     }
-    Ok(if left.is_empty() { exit::PASS } else { exit::BROKEN })
+    Ok(if left.is_empty() { exit::PASS } else { exit::ERROR })
 }

@@ -4,7 +4,7 @@ use super::telling;
 use crate::args::{Colour, ImagesArgs, ImagesCommand};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
-use plumbline_bed::images::{Part, State};
+use plumbline_testbed::images::{Part, State};
 use std::io::Write as _;
 
 /// Builds, lists or verifies.

@@ -100,7 +100,7 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
             changes.push(match &up {
                 Ok(()) => case.run(&profile, &events, &cancel).await,
                 // What else was run is told all the same.
-                Err(broken) => case.broken(broken),
+                Err(fault) => case.testbed_error(fault),
             });
         }
     }
@@ -118,8 +118,8 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
 fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
     if cancelled {
         exit::INTERRUPTED
-    } else if left_behind || cells.iter().any(|cell| matches!(cell.shown, Shown::Broken(_))) {
-        exit::BROKEN
+    } else if left_behind || cells.iter().any(|cell| matches!(cell.shown, Shown::Error(_))) {
+        exit::ERROR
     } else if cells.iter().any(|cell| cell.shown != Shown::Yes) {
         exit::FAILED
     } else {
@@ -151,7 +151,7 @@ impl Reporter for Teller {
                 let known = matches!(report.verdict, Verdict::Pass { .. } | Verdict::Skip { .. })
                     || (self.twins.contains(&report.scenario) && matches!(report.verdict, Verdict::Fail { .. }));
                 if known {
-                    let twin = if self.twins.contains(&report.scenario) { "   (broken twin)" } else { "" };
+                    let twin = if self.twins.contains(&report.scenario) { "   (negative scenario)" } else { "" };
                     let verdict = text::verdict(&report.verdict);
                     writeln!(self.err, "{}   {}   {verdict}{twin}", report.lane, report.scenario)?;
                 } else {
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(code(&[yes()], false, false), 0);
         assert_eq!(code(&[yes(), cell(Shown::No("no scenario".into()))], false, false), 1);
         assert_eq!(code(&[yes(), cell(Shown::Failed("PL321".into()))], false, false), 1);
-        assert_eq!(code(&[cell(Shown::Broken("at observe".into())), cell(Shown::No(String::new()))], false, false), 3);
+        assert_eq!(code(&[cell(Shown::Error("at observe".into())), cell(Shown::No(String::new()))], false, false), 3);
         assert_eq!(code(&[yes()], false, true), 3);
         assert_eq!(code(&[yes()], true, false), 130);
     }

@@ -30,7 +30,7 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     let (reporters, events) = telling::progress(colour);
     let opened = match session::context(&root, options, events, cancel.clone(), "up") {
         Ok(cx) => capability::probe(&cx, &args.lane).await,
-        Err(broken) => Err(broken),
+        Err(error) => Err(error),
     };
     reporters.finish()?;
     if cancel.is_cancelled() {
@@ -39,11 +39,11 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     let known = match opened {
         Ok(known) => known,
         // Tests of this lane are to be told, each by name; those that need no lane are to run.
-        Err(broken) if args.for_nextest => {
-            writeln!(anstream::stderr(), "{}", failure::broken_text(&broken))?;
-            Known::broken(&broken)
+        Err(error) if args.for_nextest => {
+            writeln!(anstream::stderr(), "{}", failure::error_text(&error))?;
+            Known::testbed_error(&error)
         }
-        Err(broken) => return Err(broken.into()),
+        Err(error) => return Err(error.into()),
     };
     for name in capability::names(&args.lane, args.parts.profile.as_deref(), std::env::var(PROFILE).ok().as_deref()) {
         capability::note(&name, &known)?;
@@ -55,7 +55,7 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
         }
     }
     let profile = known.profile.as_deref().map(|p| format!(", profile {p}")).unwrap_or_default();
-    if known.broken.is_none() {
+    if known.error.is_none() {
         writeln!(anstream::stderr(), "lane {} is ready{profile}", args.lane)?;
     }
     Ok(exit::PASS)

@@ -120,7 +120,7 @@ pub fn blank(name: &str, twin: bool) -> Line {
 pub fn cell(row: &str, part: &Part, lane: &str, lines: Vec<Line>) -> Cell {
     let shown = match (lines.iter().any(|line| !line.twin), lines.iter().any(|line| line.twin)) {
         (false, _) => Shown::No("no case for it".to_owned()),
-        (true, false) => Shown::No("no broken twin".to_owned()),
+        (true, false) => Shown::No("no negative scenario".to_owned()),
         (true, true) => {
             lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
         }

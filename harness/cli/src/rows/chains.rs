@@ -1,6 +1,6 @@
 //! Rows that need no cluster: configurations of Terway's chain with what the lint must say of each use of it.
 //!
-//! `suites/chains` holds those in which no error may be found, `suites/chains-broken` their twins, in each use of which
+//! `suites/chains` holds those in which no error may be found, `suites/chains-negative` their twins, in each use of which
 //! one must be.
 
 use super::cases::{self, Metadata, listed};

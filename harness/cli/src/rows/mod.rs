@@ -3,7 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`wanted`] | `suites/rows.yaml`: which lanes each row wants |
-//! | [`suite`] | scenarios and their broken twins, by row |
+//! | [`suite`] | scenarios and their negative scenarios, by row |
 //! | [`cases`] | what cases have in common that are no scenarios |
 //! | [`chains`] | cases of the lint of Terway's chain, for rows that need no cluster |
 //! | [`rollouts`] | changes of Terway's chain on a cluster |

@@ -62,7 +62,7 @@ fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioRe
     };
     // On another lane there may be one; the row as a whole must have one somewhere.
     let anywhere = suite.twins.iter().any(|plan| plan.rows.iter().any(|named| named == row));
-    let shown = if shown == Shown::Yes && !anywhere { Shown::No("no broken twin".to_owned()) } else { shown };
+    let shown = if shown == Shown::Yes && !anywhere { Shown::No("no negative scenario".to_owned()) } else { shown };
     Cell { row: row.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
 }
 
@@ -75,13 +75,13 @@ fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
         },
         Some(Verdict::Fail { findings, .. }) => Shown::Failed(listed(findings)),
         Some(Verdict::Skip { reason }) => Shown::No(reason.clone()),
-        Some(Verdict::Broken { stage, .. }) => Shown::Broken(format!("at {stage}")),
+        Some(Verdict::Error { stage, .. }) => Shown::Error(format!("at {stage}")),
     };
     line(name, false, shown, report)
 }
 
 fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
-    let wanted = suite.expected.broken.get(name.strip_prefix(TWIN).unwrap_or(name));
+    let wanted = suite.expected.negative.get(name.strip_prefix(TWIN).unwrap_or(name));
     let shown = match (report.map(|report| &report.verdict), wanted) {
         (None, _) => Shown::No("it was not run".to_owned()),
         (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
@@ -96,7 +96,7 @@ fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) 
         }
         (Some(Verdict::Pass { .. }), _) => Shown::Failed("it passed, and must not".to_owned()),
         (Some(Verdict::Skip { reason }), _) => Shown::No(reason.clone()),
-        (Some(Verdict::Broken { stage, .. }), _) => Shown::Broken(format!("at {stage}")),
+        (Some(Verdict::Error { stage, .. }), _) => Shown::Error(format!("at {stage}")),
     };
     line(name, true, shown, report)
 }
@@ -108,7 +108,7 @@ fn line(name: &str, twin: bool, shown: Shown, report: Option<&ScenarioReport>) -
         Some(Verdict::Pass { checked, warnings }) => (format!("PASS, {}", listed(warnings)), *checked),
         Some(Verdict::Fail { checked, findings }) => (format!("FAIL, {}", listed(findings)), *checked),
         Some(Verdict::Skip { .. }) => ("SKIP".to_owned(), 0),
-        Some(Verdict::Broken { .. }) => ("BROKEN".to_owned(), 0),
+        Some(Verdict::Error { .. }) => ("ERROR".to_owned(), 0),
     };
     let evidence = report.and_then(|report| report.evidence.clone());
     Line {
@@ -183,8 +183,8 @@ mod tests {
         let wanted = Wanted { verdict: Kind::Fail, codes: vec!["PL321".into()], codes_on: Default::default() };
         Suite {
             good: vec![plan("a/good", "R01")],
-            twins: vec![plan("broken/a/good", "R01")],
-            expected: Expected { broken: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
+            twins: vec![plan("negative/a/good", "R01")],
+            expected: Expected { negative: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
             ..Suite::default()
         }
     }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn fail(code: &str) -> ScenarioReport {
-        report("broken/a/good", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
+        report("negative/a/good", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         assert!(none(shown(part(), &suite(), std::slice::from_ref(&twin))), "the scenario was not run");
         assert!(none(shown(part(), &suite(), &[pass()])), "the twin was not run");
         assert!(none(shown(part(), &suite(), &[pass(), fail("PL320")])), "the twin fails with another finding");
-        let passed = report("broken/a/good", Verdict::Pass { checked: 1, warnings: vec![] });
+        let passed = report("negative/a/good", Verdict::Pass { checked: 1, warnings: vec![] });
         assert!(none(shown(part(), &suite(), &[pass(), passed])), "the twin passed");
         let skip = report("a/good", Verdict::Skip { reason: "needs vlan".into() });
         assert!(none(shown(part(), &suite(), &[skip, twin.clone()])), "it was skipped");
@@ -240,7 +240,7 @@ mod tests {
         let needs = |name: &str| Plan { requires: vec!["vlan".into()], ..plan(name, "R01") };
         let with = Suite {
             good: vec![plan("a/good", "R01"), needs("a/tagged")],
-            twins: vec![plan("broken/a/good", "R01"), needs("broken/a/tagged")],
+            twins: vec![plan("negative/a/good", "R01"), needs("negative/a/tagged")],
             ..suite()
         };
         let ran = [pass(), fail("PL321")];
@@ -272,7 +272,10 @@ mod tests {
         let beds = suite().on_lane(&rows, "kind");
         let names = |plans: &[Plan]| plans.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>();
         let beds: Vec<_> = beds.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
-        assert_eq!(beds, [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "broken/a/good".to_owned()])]);
+        assert_eq!(
+            beds,
+            [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "negative/a/good".to_owned()])]
+        );
     }
 
     #[test]

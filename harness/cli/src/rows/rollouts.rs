@@ -1,16 +1,16 @@
 //! Rows that an operation shows: a change of Terway's chain on a cluster, by the same code as `plumbline chain`.
 //!
-//! `suites/rollouts` holds changes that come into force on every node, and are taken back byte for byte;
-//! `suites/rollouts-broken` those that are refused with nothing touched, or fail and are put back.
+//! `suites/chain-changes` holds changes that come into force on every node, and are taken back byte for byte;
+//! `suites/chain-changes-negative` those that are refused with nothing touched, or fail and are put back.
 
 use super::cases::{self, Metadata, listed};
 use crate::chain::{self, At, Ended};
 use crate::select::Refused;
-use plumbline_bed::broken::Broken;
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
 use plumbline_report::rows::{Line, Shown};
+use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ struct Came {
     /// What is not as it was, or as it must be.
     wrong: Vec<String>,
     /// What the bed did not do.
-    broken: Option<String>,
+    error: Option<String>,
 }
 
 /// Reads every case below the project's folder.
@@ -87,7 +87,7 @@ struct Came {
 /// # Errors
 /// [`Refused`] with everything that is not as it must be.
 pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
-    cases::read(root, "suites/rollouts", case)
+    cases::read(root, "suites/chain-changes", case)
 }
 
 fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
@@ -118,8 +118,8 @@ impl Case {
     pub async fn run(&self, profile: &str, events: &EventSink, cancel: &CancellationToken) -> Line {
         let mut line = cases::blank(&self.name, self.twin);
         match self.come(At::Profile(profile), events, cancel).await {
-            Err(error) => line.shown = Shown::Broken(format!("{error:#}")),
-            Ok(Came { broken: Some(why), .. }) => line.shown = Shown::Broken(why),
+            Err(error) => line.shown = Shown::Error(format!("{error:#}")),
+            Ok(Came { error: Some(why), .. }) => line.shown = Shown::Error(why),
             Ok(came) => {
                 let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };
                 let codes = (!came.errors.is_empty()).then(|| format!(", {}", listed(&came.errors)));
@@ -134,8 +134,8 @@ impl Case {
 
     /// Its line where the cluster can't be had.
     #[must_use]
-    pub fn broken(&self, broken: &Broken) -> Line {
-        Line { shown: Shown::Broken(broken.to_string()), ..cases::blank(&self.name, self.twin) }
+    pub fn testbed_error(&self, error: &TestbedError) -> Line {
+        Line { shown: Shown::Error(error.to_string()), ..cases::blank(&self.name, self.twin) }
     }
 
     async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
@@ -151,7 +151,7 @@ impl Case {
                 checked: planned.lint.checked,
                 millis,
                 wrong: Vec::new(),
-                broken: None,
+                error: None,
             },
             Ended::Applied(applied) => came(&applied),
         };
@@ -200,7 +200,7 @@ fn came(applied: &Applied) -> Came {
         checked: applied.rollout.checked + put_back,
         millis: applied.millis,
         wrong,
-        broken: applied.failed.clone().filter(|_| applied.broken),
+        error: applied.failed.clone().filter(|_| applied.error),
     }
 }
 
@@ -227,14 +227,8 @@ mod tests {
 
     #[test]
     fn a_change_that_ends_otherwise_than_wanted_shows_nothing() {
-        let fine = || Came {
-            ends: Ends::InForce,
-            errors: BTreeSet::new(),
-            checked: 6,
-            millis: 1,
-            wrong: vec![],
-            broken: None,
-        };
+        let fine =
+            || Came { ends: Ends::InForce, errors: BTreeSet::new(), checked: 6, millis: 1, wrong: vec![], error: None };
         let good = case(Ends::InForce, &[]);
         assert!(good.wrong(&fine()).is_empty());
         assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
@@ -256,7 +250,7 @@ mod tests {
         let applied = Applied { failed: Some("x".into()), left: Some("y".into()), ..Applied::default() };
         assert_eq!(came(&applied).wrong, ["not put back: y"]);
         assert_eq!(came(&applied).ends, Ends::PutBack);
-        assert_eq!(came(&applied).broken, None);
-        assert_eq!(came(&Applied { broken: true, ..applied }).broken.as_deref(), Some("x"));
+        assert_eq!(came(&applied).error, None);
+        assert_eq!(came(&Applied { error: true, ..applied }).error.as_deref(), Some("x"));
     }
 }

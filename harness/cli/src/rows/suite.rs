@@ -1,4 +1,4 @@
-//! Scenarios and their broken twins, by row and lane.
+//! Scenarios and their negative scenarios, by row and lane.
 
 use super::chains::{self, Case};
 use super::rollouts;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Before the name of a twin, as in the titles of the tests.
-pub const TWIN: &str = "broken/";
+pub const TWIN: &str = "negative/";
 
 /// Everything that could prove a row.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub struct Suite {
     pub rollouts: Vec<rollouts::Case>,
 }
 
-/// Reads `suites/scenarios`, `suites/chains`, `suites/rollouts`, and the folder of twins beside each.
+/// Reads `suites/scenarios`, `suites/chains`, `suites/chain-changes`, and the folder of twins beside each.
 ///
 /// # Errors
 /// [`Refused`] with every file that is not as it must be. Of twins those that are to be refused are left out: their
@@ -37,12 +37,12 @@ pub struct Suite {
 pub fn read(root: &Path) -> Result<Suite, Refused> {
     let good = select::plans(Some(root), &[root.join("suites/scenarios")])?;
     let expected = expected::read(root).map_err(|error| Refused::one(format!("{error:#}")))?;
-    let folder = root.join("suites/scenarios-broken");
+    let folder = root.join("suites/negative");
     let mut twins = Vec::new();
     let mut problems = Vec::new();
     for file in select::find(Some(root), std::slice::from_ref(&folder))? {
         let name = file.strip_prefix(&folder).unwrap_or(&file).with_extension("");
-        let wanted = name.to_str().and_then(|name| expected.broken.get(name));
+        let wanted = name.to_str().and_then(|name| expected.negative.get(name));
         match select::plan(Some(root), &file) {
             Ok(plan) if name.to_str() != Some(plan.name.as_str()) => {
                 problems.push(format!("{}: its name is {}; a twin is found by its file", file.display(), plan.name));
@@ -85,7 +85,7 @@ impl Suite {
         of_row(all, row, lane).filter(fits).filter(|plan| part.is_its(plan)).collect()
     }
 
-    /// The broken twins of a part of a row on a lane.
+    /// The negative scenarios of a part of a row on a lane.
     #[must_use]
     pub fn twins<'a>(&'a self, row: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
         of_row(&self.twins, row, lane).filter(|plan| part.is_its(plan)).collect()
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "reports and evidence go by name");
         let bare = |twin: &Plan| twin.name.strip_prefix(TWIN).unwrap().to_owned();
         assert!(suite.twins.iter().any(|twin| suite.good.iter().any(|plan| plan.name == bare(twin))));
-        assert!(suite.twins.iter().all(|twin| suite.expected.broken.contains_key(&bare(twin))));
+        assert!(suite.twins.iter().all(|twin| suite.expected.negative.contains_key(&bare(twin))));
     }
 
     #[test]

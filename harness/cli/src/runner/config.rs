@@ -47,22 +47,22 @@ impl RunSummary {
     /// The exit code of the whole: the gravest of its parts (design, "Verdicts").
     ///
     /// 0 pass, 1 failed, 3 broken or something was left behind, 4 nothing ran, 130 interrupted.
-    /// Broken outweighs failed: where the bed is not sound, a fail may be the bed's as well.
+    /// An error outweighs failed: where the bed is not sound, a fail may be the bed's as well.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.cancelled {
             return 130;
         }
-        let (mut broken, mut failed, mut ran) = (!self.left_behind.is_empty(), false, false);
+        let (mut error, mut failed, mut ran) = (!self.left_behind.is_empty(), false, false);
         for report in &self.reports {
             match report.verdict {
                 Verdict::Pass { .. } => ran = true,
                 Verdict::Fail { .. } => (ran, failed) = (true, true),
-                Verdict::Broken { .. } => (ran, broken) = (true, true),
+                Verdict::Error { .. } => (ran, error) = (true, true),
                 Verdict::Skip { .. } => {}
             }
         }
-        match (broken, failed, ran) {
+        match (error, failed, ran) {
             (true, _, _) => 3,
             (_, true, _) => 1,
             (_, _, false) => 4,
@@ -108,8 +108,8 @@ mod tests {
     fn skip() -> Verdict {
         Verdict::Skip { reason: "needs vlan".into() }
     }
-    fn broken() -> Verdict {
-        Verdict::Broken { stage: "observe".into(), cause: "gone".into(), remedy: None }
+    fn testbed_error() -> Verdict {
+        Verdict::Error { stage: "observe".into(), cause: "gone".into(), hint: None }
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(code(vec![pass()]), 0);
         assert_eq!(code(vec![pass(), skip()]), 0);
         assert_eq!(code(vec![pass(), fail()]), 1);
-        assert_eq!(code(vec![pass(), fail(), broken()]), 3);
+        assert_eq!(code(vec![pass(), fail(), testbed_error()]), 3);
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn something_left_behind_is_broken() {
+    fn something_left_behind_is_an_error() {
         let summary =
             RunSummary { reports: vec![report(pass())], left_behind: vec!["link br-ex".into()], cancelled: false };
         assert_eq!(summary.exit_code(), 3);

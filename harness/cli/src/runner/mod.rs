@@ -11,12 +11,12 @@ pub use config::{RunConfig, RunSummary};
 use crate::session;
 use evidence::Evidence;
 use futures::stream::{self, StreamExt};
-use plumbline_bed::broken::Broken;
 use plumbline_core::event::Event;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Lane;
 use plumbline_lanes::registry;
+use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 use tokio::sync::Semaphore;
 
@@ -28,8 +28,8 @@ const ENDING: usize = 2;
 ///
 /// # Errors
 /// Only what stops the whole run before any scenario: an unknown lane, no place for the journal.
-/// A lane that can't be opened is no error here: its scenarios are Broken, and the other lanes run.
-pub async fn run(config: RunConfig) -> Result<RunSummary, Broken> {
+/// A lane that can't be opened is no error here: its scenarios are errors, and the other lanes run.
+pub async fn run(config: RunConfig) -> Result<RunSummary, TestbedError> {
     let start = Instant::now();
     let lanes = select(&config.lanes)?;
     let cx =
@@ -68,12 +68,12 @@ async fn on_lane(
 ) {
     let opened = tokio::select! {
         opened = lane.open(cx) => opened,
-        () = cx.cancel.cancelled() => Err(Broken::new("open lane", "interrupted")),
+        () = cx.cancel.cancelled() => Err(TestbedError::new("open lane", "interrupted")),
     };
     let open = match opened {
         Ok(open) => open,
-        Err(broken) => {
-            let reports = plans.iter().map(|plan| scenario::lane_broken(cx, lane.name(), plan, &broken, evidence));
+        Err(error) => {
+            let reports = plans.iter().map(|plan| scenario::lane_error(cx, lane.name(), plan, &error, evidence));
             summary.reports.extend(reports);
             return;
         }
@@ -96,7 +96,7 @@ async fn on_lane(
     summary.left_behind.extend(open.close().await);
 }
 
-fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, Broken> {
+fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, TestbedError> {
     names
         .iter()
         .map(|name| {
@@ -105,7 +105,7 @@ fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, Broken> {
             known
                 .into_iter()
                 .find(|lane| lane.name() == name)
-                .ok_or_else(|| Broken::new("select lane", format!("there is no lane {name:?}; there are {all}")))
+                .ok_or_else(|| TestbedError::new("select lane", format!("there is no lane {name:?}; there are {all}")))
         })
         .collect()
 }

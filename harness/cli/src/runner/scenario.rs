@@ -4,7 +4,6 @@
 //! the judgement, [`Stood::end`] takes down, looks at what stays, and tells the verdict.
 
 use super::evidence::Evidence;
-use plumbline_bed::broken::Broken;
 use plumbline_core::event::Event;
 use plumbline_core::judge;
 use plumbline_core::observe::Observation;
@@ -12,6 +11,7 @@ use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
 use plumbline_lanes::lane::{OpenLane, Scene, Staging};
+use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 
 /// What came of one scenario on one lane.
@@ -63,7 +63,7 @@ pub(super) async fn stand<'a>(
             stood.look(scene.as_mut()).await;
             stood.scene = Some(scene);
         }
-        Err(broken) => stood.report.verdict = broken_verdict(broken),
+        Err(error) => stood.report.verdict = error_verdict(error),
     }
     stood.report.timing.verdict_us = micros(start);
     stood
@@ -75,8 +75,8 @@ impl Stood<'_> {
         self.teller.phase("observe");
         let observation = match or_cancelled(self.teller.cx, scene.observe(self.teller.cx)).await {
             Ok(observation) => observation,
-            Err(broken) => {
-                self.report.verdict = broken_verdict(broken);
+            Err(error) => {
+                self.report.verdict = error_verdict(error);
                 return;
             }
         };
@@ -127,16 +127,16 @@ fn judged(report: &mut ScenarioReport, plan: &Plan, observation: &Observation, s
 }
 
 /// The report of a scenario that never came to run because its lane could not be opened.
-pub(super) fn lane_broken(
+pub(super) fn lane_error(
     cx: &Context,
     lane_name: &str,
     plan: &Plan,
-    broken: &Broken,
+    error: &TestbedError,
     evidence: &Evidence,
 ) -> ScenarioReport {
     let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
     let mut report = ScenarioReport::blank(plan, lane_name);
-    report.verdict = broken_verdict(broken.clone());
+    report.verdict = error_verdict(error.clone());
     finish(&teller, evidence, report, vec![]).report
 }
 
@@ -146,10 +146,10 @@ fn finish(teller: &Teller<'_>, evidence: &Evidence, report: ScenarioReport, left
     Ended { report, left_behind }
 }
 
-async fn or_cancelled<T>(cx: &Context, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+async fn or_cancelled<T>(cx: &Context, work: impl Future<Output = Result<T, TestbedError>>) -> Result<T, TestbedError> {
     tokio::select! {
         done = work => done,
-        () = cx.cancel.cancelled() => Err(Broken::new("run", "interrupted before the verdict was there")),
+        () = cx.cancel.cancelled() => Err(TestbedError::new("run", "interrupted before the verdict was there")),
     }
 }
 
@@ -157,7 +157,7 @@ fn keeps(keep: Keep, verdict: &Verdict) -> bool {
     match keep {
         Keep::Never => false,
         Keep::Always => true,
-        Keep::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Broken { .. }),
+        Keep::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Error { .. }),
     }
 }
 
@@ -168,8 +168,8 @@ fn describe(report: &mut ScenarioReport, staging: &Staging) {
     report.timing.ready_us = staging.ready_us;
 }
 
-fn broken_verdict(broken: Broken) -> Verdict {
-    Verdict::Broken { stage: broken.stage, cause: broken.cause, remedy: broken.remedy }
+fn error_verdict(error: TestbedError) -> Verdict {
+    Verdict::Error { stage: error.stage, cause: error.cause, hint: error.hint }
 }
 
 /// The sum of all plugins' own times, in microseconds.

@@ -2,11 +2,11 @@
 
 use super::*;
 use futures::future::BoxFuture;
-use plumbline_bed::wait::within;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::lane::{Closed, Offers, OpenLane, Scene, Staging};
+use plumbline_testbed::wait::within;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ impl Lane for Acted {
     fn summary(&self) -> &'static str {
         "nothing real"
     }
-    fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+    fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         let (seen, staged) = (self.seen.clone(), self.staged.clone());
         let open = Self { seen, staged, go_after: self.go_after, offers: Offers::default() };
         Box::pin(async { Ok(Box::new(open) as Box<dyn OpenLane>) })
@@ -69,7 +69,7 @@ impl OpenLane for Acted {
     fn offers(&self) -> &Offers {
         &self.offers
     }
-    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
         let standing = self.seen.standing.fetch_add(1, Ordering::SeqCst) + 1;
         self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
         self.seen.tell(format!("{} comes", plan.name));
@@ -92,12 +92,12 @@ impl Scene for ActedScene {
     fn staging(&self) -> &Staging {
         &self.staging
     }
-    fn observe<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+    fn observe<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>> {
         Box::pin(async {
             // Others get their turn here, as they would while packets travel.
             tokio::task::yield_now().await;
             self.seen.standing.fetch_sub(1, Ordering::SeqCst);
-            Err(Broken::new("observe", "only acted"))
+            Err(TestbedError::new("observe", "only acted"))
         })
     }
     fn doors(&self) -> Vec<String> {
@@ -153,7 +153,7 @@ async fn the_next_comes_while_one_goes() {
     assert_eq!(*seen.log.lock().unwrap(), ["a comes", "b comes", "a goes", "b goes"]);
     assert_eq!(seen.most_standing.load(Ordering::SeqCst), 1, "-j 1 is one at a time until its verdict is there");
     assert_eq!(summary.left_behind, ["a's", "b's"], "each was taken down, and what it left is told");
-    assert!(summary.reports.iter().all(|report| matches!(report.verdict, Verdict::Broken { .. })));
+    assert!(summary.reports.iter().all(|report| matches!(report.verdict, Verdict::Error { .. })));
 }
 
 #[tokio::test]

@@ -51,10 +51,10 @@ fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
     Err(format!("{}: no such file, folder or scenario{near}", name.display()))
 }
 
-/// The scenario, or the file of a broken twin, that was most likely meant.
+/// The scenario, or the file of a negative scenario, that was most likely meant.
 fn nearest(root: &Path, name: &Path) -> Option<String> {
     let name = name.to_str()?;
-    let twin = root.join("suites/scenarios-broken").join(format!("{name}.yaml"));
+    let twin = root.join("suites/negative").join(format!("{name}.yaml"));
     if twin.is_file() {
         return Some(shortened(&twin).display().to_string());
     }

@@ -12,22 +12,22 @@ pub fn verdict(plan: &Plan, observation: &Observation, strict: bool) -> Verdict 
 }
 
 /// The verdict of a judgement:
-/// something unobserved is Broken, since nothing can be said of it; an error fails; with `strict` a warning fails too;
-/// and when not one fact was checked the verdict is Broken: nothing was proven.
+/// something unobserved is an error, since nothing can be said of it; an error fails; with `strict` a warning fails too;
+/// and when not one fact was checked the verdict is an error: nothing was proven.
 pub fn fold(judgement: Judgement, strict: bool) -> Verdict {
     let Judgement { checked, findings, unobserved, .. } = judgement;
     if !unobserved.is_empty() {
-        return Verdict::Broken { stage: "observe".to_owned(), cause: unobserved.join("; "), remedy: None };
+        return Verdict::Error { stage: "observe".to_owned(), cause: unobserved.join("; "), hint: None };
     }
     let fails = findings.iter().any(|finding| finding.severity == Severity::Error || strict);
     if fails {
         return Verdict::Fail { checked, findings };
     }
     if checked == 0 {
-        return Verdict::Broken {
+        return Verdict::Error {
             stage: "judge".to_owned(),
             cause: "PL901: not one fact was checked".to_owned(),
-            remedy: Some("give the scenario an attachment or an expectation".to_owned()),
+            hint: Some("give the scenario an attachment or an expectation".to_owned()),
         };
     }
     Verdict::Pass { checked, warnings: findings }

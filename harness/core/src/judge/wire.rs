@@ -1,7 +1,7 @@
 //! The wire: `PL4xx`. What packets did, beside what was wanted of them.
 //!
 //! First the bed is asked: a probe that could not be made, a capture that dropped a frame, a listener that was not there
-//! to the end, or anything of the script that nobody tells of, makes the whole act prove nothing, and that is Broken.
+//! to the end, or anything of the script that nobody tells of, makes the whole act prove nothing, and that is an error.
 //! Only then are packets read.
 
 mod reach;

@@ -21,7 +21,7 @@ pub struct Applied {
     pub interrupted: bool,
     /// Whether it failed for a reason that is neither the chain's nor Terway's: the server refused, a pod had no place.
     #[serde(default)]
-    pub broken: bool,
+    pub error: bool,
     /// The ConfigMap that keeps the old chain.
     pub kept: String,
     /// Each step with its milliseconds.

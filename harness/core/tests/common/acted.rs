@@ -211,7 +211,7 @@ impl Acted {
         let judgement = self.judged();
         let mut text = String::new();
         for line in &judgement.unobserved {
-            text.push_str(&format!("BROKEN {line}\n"));
+            text.push_str(&format!("ERROR {line}\n"));
         }
         for finding in &judgement.findings {
             let source = finding.source.as_ref().unwrap();

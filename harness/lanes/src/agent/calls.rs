@@ -2,10 +2,10 @@
 
 use super::client::Unanswered;
 use super::local::LocalAgent;
-use plumbline_bed::broken::Broken;
 use plumbline_core::cni::ChainOutcome;
 use plumbline_core::plan::{Bridge, Topology};
 use plumbline_core::protocol::{CniRequest, Observed, Op, Outcome, PROTOCOL_VERSION, PluginVersion, Probed, Target};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,46 +22,46 @@ impl LocalAgent {
     /// Asks who it is, and wants an agent that speaks this protocol.
     ///
     /// # Errors
-    /// [`Broken`] with both versions when it does not, or with why the node could not be made.
-    pub async fn hello(&mut self) -> Result<(), Broken> {
+    /// [`TestbedError`] with both versions when it does not, or with why the node could not be made.
+    pub async fn hello(&mut self) -> Result<(), TestbedError> {
         const STAGE: &str = "make a private node";
         match self.ask(Op::Hello, SHORT).await {
             Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, .. }) => Ok(()),
-            Ok(Outcome::Hello { protocol, version }) => Err(Broken::new(
+            Ok(Outcome::Hello { protocol, version }) => Err(TestbedError::new(
                 STAGE,
                 format!("agent {version} speaks protocol {protocol}, and this program {PROTOCOL_VERSION}"),
             )
-            .with_remedy("use the agent of the same release")),
+            .with_hint("use the agent of the same release")),
             Ok(other) => Err(odd(STAGE, &other)),
             Err(Unanswered::Fault(fault)) => {
-                let remedy = "`plumbline doctor` shows what this host allows";
-                Err(Broken::new(STAGE, format!("{}: {}", fault.doing, fault.cause)).with_remedy(remedy))
+                let hint = "`plumbline doctor` shows what this host allows";
+                Err(TestbedError::new(STAGE, format!("{}: {}", fault.doing, fault.cause)).with_hint(hint))
             }
-            Err(unanswered) => Err(self.broken(STAGE, unanswered).await),
+            Err(unanswered) => Err(self.testbed_error(STAGE, unanswered).await),
         }
     }
 
     /// Makes bridges.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn bridges(&mut self, bridges: &[Bridge]) -> Result<(), Broken> {
+    /// [`TestbedError`].
+    pub async fn bridges(&mut self, bridges: &[Bridge]) -> Result<(), TestbedError> {
         self.done("make bridges", Op::Bridges(bridges.to_vec())).await
     }
 
     /// Makes a whole topology: nodes beside the first, uplinks, bridges, VLAN links, hosts.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn topology(&mut self, topology: &Topology) -> Result<(), Broken> {
+    /// [`TestbedError`].
+    pub async fn topology(&mut self, topology: &Topology) -> Result<(), TestbedError> {
         self.done("make the topology", Op::Topology(topology.clone())).await
     }
 
     /// Makes a pod on a node, counted from 1; gives its namespace's path on the node.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn pod_add(&mut self, name: &str, node: usize) -> Result<String, Broken> {
+    /// [`TestbedError`].
+    pub async fn pod_add(&mut self, name: &str, node: usize) -> Result<String, TestbedError> {
         const STAGE: &str = "make a pod";
         match self.put(STAGE, Op::PodAdd { name: name.to_owned(), node }, SHORT).await? {
             Outcome::Netns { path } => Ok(path),
@@ -72,16 +72,16 @@ impl LocalAgent {
     /// Removes a pod.
     ///
     /// # Errors
-    /// [`Broken`], also when it is gone already.
-    pub async fn pod_del(&mut self, name: &str) -> Result<(), Broken> {
+    /// [`TestbedError`], also when it is gone already.
+    pub async fn pod_del(&mut self, name: &str) -> Result<(), TestbedError> {
         self.done("remove a pod", Op::PodDel { name: name.to_owned() }).await
     }
 
     /// Runs a chain; one that fails is an outcome.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn cni(&mut self, request: CniRequest, links: usize) -> Result<ChainOutcome, Broken> {
+    /// [`TestbedError`].
+    pub async fn cni(&mut self, request: CniRequest, links: usize) -> Result<ChainOutcome, TestbedError> {
         const STAGE: &str = "run a chain";
         let each = Duration::from_millis(request.deadline_ms);
         let deadline = each.saturating_mul(u32::try_from(links.max(1)).unwrap_or(u32::MAX)).saturating_add(MARGIN);
@@ -94,8 +94,8 @@ impl LocalAgent {
     /// Reads a namespace.
     ///
     /// # Errors
-    /// [`Broken`], also when it is gone.
-    pub async fn observe(&mut self, target: Target, with_ip: bool) -> Result<Observed, Broken> {
+    /// [`TestbedError`], also when it is gone.
+    pub async fn observe(&mut self, target: Target, with_ip: bool) -> Result<Observed, TestbedError> {
         const STAGE: &str = "observe";
         match self.put(STAGE, Op::Observe { target, with_ip }, SHORT).await? {
             Outcome::Observed(observed) => Ok(observed),
@@ -106,8 +106,12 @@ impl LocalAgent {
     /// Reads sysctls of a namespace, by name; one that is not there is left out.
     ///
     /// # Errors
-    /// [`Broken`], also when the namespace is gone.
-    pub async fn sysctls(&mut self, target: Target, names: Vec<String>) -> Result<BTreeMap<String, String>, Broken> {
+    /// [`TestbedError`], also when the namespace is gone.
+    pub async fn sysctls(
+        &mut self,
+        target: Target,
+        names: Vec<String>,
+    ) -> Result<BTreeMap<String, String>, TestbedError> {
         const STAGE: &str = "read sysctls";
         match self.put(STAGE, Op::Sysctls { target, names }, SHORT).await? {
             Outcome::Sysctls(found) => Ok(found),
@@ -118,8 +122,8 @@ impl LocalAgent {
     /// Starts plugins to learn their versions; no names means all.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, Broken> {
+    /// [`TestbedError`].
+    pub async fn versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, TestbedError> {
         const STAGE: &str = "start the plugins";
         match self.put(STAGE, Op::CniVersions { plugins }, LONG).await? {
             Outcome::Versions(versions) => Ok(versions),
@@ -130,8 +134,8 @@ impl LocalAgent {
     /// Tries what the kernel can do.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn probe(&mut self) -> Result<BTreeMap<String, Probed>, Broken> {
+    /// [`TestbedError`].
+    pub async fn probe(&mut self) -> Result<BTreeMap<String, Probed>, TestbedError> {
         const STAGE: &str = "probe the kernel";
         match self.put(STAGE, Op::Probe, SHORT).await? {
             Outcome::Probed(probed) => Ok(probed),
@@ -142,27 +146,27 @@ impl LocalAgent {
     /// Tells it to stay when this process ends.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn stay(&mut self) -> Result<(), Broken> {
+    /// [`TestbedError`].
+    pub async fn stay(&mut self) -> Result<(), TestbedError> {
         self.done("keep the node", Op::Stay).await
     }
 
-    async fn done(&mut self, stage: &str, op: Op) -> Result<(), Broken> {
+    async fn done(&mut self, stage: &str, op: Op) -> Result<(), TestbedError> {
         match self.put(stage, op, SHORT).await? {
             Outcome::Done => Ok(()),
             other => Err(odd(stage, &other)),
         }
     }
 
-    async fn put(&mut self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
+    async fn put(&mut self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
         match self.ask(op, deadline).await {
             Ok(outcome) => Ok(outcome),
-            Err(unanswered) => Err(self.broken(stage, unanswered).await),
+            Err(unanswered) => Err(self.testbed_error(stage, unanswered).await),
         }
     }
 }
 
-fn odd(stage: &str, outcome: &Outcome) -> Broken {
+fn odd(stage: &str, outcome: &Outcome) -> TestbedError {
     let text = serde_json::to_string(outcome).unwrap_or_default();
-    Broken::new(stage, format!("the agent gave another answer than was asked for: {text:.200}"))
+    TestbedError::new(stage, format!("the agent gave another answer than was asked for: {text:.200}"))
 }

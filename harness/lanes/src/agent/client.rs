@@ -1,7 +1,7 @@
 //! One question, one answer, over any pair of streams.
 
-use plumbline_bed::wait::within;
 use plumbline_core::protocol::{Fault, Op, Outcome, Reply, Request};
+use plumbline_testbed::wait::within;
 use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

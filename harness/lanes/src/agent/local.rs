@@ -2,9 +2,9 @@
 
 use super::client::{Client, Unanswered};
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::exec::Session;
 use plumbline_core::protocol::{Op, Outcome};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::exec::Session;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -38,10 +38,11 @@ impl LocalAgent {
     /// Starts an agent.
     ///
     /// # Errors
-    /// [`Broken`] with the command line when it can't be started.
-    pub fn start(argv: &[String]) -> Result<Self, Broken> {
-        let mut session = Session::start(argv, &[]).map_err(|error| error.broken("start the agent"))?;
-        let streams = session.streams().ok_or_else(|| Broken::new("start the agent", "its streams are not there"))?;
+    /// [`TestbedError`] with the command line when it can't be started.
+    pub fn start(argv: &[String]) -> Result<Self, TestbedError> {
+        let mut session = Session::start(argv, &[]).map_err(|error| error.testbed_error("start the agent"))?;
+        let streams =
+            session.streams().ok_or_else(|| TestbedError::new("start the agent", "its streams are not there"))?;
         let (input, output) = streams;
         Ok(Self { home: Some(Home::Child(Box::new(session))), client: Some(Client::new(output, input)) })
     }
@@ -76,16 +77,16 @@ impl LocalAgent {
     }
 
     /// The fault of an unanswered question as the bed's own, with the agent's last words where it ended.
-    pub async fn broken(&mut self, stage: &str, unanswered: Unanswered) -> Broken {
+    pub async fn testbed_error(&mut self, stage: &str, unanswered: Unanswered) -> TestbedError {
         if unanswered != Unanswered::Ended {
-            return Broken::new(stage, unanswered.to_string());
+            return TestbedError::new(stage, unanswered.to_string());
         }
         let (code, said) = self.end().await;
         let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
         let lines: Vec<&str> = said.lines().rev().take(LAST_LINES).collect();
         let words = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
         let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
-        Broken::new(stage, format!("{unanswered}: it ended {code}: {words}"))
+        TestbedError::new(stage, format!("{unanswered}: it ended {code}: {words}"))
     }
 
     /// Hangs up and awaits its end. Gives its exit code, where it had one, and what it said on standard error.

@@ -8,12 +8,12 @@ use super::restart;
 use super::restore::{ROLLOUT, compared, put_back, whole, write};
 use crate::context::{Context, EventSink};
 use k8s_openapi::jiff::Timestamp;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, Run};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::event::Event;
 use plumbline_core::finding::Severity;
 use plumbline_core::terway::{Applied, CONFLIST, Change, ClusterSeen, NodeSeen, Rollout, rollout};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, Run};
+use plumbline_testbed::wait::Deadline;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +51,7 @@ impl Step {
 /// Puts a change into force. The change was checked: nothing of it is looked at here again.
 ///
 /// # Errors
-/// `Broken` when the old chain can't be kept: then nothing was written.
+/// `TestbedError` when the old chain can't be kept: then nothing was written.
 pub async fn apply(
     reach: &Reach,
     looked: &Looked,
@@ -59,7 +59,7 @@ pub async fn apply(
     run: &Run,
     events: &EventSink,
     cancel: &CancellationToken,
-) -> Result<Applied, Broken> {
+) -> Result<Applied, TestbedError> {
     let begun = Instant::now();
     let mut book = Book { events, scope: reach.name.clone(), steps: Vec::new() };
     let mut kept = Kept {
@@ -95,7 +95,7 @@ pub async fn apply(
         put_back: None,
         left: None,
         interrupted: cancel.is_cancelled(),
-        broken: false,
+        error: false,
         kept: kept.copy(),
         steps: book.steps.clone(),
         millis: millis(begun),
@@ -110,22 +110,20 @@ pub async fn apply(
                     let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
                     applied.rollout.findings.extend(pods.findings);
                 }
-                Err(broken) => {
-                    applied.rollout.untold.push(format!("which pods run on the old chain: {}", broken.cause))
-                }
+                Err(fault) => applied.rollout.untold.push(format!("which pods run on the old chain: {}", fault.cause)),
             }
         }
         Err(why) => {
             applied.failed = Some(why.cause);
             // Errors among the findings are the chain's, and what keeps Terway from starting is taken for that too.
             let chains = applied.rollout.findings.iter().any(|finding| finding.severity == Severity::Error);
-            applied.broken = !applied.interrupted && !chains && why.stage.as_deref() != Some(restart::STAGE);
+            applied.error = !applied.interrupted && !chains && why.stage.as_deref() != Some(restart::STAGE);
             match put_back(reach, &kept).await {
                 Ok(done) => {
                     run.done(id)?;
                     applied.put_back = Some(done);
                 }
-                Err(broken) => applied.left = Some(told(&broken)),
+                Err(fault) => applied.left = Some(told(&fault)),
             }
         }
     }
@@ -134,7 +132,7 @@ pub async fn apply(
 
 /// Writes down that the new chain is in force. The old one stays where `chain restore` finds it; a run that dies from here
 /// on leaves nothing undone.
-async fn in_force(reach: &Reach, kept: &mut Kept, since: Timestamp) -> Result<(), Broken> {
+async fn in_force(reach: &Reach, kept: &mut Kept, since: Timestamp) -> Result<(), TestbedError> {
     kept.applied_at = Some(since.to_string());
     kept.keep_in_cluster(reach).await?;
     kept.keep_on_disk().map(drop)
@@ -148,24 +146,24 @@ struct Why {
 }
 
 impl Why {
-    fn of(broken: Broken) -> Self {
-        Self { cause: told(&broken), stage: Some(broken.stage) }
+    fn of(error: TestbedError) -> Self {
+        Self { cause: told(&error), stage: Some(error.stage) }
     }
 }
 
-fn told(broken: &Broken) -> String {
-    format!("{}: {}", broken.stage, broken.cause)
+fn told(error: &TestbedError) -> String {
+    format!("{}: {}", error.stage, error.cause)
 }
 
 /// Puts a change into force whose old chain nobody will want back: it is kept only as long as this takes.
 ///
 /// # Errors
-/// `Broken` when the chain does not come into force; the old one was put back then, or it says that it could not be.
-pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Context) -> Result<(), Broken> {
+/// `TestbedError` when the chain does not come into force; the old one was put back then, or it says that it could not be.
+pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Context) -> Result<(), TestbedError> {
     let applied = apply(reach, looked, change, &cx.run, &cx.events, &cx.cancel).await?;
     if let Some(why) = applied.failed {
         let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
-        return Err(Broken::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
+        return Err(TestbedError::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
     }
     // What a run that died has left open is over too: nobody can put that back over this chain.
     let over = |kept: &&Kept| kept.run == cx.run.id() || kept.applied_at.is_none();
@@ -184,7 +182,7 @@ async fn work(
     run: &Run,
     book: &mut Book<'_>,
     state: &mut Rollout,
-) -> Result<Timestamp, Broken> {
+) -> Result<Timestamp, TestbedError> {
     book.step(Step::Write, write(reach, &looked.map, change.to.as_deref())).await?;
     book.step(Step::Restart, restart::restart(reach)).await?;
     book.step(Step::Await, restart::rolled_out(reach, Deadline::after(ROLLOUT))).await?;
@@ -211,15 +209,18 @@ async fn work(
     // What was compared with is what Terway reads at its next start only if nobody has written meanwhile.
     let map = look::config_map(reach).await?;
     if map.data.as_ref().and_then(|data| data.get(CONFLIST)) != change.to.as_ref() {
-        return Err(Broken::new("prove", "somebody has written another chain into the ConfigMap meanwhile".to_owned()));
+        return Err(TestbedError::new(
+            "prove",
+            "somebody has written another chain into the ConfigMap meanwhile".to_owned(),
+        ));
     }
     Ok(since.unwrap_or_else(Timestamp::now))
 }
 
 /// An error among the findings ends the operation; which are errors is said by the catalogue.
-fn refuse(state: &Rollout, stage: &str) -> Result<(), Broken> {
+fn refuse(state: &Rollout, stage: &str) -> Result<(), TestbedError> {
     let error = state.findings.iter().find(|finding| finding.severity == Severity::Error);
-    error.map_or(Ok(()), |finding| Err(Broken::new(stage, format!("{}: {}", finding.code, finding.message))))
+    error.map_or(Ok(()), |finding| Err(TestbedError::new(stage, format!("{}: {}", finding.code, finding.message))))
 }
 
 /// Tells of steps, and how long each took.
@@ -230,13 +231,17 @@ struct Book<'a> {
 }
 
 impl Book<'_> {
-    async fn step<T>(&mut self, step: Step, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    async fn step<T>(
+        &mut self,
+        step: Step,
+        work: impl Future<Output = Result<T, TestbedError>>,
+    ) -> Result<T, TestbedError> {
         let (scope, name) = (self.scope.clone(), step.name().to_owned());
         (self.events)(Event::StepStarted { scope: scope.clone(), step: name.clone() });
         let begun = Instant::now();
         let done = work.await;
         let millis = millis(begun);
-        let error = done.as_ref().err().map(|broken| broken.cause.clone());
+        let error = done.as_ref().err().map(|fault| fault.cause.clone());
         (self.events)(Event::StepFinished { scope, step: name.clone(), millis, error, unchanged: false });
         self.steps.push((name.clone(), millis));
         if done.is_ok() && std::env::var(STOP).is_ok_and(|asked| asked == name) {

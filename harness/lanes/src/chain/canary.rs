@@ -15,9 +15,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::terway::{EniConfig, NAMESPACE, alternatives, compare};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline};
 use serde_json::{Value, json};
 use std::pin::pin;
 use std::time::Duration;
@@ -47,8 +47,13 @@ pub(super) struct Flown {
 /// seen to be the new one.
 ///
 /// # Errors
-/// `Broken` when the server refuses one, or its node does not take it, and the chain fails on no other.
-pub(super) async fn fly(reach: &Reach, looked: &Looked, wanted: &EniConfig, run: &str) -> Result<Vec<Flown>, Broken> {
+/// `TestbedError` when the server refuses one, or its node does not take it, and the chain fails on no other.
+pub(super) async fn fly(
+    reach: &Reach,
+    looked: &Looked,
+    wanted: &EniConfig,
+    run: &str,
+) -> Result<Vec<Flown>, TestbedError> {
     let spec = looked.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
     let image = image.unwrap_or_default();
@@ -61,16 +66,16 @@ pub(super) async fn fly(reach: &Reach, looked: &Looked, wanted: &EniConfig, run:
     let all = join_all(each).await;
     let gone = remove(reach, run).await;
     gone?;
-    let (mut flown, mut broken) = (Vec::new(), None);
+    let (mut flown, mut fault) = (Vec::new(), None);
     for one in all {
         match one {
             Ok(one) => flown.push(one),
-            Err(why) => broken = Some(why),
+            Err(why) => fault = Some(why),
         }
     }
-    match broken {
+    match fault {
         // A node without a place for one does not hide that the chain fails on another.
-        Some(broken) if flown.iter().all(|flown| flown.trouble.is_none()) => Err(broken),
+        Some(fault) if flown.iter().all(|flown| flown.trouble.is_none()) => Err(fault),
         _ => Ok(flown),
     }
 }
@@ -84,7 +89,7 @@ async fn attempts(
     image: &str,
     run: &str,
     lists: &[Value],
-) -> Result<Flown, Broken> {
+) -> Result<Flown, TestbedError> {
     let mut flown = Flown { node: node.to_owned(), trouble: None, made: None };
     for attempt in 0..RELOADED {
         let name = format!("plumbline-chain-canary-{mark}-{attempt}");
@@ -106,7 +111,7 @@ async fn attempts(
 
 /// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
 /// nobody can look.
-async fn made_by(reach: &Reach, node: &str, uid: &str, lists: &[Value]) -> Result<Option<String>, Broken> {
+async fn made_by(reach: &Reach, node: &str, uid: &str, lists: &[Value]) -> Result<Option<String>, TestbedError> {
     let Some(records) = on_node::records(reach, node, uid).await? else { return Ok(None) };
     for (file, text) in records {
         if let Some(found) = record(&text) {
@@ -135,7 +140,7 @@ fn record(text: &str) -> Option<String> {
 }
 
 /// Makes one.
-async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, Broken> {
+async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -145,18 +150,18 @@ async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> R
             "containers": [{ "name": "canary", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"] }],
         },
     }))
-    .map_err(|error| Broken::new(STAGE, error.to_string()))?;
+    .map_err(|error| TestbedError::new(STAGE, error.to_string()))?;
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = pods.create(&params, &pod).await;
-    made.map_err(|e| Broken::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))
+    made.map_err(|e| TestbedError::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))
 }
 
 /// Why a pod did not get its network; none where it did.
 ///
 /// # Errors
-/// `Broken` when its node does not take it, or it was deleted: then nothing was asked of the chain.
-async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Broken> {
+/// `TestbedError` when its node does not take it, or it was deleted: then nothing was asked of the chain.
+async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let events: Api<Event> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -170,8 +175,8 @@ async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Br
             Some(seen) = pods.next() => {
                 let Ok(pod) = seen else { continue };
                 if let Some(why) = not_taken(&pod) {
-                    return Err(Broken::new(STAGE, format!("pod {name}: {why}"))
-                        .with_remedy("a place for one more pod on each node, then again"));
+                    return Err(TestbedError::new(STAGE, format!("pod {name}: {why}"))
+                        .with_hint("a place for one more pod on each node, then again"));
                 }
                 if has_network(&pod) {
                     return Ok(None);
@@ -213,15 +218,15 @@ fn has_network(pod: &Pod) -> bool {
 /// Takes every canary of a run away.
 ///
 /// # Errors
-/// `Broken` when the server refuses.
-pub(super) async fn remove(reach: &Reach, run: &str) -> Result<(), Broken> {
+/// `TestbedError` when the server refuses.
+pub(super) async fn remove(reach: &Reach, run: &str) -> Result<(), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let broken = |e: kube::Error| Broken::new(STAGE, format!("remove canaries: {}", words(&e)));
+    let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", words(&e)));
     let labels = format!("{}={},{RUN_LABEL}={run}", ROLE.0, ROLE.1);
-    let all = pods.list(&ListParams::default().labels(&labels)).await.map_err(broken)?;
+    let all = pods.list(&ListParams::default().labels(&labels)).await.map_err(testbed_error)?;
     for pod in all.items {
         match pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await {
-            Err(error) if !is_absent(&error) => return Err(broken(error)),
+            Err(error) if !is_absent(&error) => return Err(testbed_error(error)),
             _ => {}
         }
     }

@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::folders;
 use plumbline_core::terway::{CONFLIST, NAME, NAMESPACE};
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -75,28 +75,28 @@ impl Kept {
     /// The file on disk of a run.
     ///
     /// # Errors
-    /// `Broken` when there is no state folder.
-    pub fn path(run: &str) -> Result<PathBuf, Broken> {
+    /// `TestbedError` when there is no state folder.
+    pub fn path(run: &str) -> Result<PathBuf, TestbedError> {
         Ok(folders::state()?.join("chains").join(format!("{run}.json")))
     }
 
     /// Reads one from disk; none where there is none.
     ///
     /// # Errors
-    /// `Broken` when it can't be read.
-    pub fn read(path: &Path) -> Result<Option<Self>, Broken> {
+    /// `TestbedError` when it can't be read.
+    pub fn read(path: &Path) -> Result<Option<Self>, TestbedError> {
         match std::fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).at_stage(&format!("read {}", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Broken::new(STAGE, format!("{}: {error}", path.display()))),
+            Err(error) => Err(TestbedError::new(STAGE, format!("{}: {error}", path.display()))),
         }
     }
 
     /// Writes it to disk, for its owner alone: a ConfigMap may hold what is nobody else's.
     ///
     /// # Errors
-    /// `Broken` when it can't be written.
-    pub fn keep_on_disk(&self) -> Result<PathBuf, Broken> {
+    /// `TestbedError` when it can't be written.
+    pub fn keep_on_disk(&self) -> Result<PathBuf, TestbedError> {
         let path = Self::path(&self.run)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).at_stage(STAGE)?;
@@ -109,7 +109,7 @@ impl Kept {
     }
 
     /// The copy as an object.
-    fn object(&self) -> Result<ConfigMap, Broken> {
+    fn object(&self) -> Result<ConfigMap, TestbedError> {
         let with = serde_json::to_string(&Self { data: BTreeMap::new(), ..self.clone() }).at_stage(STAGE)?;
         let mut copy = ConfigMap { data: Some(self.data.clone()), ..ConfigMap::default() };
         copy.metadata.name = Some(self.copy());
@@ -123,11 +123,11 @@ impl Kept {
     /// Makes the copy in the cluster, or brings it up to date.
     ///
     /// # Errors
-    /// `Broken` when the server refuses it.
-    pub async fn keep_in_cluster(&self, reach: &Reach) -> Result<(), Broken> {
+    /// `TestbedError` when the server refuses it.
+    pub async fn keep_in_cluster(&self, reach: &Reach) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
         let refused =
-            |e: kube::Error| Broken::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), words(&e)));
+            |e: kube::Error| TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), words(&e)));
         let object = self.object()?;
         match maps
             .create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &object)
@@ -146,15 +146,15 @@ impl Kept {
     /// Takes copy and file away.
     ///
     /// # Errors
-    /// `Broken` when one can't be.
-    pub async fn forget(&self, reach: &Reach) -> Result<(), Broken> {
+    /// `TestbedError` when one can't be.
+    pub async fn forget(&self, reach: &Reach) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
         match maps.delete(&self.copy(), &DeleteParams::default()).await {
-            Err(e) if !is_absent(&e) => return Err(Broken::new(STAGE, words(&e))),
+            Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, words(&e))),
             _ => {}
         }
         match std::fs::remove_file(Self::path(&self.run)?) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Broken::new(STAGE, e.to_string())),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TestbedError::new(STAGE, e.to_string())),
             _ => Ok(()),
         }
     }
@@ -163,12 +163,12 @@ impl Kept {
 /// Takes the files away of clusters of ours that are gone: nobody can put these chains back. Gives them.
 ///
 /// # Errors
-/// `Broken` when there is no state folder, or a file can't be removed.
-pub fn forget_gone() -> Result<Vec<PathBuf>, Broken> {
+/// `TestbedError` when there is no state folder, or a file can't be removed.
+pub fn forget_gone() -> Result<Vec<PathBuf>, TestbedError> {
     forget_below(&folders::state()?.join("chains"))
 }
 
-fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
+fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
     let mut gone = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -184,22 +184,23 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, Broken> {
 /// The copies in a cluster, the newest first.
 ///
 /// # Errors
-/// `Broken` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
-pub async fn copies(reach: &Reach) -> Result<Vec<Kept>, Broken> {
+/// `TestbedError` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
+pub async fn copies(reach: &Reach) -> Result<Vec<Kept>, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
-    let all = maps.list(&params).await.map_err(|e| Broken::new(STAGE, format!("list kept chains: {}", words(&e))))?;
-    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<Kept>, Broken>>()?;
+    let all =
+        maps.list(&params).await.map_err(|e| TestbedError::new(STAGE, format!("list kept chains: {}", words(&e))))?;
+    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<Kept>, TestbedError>>()?;
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)
 }
 
-fn read(map: ConfigMap) -> Result<Kept, Broken> {
+fn read(map: ConfigMap) -> Result<Kept, TestbedError> {
     let with = map.annotations().get(KEPT).ok_or_else(|| format!("it has no annotation {KEPT}"));
     let kept: Result<Kept, String> = with.and_then(|with| serde_json::from_str(with).map_err(|e| e.to_string()));
     let kept = kept.map_err(|why| {
         let name = map.name_any();
-        Broken::new(STAGE, format!("the kept chain {NAMESPACE}/{name} can't be read: {why}")).with_remedy(format!(
+        TestbedError::new(STAGE, format!("the kept chain {NAMESPACE}/{name} can't be read: {why}")).with_hint(format!(
             "see whether its keys are those that you want; then: kubectl delete configmap -n {NAMESPACE} {name}"
         ))
     })?;

@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
-use plumbline_bed::broken::Broken;
 use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Version};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use tokio::io::AsyncReadExt as _;
 
@@ -40,20 +40,20 @@ pub struct Looked {
     pub terway: Option<Version>,
 }
 
-fn broken(what: &str, error: &kube::Error) -> Broken {
-    Broken::new(STAGE, format!("{what}: {}", words(error)))
+fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
+    TestbedError::new(STAGE, format!("{what}: {}", words(error)))
 }
 
 /// The ConfigMap.
 ///
 /// # Errors
-/// `Broken` when there is none, or the server does not give it.
-pub async fn config_map(reach: &Reach) -> Result<ConfigMap, Broken> {
+/// `TestbedError` when there is none, or the server does not give it.
+pub async fn config_map(reach: &Reach) -> Result<ConfigMap, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let map = maps.get_opt(NAME).await.map_err(|e| broken(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
+    let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
     map.ok_or_else(|| {
-        Broken::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", reach.name))
-            .with_remedy("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
+        TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", reach.name))
+            .with_hint("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
     })
 }
 
@@ -61,36 +61,36 @@ pub async fn config_map(reach: &Reach) -> Result<ConfigMap, Broken> {
 /// user has no right to read it.
 ///
 /// # Errors
-/// `Broken` when the server does not answer.
-pub async fn identity(reach: &Reach) -> Result<Option<String>, Broken> {
+/// `TestbedError` when the server does not answer.
+pub async fn identity(reach: &Reach) -> Result<Option<String>, TestbedError> {
     let namespaces: Api<Namespace> = Api::all(reach.client.clone());
     match namespaces.get(NAMESPACE).await {
         Ok(namespace) => Ok(namespace.metadata.uid),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
-        Err(error) => Err(broken(&format!("get namespace {NAMESPACE}"), &error)),
+        Err(error) => Err(testbed_error(&format!("get namespace {NAMESPACE}"), &error)),
     }
 }
 
 /// The DaemonSet.
 ///
 /// # Errors
-/// `Broken` when there is none, or the server does not give it.
-pub async fn daemon_set(reach: &Reach) -> Result<DaemonSet, Broken> {
+/// `TestbedError` when there is none, or the server does not give it.
+pub async fn daemon_set(reach: &Reach) -> Result<DaemonSet, TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let set = sets.get_opt(SET).await.map_err(|e| broken(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
-    set.ok_or_else(|| Broken::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", reach.name)))
+    let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
+    set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", reach.name)))
 }
 
 /// Looks at all of it. With `nodes` the conflist of each node is read too: on a cluster that is not ours by `cat` in
 /// Terway's own pod there, which needs the right to exec.
 ///
 /// # Errors
-/// `Broken` when the server does not answer, or it is no cluster with Terway.
-pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, Broken> {
+/// `TestbedError` when the server does not answer, or it is no cluster with Terway.
+pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, TestbedError> {
     let (map, set) = tokio::try_join!(config_map(reach), daemon_set(reach))?;
     let pods = pods_of(reach, &set).await?;
     let api = Api::<Node>::all(reach.client.clone());
-    let labels = api.list(&ListParams::default()).await.map_err(|e| broken("list nodes", &e))?;
+    let labels = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list nodes", &e))?;
     let exclusive: BTreeMap<String, bool> =
         labels.items.iter().map(|node| (node.name_any(), is_exclusive(node))).collect();
     let image = set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
@@ -112,7 +112,7 @@ pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, Broken> {
                 Ok(text) => seen.conflist = Some(text),
                 Err(why) => seen.unread = Some(why),
             }
-            Ok::<_, Broken>(seen)
+            Ok::<_, TestbedError>(seen)
         }
     });
     let all = try_join_all(each).await?;
@@ -125,10 +125,12 @@ fn is_exclusive(node: &Node) -> bool {
 }
 
 /// The newest pod of the DaemonSet on each node.
-pub(super) async fn pods_of(reach: &Reach, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, Broken> {
+pub(super) async fn pods_of(reach: &Reach, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let all =
-        pods.list(&ListParams::default().labels(&selector(set))).await.map_err(|e| broken("list Terway's pods", &e))?;
+    let all = pods
+        .list(&ListParams::default().labels(&selector(set)))
+        .await
+        .map_err(|e| testbed_error("list Terway's pods", &e))?;
     let mut by_node: BTreeMap<String, Pod> = BTreeMap::new();
     for pod in all.items.into_iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.name == SET)) {
         let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else { continue };
@@ -186,10 +188,10 @@ async fn by_terways_pod(reach: &Reach, pod: &Pod) -> Result<String, String> {
 /// node's own network are none of it.
 ///
 /// # Errors
-/// `Broken` when the server does not answer.
-pub async fn old_pods(reach: &Reach, nodes: &[String], before: Option<Timestamp>) -> Result<Vec<OldPod>, Broken> {
+/// `TestbedError` when the server does not answer.
+pub async fn old_pods(reach: &Reach, nodes: &[String], before: Option<Timestamp>) -> Result<Vec<OldPod>, TestbedError> {
     let api = Api::<Pod>::all(reach.client.clone());
-    let all = api.list(&ListParams::default()).await.map_err(|e| broken("list pods", &e))?;
+    let all = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list pods", &e))?;
     let mut old: Vec<OldPod> = all
         .items
         .into_iter()

@@ -1,8 +1,8 @@
 //! What lies on a node of ours, read in one go: to start a program there costs far more than all that it reads.
 
 use super::reach::Reach;
-use plumbline_bed::broken::Broken;
 use plumbline_core::terway::Version;
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 
 /// Prints all of it.
@@ -28,8 +28,8 @@ pub(super) struct OnNode {
 /// Reads it; none where the cluster is not ours.
 ///
 /// # Errors
-/// `Broken` when the node does not answer.
-pub(super) async fn read(reach: &Reach, node: &str) -> Result<Option<OnNode>, Broken> {
+/// `TestbedError` when the node does not answer.
+pub(super) async fn read(reach: &Reach, node: &str) -> Result<Option<OnNode>, TestbedError> {
     let argv = ["sh", "-c", LOOK, "sh", PLUGINS, CONFLIST];
     let ran = reach.on_node(node, &argv).await?;
     Ok(ran.map(|(read, said, why)| understand(&said, if read { Ok(()) } else { Err(why.trim().to_owned()) })))
@@ -51,8 +51,12 @@ fn understand(said: &str, read: Result<(), String>) -> OnNode {
 /// The runtime's records of a pod's networks, by the file of each; none where the cluster is not ours.
 ///
 /// # Errors
-/// `Broken` when the node does not answer.
-pub(super) async fn records(reach: &Reach, node: &str, uid: &str) -> Result<Option<Vec<(String, String)>>, Broken> {
+/// `TestbedError` when the node does not answer.
+pub(super) async fn records(
+    reach: &Reach,
+    node: &str,
+    uid: &str,
+) -> Result<Option<Vec<(String, String)>>, TestbedError> {
     // A record is one line (`libcni/api.go`, `cacheAdd`).
     let ran = reach.on_node(node, &["grep", "-r", uid, RECORDS]).await?;
     let of_line = |line: &str| line.split_once(':').map(|(file, record)| (file.to_owned(), record.to_owned()));

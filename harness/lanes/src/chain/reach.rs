@@ -4,10 +4,10 @@ use crate::cluster::node::{self, Node};
 use crate::cluster::{Cluster, record, up};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::engine::Engine;
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,8 +35,8 @@ impl Way {
     /// are passed over, as kubectl does.
     ///
     /// # Errors
-    /// `Broken` when there is none of them.
-    pub fn of_context(context: &str) -> Result<Self, Broken> {
+    /// `TestbedError` when there is none of them.
+    pub fn of_context(context: &str) -> Result<Self, TestbedError> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let named: Vec<PathBuf> = match (set("KUBECONFIG"), set("HOME")) {
             (Some(all), _) => std::env::split_paths(&all).filter(|file| !file.as_os_str().is_empty()).collect(),
@@ -46,14 +46,14 @@ impl Way {
         Self::of_files(&named, context)
     }
 
-    fn of_files(named: &[PathBuf], context: &str) -> Result<Self, Broken> {
+    fn of_files(named: &[PathBuf], context: &str) -> Result<Self, TestbedError> {
         let there = named.iter().filter(|file| file.exists());
         // Whoever goes this way later may stand in another folder.
         let files: Vec<PathBuf> = there.map(std::path::absolute).collect::<Result<_, _>>().at_stage(STAGE)?;
         if files.is_empty() {
             let named: Vec<String> = named.iter().map(|file| file.display().to_string()).collect();
-            return Err(Broken::new(STAGE, format!("there is no kubeconfig: {} not found", named.join(", ")))
-                .with_remedy("KUBECONFIG names it, else it is ~/.kube/config"));
+            return Err(TestbedError::new(STAGE, format!("there is no kubeconfig: {} not found", named.join(", ")))
+                .with_hint("KUBECONFIG names it, else it is ~/.kube/config"));
         }
         Ok(Self { files, context: Some(context.to_owned()), ours: None })
     }
@@ -64,7 +64,7 @@ impl Way {
         self.ours.is_some() && self.files.iter().all(|file| !file.exists())
     }
 
-    async fn client(&self) -> Result<Client, Broken> {
+    async fn client(&self) -> Result<Client, TestbedError> {
         // None is passed over: without it a context of that name may be another cluster's.
         let read = self.files.iter().try_fold(Kubeconfig::default(), |merged, file| {
             let next = Kubeconfig::read_from(file).at_stage(&format!("read {}", file.display()))?;
@@ -76,7 +76,7 @@ impl Way {
             let known: Vec<&str> = read.contexts.iter().map(|known| known.name.as_str()).collect();
             let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
             let cause = format!("there is no context {context} in {}", files.join(", "));
-            return Err(Broken::new(STAGE, cause).with_remedy(format!("name one of these: {}", known.join(", "))));
+            return Err(TestbedError::new(STAGE, cause).with_hint(format!("name one of these: {}", known.join(", "))));
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(read, &options).await.at_stage(STAGE)?;
@@ -104,8 +104,8 @@ impl Reach {
     /// Goes a way. A cluster of ours is held meanwhile: to change it alone, since its chain is everybody's there.
     ///
     /// # Errors
-    /// `Broken` when there is no such context, the cluster of ours is gone, or others use it at the deadline.
-    pub async fn by(way: Way, hold: Kind) -> Result<Self, Broken> {
+    /// `TestbedError` when there is no such context, the cluster of ours is gone, or others use it at the deadline.
+    pub async fn by(way: Way, hold: Kind) -> Result<Self, TestbedError> {
         let client = way.client().await?;
         let (engine, lease) = match &way.ours {
             Some(cluster) => {
@@ -124,8 +124,8 @@ impl Reach {
     /// The newest cluster of ours of a profile. It is not brought up.
     ///
     /// # Errors
-    /// `Broken` when there is none.
-    pub async fn of_profile(profile: &str, hold: Kind) -> Result<Self, Broken> {
+    /// `TestbedError` when there is none.
+    pub async fn of_profile(profile: &str, hold: Kind) -> Result<Self, TestbedError> {
         let engine = Engine::connect().await?;
         for known in record::all()?.into_iter().filter(|known| known.complete && known.profile == profile) {
             if !node::containers(&engine, &known.name).await?.is_empty() {
@@ -134,8 +134,8 @@ impl Reach {
                 return Self::by(way, hold).await;
             }
         }
-        Err(Broken::new(STAGE, format!("no cluster of the profile {profile} is up"))
-            .with_remedy(format!("plumbline up --profile {profile}")))
+        Err(TestbedError::new(STAGE, format!("no cluster of the profile {profile} is up"))
+            .with_hint(format!("plumbline up --profile {profile}")))
     }
 
     /// A cluster of ours that is held already, by whoever gives it.
@@ -151,8 +151,8 @@ impl Reach {
     /// where the cluster is not ours. By the agent where there is one, since that is many times cheaper.
     ///
     /// # Errors
-    /// `Broken` when the engine, or the agent, does not answer.
-    pub async fn on_node(&self, node: &str, argv: &[&str]) -> Result<Option<(bool, String, String)>, Broken> {
+    /// `TestbedError` when the engine, or the agent, does not answer.
+    pub async fn on_node(&self, node: &str, argv: &[&str]) -> Result<Option<(bool, String, String)>, TestbedError> {
         let Some(engine) = &self.engine else { return Ok(None) };
         if let Some(opened) = self.nodes.iter().find(|opened| opened.name == node) {
             let ran = opened.ran(argv).await?;
@@ -180,7 +180,7 @@ mod tests {
         let absent = way.client().await.err().unwrap();
         assert!(absent.cause.starts_with("there is no context a in "), "{absent:?}");
         std::fs::remove_file(&there).unwrap();
-        let broken = way.client().await.err().unwrap();
-        assert!(broken.stage.contains("there"), "{broken:?}");
+        let error = way.client().await.err().unwrap();
+        assert!(error.stage.contains("there"), "{error:?}");
     }
 }

@@ -11,9 +11,9 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::terway::NAMESPACE;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::json;
 use std::pin::pin;
 use std::time::Duration;
@@ -34,13 +34,13 @@ const FAILURES: i32 = 2;
 /// begin at once: the DaemonSet's own strategy, which goes node after node, stays as it is.
 ///
 /// # Errors
-/// `Broken` when the server refuses.
-pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
+/// `TestbedError` when the server refuses.
+pub(super) async fn restart(reach: &Reach) -> Result<(), TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let now = Timestamp::now().to_string();
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
     let set = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
-    let set = set.map_err(|e| Broken::new(ASK, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
+    let set = set.map_err(|e| TestbedError::new(ASK, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
     if reach.engine.is_none() {
         return Ok(());
     }
@@ -59,7 +59,7 @@ pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
     {
         match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
             Err(error) if !is_absent(&error) => {
-                return Err(Broken::new(ASK, format!("delete pod {}: {}", pod.name_any(), words(&error))));
+                return Err(TestbedError::new(ASK, format!("delete pod {}: {}", pod.name_any(), words(&error))));
             }
             _ => {}
         }
@@ -70,8 +70,8 @@ pub(super) async fn restart(reach: &Reach) -> Result<(), Broken> {
 /// Awaits that every node runs it as it is now.
 ///
 /// # Errors
-/// `Broken` at the deadline, with what it lacks; before it, when an init container of a new pod goes on failing.
-pub(super) async fn rolled_out(reach: &Reach, deadline: Deadline) -> Result<(), Broken> {
+/// `TestbedError` at the deadline, with what it lacks; before it, when an init container of a new pod goes on failing.
+pub(super) async fn rolled_out(reach: &Reach, deadline: Deadline) -> Result<(), TestbedError> {
     let set = look::daemon_set(reach).await?;
     let generation = set.metadata.generation.unwrap_or_default();
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
@@ -90,14 +90,14 @@ pub(super) async fn rolled_out(reach: &Reach, deadline: Deadline) -> Result<(), 
                     Some(what) => lacks = what,
                 },
                 Some(Err(error)) => lacks = error.to_string(),
-                None => return Err(Broken::new(ASK, format!("the watch of {SET} ended"))),
+                None => return Err(TestbedError::new(ASK, format!("the watch of {SET} ended"))),
             },
             Some(seen) = pods.next() => {
                 if let Ok(pod) = seen
                     && of_generation(&pod, generation)
                     && let Some(why) = failing(&pod)
                 {
-                    return Err(Broken::new(STAGE, format!("{} on {}: {why}", pod.name_any(), node_of(&pod))));
+                    return Err(TestbedError::new(STAGE, format!("{} on {}: {why}", pod.name_any(), node_of(&pod))));
                 }
             },
             () = wait::over(deadline) => {

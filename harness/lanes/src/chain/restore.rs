@@ -9,11 +9,11 @@ use crate::cluster::objects::words;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, Undo};
-use plumbline_bed::lease::Kind;
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::terway::{self, CONFLIST, EniConfig, NAME, NAMESPACE, PutBack, Rollout};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, Undo};
+use plumbline_testbed::lease::Kind;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -29,8 +29,8 @@ const EVERY: Duration = Duration::from_millis(150);
 /// What is back already is left alone.
 ///
 /// # Errors
-/// `Broken` when somebody else has written another chain meanwhile, or the cluster does not follow.
-pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
+/// `TestbedError` when somebody else has written another chain meanwhile, or the cluster does not follow.
+pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, TestbedError> {
     is_its(reach, kept).await?;
     canary::remove(reach, &kept.run).await?;
     let map = look::config_map(reach).await?;
@@ -39,13 +39,13 @@ pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
     let written = now != kept.chain();
     if written {
         if mark(now) != kept.new_chain {
-            return Err(Broken::new(
+            return Err(TestbedError::new(
                 STAGE,
                 format!(
                     "{NAMESPACE}/{NAME} has a chain that is neither the old nor the new one: somebody else wrote it"
                 ),
             )
-            .with_remedy(format!(
+            .with_hint(format!(
                 "the old one is in the ConfigMap {NAMESPACE}/{}; put back what you want, then delete that copy",
                 kept.copy()
             )));
@@ -56,7 +56,7 @@ pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
     let map = look::config_map(reach).await?;
     let data = map.data.clone().unwrap_or_default();
     if data.get(CONFLIST).map(String::as_str) != kept.chain() {
-        return Err(Broken::new(STAGE, "the chain was written, and is not there".to_owned()));
+        return Err(TestbedError::new(STAGE, "the chain was written, and is not there".to_owned()));
     }
     let others = kept.data.keys().chain(data.keys()).filter(|key| kept.data.get(*key) != data.get(*key));
     let mut others: Vec<String> = others.cloned().collect();
@@ -75,7 +75,7 @@ pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, Broken> {
     let rollout = compared(reach, &config, COPIED).await?;
     if !rollout.findings.is_empty() {
         let first = rollout.findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
-        return Err(Broken::new(STAGE, format!("the ConfigMap is back, and a node is not: {first}")));
+        return Err(TestbedError::new(STAGE, format!("the ConfigMap is back, and a node is not: {first}")));
     }
     whole(&rollout, STAGE)?;
     kept.forget(reach).await?;
@@ -88,43 +88,42 @@ fn fits(rollout: &Rollout) -> bool {
 }
 
 /// Refuses a look at the nodes that has not seen each: what nobody has read is not there.
-pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), Broken> {
+pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), TestbedError> {
     match rollout.untold.first() {
         None => Ok(()),
-        Some(first) => Err(Broken::new(stage, format!("not every node could be read: {first}")).with_remedy(
-            "the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod",
-        )),
+        Some(first) => Err(TestbedError::new(stage, format!("not every node could be read: {first}"))
+            .with_hint("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod")),
     }
 }
 
 /// Refuses another cluster than the one that was changed: contexts get new names, and names new contexts.
-async fn is_its(reach: &Reach, kept: &Kept) -> Result<(), Broken> {
+async fn is_its(reach: &Reach, kept: &Kept) -> Result<(), TestbedError> {
     if !is_another(reach, kept).await? {
         return Ok(());
     }
     let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
-    Err(Broken::new(STAGE, cause).with_remedy(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
+    Err(TestbedError::new(STAGE, cause).with_hint(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
 }
 
 /// Whether it is known to be another cluster than the one that was changed.
-async fn is_another(reach: &Reach, kept: &Kept) -> Result<bool, Broken> {
+async fn is_another(reach: &Reach, kept: &Kept) -> Result<bool, TestbedError> {
     let now = look::identity(reach).await?;
     Ok(kept.cluster.as_ref().zip(now).is_some_and(|(then, now)| *then != now))
 }
 
 /// Writes the chain, and no other key; not over a change that somebody made since `seen`.
-pub(super) async fn write(reach: &Reach, seen: &ConfigMap, chain: Option<&str>) -> Result<(), Broken> {
+pub(super) async fn write(reach: &Reach, seen: &ConfigMap, chain: Option<&str>) -> Result<(), TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let version = seen.metadata.resource_version.clone();
     let patch = json!({ "metadata": { "resourceVersion": version }, "data": { CONFLIST: chain } });
     let done = maps.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await;
     done.map(drop)
-        .map_err(|e| Broken::new("write the chain", format!("patch configmap {NAMESPACE}/{NAME}: {}", words(&e))))
+        .map_err(|e| TestbedError::new("write the chain", format!("patch configmap {NAMESPACE}/{NAME}: {}", words(&e))))
 }
 
 /// Each node's conflist beside what terway-cli must have made; looked at again until it fits, at most `patience`, since
 /// a daemon copies it a moment after it is Ready.
-pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Duration) -> Result<Rollout, Broken> {
+pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Duration) -> Result<Rollout, TestbedError> {
     let once = || async {
         let looked = look::look(reach, true).await?;
         Ok(terway::rollout(config, &looked.seen))
@@ -146,8 +145,8 @@ pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Durati
 /// What was kept in a cluster and not put back, the newest first.
 ///
 /// # Errors
-/// `Broken` when the server does not answer.
-pub async fn kept(reach: &Reach) -> Result<Vec<Kept>, Broken> {
+/// `TestbedError` when the server does not answer.
+pub async fn kept(reach: &Reach) -> Result<Vec<Kept>, TestbedError> {
     copies(reach).await
 }
 
@@ -156,7 +155,7 @@ pub async fn kept(reach: &Reach) -> Result<Vec<Kept>, Broken> {
 pub struct ChainUndo;
 
 impl Undo for ChainUndo {
-    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
         match effect {
             Effect::Chain { kept, .. } => Some(Box::pin(undo(kept))),
             _ => None,
@@ -164,18 +163,18 @@ impl Undo for ChainUndo {
     }
 }
 
-async fn undo(path: &Path) -> Result<(), Broken> {
+async fn undo(path: &Path) -> Result<(), TestbedError> {
     // Put back already, by `chain restore`.
     let Some(kept) = Kept::read(path)? else { return Ok(()) };
     let way: Way = kept.way.clone();
     if way.is_gone() {
-        return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
+        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()));
     }
     let ours = way.ours.is_some();
     let reach = Reach::by(way, Kind::Exclusive).await?;
     // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
     if ours && is_another(&reach, &kept).await? {
-        return std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()));
+        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()));
     }
     is_its(&reach, &kept).await?;
     let copies = copies(&reach).await?;
@@ -187,7 +186,7 @@ async fn undo(path: &Path) -> Result<(), Broken> {
         // hand. What is in force now is nobody's business here; its canaries are.
         None => {
             canary::remove(&reach, &kept.run).await?;
-            std::fs::remove_file(path).map_err(|error| Broken::new(STAGE, error.to_string()))
+            std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()))
         }
     }
 }

@@ -16,9 +16,9 @@ use super::rollout;
 use super::step::Notes;
 use futures::future::try_join_all;
 use k8s_openapi::jiff::Timestamp;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{Container, Engine};
-use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_testbed::engine::{Container, Engine};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use std::fmt;
 use std::time::Duration;
 
@@ -55,8 +55,8 @@ impl fmt::Display for Astray {
 /// The same as [`astray`], by the agents of nodes that are open: a look at a warm cluster starts nothing on them.
 ///
 /// # Errors
-/// `Broken` when an agent does not answer.
-pub(super) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Result<Vec<Astray>, Broken> {
+/// `TestbedError` when an agent does not answer.
+pub(super) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Result<Vec<Astray>, TestbedError> {
     let looks = containers.iter().map(async |container| {
         let Some(node) = nodes.iter().find(|node| node.name == container.name) else { return Ok(None) };
         let taken = node.read(TAKEN).await?.unwrap_or_default();
@@ -68,8 +68,8 @@ pub(super) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Resul
 /// The nodes that run with another network's address for their own.
 ///
 /// # Errors
-/// `Broken` when the engine does not answer.
-async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>, Broken> {
+/// `TestbedError` when the engine does not answer.
+async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>, TestbedError> {
     let looks = containers.iter().filter(|container| container.running).map(async |container| {
         // A node image that keeps no such file is another one than kind's, and does otherwise.
         let taken = ["sh", "-c", "cat \"$1\" 2>/dev/null || true", "sh", TAKEN];
@@ -87,8 +87,13 @@ fn strayed(container: &Container, taken: &str) -> Option<Astray> {
 /// Starts the nodes that are stopped, and those that strayed, and waits for the API server.
 ///
 /// # Errors
-/// `Broken` when one does not start or stays astray, or the server does not answer within two minutes.
-pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container], notes: &Notes) -> Result<(), Broken> {
+/// `TestbedError` when one does not start or stays astray, or the server does not answer within two minutes.
+pub(super) async fn start(
+    engine: &Engine,
+    home: &Home,
+    containers: &[Container],
+    notes: &Notes,
+) -> Result<(), TestbedError> {
     let strayed = astray(engine, containers).await?;
     for one in &strayed {
         notes.note(format!("{one}; it is stopped"));
@@ -108,7 +113,7 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
     }
     let look = async || {
         // One that is just starting may refuse a look.
-        Ok(have_come(engine, &wrong).await.map_or_else(|broken| Look::NotYet(broken.cause), Look::There))
+        Ok(have_come(engine, &wrong).await.map_or_else(|error| Look::NotYet(error.cause), Look::There))
     };
     let come =
         wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look)
@@ -141,13 +146,13 @@ pub(super) async fn start(engine: &Engine, home: &Home, containers: &[Container]
 }
 
 /// The containers as they are now: with their own addresses, and a runtime that answers.
-async fn have_come(engine: &Engine, started: &[&Container]) -> Result<Vec<Container>, Broken> {
+async fn have_come(engine: &Engine, started: &[&Container]) -> Result<Vec<Container>, TestbedError> {
     let mut now = Vec::new();
     for container in started {
         now.extend(engine.container(&container.name).await?);
     }
     if let Some(one) = astray(engine, &now).await?.first() {
-        return Err(Broken::new(STAGE, one.to_string()));
+        return Err(TestbedError::new(STAGE, one.to_string()));
     }
     for container in started {
         engine.exec_ok(STAGE, &container.name, &["ctr", "version"], None, SHORT).await?;

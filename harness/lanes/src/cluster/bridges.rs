@@ -3,9 +3,9 @@
 use super::node::Node;
 use super::step::Found;
 use futures::future::try_join_all;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Bridge;
 use plumbline_core::protocol::{Op, Outcome};
+use plumbline_testbed::error::TestbedError;
 
 const STAGE: &str = "bridges";
 
@@ -18,8 +18,8 @@ pub fn plain(names: &[String]) -> Vec<Bridge> {
 /// Whether every node has them, up.
 ///
 /// # Errors
-/// `Broken` when a node can't be asked.
-pub async fn check(names: &[String], nodes: &[Node]) -> Result<Found, Broken> {
+/// `TestbedError` when a node can't be asked.
+pub async fn check(names: &[String], nodes: &[Node]) -> Result<Found, TestbedError> {
     for node in nodes {
         for name in names {
             // Flags are IFF_UP (bit 0) among others, in hexadecimal (sysfs, class/net).
@@ -38,12 +38,12 @@ pub async fn check(names: &[String], nodes: &[Node]) -> Result<Found, Broken> {
 /// Makes them on every node; one that is there is kept.
 ///
 /// # Errors
-/// `Broken`, naming the node.
-pub async fn make(bridges: &[Bridge], nodes: &[Node]) -> Result<(), Broken> {
+/// `TestbedError`, naming the node.
+pub async fn make(bridges: &[Bridge], nodes: &[Node]) -> Result<(), TestbedError> {
     try_join_all(nodes.iter().map(|node| async {
         match node.call(Op::Bridges(bridges.to_vec())).await? {
             Outcome::Done => Ok(()),
-            other => Err(Broken::new(STAGE, format!("node {}: {other:?}", node.name))),
+            other => Err(TestbedError::new(STAGE, format!("node {}: {other:?}", node.name))),
         }
     }))
     .await

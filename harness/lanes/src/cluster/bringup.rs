@@ -17,10 +17,10 @@ use crate::context::Context;
 use futures::future::BoxFuture;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::Engine;
-use plumbline_bed::images::TOOLS;
-use plumbline_bed::journal::Effect;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::images::TOOLS;
+use plumbline_testbed::journal::Effect;
 use tokio::sync::{Mutex, OnceCell};
 
 const STAGE: &str = "cluster";
@@ -55,12 +55,12 @@ impl<'a> BringUp<'a> {
     }
 
     /// The engine; only after its step.
-    pub fn engine(&self) -> Result<&Engine, Broken> {
-        self.engine.get().ok_or_else(|| Broken::new("engine", "asked for before its step"))
+    pub fn engine(&self) -> Result<&Engine, TestbedError> {
+        self.engine.get().ok_or_else(|| TestbedError::new("engine", "asked for before its step"))
     }
 
     /// kind's configuration and the cluster's home. The node image's reference is known before it is built.
-    pub async fn rendered(&self) -> Result<&(Rendered, Home), Broken> {
+    pub async fn rendered(&self) -> Result<&(Rendered, Home), TestbedError> {
         let make = || async {
             let info = self.engine()?.info().await?;
             // Without /proc nothing is said to be lacking.
@@ -75,9 +75,9 @@ impl<'a> BringUp<'a> {
     }
 
     /// The plugins that the nodes should have.
-    pub async fn plugins(&self) -> Result<&Set, Broken> {
+    pub async fn plugins(&self) -> Result<&Set, TestbedError> {
         let make = || async {
-            let folder: BoxFuture<'_, Result<_, Broken>> = Box::pin(self.cx.images.plugins_dir());
+            let folder: BoxFuture<'_, Result<_, TestbedError>> = Box::pin(self.cx.images.plugins_dir());
             let folder = folder.await?;
             Set::gather(&folder, &self.cx.options).await
         };
@@ -85,30 +85,30 @@ impl<'a> BringUp<'a> {
     }
 
     /// The cluster as it answers; only after its step.
-    pub async fn alive(&self) -> Result<Alive, Broken> {
-        self.alive.lock().await.clone().ok_or_else(|| Broken::new(STAGE, "asked for before its step"))
+    pub async fn alive(&self) -> Result<Alive, TestbedError> {
+        self.alive.lock().await.clone().ok_or_else(|| TestbedError::new(STAGE, "asked for before its step"))
     }
 
     /// The reference of the toolbox image.
-    pub fn toolbox(&self) -> Result<String, Broken> {
+    pub fn toolbox(&self) -> Result<String, TestbedError> {
         images::reference(&self.cx.images, &self.loaded.profile.images.toolbox)
     }
 
     /// The reference of Multus' image.
-    pub(super) fn multus(&self) -> Result<String, Broken> {
+    pub(super) fn multus(&self) -> Result<String, TestbedError> {
         images::reference(&self.cx.images, self.multus_source()?)
     }
 
-    pub(super) fn multus_source(&self) -> Result<&ImageSource, Broken> {
+    pub(super) fn multus_source(&self) -> Result<&ImageSource, TestbedError> {
         let source = self.loaded.profile.images.multus.as_ref();
-        source.ok_or_else(|| Broken::new(STAGE, "the profile has no Multus"))
+        source.ok_or_else(|| TestbedError::new(STAGE, "the profile has no Multus"))
     }
 
     /// Parts of the cluster that are not what users run.
     ///
     /// # Errors
-    /// `Broken` when a file of the profile can't be read.
-    pub fn parts(&self) -> Result<Vec<String>, Broken> {
+    /// `TestbedError` when a file of the profile can't be read.
+    pub fn parts(&self) -> Result<Vec<String>, TestbedError> {
         let images = &self.loaded.profile.images;
         let built = |what: &str, source: Option<&ImageSource>| match source {
             Some(ImageSource::Built(_)) => {
@@ -125,7 +125,7 @@ impl<'a> BringUp<'a> {
         Ok(all)
     }
 
-    fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, Broken> {
+    fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, TestbedError> {
         Ok(KindTool { path, engine: self.engine()?.endpoint().host.clone() })
     }
 
@@ -136,7 +136,7 @@ impl<'a> BringUp<'a> {
         [(TOOLS, "kind"), (TOOLS, "plumbline-agent")].into_iter().chain(helm)
     }
 
-    fn lacks_program(&self) -> Result<Option<String>, Broken> {
+    fn lacks_program(&self) -> Result<Option<String>, TestbedError> {
         for (recipe, program) in self.programs() {
             if !self.cx.images.has_program(recipe, program)? {
                 return Ok(Some(format!("program {program} is not built")));
@@ -145,7 +145,7 @@ impl<'a> BringUp<'a> {
         Ok(None)
     }
 
-    async fn check_cluster(&self) -> Result<Found, Broken> {
+    async fn check_cluster(&self) -> Result<Found, TestbedError> {
         let (rendered, home) = self.rendered().await?;
         let engine = self.engine()?;
         let containers = node::containers(engine, &rendered.name).await?;
@@ -185,7 +185,7 @@ impl<'a> BringUp<'a> {
         Ok(Found::Good)
     }
 
-    async fn make_cluster(&self, notes: &Notes) -> Result<(), Broken> {
+    async fn make_cluster(&self, notes: &Notes) -> Result<(), TestbedError> {
         let (rendered, home) = self.rendered().await?;
         let engine = self.engine()?;
         let kind = self.kind(self.cx.images.tool("kind").await?)?;
@@ -198,17 +198,17 @@ impl<'a> BringUp<'a> {
                 .is_some_and(|r| !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id)));
             if !ours {
                 let name = &rendered.name;
-                return Err(Broken::new(
+                return Err(TestbedError::new(
                     STAGE,
                     format!("there is a kind cluster {name} already, and it was not made here"),
                 )
-                .with_remedy(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
+                .with_hint(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
             if whole {
                 match again::start(engine, home, &containers, notes).await {
                     Ok(()) => return Ok(()),
-                    Err(broken) => notes.note(format!("its nodes can't be started again: {broken}")),
+                    Err(error) => notes.note(format!("its nodes can't be started again: {error}")),
                 }
             }
             notes.note("it is not whole: it is deleted and made again");
@@ -220,12 +220,12 @@ impl<'a> BringUp<'a> {
         home.keep(&record)?;
         let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
         node::network(engine).await?;
-        if let Err(broken) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
+        if let Err(error) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
             // kind took away what it made; what it could not, this does. What neither can is in the journal.
             if node::remove(engine, &rendered.name).await.is_ok() {
                 self.cx.run.done(effect)?;
             }
-            return Err(broken);
+            return Err(error);
         }
         let containers = node::containers(engine, &rendered.name).await?;
         let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
@@ -243,7 +243,7 @@ impl Stages for BringUp<'_> {
         }
     }
 
-    fn check<'b>(&'b self, step: Step, _notes: &'b Notes) -> BoxFuture<'b, Result<Found, Broken>> {
+    fn check<'b>(&'b self, step: Step, _notes: &'b Notes) -> BoxFuture<'b, Result<Found, TestbedError>> {
         Box::pin(async move {
             match step {
                 Step::Engine => match self.engine.get() {
@@ -253,7 +253,7 @@ impl Stages for BringUp<'_> {
                             let _ = self.engine.set(engine);
                             Ok(Found::Good)
                         }
-                        Err(broken) => Ok(Found::Wanting(broken.cause)),
+                        Err(error) => Ok(Found::Wanting(error.cause)),
                     },
                 },
                 Step::Images => {
@@ -277,7 +277,7 @@ impl Stages for BringUp<'_> {
         })
     }
 
-    fn make<'b>(&'b self, step: Step, notes: &'b Notes) -> BoxFuture<'b, Result<(), Broken>> {
+    fn make<'b>(&'b self, step: Step, notes: &'b Notes) -> BoxFuture<'b, Result<(), TestbedError>> {
         Box::pin(async move {
             match step {
                 Step::Engine => {
@@ -310,7 +310,7 @@ impl Stages for BringUp<'_> {
 }
 
 /// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
-pub(super) async fn client(home: &Home) -> Result<Client, Broken> {
+pub(super) async fn client(home: &Home) -> Result<Client, TestbedError> {
     let path = home.kubeconfig();
     let kubeconfig = Kubeconfig::read_from(&path).at_stage(STAGE)?;
     let config =

@@ -13,10 +13,10 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, EffectId, Run};
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome, Target};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, EffectId, Run};
+use plumbline_testbed::wait::{self, Deadline};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -50,8 +50,14 @@ pub struct Flight<'a> {
 /// Sends one with a network up on `node`, looks whether Multus attached it, and takes it away again.
 ///
 /// # Errors
-/// `Broken`, naming the node: it did not come up, or is not attached although it is Ready.
-pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, book: Book<'_>) -> Result<(), Broken> {
+/// `TestbedError`, naming the node: it did not come up, or is not attached although it is Ready.
+pub async fn fly(
+    loaded: &Loaded,
+    client: &Client,
+    node: &Node,
+    image: &str,
+    book: Book<'_>,
+) -> Result<(), TestbedError> {
     let flight = Flight { client, node, stage: STAGE, book };
     let networks = json!([{ "name": flight.name(), "interface": INTERFACE }]).to_string();
     let documents = flight.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
@@ -61,11 +67,11 @@ pub async fn fly(loaded: &Loaded, client: &Client, node: &Node, image: &str, boo
 /// Makes the namespace of the canaries.
 ///
 /// # Errors
-/// `Broken` at `stage` when the server refuses.
-pub async fn namespace(client: &Client, stage: &str) -> Result<(), Broken> {
+/// `TestbedError` at `stage` when the server refuses.
+pub async fn namespace(client: &Client, stage: &str) -> Result<(), TestbedError> {
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": SYSTEM_NAMESPACE, "labels": { super::naming::OWNER_LABEL: super::naming::OWNER } } });
-    objects::apply(client, &namespace).await.map(drop).map_err(|e| Broken::new(stage, e))
+    objects::apply(client, &namespace).await.map(drop).map_err(|e| TestbedError::new(stage, e))
 }
 
 impl Flight<'_> {
@@ -76,30 +82,30 @@ impl Flight<'_> {
     /// The canary's objects, of a template relative to the profile's folder.
     ///
     /// # Errors
-    /// `Broken` when it can't be rendered.
+    /// `TestbedError` when it can't be rendered.
     pub fn documents(
         &self,
         loaded: &Loaded,
         template: &Path,
         image: &str,
         networks: &str,
-    ) -> Result<Vec<Value>, Broken> {
+    ) -> Result<Vec<Value>, TestbedError> {
         let name = template.display().to_string();
         let values = json!({ "name": self.name(), "namespace": SYSTEM_NAMESPACE, "run": self.book.run.id(),
             "node": self.node.name, "image": image, "networks": networks });
-        let text = render(&name, &loaded.text(template)?, &values).map_err(|e| Broken::new(self.stage, e))?;
-        yaml::documents(&name, &text).map_err(|e| Broken::new(self.stage, e))
+        let text = render(&name, &loaded.text(template)?, &values).map_err(|e| TestbedError::new(self.stage, e))?;
+        yaml::documents(&name, &text).map_err(|e| TestbedError::new(self.stage, e))
     }
 
     /// Sends it up, has it looked at once it is Ready, and takes it away again.
     ///
     /// # Errors
-    /// `Broken` when it does not come up or does not go, else what the look gave.
+    /// `TestbedError` when it does not come up or does not go, else what the look gave.
     pub async fn fly(
         &self,
         documents: &[Value],
-        look: impl AsyncFnOnce(&Pod) -> Result<(), Broken>,
-    ) -> Result<(), Broken> {
+        look: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
+    ) -> Result<(), TestbedError> {
         account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
         // One that a killed run left behind would be taken for this one.
         self.remove().await?;
@@ -116,28 +122,28 @@ impl Flight<'_> {
         looked.and(removed)
     }
 
-    async fn up(&self, documents: &[Value]) -> Result<Pod, Broken> {
+    async fn up(&self, documents: &[Value]) -> Result<Pod, TestbedError> {
         for document in documents {
-            objects::apply(self.client, document).await.map_err(|e| Broken::new(self.stage, e))?;
+            objects::apply(self.client, document).await.map_err(|e| TestbedError::new(self.stage, e))?;
         }
-        let broken = |what: String| {
-            Broken::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
+        let testbed_error = |what: String| {
+            TestbedError::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
         };
         match ready::ready(self.client, SYSTEM_NAMESPACE, &self.name(), DEADLINE).await {
             Ok(Came::Up(pod)) => Ok(*pod),
-            Ok(Came::Down { reason, .. }) => Err(broken(reason)),
-            Err(other) => Err(broken(other.cause)),
+            Ok(Came::Down { reason, .. }) => Err(testbed_error(reason)),
+            Err(other) => Err(testbed_error(other.cause)),
         }
     }
 
     /// Takes away what came beside the pod: its network.
-    async fn unlisted(&self, documents: &[Value]) -> Result<(), Broken> {
+    async fn unlisted(&self, documents: &[Value]) -> Result<(), TestbedError> {
         for document in documents.iter().filter(|document| document["kind"] != "Pod") {
-            let networks = objects::api_of(self.client, document).map_err(|e| Broken::new(self.stage, e))?;
+            let networks = objects::api_of(self.client, document).map_err(|e| TestbedError::new(self.stage, e))?;
             match networks.delete(&self.name(), &DeleteParams::default()).await {
                 Err(e) if !objects::is_absent(&e) => {
                     let what = format!("remove the canary's network {}: {}", self.name(), objects::words(&e));
-                    return Err(Broken::new(self.stage, what));
+                    return Err(TestbedError::new(self.stage, what));
                 }
                 _ => {}
             }
@@ -146,39 +152,41 @@ impl Flight<'_> {
     }
 
     /// Removes the pod, where it is, and waits until it is gone from the server and its sandbox from the node.
-    async fn remove(&self) -> Result<(), Broken> {
+    async fn remove(&self) -> Result<(), TestbedError> {
         let (name, pods) = (self.name(), Api::<Pod>::namespaced(self.client.clone(), SYSTEM_NAMESPACE));
-        let broken = |e: String| Broken::new(self.stage, format!("remove canary {name}: {e}"));
-        let pod = pods.get_opt(&name).await.map_err(|e| broken(objects::words(&e)))?;
+        let testbed_error = |e: String| TestbedError::new(self.stage, format!("remove canary {name}: {e}"));
+        let pod = pods.get_opt(&name).await.map_err(|e| testbed_error(objects::words(&e)))?;
         let Some(pod) = pod else { return Ok(()) };
         let uid = ready::uid_of(&pod);
         match pods.delete(&name, &DeleteParams::default().grace_period(1)).await {
-            Err(e) if !objects::is_absent(&e) => return Err(broken(objects::words(&e))),
+            Err(e) if !objects::is_absent(&e) => return Err(testbed_error(objects::words(&e))),
             _ => {}
         }
         let gone = await_condition(pods, &name, conditions::is_deleted(&uid));
         let what = format!("pod {name} to be gone");
         let gone = wait::by(self.stage, &what, Deadline::after(DEADLINE), gone, || "still there".into()).await?;
-        gone.map_err(|e| broken(e.to_string()))?;
+        gone.map_err(|e| testbed_error(e.to_string()))?;
         let op = Op::AwaitGone { namespace: SYSTEM_NAMESPACE.into(), name: name.clone(), uid, deadline_ms: 20_000 };
         match self.node.call(op).await? {
             Outcome::Gone { gone: true, .. } => Ok(()),
             // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a
             // list: the same comes to every pod there, and is for scenarios to tell (`PL501`).
             Outcome::Gone { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
-            other => Err(broken(format!("its sandbox is not gone: {other:?}"))),
+            other => Err(testbed_error(format!("its sandbox is not gone: {other:?}"))),
         }
     }
 }
 
-async fn look(node: &Node, pod: &Pod) -> Result<(), Broken> {
-    let broken = |what: String| Broken::new(STAGE, format!("node {}: the canary {what}", node.name));
+async fn look(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
+    let testbed_error = |what: String| TestbedError::new(STAGE, format!("node {}: the canary {what}", node.name));
     let name = pod.name_any();
     let status = pod.annotations().get(STATUS).cloned().unwrap_or_default();
     let entries: Vec<Value> = serde_json::from_str(&status).unwrap_or_default();
     if !entries.iter().any(|entry| entry["interface"] == INTERFACE) {
-        return Err(broken(format!("is Ready, and Multus did not attach {INTERFACE} (network-status: {status:?})"))
-            .with_remedy("Multus is not in force on this node: pods there would come up with eth0 alone"));
+        return Err(testbed_error(format!(
+            "is Ready, and Multus did not attach {INTERFACE} (network-status: {status:?})"
+        ))
+        .with_hint("Multus is not in force on this node: pods there would come up with eth0 alone"));
     }
     let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name, uid: ready::uid_of(pod) };
     match node.call(Op::Observe { target, with_ip: false }).await? {
@@ -187,14 +195,14 @@ async fn look(node: &Node, pod: &Pod) -> Result<(), Broken> {
         }
         Outcome::Observed(seen) => {
             let names: Vec<_> = seen.kernel.links.iter().map(|l| l.name.as_str()).collect();
-            Err(broken(format!("reports {INTERFACE}, and its kernel has {}", names.join(", "))))
+            Err(testbed_error(format!("reports {INTERFACE}, and its kernel has {}", names.join(", "))))
         }
-        other => Err(broken(format!("can't be looked at: {other:?}"))),
+        other => Err(testbed_error(format!("can't be looked at: {other:?}"))),
     }
 }
 
 impl Book<'_> {
-    fn intend(&self, object: &Value) -> Result<EffectId, Broken> {
+    fn intend(&self, object: &Value) -> Result<EffectId, TestbedError> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         self.run.intend(Effect::KubeObject {
             kubeconfig: self.kubeconfig.to_owned(),
@@ -209,12 +217,12 @@ impl Book<'_> {
 /// Waits until a namespace has its default service account: a pod created before is refused.
 ///
 /// # Errors
-/// `Broken` at `stage` after 30 s.
-pub async fn account(client: &Client, namespace: &str, stage: &str) -> Result<(), Broken> {
+/// `TestbedError` at `stage` after 30 s.
+pub async fn account(client: &Client, namespace: &str, stage: &str) -> Result<(), TestbedError> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let there = await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
     let what = format!("the default service account of namespace {namespace}");
     let there =
         wait::by(stage, &what, Deadline::after(Duration::from_secs(30)), there, || "it is not there".into()).await?;
-    there.map(|_| ()).map_err(|e| Broken::new(stage, format!("{what}: {e}")))
+    there.map(|_| ()).map_err(|e| TestbedError::new(stage, format!("{what}: {e}")))
 }

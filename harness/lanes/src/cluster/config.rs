@@ -4,7 +4,7 @@ use super::kindconfig::Cluster;
 use super::naming;
 use super::profile::{Loaded, Role};
 use super::render::render;
-use plumbline_bed::broken::Broken;
+use plumbline_testbed::error::TestbedError;
 use serde::Serialize;
 
 /// What has to be known of the host; found by probing.
@@ -65,9 +65,9 @@ pub struct Rendered {
 /// Renders kind's configuration for `host`, with the node image that `image` names.
 ///
 /// # Errors
-/// `Broken` at stage `profile`: a template that can't be rendered, or that gives something that is not kind's v1alpha4.
-pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered, Broken> {
-    let refused = |cause: String| Broken::new("profile", cause);
+/// `TestbedError` at stage `profile`: a template that can't be rendered, or that gives something that is not kind's v1alpha4.
+pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered, TestbedError> {
+    let refused = |cause: String| TestbedError::new("profile", cause);
     let file = loaded.folder.join(&loaded.profile.kind_config).display().to_string();
     let template = loaded.text(&loaded.profile.kind_config)?;
     let with_name = |name: &str| {

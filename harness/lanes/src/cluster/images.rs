@@ -6,11 +6,11 @@ use super::profile::{ImageSource, Loaded};
 use super::step::Notes;
 use crate::kind::adapt::ImageState;
 use futures::future::try_join_all;
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::Engine;
-use plumbline_bed::engine::setup::Setup;
-use plumbline_bed::images::Images;
-use plumbline_bed::wait::within;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::engine::setup::Setup;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::images::Images;
+use plumbline_testbed::wait::within;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,8 +40,8 @@ struct Lock(BTreeMap<String, String>);
 /// An engine that answers: the one that runs, else one that is got going on this host.
 ///
 /// # Errors
-/// `Broken` with what to do.
-pub async fn engine(cx: &crate::context::Context, notes: &Notes) -> Result<Engine, Broken> {
+/// `TestbedError` with what to do.
+pub async fn engine(cx: &crate::context::Context, notes: &Notes) -> Result<Engine, TestbedError> {
     let notes = notes.clone();
     let setup = Setup::new(&cx.root, move |line| notes.note(line))?;
     setup.ensure(cx.options.may_install, cx.images.runtime()).await
@@ -50,8 +50,8 @@ pub async fn engine(cx: &crate::context::Context, notes: &Notes) -> Result<Engin
 /// The reference of an image: as written, or of the build that its sources come to, made or not.
 ///
 /// # Errors
-/// `Broken` when a recipe can't be read.
-pub fn reference(images: &Images, source: &ImageSource) -> Result<String, Broken> {
+/// `TestbedError` when a recipe can't be read.
+pub fn reference(images: &Images, source: &ImageSource) -> Result<String, TestbedError> {
     match source {
         ImageSource::Built(name) => images.reference(name),
         ImageSource::Pulled(reference) => Ok(reference.clone()),
@@ -67,8 +67,8 @@ pub fn pull_policy(_source: &ImageSource) -> &'static str {
 /// Whether the engine has all images of the profile.
 ///
 /// # Errors
-/// `Broken` when the engine does not answer.
-pub async fn at_hand(engine: &Engine, images: &Images, loaded: &Loaded) -> Result<At, Broken> {
+/// `TestbedError` when the engine does not answer.
+pub async fn at_hand(engine: &Engine, images: &Images, loaded: &Loaded) -> Result<At, TestbedError> {
     let specs = &loaded.profile.images;
     for source in specs.all() {
         let reference = reference(images, source)?;
@@ -82,8 +82,8 @@ pub async fn at_hand(engine: &Engine, images: &Images, loaded: &Loaded) -> Resul
 /// Builds or pulls what is lacking.
 ///
 /// # Errors
-/// `Broken` when a build fails, a registry refuses, or a tag moved since its digest was locked.
-pub async fn get(engine: &Engine, images: &Images, loaded: &Loaded, notes: &Notes) -> Result<(), Broken> {
+/// `TestbedError` when a build fails, a registry refuses, or a tag moved since its digest was locked.
+pub async fn get(engine: &Engine, images: &Images, loaded: &Loaded, notes: &Notes) -> Result<(), TestbedError> {
     let specs = &loaded.profile.images;
     for source in specs.all() {
         match source {
@@ -103,22 +103,22 @@ pub async fn get(engine: &Engine, images: &Images, loaded: &Loaded, notes: &Note
 }
 
 /// Keeps the digest of an image that was pulled by tag; refuses another one than was kept.
-async fn lock(engine: &Engine, loaded: &Loaded, reference: &str) -> Result<(), Broken> {
+async fn lock(engine: &Engine, loaded: &Loaded, reference: &str) -> Result<(), TestbedError> {
     if reference.contains("@sha256:") {
         return Ok(());
     }
     let image = engine.image(reference).await?.unwrap_or_default();
     let digests: Vec<&str> = image.digests.iter().filter_map(|d| d.split_once('@').map(|(_, digest)| digest)).collect();
     let Some(found) = digests.first() else {
-        return Err(Broken::new(STAGE, format!("the engine knows no digest of {reference}")));
+        return Err(TestbedError::new(STAGE, format!("the engine knows no digest of {reference}")));
     };
     let path = loaded.folder.join(LOCK);
     let read = || serde_json::from_slice(&std::fs::read(&path).ok()?).ok();
     let mut locked: Lock = read().unwrap_or_default();
     match locked.0.get(reference) {
         Some(kept) if digests.contains(&kept.as_str()) => Ok(()),
-        Some(kept) => Err(Broken::new(STAGE, format!("{reference} moved: {kept} is locked, {found} is here"))
-            .with_remedy(format!("find out why; to take the new one, remove its line from {}", path.display()))),
+        Some(kept) => Err(TestbedError::new(STAGE, format!("{reference} moved: {kept} is locked, {found} is here"))
+            .with_hint(format!("find out why; to take the new one, remove its line from {}", path.display()))),
         None => {
             locked.0.insert(reference.to_owned(), (*found).to_owned());
             let text = serde_json::to_string_pretty(&locked).at_stage(STAGE)? + "\n";
@@ -130,7 +130,7 @@ async fn lock(engine: &Engine, loaded: &Loaded, reference: &str) -> Result<(), B
 /// Sees to it that every node has an image; gives its reference.
 ///
 /// # Errors
-/// `Broken` when it can't be moved there.
+/// `TestbedError` when it can't be moved there.
 pub async fn on_nodes(
     engine: &Engine,
     images: &Images,
@@ -138,7 +138,7 @@ pub async fn on_nodes(
     loaded: &Loaded,
     nodes: &[Node],
     notes: &Notes,
-) -> Result<String, Broken> {
+) -> Result<String, TestbedError> {
     let reference = reference(images, source)?;
     let mut lacking = Vec::new();
     for node in nodes {
@@ -162,16 +162,16 @@ pub async fn on_nodes(
 }
 
 /// Imports an archive into a node's containerd.
-async fn import(node: &Node, reference: &str, archive: &std::path::Path) -> Result<(), Broken> {
+async fn import(node: &Node, reference: &str, archive: &std::path::Path) -> Result<(), TestbedError> {
     node.feed(STAGE, &["ctr", "--namespace=k8s.io", "images", "import", "-"], archive, IMPORT).await?;
     if has(node, reference).await? {
         return Ok(());
     }
-    Err(Broken::new(STAGE, format!("node {} has no image {reference} after its import", node.name)))
+    Err(TestbedError::new(STAGE, format!("node {} has no image {reference} after its import", node.name)))
 }
 
 /// Whether a node's containerd has an image of that reference.
-async fn has(node: &Node, reference: &str) -> Result<bool, Broken> {
+async fn has(node: &Node, reference: &str) -> Result<bool, TestbedError> {
     let name = format!("name=={}", normal(reference));
     let ran = node.must(STAGE, &["ctr", "--namespace=k8s.io", "images", "list", "--quiet", &name]).await?;
     Ok(!ran.stdout.trim().is_empty())
@@ -200,8 +200,8 @@ impl Pull {
     /// What is known of an image now.
     ///
     /// # Errors
-    /// `Broken` when the nodes can't be asked.
-    pub async fn state(&self, nodes: &[Node], image: &str) -> Result<ImageState, Broken> {
+    /// `TestbedError` when the nodes can't be asked.
+    pub async fn state(&self, nodes: &[Node], image: &str) -> Result<ImageState, TestbedError> {
         let mut everywhere = true;
         for node in nodes {
             everywhere &= has(node, image).await?;
@@ -209,7 +209,7 @@ impl Pull {
         let offered = within(REGISTRY, self.engine.offered(image)).await;
         let refused = match offered {
             Some(Ok(())) => return Ok(ImageState::Pullable),
-            Some(Err(broken)) => broken.cause,
+            Some(Err(error)) => error.cause,
             None => format!("its registry did not answer within {} s", REGISTRY.as_secs()),
         };
         let why = format!("it can't be pulled from here ({refused})");

@@ -3,9 +3,9 @@
 use super::node::NETWORK;
 use super::record::Home;
 use super::step::Notes;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::exec::Cmd;
-use plumbline_bed::journal::{Effect, Run, start_time};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::exec::Cmd;
+use plumbline_testbed::journal::{Effect, Run, start_time};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,8 +33,8 @@ impl KindTool {
     /// Makes a cluster; its process stands in the journal of `run` meanwhile. On failure kind takes away what it made, since it is not told to retain it.
     ///
     /// # Errors
-    /// `Broken` with the command line and the last of what kind said.
-    pub async fn create(&self, name: &str, home: &Home, run: &Arc<Run>, notes: &Notes) -> Result<(), Broken> {
+    /// `TestbedError` with the command line and the last of what kind said.
+    pub async fn create(&self, name: &str, home: &Home, run: &Arc<Run>, notes: &Notes) -> Result<(), TestbedError> {
         let (said, journal) = (notes.clone(), run.clone());
         let entry = Arc::new(Mutex::new(None));
         let noted = entry.clone();
@@ -56,17 +56,17 @@ impl KindTool {
                     said.note(note);
                 }
             });
-        let remedy = |broken: Broken| {
-            if broken.remedy.is_some() {
-                return broken;
+        let hint = |error: TestbedError| {
+            if error.hint.is_some() {
+                return error;
             }
-            let cause = broken.cause.clone();
-            match remedy(&cause) {
-                Some(what) => broken.with_remedy(what),
-                None => broken,
+            let cause = error.cause.clone();
+            match hint(&cause) {
+                Some(what) => error.with_hint(what),
+                None => error,
             }
         };
-        let made = cmd.run_ok().await.map(drop).map_err(|e| remedy(e.broken(STAGE)));
+        let made = cmd.run_ok().await.map(drop).map_err(|e| hint(e.testbed_error(STAGE)));
         if let Some(id) = entry.lock().unwrap_or_else(PoisonError::into_inner).take() {
             run.done(id)?;
         }
@@ -86,7 +86,7 @@ fn told(line: &str) -> Option<String> {
 }
 
 /// What to do about the failures that are known.
-fn remedy(cause: &str) -> Option<&'static str> {
+fn hint(cause: &str) -> Option<&'static str> {
     let known = [
         ("port is already allocated", "another program has the port: stop it, or take the cluster down that has it"),
         ("no space left on device", "the engine's disk is full: docker system prune"),

@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::runtime::wait::{await_condition, conditions};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
 
 const STAGE: &str = "mend";
@@ -25,8 +25,8 @@ const AWAY: &str = "/opt/plumbline/away";
 /// pod runs on, so its daemon set still looks well.
 ///
 /// # Errors
-/// `Broken` when the node refuses, or has no such configuration.
-pub async fn multus_out_of_force(node: &Node) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses, or has no such configuration.
+pub async fn multus_out_of_force(node: &Node) -> Result<(), TestbedError> {
     let script =
         format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
@@ -37,8 +37,8 @@ pub async fn multus_out_of_force(node: &Node) -> Result<(), Broken> {
 /// `internal/cri/server/cni_conf_syncer.go`). So the file is renamed once more within the folder.
 ///
 /// # Errors
-/// `Broken` when the node refuses, or there is nothing to put back.
-pub async fn multus_in_force(node: &Node) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses, or there is nothing to put back.
+pub async fn multus_in_force(node: &Node) -> Result<(), TestbedError> {
     let script = format!(
         "set -e; cd {CONF}; for f in {AWAY}/00-multus.conf*; do mv \"$f\" .back; mv .back \"${{f##*/}}\"; done"
     );
@@ -48,8 +48,8 @@ pub async fn multus_in_force(node: &Node) -> Result<(), Broken> {
 /// Puts it back so that the runtime does not take notice: the file is there, and the default network alone in force.
 ///
 /// # Errors
-/// `Broken` when the node refuses, or there is nothing to put back.
-pub async fn multus_back_unseen(node: &Node) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses, or there is nothing to put back.
+pub async fn multus_back_unseen(node: &Node) -> Result<(), TestbedError> {
     let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
@@ -57,8 +57,8 @@ pub async fn multus_back_unseen(node: &Node) -> Result<(), Broken> {
 /// Takes a plugin away on one node.
 ///
 /// # Errors
-/// `Broken` when the node refuses, or has no such plugin.
-pub async fn plugin_away(node: &Node, plugin: &str) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses, or has no such plugin.
+pub async fn plugin_away(node: &Node, plugin: &str) -> Result<(), TestbedError> {
     let script = format!("set -e; mkdir -p {AWAY}; mv {FOLDER}/{plugin} {AWAY}/");
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
@@ -66,8 +66,8 @@ pub async fn plugin_away(node: &Node, plugin: &str) -> Result<(), Broken> {
 /// Puts it back.
 ///
 /// # Errors
-/// `Broken` when the node refuses, or there is nothing to put back.
-pub async fn plugin_back(node: &Node, plugin: &str) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses, or there is nothing to put back.
+pub async fn plugin_back(node: &Node, plugin: &str) -> Result<(), TestbedError> {
     let script = format!("set -e; mv {AWAY}/{plugin} {FOLDER}/");
     node.must(STAGE, &["sh", "-c", &script]).await.map(drop)
 }
@@ -75,25 +75,25 @@ pub async fn plugin_back(node: &Node, plugin: &str) -> Result<(), Broken> {
 /// Removes a bridge on one node.
 ///
 /// # Errors
-/// `Broken` when the node refuses.
-pub async fn bridge_away(node: &Node, bridge: &str) -> Result<(), Broken> {
+/// `TestbedError` when the node refuses.
+pub async fn bridge_away(node: &Node, bridge: &str) -> Result<(), TestbedError> {
     node.must(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
 }
 
 /// Deletes every pod of a namespace, as somebody else might, and waits until the server has none of them.
 ///
 /// # Errors
-/// `Broken` when the server refuses, or one is still there after a minute.
-pub async fn pods_away(cluster: &Cluster, namespace: &str) -> Result<(), Broken> {
+/// `TestbedError` when the server refuses, or one is still there after a minute.
+pub async fn pods_away(cluster: &Cluster, namespace: &str) -> Result<(), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), namespace);
-    let refused = |e: kube::Error| Broken::new(STAGE, format!("pods of namespace {namespace}: {}", words(&e)));
+    let refused = |e: kube::Error| TestbedError::new(STAGE, format!("pods of namespace {namespace}: {}", words(&e)));
     for pod in pods.list(&ListParams::default()).await.map_err(refused)? {
         let (name, uid) = (pod.name_any(), pod.uid().unwrap_or_default());
         pods.delete(&name, &DeleteParams::default().grace_period(1)).await.map_err(refused)?;
         let gone = await_condition(pods.clone(), &name, conditions::is_deleted(&uid));
         let what = format!("pod {name} to be gone");
         let gone = wait::by(STAGE, &what, Deadline::after(GONE), gone, || "it is there".to_owned()).await?;
-        gone.map_err(|e| Broken::new(STAGE, format!("{what}: {e}")))?;
+        gone.map_err(|e| TestbedError::new(STAGE, format!("{what}: {e}")))?;
     }
     Ok(())
 }

@@ -17,8 +17,8 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Client;
 use kube::api::Api;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::Deadline;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 
 /// Name of Multus' daemon set.
@@ -31,33 +31,33 @@ pub const STAGE: &str = "install-multus";
 /// The objects of the profile's Multus manifests, rendered with `image`.
 ///
 /// # Errors
-/// `Broken` when a manifest can't be rendered or read.
-pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Value>, Broken> {
+/// `TestbedError` when a manifest can't be rendered or read.
+pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Value>, TestbedError> {
     let mut all = Vec::new();
     for path in &spec(loaded)?.manifests {
         let name = path.display().to_string();
         let mut text = loaded.text(path)?;
         if path.extension().is_some_and(|e| e == "j2") {
             let values = json!({ "image": image, "pullPolicy": pull_policy });
-            text = render(&name, &text, &values).map_err(|e| Broken::new(STAGE, e))?;
+            text = render(&name, &text, &values).map_err(|e| TestbedError::new(STAGE, e))?;
         }
-        all.extend(yaml::documents(&name, &text).map_err(|e| Broken::new(STAGE, e))?);
+        all.extend(yaml::documents(&name, &text).map_err(|e| TestbedError::new(STAGE, e))?);
     }
     Ok(all)
 }
 
-fn spec(loaded: &Loaded) -> Result<&MultusSpec, Broken> {
-    loaded.profile.multus.as_ref().ok_or_else(|| Broken::new(STAGE, "the profile has no Multus"))
+fn spec(loaded: &Loaded) -> Result<&MultusSpec, TestbedError> {
+    loaded.profile.multus.as_ref().ok_or_else(|| TestbedError::new(STAGE, "the profile has no Multus"))
 }
 
 /// Applies the manifests and waits until they are rolled out. What a pod of Multus says is in the error.
 ///
 /// # Errors
-/// `Broken` when the server refuses an object, or when the rollout is not done at the deadline.
-pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Result<(), Broken> {
+/// `TestbedError` when the server refuses an object, or when the rollout is not done at the deadline.
+pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Result<(), TestbedError> {
     let deadline = Deadline::after(Step::Multus.deadline());
     for object in objects {
-        objects::apply(client, object).await.map_err(|e| Broken::new(STAGE, e))?;
+        objects::apply(client, object).await.map_err(|e| TestbedError::new(STAGE, e))?;
     }
     notes.note(format!("waiting for daemon set {DAEMON_SET}"));
     rollout::daemon_set(client, DAEMON_SET, STAGE, deadline.child(std::time::Duration::from_secs(150))).await?;
@@ -68,11 +68,12 @@ pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Resul
 /// to be rolled out.
 ///
 /// # Errors
-/// `Broken` when the server does not answer.
-pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, String>, Broken> {
+/// `TestbedError` when the server does not answer.
+pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, String>, TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
     let set = api.get_opt(DAEMON_SET).await;
-    let set = set.map_err(|e| Broken::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
+    let set =
+        set.map_err(|e| TestbedError::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
     let Some(set) = set else { return Ok(Err(format!("there is no daemon set {DAEMON_SET}"))) };
     let template = set.spec.template.spec.as_ref();
     let other = template.and_then(|t| t.containers.iter().find(|c| c.image.as_deref() != Some(image)));
@@ -91,8 +92,8 @@ pub async fn daemon_set(client: &Client, image: &str) -> Result<Result<i64, Stri
 /// its text, with what tells when it and its folder were last changed.
 ///
 /// # Errors
-/// `Broken` when the node can't be asked. The inner error is what is wrong, in words.
-pub async fn configuration(node: &Node, loaded: &Loaded) -> Result<Result<String, String>, Broken> {
+/// `TestbedError` when the node can't be asked. The inner error is what is wrong, in words.
+pub async fn configuration(node: &Node, loaded: &Loaded) -> Result<Result<String, String>, TestbedError> {
     let Some(names) = node.list(CONF).await? else { return Ok(Err(format!("there is no folder {CONF}"))) };
     let Some(first) = first(&names) else { return Ok(Err(format!("there is no configuration in {CONF}"))) };
     let path = format!("{CONF}/{first}");
@@ -154,14 +155,14 @@ fn rests_on(text: &str, flavour: Flavour, default: &str) -> Result<String, Strin
 /// runs and its CNI configuration. A proof whose lines are the same still stands.
 ///
 /// # Errors
-/// `Broken` when a node can't be asked. The inner error names the node and says what is wrong.
+/// `TestbedError` when a node can't be asked. The inner error names the node and says what is wrong.
 pub async fn grounds(
     client: &Client,
     nodes: &[Node],
     loaded: &Loaded,
     plugins: &str,
     image: &str,
-) -> Result<Result<String, String>, Broken> {
+) -> Result<Result<String, String>, TestbedError> {
     let configurations = try_join_all(nodes.iter().map(|node| configuration(node, loaded)));
     let (generation, configurations) = tokio::try_join!(daemon_set(client, image), configurations)?;
     let mut lines = vec![format!("the plugins {plugins}")];
@@ -184,7 +185,7 @@ pub async fn grounds(
 /// Proves Multus by a canary on every node.
 ///
 /// # Errors
-/// `Broken` naming the node on which the canary did not come up attached.
+/// `TestbedError` naming the node on which the canary did not come up attached.
 pub async fn prove(
     loaded: &Loaded,
     client: &Client,
@@ -192,7 +193,7 @@ pub async fn prove(
     toolbox: &str,
     book: canary::Book<'_>,
     notes: &Notes,
-) -> Result<(), Broken> {
+) -> Result<(), TestbedError> {
     notes.note("canary on every node");
     try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, book))).await.map(|_| ())
 }

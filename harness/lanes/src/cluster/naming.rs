@@ -1,6 +1,6 @@
 //! Names: clusters, and the marks by which what is ours is known.
 
-pub use plumbline_bed::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
+pub use plumbline_testbed::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
 use sha2::{Digest, Sha256};
 
 /// Label key of what belongs to a cluster and goes with it: the cluster's name.

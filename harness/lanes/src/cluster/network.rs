@@ -8,8 +8,8 @@ use super::rollout;
 use super::step::{Found, Notes, Step};
 use futures::future::try_join_all;
 use kube::Client;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::Deadline;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::Deadline;
 use serde_json::json;
 use std::path::Path;
 
@@ -38,17 +38,17 @@ pub struct Wanted {
 /// Renders what each node should have.
 ///
 /// # Errors
-/// `Broken` when the nodes have no ranges yet, or the template can't be rendered.
-pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Broken> {
+/// `TestbedError` when the nodes have no ranges yet, or the template can't be rendered.
+pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, TestbedError> {
     let template = loaded.profile.networking.default_network.as_deref();
-    let template = template.ok_or_else(|| Broken::new(STAGE, "the profile has no default network of its own"))?;
+    let template = template.ok_or_else(|| TestbedError::new(STAGE, "the profile has no default network of its own"))?;
     let text = loaded.text(template)?;
     let ranges = rollout::ranges(client, STAGE).await?;
     let whole = &loaded.profile.networking;
     let cluster = json!({ "podSubnet": whole.pod_subnet, "serviceSubnet": whole.service_subnet });
     let of = |(node, cidr, _): &(String, String, String)| {
         let values = json!({ "node": { "name": node, "podCidr": cidr }, "cluster": cluster });
-        let conf = render(&template.display().to_string(), &text, &values).map_err(|e| Broken::new(STAGE, e))?;
+        let conf = render(&template.display().to_string(), &text, &values).map_err(|e| TestbedError::new(STAGE, e))?;
         let others = ranges.iter().filter(|(other, _, _)| other != node);
         let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();
         Ok(Wanted { node: node.clone(), conf, routes })
@@ -59,11 +59,11 @@ pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Bro
 /// Whether every node has it, and is ready.
 ///
 /// # Errors
-/// `Broken` when a node can't be asked.
-pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<Found, Broken> {
+/// `TestbedError` when a node can't be asked.
+pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<Found, TestbedError> {
     let wanted = match wanted(loaded, client).await {
         Ok(wanted) => wanted,
-        Err(broken) => return Ok(Found::Wanting(broken.cause)),
+        Err(error) => return Ok(Found::Wanting(error.cause)),
     };
     let path = path(loaded);
     for want in &wanted {
@@ -84,8 +84,8 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
 /// Puts it there, and waits for every node to be ready.
 ///
 /// # Errors
-/// `Broken` when a node can't be reached, or is not ready at the deadline.
-pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), Broken> {
+/// `TestbedError` when a node can't be reached, or is not ready at the deadline.
+pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), TestbedError> {
     let deadline = Deadline::after(Step::DefaultNetwork.deadline());
     try_join_all(nodes.iter().map(|n| rollout::range(client, &n.name, STAGE, deadline))).await?;
     let wanted = wanted(loaded, client).await?;
@@ -101,6 +101,9 @@ pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Note
     Ok(())
 }
 
-fn node<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, Broken> {
-    nodes.iter().find(|n| n.name == name).ok_or_else(|| Broken::new(STAGE, format!("node {name} has no container")))
+fn node<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, TestbedError> {
+    nodes
+        .iter()
+        .find(|n| n.name == name)
+        .ok_or_else(|| TestbedError::new(STAGE, format!("node {name} has no container")))
 }

@@ -5,9 +5,9 @@ pub use super::put::File;
 use super::put::put;
 use super::talk::{MARGIN, Session, Talk};
 use futures::future::try_join_all;
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::{Container, Engine, NetworkPlan};
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::engine::{Container, Engine, NetworkPlan};
+use plumbline_testbed::error::{AtStage, TestbedError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,20 +49,20 @@ pub struct Ran {
 /// The containers of a cluster, by name.
 ///
 /// # Errors
-/// `Broken` when the engine does not answer.
-pub async fn containers(engine: &Engine, cluster: &str) -> Result<Vec<Container>, Broken> {
+/// `TestbedError` when the engine does not answer.
+pub async fn containers(engine: &Engine, cluster: &str) -> Result<Vec<Container>, TestbedError> {
     engine.containers(&[format!("{KIND_LABEL}={cluster}")]).await
 }
 
 /// Makes the nodes' network where there is none.
 ///
 /// # Errors
-/// `Broken` when the engine refuses, or when there is one of that name that is not ours.
-pub async fn network(engine: &Engine) -> Result<(), Broken> {
+/// `TestbedError` when the engine refuses, or when there is one of that name that is not ours.
+pub async fn network(engine: &Engine) -> Result<(), TestbedError> {
     match engine.network(NETWORK).await? {
         Some(found) if found.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER) => Ok(()),
-        Some(_) => Err(Broken::new(STAGE, format!("the engine has a network {NETWORK} that is not ours"))
-            .with_remedy(format!("give it another name, or remove it: docker network rm {NETWORK}"))),
+        Some(_) => Err(TestbedError::new(STAGE, format!("the engine has a network {NETWORK} that is not ours"))
+            .with_hint(format!("give it another name, or remove it: docker network rm {NETWORK}"))),
         None => engine.make_network(&NetworkPlan { name: NETWORK.to_owned(), ..NetworkPlan::default() }).await,
     }
 }
@@ -70,8 +70,8 @@ pub async fn network(engine: &Engine) -> Result<(), Broken> {
 /// Removes the nodes of a cluster with its other containers and its networks, and the nodes' network with the last node.
 ///
 /// # Errors
-/// `Broken` when the engine refuses.
-pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
+/// `TestbedError` when the engine refuses.
+pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), TestbedError> {
     for container in containers(engine, cluster).await? {
         engine.remove(&container.name).await?;
     }
@@ -96,8 +96,8 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
 /// Opens an agent on every node; `agent` is its binary on this host.
 ///
 /// # Errors
-/// `Broken`, naming the node.
-pub async fn open(engine: &Engine, containers: &[Container], agent: &Path) -> Result<Vec<Node>, Broken> {
+/// `TestbedError`, naming the node.
+pub async fn open(engine: &Engine, containers: &[Container], agent: &Path) -> Result<Vec<Node>, TestbedError> {
     let (file, hash) = agent_file(agent)?;
     try_join_all(containers.iter().map(|container| one(engine, container, &file.path, &file.bytes, &hash))).await
 }
@@ -105,8 +105,8 @@ pub async fn open(engine: &Engine, containers: &[Container], agent: &Path) -> Re
 /// The agent as it stands in a container, with its SHA-256; `agent` is its binary on this host.
 ///
 /// # Errors
-/// `Broken` when it can't be read.
-pub fn agent_file(agent: &Path) -> Result<(File, String), Broken> {
+/// `TestbedError` when it can't be read.
+pub fn agent_file(agent: &Path) -> Result<(File, String), TestbedError> {
     let bytes = std::fs::read(agent).at_stage(&format!("read {}", agent.display()))?;
     let hash = super::naming::full_hash(&bytes);
     // The name carries the content, so one that is there is the right one, and a running one is never overwritten.
@@ -114,7 +114,13 @@ pub fn agent_file(agent: &Path) -> Result<(File, String), Broken> {
     Ok((File { path, mode: 0o755, bytes }, hash))
 }
 
-async fn one(engine: &Engine, container: &Container, path: &str, bytes: &[u8], hash: &str) -> Result<Node, Broken> {
+async fn one(
+    engine: &Engine,
+    container: &Container,
+    path: &str,
+    bytes: &[u8],
+    hash: &str,
+) -> Result<Node, TestbedError> {
     let talk = match Talk::begin(engine, &container.name, path).await {
         Ok(talk) => talk,
         // Whatever it was, it is told again below, when the agent is there for certain.
@@ -134,7 +140,7 @@ async fn one(engine: &Engine, container: &Container, path: &str, bytes: &[u8], h
     };
     match node.call(Op::Hash { paths: vec![path.to_owned()] }).await? {
         Outcome::Hashes(hashes) if hashes.get(path).map(String::as_str) == Some(hash) => Ok(node),
-        _ => Err(Broken::new(STAGE, format!("{path} on node {} is not the agent that was put there", node.name))),
+        _ => Err(TestbedError::new(STAGE, format!("{path} on node {} is not the agent that was put there", node.name))),
     }
 }
 
@@ -142,8 +148,8 @@ impl Node {
     /// Asks the agent; a fault is an answer.
     ///
     /// # Errors
-    /// `Broken` when the agent can't be reached.
-    pub async fn call(&self, op: Op) -> Result<Outcome, Broken> {
+    /// `TestbedError` when the agent can't be reached.
+    pub async fn call(&self, op: Op) -> Result<Outcome, TestbedError> {
         let deadline = deadline(&op);
         self.talk.lock().await.ask(&self.name, op, deadline).await
     }
@@ -152,7 +158,7 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::call`].
-    pub async fn call_aside(&self, op: Op) -> Result<Outcome, Broken> {
+    pub async fn call_aside(&self, op: Op) -> Result<Outcome, TestbedError> {
         let begin = || async { Talk::begin(&self.engine, &self.name, &self.agent).await.map(Mutex::new) };
         let deadline = deadline(&op);
         self.aside.get_or_try_init(begin).await?.lock().await.ask(&self.name, op, deadline).await
@@ -161,8 +167,8 @@ impl Node {
     /// A talk of one's own with an agent of one's own: what it opens is nobody else's, and what takes long holds up nobody.
     ///
     /// # Errors
-    /// `Broken` when the agent can't be reached.
-    pub async fn session(&self) -> Result<Session, Broken> {
+    /// `TestbedError` when the agent can't be reached.
+    pub async fn session(&self) -> Result<Session, TestbedError> {
         Session::begin(&self.engine, &self.name, &self.agent).await
     }
 
@@ -175,22 +181,22 @@ impl Node {
     /// Asks for something to be done on the node.
     ///
     /// # Errors
-    /// `Broken` at `stage`, with why it could not be.
-    pub async fn must_do(&self, stage: &str, op: Op) -> Result<(), Broken> {
+    /// `TestbedError` at `stage`, with why it could not be.
+    pub async fn must_do(&self, stage: &str, op: Op) -> Result<(), TestbedError> {
         match self.call(op).await? {
             Outcome::Done => Ok(()),
             Outcome::Fault(fault) => {
-                Err(Broken::new(stage, format!("node {}: {}: {}", self.name, fault.doing, fault.cause)))
+                Err(TestbedError::new(stage, format!("node {}: {}: {}", self.name, fault.doing, fault.cause)))
             }
-            other => Err(Broken::new(stage, format!("node {}: unexpected answer {other:?}", self.name))),
+            other => Err(TestbedError::new(stage, format!("node {}: unexpected answer {other:?}", self.name))),
         }
     }
 
     /// The text of a small file; none when there is none.
     ///
     /// # Errors
-    /// `Broken` when the agent can't be reached.
-    pub async fn read(&self, path: &str) -> Result<Option<String>, Broken> {
+    /// `TestbedError` when the agent can't be reached.
+    pub async fn read(&self, path: &str) -> Result<Option<String>, TestbedError> {
         match self.call(Op::Read { path: path.to_owned() }).await? {
             Outcome::File { text, .. } => Ok(text),
             Outcome::Fault(fault) if fault.gone => Ok(None),
@@ -201,8 +207,8 @@ impl Node {
     /// The names in a folder; none when there is none.
     ///
     /// # Errors
-    /// `Broken` when the agent can't be reached.
-    pub async fn list(&self, path: &str) -> Result<Option<Vec<String>>, Broken> {
+    /// `TestbedError` when the agent can't be reached.
+    pub async fn list(&self, path: &str) -> Result<Option<Vec<String>>, TestbedError> {
         match self.call(Op::Read { path: path.to_owned() }).await? {
             Outcome::File { names, .. } => Ok(names),
             Outcome::Fault(fault) if fault.gone => Ok(None),
@@ -213,8 +219,8 @@ impl Node {
     /// Runs a program on the node.
     ///
     /// # Errors
-    /// `Broken` when it can't be started, or the agent can't be reached.
-    pub async fn ran(&self, argv: &[&str]) -> Result<Ran, Broken> {
+    /// `TestbedError` when it can't be started, or the agent can't be reached.
+    pub async fn ran(&self, argv: &[&str]) -> Result<Ran, TestbedError> {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
         let doing = argv.join(" ");
         match self.call(Op::Exec { target: Target::Node, argv, deadline_ms: RUN_MS }).await? {
@@ -226,38 +232,38 @@ impl Node {
     /// Runs a program on the node and wants exit code 0.
     ///
     /// # Errors
-    /// `Broken` at `stage`, with what it said.
-    pub async fn must(&self, stage: &str, argv: &[&str]) -> Result<Ran, Broken> {
+    /// `TestbedError` at `stage`, with what it said.
+    pub async fn must(&self, stage: &str, argv: &[&str]) -> Result<Ran, TestbedError> {
         let ran = self.ran(argv).await?;
         if ran.code == Some(0) {
             return Ok(ran);
         }
         let (line, said) = (argv.join(" "), ran.stderr.trim());
-        Err(Broken::new(stage, format!("node {}: `{line}` ended with {:?}: {said}", self.name, ran.code)))
+        Err(TestbedError::new(stage, format!("node {}: `{line}` ended with {:?}: {said}", self.name, ran.code)))
     }
 
     /// Runs a program on the node by the engine, with standard input from memory: for what is too large for the agent.
     ///
     /// # Errors
-    /// `Broken` at `stage`, with what it said.
-    pub async fn feed(&self, stage: &str, argv: &[&str], stdin: &Path, deadline: Duration) -> Result<(), Broken> {
+    /// `TestbedError` at `stage`, with what it said.
+    pub async fn feed(&self, stage: &str, argv: &[&str], stdin: &Path, deadline: Duration) -> Result<(), TestbedError> {
         self.engine.exec_ok(stage, &self.name, argv, Some(stdin), deadline).await.map(drop)
     }
 
     /// Puts files there, each by writing beside its place and renaming.
     ///
     /// # Errors
-    /// `Broken` when the engine refuses.
-    pub async fn put(&self, files: Vec<File>) -> Result<(), Broken> {
+    /// `TestbedError` when the engine refuses.
+    pub async fn put(&self, files: Vec<File>) -> Result<(), TestbedError> {
         put(&self.engine, &self.name, files).await
     }
 
-    fn odd(&self, doing: &str, outcome: &Outcome) -> Broken {
+    fn odd(&self, doing: &str, outcome: &Outcome) -> TestbedError {
         let words = match outcome {
             Outcome::Fault(fault) => format!("{}: {}", fault.doing, fault.cause),
             other => format!("unexpected answer {other:?}"),
         };
-        Broken::new(STAGE, format!("node {}: {doing}: {words}", self.name))
+        TestbedError::new(STAGE, format!("node {}: {doing}: {words}", self.name))
     }
 }
 

@@ -4,7 +4,7 @@ use super::naming::FIELD_MANAGER;
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use plumbline_bed::broken::causes;
+use plumbline_testbed::error::causes;
 use serde_json::Value;
 
 /// The resource of an object, by its `apiVersion` and `kind`.

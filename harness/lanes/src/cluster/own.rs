@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
+use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -55,8 +55,8 @@ impl Own {
     /// Asks the cluster.
     ///
     /// # Errors
-    /// `Broken` when it does not tell one of them: with a range unknown, a route that swallows it would be silent.
-    pub async fn read(client: &Client) -> Result<Self, Broken> {
+    /// `TestbedError` when it does not tell one of them: with a range unknown, a route that swallows it would be silent.
+    pub async fn read(client: &Client) -> Result<Self, TestbedError> {
         let system = || Api::<Service>::namespaced(client.clone(), SYSTEM);
         let all = ListParams::default();
         let (settings, nodes, ranges) = (
@@ -71,10 +71,10 @@ impl Own {
             ranges.list(&all),
             join_all(services.iter().map(|(api, name)| api.get(name)))
         );
-        let fail = |what: &str, e: &kube::Error| Broken::new(STAGE, format!("{what}: {}", words(e)));
+        let fail = |what: &str, e: &kube::Error| TestbedError::new(STAGE, format!("{what}: {}", words(e)));
         let settings = settings.map_err(|e| fail(&format!("config map {SYSTEM}/{KUBEADM}"), &e))?;
         let text = settings.data.as_ref().and_then(|data| data.get(KUBEADM_KEY)).map_or("", String::as_str);
-        let mut pods = pod_ranges(text).map_err(|e| Broken::new(STAGE, e))?;
+        let mut pods = pod_ranges(text).map_err(|e| TestbedError::new(STAGE, e))?;
         for node in nodes.map_err(|e| fail("nodes", &e))? {
             let own = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.clone()).unwrap_or_default();
             pods.extend(parsed::<IpNet>(&own, &format!("podCIDRs of node {}", node.name_any()))?);
@@ -98,7 +98,7 @@ impl Own {
     }
 
     /// Itself, when nothing of it is lacking.
-    fn whole(self) -> Result<Self, Broken> {
+    fn whole(self) -> Result<Self, TestbedError> {
         let lacking = [
             ("range of pods", self.pods.is_empty()),
             ("range of services", self.services.is_empty()),
@@ -106,7 +106,7 @@ impl Own {
             ("address of its DNS", self.dns.is_empty()),
         ];
         match lacking.iter().find(|(_, lacks)| *lacks) {
-            Some((what, _)) => Err(Broken::new(STAGE, format!("the cluster tells no {what}"))),
+            Some((what, _)) => Err(TestbedError::new(STAGE, format!("the cluster tells no {what}"))),
             None => Ok(self),
         }
     }
@@ -124,14 +124,14 @@ fn pod_ranges(text: &str) -> Result<Vec<IpNet>, String> {
     let file = format!("{KUBEADM_KEY} of config map {SYSTEM}/{KUBEADM}");
     let found: ClusterConfiguration = yaml::decode(&file, text)?;
     let parts: Vec<String> = found.networking.pod_subnet.split(',').map(|part| part.trim().to_owned()).collect();
-    parsed(&parts, &file).map_err(|broken| broken.cause)
+    parsed(&parts, &file).map_err(|error| error.cause)
 }
 
-fn parsed<T: std::str::FromStr>(texts: &[String], of: &str) -> Result<Vec<T>, Broken>
+fn parsed<T: std::str::FromStr>(texts: &[String], of: &str) -> Result<Vec<T>, TestbedError>
 where
     T::Err: std::fmt::Display,
 {
-    let one = |text: &String| text.parse().map_err(|e| Broken::new(STAGE, format!("{of}: {text:?}: {e}")));
+    let one = |text: &String| text.parse().map_err(|e| TestbedError::new(STAGE, format!("{of}: {text:?}: {e}")));
     texts.iter().map(one).collect()
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cluster_does_not_tell_is_broken() {
+    fn what_a_cluster_does_not_tell_is_an_error() {
         assert_eq!(own().whole(), Ok(own()));
         for (lacking, words) in [
             (Own { pods: vec![], ..own() }, "no range of pods"),

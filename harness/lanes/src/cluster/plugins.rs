@@ -5,9 +5,9 @@ use super::node::{File, Node};
 use super::step::{Found, Notes};
 use crate::context::Options;
 use futures::future::try_join_all;
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::cache::file_sha256;
 use plumbline_core::protocol::{Op, Outcome};
+use plumbline_testbed::cache::file_sha256;
+use plumbline_testbed::error::{AtStage, TestbedError};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ impl Set {
     /// Ours from `folder`, then those of `--cni-path` (the first folder wins), then those of `--plugin`.
     ///
     /// # Errors
-    /// `Broken` when a folder or file can't be read, with its path.
-    pub async fn gather(folder: &Path, options: &Options) -> Result<Self, Broken> {
+    /// `TestbedError` when a folder or file can't be read, with its path.
+    pub async fn gather(folder: &Path, options: &Options) -> Result<Self, TestbedError> {
         let mut files = executables(folder)?;
         for folder in options.cni_path.iter().rev() {
             files.extend(executables(folder)?);
@@ -48,13 +48,13 @@ impl Set {
         let hashing = files.into_iter().map(|(name, path)| {
             tokio::task::spawn_blocking(move || {
                 let hash = file_sha256(&path).map_err(|error| {
-                    Broken::new(STAGE, format!("read plugin {name} at {}: {error:#}", path.display()))
+                    TestbedError::new(STAGE, format!("read plugin {name} at {}: {error:#}", path.display()))
                 })?;
                 Ok((name, Plugin { hash, path }))
             })
         });
         let hashed = try_join_all(hashing).await.at_stage(STAGE)?;
-        Ok(Self(hashed.into_iter().collect::<Result<_, Broken>>()?))
+        Ok(Self(hashed.into_iter().collect::<Result<_, TestbedError>>()?))
     }
 
     /// One hash of the whole set.
@@ -65,11 +65,14 @@ impl Set {
     }
 
     /// The names that `node` lacks or has otherwise.
-    async fn differing(&self, node: &Node) -> Result<Vec<String>, Broken> {
+    async fn differing(&self, node: &Node) -> Result<Vec<String>, TestbedError> {
         let path = |name: &str| format!("{FOLDER}/{name}");
         let paths = self.0.keys().map(|name| path(name)).collect();
         let Outcome::Hashes(hashes) = node.call(Op::Hash { paths }).await? else {
-            return Err(Broken::new(STAGE, format!("the agent on {} answered something else than hashes", node.name)));
+            return Err(TestbedError::new(
+                STAGE,
+                format!("the agent on {} answered something else than hashes", node.name),
+            ));
         };
         let differs = |(name, plugin): &(&String, &Plugin)| hashes.get(&path(name)) != Some(&plugin.hash);
         Ok(self.0.iter().filter(differs).map(|(name, _)| name.clone()).collect())
@@ -78,8 +81,8 @@ impl Set {
     /// Whether every node has the whole set, byte for byte.
     ///
     /// # Errors
-    /// `Broken` when a node can't be asked.
-    pub async fn check(&self, nodes: &[Node]) -> Result<Found, Broken> {
+    /// `TestbedError` when a node can't be asked.
+    pub async fn check(&self, nodes: &[Node]) -> Result<Found, TestbedError> {
         let differing = try_join_all(nodes.iter().map(|node| self.differing(node))).await?;
         let wanting = nodes.iter().zip(differing).find(|(_, names)| !names.is_empty());
         Ok(wanting.map_or(Found::Good, |(node, names)| {
@@ -90,8 +93,8 @@ impl Set {
     /// Installs what is wanting on every node. What is new is started there first, with `CNI_COMMAND=VERSION`.
     ///
     /// # Errors
-    /// `Broken` naming the plugin that does not start on the node; then nothing of the node's was changed.
-    pub async fn make(&self, nodes: &[Node], notes: &Notes) -> Result<(), Broken> {
+    /// `TestbedError` naming the plugin that does not start on the node; then nothing of the node's was changed.
+    pub async fn make(&self, nodes: &[Node], notes: &Notes) -> Result<(), TestbedError> {
         for node in nodes {
             let names = self.differing(node).await?;
             if names.is_empty() {
@@ -110,7 +113,7 @@ impl Set {
         Ok(())
     }
 
-    async fn try_and_move(&self, node: &Node) -> Result<(), Broken> {
+    async fn try_and_move(&self, node: &Node) -> Result<(), TestbedError> {
         let tried = node.ran(&["sh", "-c", TRY, "sh", WAITING, FOLDER]).await?;
         if tried.code == Some(0) {
             return Ok(());
@@ -120,14 +123,14 @@ impl Set {
         let name = refused.split(':').next().unwrap_or_default();
         let from = self.0.get(name).map_or_else(String::new, |p| format!(" ({})", p.path.display()));
         let said = if refused.is_empty() { tried.stderr.trim().to_owned() } else { refused.clone() };
-        Err(Broken::new(STAGE, format!("a plugin{from} does not start on node {}: {said}", node.name)).with_remedy(
+        Err(TestbedError::new(STAGE, format!("a plugin{from} does not start on node {}: {said}", node.name)).with_hint(
             "a binary linked to this host's libraries often does not: give a static one, or one built for the node's system",
         ))
     }
 }
 
 /// The executable files of a folder, by name.
-fn executables(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Broken> {
+fn executables(folder: &Path) -> Result<BTreeMap<String, PathBuf>, TestbedError> {
     let stage = format!("read plugin folder {}", folder.display());
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).at_stage(&stage)? {

@@ -2,7 +2,7 @@
 
 use super::yaml;
 use ipnet::Ipv4Net;
-use plumbline_bed::broken::Broken;
+use plumbline_testbed::error::TestbedError;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -264,18 +264,19 @@ impl Loaded {
     /// Reads the profile `name` under `root/clusters`.
     ///
     /// # Errors
-    /// `Broken` at stage `profile` when there is none of that name, with the names there are, or when it is refused.
-    pub fn read(root: &Path, name: &str) -> Result<Self, Broken> {
+    /// `TestbedError` at stage `profile` when there is none of that name, with the names there are, or when it is refused.
+    pub fn read(root: &Path, name: &str) -> Result<Self, TestbedError> {
         let folder = root.join("clusters").join(name);
         let file = folder.join(FILE);
         let text = std::fs::read_to_string(&file).map_err(|e| {
-            Broken::new("profile", format!("no profile {name}: {}: {e}", file.display()))
-                .with_remedy(format!("--profile takes one of: {}", names(root).join(", ")))
+            TestbedError::new("profile", format!("no profile {name}: {}: {e}", file.display()))
+                .with_hint(format!("--profile takes one of: {}", names(root).join(", ")))
         })?;
-        let profile = Profile::parse(&file.display().to_string(), &text).map_err(|e| Broken::new("profile", e))?;
+        let profile =
+            Profile::parse(&file.display().to_string(), &text).map_err(|e| TestbedError::new("profile", e))?;
         if profile.metadata.name != name {
             let said = &profile.metadata.name;
-            return Err(Broken::new(
+            return Err(TestbedError::new(
                 "profile",
                 format!("{}: metadata.name is {said}, the folder {name}", file.display()),
             ));
@@ -286,10 +287,10 @@ impl Loaded {
     /// The text of a file named relative to the profile's folder.
     ///
     /// # Errors
-    /// `Broken` at stage `profile`, with the path.
-    pub fn text(&self, relative: &Path) -> Result<String, Broken> {
+    /// `TestbedError` at stage `profile`, with the path.
+    pub fn text(&self, relative: &Path) -> Result<String, TestbedError> {
         let path = self.folder.join(relative);
-        std::fs::read_to_string(&path).map_err(|e| Broken::new("profile", format!("{}: {e}", path.display())))
+        std::fs::read_to_string(&path).map_err(|e| TestbedError::new("profile", format!("{}: {e}", path.display())))
     }
 }
 

@@ -7,8 +7,8 @@ use super::images;
 use super::multus;
 use super::record::Proof;
 use super::step::{Found, Notes};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline, Look};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How many canaries may find that something changed under them.
@@ -16,7 +16,7 @@ const PROOFS: usize = 3;
 
 impl BringUp<'_> {
     /// Looks whether the last proof still stands.
-    pub(super) async fn check_multus(&self) -> Result<Found, Broken> {
+    pub(super) async fn check_multus(&self) -> Result<Found, TestbedError> {
         if self.cx.options.skip_multus_check {
             return Ok(Found::Good);
         }
@@ -29,7 +29,7 @@ impl BringUp<'_> {
     }
 
     /// Installs Multus where it is not, and proves it.
-    pub(super) async fn make_multus(&self, notes: &Notes) -> Result<(), Broken> {
+    pub(super) async fn make_multus(&self, notes: &Notes) -> Result<(), TestbedError> {
         let alive = self.alive().await?;
         let engine = self.engine()?;
         let plugins = self.plugins().await?.hash();
@@ -60,12 +60,12 @@ impl BringUp<'_> {
             notes.note(format!("changed under the canary: {}", multus::changed(&grounds, &after)));
             grounds = after;
         }
-        Err(Broken::new(multus::STAGE, format!("what Multus rests on changed under each of {PROOFS} canaries"))
-            .with_remedy("see in its pods' logs why its configuration does not come to rest"))
+        Err(TestbedError::new(multus::STAGE, format!("what Multus rests on changed under each of {PROOFS} canaries"))
+            .with_hint("see in its pods' logs why its configuration does not come to rest"))
     }
 
     /// What Multus rests on, once it is in force on every node.
-    async fn in_force(&self, alive: &Alive, plugins: &str, image: &str) -> Result<String, Broken> {
+    async fn in_force(&self, alive: &Alive, plugins: &str, image: &str) -> Result<String, TestbedError> {
         let look = async || match multus::grounds(&alive.client, &alive.nodes, self.loaded, plugins, image).await? {
             Ok(grounds) => Ok(Look::There(grounds)),
             Err(what) => Ok(Look::NotYet(what)),
@@ -73,9 +73,9 @@ impl BringUp<'_> {
         // The configuration is written by Multus' pod after it turned ready; there is no event of that to us.
         let deadline = Deadline::after(Duration::from_secs(15));
         let found = wait::until(multus::STAGE, "Multus to be in force", deadline, Duration::from_millis(100), look);
-        found.await.map_err(|broken| {
-            broken.with_remedy("see what its pod says; plumbline down, then up, makes the cluster anew")
-        })
+        found
+            .await
+            .map_err(|error| error.with_hint("see what its pod says; plumbline down, then up, makes the cluster anew"))
     }
 }
 

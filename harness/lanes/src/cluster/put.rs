@@ -1,9 +1,9 @@
 //! Files onto a node, by writing beside their places and renaming: nobody ever starts half a program, and a running
 //! one is not refused as busy.
 
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{self, Engine};
-use plumbline_bed::ids::new_id;
+use plumbline_testbed::engine::{self, Engine};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::ids::new_id;
 use std::time::Duration;
 
 const STAGE: &str = "node";
@@ -20,7 +20,7 @@ pub struct File {
 }
 
 /// Puts files on a container by writing beside and renaming; folders are made.
-pub(super) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), Broken> {
+pub(super) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), TestbedError> {
     let id = new_id();
     let mut pairs = Vec::new();
     let mut archive = Vec::new();
@@ -49,7 +49,7 @@ fn beside(path: &str, id: &str, number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_bed::exec::Cmd;
+    use plumbline_testbed::exec::Cmd;
 
     #[test]
     fn two_puts_of_one_file_wait_under_two_names_in_its_folder() {

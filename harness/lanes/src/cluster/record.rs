@@ -3,8 +3,8 @@
 //! `record.json` is written before a cluster is made, so that one left half-made is known as ours.
 
 use crate::kind::adapt::ImageState;
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::folders;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -55,8 +55,8 @@ impl Home {
     /// leaves no folder.
     ///
     /// # Errors
-    /// `Broken` when the state folder can't be used.
-    pub fn of(name: &str) -> Result<Self, Broken> {
+    /// `TestbedError` when the state folder can't be used.
+    pub fn of(name: &str) -> Result<Self, TestbedError> {
         Ok(Self { folder: clusters()?.join(name) })
     }
 
@@ -81,8 +81,8 @@ impl Home {
     /// Writes the record.
     ///
     /// # Errors
-    /// `Broken`, with the path.
-    pub fn keep(&self, record: &Record) -> Result<(), Broken> {
+    /// `TestbedError`, with the path.
+    pub fn keep(&self, record: &Record) -> Result<(), TestbedError> {
         let text = serde_json::to_vec_pretty(record).at_stage(STAGE)?;
         write(&self.folder.join("record.json"), &text)
     }
@@ -91,7 +91,7 @@ impl Home {
     ///
     /// # Errors
     /// As [`Home::keep`].
-    pub fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), Broken> {
+    pub fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), TestbedError> {
         let mut record = self.record().unwrap_or_default();
         change(&mut record);
         self.keep(&record)
@@ -100,19 +100,19 @@ impl Home {
     /// Writes kind's configuration.
     ///
     /// # Errors
-    /// `Broken`, with the path.
-    pub fn keep_config(&self, text: &str) -> Result<(), Broken> {
+    /// `TestbedError`, with the path.
+    pub fn keep_config(&self, text: &str) -> Result<(), TestbedError> {
         write(&self.kind_config(), text.as_bytes())
     }
 
     /// Forgets the cluster.
     ///
     /// # Errors
-    /// `Broken`, with the path.
-    pub fn forget(self) -> Result<(), Broken> {
+    /// `TestbedError`, with the path.
+    pub fn forget(self) -> Result<(), TestbedError> {
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Broken::new(STAGE, format!("remove {}: {error}", self.folder.display())))
+                Err(TestbedError::new(STAGE, format!("remove {}: {error}", self.folder.display())))
             }
             _ => Ok(()),
         }
@@ -120,15 +120,15 @@ impl Home {
 }
 
 /// The folder of all clusters' homes.
-fn clusters() -> Result<PathBuf, Broken> {
+fn clusters() -> Result<PathBuf, TestbedError> {
     Ok(folders::state()?.join("clusters"))
 }
 
 /// The records of all clusters of ours, the newest first.
 ///
 /// # Errors
-/// `Broken` when the state folder can't be used.
-pub fn all() -> Result<Vec<Record>, Broken> {
+/// `TestbedError` when the state folder can't be used.
+pub fn all() -> Result<Vec<Record>, TestbedError> {
     let entries = std::fs::read_dir(clusters()?).into_iter().flatten().flatten();
     let mut dated: Vec<_> = entries
         .filter_map(|entry| {
@@ -142,7 +142,7 @@ pub fn all() -> Result<Vec<Record>, Broken> {
 }
 
 /// Writes a file whole, for its owner alone as its folder is, by a file beside it and a rename.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Broken> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), TestbedError> {
     let stage = format!("write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).at_stage(&stage)?;

@@ -9,22 +9,22 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
 use std::sync::Mutex;
 
 /// Waits until `wanted` is content with an object of that name; it gives what is lacking.
 ///
 /// # Errors
-/// `Broken` at `stage` at the deadline, with what was last lacking.
+/// `TestbedError` at `stage` at the deadline, with what was last lacking.
 async fn until<K>(
     api: Api<K>,
     name: &str,
     stage: &str,
     deadline: Deadline,
     lacking: impl Fn(&K) -> Option<String>,
-) -> Result<K, Broken>
+) -> Result<K, TestbedError>
 where
     K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
     K::DynamicType: Default,
@@ -41,7 +41,7 @@ where
                     Some(what) => see(what),
                 },
                 Some(Err(e)) => see(e.to_string()),
-                None => return Err(Broken::new(stage, format!("the watch of {name} ended"))),
+                None => return Err(TestbedError::new(stage, format!("the watch of {name} ended"))),
             }
         }
     };
@@ -83,19 +83,19 @@ pub fn node_lacks(node: &Node) -> Option<String> {
 /// Waits until a daemon set of `kube-system` is rolled out.
 ///
 /// # Errors
-/// `Broken` at the deadline, with what it lacks and what its pods say.
-pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+/// `TestbedError` at the deadline, with what it lacks and what its pods say.
+pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
     match until(api, name, stage, deadline, daemon_set_lacks).await {
         Ok(_) => Ok(()),
-        Err(mut broken) => {
+        Err(mut error) => {
             let said = pods_of(client, name).await;
             if !said.is_empty() {
-                broken.cause = format!("{}; its pods: {}", broken.cause, said.join("; "));
+                error.cause = format!("{}; its pods: {}", error.cause, said.join("; "));
             } else if let Some(at) = controllers_seen(client).await {
-                broken.cause = format!("{}; the cluster's controllers last renewed their lease at {at}", broken.cause);
+                error.cause = format!("{}; the cluster's controllers last renewed their lease at {at}", error.cause);
             }
-            Err(broken)
+            Err(error)
         }
     }
 }
@@ -142,18 +142,18 @@ fn trouble(status: &ContainerStatus) -> Option<String> {
 /// The first node that is not ready, with what it lacks; none when all are.
 ///
 /// # Errors
-/// `Broken` at `stage` when the server does not answer.
-pub async fn unready(client: &Client, stage: &str) -> Result<Option<String>, Broken> {
+/// `TestbedError` at `stage` when the server does not answer.
+pub async fn unready(client: &Client, stage: &str) -> Result<Option<String>, TestbedError> {
     let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    let nodes = nodes.map_err(|e| Broken::new(stage, format!("list nodes: {}", words(&e))))?;
+    let nodes = nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?;
     Ok(nodes.items.iter().find_map(|node| Some(format!("node {}: {}", node.name_any(), node_lacks(node)?))))
 }
 
 /// Waits until a node is ready.
 ///
 /// # Errors
-/// `Broken` at the deadline, with what it lacks.
-pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+/// `TestbedError` at the deadline, with what it lacks.
+pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
     until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
 }
 
@@ -161,11 +161,16 @@ pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) 
 /// whoever counts ready pods would count it. None where there is none.
 ///
 /// # Errors
-/// `Broken` at `stage` when the server does not answer.
-pub async fn from_before(client: &Client, node: &str, since: Timestamp, stage: &str) -> Result<Option<String>, Broken> {
+/// `TestbedError` at `stage` when the server does not answer.
+pub async fn from_before(
+    client: &Client,
+    node: &str,
+    since: Timestamp,
+    stage: &str,
+) -> Result<Option<String>, TestbedError> {
     let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let pods = Api::<Pod>::all(client.clone()).list(&of_node).await;
-    let pods = pods.map_err(|e| Broken::new(stage, format!("list pods of {node}: {}", words(&e))))?;
+    let pods = pods.map_err(|e| TestbedError::new(stage, format!("list pods of {node}: {}", words(&e))))?;
     Ok(pods.items.iter().find(|pod| is_from_before(pod, since)).map(ResourceExt::name_any))
 }
 
@@ -183,8 +188,14 @@ fn is_from_before(pod: &Pod, since: Timestamp) -> bool {
 /// Waits until a node has told the address `own` for its internal one.
 ///
 /// # Errors
-/// `Broken` at the deadline, with the address that it has told.
-pub async fn address(client: &Client, name: &str, own: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+/// `TestbedError` at the deadline, with the address that it has told.
+pub async fn address(
+    client: &Client,
+    name: &str,
+    own: &str,
+    stage: &str,
+    deadline: Deadline,
+) -> Result<(), TestbedError> {
     let lacking = |node: &Node| {
         let told = internal(node).unwrap_or_default();
         (told != own).then(|| format!("it has told the address {told:?}, and has {own}"))
@@ -200,8 +211,8 @@ fn internal(node: &Node) -> Option<&str> {
 /// Waits until a node has its range of pod addresses, which its cluster's controller gives it shortly after it joined.
 ///
 /// # Errors
-/// `Broken` at the deadline.
-pub async fn range(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), Broken> {
+/// `TestbedError` at the deadline.
+pub async fn range(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
     let lacking = |node: &Node| {
         let has = node.spec.as_ref().is_some_and(|s| s.pod_cidr.is_some());
         (!has).then(|| "no range of pod addresses yet".to_owned())
@@ -212,15 +223,16 @@ pub async fn range(client: &Client, name: &str, stage: &str, deadline: Deadline)
 /// The ranges of pod addresses of all nodes, with their own addresses: `(name, pod CIDR, internal address)`.
 ///
 /// # Errors
-/// `Broken` at `stage` when the server does not answer, or a node has no range yet.
-pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String, String)>, Broken> {
+/// `TestbedError` at `stage` when the server does not answer, or a node has no range yet.
+pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String, String)>, TestbedError> {
     let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    let nodes = nodes.map_err(|e| Broken::new(stage, format!("list nodes: {}", words(&e))))?;
+    let nodes = nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?;
     let of = |node: &Node| {
         let cidr = node.spec.as_ref()?.pod_cidr.clone()?;
         Some((node.name_any(), cidr, internal(node)?.to_owned()))
     };
-    let wanting = |node: &Node| Broken::new(stage, format!("node {} has no range or address yet", node.name_any()));
+    let wanting =
+        |node: &Node| TestbedError::new(stage, format!("node {} has no range or address yet", node.name_any()));
     nodes.items.iter().map(|node| of(node).ok_or_else(|| wanting(node))).collect()
 }
 

@@ -5,9 +5,9 @@
 
 use crate::context::EventSink;
 use futures::future::{BoxFuture, try_join_all};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::within;
 use plumbline_core::event::Event;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::within;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ impl Step {
         Self::Terway,
     ];
 
-    /// The step's name in events and in `Broken`'s stage.
+    /// The step's name in events and in `TestbedError`'s stage.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -117,9 +117,9 @@ pub trait Stages: Send + Sync {
         true
     }
     /// Looks, and changes nothing.
-    fn check<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<Found, Broken>>;
+    fn check<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<Found, TestbedError>>;
     /// Makes it so. May be called on a half-made thing.
-    fn make<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<(), Broken>>;
+    fn make<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<(), TestbedError>>;
 }
 
 /// Leads [`Stages`] through the steps.
@@ -136,9 +136,9 @@ impl Driver<'_> {
     /// Checks every step in order and makes what is wanting, until all are good.
     ///
     /// # Errors
-    /// The first step that can't be made good: its own `Broken`, or one that says what is still wanting, that its
+    /// The first step that can't be made good: its own `TestbedError`, or one that says what is still wanting, that its
     /// deadline passed, or that the run was interrupted.
-    pub async fn drive(&self, stages: &dyn Stages) -> Result<(), Broken> {
+    pub async fn drive(&self, stages: &dyn Stages) -> Result<(), TestbedError> {
         for step in Step::ORDER.into_iter().filter(|step| stages.has(*step)) {
             self.step(stages, step).await?;
         }
@@ -150,7 +150,7 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// A check that could not be made.
-    pub async fn survey(&self, stages: &dyn Stages) -> Result<Option<(Step, String)>, Broken> {
+    pub async fn survey(&self, stages: &dyn Stages) -> Result<Option<(Step, String)>, TestbedError> {
         let alone = Step::ORDER.iter().position(|step| *step == Step::Cluster).map_or(0, |place| place + 1);
         let (first, rest) = Step::ORDER.split_at(alone);
         let rest = rest.iter().filter(|step| stages.has(**step));
@@ -163,7 +163,7 @@ impl Driver<'_> {
         Ok(found.into_iter().flatten().next())
     }
 
-    async fn look(&self, stages: &dyn Stages, step: Step) -> Result<Option<(Step, String)>, Broken> {
+    async fn look(&self, stages: &dyn Stages, step: Step) -> Result<Option<(Step, String)>, TestbedError> {
         let quiet: EventSink = Arc::new(|_| {});
         let notes = self.notes(step, &quiet);
         let found = self.bounded(step, &notes, stages.check(step, &notes)).await?;
@@ -177,7 +177,7 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// As [`Driver::drive`].
-    pub async fn step(&self, stages: &dyn Stages, step: Step) -> Result<(), Broken> {
+    pub async fn step(&self, stages: &dyn Stages, step: Step) -> Result<(), TestbedError> {
         let begun = Instant::now();
         (self.events)(Event::StepStarted { scope: self.scope.clone(), step: step.name().to_owned() });
         let notes = self.notes(step, self.events);
@@ -186,7 +186,7 @@ impl Driver<'_> {
             scope: self.scope.clone(),
             step: step.name().to_owned(),
             millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            error: outcome.as_ref().err().map(|broken| broken.cause.clone()),
+            error: outcome.as_ref().err().map(|fault| fault.cause.clone()),
             unchanged: matches!(outcome, Ok(Outcome::Unchanged)),
         });
         outcome.map(|_| ())
@@ -200,14 +200,14 @@ impl Driver<'_> {
         &self,
         step: Step,
         notes: &Notes,
-        work: impl Future<Output = Result<T, Broken>>,
-    ) -> Result<T, Broken> {
+        work: impl Future<Output = Result<T, TestbedError>>,
+    ) -> Result<T, TestbedError> {
         tokio::select! {
             done = within(step.deadline(), work) => done.unwrap_or_else(|| {
                 let (seconds, last) = (step.deadline().as_secs(), notes.last());
-                Err(Broken::new(step.name(), format!("not done after {seconds} s; last seen: {last}")))
+                Err(TestbedError::new(step.name(), format!("not done after {seconds} s; last seen: {last}")))
             }),
-            () = self.cancel.cancelled() => Err(Broken::new(step.name(), "interrupted")),
+            () = self.cancel.cancelled() => Err(TestbedError::new(step.name(), "interrupted")),
         }
     }
 }
@@ -218,13 +218,13 @@ enum Outcome {
     Unchanged,
 }
 
-async fn good(stages: &dyn Stages, step: Step, notes: &Notes) -> Result<Outcome, Broken> {
+async fn good(stages: &dyn Stages, step: Step, notes: &Notes) -> Result<Outcome, TestbedError> {
     let Found::Wanting(what) = stages.check(step, notes).await? else { return Ok(Outcome::Unchanged) };
     notes.note(what);
     stages.make(step, notes).await?;
     match stages.check(step, notes).await? {
         Found::Good => Ok(Outcome::Made),
-        Found::Wanting(what) => Err(Broken::new(step.name(), format!("made, and still: {what}"))),
+        Found::Wanting(what) => Err(TestbedError::new(step.name(), format!("made, and still: {what}"))),
     }
 }
 
@@ -242,14 +242,14 @@ mod tests {
     }
 
     impl Stages for Fake {
-        fn check<'a>(&'a self, step: Step, _: &'a Notes) -> BoxFuture<'a, Result<Found, Broken>> {
+        fn check<'a>(&'a self, step: Step, _: &'a Notes) -> BoxFuture<'a, Result<Found, TestbedError>> {
             Box::pin(async move {
                 let good = self.good.lock().unwrap().contains(&step);
                 Ok(if good { Found::Good } else { Found::Wanting(format!("no {}", step.name())) })
             })
         }
 
-        fn make<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<(), Broken>> {
+        fn make<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<(), TestbedError>> {
             Box::pin(async move {
                 self.done.lock().unwrap().push(step.name().to_owned());
                 notes.note("making");
@@ -270,7 +270,7 @@ mod tests {
         (Arc::new(move |event| into.lock().unwrap().push(event)), seen)
     }
 
-    async fn drive(fake: &Fake) -> (Result<(), Broken>, Vec<Event>) {
+    async fn drive(fake: &Fake) -> (Result<(), TestbedError>, Vec<Event>) {
         let (events, seen) = recorder();
         let cancel = CancellationToken::new();
         let outcome = Driver { events: &events, scope: "cluster fake".into(), cancel: &cancel }.drive(fake).await;
@@ -293,12 +293,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_made_and_still_not_good_is_broken_at_that_step() {
+    async fn what_is_made_and_still_not_good_is_an_error_at_that_step() {
         let fake = Fake { hopeless: Some(Step::Multus), ..Fake::default() };
         let (outcome, _) = drive(&fake).await;
-        let broken = outcome.unwrap_err();
+        let fault = outcome.unwrap_err();
         assert_eq!(
-            (broken.stage.as_str(), broken.cause.as_str()),
+            (fault.stage.as_str(), fault.cause.as_str()),
             ("install-multus", "made, and still: no install-multus")
         );
     }

@@ -1,9 +1,9 @@
 //! Talks with agents in containers, each by one long-lived exec session of the engine.
 
 use crate::agent::{Client, Unanswered};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{Engine, ExecSession};
 use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
+use plumbline_testbed::engine::{Engine, ExecSession};
+use plumbline_testbed::error::TestbedError;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -18,27 +18,28 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, Broken> {
+    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
         let mut session = engine.session(container, &[path, "serve"]).await?;
-        let (input, output) =
-            session.streams().ok_or_else(|| Broken::new(STAGE, format!("the agent on {container} has no streams")))?;
+        let (input, output) = session
+            .streams()
+            .ok_or_else(|| TestbedError::new(STAGE, format!("the agent on {container} has no streams")))?;
         let mut talk = Self { session, client: Client::new(output, input) };
         match talk.ask(container, Op::Hello, MARGIN).await? {
             Outcome::Hello { protocol: PROTOCOL_VERSION, .. } => Ok(talk),
-            other => Err(Broken::new(STAGE, format!("the agent on {container} answered {other:?}"))),
+            other => Err(TestbedError::new(STAGE, format!("the agent on {container} answered {other:?}"))),
         }
     }
 
     /// Asks; a fault is an answer here.
-    pub async fn ask(&mut self, container: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
+    pub async fn ask(&mut self, container: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
         match self.client.ask(op, deadline).await {
             Ok(outcome) => Ok(outcome),
             Err(Unanswered::Fault(fault)) => Ok(Outcome::Fault(fault)),
             Err(other) => {
                 let said = self.session.said();
                 let last = said.lines().last().unwrap_or("nothing");
-                Err(Broken::new(STAGE, format!("agent on {container}: {other}; it said: {last}"))
-                    .with_remedy("see whether the container runs: docker ps -a"))
+                Err(TestbedError::new(STAGE, format!("agent on {container}: {other}; it said: {last}"))
+                    .with_hint("see whether the container runs: docker ps -a"))
             }
         }
     }
@@ -55,8 +56,8 @@ impl Session {
     /// Starts the agent that is at `path` in a container.
     ///
     /// # Errors
-    /// `Broken` when it can't be started there, or speaks another protocol.
-    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, Broken> {
+    /// `TestbedError` when it can't be started there, or speaks another protocol.
+    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
         let talk = Mutex::new(Talk::begin(engine, container, path).await?);
         Ok(Self { container: container.to_owned(), talk })
     }
@@ -64,11 +65,11 @@ impl Session {
     /// Asks, and wants no fault.
     ///
     /// # Errors
-    /// `Broken` at `stage`, also for a fault that the agent tells.
-    pub async fn ask(&self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, Broken> {
+    /// `TestbedError` at `stage`, also for a fault that the agent tells.
+    pub async fn ask(&self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
         match self.talk.lock().await.ask(&self.container, op, deadline).await? {
             Outcome::Fault(fault) => {
-                Err(Broken::new(stage, format!("{}: {}: {}", self.container, fault.doing, fault.cause)))
+                Err(TestbedError::new(stage, format!("{}: {}: {}", self.container, fault.doing, fault.cause)))
             }
             outcome => Ok(outcome),
         }
@@ -77,11 +78,11 @@ impl Session {
     /// Asks for something to be done.
     ///
     /// # Errors
-    /// `Broken` at `stage`, also when the answer is another one.
-    pub async fn done(&self, stage: &str, op: Op) -> Result<(), Broken> {
+    /// `TestbedError` at `stage`, also when the answer is another one.
+    pub async fn done(&self, stage: &str, op: Op) -> Result<(), TestbedError> {
         match self.ask(stage, op, MARGIN).await? {
             Outcome::Done => Ok(()),
-            other => Err(Broken::new(stage, format!("{}: unexpected answer {other:?}", self.container))),
+            other => Err(TestbedError::new(stage, format!("{}: unexpected answer {other:?}", self.container))),
         }
     }
 }

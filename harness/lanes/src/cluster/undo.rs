@@ -10,11 +10,11 @@ use kube::api::DeleteParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, Config, ResourceExt as _};
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::engine::Engine;
-use plumbline_bed::journal::{Effect, Undo};
-use plumbline_bed::lease::{Kind as LeaseKind, Lease};
-use plumbline_bed::wait::{self, Deadline};
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::journal::{Effect, Undo};
+use plumbline_testbed::lease::{Kind as LeaseKind, Lease};
+use plumbline_testbed::wait::{self, Deadline};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const INSIDE: Duration = Duration::from_secs(20);
 pub struct KubeUndo;
 
 impl Undo for KubeUndo {
-    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), Broken>>> {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
         match effect {
             Effect::KubeNamespace { kubeconfig, name } => {
                 let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -50,9 +50,9 @@ impl Undo for KubeUndo {
 }
 
 /// Deletes a cluster that was not made to its end. One whose record is complete was handed over, and stays.
-async fn half_made(name: &str) -> Result<(), Broken> {
+async fn half_made(name: &str) -> Result<(), TestbedError> {
     if profile_of(name).is_none() {
-        return Err(Broken::new(STAGE, format!("{name} is no name of a cluster of ours")));
+        return Err(TestbedError::new(STAGE, format!("{name} is no name of a cluster of ours")));
     }
     let home = Home::of(name)?;
     if home.record().is_some_and(|record| record.complete) {
@@ -63,7 +63,7 @@ async fn half_made(name: &str) -> Result<(), Broken> {
 }
 
 /// Takes a change back inside a container of ours. With a container that went, so did the change.
-async fn inside(name: &str, undo: &str, lease: &str) -> Result<(), Broken> {
+async fn inside(name: &str, undo: &str, lease: &str) -> Result<(), TestbedError> {
     // Somebody who lives may have changed the same since.
     let _lease = Lease::take(lease, LeaseKind::Exclusive, Deadline::after(INSIDE)).await?;
     let engine = Engine::connect().await?;
@@ -71,16 +71,16 @@ async fn inside(name: &str, undo: &str, lease: &str) -> Result<(), Broken> {
     let label = |key: &str| container.labels.get(key).map(String::as_str);
     // kind gives its nodes no labels of ours.
     if label(OWNER_LABEL) != Some(OWNER) && label(KIND_LABEL).and_then(profile_of).is_none() {
-        return Err(Broken::new(STAGE, format!("{name} is no container of ours")));
+        return Err(TestbedError::new(STAGE, format!("{name} is no container of ours")));
     }
     if !container.running {
-        return Err(Broken::new(STAGE, format!("{name} is stopped")).with_remedy("plumbline up, or plumbline down"));
+        return Err(TestbedError::new(STAGE, format!("{name} is stopped")).with_hint("plumbline up, or plumbline down"));
     }
     engine.exec_ok(STAGE, &container.id, &["sh", "-ec", undo], None, INSIDE).await.map(drop)
 }
 
 /// Deletes an object; one that is gone, or whose cluster is gone, is undone.
-async fn delete(kubeconfig: &Path, object: Value) -> Result<(), Broken> {
+async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
     if !kubeconfig.exists() {
         return Ok(());
     }
@@ -88,12 +88,12 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), Broken> {
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.at_stage(STAGE)?;
     let client = Client::try_from(config).at_stage(STAGE)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let api = api_of(&client, &object).map_err(|e| Broken::new(STAGE, e))?;
+    let api = api_of(&client, &object).map_err(|e| TestbedError::new(STAGE, e))?;
     let uid = match api.delete(name, &DeleteParams::background()).await {
         Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
         Err(e) if is_absent(&e) => return Ok(()),
         Err(e) => {
-            return Err(Broken::new(STAGE, words(&e)).with_remedy(
+            return Err(TestbedError::new(STAGE, words(&e)).with_hint(
                 "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
             ));
         }

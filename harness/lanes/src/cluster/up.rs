@@ -15,11 +15,11 @@ use super::step::Driver;
 use super::terway::Behind;
 use super::warm::Cluster;
 use crate::context::Context;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::Engine;
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::{Deadline, within};
 use plumbline_core::event::Event;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::{Deadline, within};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ const ROUNDS: usize = 3;
 /// Chooses a profile, brings its cluster up or checks a warm one, and gives it under a shared lease.
 ///
 /// # Errors
-/// `Broken` at the step that failed.
-pub async fn up(cx: &Context) -> Result<Cluster, Broken> {
+/// `TestbedError` at the step that failed.
+pub async fn up(cx: &Context) -> Result<Cluster, TestbedError> {
     let choice = choose(cx).await?;
     let loaded = Loaded::read(&cx.root, &choice.profile)?;
     let untried = if loaded.profile.tried { "" } else { "; this profile is not yet tried" };
@@ -61,14 +61,17 @@ pub async fn up(cx: &Context) -> Result<Cluster, Broken> {
         driver(cx, &loaded).drive(&bringup).await?;
         drop(alone);
     }
-    Err(Broken::new("cluster", format!("brought up {ROUNDS} times, and found changed by somebody else each time")))
+    Err(TestbedError::new(
+        "cluster",
+        format!("brought up {ROUNDS} times, and found changed by somebody else each time"),
+    ))
 }
 
 fn driver<'a>(cx: &'a Context, loaded: &Loaded) -> Driver<'a> {
     Driver { events: &cx.events, scope: scope(loaded), cancel: &cx.cancel }
 }
 
-async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> {
+async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, TestbedError> {
     let alive = bringup.alive().await?;
     let (rendered, home) = bringup.rendered().await?;
     let toolbox = bringup.toolbox()?;
@@ -97,16 +100,16 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease) -> Result<Cluster, Broken> 
 /// A lease on a cluster that is used as it is, without a look whether it is as its profile says.
 ///
 /// # Errors
-/// `Broken` when others still use it at the deadline.
-pub async fn held(cluster: &str, kind: Kind, deadline: Deadline) -> Result<Lease, Broken> {
+/// `TestbedError` when others still use it at the deadline.
+pub async fn held(cluster: &str, kind: Kind, deadline: Deadline) -> Result<Lease, TestbedError> {
     Lease::take(&lease_name(cluster), kind, deadline).await
 }
 
 /// Takes the cluster for one user alone, for tests that break it.
 ///
 /// # Errors
-/// `Broken` when others still use it at the deadline.
-pub async fn alone(mut cluster: Cluster) -> Result<Cluster, Broken> {
+/// `TestbedError` when others still use it at the deadline.
+pub async fn alone(mut cluster: Cluster) -> Result<Cluster, TestbedError> {
     let name = cluster.lease.take().map(|lease| lease.name().to_owned()).unwrap_or_else(|| lease_name(&cluster.name));
     // The shared lease was given back first: two that waited for each other's would wait for ever.
     cluster.lease = Some(Lease::take(&name, Kind::Exclusive, Deadline::after(LEASE)).await?);
@@ -116,8 +119,8 @@ pub async fn alone(mut cluster: Cluster) -> Result<Cluster, Broken> {
 /// Brings a cluster that is held to what its profile says, as [`up`] does: for tests that hold it alone and broke it.
 ///
 /// # Errors
-/// `Broken` at the step that failed.
-pub async fn again(cx: &Context, cluster: &Cluster) -> Result<(), Broken> {
+/// `TestbedError` at the step that failed.
+pub async fn again(cx: &Context, cluster: &Cluster) -> Result<(), TestbedError> {
     let loaded = Loaded::read(&cx.root, &cluster.profile)?;
     let bringup = BringUp::new(cx, &loaded, Some(cluster.pull.engine.clone()));
     driver(cx, &loaded).drive(&bringup).await
@@ -126,8 +129,8 @@ pub async fn again(cx: &Context, cluster: &Cluster) -> Result<(), Broken> {
 /// The profile to use, with the reason.
 ///
 /// # Errors
-/// `Broken` when profiles or records can't be read.
-async fn choose(cx: &Context) -> Result<Choice, Broken> {
+/// `TestbedError` when profiles or records can't be read.
+async fn choose(cx: &Context) -> Result<Choice, TestbedError> {
     let engine = Engine::connect().await.ok();
     let mut running = Vec::new();
     if let Some(engine) = &engine {
@@ -161,14 +164,14 @@ async fn choose(cx: &Context) -> Result<Choice, Broken> {
     Ok(choice::by_images(&found))
 }
 
-async fn had(engine: &Engine, reference: &str) -> Result<Had, Broken> {
+async fn had(engine: &Engine, reference: &str) -> Result<Had, TestbedError> {
     if engine.image(reference).await?.is_some() {
         return Ok(Had::AtHand);
     }
     let offered = within(Duration::from_secs(8), engine.offered(reference)).await;
     Ok(match offered {
         Some(Ok(())) => Had::ToBePulled,
-        Some(Err(broken)) => Had::No(broken.cause),
+        Some(Err(error)) => Had::No(error.cause),
         None => Had::No("its registry did not answer within 8 s".to_owned()),
     })
 }
@@ -176,8 +179,8 @@ async fn had(engine: &Engine, reference: &str) -> Result<Had, Broken> {
 /// Deletes every cluster of ours, or those of one profile. Gives the names of those that were deleted.
 ///
 /// # Errors
-/// `Broken` when one is still in use at the deadline, or can't be deleted.
-pub async fn down(cx: &Context) -> Result<Vec<String>, Broken> {
+/// `TestbedError` when one is still in use at the deadline, or can't be deleted.
+pub async fn down(cx: &Context) -> Result<Vec<String>, TestbedError> {
     let engine = Engine::connect().await?;
     let wanted = |profile: &str| cx.options.profile.as_deref().is_none_or(|asked| asked == profile);
     let mut gone = Vec::new();

@@ -9,14 +9,14 @@ use super::naming::{CLUSTER_LABEL, full_hash};
 use super::node::{self, Node};
 use futures::future::try_join_all;
 use ipnet::{IpNet, Ipv4Net};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{Engine, NetworkPlan};
-use plumbline_bed::journal::{Effect, Run};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::observe::Link;
 use plumbline_core::plan::Bridge;
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::engine::{Engine, NetworkPlan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, Run};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub fn network_name(cluster: &str, bridge: &str) -> String {
 /// node, by the node's name.
 ///
 /// # Errors
-/// `Broken` when the engine refuses, no subnet is free, or a node does not take it as a port.
+/// `TestbedError` when the engine refuses, no subnet is free, or a node does not take it as a port.
 pub async fn join(
     engine: &Engine,
     run: &Run,
@@ -45,7 +45,7 @@ pub async fn join(
     nodes: &[Node],
     bridge: &Bridge,
     away_from: &[IpNet],
-) -> Result<BTreeMap<String, String>, Broken> {
+) -> Result<BTreeMap<String, String>, TestbedError> {
     let network = network_name(cluster, &bridge.name);
     // One at a time, so that it is made once, and no two take one subnet.
     let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
@@ -57,7 +57,7 @@ pub async fn join(
     drop(lease);
     let ports = try_join_all(nodes.iter().map(|node| async {
         let mac = there.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
-        let mac = mac.ok_or_else(|| Broken::new(STAGE, format!("node {} is not on {network}", node.name)))?;
+        let mac = mac.ok_or_else(|| TestbedError::new(STAGE, format!("node {} is not on {network}", node.name)))?;
         Ok((node.name.clone(), port(node, bridge, mac).await?))
     }));
     Ok(ports.await?.into_iter().collect())
@@ -66,8 +66,8 @@ pub async fn join(
 /// Makes a network that no node is on, for machines outside among themselves; gives its name.
 ///
 /// # Errors
-/// `Broken` when the engine refuses, or no subnet is free.
-pub async fn apart(engine: &Engine, run: &Run, cluster: &str, uplink: &str) -> Result<String, Broken> {
+/// `TestbedError` when the engine refuses, or no subnet is free.
+pub async fn apart(engine: &Engine, run: &Run, cluster: &str, uplink: &str) -> Result<String, TestbedError> {
     let network = network_name(cluster, uplink);
     let _lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
     make(engine, run, cluster, &network, &[]).await?;
@@ -75,7 +75,13 @@ pub async fn apart(engine: &Engine, run: &Run, cluster: &str, uplink: &str) -> R
 }
 
 /// Makes a network of a cluster where there is none of that name.
-async fn make(engine: &Engine, run: &Run, cluster: &str, network: &str, away_from: &[IpNet]) -> Result<(), Broken> {
+async fn make(
+    engine: &Engine,
+    run: &Run,
+    cluster: &str,
+    network: &str,
+    away_from: &[IpNet],
+) -> Result<(), TestbedError> {
     if engine.network(network).await?.is_some() {
         return Ok(());
     }
@@ -93,26 +99,26 @@ async fn make(engine: &Engine, run: &Run, cluster: &str, network: &str, away_fro
 }
 
 /// Makes the interface with that MAC address a port of the node's bridge, where it is not one yet; gives its name.
-async fn port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, Broken> {
-    let broken = |what: String| Broken::new(STAGE, format!("node {}: {what}", node.name));
+async fn port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, TestbedError> {
+    let testbed_error = |what: String| TestbedError::new(STAGE, format!("node {}: {what}", node.name));
     let links = links(node).await?;
     // By name: a bridge takes on the address of its port.
     let found = links.iter().find(|l| l.mac.eq_ignore_ascii_case(mac) && l.kind.as_deref() != Some("bridge"));
-    let found = found.ok_or_else(|| broken(format!("it has no interface with the address {mac}")))?;
+    let found = found.ok_or_else(|| testbed_error(format!("it has no interface with the address {mac}")))?;
     node.must_do(STAGE, Op::Port { bridge: bridge.clone(), interface: found.name.clone() }).await?;
     let links = self::links(node).await?;
     let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
     let master = links.iter().find(|link| link.name == found.name).and_then(|link| link.master);
     if master.is_none() || master != index(&bridge.name) {
-        return Err(broken(format!("{} is no port of {}", found.name, bridge.name)));
+        return Err(testbed_error(format!("{} is no port of {}", found.name, bridge.name)));
     }
     Ok(found.name.clone())
 }
 
-pub(super) async fn links(node: &Node) -> Result<Vec<Link>, Broken> {
+pub(super) async fn links(node: &Node) -> Result<Vec<Link>, TestbedError> {
     match node.call(Op::Observe { target: Target::Node, with_ip: false }).await? {
         Outcome::Observed(seen) => Ok(seen.kernel.links),
-        other => Err(Broken::new(STAGE, format!("node {} can't be looked at: {other:?}", node.name))),
+        other => Err(TestbedError::new(STAGE, format!("node {} can't be looked at: {other:?}", node.name))),
     }
 }
 
@@ -120,8 +126,8 @@ pub(super) async fn links(node: &Node) -> Result<Vec<Link>, Broken> {
 /// [`join`] is called.
 ///
 /// # Errors
-/// `Broken` when a node refuses.
-pub async fn part(engine: &Engine, cluster: &str, nodes: &[Node], bridge: &str) -> Result<(), Broken> {
+/// `TestbedError` when a node refuses.
+pub async fn part(engine: &Engine, cluster: &str, nodes: &[Node], bridge: &str) -> Result<(), TestbedError> {
     if engine.network(&network_name(cluster, bridge)).await?.is_none() {
         return Ok(());
     }
@@ -134,8 +140,8 @@ pub async fn part(engine: &Engine, cluster: &str, nodes: &[Node], bridge: &str) 
 /// Removes the uplinks of a cluster.
 ///
 /// # Errors
-/// `Broken` when the engine refuses.
-pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
+/// `TestbedError` when the engine refuses.
+pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), TestbedError> {
     for network in engine.networks(&[format!("{CLUSTER_LABEL}={cluster}")]).await? {
         for container in engine.on_network(&network.id).await? {
             engine.disconnect_network(&network.id, &container).await?;
@@ -146,7 +152,7 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), Broken> {
 }
 
 /// A subnet that nothing else has: no network of the engine, no route of this host, nothing of the scenario.
-async fn subnet(engine: &Engine, network: &str, away_from: &[IpNet]) -> Result<Ipv4Net, Broken> {
+async fn subnet(engine: &Engine, network: &str, away_from: &[IpNet]) -> Result<Ipv4Net, TestbedError> {
     let networks = engine.networks(&[]).await?;
     let mut taken: Vec<IpNet> = networks.iter().flat_map(|n| &n.subnets).filter_map(|s| s.parse().ok()).collect();
     // Where there is no such file, the engine itself refuses what overlaps with the host's routes.
@@ -156,7 +162,7 @@ async fn subnet(engine: &Engine, network: &str, away_from: &[IpNet]) -> Result<I
         let subnet = IpNet::V4(*subnet);
         !taken.iter().any(|other| other.contains(&subnet) || subnet.contains(other))
     });
-    found.ok_or_else(|| Broken::new(STAGE, "every subnet from 100.66.0.0/24 to 100.95.255.0/24 is taken"))
+    found.ok_or_else(|| TestbedError::new(STAGE, "every subnet from 100.66.0.0/24 to 100.95.255.0/24 is taken"))
 }
 
 /// The subnets to choose from, all of the range for shared addresses (RFC 6598) beyond the profiles' own, beginning at a

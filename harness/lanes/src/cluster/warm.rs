@@ -12,11 +12,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{EffectId, Run};
-use plumbline_bed::lease::Lease;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::plan::Plan;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{EffectId, Run};
+use plumbline_testbed::lease::Lease;
+use plumbline_testbed::wait::{self, Deadline};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,26 +70,28 @@ pub(super) struct Leaving {
 impl Cluster {
     /// The engine that its nodes are containers of.
     #[must_use]
-    pub fn engine(&self) -> &plumbline_bed::engine::Engine {
+    pub fn engine(&self) -> &plumbline_testbed::engine::Engine {
         &self.pull.engine
     }
 
     /// The node of that name.
     ///
     /// # Errors
-    /// `Broken` when there is none.
-    pub fn node(&self, name: &str) -> Result<&Node, Broken> {
+    /// `TestbedError` when there is none.
+    pub fn node(&self, name: &str) -> Result<&Node, TestbedError> {
         let found = self.nodes.iter().find(|n| n.name == name);
-        found.ok_or_else(|| Broken::new("cluster", format!("cluster {} has no node {name:?}", self.name)))
+        found.ok_or_else(|| TestbedError::new("cluster", format!("cluster {} has no node {name:?}", self.name)))
     }
 
     /// Whether there is a namespace of that name.
     ///
     /// # Errors
-    /// `Broken` when the server does not answer.
-    pub async fn has_namespace(&self, name: &str) -> Result<bool, Broken> {
+    /// `TestbedError` when the server does not answer.
+    pub async fn has_namespace(&self, name: &str) -> Result<bool, TestbedError> {
         let found = Api::<Namespace>::all(self.client.clone()).get_opt(name).await;
-        found.map(|n| n.is_some()).map_err(|e| Broken::new("stage", format!("get namespace {name}: {}", words(&e))))
+        found
+            .map(|n| n.is_some())
+            .map_err(|e| TestbedError::new("stage", format!("get namespace {name}: {}", words(&e))))
     }
 
     /// Deletes a namespace in the background; [`Cluster::namespaces_gone`] awaits it and crosses out its entry.
@@ -125,7 +127,7 @@ impl Cluster {
                 match wait::by("clean up", &what, deadline, gone, || "it is terminating".into()).await {
                     Ok(Ok(_)) => run.done(id).err().map(|b| b.to_string()),
                     Ok(Err(e)) => Some(format!("namespace {name}: {e}")),
-                    Err(broken) => Some(broken.cause),
+                    Err(error) => Some(error.cause),
                 }
             }
         });
@@ -135,8 +137,8 @@ impl Cluster {
     /// What is known of the images of a plan's pods; unknown ones are looked for, and remembered with the cluster.
     ///
     /// # Errors
-    /// `Broken` when the nodes can't be asked.
-    pub async fn images(&self, cx: &Context, plan: &Plan) -> Result<BTreeMap<String, ImageState>, Broken> {
+    /// `TestbedError` when the nodes can't be asked.
+    pub async fn images(&self, cx: &Context, plan: &Plan) -> Result<BTreeMap<String, ImageState>, TestbedError> {
         let mut known = self.home.record().unwrap_or_default().images;
         let all = stage::images(plan);
         let unknown: Vec<&String> = all.iter().filter(|image| !known.contains_key(*image)).collect();

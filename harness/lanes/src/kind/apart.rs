@@ -5,10 +5,10 @@
 //! for itself, and any other takes them beside others that don't send.
 
 use ipnet::IpNet;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::plan::{Bridge, Plan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub fn alone(plan: &Plan, bridge: &Bridge) -> bool {
 /// Takes the leases of a plan in a cluster, in an order that all keep.
 ///
 /// # Errors
-/// `Broken` when others still have one at the deadline.
-pub async fn take(cluster: &str, plan: &Plan) -> Result<Vec<Lease>, Broken> {
+/// `TestbedError` when others still have one at the deadline.
+pub async fn take(cluster: &str, plan: &Plan) -> Result<Vec<Lease>, TestbedError> {
     let mut leases = Vec::new();
     let deadline = Deadline::after(LEASE);
     for (name, kind) in wanted(cluster, plan) {

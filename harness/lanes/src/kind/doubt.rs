@@ -7,9 +7,9 @@
 use crate::cluster::profile::Loaded;
 use crate::cluster::{Cluster, canary};
 use crate::context::Context;
-use plumbline_bed::broken::Broken;
 use plumbline_core::observe::{PodObservation, PodState};
 use plumbline_core::plan::Attachment;
+use plumbline_testbed::error::TestbedError;
 
 /// Whether a pod runs without a single one of its attachments, in Multus' word and in the kernel.
 fn bare(asked: &[Attachment], seen: &PodObservation) -> bool {
@@ -25,13 +25,13 @@ fn bare(asked: &[Attachment], seen: &PodObservation) -> bool {
 /// Sends a canary up on the node of a pod that came up bare, unless Multus is not to be looked after.
 ///
 /// # Errors
-/// `Broken` when the canary does not come up attached either.
+/// `TestbedError` when the canary does not come up attached either.
 pub(super) async fn ask(
     cx: &Context,
     cluster: &Cluster,
     asked: &[Attachment],
     seen: &PodObservation,
-) -> Result<(), Broken> {
+) -> Result<(), TestbedError> {
     if cx.options.skip_multus_check || !bare(asked, seen) {
         return Ok(());
     }

@@ -4,9 +4,9 @@ use super::ready::{node_of, uid_of};
 use crate::cluster::Cluster;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline, Look};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline, Look};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -43,10 +43,10 @@ pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
                     cached.store(last.starts_with(CACHED_RESULT), Ordering::Relaxed);
                     Ok(Look::NotYet(last))
                 }
-                other => Err(Broken::new("clean up", format!("the agent answered {other:?}"))),
+                other => Err(TestbedError::new("clean up", format!("the agent answered {other:?}"))),
             }
         }
     };
     let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
-    gone.map_err(|broken| Still { cached: cached.load(Ordering::Relaxed), ..fail(broken.cause) })
+    gone.map_err(|error| Still { cached: cached.load(Ordering::Relaxed), ..fail(error.cause) })
 }

@@ -5,9 +5,9 @@ use crate::cluster::{self, Cluster};
 use crate::context::Context;
 use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome};
+use plumbline_testbed::error::TestbedError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,8 +26,8 @@ impl OpenKind {
     /// A lane on a cluster that is up.
     ///
     /// # Errors
-    /// `Broken` when its nodes can't be asked what they offer.
-    pub async fn on(cluster: Cluster) -> Result<Self, Broken> {
+    /// `TestbedError` when its nodes can't be asked what they offer.
+    pub async fn on(cluster: Cluster) -> Result<Self, TestbedError> {
         let offers = offers(&cluster).await?;
         Ok(Self { cluster: Arc::new(cluster), offers, scenarios: AtomicUsize::new(0) })
     }
@@ -48,7 +48,7 @@ impl Lane for KindLane {
         "a real kind cluster with Multus and the plugins on its nodes"
     }
 
-    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         Box::pin(async move { Ok(Box::new(OpenKind::on(cluster::up(cx).await?).await?) as Box<dyn OpenLane>) })
     }
 }
@@ -70,7 +70,7 @@ impl OpenLane for OpenKind {
         lack.or_else(|| place::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
 
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
         let number = self.scenarios.fetch_add(1, Ordering::Relaxed) + 1;
         Box::pin(async move { Ok(Box::new(stage::stage(&self.cluster, cx, plan, number).await?) as Box<dyn Scene>) })
     }
@@ -81,11 +81,14 @@ impl OpenLane for OpenKind {
 }
 
 /// What every node offers: a capability that one of them lacks is lacking.
-async fn offers(cluster: &Cluster) -> Result<Offers, Broken> {
+async fn offers(cluster: &Cluster) -> Result<Offers, TestbedError> {
     let mut offers = Offers::default();
     for node in &cluster.nodes {
         let Outcome::Probed(probed) = node.call(Op::Probe).await? else {
-            return Err(Broken::new("probe", format!("the agent on node {} did not answer the probe", node.name)));
+            return Err(TestbedError::new(
+                "probe",
+                format!("the agent on node {} did not answer the probe", node.name),
+            ));
         };
         for (name, probed) in probed {
             let offer = Offer { there: probed.there, seen: format!("node {}: {}", node.name, probed.seen) };

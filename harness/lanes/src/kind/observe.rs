@@ -11,12 +11,12 @@ use crate::cluster::objects::{is_absent, words};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::Api;
-use plumbline_bed::broken::Broken;
 use plumbline_core::observe::agree_within;
 use plumbline_core::observe::ip::kernel_state;
 use plumbline_core::observe::{Heard, PodObservation, PodState, Witness};
 use plumbline_core::plan;
 use plumbline_core::protocol::{Fault, Observed, Op, Outcome, Target};
+use plumbline_testbed::error::TestbedError;
 use serde_json::Value;
 
 const STAGE: &str = "observe";
@@ -47,8 +47,8 @@ struct OnNode {
 /// Reads a pod.
 ///
 /// # Errors
-/// `Broken` when the pod is gone or another one, when nobody can read it, or when both witnesses disagree twice.
-pub async fn read(cluster: &Cluster, subject: &Subject<'_>) -> Result<PodObservation, Broken> {
+/// `TestbedError` when the pod is gone or another one, when nobody can read it, or when both witnesses disagree twice.
+pub async fn read(cluster: &Cluster, subject: &Subject<'_>) -> Result<PodObservation, TestbedError> {
     let (first, disagreement) = once(cluster, subject).await?;
     if disagreement.is_empty() {
         return Ok(first);
@@ -60,10 +60,10 @@ pub async fn read(cluster: &Cluster, subject: &Subject<'_>) -> Result<PodObserva
     }
     let name = &subject.pod.name;
     let what = disagreement.join("; ");
-    Err(Broken::new(STAGE, format!("pod {name}: its own ip and the agent on its node disagree, twice: {what}")))
+    Err(TestbedError::new(STAGE, format!("pod {name}: its own ip and the agent on its node disagree, twice: {what}")))
 }
 
-async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservation, Vec<String>), Broken> {
+async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservation, Vec<String>), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), subject.namespace);
     let name = &subject.pod.name;
     let node = cluster.node(&node_of(subject.came))?;
@@ -74,7 +74,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         on_node(node, subject, false),
     );
     let now = now.map_err(|e| {
-        if is_absent(&e) { gone(name, "the API server no longer has it") } else { Broken::new(STAGE, words(&e)) }
+        if is_absent(&e) { gone(name, "the API server no longer has it") } else { TestbedError::new(STAGE, words(&e)) }
     })?;
     if uid_of(&now) != uid_of(subject.came) {
         return Err(gone(name, "another pod has its name now"));
@@ -83,7 +83,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         return Err(gone(name, "it is being deleted by somebody else"));
     }
     let mut on_node = on_node?;
-    let spoken = spoken.map_err(|e| Broken::new(STAGE, e))?;
+    let spoken = spoken.map_err(|e| TestbedError::new(STAGE, e))?;
     let mut witnesses = vec![Witness::Agent];
     let mut disagreement = Vec::new();
     let transcripts = match spoken {
@@ -91,7 +91,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         Spoken::Outputs(outputs) => {
             let told = kernel_state(&outputs);
             let (of_pod, coverage) =
-                told.map_err(|e| Broken::new(STAGE, format!("pod {name}: what its ip printed: {e}")))?;
+                told.map_err(|e| TestbedError::new(STAGE, format!("pod {name}: what its ip printed: {e}")))?;
             disagreement = agree_within(&of_pod, &on_node.observed.kernel, coverage);
             witnesses.insert(0, Witness::PodIp);
             outputs.transcripts
@@ -127,26 +127,26 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
     Ok((observation, disagreement))
 }
 
-async fn on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<OnNode, Broken> {
+async fn on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<OnNode, TestbedError> {
     let (namespace, name) = (subject.namespace.to_owned(), subject.pod.name.clone());
     let uid = uid_of(subject.came);
     let target = Target::Sandbox { namespace: namespace.clone(), name: name.clone(), uid: uid.clone() };
     let mut observed = match node.call(Op::Observe { target: target.clone(), with_ip }).await? {
         Outcome::Observed(observed) => observed,
         Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
-        other => return Err(Broken::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
+        other => return Err(TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
     };
     if !subject.sysctls.is_empty() {
         match node.call(Op::Sysctls { target, names: subject.sysctls.clone() }).await? {
             Outcome::Sysctls(found) => observed.sysctls.extend(found),
             Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
-            other => return Err(Broken::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
+            other => return Err(TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
         }
     }
     let cached = match node.call(Op::Reported { namespace, name: name.clone(), uid }).await? {
         Outcome::Reported(cached) => cached,
         Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
-        other => return Err(Broken::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
+        other => return Err(TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
     };
     let heard = runtime(node, subject).await?;
     Ok(OnNode { observed, cached, heard })
@@ -155,8 +155,8 @@ async fn on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<On
 /// What the container runtime's log on the node has about the pod, since the pod was created.
 ///
 /// # Errors
-/// `Broken` when the agent can't be reached. A node without journald has nothing to tell.
-pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<Heard>, Broken> {
+/// `TestbedError` when the agent can't be reached. A node without journald has nothing to tell.
+pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<Heard>, TestbedError> {
     let since = subject.came.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second());
     let since = format!("--since=@{since}");
     let argv = ["journalctl", "--unit=containerd", "--output=cat", "--no-pager", "--quiet", &since];
@@ -164,15 +164,15 @@ pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<Heard>, B
     Ok(heard::runtime_log(&ran.stdout, subject.namespace, &subject.pod.name))
 }
 
-fn faulted(name: &str, fault: &Fault) -> Broken {
+fn faulted(name: &str, fault: &Fault) -> TestbedError {
     if fault.gone {
         return gone(name, &format!("{}: {}", fault.doing, fault.cause));
     }
-    Broken::new(STAGE, format!("pod {name}: {}: {}", fault.doing, fault.cause))
+    TestbedError::new(STAGE, format!("pod {name}: {}: {}", fault.doing, fault.cause))
 }
 
-fn gone(name: &str, how: &str) -> Broken {
-    Broken::new(STAGE, format!("pod {name} is gone while observed: {how}"))
+fn gone(name: &str, how: &str) -> TestbedError {
+    TestbedError::new(STAGE, format!("pod {name} is gone while observed: {how}"))
 }
 
 /// The container to run `ip` in: the one that kubectl would take.

@@ -10,12 +10,12 @@ use crate::cluster::talk::Session;
 use crate::cluster::{Cluster, bridges, uplink};
 use crate::context::Context;
 use futures::future::{join_all, try_join_all};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{self, Engine, Outside as Machine, OutsidePlan};
-use plumbline_bed::journal::{Effect, EffectId, Run};
 use plumbline_core::observe::NodeObservation;
 use plumbline_core::plan::{Host, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::engine::{self, Engine, Outside as Machine, OutsidePlan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, EffectId, Run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +55,8 @@ pub(super) struct Around {
 /// Makes what pods need before they come: bridges, and VLAN links on them.
 ///
 /// # Errors
-/// `Broken`, naming the node.
-pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), Broken> {
+/// `TestbedError`, naming the node.
+pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), TestbedError> {
     let topology = &plan.topology;
     if !topology.bridges.is_empty() {
         bridges::make(&topology.bridges, &cluster.nodes).await?;
@@ -71,14 +71,14 @@ pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), Broken>
 /// Makes what only packets need: uplinks, machines outside, and agents of the scenario's own.
 ///
 /// # Errors
-/// `Broken`. What was made by then is removed, or stands in the journal.
+/// `TestbedError`. What was made by then is removed, or stands in the journal.
 pub(super) async fn around(
     cluster: &Cluster,
     cx: &Context,
     plan: &Plan,
     run: &Arc<Run>,
     scenario: &str,
-) -> Result<Around, Broken> {
+) -> Result<Around, TestbedError> {
     if !apart::sends(plan) {
         return Ok(Around::default());
     }
@@ -118,7 +118,7 @@ pub(super) async fn around(
     for stranger in strangers {
         match stranger {
             Ok(stranger) => started.push(stranger),
-            Err(broken) => failed = failed.or(Some(broken)),
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     let mut around = Around { places: Vec::new(), strangers: started };
@@ -127,14 +127,14 @@ pub(super) async fn around(
             around.places = places;
             Ok(around)
         }
-        (Err(broken), _) | (_, Some(broken)) => {
+        (Err(error), _) | (_, Some(error)) => {
             around.take_down(run).await;
-            Err(broken)
+            Err(error)
         }
     }
 }
 
-async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Place, Broken> {
+async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Place, TestbedError> {
     let ports = ports.get(&node.name).cloned().unwrap_or_default();
     Ok(Place { node: node.name.clone(), ports, session: node.session().await? })
 }
@@ -154,8 +154,8 @@ struct Machines<'a> {
 }
 
 impl Machines<'_> {
-    async fn start(&self, host: &Host) -> Result<Stranger, Broken> {
-        let broken = |what: String| Broken::new(STAGE, format!("host {}: {what}", host.name));
+    async fn start(&self, host: &Host) -> Result<Stranger, TestbedError> {
+        let testbed_error = |what: String| TestbedError::new(STAGE, format!("host {}: {what}", host.name));
         let mut wanted: Vec<&String> = Vec::new();
         for port in &host.ports {
             if !wanted.contains(&&port.uplink) {
@@ -165,10 +165,10 @@ impl Machines<'_> {
         let network = |uplink: &&String| {
             let known = self.networks.get(*uplink).cloned();
             known.ok_or_else(|| {
-                broken(format!("no bridge of a node has uplink {uplink}, so that it would be alone on it"))
+                testbed_error(format!("no bridge of a node has uplink {uplink}, so that it would be alone on it"))
             })
         };
-        let networks = wanted.iter().map(network).collect::<Result<Vec<_>, Broken>>()?;
+        let networks = wanted.iter().map(network).collect::<Result<Vec<_>, TestbedError>>()?;
         let (file, _) = node::agent_file(&self.cx.images.agent().await?)?;
         let path = file.path.clone();
         let plan = OutsidePlan {
@@ -186,9 +186,9 @@ impl Machines<'_> {
         let session = Session::begin(self.engine, &machine.container.name, &path).await?;
         let mac = |network: &String| {
             let found = machine.container.macs.get(network).cloned();
-            found.ok_or_else(|| broken(format!("it is not on network {network}")))
+            found.ok_or_else(|| testbed_error(format!("it is not on network {network}")))
         };
-        let macs = networks.iter().map(mac).collect::<Result<Vec<_>, Broken>>()?;
+        let macs = networks.iter().map(mac).collect::<Result<Vec<_>, TestbedError>>()?;
         let by_uplink: BTreeMap<&String, &String> = wanted.iter().copied().zip(&macs).collect();
         let interfaces = host.ports.iter().map(|port| by_uplink[&port.uplink].clone()).collect();
         if speaks_v6(host) {
@@ -201,10 +201,10 @@ impl Machines<'_> {
         let names = names(&session).await?;
         self.find_nodes(host, &session, &names, &by_uplink).await?;
         let port = |(uplink, mac): (&&String, &String)| {
-            let name = names.get(mac).cloned().ok_or_else(|| broken(format!("it has no interface {mac}")))?;
+            let name = names.get(mac).cloned().ok_or_else(|| testbed_error(format!("it has no interface {mac}")))?;
             Ok(((*uplink).clone(), name))
         };
-        let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, Broken>>()?;
+        let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, TestbedError>>()?;
         Ok(Stranger { name: host.name.clone(), ports, session, machine, entry })
     }
 }
@@ -217,7 +217,7 @@ impl Machines<'_> {
         session: &Session,
         names: &BTreeMap<String, String>,
         macs: &BTreeMap<&String, &String>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), TestbedError> {
         let Some(line) = self.subnet.as_ref().and_then(|subnet| terway::ways(self.plan, host, subnet)) else {
             return Ok(());
         };
@@ -226,7 +226,7 @@ impl Machines<'_> {
         let argv = ["sh", "-ec", &line, "sh"].iter().map(|&word| word.to_owned()).chain(interfaces).collect();
         match session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await? {
             Outcome::Ran { code: Some(0), .. } => Ok(()),
-            other => Err(Broken::new(STAGE, format!("host {}: {line}: {other:?}", host.name))),
+            other => Err(TestbedError::new(STAGE, format!("host {}: {line}: {other:?}", host.name))),
         }
     }
 }
@@ -237,13 +237,13 @@ fn speaks_v6(host: &Host) -> bool {
 }
 
 /// The interfaces of a machine by MAC address, without VLAN links, which have their parent's.
-async fn names(session: &Session) -> Result<BTreeMap<String, String>, Broken> {
+async fn names(session: &Session) -> Result<BTreeMap<String, String>, TestbedError> {
     match session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
         Outcome::Observed(seen) => {
             let links = seen.kernel.links.into_iter().filter(|link| link.vlan_id.is_none());
             Ok(links.map(|link| (link.mac.to_lowercase(), link.name)).collect())
         }
-        other => Err(Broken::new(STAGE, format!("{}: unexpected answer {other:?}", session.container))),
+        other => Err(TestbedError::new(STAGE, format!("{}: unexpected answer {other:?}", session.container))),
     }
 }
 
@@ -251,14 +251,14 @@ impl Around {
     /// The scenario's nodes as they are now.
     ///
     /// # Errors
-    /// `Broken` when one can't be looked at.
-    pub(super) async fn nodes(&self) -> Result<Vec<NodeObservation>, Broken> {
+    /// `TestbedError` when one can't be looked at.
+    pub(super) async fn nodes(&self) -> Result<Vec<NodeObservation>, TestbedError> {
         let mut all = Vec::new();
         for (index, place) in self.places.iter().enumerate() {
             let (node, name) = (index + 1, place.node.clone());
             match place.session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
                 Outcome::Observed(seen) => all.push(NodeObservation { node, name, kernel: seen.kernel }),
-                other => return Err(Broken::new(STAGE, format!("{name}: unexpected answer {other:?}"))),
+                other => return Err(TestbedError::new(STAGE, format!("{name}: unexpected answer {other:?}"))),
             }
         }
         Ok(all)
@@ -271,8 +271,8 @@ impl Around {
             let Stranger { machine, entry, session, .. } = stranger;
             drop(session);
             match machine.remove().await {
-                Ok(()) => run.done(entry).err().map(|broken| broken.to_string()),
-                Err(broken) => Some(broken.to_string()),
+                Ok(()) => run.done(entry).err().map(|error| error.to_string()),
+                Err(error) => Some(error.to_string()),
             }
         });
         join_all(gone).await.into_iter().flatten().collect()

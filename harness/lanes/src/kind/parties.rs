@@ -9,11 +9,11 @@ use crate::cluster::talk::Session;
 use crate::wire::{self, Parties};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{Party, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::{Script, Send, Tap, WireSeen};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ struct Bed<'a> {
 /// Does what a plan wants of packets, and tells what was seen; none where it wants nothing.
 ///
 /// # Errors
-/// `Broken` when an agent does not do its part.
+/// `TestbedError` when an agent does not do its part.
 pub(super) async fn listen(
     plan: &Plan,
     observation: &Observation,
     around: &Around,
     pods: &[Staged],
-) -> Result<Option<WireSeen>, Broken> {
+) -> Result<Option<WireSeen>, TestbedError> {
     let Some(script) = plumbline_core::wire::script(plan, observation) else { return Ok(None) };
     let bed = Bed { around, pods };
     Ok(Some(wire::act_in_time(script, &bed, |script| bed.resolved(script)).await?))
@@ -42,7 +42,7 @@ pub(super) async fn listen(
 
 impl Bed<'_> {
     /// The script with the names of interfaces in the place of uplinks: the agents here know nothing of those.
-    fn resolved(&self, script: &Script) -> Result<Script, Broken> {
+    fn resolved(&self, script: &Script) -> Result<Script, TestbedError> {
         let mut script = script.clone();
         for (party, capture) in &mut script.captures {
             self.resolve(party, &mut capture.interface)?;
@@ -55,7 +55,7 @@ impl Bed<'_> {
         Ok(script)
     }
 
-    fn resolve(&self, party: &Party, tap: &mut Tap) -> Result<(), Broken> {
+    fn resolve(&self, party: &Party, tap: &mut Tap) -> Result<(), TestbedError> {
         let Tap::Uplink(uplink) = tap else { return Ok(()) };
         let ports: Option<&BTreeMap<String, String>> = match party {
             Party::Node(number) => self.around.places.get(number.wrapping_sub(1)).map(|place| &place.ports),
@@ -63,14 +63,16 @@ impl Bed<'_> {
             Party::Pod(_) => None,
         };
         let name = ports.and_then(|ports| ports.get(uplink)).cloned();
-        *tap = Tap::Name(name.ok_or_else(|| Broken::new(STAGE, format!("{party:?} has no port on uplink {uplink}")))?);
+        *tap = Tap::Name(
+            name.ok_or_else(|| TestbedError::new(STAGE, format!("{party:?} has no port on uplink {uplink}")))?,
+        );
         Ok(())
     }
 
     /// The number of the agent on a node: its place in the scenario.
-    fn on_node(&self, node: &str) -> Result<usize, Broken> {
+    fn on_node(&self, node: &str) -> Result<usize, TestbedError> {
         let found = self.around.places.iter().position(|place| place.node == node);
-        found.ok_or_else(|| Broken::new(STAGE, format!("node {node} is none of the scenario's")))
+        found.ok_or_else(|| TestbedError::new(STAGE, format!("node {node} is none of the scenario's")))
     }
 
     fn session(&self, agent: usize) -> Option<&Session> {
@@ -83,8 +85,8 @@ impl Bed<'_> {
 }
 
 impl Parties for Bed<'_> {
-    fn place(&self, party: &Party) -> Result<(usize, Target), Broken> {
-        let none = || Broken::new(STAGE, format!("{party:?} is not there"));
+    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
+        let none = || TestbedError::new(STAGE, format!("{party:?} is not there"));
         match party {
             Party::Pod(name) => {
                 let staged = self.pods.iter().find(|staged| staged.pod.name == *name).ok_or_else(none)?;
@@ -104,10 +106,10 @@ impl Parties for Bed<'_> {
         }
     }
 
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>> {
+    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
         async move {
             let session =
-                self.session(agent).ok_or_else(|| Broken::new(STAGE, format!("there is no agent {agent}")))?;
+                self.session(agent).ok_or_else(|| TestbedError::new(STAGE, format!("there is no agent {agent}")))?;
             session.ask(STAGE, op, deadline).await
         }
         .boxed()

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::observe::{Heard, printable};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -38,13 +38,13 @@ pub enum Came {
 /// Waits until the pod `name` is Ready, at most `deadline`.
 ///
 /// # Errors
-/// `Broken` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
+/// `TestbedError` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
 /// a container that ends), or when the cluster does not answer, whether us or Multus.
-pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Duration) -> Result<Came, Broken> {
+pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Duration) -> Result<Came, TestbedError> {
     let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let now = pods.get_opt(name).await.map_err(|e| Broken::new("pod", words(&e)))?;
+    let now = pods.get_opt(name).await.map_err(|e| TestbedError::new("pod", words(&e)))?;
     let uid = now.map(|pod| uid_of(&pod)).ok_or_else(|| gone(namespace, name, "it is not there"))?;
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
     // By its UID: events outlive their pod, and a canary has the name of the one before it.
@@ -67,7 +67,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                         return Ok(Came::Up(Box::new(pod)));
                     }
                     if let Some(why) = stuck(&pod) {
-                        return Err(Broken::new("pod", format!("pod {namespace}/{name} can't run: {why}")));
+                        return Err(TestbedError::new("pod", format!("pod {namespace}/{name} can't run: {why}")));
                     }
                     last = Some(pod);
                 }
@@ -75,7 +75,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                 Some(Ok(watcher::Event::InitDone)) if last.is_none() => return Err(gone(namespace, name, "it is not there")),
                 Some(Ok(_)) => {}
                 Some(Err(e)) => trouble = Some(e.to_string()),
-                None => return Err(Broken::new("pod", format!("the watch of pod {namespace}/{name} ended"))),
+                None => return Err(TestbedError::new("pod", format!("the watch of pod {namespace}/{name} ended"))),
             },
             Some(Ok(event)) = events.next() => {
                 sandbox.hear(&event);
@@ -98,13 +98,13 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
     let waited = whole.elapsed().as_secs();
     let Some(pod) = last else {
         let why = trouble.unwrap_or_else(|| "the API server told nothing of it".to_owned());
-        return Err(Broken::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
+        return Err(TestbedError::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
     };
     if sandbox.attempts() == 0
         && !has_sandbox(&pod)
         && let Some(words) = sandbox.unanswered()
     {
-        return Err(Broken::new(
+        return Err(TestbedError::new(
             "pod",
             format!("waited {waited} s for pod {namespace}/{name}: the API server did not answer: {words}"),
         ));
@@ -112,14 +112,17 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
     let seen = if sandbox.attempts() > 0 { sandbox.last() } else { phase(&pod) };
     let reason = format!("waited {waited} s for pod {name} to be Ready; last seen: {seen}");
     if has_sandbox(&pod) {
-        return Err(Broken::new("pod", format!("{reason}; its networks are there, its containers are not ready")));
+        return Err(TestbedError::new(
+            "pod",
+            format!("{reason}; its networks are there, its containers are not ready"),
+        ));
     }
     Ok(Came::Down { pod: Box::new(pod), reason, heard: sandbox.into_heard() })
 }
 
-fn gone(namespace: &str, name: &str, how: &str) -> Broken {
-    Broken::new("pod", format!("pod {namespace}/{name}: {how}"))
-        .with_remedy(format!("objects of field manager {FIELD_MANAGER} are not for others to delete; run it again"))
+fn gone(namespace: &str, name: &str, how: &str) -> TestbedError {
+    TestbedError::new("pod", format!("pod {namespace}/{name}: {how}"))
+        .with_hint(format!("objects of field manager {FIELD_MANAGER} are not for others to delete; run it again"))
 }
 
 fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a k8s_openapi::api::core::v1::PodCondition> {

@@ -17,12 +17,12 @@ use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{EffectId, Run};
-use plumbline_bed::lease::Lease;
 use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Left, LeftKind, Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{EffectId, Run};
+use plumbline_testbed::lease::Lease;
 use std::sync::Arc;
 
 /// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
@@ -80,14 +80,14 @@ impl KindScene {
     /// A scene with nothing in it yet.
     ///
     /// # Errors
-    /// `Broken` when it may be kept and gets no journal of its own.
+    /// `TestbedError` when it may be kept and gets no journal of its own.
     pub(super) fn new(
         cluster: Arc<Cluster>,
         cx: &Context,
         plan: &Plan,
         namespaces: Namespaces,
         label: String,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, TestbedError> {
         let staging = Staging { stand_ins: cluster.stand_ins(cx, plan), ..Staging::default() };
         // What may be kept outlives its run: with the run's own journal it would be undone at the run's end.
         let run = match cx.options.keep {
@@ -183,7 +183,7 @@ impl KindScene {
         }
     }
 
-    async fn read(&self, staged: &Staged) -> Result<PodObservation, Broken> {
+    async fn read(&self, staged: &Staged) -> Result<PodObservation, TestbedError> {
         let subject = |came| Subject {
             pod: &staged.pod,
             namespace: &staged.namespace,
@@ -233,7 +233,7 @@ impl Scene for KindScene {
         &self.staging
     }
 
-    fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+    fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>> {
         Box::pin(async {
             let mut pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
             if self.behind.is_some() {

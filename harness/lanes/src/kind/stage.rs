@@ -14,11 +14,11 @@ use crate::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use crate::cluster::objects::{apply, label};
 use crate::context::Context;
 use futures::future::try_join_all;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, EffectId};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::plan::Plan;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, EffectId};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,17 +32,22 @@ const LEASE: Duration = Duration::from_secs(600);
 /// Stages `plan`; `number` tells scenarios of one run apart.
 ///
 /// # Errors
-/// `Broken` for whatever is not the plugins' fault. A pod whose networks could not be made is none.
-pub async fn stage(cluster: &Arc<Cluster>, cx: &Context, plan: &Plan, number: usize) -> Result<KindScene, Broken> {
+/// `TestbedError` for whatever is not the plugins' fault. A pod whose networks could not be made is none.
+pub async fn stage(
+    cluster: &Arc<Cluster>,
+    cx: &Context,
+    plan: &Plan,
+    number: usize,
+) -> Result<KindScene, TestbedError> {
     let namespaces = namespaces(cx, plan, number);
     let label = format!("{}-{number}", cx.run.id());
     let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces, label)?;
     match fill(&mut scene, cx, plan).await {
         Ok(()) => Ok(scene),
-        Err(broken) => {
+        Err(error) => {
             // What was made so far goes; what can't go is in the journal.
             let _ = scene.take_down().await;
-            Err(broken)
+            Err(error)
         }
     }
 }
@@ -59,7 +64,7 @@ fn namespaces(cx: &Context, plan: &Plan, number: usize) -> Namespaces {
     }
 }
 
-async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Broken> {
+async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), TestbedError> {
     let cluster = scene.cluster.clone();
     let in_force: Vec<String> = scene.namespaces.in_force().into_iter().map(str::to_owned).collect();
     scene.staging.isolation = Some(if cx.options.verbatim {
@@ -91,9 +96,10 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
             object
         })
         .collect();
-    let broken = |e: String| Broken::new(STAGE, e);
-    let applied =
-        async { try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(broken) };
+    let testbed_error = |e: String| TestbedError::new(STAGE, e);
+    let applied = async {
+        try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(testbed_error)
+    };
     let accounts = try_join_all(in_force.iter().map(|name| account(&cluster.client, name, STAGE)));
     let (images, _, _) = tokio::try_join!(cluster.images(cx, plan), applied, accounts)?;
 
@@ -107,8 +113,9 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
         // Where there is one node, the scheduler has no choice either.
         if places.len() > 1 {
             let number = plan.topology.node_of(pod.node, number);
-            let node =
-                places.get(number.wrapping_sub(1)).ok_or_else(|| broken(format!("there is no node {number}")))?;
+            let node = places
+                .get(number.wrapping_sub(1))
+                .ok_or_else(|| testbed_error(format!("there is no node {number}")))?;
             scene.staging.adaptations.extend(put(&mut object, &node.name, number));
         }
         objects.push(object);
@@ -118,12 +125,12 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Br
     for (pod, object) in plan.pods.iter().zip(&objects) {
         let namespace = scene.namespaces.of(pod.namespace.as_deref()).to_owned();
         scene.created.push((namespace, pod.name.clone()));
-        apply(&cluster.client, object).await.map_err(broken)?;
+        apply(&cluster.client, object).await.map_err(testbed_error)?;
     }
     let waiting = scene.created.iter().map(|(namespace, name)| async {
         tokio::select! {
             came = ready::ready(&cluster.client, namespace, name, deadline) => came,
-            () = cx.cancel.cancelled() => Err(Broken::new(STAGE, "interrupted")),
+            () = cx.cancel.cancelled() => Err(TestbedError::new(STAGE, "interrupted")),
         }
     });
     let run = scene.run.clone();
@@ -151,7 +158,7 @@ fn mark(object: &mut Value, cx: &Context) {
 }
 
 /// Makes a namespace, journalled. One that is there already, as written with `--verbatim`, is not ours to remove.
-async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<(), Broken> {
+async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<(), TestbedError> {
     let cluster = &scene.cluster;
     if cx.options.verbatim && cluster.has_namespace(name).await? {
         return Ok(());
@@ -160,7 +167,7 @@ async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<()
     let id: EffectId = scene.run.intend(effect)?;
     let mut object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     mark(&mut object, cx);
-    apply(&cluster.client, &object).await.map_err(|e| Broken::new(STAGE, e))?;
+    apply(&cluster.client, &object).await.map_err(|e| TestbedError::new(STAGE, e))?;
     scene.made.push((name.to_owned(), id));
     Ok(())
 }

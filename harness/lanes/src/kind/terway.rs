@@ -18,14 +18,14 @@ use crate::cluster::terway::{eni, standin};
 use crate::context::Context;
 use crate::traces::Before;
 use ipnet::IpNet;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, EffectId, Run};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Left, PodObservation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, EffectId, Run};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,13 +95,13 @@ impl Behind {
     /// Puts the chain into force and the scenario's ground on the nodes; the ground stands in the scenario's journal.
     ///
     /// # Errors
-    /// `Broken` when the chain does not come into force, or a node refuses.
+    /// `TestbedError` when the chain does not come into force, or a node refuses.
     pub(super) async fn lay(
         cluster: &Arc<Cluster>,
         cx: &Context,
         run: &Arc<Run>,
         plan: &Plan,
-    ) -> Result<(Self, Vec<Adaptation>), Broken> {
+    ) -> Result<(Self, Vec<Adaptation>), TestbedError> {
         let lease = Lease::take(&lease_of(cluster), Kind::Exclusive, Deadline::after(LEASE)).await?;
         let adaptations = chain::in_force(cluster, cx, plan).await?;
         // Never the other way round: who has the addresses waits for nobody.
@@ -117,30 +117,30 @@ impl Behind {
         };
         let ground = match behind.ground(plan).await {
             Ok(()) => left::before(cluster, plan).await,
-            Err(broken) => Err(broken),
+            Err(error) => Err(error),
         };
         match ground {
             Ok(before) => Ok((Self { before, ..behind }, adaptations)),
-            Err(broken) => {
+            Err(error) => {
                 behind.undo().await;
-                Err(broken)
+                Err(error)
             }
         }
     }
 
-    async fn ground(&mut self, plan: &Plan) -> Result<(), Broken> {
+    async fn ground(&mut self, plan: &Plan) -> Result<(), TestbedError> {
         let cluster = self.cluster.clone();
         let places: Vec<Node> = places(&cluster.nodes).into_iter().cloned().collect();
         let table = cluster.terway.as_ref().map_or(0, |terway| terway.spec.eni.table + 1);
         for port in &plan.topology.ports {
             let node = places.get(port.node.wrapping_sub(1));
-            let node = node.ok_or_else(|| Broken::new(STAGE, format!("there is no node {}", port.node)))?;
+            let node = node.ok_or_else(|| TestbedError::new(STAGE, format!("there is no node {}", port.node)))?;
             if let Some(eni) = &port.eni {
                 let old = standin::read(node).await?;
                 let link = old["eni"]["link"].as_str().unwrap_or_default();
                 if link != port.name {
                     let what = format!("node {} has its second interface as {link}, not as {}", node.name, port.name);
-                    return Err(Broken::new(STAGE, what));
+                    return Err(TestbedError::new(STAGE, what));
                 }
                 let mut new = eni.settings(&port.name);
                 // Another one than the cluster's own pods have: theirs is not led to the scenario's gateway.
@@ -180,7 +180,7 @@ impl Behind {
     }
 
     /// Makes a change that outlives the run unless it is taken back: the journal has it first.
-    async fn change(&mut self, node: Option<&Node>, line: &str, back: String, what: &str) -> Result<(), Broken> {
+    async fn change(&mut self, node: Option<&Node>, line: &str, back: String, what: &str) -> Result<(), TestbedError> {
         let container = node.map_or_else(|| eni::router_name(&self.cluster.name), |node| node.name.clone());
         let lease = lease_of(&self.cluster);
         let id = self.run.intend(Effect::Inside { container, undo: back.clone(), what: what.to_owned(), lease })?;
@@ -188,7 +188,7 @@ impl Behind {
         self.on(node, line).await
     }
 
-    async fn on(&self, node: Option<&Node>, line: &str) -> Result<(), Broken> {
+    async fn on(&self, node: Option<&Node>, line: &str) -> Result<(), TestbedError> {
         let argv = ["sh", "-ec", line];
         match node {
             Some(node) => node.must(STAGE, &argv).await.map(drop),
@@ -212,7 +212,7 @@ impl Behind {
         let mut left = Vec::new();
         for (id, node, line) in std::mem::take(&mut self.undo).into_iter().rev() {
             let undone = self.on(node.as_ref(), &line).await.and_then(|()| self.run.done(id));
-            left.extend(undone.err().map(|broken| broken.to_string()));
+            left.extend(undone.err().map(|error| error.to_string()));
         }
         self.chain = None;
         left

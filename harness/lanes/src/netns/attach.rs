@@ -2,10 +2,10 @@
 
 use super::networks::Configured;
 use crate::agent::LocalAgent;
-use plumbline_bed::broken::Broken;
 use plumbline_core::cni::{ChainOutcome, CniCommand};
 use plumbline_core::plan::{Attachment, Pod};
 use plumbline_core::protocol::CniRequest;
+use plumbline_testbed::error::TestbedError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,11 +89,11 @@ impl Identity {
     /// A network that the pod asked for.
     ///
     /// # Errors
-    /// [`Broken`] for what this lane does not do.
-    pub fn asked(&self, pod: &Pod, asked: &Attachment, configured: Configured) -> Result<Delegate, Broken> {
+    /// [`TestbedError`] for what this lane does not do.
+    pub fn asked(&self, pod: &Pod, asked: &Attachment, configured: Configured) -> Result<Delegate, TestbedError> {
         if !asked.default_route.is_empty() {
             let cause = format!("pod {}: default-route of {} is Multus's own doing", pod.name, configured.network);
-            return Err(Broken::new("attach", cause).with_remedy("run this scenario on a lane with Multus"));
+            return Err(TestbedError::new("attach", cause).with_hint("run this scenario on a lane with Multus"));
         }
         let mut request = self.request(&configured, &asked.interface);
         // Both travel twice: as arguments always, and as runtime data to plugins that declare the capability
@@ -120,8 +120,8 @@ impl Delegate {
     /// Gives a command.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn give(&self, command: CniCommand, agent: &mut LocalAgent) -> Result<ChainOutcome, Broken> {
+    /// [`TestbedError`].
+    pub async fn give(&self, command: CniCommand, agent: &mut LocalAgent) -> Result<ChainOutcome, TestbedError> {
         let mut request = CniRequest { command, ..self.request.clone() };
         if command == CniCommand::Del {
             request.deadline_ms = request.deadline_ms.min(DEL_DEADLINE_MS);

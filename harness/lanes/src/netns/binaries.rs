@@ -2,8 +2,8 @@
 
 use crate::agent::LocalAgent;
 use crate::context::Context;
-use plumbline_bed::broken::Broken;
 use plumbline_core::protocol::PluginVersion;
+use plumbline_testbed::error::TestbedError;
 use std::path::PathBuf;
 
 /// For developers of Plumbline: an agent to use in the place of the one built into the cache. Named in the report.
@@ -29,8 +29,8 @@ pub struct Binaries {
 /// Finds agent and plugins; builds what is missing into the cache.
 ///
 /// # Errors
-/// [`Broken`] when they can't be had.
-pub async fn find(cx: &Context) -> Result<Binaries, Broken> {
+/// [`TestbedError`] when they can't be had.
+pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
     let mut overrides = Vec::new();
     let mut overridden = |variable: &str| {
         let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
@@ -58,13 +58,13 @@ pub async fn find(cx: &Context) -> Result<Binaries, Broken> {
 /// Starts every plugin once on a node: refuses those that can't start there, and learns who stands in for upstream's.
 ///
 /// # Errors
-/// [`Broken`] that names each plugin that does not start, and why.
-pub async fn check(binaries: &mut Binaries, agent: &mut LocalAgent) -> Result<(), Broken> {
+/// [`TestbedError`] that names each plugin that does not start, and why.
+pub async fn check(binaries: &mut Binaries, agent: &mut LocalAgent) -> Result<(), TestbedError> {
     let versions = agent.versions(Vec::new()).await?;
     let refused: Vec<String> = versions.iter().filter_map(refusal).collect();
     if !refused.is_empty() {
-        let remedy = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
-        return Err(Broken::new("start the plugins", refused.join("; ")).with_remedy(remedy));
+        let hint = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
+        return Err(TestbedError::new("start the plugins", refused.join("; ")).with_hint(hint));
     }
     let said = versions.into_iter().filter_map(|one| Some((one.plugin, one.about?)));
     binaries.stand_ins = said.filter(|(_, about)| about.contains(STAND_IN)).collect();

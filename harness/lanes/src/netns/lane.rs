@@ -8,9 +8,9 @@ use crate::context::Context;
 use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::Probed;
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -27,7 +27,7 @@ impl Lane for NetnsLane {
         "real plugins on a private node made of namespaces; no cluster, and no root where the host allows it"
     }
 
-    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         async move {
             let open = open(cx).await?;
             Ok(Box::new(open) as Box<dyn OpenLane>)
@@ -39,7 +39,7 @@ impl Lane for NetnsLane {
 /// Where the agents of nodes come from: each call gives a new one, with a node of its own.
 pub trait Nodes: Send + Sync {
     /// Starts an agent; it has not been spoken to.
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>>;
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>>;
     /// The node's name in observations.
     fn name(&self) -> &'static str;
     /// How scenarios are kept apart, for the report.
@@ -50,7 +50,7 @@ pub trait Nodes: Send + Sync {
 struct Here(Vec<String>);
 
 impl Nodes for Here {
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>> {
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>> {
         std::future::ready(LocalAgent::start(&self.0)).boxed()
     }
 
@@ -83,7 +83,7 @@ impl OpenNetns {
 }
 
 /// Finds the binaries, and learns on a first node whether they start and what the kernel can do.
-async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
+async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let networks = NodeNetworks::read(&cx.root)?;
     let mut binaries = binaries::find(cx).await?;
     let mut agent = LocalAgent::start(&binaries.node)?;
@@ -109,7 +109,7 @@ impl OpenLane for OpenNetns {
         &self.offers
     }
 
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, Broken>> {
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
         async move {
             let scene = scene::stage(self, cx, plan).await?;
             Ok(Box::new(scene) as Box<dyn Scene>)

@@ -1,8 +1,8 @@
 //! The networks of a pod: those of the node, and those that it names.
 
 use super::ranges;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::{Attachment, Network, Plan, Pod, Topology};
+use plumbline_testbed::error::TestbedError;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -33,8 +33,8 @@ impl NodeNetworks {
     /// Reads them from `clusters/netns` below `root`.
     ///
     /// # Errors
-    /// [`Broken`] with the path.
-    pub fn read(root: &Path) -> Result<Self, Broken> {
+    /// [`TestbedError`] with the path.
+    pub fn read(root: &Path) -> Result<Self, TestbedError> {
         Ok(Self { loopback: file(root, "loopback.conflist")?, first: file(root, "default-network.conflist")? })
     }
 
@@ -50,8 +50,8 @@ impl NodeNetworks {
     /// The default network of a node, counted from 1: as written, with the node's own part of the pods' range.
     ///
     /// # Errors
-    /// [`Broken`] where no part of the range can be told for a node after the first.
-    pub fn default(&self, node: usize) -> Result<Configured, Broken> {
+    /// [`TestbedError`] where no part of the range can be told for a node after the first.
+    pub fn default(&self, node: usize) -> Result<Configured, TestbedError> {
         if node <= 1 {
             return Ok(self.first.clone());
         }
@@ -59,12 +59,13 @@ impl NodeNetworks {
     }
 }
 
-fn file(root: &Path, name: &str) -> Result<Configured, Broken> {
+fn file(root: &Path, name: &str) -> Result<Configured, TestbedError> {
     const STAGE: &str = "read the node's networks";
     let path = root.join(FOLDER).join(name);
-    let broken = |error: &dyn std::fmt::Display| Broken::new(STAGE, format!("{}: {error}", path.display()));
-    let config = std::fs::read_to_string(&path).map_err(|error| broken(&error))?;
-    let whole: Map<String, Value> = serde_json::from_str(&config).map_err(|error| broken(&error))?;
+    let testbed_error =
+        |error: &dyn std::fmt::Display| TestbedError::new(STAGE, format!("{}: {error}", path.display()));
+    let config = std::fs::read_to_string(&path).map_err(|error| testbed_error(&error))?;
+    let whole: Map<String, Value> = serde_json::from_str(&config).map_err(|error| testbed_error(&error))?;
     let network = whole.get("name").and_then(Value::as_str).unwrap_or(name).to_owned();
     Ok(Configured { network, links: links(&whole), config })
 }
@@ -75,13 +76,13 @@ const OTHER_DEFAULT: &str = "v1.multus-cni.io/default-network";
 /// Refuses pods whose networks this lane would make otherwise than a cluster does.
 ///
 /// # Errors
-/// [`Broken`] with what the pod asks for.
-pub fn possible(pod: &Pod) -> Result<(), Broken> {
+/// [`TestbedError`] with what the pod asks for.
+pub fn possible(pod: &Pod) -> Result<(), TestbedError> {
     if pod.manifest["metadata"]["annotations"][OTHER_DEFAULT].is_null() {
         return Ok(());
     }
     let cause = format!("pod {} asks for a default network of its own ({OTHER_DEFAULT})", pod.name);
-    Err(Broken::new("attach", cause).with_remedy("run this scenario on a lane with Multus"))
+    Err(TestbedError::new("attach", cause).with_hint("run this scenario on a lane with Multus"))
 }
 
 /// Why a network that a pod names can't be attached at all.
@@ -96,8 +97,8 @@ pub struct NotFound {
 /// Finds the network that an attachment names.
 ///
 /// # Errors
-/// The outer one is [`Broken`] for what this lane can't do; the inner one says that there is no such network.
-pub fn named(plan: &Plan, pod: &Pod, asked: &Attachment) -> Result<Result<Configured, NotFound>, Broken> {
+/// The outer one is [`TestbedError`] for what this lane can't do; the inner one says that there is no such network.
+pub fn named(plan: &Plan, pod: &Pod, asked: &Attachment) -> Result<Result<Configured, NotFound>, TestbedError> {
     let namespace = asked.namespace.as_deref().or(pod.namespace.as_deref());
     let network = namespace.map_or_else(|| asked.network.clone(), |space| format!("{space}/{}", asked.network));
     let found = plan.networks.iter().find(|one| one.name == asked.network && is_in(one, namespace, pod));
@@ -113,7 +114,9 @@ pub fn named(plan: &Plan, pod: &Pod, asked: &Attachment) -> Result<Result<Config
     let Some(config) = config else {
         // An empty spec means a file on the node, which a private node does not have.
         let cause = format!("network {network} has no spec.config: Multus would look for a file on the node");
-        return Err(Broken::new("attach", cause).with_remedy("write spec.config, or run it on a lane with a cluster"));
+        return Err(
+            TestbedError::new("attach", cause).with_hint("write spec.config, or run it on a lane with a cluster")
+        );
     };
     Ok(Ok(with_name(network, config, &asked.network)))
 }

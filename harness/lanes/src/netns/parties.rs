@@ -4,9 +4,9 @@ use crate::agent::LocalAgent;
 use crate::wire::Parties;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::Party;
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::error::TestbedError;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -21,7 +21,7 @@ impl<'a> Bed<'a> {
 }
 
 impl Parties for Bed<'_> {
-    fn place(&self, party: &Party) -> Result<(usize, Target), Broken> {
+    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
         let target = match party {
             Party::Pod(name) => Target::Pod(name.clone()),
             Party::Host(name) => Target::Host(name.clone()),
@@ -30,12 +30,12 @@ impl Parties for Bed<'_> {
         Ok((0, target))
     }
 
-    fn ask(&self, _agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>> {
+    fn ask(&self, _agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
         async move {
             let mut agent = self.0.lock().await;
             match agent.ask(op, deadline).await {
                 Ok(outcome) => Ok(outcome),
-                Err(unanswered) => Err(agent.broken("watch the wire", unanswered).await),
+                Err(unanswered) => Err(agent.testbed_error("watch the wire", unanswered).await),
             }
         }
         .boxed()

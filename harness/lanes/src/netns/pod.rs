@@ -4,11 +4,11 @@ use super::attach::{Delegate, Identity};
 use super::leases::Folders;
 use super::networks::{Configured, NodeNetworks, named, possible};
 use crate::agent::LocalAgent;
-use plumbline_bed::broken::Broken;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
 use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Heard, PodState, Reported, printable};
 use plumbline_core::plan::{Plan, Pod};
+use plumbline_testbed::error::TestbedError;
 use std::net::IpAddr;
 
 /// What Multus names the event of a network that is not there (multus-cni, pkg/k8sclient/k8sclient.go).
@@ -40,14 +40,14 @@ impl StagedPod {
     /// Makes a pod and attaches it: the node's networks first, then those it asks for, in their order.
     ///
     /// # Errors
-    /// [`Broken`]. A plugin that fails is none: the pod's state says so.
+    /// [`TestbedError`]. A plugin that fails is none: the pod's state says so.
     pub async fn make(
         plan: &Plan,
         pod: &Pod,
         identity: &Identity,
         networks: &NodeNetworks,
         agent: &mut LocalAgent,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, TestbedError> {
         possible(pod)?;
         let mut staged = Self {
             name: pod.name.clone(),
@@ -109,7 +109,7 @@ impl StagedPod {
     }
 
     /// After a failure: DEL from the failed network down to the first, whatever they answer (`delPlugins` of Multus).
-    async fn undo(&mut self, agent: &mut LocalAgent) -> Result<(), Broken> {
+    async fn undo(&mut self, agent: &mut LocalAgent) -> Result<(), TestbedError> {
         while let Some(delegate) = self.attached.pop() {
             let outcome = delegate.give(CniCommand::Del, agent).await?;
             self.listen(&outcome);
@@ -154,11 +154,11 @@ impl StagedPod {
                     left.push(format!("pod {}: {}", self.name, error.message))
                 }
                 Ok(_) => {}
-                Err(broken) => left.push(format!("pod {}: {broken}", self.name)),
+                Err(fault) => left.push(format!("pod {}: {fault}", self.name)),
             }
         }
-        if let Err(broken) = agent.pod_del(&self.name).await {
-            left.push(format!("pod {}: {broken}", self.name));
+        if let Err(fault) = agent.pod_del(&self.name).await {
+            left.push(format!("pod {}: {fault}", self.name));
         }
         left
     }

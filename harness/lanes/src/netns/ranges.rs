@@ -2,7 +2,7 @@
 
 use super::networks::Configured;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use plumbline_bed::broken::Broken;
+use plumbline_testbed::error::TestbedError;
 use serde_json::Value;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,27 +10,28 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// node has what is written, the second the subnet of the same size right after it.
 ///
 /// # Errors
-/// [`Broken`] when there is no subnet to move, or none of that number.
-pub fn moved(first: &Configured, node: usize) -> Result<Configured, Broken> {
-    let broken = |cause: String| {
-        Broken::new("read the node's networks", format!("network {} on node {node}: {cause}", first.network))
-            .with_remedy("give its ipam host-local ranges with subnets, which each node can have its own of")
+/// [`TestbedError`] when there is no subnet to move, or none of that number.
+pub fn moved(first: &Configured, node: usize) -> Result<Configured, TestbedError> {
+    let testbed_error = |cause: String| {
+        TestbedError::new("read the node's networks", format!("network {} on node {node}: {cause}", first.network))
+            .with_hint("give its ipam host-local ranges with subnets, which each node can have its own of")
     };
-    let mut whole: Value = serde_json::from_str(&first.config).map_err(|error| broken(error.to_string()))?;
+    let mut whole: Value = serde_json::from_str(&first.config).map_err(|error| testbed_error(error.to_string()))?;
     let mut found = 0;
     let plugins = whole.get_mut("plugins").and_then(Value::as_array_mut).into_iter().flatten();
     for sets in plugins.filter_map(|plugin| plugin.pointer_mut("/ipam/ranges")?.as_array_mut()) {
         for range in sets.iter_mut().filter_map(Value::as_array_mut).flatten() {
             let Some(subnet) = range.get_mut("subnet") else { continue };
             let written = subnet.as_str().unwrap_or_default().to_owned();
-            let parsed: IpNet = written.parse().map_err(|_| broken(format!("{written:?} is no subnet")))?;
-            let next = on(parsed, node).ok_or_else(|| broken(format!("there is no such subnet after {written}")))?;
+            let parsed: IpNet = written.parse().map_err(|_| testbed_error(format!("{written:?} is no subnet")))?;
+            let next =
+                on(parsed, node).ok_or_else(|| testbed_error(format!("there is no such subnet after {written}")))?;
             *subnet = Value::from(next.to_string());
             found += 1;
         }
     }
     if found == 0 {
-        return Err(broken("it has no subnet that could be each node's own".to_owned()));
+        return Err(testbed_error("it has no subnet that could be each node's own".to_owned()));
     }
     Ok(Configured { config: whole.to_string(), ..first.clone() })
 }

@@ -12,13 +12,13 @@ use crate::lane::{Closed, Scene, Staging};
 use crate::traces::{self, Before};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::{Effect, EffectId, Run, start_time};
 use plumbline_core::guest::TERWAY_PLUGIN;
 use plumbline_core::observe::{NodeObservation, Observation, PodObservation, PodState};
 use plumbline_core::plan::{Bridge, DefaultNetwork, Device, Plan, PortMapping, Topology};
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::{self, WireSeen};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, EffectId, Run, start_time};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,8 @@ struct Keeping {
 /// Makes the node, its bridges and its pods.
 ///
 /// # Errors
-/// [`Broken`].
-pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScene, Broken> {
+/// [`TestbedError`].
+pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScene, TestbedError> {
     let mut agent = lane.nodes.agent().await?;
     agent.hello().await?;
     let keeping = match cx.options.keep {
@@ -63,7 +63,9 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
     ground(&plan.topology, &mut agent).await?;
     let before = match traces::wanted(plan) {
         true => Some(
-            Before::read(plan.topology.nodes, &mut agent).await.map_err(|why| Broken::new("look at the nodes", why))?,
+            Before::read(plan.topology.nodes, &mut agent)
+                .await
+                .map_err(|why| TestbedError::new("look at the nodes", why))?,
         ),
         false => None,
     };
@@ -93,7 +95,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
 }
 
 /// What is there before any pod. Bridges of one node are the usual case, and made the short way.
-async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broken> {
+async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), TestbedError> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
     let Topology { nodes, bridges, links, uplinks, hosts, ports, .. } = topology;
     let bare = ports.is_empty()
@@ -110,14 +112,14 @@ async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Broke
 }
 
 /// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
-async fn keep(agent: &mut LocalAgent) -> Result<Keeping, Broken> {
+async fn keep(agent: &mut LocalAgent) -> Result<Keeping, TestbedError> {
     const STAGE: &str = "keep the node";
     let journal = Run::begin("kept node")?;
     let pid = agent.pid().ok_or_else(|| {
-        Broken::new(STAGE, "only a node on this host can be kept: in a virtual machine it goes with its session")
-            .with_remedy("run without --keep")
+        TestbedError::new(STAGE, "only a node on this host can be kept: in a virtual machine it goes with its session")
+            .with_hint("run without --keep")
     })?;
-    let start = start_time(pid).ok_or_else(|| Broken::new(STAGE, format!("process {pid} has ended")))?;
+    let start = start_time(pid).ok_or_else(|| TestbedError::new(STAGE, format!("process {pid} has ended")))?;
     let node = journal.intend(Effect::Process { pid, start, what: "a netns node".to_owned() })?;
     agent.stay().await?;
     Ok(Keeping { journal, node })
@@ -161,8 +163,8 @@ fn laid(topology: &Topology) -> Vec<String> {
 }
 
 impl NetnsScene {
-    fn agent(&mut self) -> Result<&mut LocalAgent, Broken> {
-        self.agent.as_mut().ok_or_else(|| Broken::new("observe", "the node is closed"))
+    fn agent(&mut self) -> Result<&mut LocalAgent, TestbedError> {
+        self.agent.as_mut().ok_or_else(|| TestbedError::new("observe", "the node is closed"))
     }
 
     /// The name of a node, counted from 1.
@@ -170,7 +172,7 @@ impl NetnsScene {
         if self.plan.topology.nodes <= 1 { self.node.to_owned() } else { format!("{}-{node}", self.node) }
     }
 
-    async fn look(&mut self) -> Result<Observation, Broken> {
+    async fn look(&mut self) -> Result<Observation, TestbedError> {
         let ranges = self.plan.topology.cluster_ranges.clone();
         let mut observation = Observation { cluster_ranges: ranges, ..Observation::default() };
         for place in 0..self.pods.len() {
@@ -217,7 +219,7 @@ impl NetnsScene {
     }
 
     /// Acts on the wire, where the plan wants anything of it.
-    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireSeen>, Broken> {
+    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireSeen>, TestbedError> {
         let Some(script) = wire::script(&self.plan, observation) else { return Ok(None) };
         let bed = Bed::new(self.agent()?);
         Ok(Some(crate::wire::act_in_time(script, &bed, |script| Ok(script.clone())).await?))
@@ -236,7 +238,7 @@ impl Scene for NetnsScene {
         &self.staging
     }
 
-    fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, Broken>> {
+    fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>> {
         self.look().boxed()
     }
 
@@ -294,7 +296,7 @@ async fn ended(agent: &mut LocalAgent, keeping: Option<Keeping>) -> Option<Strin
         return Some(format!("the node's agent, process {pid}, is still there"));
     }
     let Keeping { journal, node } = keeping?;
-    journal.done(node).err().map(|broken| broken.to_string())
+    journal.done(node).err().map(|error| error.to_string())
 }
 
 impl Drop for NetnsScene {

@@ -1,10 +1,10 @@
 //! Two witnesses of one namespace: `ip`, and the agent by netlink.
 
 use crate::agent::LocalAgent;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::{self, Deadline};
 use plumbline_core::observe::{KernelState, Link, Transcript, Witness, agree_within, ip};
 use plumbline_core::protocol::{IpOutputs, Observed, Target};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// As [`read`].
-pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
+pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, TestbedError> {
     let deadline = Deadline::after(CARRIER);
     loop {
         let seen = read(pod, agent).await?;
@@ -52,20 +52,20 @@ fn unsettled(link: &Link) -> bool {
 /// Reads a pod. Where the witnesses disagree both are read once more.
 ///
 /// # Errors
-/// [`Broken`] when the pod is gone, or when the witnesses disagree twice, with each disagreement.
-async fn read(pod: &str, agent: &mut LocalAgent) -> Result<Seen, Broken> {
+/// [`TestbedError`] when the pod is gone, or when the witnesses disagree twice, with each disagreement.
+async fn read(pod: &str, agent: &mut LocalAgent) -> Result<Seen, TestbedError> {
     match attempt(pod, agent).await? {
         Ok(seen) => Ok(seen),
         // The first reading may have fallen into the middle of a change.
         Err(_) => attempt(pod, agent).await?.map_err(|differences| {
             let cause =
                 format!("pod {pod}: `ip` and the agent tell different things, twice: {}", differences.join("; "));
-            Broken::new("observe", cause)
+            TestbedError::new("observe", cause)
         }),
     }
 }
 
-async fn attempt(pod: &str, agent: &mut LocalAgent) -> Result<Result<Seen, Vec<String>>, Broken> {
+async fn attempt(pod: &str, agent: &mut LocalAgent) -> Result<Result<Seen, Vec<String>>, TestbedError> {
     let observed = agent.observe(Target::Pod(pod.to_owned()), true).await?;
     let Observed { kernel, ip, node_links, sysctls } = observed;
     let seen = |kernel, witnesses, transcripts| Seen { kernel, witnesses, transcripts, node_links, sysctls };

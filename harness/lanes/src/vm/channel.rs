@@ -5,11 +5,11 @@ use super::machine::Running;
 use crate::agent::{Elsewhere, LocalAgent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::ids;
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::{Deadline, Look, until, within};
 use plumbline_core::guest::{Begin, MARK, Said, line};
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::ids;
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::{Deadline, Look, until, within};
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -40,8 +40,8 @@ impl Channels {
     /// A channel that nobody else uses.
     ///
     /// # Errors
-    /// [`Broken`] when none is free by the deadline.
-    pub async fn free(&self, deadline: Deadline) -> Result<(u32, Lease), Broken> {
+    /// [`TestbedError`] when none is free by the deadline.
+    pub async fn free(&self, deadline: Deadline) -> Result<(u32, Lease), TestbedError> {
         until(STAGE, "a channel that is free", deadline, LOOK, async || {
             for number in 0..self.count {
                 if let Some(lease) = Lease::try_now(&format!("{}-{number}", self.lease), Kind::Exclusive)? {
@@ -65,14 +65,14 @@ pub enum Begun {
 /// Begins a session. The machine may still be booting.
 ///
 /// # Errors
-/// [`Broken`] when it does not answer by the deadline, or can't start an agent.
+/// [`TestbedError`] when it does not answer by the deadline, or can't start an agent.
 pub async fn begin(
     running: Running,
     (number, lease): (u32, Lease),
     node: &[String],
     console: PathBuf,
     deadline: Deadline,
-) -> Result<Begun, Broken> {
+) -> Result<Begun, TestbedError> {
     let Ok(stream) = UnixStream::connect(socket(&running.record.sockets, number)).await else {
         return Ok(Begun::MachineEnded);
     };
@@ -84,11 +84,11 @@ pub async fn begin(
     let answer = within(deadline.remaining(), ready_line(&mut reader, &begin.session)).await;
     let Some(answer) = answer else {
         let cause = format!("the guest did not answer on channel {number}; {}", super::machine::last_words(&console));
-        return Err(Broken::new(STAGE, cause).with_remedy("plumbline down, then again"));
+        return Err(TestbedError::new(STAGE, cause).with_hint("plumbline down, then again"));
     };
     match answer {
         Err(_) => Ok(Begun::MachineEnded),
-        Ok((Said::Ended { words, .. }, _)) => Err(Broken::new(STAGE, format!("the guest could not: {words}"))),
+        Ok((Said::Ended { words, .. }, _)) => Err(TestbedError::new(STAGE, format!("the guest could not: {words}"))),
         Ok((Said::Ready { uptime_ms, .. }, rest)) => {
             let ended = Ended::default();
             let output = Output { reader, ended: ended.clone(), held: rest, control: None, over: false };

@@ -2,11 +2,11 @@
 
 use super::settings::{Emulator, Settings};
 use crate::context::Context;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::images::guest;
-use plumbline_bed::packages::{self, Note};
 use plumbline_core::event::Event;
 use plumbline_core::guest::{CHANNEL, CHANNELS, IDLE, paired as guest_mac};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::images::guest;
+use plumbline_testbed::packages::{self, Note};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ pub fn cure(emulator: &Emulator) -> Option<String> {
 /// The emulator; installed where it is missing and the user has said yes to it.
 ///
 /// # Errors
-/// [`Broken`] with what is missing and what to do.
-pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Broken> {
+/// [`TestbedError`] with what is missing and what to do.
+pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, TestbedError> {
     let emulator = settings.emulator()?;
     if let Some(path) = installed(emulator) {
         return Ok(path);
@@ -45,7 +45,7 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Broken
     let missing = format!("{} is not installed", emulator.program);
     let by_hand = format!("install {} (on Debian and Ubuntu: {})", emulator.program, emulator.packages.join(" "));
     let Some(cure) = cure(emulator) else {
-        return Err(Broken::new(STAGE, missing).with_remedy(by_hand));
+        return Err(TestbedError::new(STAGE, missing).with_hint(by_hand));
     };
     let events = cx.events.clone();
     let note: Note = Arc::new(move |line: &str| {
@@ -55,15 +55,15 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Broken
     note(&format!("{missing}; to be done: {cure}"));
     if !cx.options.may_install {
         let cause = format!("{missing}; plumbline would {cure}");
-        return Err(Broken::new(STAGE, cause).with_remedy(format!("say --yes to let it, or {by_hand}")));
+        return Err(TestbedError::new(STAGE, cause).with_hint(format!("say --yes to let it, or {by_hand}")));
     }
     let apt = async |args: Vec<String>, deadline| packages::apt(&args, deadline, &note).await;
     let done = async {
         apt(vec!["update".to_owned()], settings.deadlines.update()).await?;
         apt(packages::install_line(&emulator.packages), settings.deadlines.install()).await
     };
-    done.await.map_err(|error| error.broken("install the emulator").with_remedy(by_hand.clone()))?;
-    installed(emulator).ok_or_else(|| Broken::new(STAGE, format!("{missing} even now")).with_remedy(by_hand))
+    done.await.map_err(|error| error.testbed_error("install the emulator").with_hint(by_hand.clone()))?;
+    installed(emulator).ok_or_else(|| TestbedError::new(STAGE, format!("{missing} even now")).with_hint(by_hand))
 }
 
 /// How the guest's processor is made.
@@ -115,8 +115,8 @@ impl Machine<'_> {
     /// The command line.
     ///
     /// # Errors
-    /// [`Broken`] where there is no emulator for this host.
-    pub fn line(&self) -> Result<Vec<String>, Broken> {
+    /// [`TestbedError`] where there is no emulator for this host.
+    pub fn line(&self) -> Result<Vec<String>, TestbedError> {
         let emulator = self.settings.emulator()?;
         let (acceleration, processor) = match self.acceleration {
             Acceleration::Kvm => ("kvm", "host"),

@@ -2,11 +2,11 @@
 
 use crate::context::Context;
 use crate::netns::binaries::{AGENT_VARIABLE, PLUGINS_VARIABLE};
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::cache::{KeyMaker, file_sha256};
-use plumbline_bed::cpio::Writer;
-use plumbline_bed::images::guest;
 use plumbline_core::guest::{GIVEN, PLUGINS, TERWAY, TERWAY_BACKEND, TERWAY_PLUGIN};
+use plumbline_testbed::cache::{KeyMaker, file_sha256};
+use plumbline_testbed::cpio::Writer;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::images::guest;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,8 @@ impl Given {
     /// Finds all parts; builds what is missing into the cache.
     ///
     /// # Errors
-    /// [`Broken`] when one can't be had.
-    pub async fn find(cx: &Context) -> Result<Self, Broken> {
+    /// [`TestbedError`] when one can't be had.
+    pub async fn find(cx: &Context) -> Result<Self, TestbedError> {
         let mut overrides = Vec::new();
         let mut overridden = |variable: &str| {
             let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
@@ -83,7 +83,7 @@ impl Given {
         format!("{GIVEN}/{name}")
     }
 
-    fn add_folder(&mut self, folder: &Path) -> Result<(), Broken> {
+    fn add_folder(&mut self, folder: &Path) -> Result<(), TestbedError> {
         let stage = format!("list {}", folder.display());
         let below = format!("path{}", self.files.len());
         let mut plugins = Vec::new();
@@ -105,8 +105,8 @@ impl Given {
     /// Adds all of it to a key.
     ///
     /// # Errors
-    /// [`Broken`] when a file can't be read.
-    pub fn key(&self, key: KeyMaker) -> Result<KeyMaker, Broken> {
+    /// [`TestbedError`] when a file can't be read.
+    pub fn key(&self, key: KeyMaker) -> Result<KeyMaker, TestbedError> {
         const STAGE: &str = "name the machine";
         // Its folder is named by its content.
         let mut key = key.part("guest", self.guest.to_string_lossy().as_bytes());
@@ -120,8 +120,8 @@ impl Given {
     /// Writes the first root.
     ///
     /// # Errors
-    /// [`Broken`] with the path.
-    pub fn write(&self, to: &Path) -> Result<(), Broken> {
+    /// [`TestbedError`] with the path.
+    pub fn write(&self, to: &Path) -> Result<(), TestbedError> {
         let write = || -> std::io::Result<()> {
             let mut out = BufWriter::new(File::create(to)?);
             std::io::copy(&mut File::open(self.guest.join(guest::EARLY))?, &mut out)?;

@@ -4,10 +4,10 @@
 //! instruction. The trial is made once for each boot of the host and each emulator.
 
 use super::emulator::{Acceleration, Machine};
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::exec::detach;
-use plumbline_bed::journal::{Effect, Run, start_time};
-use plumbline_bed::wait::{Deadline, pause};
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::exec::detach;
+use plumbline_testbed::journal::{Effect, Run, start_time};
+use plumbline_testbed::wait::{Deadline, pause};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -34,12 +34,12 @@ pub struct Known {
 /// Which acceleration works, by what is noted in `note`, or by trying. `machine` is one that switches itself off at once.
 ///
 /// # Errors
-/// [`Broken`] only where the trial itself can't be made.
-pub async fn known(note: &Path, machine: &Machine<'_>) -> Result<Known, Broken> {
+/// [`TestbedError`] only where the trial itself can't be made.
+pub async fn known(note: &Path, machine: &Machine<'_>) -> Result<Known, TestbedError> {
     settled(Path::new(DEVICE), note, machine).await
 }
 
-async fn settled(device: &Path, note: &Path, machine: &Machine<'_>) -> Result<Known, Broken> {
+async fn settled(device: &Path, note: &Path, machine: &Machine<'_>) -> Result<Known, TestbedError> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let of = format!("{} {}", boot.trim(), machine.program.display());
     if let Err(error) = OpenOptions::new().read(true).write(true).open(device) {
@@ -60,14 +60,14 @@ async fn settled(device: &Path, note: &Path, machine: &Machine<'_>) -> Result<Kn
 }
 
 /// Tries it; the inner error says why it does not work.
-async fn tried(machine: &Machine<'_>) -> Result<Result<String, String>, Broken> {
+async fn tried(machine: &Machine<'_>) -> Result<Result<String, String>, TestbedError> {
     const STAGE: &str = "try KVM";
     let line = Machine { acceleration: Acceleration::Kvm, ..*machine }.line()?;
     let journal = Run::begin("trial of KVM")?;
     let log_path = machine.sockets.join("kvm.log");
     let log = File::create(&log_path).at_stage(STAGE)?;
     let deadline = Deadline::after(machine.settings.deadlines.kvm());
-    let pid = detach(&line, &[], &log).map_err(|error| error.broken(STAGE))?;
+    let pid = detach(&line, &[], &log).map_err(|error| error.testbed_error(STAGE))?;
     let start = start_time(pid).unwrap_or_default();
     let effect = journal.intend(Effect::Process { pid, start, what: "a trial of KVM".to_owned() })?;
     while start_time(pid).is_some() && !deadline.over() {
@@ -94,7 +94,7 @@ async fn tried(machine: &Machine<'_>) -> Result<Result<String, String>, Broken> 
 mod tests {
     use super::super::settings::Settings;
     use super::*;
-    use plumbline_bed::images::Arch;
+    use plumbline_testbed::images::Arch;
     use std::os::unix::fs::PermissionsExt as _;
     use std::time::Instant;
 

@@ -13,9 +13,9 @@ use crate::netns::lane::{Nodes, OpenNetns, offers};
 use crate::netns::networks::NodeNetworks;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::wait::Deadline;
 use plumbline_core::event::Event;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::wait::Deadline;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl Lane for VmLane {
         "as netns, in a virtual machine with Debian's kernel: VLANs, ipvlan, vrf, dummy, whatever this host's kernel lacks"
     }
 
-    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, Broken>> {
+    fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         async move {
             let open = open(cx).await?;
             Ok(Box::new(open) as Box<dyn OpenLane>)
@@ -53,7 +53,7 @@ struct Known {
     stand_ins: Vec<(String, String)>,
 }
 
-async fn open(cx: &Context) -> Result<OpenNetns, Broken> {
+async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let settings = Settings::read(&cx.root)?;
     let networks = NodeNetworks::read(&cx.root)?;
     let program = emulator::ensure(cx, &settings).await?;
@@ -87,7 +87,7 @@ struct Guests {
 
 impl Guests {
     /// Learns on a first node whether all plugins start and what the kernel can do.
-    async fn learn(&self, binaries: &mut Binaries) -> Result<Known, Broken> {
+    async fn learn(&self, binaries: &mut Binaries) -> Result<Known, TestbedError> {
         let mut agent = self.session().await?;
         agent.hello().await?;
         binaries::check(binaries, &mut agent).await?;
@@ -97,7 +97,7 @@ impl Guests {
     }
 
     /// A session with an agent of its own. The machine is started where none runs.
-    async fn session(&self) -> Result<LocalAgent, Broken> {
+    async fn session(&self) -> Result<LocalAgent, TestbedError> {
         let shared = &self.shared;
         let deadline = Deadline::after(shared.settings.deadlines.boot() + shared.settings.deadlines.kvm());
         for _ in 0..TRIES {
@@ -119,7 +119,7 @@ impl Guests {
             }
         }
         let cause = format!("the virtual machine ended before a session could begin; {}", shared.last_words());
-        Err(Broken::new("start the virtual machine", cause))
+        Err(TestbedError::new("start the virtual machine", cause))
     }
 }
 
@@ -128,7 +128,7 @@ impl Nodes for Guests {
         "a private node of its own in a shared virtual machine"
     }
 
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, Broken>> {
+    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>> {
         self.session().boxed()
     }
 

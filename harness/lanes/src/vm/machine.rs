@@ -9,13 +9,13 @@ use super::emulator::{self, Machine};
 use super::given::Given;
 use super::kvm;
 use super::settings::Settings;
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::cache::KeyMaker;
-use plumbline_bed::exec::detach;
-use plumbline_bed::folders;
-use plumbline_bed::journal::{self, Effect, Held, Run, start_time};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::{Deadline, Look, until};
+use plumbline_testbed::cache::KeyMaker;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::exec::detach;
+use plumbline_testbed::folders;
+use plumbline_testbed::journal::{self, Effect, Held, Run, start_time};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::{Deadline, Look, until};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ impl Record {
     /// Waits for the end of one that was seen ending.
     ///
     /// # Errors
-    /// [`Broken`] when it goes on all the same.
-    pub async fn ended(&self, deadline: Deadline) -> Result<(), Broken> {
+    /// [`TestbedError`] when it goes on all the same.
+    pub async fn ended(&self, deadline: Deadline) -> Result<(), TestbedError> {
         let look = async || Ok(if self.alive() { Look::NotYet("it runs".to_owned()) } else { Look::There(()) });
         until(STAGE, "the end of a virtual machine that hung up", deadline.child(ENDING), LOOK, look).await
     }
@@ -88,8 +88,8 @@ impl Shared {
     /// Names the machine by all that it is made from.
     ///
     /// # Errors
-    /// [`Broken`] when a part can't be read, or there is no state folder.
-    pub fn new(program: PathBuf, settings: Settings, given: Given) -> Result<Self, Broken> {
+    /// [`TestbedError`] when a part can't be read, or there is no state folder.
+    pub fn new(program: PathBuf, settings: Settings, given: Given) -> Result<Self, TestbedError> {
         let key = KeyMaker::new("machine", FORMAT).part("settings", format!("{settings:?}").as_bytes());
         let key = given.key(key.part("program", program.to_string_lossy().as_bytes()))?.finish();
         let folder = folders::state()?.join("vm").join(key.short());
@@ -106,8 +106,8 @@ impl Shared {
     /// The machine, started where none runs. Says whether it was.
     ///
     /// # Errors
-    /// [`Broken`] when it can't be started.
-    pub async fn ensure(&self, deadline: Deadline) -> Result<(Running, bool), Broken> {
+    /// [`TestbedError`] when it can't be started.
+    pub async fn ensure(&self, deadline: Deadline) -> Result<(Running, bool), TestbedError> {
         if let Some(running) = self.running()? {
             return Ok((running, false));
         }
@@ -119,14 +119,14 @@ impl Shared {
         Ok((self.start(deadline).await?, true))
     }
 
-    fn running(&self) -> Result<Option<Running>, Broken> {
+    fn running(&self) -> Result<Option<Running>, TestbedError> {
         let Some(record) = read(&self.folder).filter(Record::alive) else { return Ok(None) };
         // Where `gc` has it, it is about to go.
         let held = journal::hold(&record.journal).ok();
         Ok(held.map(|held| Running { record, _held: held }))
     }
 
-    async fn start(&self, deadline: Deadline) -> Result<Running, Broken> {
+    async fn start(&self, deadline: Deadline) -> Result<Running, TestbedError> {
         let journal = Run::begin("virtual machine")?;
         let sockets = tempfile::Builder::new().prefix("plumbline-vm-").tempdir().at_stage(STAGE)?.keep();
         journal.intend(Effect::Folder { path: sockets.clone() })?;
@@ -154,7 +154,7 @@ impl Shared {
         argv.extend(line);
         let log_path = self.folder.join("emulator.log");
         let log = File::create(&log_path).at_stage(STAGE)?;
-        let pid = detach(&argv, &[], &log).map_err(|error| error.broken(STAGE))?;
+        let pid = detach(&argv, &[], &log).map_err(|error| error.testbed_error(STAGE))?;
         let start = start_time(pid).unwrap_or_default();
         journal.intend(Effect::Process { pid, start, what: "a virtual machine".to_owned() })?;
         let runs = format!("{:?}: {}", kvm.acceleration, kvm.seen);
@@ -163,7 +163,10 @@ impl Shared {
         until(STAGE, "the emulator's sockets", deadline, LOOK, async || {
             if !record.alive() {
                 let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-                return Err(Broken::new(STAGE, format!("{} ended at once: {}", self.program.display(), said.trim())));
+                return Err(TestbedError::new(
+                    STAGE,
+                    format!("{} ended at once: {}", self.program.display(), said.trim()),
+                ));
             }
             Ok(if last.exists() { Look::There(()) } else { Look::NotYet("they are not there".to_owned()) })
         })
@@ -201,7 +204,7 @@ fn read(folder: &Path) -> Option<Record> {
     serde_json::from_slice(&std::fs::read(file(folder)).ok()?).ok()
 }
 
-fn write(folder: &Path, record: &Record) -> Result<(), Broken> {
+fn write(folder: &Path, record: &Record) -> Result<(), TestbedError> {
     let (path, beside) = (file(folder), folder.join("record.new"));
     let text = serde_json::to_vec_pretty(record).at_stage(STAGE)?;
     std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path)).at_stage(STAGE)
@@ -210,8 +213,8 @@ fn write(folder: &Path, record: &Record) -> Result<(), Broken> {
 /// Takes down every machine of ours, used or not. Gives one line for each.
 ///
 /// # Errors
-/// [`Broken`] when one does not go.
-pub async fn down() -> Result<Vec<String>, Broken> {
+/// [`TestbedError`] when one does not go.
+pub async fn down() -> Result<Vec<String>, TestbedError> {
     let mut gone = Vec::new();
     let Ok(entries) = std::fs::read_dir(folders::state()?.join("vm")) else { return Ok(gone) };
     for folder in entries.filter_map(Result::ok).map(|entry| entry.path()) {

@@ -1,8 +1,8 @@
 //! `images/vm/machine.yaml`: the emulator and the machine.
 
 use crate::cluster::yaml;
-use plumbline_bed::broken::{AtStage as _, Broken};
-use plumbline_bed::images::Arch;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
+use plumbline_testbed::images::Arch;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -95,13 +95,13 @@ impl Settings {
     /// Reads the file of a checkout.
     ///
     /// # Errors
-    /// [`Broken`] with file, line and column.
-    pub fn read(root: &Path) -> Result<Self, Broken> {
+    /// [`TestbedError`] with file, line and column.
+    pub fn read(root: &Path) -> Result<Self, TestbedError> {
         let stage = format!("read {FILE}");
         let text = std::fs::read_to_string(root.join(FILE)).at_stage(&stage)?;
-        let mut settings: Self = yaml::decode(FILE, &text).map_err(|error| Broken::new(&stage, error))?;
+        let mut settings: Self = yaml::decode(FILE, &text).map_err(|error| TestbedError::new(&stage, error))?;
         if (settings.api_version.as_str(), settings.kind.as_str()) != ("plumbline.dev/v1alpha1", "Machine") {
-            return Err(Broken::new(stage, "it is no Machine of plumbline.dev/v1alpha1"));
+            return Err(TestbedError::new(stage, "it is no Machine of plumbline.dev/v1alpha1"));
         }
         if let Some(idle) = std::env::var(IDLE_VARIABLE).ok().filter(|idle| !idle.is_empty()) {
             settings.idle_seconds = idle.parse().at_stage(&format!("read {IDLE_VARIABLE}"))?;
@@ -112,12 +112,12 @@ impl Settings {
     /// The emulator for this host.
     ///
     /// # Errors
-    /// [`Broken`] where there is none for its architecture.
-    pub fn emulator(&self) -> Result<&Emulator, Broken> {
+    /// [`TestbedError`] where there is none for its architecture.
+    pub fn emulator(&self) -> Result<&Emulator, TestbedError> {
         let arch = Arch::host().at_stage("find an emulator")?;
         self.emulators.get(&arch).ok_or_else(|| {
             let cause = format!("{FILE} has no emulator for {}", arch.name());
-            Broken::new("find an emulator", cause).with_remedy("use the netns or the kind lane on this host")
+            TestbedError::new("find an emulator", cause).with_hint("use the netns or the kind lane on this host")
         })
     }
 }

@@ -1,9 +1,9 @@
 //! One agent's part in an act, and what all parts come to together.
 
 use super::{STAGE, odd};
-use plumbline_bed::broken::Broken;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::{Capture, CaptureSeen, Heard, Listener, ListenerSeen, Probe, ProbeSeen, Script, Send};
+use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,14 +37,14 @@ impl Part {
     }
 
     /// What it sent, when it is all that it was to send.
-    pub(super) fn probed(&self, seen: Vec<ProbeSeen>) -> Result<Vec<ProbeSeen>, Broken> {
+    pub(super) fn probed(&self, seen: Vec<ProbeSeen>) -> Result<Vec<ProbeSeen>, TestbedError> {
         let asked = self.probes.iter().map(|(_, probe)| &probe.id);
         same("probe", asked, seen.iter().map(|one| &one.id))?;
         Ok(seen)
     }
 
     /// What it captured and heard, when it is all that it was to open.
-    pub(super) fn closed(&self, outcome: Outcome) -> Result<(Vec<CaptureSeen>, Vec<ListenerSeen>), Broken> {
+    pub(super) fn closed(&self, outcome: Outcome) -> Result<(Vec<CaptureSeen>, Vec<ListenerSeen>), TestbedError> {
         let Outcome::WireSeen { captures, listeners } = outcome else { return Err(odd(&outcome)) };
         same("capture", self.captures.iter().map(|(_, one)| &one.id), captures.iter().map(|one| &one.id))?;
         same("listener", self.listeners.iter().map(|(_, one)| &one.id), listeners.iter().map(|one| &one.id))?;
@@ -57,26 +57,26 @@ fn same<'a>(
     what: &str,
     asked: impl Iterator<Item = &'a String>,
     told: impl Iterator<Item = &'a String>,
-) -> Result<(), Broken> {
+) -> Result<(), TestbedError> {
     let (mut asked, mut told): (Vec<_>, Vec<_>) = (asked.collect(), told.collect());
     asked.sort();
     told.sort();
     if asked == told {
         return Ok(());
     }
-    Err(Broken::new(STAGE, format!("the agent was asked for each {what} of {asked:?} and told of {told:?}")))
+    Err(TestbedError::new(STAGE, format!("the agent was asked for each {what} of {asked:?} and told of {told:?}")))
 }
 
 /// All together, in the script's order.
 ///
 /// # Errors
-/// [`Broken`] when two items of the script have the same id: what was seen of one would be taken for the other's.
+/// [`TestbedError`] when two items of the script have the same id: what was seen of one would be taken for the other's.
 pub(super) fn collected(
     script: &Script,
     probes: Vec<ProbeSeen>,
     captures: Vec<CaptureSeen>,
     listeners: Vec<ListenerSeen>,
-) -> Result<Heard, Broken> {
+) -> Result<Heard, TestbedError> {
     Ok(Heard {
         probes: ordered("probe", script.probes.iter().map(|(_, one)| &one.id), probes, |one| &one.id)?,
         captures: ordered("capture", script.captures.iter().map(|(_, one)| &one.id), captures, |one| &one.id)?,
@@ -89,8 +89,8 @@ fn ordered<'a, T>(
     order: impl Iterator<Item = &'a String>,
     seen: Vec<T>,
     id: impl Fn(&T) -> &String,
-) -> Result<Vec<T>, Broken> {
+) -> Result<Vec<T>, TestbedError> {
     let mut seen: BTreeMap<String, T> = seen.into_iter().map(|one| (id(&one).clone(), one)).collect();
-    let missing = |id: &String| Broken::new(STAGE, format!("two of the script's {what}s have the id {id}"));
+    let missing = |id: &String| TestbedError::new(STAGE, format!("two of the script's {what}s have the id {id}"));
     order.map(|id| seen.remove(id).ok_or_else(|| missing(id))).collect()
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// What is made of an answer.
-type Bend = fn(usize, Outcome) -> Result<Outcome, Broken>;
+type Bend = fn(usize, Outcome) -> Result<Outcome, TestbedError>;
 
 /// Ids of captures and of listeners.
 type Ids = (Vec<String>, Vec<String>);
@@ -60,16 +60,16 @@ impl Fake {
 }
 
 impl Parties for Fake {
-    fn place(&self, party: &Party) -> Result<(usize, Target), Broken> {
+    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
         match party {
             Party::Pod(name) => Ok((1, Target::Pod(name.clone()))),
             Party::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
-            Party::Host(name) => Err(Broken::new("place", format!("no host {name}"))),
+            Party::Host(name) => Err(TestbedError::new("place", format!("no host {name}"))),
             Party::Node(number) => Ok((1, Target::NodeAt(*number))),
         }
     }
 
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, Broken>> {
+    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
         let (name, outcome) = self.answer(agent, op);
         self.asked.lock().unwrap().push((agent, name, deadline));
         let bent = (self.bend)(agent, outcome);
@@ -82,7 +82,7 @@ impl Parties for Fake {
     }
 }
 
-fn well(_: usize, outcome: Outcome) -> Result<Outcome, Broken> {
+fn well(_: usize, outcome: Outcome) -> Result<Outcome, TestbedError> {
     Ok(outcome)
 }
 
@@ -143,19 +143,19 @@ async fn an_agent_that_has_nothing_to_open_is_only_asked_to_send() {
 #[tokio::test]
 async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault_is_told() {
     let fake = Fake::new(|agent, outcome| match (agent, outcome) {
-        (2, Outcome::Done) => Err(Broken::new("listen", "port 5000 is taken")),
-        (2, Outcome::WireSeen { .. }) => Err(Broken::new("close", "nothing is open")),
+        (2, Outcome::Done) => Err(TestbedError::new("listen", "port 5000 is taken")),
+        (2, Outcome::WireSeen { .. }) => Err(TestbedError::new("close", "nothing is open")),
         (_, outcome) => Ok(outcome),
     });
-    let broken = act(&script(), &fake).await.unwrap_err();
-    assert_eq!(broken.cause, "port 5000 is taken");
+    let error = act(&script(), &fake).await.unwrap_err();
+    assert_eq!(error.cause, "port 5000 is taken");
     assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
 }
 
 #[tokio::test]
 async fn what_was_opened_is_closed_when_sending_fails() {
     let fake = Fake::new(|_, outcome| match outcome {
-        Outcome::Probes(_) => Err(Broken::new("send", "the agent ended")),
+        Outcome::Probes(_) => Err(TestbedError::new("send", "the agent ended")),
         outcome => Ok(outcome),
     });
     assert_eq!(act(&script(), &fake).await.unwrap_err().cause, "the agent ended");
@@ -193,8 +193,8 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
         (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "another answer"),
     ];
     for (bend, words) in bends {
-        let broken = act(&script(), &Fake::new(bend)).await.unwrap_err();
-        assert!(broken.cause.contains(words), "{}", broken.cause);
+        let error = act(&script(), &Fake::new(bend)).await.unwrap_err();
+        assert!(error.cause.contains(words), "{}", error.cause);
     }
 }
 

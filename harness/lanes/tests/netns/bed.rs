@@ -1,15 +1,15 @@
 //! What the tests share: a context, plans, and plugins that are shell scripts.
 
-use plumbline_bed::broken::Broken;
-use plumbline_bed::cache::Cache;
-use plumbline_bed::images::Images;
-use plumbline_bed::journal::Run;
 use plumbline_core::observe::{Observation, PodObservation};
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{LoadError, load_scenario};
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::lane::{Lane, OpenLane};
 use plumbline_lanes::netns::NetnsLane;
+use plumbline_testbed::cache::Cache;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::images::Images;
+use plumbline_testbed::journal::Run;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub async fn open(cx: &Context) -> Box<dyn OpenLane> {
 }
 
 /// Stages, observes once, closes; wants nothing left behind.
-pub async fn observed(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<Observation, Broken> {
+pub async fn observed(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<Observation, TestbedError> {
     let mut scene = lane.stage(cx, plan).await?;
     let seen = scene.observe(cx).await;
     let left = scene.close().await.lines();

@@ -20,8 +20,8 @@ fn not_ready(pod: &PodObservation) -> &str {
 async fn a_missing_binary_is_named_with_its_link_and_the_search_path() {
     let cx = context(Options::default());
     let lane = open(&cx).await;
-    let broken = chain("half", &[macvlan("192.168.100.10/24"), json!({"type": "no-such-plugin"})]);
-    let observation = observed(lane.as_ref(), &cx, &plan(&[("half", broken)])).await.unwrap();
+    let error = chain("half", &[macvlan("192.168.100.10/24"), json!({"type": "no-such-plugin"})]);
+    let observation = observed(lane.as_ref(), &cx, &plan(&[("half", error)])).await.unwrap();
     let reason = not_ready(pod(&observation));
     for part in ["link 2 of 2", "no-such-plugin", "not found in /opt/cni/bin, filled from /", "half as eth1"] {
         assert!(reason.contains(part), "{part:?} in {reason:?}");
@@ -103,9 +103,9 @@ async fn a_pod_that_goes_while_it_is_looked_at_is_the_beds_fault() {
     let lane = open(&cx).await;
     let sawing = chain("sawing", &[json!({"type": "saws"})]);
     let mut scene = lane.stage(&cx, &plan(&[("sawing", sawing)])).await.unwrap();
-    let broken = scene.observe(&cx).await.unwrap_err();
-    assert_eq!(broken.stage, "observe");
-    assert!(broken.cause.contains("namespace of pod chain-test-pod"), "{broken}");
+    let error = scene.observe(&cx).await.unwrap_err();
+    assert_eq!(error.stage, "observe");
+    assert!(error.cause.contains("namespace of pod chain-test-pod"), "{error}");
     let _ = scene.close().await;
 }
 
@@ -119,7 +119,7 @@ async fn plugins_that_can_not_start_are_refused_by_name_before_anything_runs() {
         .with_file("forbidden", b"#!/bin/sh\n", 0o644)
         .with_file("loaderless", b"#!/no/such/interpreter\n", 0o755);
     let cx = context(scripts.options());
-    let Err(broken) = NetnsLane.open(&cx).await else { panic!("the lane opened") };
+    let Err(error) = NetnsLane.open(&cx).await else { panic!("the lane opened") };
     for part in [
         "foreign does not start",
         "another architecture",
@@ -128,6 +128,6 @@ async fn plugins_that_can_not_start_are_refused_by_name_before_anything_runs() {
         "loaderless does not start",
         "interpreter or dynamic loader",
     ] {
-        assert!(broken.cause.contains(part), "{part:?} in {broken}");
+        assert!(error.cause.contains(part), "{part:?} in {error}");
     }
 }

@@ -1,8 +1,8 @@
 //! Nodes that are kept to be looked at.
 
 use crate::bed::{chain, context, macvlan, open, plan};
-use plumbline_bed::exec::Cmd;
 use plumbline_lanes::context::{Keep, Options};
+use plumbline_testbed::exec::Cmd;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_node_can_be_entered_by_its_doors_and_goes_when_its_agent_is_killed() {

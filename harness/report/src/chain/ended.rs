@@ -19,9 +19,9 @@ pub fn applied(applied: &Applied) -> String {
             let _ = writeln!(out, "{}, the new chain is in force   {cluster}   {nodes}   {took}", paint(GOOD, "PASS"));
         }
         Some(why) => {
-            let word = match (applied.interrupted, applied.broken) {
+            let word = match (applied.interrupted, applied.error) {
                 (true, _) => "INTERRUPTED",
-                (false, true) => "BROKEN",
+                (false, true) => "ERROR",
                 (false, false) => "FAIL",
             };
             let _ = writeln!(out, "{}, the new chain is not in force   {cluster}", paint(BAD, word));

@@ -2,7 +2,7 @@
 
 use super::progress::{Progress, step_line};
 use crate::escape;
-use crate::paint::{BAD, BROKEN, DOUBT, GOOD, paint};
+use crate::paint::{BAD, DOUBT, ERROR, GOOD, paint};
 use crate::reporter::Reporter;
 use crate::text::{self, Transcripts};
 use anstream::AutoStream;
@@ -41,7 +41,7 @@ struct Tally {
     pass: usize,
     fail: usize,
     skip: usize,
-    broken: usize,
+    error: usize,
 }
 
 /// Writes results to standard output and progress to standard error.
@@ -50,7 +50,7 @@ pub struct Terminal {
     progress: Progress,
     settings: Settings,
     tally: Tally,
-    broken_lanes: Vec<(String, String, usize)>,
+    lane_errors: Vec<(String, String, usize)>,
 }
 
 impl Terminal {
@@ -63,7 +63,7 @@ impl Terminal {
             progress: Progress::new(AutoStream::new(std::io::stderr(), settings.colour), live),
             settings,
             tally: Tally::default(),
-            broken_lanes: Vec::new(),
+            lane_errors: Vec::new(),
         }
     }
 
@@ -85,22 +85,22 @@ impl Terminal {
             Verdict::Pass { .. } => self.tally.pass += 1,
             Verdict::Fail { .. } => self.tally.fail += 1,
             Verdict::Skip { .. } => self.tally.skip += 1,
-            Verdict::Broken { stage, cause, .. } => {
-                self.tally.broken += 1;
+            Verdict::Error { stage, cause, .. } => {
+                self.tally.error += 1;
                 // A lane that can't be opened breaks each of its scenarios for one cause: said whole once.
                 let same = |(lane, why, _): &(String, String, usize)| *lane == report.lane && why == cause;
-                if let Some(known) = self.broken_lanes.iter_mut().find(|k| same(k)) {
+                if let Some(known) = self.lane_errors.iter_mut().find(|k| same(k)) {
                     known.2 += 1;
                     let line = format!(
                         "{} at {}   {}   lane {}   for the same cause as above\n",
-                        paint(BROKEN, "BROKEN"),
+                        paint(ERROR, "ERROR"),
                         escape::line(stage),
                         escape::line(&report.scenario),
                         report.lane
                     );
                     return self.result(&line);
                 }
-                self.broken_lanes.push((report.lane.clone(), cause.clone(), 1));
+                self.lane_errors.push((report.lane.clone(), cause.clone(), 1));
             }
         }
         self.result(&text::scenario(report, self.settings.transcripts))
@@ -115,7 +115,7 @@ impl Terminal {
             "{}, {}, {}, {} in {}\n",
             part(t.pass, GOOD, "passed"),
             part(t.fail, BAD, "failed"),
-            part(t.broken, BROKEN, "broken"),
+            part(t.error, ERROR, "broken"),
             part(t.skip, DOUBT, "skipped"),
             text::duration(millis.saturating_mul(1000))
         );

@@ -70,20 +70,20 @@ impl Adaptations {
 
 impl Change {
     fn apply(&self, objects: &mut [Value]) -> Result<Adaptation, String> {
-        let broken = |what: String| format!("{} at {}: {what}", self.object, self.at);
+        let testbed_error = |what: String| format!("{} at {}: {what}", self.object, self.at);
         let name = |object: &Value| match (object["kind"].as_str(), object["metadata"]["name"].as_str()) {
             (Some(kind), Some(name)) => format!("{kind}/{name}"),
             _ => String::new(),
         };
         let object = objects.iter_mut().find(|object| name(object) == self.object);
-        let object = object.ok_or_else(|| broken("the chart has no such object".to_owned()))?;
+        let object = object.ok_or_else(|| testbed_error("the chart has no such object".to_owned()))?;
         let told = called(object);
-        let (above, last) = self.at.rsplit_once('/').ok_or_else(|| broken("no place".to_owned()))?;
+        let (above, last) = self.at.rsplit_once('/').ok_or_else(|| testbed_error("no place".to_owned()))?;
         let mut place = object;
         for part in above.split('/').skip(1) {
-            place = step(place, part).ok_or_else(|| broken(format!("there is no {part}")))?;
+            place = step(place, part).ok_or_else(|| testbed_error(format!("there is no {part}")))?;
         }
-        let was = step(place, last).cloned().ok_or_else(|| broken(format!("there is no {last}")))?;
+        let was = step(place, last).cloned().ok_or_else(|| testbed_error(format!("there is no {last}")))?;
         match &self.put {
             Some(new) => {
                 if let Some(there) = step(place, last) {
@@ -93,7 +93,7 @@ impl Change {
             None => match place {
                 Value::Object(map) => drop(map.remove(last)),
                 Value::Array(all) => all.retain(|item| !is(item, last)),
-                _ => return Err(broken("it can't be removed".to_owned())),
+                _ => return Err(testbed_error("it can't be removed".to_owned())),
             },
         }
         Ok(Adaptation {

@@ -7,10 +7,10 @@ use super::super::render::render;
 use super::super::yaml;
 use super::NAMESPACE;
 use super::adapt::Adaptations;
-use plumbline_bed::broken::{AtStage, Broken};
-use plumbline_bed::exec::Cmd;
-use plumbline_bed::images::Images;
 use plumbline_core::verdict::Adaptation;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::exec::Cmd;
+use plumbline_testbed::images::Images;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -57,35 +57,35 @@ impl Inputs {
 /// The profile's Terway.
 ///
 /// # Errors
-/// `Broken` when the profile has none.
-pub fn spec(loaded: &Loaded) -> Result<&TerwaySpec, Broken> {
-    loaded.profile.terway.as_ref().ok_or_else(|| Broken::new(STAGE, "the profile has no Terway"))
+/// `TestbedError` when the profile has none.
+pub fn spec(loaded: &Loaded) -> Result<&TerwaySpec, TestbedError> {
+    loaded.profile.terway.as_ref().ok_or_else(|| TestbedError::new(STAGE, "the profile has no Terway"))
 }
 
 /// The reference of Terway's image.
 ///
 /// # Errors
-/// `Broken` when the profile has none, or its recipe can't be read.
-pub fn image(images: &Images, loaded: &Loaded) -> Result<String, Broken> {
+/// `TestbedError` when the profile has none, or its recipe can't be read.
+pub fn image(images: &Images, loaded: &Loaded) -> Result<String, TestbedError> {
     let source = loaded.profile.images.terway.as_ref();
-    images::reference(images, source.ok_or_else(|| Broken::new(STAGE, "the profile has no image of Terway"))?)
+    images::reference(images, source.ok_or_else(|| TestbedError::new(STAGE, "the profile has no image of Terway"))?)
 }
 
 /// Reads what decides how the chart comes out; the chart itself is in it by the image's version.
 ///
 /// # Errors
-/// `Broken` when a file of the profile can't be read.
-pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, Broken> {
+/// `TestbedError` when a file of the profile can't be read.
+pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> {
     let spec = spec(loaded)?;
     let image = image(images, loaded)?;
     let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
     let values = json!({ "image": { "repository": repository, "tag": tag },
         "cluster": { "serviceSubnet": loaded.profile.networking.service_subnet } });
     let name = spec.values.display().to_string();
-    let values = render(&name, &loaded.text(&spec.values)?, &values).map_err(|e| Broken::new(STAGE, e))?;
+    let values = render(&name, &loaded.text(&spec.values)?, &values).map_err(|e| TestbedError::new(STAGE, e))?;
     let text = loaded.text(&spec.adaptations)?;
     let name = spec.adaptations.display().to_string();
-    let adaptations = Adaptations::parse(&name, &text).map_err(|e| Broken::new(STAGE, e))?;
+    let adaptations = Adaptations::parse(&name, &text).map_err(|e| TestbedError::new(STAGE, e))?;
     let hash = full_hash(format!("{values}\n{text}").as_bytes());
     Ok(Inputs { values, adaptations, hash })
 }
@@ -93,8 +93,8 @@ pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, Broken> {
 /// Renders the chart.
 ///
 /// # Errors
-/// `Broken` when helm or the chart can't be built, when helm refuses, or when a change has no place in the objects.
-pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, Broken> {
+/// `TestbedError` when helm or the chart can't be built, when helm refuses, or when a change has no place in the objects.
+pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, TestbedError> {
     let helm = images.program(RECIPE, HELM).await?;
     let chart = images.folder(RECIPE, "chart").await?.join("terway");
     let folder = tempfile::tempdir().at_stage(STAGE)?;
@@ -114,7 +114,7 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             command = command.env(name, folder.path().display().to_string());
         }
         let said = command.run_ok().await.at_stage(STAGE)?;
-        objects.extend(yaml::documents(template, &said.stdout).map_err(|e| Broken::new(STAGE, e))?);
+        objects.extend(yaml::documents(template, &said.stdout).map_err(|e| TestbedError::new(STAGE, e))?);
     }
     let left_out = &inputs.adaptations.objects.leave_out;
     objects.retain(|object| !left_out.iter().any(|kind| object["kind"] == kind.as_str()));
@@ -124,6 +124,6 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             object["metadata"]["namespace"] = json!(NAMESPACE);
         }
     }
-    let adaptations = inputs.adaptations.apply(&mut objects).map_err(|e| Broken::new(STAGE, e))?;
+    let adaptations = inputs.adaptations.apply(&mut objects).map_err(|e| TestbedError::new(STAGE, e))?;
     Ok(Rendered { objects, adaptations })
 }

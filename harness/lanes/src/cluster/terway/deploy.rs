@@ -14,8 +14,8 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
-use plumbline_bed::broken::Broken;
-use plumbline_bed::wait::Deadline;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ const ROLLOUT: Duration = Duration::from_secs(150);
 const RENDERED: &str = "plumbline.dev/rendered-from";
 
 impl BringUp<'_> {
-    async fn eni<'a>(&'a self, nodes: &'a [Node]) -> Result<Eni<'a>, Broken> {
+    async fn eni<'a>(&'a self, nodes: &'a [Node]) -> Result<Eni<'a>, TestbedError> {
         let (rendered, _) = self.rendered().await?;
         Ok(Eni { engine: self.engine()?, cluster: &rendered.name, loaded: self.loaded, nodes })
     }
 
     /// Whether the cloud's stand-in, Terway's pods and the chain of every node are as they should be, and nodes ready.
-    pub(in super::super) async fn check_terway(&self) -> Result<Found, Broken> {
+    pub(in super::super) async fn check_terway(&self) -> Result<Found, TestbedError> {
         let alive = self.alive().await?;
         let inputs = chart::inputs(&self.cx.images, self.loaded)?;
         let eni = self.eni(&alive.nodes).await?;
@@ -51,7 +51,7 @@ impl BringUp<'_> {
     }
 
     /// Makes what is wanting.
-    pub(in super::super) async fn make_terway(&self, notes: &Notes) -> Result<(), Broken> {
+    pub(in super::super) async fn make_terway(&self, notes: &Notes) -> Result<(), TestbedError> {
         // Less than the whole step's, so that what is told at the end of it is what its pods say.
         let deadline = Deadline::after(ROLLOUT);
         let alive = self.alive().await?;
@@ -70,7 +70,7 @@ impl BringUp<'_> {
             }
         };
         let image = async {
-            let source = specs.terway.as_ref().ok_or_else(|| Broken::new(STAGE, "the profile has no Terway"))?;
+            let source = specs.terway.as_ref().ok_or_else(|| TestbedError::new(STAGE, "the profile has no Terway"))?;
             images::on_nodes(engine, &self.cx.images, source, self.loaded, &alive.nodes, notes).await
         };
         tokio::try_join!(network, image)?;
@@ -81,7 +81,7 @@ impl BringUp<'_> {
                 if object["kind"] == "DaemonSet" {
                     object["metadata"]["annotations"][RENDERED] = json!(inputs.hash);
                 }
-                objects::apply(&alive.client, &object).await.map_err(|e| Broken::new(STAGE, e))?;
+                objects::apply(&alive.client, &object).await.map_err(|e| TestbedError::new(STAGE, e))?;
             }
         }
         notes.note(format!("waiting for daemon set {DAEMON_SET}"));
@@ -93,10 +93,11 @@ impl BringUp<'_> {
 }
 
 /// Terway's daemon set; the inner error says that there is none.
-pub(super) async fn daemon_set(client: &Client) -> Result<Result<DaemonSet, String>, Broken> {
+pub(super) async fn daemon_set(client: &Client) -> Result<Result<DaemonSet, String>, TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), NAMESPACE);
     let set = api.get_opt(DAEMON_SET).await;
-    let set = set.map_err(|e| Broken::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
+    let set =
+        set.map_err(|e| TestbedError::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))?;
     Ok(set.ok_or_else(|| format!("there is no daemon set {DAEMON_SET}")))
 }
 
@@ -109,7 +110,7 @@ fn installed(set: &DaemonSet, hash: &str) -> Result<(), String> {
 }
 
 /// Whether a chain of Terway's is what the runtime takes on every node. The inner error names the node.
-async fn on_nodes(nodes: &[Node]) -> Result<Result<(), String>, Broken> {
+async fn on_nodes(nodes: &[Node]) -> Result<Result<(), String>, TestbedError> {
     let found = try_join_all(nodes.iter().map(in_force)).await?;
     let wrong = nodes.iter().zip(found).find_map(|(node, found)| Some((node, found.err()?)));
     Ok(wrong.map_or(Ok(()), |(node, what)| Err(format!("node {}: {what}", node.name))))
@@ -118,8 +119,8 @@ async fn on_nodes(nodes: &[Node]) -> Result<Result<(), String>, Broken> {
 /// The chain that the runtime takes on a node: its text. The inner error says what the runtime takes instead.
 ///
 /// # Errors
-/// `Broken` when the node can't be asked.
-pub async fn in_force(node: &Node) -> Result<Result<String, String>, Broken> {
+/// `TestbedError` when the node can't be asked.
+pub async fn in_force(node: &Node) -> Result<Result<String, String>, TestbedError> {
     let Some(names) = node.list(multus::CONF).await? else {
         return Ok(Err(format!("there is no folder {}", multus::CONF)));
     };

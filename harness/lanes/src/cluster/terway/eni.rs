@@ -14,11 +14,11 @@ use super::chart::spec;
 use super::standin;
 use futures::future::try_join_all;
 use ipnet::Ipv4Net;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::engine::{Container, Engine, NetworkPlan, Start};
-use plumbline_bed::journal::{Effect, Run};
-use plumbline_bed::lease::{Kind, Lease};
-use plumbline_bed::wait::Deadline;
+use plumbline_testbed::engine::{Container, Engine, NetworkPlan, Start};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, Run};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -58,12 +58,12 @@ pub fn router_name(cluster: &str) -> String {
 /// order.
 ///
 /// # Errors
-/// `Broken` for a node that the profile does not have.
-pub fn pool(loaded: &Loaded, cluster: &str, node: &str) -> Result<Ipv4Net, Broken> {
+/// `TestbedError` for a node that the profile does not have.
+pub fn pool(loaded: &Loaded, cluster: &str, node: &str) -> Result<Ipv4Net, TestbedError> {
     let names = kind_names(loaded, cluster);
     let index = names.iter().position(|name| name == node);
     let pool = index.and_then(|index| spec(loaded).ok()?.eni.pools.get(index).copied());
-    pool.ok_or_else(|| Broken::new(STAGE, format!("profile {} has no node {node}", loaded.profile.metadata.name)))
+    pool.ok_or_else(|| TestbedError::new(STAGE, format!("profile {} has no node {node}", loaded.profile.metadata.name)))
 }
 
 /// The last address of a subnet that a machine can have.
@@ -87,12 +87,12 @@ fn kind_names(loaded: &Loaded, cluster: &str) -> Vec<String> {
 }
 
 impl Eni<'_> {
-    fn spec(&self) -> Result<&TerwaySpec, Broken> {
+    fn spec(&self) -> Result<&TerwaySpec, TestbedError> {
         spec(self.loaded)
     }
 
     /// Looks at the network, the router and every node.
-    pub async fn check(&self) -> Result<Found, Broken> {
+    pub async fn check(&self) -> Result<Found, TestbedError> {
         let network = network_name(self.cluster);
         if self.engine.network(&network).await?.is_none() {
             return Ok(Found::Wanting(format!("there is no network {network}")));
@@ -124,7 +124,7 @@ impl Eni<'_> {
     }
 
     /// Makes what is wanting; `image` is the router's, with iproute2 and iptables.
-    pub async fn make(&self, run: &Run, image: &str) -> Result<(), Broken> {
+    pub async fn make(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
         let network = network_name(self.cluster);
         let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
         if self.engine.network(&network).await?.is_none() {
@@ -140,7 +140,7 @@ impl Eni<'_> {
             let effect = run.intend(Effect::Network { name: network.clone() })?;
             let made = self.engine.make_network(&plan).await;
             made.map_err(|b| {
-                b.with_remedy(
+                b.with_hint(
                     "something has its range: an older cluster of this profile goes by plumbline down --profile terway",
                 )
             })?;
@@ -155,7 +155,7 @@ impl Eni<'_> {
         self.wanting(self.on_router("make").await?, "the router")?;
         let router = self.router().await?.unwrap_or_default();
         let hop = router.addresses.get(NETWORK).cloned().unwrap_or_default();
-        let links = self.links().await?.map_err(|what| Broken::new(STAGE, what))?;
+        let links = self.links().await?.map_err(|what| TestbedError::new(STAGE, what))?;
         for node in self.nodes {
             let said = self.node(node, "make", &links, &hop).await?;
             self.wanting(said, &format!("node {}", node.name))?;
@@ -165,19 +165,19 @@ impl Eni<'_> {
         Ok(())
     }
 
-    fn wanting(&self, said: String, what: &str) -> Result<(), Broken> {
-        if said == "good" { Ok(()) } else { Err(Broken::new(STAGE, format!("{what}, made: {said}"))) }
+    fn wanting(&self, said: String, what: &str) -> Result<(), TestbedError> {
+        if said == "good" { Ok(()) } else { Err(TestbedError::new(STAGE, format!("{what}, made: {said}"))) }
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
         BTreeMap::from([(CLUSTER_LABEL.to_owned(), self.cluster.to_owned())])
     }
 
-    async fn router(&self) -> Result<Option<Container>, Broken> {
+    async fn router(&self) -> Result<Option<Container>, TestbedError> {
         self.engine.container(&router_name(self.cluster)).await
     }
 
-    async fn make_router(&self, run: &Run, image: &str) -> Result<(), Broken> {
+    async fn make_router(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
         let (name, network) = (router_name(self.cluster), network_name(self.cluster));
         let address = self.spec()?.eni.gateway.to_string();
         match self.router().await? {
@@ -217,7 +217,7 @@ impl Eni<'_> {
         run.done(effect)
     }
 
-    async fn on_router(&self, what: &str) -> Result<String, Broken> {
+    async fn on_router(&self, what: &str) -> Result<String, TestbedError> {
         let (gateway, pods) =
             (self.spec()?.eni.gateway.to_string(), self.loaded.profile.networking.pod_subnet.to_string());
         let argv = ["sh", "-c", ON_ROUTER, "sh", what, &gateway, &pods];
@@ -231,14 +231,14 @@ impl Eni<'_> {
         what: &str,
         links: &BTreeMap<String, String>,
         hop: &str,
-    ) -> Result<String, Broken> {
+    ) -> Result<String, TestbedError> {
         let link = links.get(&node.name).map_or("", String::as_str);
         let ran = node.must(STAGE, &["sh", "-c", ON_NODE, "sh", what, link, hop]).await?;
         Ok(ran.stdout.trim().to_owned())
     }
 
     /// The second interface of each node, by the node's name. The inner error names one that has none.
-    async fn links(&self) -> Result<Result<BTreeMap<String, String>, String>, Broken> {
+    async fn links(&self) -> Result<Result<BTreeMap<String, String>, String>, TestbedError> {
         let network = network_name(self.cluster);
         let there = node::containers(self.engine, self.cluster).await?;
         let mut names = BTreeMap::new();
@@ -255,7 +255,7 @@ impl Eni<'_> {
     }
 
     /// What the CNI plugin's stand-in is told on a node.
-    fn settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<Value, Broken> {
+    fn settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<Value, TestbedError> {
         let eni = &self.spec()?.eni;
         Ok(json!({
             "eni": { "link": links.get(&node.name), "gateway": eni.gateway, "gateway6": null, "table": eni.table },

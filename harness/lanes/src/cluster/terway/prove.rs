@@ -21,8 +21,8 @@ use futures::future::try_join_all;
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use plumbline_bed::broken::Broken;
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::error::TestbedError;
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -45,7 +45,7 @@ pub struct Ground<'a> {
 
 impl BringUp<'_> {
     /// Looks whether the last proof still stands.
-    pub(in super::super) async fn check_terway_proof(&self) -> Result<Found, Broken> {
+    pub(in super::super) async fn check_terway_proof(&self) -> Result<Found, TestbedError> {
         let alive = self.alive().await?;
         let grounds = self.terway_grounds(&alive).await?;
         let (_, home) = self.rendered().await?;
@@ -53,37 +53,41 @@ impl BringUp<'_> {
     }
 
     /// Sends a canary up on every node.
-    pub(in super::super) async fn prove_terway(&self, notes: &Notes) -> Result<(), Broken> {
+    pub(in super::super) async fn prove_terway(&self, notes: &Notes) -> Result<(), TestbedError> {
         let alive = self.alive().await?;
         let toolbox = &self.loaded.profile.images.toolbox;
         let toolbox =
             images::on_nodes(self.engine()?, &self.cx.images, toolbox, self.loaded, &alive.nodes, notes).await?;
         let (rendered, home) = self.rendered().await?;
-        let before = self.terway_grounds(&alive).await?.map_err(|what| Broken::new(STAGE, what))?;
+        let before = self.terway_grounds(&alive).await?.map_err(|what| TestbedError::new(STAGE, what))?;
         let mut grounds = Vec::new();
         for node in &alive.nodes {
-            let chain =
-                in_force(node).await?.map_err(|what| Broken::new(STAGE, format!("node {}: {what}", node.name)))?;
+            let chain = in_force(node)
+                .await?
+                .map_err(|what| TestbedError::new(STAGE, format!("node {}: {what}", node.name)))?;
             grounds.push(Ground { node, pool: eni::pool(self.loaded, &rendered.name, &node.name)?, chain });
         }
         notes.note("canary on every node");
         canary::namespace(&alive.client, STAGE).await?;
         let book = Book { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
         try_join_all(grounds.iter().map(|ground| fly(self.loaded, &alive.client, ground, &toolbox, book))).await?;
-        let after = self.terway_grounds(&alive).await?.map_err(|what| Broken::new(STAGE, what))?;
+        let after = self.terway_grounds(&alive).await?.map_err(|what| TestbedError::new(STAGE, what))?;
         if after != before {
-            return Err(Broken::new(STAGE, format!("changed under the canary: {}", multus::changed(&before, &after))));
+            return Err(TestbedError::new(
+                STAGE,
+                format!("changed under the canary: {}", multus::changed(&before, &after)),
+            ));
         }
         home.change(|record| record.proof = Some(Proof { of: after, at: now() }))
     }
 
     /// What a proof rests on, as [`grounds`] has it.
-    async fn terway_grounds(&self, alive: &Alive) -> Result<Result<String, String>, Broken> {
+    async fn terway_grounds(&self, alive: &Alive) -> Result<Result<String, String>, TestbedError> {
         grounds(&self.terway_fixed().await?, &alive.client, &alive.nodes).await
     }
 
     /// What of it does not change while the cluster is used.
-    pub(in super::super) async fn terway_fixed(&self) -> Result<String, Broken> {
+    pub(in super::super) async fn terway_fixed(&self) -> Result<String, TestbedError> {
         let plugins = self.plugins().await?.hash();
         let inputs = chart::inputs(&self.cx.images, self.loaded)?;
         Ok(format!("the plugins {plugins}\nTerway's chart {}", inputs.hash))
@@ -93,15 +97,15 @@ impl BringUp<'_> {
 /// Notes that canaries came up by the chain that is in force now: another operation has sent them.
 ///
 /// # Errors
-/// `Broken` when it is in force on not every node, or the record can't be written.
-pub async fn note(cluster: &Cluster) -> Result<(), Broken> {
+/// `TestbedError` when it is in force on not every node, or the record can't be written.
+pub async fn note(cluster: &Cluster) -> Result<(), TestbedError> {
     let fixed = cluster.terway.as_ref().map_or("", |terway| terway.fixed.as_str());
-    let of = grounds(fixed, &cluster.client, &cluster.nodes).await?.map_err(|what| Broken::new(STAGE, what))?;
+    let of = grounds(fixed, &cluster.client, &cluster.nodes).await?.map_err(|what| TestbedError::new(STAGE, what))?;
     cluster.home.change(|record| record.proof = Some(Proof { of, at: now() }))
 }
 
 /// What a proof rests on, a line each with its hash. The inner error is what is wrong, in words.
-async fn grounds(fixed: &str, client: &kube::Client, nodes: &[Node]) -> Result<Result<String, String>, Broken> {
+async fn grounds(fixed: &str, client: &kube::Client, nodes: &[Node]) -> Result<Result<String, String>, TestbedError> {
     let set = match daemon_set(client).await? {
         Ok(set) => set,
         Err(what) => return Ok(Err(what)),
@@ -126,34 +130,35 @@ async fn grounds(fixed: &str, client: &kube::Client, nodes: &[Node]) -> Result<R
 /// Sends a canary up on one node, looks at it, and takes it away again.
 ///
 /// # Errors
-/// `Broken`, naming the node: it did not come up, has no address of the pool, or came up by another chain.
+/// `TestbedError`, naming the node: it did not come up, has no address of the pool, or came up by another chain.
 pub async fn fly(
     loaded: &Loaded,
     client: &kube::Client,
     ground: &Ground<'_>,
     image: &str,
     book: Book<'_>,
-) -> Result<(), Broken> {
+) -> Result<(), TestbedError> {
     let flight = Flight { client, node: ground.node, stage: STAGE, book };
     let documents = flight.documents(loaded, &chart::spec(loaded)?.canary, image, "")?;
     flight.fly(&documents, async |pod: &Pod| ground.look(pod).await).await
 }
 
 impl Ground<'_> {
-    async fn look(&self, pod: &Pod) -> Result<(), Broken> {
-        let broken = |what: String| Broken::new(STAGE, format!("node {}: the canary {what}", self.node.name));
+    async fn look(&self, pod: &Pod) -> Result<(), TestbedError> {
+        let testbed_error =
+            |what: String| TestbedError::new(STAGE, format!("node {}: the canary {what}", self.node.name));
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let uid = pod.uid().unwrap_or_default();
         let target = Target::Sandbox { namespace, name: name.clone(), uid };
         let seen = match self.node.call(Op::Observe { target, with_ip: false }).await? {
             Outcome::Observed(seen) => seen,
-            other => return Err(broken(format!("can't be looked at: {other:?}"))),
+            other => return Err(testbed_error(format!("can't be looked at: {other:?}"))),
         };
         let eth0 = seen.kernel.links.iter().find(|link| link.name == "eth0");
         let addresses: Vec<IpAddr> = eth0.iter().flat_map(|link| &link.addresses).map(|a| a.address.addr()).collect();
         let of_pool = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if self.pool.contains(v4));
         if !addresses.iter().any(of_pool) {
-            return Err(broken(format!("has no address of {} on eth0 (it has {addresses:?})", self.pool)));
+            return Err(testbed_error(format!("has no address of {} on eth0 (it has {addresses:?})", self.pool)));
         }
         let ran = self.node.must(STAGE, &["sh", "-c", CALLED, "sh", CACHE, CHAIN, &name]).await?;
         let called: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
@@ -161,8 +166,8 @@ impl Ground<'_> {
         if called.is_null() || called != wanted {
             let said = ran.stdout.trim();
             let said = if said.is_empty() { "nothing that was kept" } else { said };
-            return Err(broken(format!("came up by another chain than lies in {CONFLIST}: {said}"))
-                .with_remedy("the runtime has not taken the new one: see containerd's log on the node"));
+            return Err(testbed_error(format!("came up by another chain than lies in {CONFLIST}: {said}"))
+                .with_hint("the runtime has not taken the new one: see containerd's log on the node"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use super::super::node::Node;
 use futures::future::try_join_all;
-use plumbline_bed::broken::Broken;
+use plumbline_testbed::error::TestbedError;
 
 const STAGE: &str = "scrub-symmetric-routing";
 const SCRIPT: &str = include_str!("scrub.sh");
@@ -28,8 +28,8 @@ impl Default for Symmetric {
 /// What of it is on a node, a line each; nothing where there is none.
 ///
 /// # Errors
-/// `Broken` when the node can't be asked.
-pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, Broken> {
+/// `TestbedError` when the node can't be asked.
+pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
     run(node, "look", of).await
 }
 
@@ -37,30 +37,28 @@ pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, Broken> {
 /// longer in the ConfigMap nobody can name.
 ///
 /// # Errors
-/// `Broken` when the node can't be asked.
-pub async fn any(node: &Node) -> Result<Vec<String>, Broken> {
+/// `TestbedError` when the node can't be asked.
+pub async fn any(node: &Node) -> Result<Vec<String>, TestbedError> {
     run(node, "any", &Symmetric::default()).await
 }
 
 /// Takes it away on every node, and sees that it is gone.
 ///
 /// # Errors
-/// `Broken` naming the node and what is still there.
-pub async fn scrub(nodes: &[Node], of: &Symmetric) -> Result<(), Broken> {
+/// `TestbedError` naming the node and what is still there.
+pub async fn scrub(nodes: &[Node], of: &Symmetric) -> Result<(), TestbedError> {
     let left = try_join_all(nodes.iter().map(|node| run(node, "take", of))).await?;
     match nodes.iter().zip(left).find(|(_, left)| !left.is_empty()) {
         None => Ok(()),
-        Some((node, left)) => Err(Broken::new(
+        Some((node, left)) => Err(TestbedError::new(
             STAGE,
             format!("node {}: symmetric routing of a chain before is still there: {}", node.name, left.join("; ")),
         )
-        .with_remedy(
-            "what lacks it would be seen to have it; plumbline down --profile terway, then up, makes it anew",
-        )),
+        .with_hint("what lacks it would be seen to have it; plumbline down --profile terway, then up, makes it anew")),
     }
 }
 
-async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, Broken> {
+async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
     let (priority, table) = (of.priority.to_string(), of.table.to_string());
     let ran = node.must(STAGE, &["sh", "-c", SCRIPT, "sh", what, &of.comment, &priority, &table]).await?;
     Ok(ran.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
@@ -69,7 +67,7 @@ async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, Bro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_bed::exec::{Cmd, Ending};
+    use plumbline_testbed::exec::{Cmd, Ending};
 
     #[tokio::test]
     async fn what_can_not_be_listed_is_not_nothing() {

@@ -2,7 +2,7 @@
 //! interface, and which addresses pods get.
 
 use super::super::node::Node;
-use plumbline_bed::broken::{AtStage, Broken};
+use plumbline_testbed::error::{AtStage, TestbedError};
 use serde_json::Value;
 
 const STAGE: &str = "stand-in settings";
@@ -12,10 +12,10 @@ pub const FILE: &str = "/run/eni/plumbline-standin.json";
 /// What is in it.
 ///
 /// # Errors
-/// `Broken` when there is none, or it can't be read.
-pub async fn read(node: &Node) -> Result<Value, Broken> {
+/// `TestbedError` when there is none, or it can't be read.
+pub async fn read(node: &Node) -> Result<Value, TestbedError> {
     let text = node.read(FILE).await?;
-    let text = text.ok_or_else(|| Broken::new(STAGE, format!("node {} has no {FILE}", node.name)))?;
+    let text = text.ok_or_else(|| TestbedError::new(STAGE, format!("node {} has no {FILE}", node.name)))?;
     serde_json::from_str(&text).at_stage(STAGE)
 }
 

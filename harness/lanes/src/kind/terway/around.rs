@@ -4,9 +4,9 @@ use crate::cluster::node::NETWORK;
 use crate::cluster::terway::eni;
 use crate::cluster::{Cluster, uplink};
 use ipnet::IpNet;
-use plumbline_bed::broken::Broken;
-use plumbline_bed::journal::Run;
 use plumbline_core::plan::{Host, NodePort, Plan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::Run;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Uplinks that a node has an interface of its own on, and those of its second interface.
@@ -34,12 +34,12 @@ pub(super) fn behind_gateways(plan: &Plan) -> Vec<(IpNet, std::net::IpAddr)> {
 /// The engine's network of each uplink of a plan, made where there is none yet.
 ///
 /// # Errors
-/// `Broken` when the engine refuses.
+/// `TestbedError` when the engine refuses.
 pub(in crate::kind) async fn networks(
     cluster: &Cluster,
     run: &Run,
     plan: &Plan,
-) -> Result<BTreeMap<String, String>, Broken> {
+) -> Result<BTreeMap<String, String>, TestbedError> {
     let (first, second) = on_nodes(plan);
     let mut found = BTreeMap::new();
     for uplink in &plan.topology.uplinks {

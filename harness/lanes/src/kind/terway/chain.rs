@@ -7,10 +7,10 @@ use crate::chain::{apply, look};
 use crate::cluster::Cluster;
 use crate::cluster::terway::{prove, scrub};
 use crate::context::Context;
-use plumbline_bed::broken::Broken;
 use plumbline_core::plan::{Plan, Symmetric};
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, NodeFacts, alternatives, change, compare};
 use plumbline_core::verdict::Adaptation;
+use plumbline_testbed::error::TestbedError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -20,17 +20,17 @@ const ANEW: &str = "what lacks it would be seen to have it; plumbline down --pro
 /// there if it is not. Gives what was changed in the chain as written.
 ///
 /// # Errors
-/// `Broken` when the chain does not come into force; then the old one was put back.
-pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, Broken> {
-    let broken = |what: String| Broken::new(STAGE, what);
+/// `TestbedError` when the chain does not come into force; then the old one was put back.
+pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, TestbedError> {
+    let testbed_error = |what: String| TestbedError::new(STAGE, what);
     let written = plan.topology.default_network.as_ref().map_or("", |own| own.config.as_str());
     let reach = Reach::of_cluster(cluster);
     let looked = look::look(&reach, true).await?;
     let conf = looked.config.text(CONF).unwrap_or_default();
-    let (text, adaptations) = asked(written, conf).map_err(broken)?;
+    let (text, adaptations) = asked(written, conf).map_err(testbed_error)?;
     let file = EniConfig::of_cluster(BTreeMap::from([(CONFLIST.to_owned(), text)]));
     let change = change(&looked.config, &file);
-    let wanted = alternatives(&change.merged, &NodeFacts::default()).map_err(broken)?;
+    let wanted = alternatives(&change.merged, &NodeFacts::default()).map_err(testbed_error)?;
     let is_there = |found: Option<&String>| found.is_some_and(|found| compare(&wanted, found).is_empty());
     let there = looked.seen.nodes.iter().all(|node| is_there(node.conflist.as_ref()));
     if !(change.is_none() && there && symmetric(cluster, plan).await?.is_ok()) {
@@ -39,9 +39,9 @@ pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Re
             scrub::scrub(&cluster.nodes, &of).await?;
         }
         // A chain that was put back since, or another command's, may have been told other names.
-        none(cluster).await?.map_err(|line| broken(line).with_remedy(ANEW))?;
+        none(cluster).await?.map_err(|line| testbed_error(line).with_hint(ANEW))?;
         apply::settle(&reach, &looked, &change, cx).await?;
-        symmetric(cluster, plan).await?.map_err(broken)?;
+        symmetric(cluster, plan).await?.map_err(testbed_error)?;
         prove::note(cluster).await?;
     }
     Ok(adaptations)
@@ -53,7 +53,7 @@ fn of_plan(of: &Symmetric) -> scrub::Symmetric {
 
 /// Whether symmetric routing is on every node where the plan asks for it, and on none where it does not. The inner error
 /// names the node.
-async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>, Broken> {
+async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>, TestbedError> {
     let Some(asked) = &plan.topology.symmetric else { return none(cluster).await };
     for node in &cluster.nodes {
         if scrub::look(node, &of_plan(asked)).await?.is_empty() {
@@ -64,7 +64,7 @@ async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>,
 }
 
 /// Whether no node has symmetric routing, whoever asked for it. The inner error names the node.
-async fn none(cluster: &Cluster) -> Result<Result<(), String>, Broken> {
+async fn none(cluster: &Cluster) -> Result<Result<(), String>, TestbedError> {
     for node in &cluster.nodes {
         if let Some(line) = scrub::any(node).await?.first() {
             return Ok(Err(format!("node {}: symmetric routing that nobody asked for: {line}", node.name)));

@@ -7,10 +7,10 @@ use crate::kind::place::places;
 use crate::traces::{self, Before};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use plumbline_bed::broken::Broken;
 use plumbline_core::observe::traces::Gone;
 use plumbline_core::observe::{Left, LeftKind};
 use plumbline_core::plan::Plan;
+use plumbline_testbed::error::TestbedError;
 
 /// In a rule or chain that a CNI plugin made; kube-proxy, which changes its own at any time, makes none with it.
 const OF_PLUGINS: [&str; 2] = ["CNI-", "cni_"];
@@ -22,14 +22,14 @@ fn nodes(cluster: &Cluster, count: usize) -> Vec<Node> {
 /// The plan's nodes before any of its pods; nothing where its pods leave nothing that is worth looking for.
 ///
 /// # Errors
-/// `Broken` when a node can't be read.
-pub(super) async fn before(cluster: &Cluster, plan: &Plan) -> Result<Before, Broken> {
+/// `TestbedError` when a node can't be read.
+pub(super) async fn before(cluster: &Cluster, plan: &Plan) -> Result<Before, TestbedError> {
     if !traces::wanted(plan) {
         return Ok(Before::default());
     }
     let nodes = nodes(cluster, plan.topology.nodes);
-    let broken = |why: String| Broken::new(STAGE, format!("look at the nodes: {why}"));
-    Before::read(nodes.len(), &mut nodes.as_slice()).await.map_err(broken)
+    let testbed_error = |why: String| TestbedError::new(STAGE, format!("look at the nodes: {why}"));
+    Before::read(nodes.len(), &mut nodes.as_slice()).await.map_err(testbed_error)
 }
 
 /// What came since and stayed; and what could not be read, each a line.

@@ -1,0 +1,135 @@
+//! Connecting, and what the engine says about itself.
+
+use super::{Endpoint, trouble};
+use crate::error::TestbedError;
+use crate::wait::within;
+use std::time::Duration;
+use testcontainers::bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
+
+/// Longest single request: committing or loading an image of some gigabytes on a slow disk.
+const REQUEST: Duration = Duration::from_secs(900);
+/// How long an engine may take to answer the first question.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// A container engine that answers.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) docker: Docker,
+    endpoint: Endpoint,
+}
+
+/// What an engine says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Info {
+    /// Its version, for example `20.10.24+dfsg1`.
+    pub version: String,
+    /// The API version that is spoken with it, for example `1.41`.
+    pub api: String,
+    /// Storage driver, for example `overlay2`.
+    pub storage: String,
+    /// `1` or `2`; empty where it does not say.
+    pub cgroup: String,
+    /// The default OCI runtime.
+    pub runtime: String,
+    /// Its machine's architecture as the kernel names it, for example `x86_64`.
+    pub architecture: String,
+    /// Whether it runs without root.
+    pub rootless: bool,
+    /// What it calls its system, for example `Debian GNU/Linux 12 (bookworm)` or `Docker Desktop`.
+    pub system: String,
+}
+
+impl Engine {
+    /// Connects to the engine that the user means (see [`Endpoint::of_user`]).
+    ///
+    /// # Errors
+    /// [`TestbedError`] when nothing answers there, or the user may not talk to it, with what to do.
+    pub async fn connect() -> Result<Self, TestbedError> {
+        Self::connect_to(Endpoint::of_user()?).await
+    }
+
+    /// Connects to the engine at an endpoint, and agrees on an API version that both speak.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when nothing answers there, or the user may not talk to it, with what to do.
+    pub async fn connect_to(endpoint: Endpoint) -> Result<Self, TestbedError> {
+        let stage = "engine";
+        let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &trouble::words(&error)))?;
+        let greeting = within(GREETING, docker.negotiate_version()).await.ok_or_else(|| {
+            let cause = format!("no answer from {endpoint} within {} s", GREETING.as_secs());
+            TestbedError::new(stage, cause).with_hint("see whether the engine is stuck: docker info")
+        })?;
+        let docker = greeting.map_err(|error| {
+            let words = trouble::words(&error);
+            if trouble::is_gone(&error) {
+                unreachable(&endpoint, &words)
+            } else {
+                trouble::fault(&endpoint, stage, &error)
+            }
+        })?;
+        Ok(Self { docker, endpoint })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Whether it still answers.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it does not.
+    pub async fn ping(&self) -> Result<(), TestbedError> {
+        self.docker.ping().await.map(drop).map_err(|error| self.fault("ping engine", &error))
+    }
+
+    /// What it says about itself.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it does not answer.
+    pub async fn info(&self) -> Result<Info, TestbedError> {
+        let info = self.docker.info().await.map_err(|error| self.fault("ask the engine about itself", &error))?;
+        let security = info.security_options.unwrap_or_default();
+        Ok(Info {
+            version: info.server_version.unwrap_or_default(),
+            api: self.docker.client_version().to_string(),
+            storage: info.driver.unwrap_or_default(),
+            cgroup: info.cgroup_version.map(|version| version.to_string()).unwrap_or_default(),
+            runtime: info.default_runtime.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+            rootless: security.iter().any(|option| option.contains("rootless")),
+            system: info.operating_system.unwrap_or_default(),
+        })
+    }
+
+    /// An engine's error as a fault at `stage`.
+    pub(super) fn fault(&self, stage: &str, error: &Error) -> TestbedError {
+        trouble::fault(&self.endpoint, stage, error)
+    }
+}
+
+fn open(endpoint: &Endpoint) -> Result<Docker, Error> {
+    let docker = match endpoint.socket() {
+        Some(socket) => {
+            Docker::connect_with_unix(&socket.display().to_string(), REQUEST.as_secs(), API_DEFAULT_VERSION)?
+        }
+        None => Docker::connect_with_host(&endpoint.host)?.with_timeout(REQUEST),
+    };
+    Ok(docker)
+}
+
+fn unreachable(endpoint: &Endpoint, words: &str) -> TestbedError {
+    let fault = TestbedError::new("engine", format!("no container engine answers at {endpoint}: {words}"));
+    if words.contains("ermission denied") {
+        return fault.with_hint(
+            "add yourself to the group docker (sudo usermod -aG docker USER, then log in again) or run as root",
+        );
+    }
+    if endpoint.is_usual() {
+        return fault.with_hint(
+            "start it (sudo systemctl start docker), or let plumbline get one going: plumbline up --yes (root, apt)",
+        );
+    }
+    fault.with_hint("start that engine, or unset DOCKER_HOST or the docker context")
+}

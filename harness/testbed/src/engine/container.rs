@@ -1,0 +1,216 @@
+//! Containers: found by label, looked at, started, removed.
+
+use super::{Engine, trouble};
+use crate::error::{AtStage, TestbedError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use testcontainers::bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use testcontainers::bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+};
+
+/// A container as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Container {
+    /// Full id.
+    pub id: String,
+    /// Name, without the engine's leading slash.
+    pub name: String,
+    /// Id of its image.
+    pub image: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// The exit code of its last run; 0 where it never ended.
+    pub exit_code: i64,
+    /// Process id of its first process on the engine's host; 0 when it does not run.
+    pub pid: u32,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// IPv4 address on each network, by the network's name.
+    pub addresses: BTreeMap<String, String>,
+    /// MAC address on each network, by the network's name.
+    pub macs: BTreeMap<String, String>,
+    /// The networks that it is on, or will be on again when it is started.
+    pub networks: BTreeSet<String>,
+}
+
+/// What a container is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Name.
+    pub name: String,
+    /// Image, by name or id; it must be there already.
+    pub image: String,
+    /// Command; empty for the image's own.
+    pub command: Vec<String>,
+    /// Entry point; none for the image's own.
+    pub entrypoint: Option<Vec<String>>,
+    /// Environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// Labels. Plumbline's owner label is added.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it is privileged.
+    pub privileged: bool,
+    /// Capabilities beside the engine's default ones, for example `NET_ADMIN`.
+    pub capabilities: Vec<String>,
+    /// Bind mounts, `/host:/container[:ro]`.
+    pub binds: Vec<String>,
+    /// Tmpfs mounts: path to options.
+    pub tmpfs: BTreeMap<String, String>,
+    /// Network; none for the engine's default one. `none` and `host` are the engine's own words.
+    pub network: Option<String>,
+    /// Sysctls of its own namespaces.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// Containers with all of these labels (`key=value`, or `key` alone), running or not, by name.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when the engine does not answer.
+    pub async fn containers(&self, labels: &[String]) -> Result<Vec<Container>, TestbedError> {
+        let filters = HashMap::from([("label", labels.to_vec())]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await.map_err(|e| self.fault("list containers", &e))?;
+        let mut containers = Vec::new();
+        for id in found.into_iter().filter_map(|summary| summary.id) {
+            // One that went away in between is none.
+            containers.extend(self.container(&id).await?);
+        }
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
+    /// A container by name or id; none when there is none.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when the engine does not answer.
+    pub async fn container(&self, name: &str) -> Result<Option<Container>, TestbedError> {
+        match self.docker.inspect_container(name, None::<InspectContainerOptions>).await {
+            Ok(found) => Ok(Some(of(found))),
+            Err(error) if trouble::is_missing(&error) => Ok(None),
+            Err(error) => Err(self.fault(&format!("inspect container {name}"), &error)),
+        }
+    }
+
+    /// Makes and starts a container. To be journalled by the caller before.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it can't be made or started. A container that was made and could not be started stays, for
+    /// the journal to remove.
+    pub async fn start_new(&self, start: &Start) -> Result<Container, TestbedError> {
+        let stage = format!("start container {}", start.name);
+        let options = CreateContainerOptionsBuilder::new().name(&start.name).build();
+        let made =
+            self.docker.create_container(Some(options), body(start)).await.map_err(|e| self.fault(&stage, &e))?;
+        self.start(&made.id).await?;
+        self.container(&made.id).await?.ok_or_else(|| TestbedError::new(&stage, "it was gone right after its start"))
+    }
+
+    /// Starts a container that is there. One that runs already is left alone.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it can't be started.
+    pub async fn start(&self, name: &str) -> Result<(), TestbedError> {
+        let started = self.docker.start_container(name, None::<StartContainerOptions>).await;
+        started.map_err(|error| self.fault(&format!("start container {name}"), &error))
+    }
+
+    /// Stops a container: its stop signal, then after `grace` seconds SIGKILL.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it can't be stopped.
+    pub async fn stop(&self, name: &str, grace: u16) -> Result<(), TestbedError> {
+        let options = StopContainerOptionsBuilder::new().t(i32::from(grace)).build();
+        let stopped = self.docker.stop_container(name, Some(options)).await;
+        stopped.map_err(|error| self.fault(&format!("stop container {name}"), &error))
+    }
+
+    /// Kills and removes a container and its anonymous volumes. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it can't be removed.
+    pub async fn remove(&self, name: &str) -> Result<(), TestbedError> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match self.docker.remove_container(name, Some(options)).await {
+            Err(error) if !trouble::is_missing(&error) && !trouble::is_under_way(&error) => {
+                Err(self.fault(&format!("remove container {name}"), &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The last `lines` lines that a container printed, both streams.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when they can't be had.
+    pub async fn logs(&self, name: &str, lines: u32) -> Result<String, TestbedError> {
+        use futures::TryStreamExt as _;
+        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let parts: Vec<_> = self
+            .docker
+            .logs(name, Some(options))
+            .try_collect()
+            .await
+            .map_err(|e| self.fault(&format!("read the log of container {name}"), &e))?;
+        Ok(parts.into_iter().map(|part| String::from_utf8_lossy(&part.into_bytes()).into_owned()).collect())
+    }
+
+    /// The address of a container on a network.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when there is no such container, or it has no address there.
+    pub async fn address(&self, name: &str, network: &str) -> Result<std::net::Ipv4Addr, TestbedError> {
+        let stage = format!("address of container {name} on network {network}");
+        let container =
+            self.container(name).await?.ok_or_else(|| TestbedError::new(&stage, "there is no such container"))?;
+        let text =
+            container.addresses.get(network).ok_or_else(|| TestbedError::new(&stage, "it is not on that network"))?;
+        text.parse().at_stage(&stage)
+    }
+}
+
+fn of(found: ContainerInspectResponse) -> Container {
+    let state = found.state.unwrap_or_default();
+    let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let texts = |pick: fn(&testcontainers::bollard::models::EndpointSettings) -> Option<String>| {
+        networks
+            .iter()
+            .filter_map(|(name, at)| Some((name.clone(), pick(at).filter(|text| !text.is_empty())?)))
+            .collect()
+    };
+    Container {
+        id: found.id.unwrap_or_default(),
+        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        image: found.image.unwrap_or_default(),
+        running: state.running.unwrap_or_default(),
+        exit_code: state.exit_code.unwrap_or_default(),
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
+        labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
+        addresses: texts(|at| at.ip_address.clone()),
+        macs: texts(|at| at.mac_address.clone()),
+        networks: networks.keys().cloned().collect(),
+    }
+}
+
+fn body(start: &Start) -> ContainerCreateBody {
+    let mut labels: HashMap<String, String> = start.labels.clone().into_iter().collect();
+    labels.insert(crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
+    ContainerCreateBody {
+        image: Some(start.image.clone()),
+        cmd: (!start.command.is_empty()).then(|| start.command.clone()),
+        entrypoint: start.entrypoint.clone(),
+        env: Some(start.env.clone()),
+        labels: Some(labels),
+        host_config: Some(HostConfig {
+            privileged: Some(start.privileged),
+            cap_add: Some(start.capabilities.clone()),
+            binds: Some(start.binds.clone()),
+            tmpfs: Some(start.tmpfs.clone().into_iter().collect()),
+            network_mode: start.network.clone(),
+            sysctls: Some(start.sysctls.clone().into_iter().collect()),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}

@@ -1,0 +1,235 @@
+//! Starting and ending the engine's daemon.
+
+use super::ground;
+use super::install::Note;
+use super::record::{Record, folder};
+use crate::engine::{Endpoint, Engine};
+use crate::error::{AtStage, TestbedError};
+use crate::exec::{Cmd, detach};
+use crate::journal::start_time;
+use crate::wait::{Deadline, Look, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const STAGE: &str = "start the engine";
+/// Between looks whether it answers: a socket that is not there yet gives nothing to watch.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a daemon that runs already may take until it answers.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// Where the engine listens, and further arguments of its command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Where it notes its process id.
+    pub pidfile: PathBuf,
+    /// Where the containerd that it starts notes its own.
+    pub containerd_pidfile: PathBuf,
+    /// Further arguments of dockerd.
+    pub args: Vec<String>,
+}
+
+impl Place {
+    /// The usual one, with dockerd's own defaults.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self {
+            endpoint: Endpoint::usual(),
+            pidfile: "/var/run/docker.pid".into(),
+            containerd_pidfile: "/var/run/docker/containerd/containerd.pid".into(),
+            args: vec![],
+        }
+    }
+
+    /// One of its own below `folder`, which touches neither the usual engine nor the host's links and firewall: for
+    /// tests of the set-up itself. Containers in it have no network.
+    #[must_use]
+    pub fn private(folder: &Path) -> Self {
+        let under = |name: &str| folder.join(name).display().to_string();
+        let host = format!("unix://{}", under("docker.sock"));
+        let mut args = vec!["--host".to_owned(), host.clone(), "--pidfile".to_owned(), under("docker.pid")];
+        args.extend(["--data-root".to_owned(), under("data"), "--exec-root".to_owned(), under("exec")]);
+        args.extend(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"].map(str::to_owned));
+        let endpoint = Endpoint { host, why: "a private engine".to_owned() };
+        let containerd_pidfile = folder.join("exec/containerd/containerd.pid");
+        Self { endpoint, pidfile: folder.join("docker.pid"), containerd_pidfile, args }
+    }
+}
+
+/// Waits for a daemon that runs already and does not answer yet. Where there is none, clears away what a dead one
+/// left noted, since dockerd believes such notes.
+pub(super) async fn settle(place: &Place) -> Result<Option<Engine>, TestbedError> {
+    let Some(pid) = noted(&place.pidfile, "dockerd") else {
+        bury(place).await?;
+        return Ok(None);
+    };
+    let what = format!("dockerd (process {pid}) to answer at {}", place.endpoint.host);
+    let waited = until(STAGE, &what, Deadline::after(SETTLE), LOOK, async || {
+        Ok(match Engine::connect_to(place.endpoint.clone()).await {
+            Ok(engine) => Look::There(Some(engine)),
+            Err(_) if start_time(pid).is_none() => Look::There(None),
+            Err(fault) => Look::NotYet(fault.cause),
+        })
+    });
+    let engine = waited.await.map_err(|b| b.with_hint(format!("see why it is stuck, or end it: kill {pid}")))?;
+    if engine.is_none() {
+        bury(place).await?;
+    }
+    Ok(engine)
+}
+
+/// Takes away the notes of a dockerd that is dead. Its containerd dies with it, but only a moment later, and dockerd
+/// 20.10 takes a dying one, its zombie, or whoever has its process id now for one that can be used, and then waits
+/// for it in vain ("containerd is still running", "timeout waiting for containerd to start").
+async fn bury(place: &Place) -> Result<(), TestbedError> {
+    if let Some(pid) = noted(&place.containerd_pidfile, "containerd") {
+        let what = format!("containerd (process {pid}) of the dead engine to end");
+        let gone =
+            async || Ok(if start_time(pid).is_none() { Look::There(()) } else { Look::NotYet("it runs".to_owned()) });
+        until(STAGE, &what, Deadline::after(SETTLE), LOOK, gone)
+            .await
+            .map_err(|b| b.with_hint(format!("kill {pid}")))?;
+    }
+    for note in [&place.pidfile, &place.containerd_pidfile] {
+        match std::fs::remove_file(note) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TestbedError::new(STAGE, format!("remove {}: {error}", note.display())));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody listens at the socket who is not a dockerd that is noted as running. A socket's file without
+/// anybody behind it is what a dead engine leaves: dockerd removes it, and would remove a stranger's too.
+pub(super) fn stranger(place: &Place) -> bool {
+    let listens = place.endpoint.socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
+    listens && noted(&place.pidfile, "dockerd").is_none()
+}
+
+/// The process noted in a file, if it lives and has this name.
+fn noted(file: &Path, name: &str) -> Option<u32> {
+    let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    start_time(pid)?;
+    (std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim() == name).then_some(pid)
+}
+
+/// Starts dockerd by hand and waits until it answers. `runtime` is our OCI runtime and its name in the engine, where
+/// it is wanted.
+pub(super) async fn start(
+    place: &Place,
+    runtime: Option<(&str, &Path)>,
+    state: &Path,
+    deadline: Duration,
+) -> Result<(Engine, Record), TestbedError> {
+    let home = folder(state);
+    std::fs::create_dir_all(&home).at_stage(&format!("make folder {}", home.display()))?;
+    let log = home.join("dockerd.log");
+    let file = OpenOptions::new().create(true).append(true).open(&log).at_stage(&format!("open {}", log.display()))?;
+    let from = file.metadata().map(|meta| meta.len()).unwrap_or_default();
+    let mut argv = vec!["dockerd".to_owned()];
+    argv.extend(place.args.iter().cloned());
+    if let Some((name, path)) = runtime {
+        let path = keep_runtime(path, &home)?;
+        argv.extend(["--add-runtime".to_owned(), format!("{name}={}", path.display())]);
+        argv.extend(["--default-runtime".to_owned(), name.to_owned()]);
+    }
+    let pid =
+        detach(&argv, &[("PATH".to_owned(), ground::path())], &file).map_err(|error| error.testbed_error(STAGE))?;
+    // Written at once: an engine that we started must be known as ours even if we are killed now.
+    let start = start_time(pid).unwrap_or_default();
+    let record = Record { host: place.endpoint.host.clone(), pid, start, log: log.clone(), packages: vec![] };
+    record.write(state)?;
+    let what = format!("dockerd (process {pid}) to answer at {}", place.endpoint.host);
+    let engine = until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
+        if start_time(pid).is_none() {
+            return Err(died(&argv.join(" "), &log, from));
+        }
+        Ok(match Engine::connect_to(place.endpoint.clone()).await {
+            Ok(engine) => Look::There(engine),
+            Err(fault) => Look::NotYet(fault.cause),
+        })
+    });
+    Ok((engine.await?, record))
+}
+
+/// Starts systemd's service and waits until it answers.
+pub(super) async fn start_service(place: &Place, deadline: Duration, note: &Note) -> Result<Engine, TestbedError> {
+    note("systemctl start docker");
+    let started = Cmd::new("systemctl").args(["start", "docker"]).deadline(deadline).run_ok().await;
+    started.map_err(|error| error.testbed_error(STAGE).with_hint("see journalctl -u docker"))?;
+    let what = format!("the service docker to answer at {}", place.endpoint.host);
+    until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
+        match Engine::connect_to(place.endpoint.clone()).await {
+            Ok(engine) => Ok(Look::There(engine)),
+            Err(fault) => Ok(Look::NotYet(fault.cause)),
+        }
+    })
+    .await
+}
+
+/// Ends an engine that we started: SIGTERM, then waits until it and its containerd are gone.
+pub(super) async fn stop(place: &Place, record: &Record, deadline: Duration) -> Result<(), TestbedError> {
+    let stage = "stop the engine";
+    let Ok(pid) = i32::try_from(record.pid) else { return Ok(()) };
+    if !record.alive() {
+        return Ok(());
+    }
+    kill(Pid::from_raw(pid), Signal::SIGTERM).at_stage(stage)?;
+    let what = format!("dockerd (process {pid}) to end");
+    until(stage, &what, Deadline::after(deadline), LOOK, async || {
+        Ok(if record.alive() { Look::NotYet("it still runs".to_owned()) } else { Look::There(()) })
+    })
+    .await
+    .map_err(|fault| fault.with_hint(format!("see its log {}", record.log.display())))?;
+    bury(place).await
+}
+
+/// Copies the runtime beside the record: the engine starts it for every container, also when the cache is gone.
+fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
+    let path = home.join("plumbline-runtime");
+    let beside = home.join("plumbline-runtime.new");
+    let stage = format!("install {}", path.display());
+    std::fs::copy(from, &beside).at_stage(&stage)?;
+    std::fs::rename(&beside, &path).at_stage(&stage)?;
+    Ok(path)
+}
+
+/// The engine ended before it answered: the last of what it said since `from`, and what to do.
+fn died(line: &str, log: &Path, from: u64) -> TestbedError {
+    let said = said_since(log, from);
+    let tail: Vec<&str> = said.lines().rev().take(8).collect();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    let has = |part: &str| said.contains(part);
+    let hint = if has("no space left on device") {
+        "free some disk space".to_owned()
+    } else if has("address already in use") || has("can't create unix socket") {
+        "something else has the engine's socket or port: ss -lxtnp shows what".to_owned()
+    } else if has("iptables") || has("nf_tables") {
+        "this kernel or its rights don't allow the engine's firewall rules; see the log".to_owned()
+    } else if has("cgroup") || has("Devices cgroup isn't mounted") {
+        "no cgroups are mounted here: install cgroupfs-mount, or mount them".to_owned()
+    } else if has("configuration file") {
+        "see /etc/docker/daemon.json: it contradicts the command line above".to_owned()
+    } else {
+        format!("see {}", log.display())
+    };
+    TestbedError::new(STAGE, format!("`{line}` ended before it answered: {}", tail.join(" | "))).with_hint(hint)
+}
+
+fn said_since(log: &Path, from: u64) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(log).and_then(|mut file| {
+        file.seek(SeekFrom::Start(from))?;
+        file.take(1 << 20).read_to_end(&mut bytes)
+    });
+    drop(read);
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,54 @@
+//! Installing packages by apt.
+
+use super::pins::Pins;
+use crate::error::TestbedError;
+use crate::exec::{Cmd, ExecError};
+use crate::packages;
+use std::time::Duration;
+
+const STAGE: &str = "install the engine";
+
+pub(super) use crate::packages::Note;
+
+/// Installs `packages`, and the client's where no `docker` command is there afterwards. Gives what the host's suite
+/// resolved them to, `name=version`.
+///
+/// # Errors
+/// [`TestbedError`] with what apt said, and what to do.
+pub(super) async fn install(packages: &[String], pins: &Pins, note: &Note) -> Result<Vec<String>, TestbedError> {
+    note("apt-get update");
+    apt(&["update".to_owned()], pins.deadlines.update(), note).await?;
+    get(packages, pins, note).await?;
+    let mut installed = packages.to_vec();
+    if which::which("docker").is_err() {
+        get(&pins.client_packages, pins, note).await?;
+        installed.extend(pins.client_packages.clone());
+    }
+    let mut query = vec!["-W".to_owned(), "-f=${Package}=${Version}\\n".to_owned()];
+    query.extend(installed);
+    let said = Cmd::new("dpkg-query").args(query).run_ok().await.map_err(|error| error.testbed_error(STAGE))?;
+    Ok(said.stdout.lines().map(str::to_owned).collect())
+}
+
+async fn get(packages: &[String], pins: &Pins, note: &Note) -> Result<(), TestbedError> {
+    note(&format!("apt-get install {}", packages.join(" ")));
+    apt(&packages::install_line(packages), pins.deadlines.install(), note).await
+}
+
+async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), TestbedError> {
+    packages::apt(args, deadline, note).await.map_err(|error| testbed_error(&error))
+}
+
+fn testbed_error(error: &ExecError) -> TestbedError {
+    let said = error.to_string();
+    let hint = if said.contains("No space left") || said.contains("not enough free space") {
+        "free some disk space"
+    } else if said.contains("Could not get lock") {
+        "another package manager is at work: wait for its end, then run the same command again"
+    } else if said.contains("Unable to locate package") || said.contains("has no installation candidate") {
+        "this distribution has no such package: install Docker Engine 20.10 or later by hand and start it"
+    } else {
+        "check network and /etc/apt, or install Docker Engine 20.10 or later by hand and start it; the netns lane needs no engine"
+    };
+    error.testbed_error(STAGE).with_hint(hint)
+}

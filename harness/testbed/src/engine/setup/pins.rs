@@ -1,0 +1,99 @@
+//! `clusters/engine/engine.yaml`: what is installed, and how long each step may take.
+
+use crate::error::{AtStage, TestbedError};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pins {
+    api_version: String,
+    kind: String,
+    /// Packages that bring the engine.
+    pub packages: Vec<String>,
+    /// Packages that bring the `docker` command where the engine's do not.
+    pub client_packages: Vec<String>,
+    /// What has to be free, and where.
+    pub disk: Disk,
+    /// How many inotify instances a user has to be allowed.
+    pub inotify_instances: u64,
+    /// Name of our OCI runtime in the engine.
+    pub runtime: String,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+}
+
+/// Disk space that an installation wants.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Disk {
+    /// A folder on the file system in question.
+    pub path: PathBuf,
+    /// Free space wanted, in MiB.
+    #[serde(rename = "freeMiB")]
+    pub free_mib: u64,
+}
+
+/// Deadlines in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadlines {
+    update: u64,
+    install: u64,
+    start: u64,
+    stop: u64,
+}
+
+impl Deadlines {
+    /// Of reading the package lists.
+    #[must_use]
+    pub fn update(&self) -> Duration {
+        Duration::from_secs(self.update)
+    }
+
+    /// Of installing packages.
+    #[must_use]
+    pub fn install(&self) -> Duration {
+        Duration::from_secs(self.install)
+    }
+
+    /// Of the engine's start, until it answers.
+    #[must_use]
+    pub fn start(&self) -> Duration {
+        Duration::from_secs(self.start)
+    }
+
+    /// Of the engine's end.
+    #[must_use]
+    pub fn stop(&self) -> Duration {
+        Duration::from_secs(self.stop)
+    }
+}
+
+impl Pins {
+    /// Reads the file of a checkout.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when it is not there or says what is not known, with file, line and column.
+    pub fn read(root: &Path) -> Result<Self, TestbedError> {
+        let path = root.join("clusters/engine/engine.yaml");
+        let stage = format!("read {}", path.display());
+        let pins: Self = crate::images::document::read(&path).at_stage(&stage)?;
+        crate::images::document::check(&path, (&pins.api_version, &pins.kind), "Engine").at_stage(&stage)?;
+        Ok(pins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_file_is_read() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let pins = Pins::read(&root).unwrap();
+        assert!(!pins.packages.is_empty() && pins.deadlines.start() >= Duration::from_secs(30));
+    }
+}

@@ -1,0 +1,117 @@
+//! The engine's errors, as faults of the bed with a way out.
+
+use super::Endpoint;
+use crate::error::{TestbedError, causes};
+use testcontainers::bollard::errors::Error;
+
+/// Whether the engine says that there is no such thing.
+pub(super) fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+/// Whether the engine says that it is so already (304), or that a removal is under way (409).
+pub(super) fn is_under_way(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 409, message } if message.contains("in progress"))
+}
+
+/// A fault at `stage`: what the engine said, or that it is no longer there.
+pub(super) fn fault(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedError {
+    let fault = TestbedError::new(stage, words(error));
+    match error {
+        Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
+            match hint(message) {
+                Some(hint) => fault.with_hint(hint),
+                None => fault,
+            }
+        }
+        Error::RequestTimeoutError => {
+            fault.with_hint(format!("see whether the engine at {endpoint} is stuck: docker info"))
+        }
+        error if is_gone(error) => TestbedError::new(
+            stage,
+            format!("the container engine at {endpoint} no longer answers: {}", words(error)),
+        )
+        .with_hint(
+            "see why it ended (its log), then run the same command again: plumbline starts an engine of its own again",
+        ),
+        _ => fault,
+    }
+}
+
+/// Whether the connection to the engine is lost or can't be made.
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::HyperLegacyError { .. }
+            | Error::HyperResponseError { .. }
+            | Error::IOError { .. }
+            | Error::SocketNotFoundError(_)
+    )
+}
+
+/// The engine's own words, else the whole chain of causes.
+pub(super) fn words(error: &Error) -> String {
+    if let Error::DockerResponseServerError { status_code, message } = error {
+        return format!("{} (HTTP {status_code})", message.trim());
+    }
+    causes(error)
+}
+
+/// What to do about what engines are known to say (moby's and containerd's own texts).
+fn hint(message: &str) -> Option<&'static str> {
+    let has = |part: &str| message.contains(part);
+    if has("no space left on device") {
+        Some("free some disk space: docker system df, docker system prune")
+    } else if has("port is already allocated") || has("address already in use") {
+        Some("another program has that port: ss -ltnp shows which")
+    } else if has("Pool overlaps with other one on this address space") {
+        Some("a network of the engine has that subnet already: docker network ls")
+    } else if has("could not find an available") && has("address pool") {
+        Some("the engine has no subnet left: docker network prune, or default-address-pools in its configuration")
+    } else if has("toomanyrequests") || has("rate limit") {
+        Some("the registry limits pulls: docker login, or use the profile hermetic, which pulls nothing")
+    } else if has("denied")
+        || has("unauthorized")
+        || has("Client.Timeout")
+        || has("no such host")
+        || has("connection refused")
+        || has("x509")
+        || has("network is unreachable")
+    {
+        Some(
+            "the registry can't be used from here: check the network and docker login, or use the profile hermetic, which pulls nothing",
+        )
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(status_code: u16, message: &str) -> Error {
+        Error::DockerResponseServerError { status_code, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_refused_registry_names_the_way_out() {
+        let said = r#"Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host"#;
+        let fault = fault(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, said));
+        assert!(fault.cause.contains(said), "{fault}");
+        assert!(fault.hint.unwrap().contains("profile hermetic"));
+    }
+
+    #[test]
+    fn a_full_disk_and_a_taken_port_name_the_way_out() {
+        let of = |said: &str| fault(&Endpoint::usual(), "x", &server(500, said)).hint.unwrap();
+        assert!(of("write /var/lib/docker/tmp/x: no space left on device").contains("docker system prune"));
+        assert!(of("driver failed: Bind for 127.0.0.1:6443 failed: port is already allocated").contains("ss -ltnp"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_passed_on_as_it_is() {
+        let fault = fault(&Endpoint::usual(), "start container a", &server(400, "bad parameter\n"));
+        assert_eq!(fault, TestbedError::new("start container a", "bad parameter (HTTP 400)"));
+    }
+}

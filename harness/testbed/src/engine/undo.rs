@@ -1,0 +1,134 @@
+//! Taking away what runs made in the engine: by journal, and by label.
+
+use super::{Engine, Network};
+use crate::error::TestbedError;
+use crate::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
+use crate::journal::{self, Effect, RunState, Undo};
+use futures::future::{BoxFuture, FutureExt as _};
+
+/// What a sweep by label did, each a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// What is gone.
+    pub gone: Vec<String>,
+    /// What could not be removed.
+    pub left: Vec<String>,
+    /// What belongs to runs that this state folder does not know: somebody else's run may be alive.
+    pub unknown: Vec<String>,
+}
+
+/// Undoes containers, networks and volumes; the lanes undo clusters. Connects when there is first something to undo, so
+/// that a run without such effects needs no engine.
+#[derive(Debug, Default)]
+pub struct Sweeper {
+    engine: tokio::sync::OnceCell<Engine>,
+}
+
+impl Sweeper {
+    /// One that connects to the user's engine when it has to.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One for an engine that is connected already.
+    #[must_use]
+    pub fn of(engine: Engine) -> Self {
+        Self { engine: tokio::sync::OnceCell::new_with(Some(engine)) }
+    }
+
+    async fn engine(&self) -> Result<&Engine, TestbedError> {
+        self.engine.get_or_try_init(Engine::connect).await
+    }
+
+    /// Removes what carries our label and the id of a run that is dead: what was made and is not in its journal.
+    /// Things without a run's id (a cluster that is kept) are left alone, and so is what belongs to a run that lives
+    /// or that this state folder does not know.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when the engine does not answer.
+    pub async fn sweep(&self) -> Result<Swept, TestbedError> {
+        let engine = self.engine().await?;
+        let ours = [format!("{OWNER_LABEL}={OWNER}"), RUN_LABEL.to_owned()];
+        let mut swept = Swept::default();
+        for container in engine.containers(&ours).await? {
+            let what = format!("container {}", container.name);
+            if swept.may_go(&what, container.labels.get(RUN_LABEL))? {
+                swept.tell(what, engine.remove(&container.id).await);
+            }
+        }
+        for network in engine.networks(&ours).await? {
+            let what = format!("network {}", network.name);
+            if swept.may_go(&what, network.labels.get(RUN_LABEL))? {
+                swept.tell(what, remove_network(engine, &network).await);
+            }
+        }
+        for (volume, run) in engine.labelled_volumes(&ours, RUN_LABEL).await? {
+            let what = format!("volume {volume}");
+            if swept.may_go(&what, run.as_ref())? {
+                swept.tell(what, engine.remove_volume(&volume).await);
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Removes what an effect names, if it carries our label: an intent is written before the thing is made, and a
+    /// name may turn out to be taken by somebody else's.
+    async fn remove(&self, effect: &Effect) -> Result<(), TestbedError> {
+        let engine = self.engine().await?;
+        let label = format!("{OWNER_LABEL}={OWNER}");
+        match effect {
+            Effect::Container { name } => match engine.container(name).await? {
+                Some(container) if is_ours(&container.labels) => engine.remove(&container.id).await,
+                _ => Ok(()),
+            },
+            Effect::Network { name } => match engine.network(name).await? {
+                Some(network) if is_ours(&network.labels) => remove_network(engine, &network).await,
+                _ => Ok(()),
+            },
+            Effect::Volume { name } => {
+                let ours = engine.labelled_volumes(&[label], OWNER_LABEL).await?;
+                if ours.iter().any(|(volume, _)| volume == name) { engine.remove_volume(name).await } else { Ok(()) }
+            }
+            other => Err(TestbedError::new("undo", format!("{other} is nothing of the engine's"))),
+        }
+    }
+}
+
+impl Swept {
+    fn tell(&mut self, what: String, removed: Result<(), TestbedError>) {
+        match removed {
+            Ok(()) => self.gone.push(what),
+            Err(error) => self.left.push(format!("{what}: {error}")),
+        }
+    }
+
+    /// Looked up for each thing at the moment of its removal: a run may have begun since the sweep began.
+    fn may_go(&mut self, what: &str, run: Option<&String>) -> Result<bool, TestbedError> {
+        let Some(run) = run else { return Ok(false) };
+        let state = journal::state_of(run)?;
+        if state == RunState::Unknown {
+            self.unknown.push(format!("{what} of run {run}"));
+        }
+        Ok(state == RunState::Dead)
+    }
+}
+
+fn is_ours(labels: &std::collections::BTreeMap<String, String>) -> bool {
+    labels.get(OWNER_LABEL).is_some_and(|owner| owner == OWNER)
+}
+
+/// Removes a network, after taking off the containers that are still on it.
+async fn remove_network(engine: &Engine, network: &Network) -> Result<(), TestbedError> {
+    for container in engine.on_network(&network.id).await? {
+        engine.disconnect_network(&network.id, &container).await?;
+    }
+    engine.remove_network(&network.id).await
+}
+
+impl Undo for Sweeper {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
+        let ours = matches!(effect, Effect::Container { .. } | Effect::Network { .. } | Effect::Volume { .. });
+        ours.then(|| self.remove(effect).boxed())
+    }
+}

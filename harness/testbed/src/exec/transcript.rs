@@ -1,0 +1,151 @@
+//! What a command did, in a form that can be pasted into a shell.
+
+use crate::error::TestbedError;
+use std::time::Duration;
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// It was killed at its deadline.
+    Deadline(Duration),
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ending::Code(code) => write!(f, "exit code {code}"),
+            Ending::Signal(signal) => write!(f, "signal {signal}"),
+            Ending::Deadline(after) => write!(f, "killed at its deadline of {:.1} s", after.as_secs_f64()),
+        }
+    }
+}
+
+/// A command that was run to its end.
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Standard output, lossily decoded, cut at the cap.
+    pub stdout: String,
+    /// Standard error, lossily decoded, cut at the cap.
+    pub stderr: String,
+    /// Wall time.
+    pub duration: Duration,
+}
+
+impl Transcript {
+    /// Whether it exited with code 0.
+    #[must_use]
+    pub fn ok(&self) -> bool {
+        self.ending == Ending::Code(0)
+    }
+
+    /// The command as a line for a shell.
+    #[must_use]
+    pub fn line(&self) -> String {
+        shell_line(&self.argv)
+    }
+
+    /// This transcript, if it ended with code 0.
+    ///
+    /// # Errors
+    /// [`ExecError::Failed`] with the command line, the ending, and the tail of what it printed.
+    pub fn success(self) -> Result<Self, ExecError> {
+        if self.ok() {
+            return Ok(self);
+        }
+        let said = [&self.stderr, &self.stdout].into_iter().map(|text| tail(text, 2000)).find(|text| !text.is_empty());
+        Err(ExecError::Failed {
+            line: self.line(),
+            ending: self.ending,
+            seconds: self.duration.as_secs_f64(),
+            said: said.unwrap_or_else(|| "it printed nothing".into()),
+        })
+    }
+}
+
+/// Why a command gave nothing usable.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExecError {
+    /// It could not be started.
+    #[error("cannot start `{line}`: {cause}")]
+    NotStarted {
+        /// The command line.
+        line: String,
+        /// The system's words.
+        cause: String,
+        /// Whether the program was not found.
+        missing: bool,
+    },
+    /// It ended otherwise than with code 0.
+    #[error("`{line}` failed: {ending} after {seconds:.1} s: {said}")]
+    Failed {
+        /// The command line.
+        line: String,
+        /// How it ended.
+        ending: Ending,
+        /// Wall time in seconds.
+        seconds: f64,
+        /// The tail of what it printed.
+        said: String,
+    },
+}
+
+impl ExecError {
+    /// The same as a fault of the bed at `stage`.
+    #[must_use]
+    pub fn testbed_error(&self, stage: &str) -> TestbedError {
+        TestbedError::new(stage, self.to_string())
+    }
+}
+
+/// The last `max` bytes of a text, cut at a line where there is one.
+fn tail(text: &str, max: usize) -> String {
+    let text = text.trim();
+    if text.len() <= max {
+        return text.to_string();
+    }
+    let mut from = text.len() - max;
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let cut = &text[from..];
+    let cut = cut.split_once('\n').map_or(cut, |(_, rest)| rest);
+    format!("(cut) {cut}")
+}
+
+/// Quotes what a shell would take apart.
+pub(super) fn shell_line(argv: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+    let quote = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_can_be_pasted() {
+        let argv = ["sh", "-c", "echo 'a b'"].map(String::from);
+        assert_eq!(shell_line(&argv), r"sh -c 'echo '\''a b'\'''");
+    }
+
+    #[test]
+    fn the_tail_starts_at_a_line() {
+        assert_eq!(tail("first line\nsecond\nthird", 14), "(cut) second\nthird");
+        assert_eq!(tail("short\n", 100), "short");
+    }
+}

@@ -1,0 +1,34 @@
+//! Where Plumbline keeps things outside the checkout: the cache and the state folder.
+
+use crate::error::{AtStage, TestbedError};
+use std::path::PathBuf;
+
+/// Build products, kept by content: `PLUMBLINE_CACHE`, else `$XDG_CACHE_HOME/plumbline`, else `~/.cache/plumbline`.
+///
+/// # Errors
+/// [`TestbedError`] when the environment names no place or it can't be made.
+pub fn cache() -> Result<PathBuf, TestbedError> {
+    folder("PLUMBLINE_CACHE", "XDG_CACHE_HOME", ".cache")
+}
+
+/// Journals, leases, kubeconfigs and evidence: `PLUMBLINE_STATE`, else `$XDG_STATE_HOME/plumbline`,
+/// else `~/.local/state/plumbline`.
+///
+/// # Errors
+/// [`TestbedError`] when the environment names no place or it can't be made.
+pub fn state() -> Result<PathBuf, TestbedError> {
+    folder("PLUMBLINE_STATE", "XDG_STATE_HOME", ".local/state")
+}
+
+fn folder(own: &str, xdg: &str, below_home: &str) -> Result<PathBuf, TestbedError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set(own)
+        .or_else(|| set(xdg).map(|base| base.join("plumbline")))
+        .or_else(|| set("HOME").map(|home| home.join(below_home).join("plumbline")))
+        .ok_or_else(|| {
+            TestbedError::new("find folders", format!("none of {own}, {xdg} and HOME is set"))
+                .with_hint(format!("set {own} to a folder of yours"))
+        })?;
+    std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
+    Ok(folder)
+}

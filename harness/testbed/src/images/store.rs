@@ -1,0 +1,328 @@
+//! [`Images`]: recipes, pins and lock of a checkout, and what is asked of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+
+use super::keys::Placed;
+use super::lock::Lock;
+use super::pins::{Arch, Pins};
+use super::progress::{Progress, Silent};
+use super::recipe::{Image, Recipe, Step, StepRef};
+use super::record::Record;
+use crate::cache::Cache;
+use crate::engine::Engine;
+use crate::error::{AtStage as _, TestbedError};
+
+/// The recipe of the programs that run on the host and in the agent's namespaces.
+pub const TOOLS: &str = "tools";
+/// The recipe of what the vm lane's guest boots.
+const GUEST: &str = "vm";
+
+/// The images and tools of a checkout. Cheap to clone.
+#[derive(Clone)]
+pub struct Images {
+    inner: Arc<Inner>,
+    progress: Arc<dyn Progress>,
+    update: bool,
+}
+
+struct Inner {
+    root: PathBuf,
+    cache: Cache,
+    pins: Pins,
+    lock: Lock,
+    recipes: Vec<Recipe>,
+    arch: Arch,
+    /// Records of what was used, for `--update-lock`.
+    used: Mutex<Vec<Record>>,
+}
+
+impl Images {
+    /// Reads the recipes, pins and lock below `root/images`, where `root` is the top of the checkout. Builds nothing.
+    ///
+    /// # Errors
+    /// When a file does not read (with file, line and column), or refers to a pin or a step that is not there.
+    pub fn open(root: &Path, cache: Cache) -> Result<Self, TestbedError> {
+        Self::read(root, cache).at_stage("read images/")
+    }
+
+    fn read(root: &Path, cache: Cache) -> Result<Self> {
+        let root = std::path::absolute(root).with_context(|| format!("bad path {}", root.display()))?;
+        let folder = root.join("images");
+        let mut recipes = Vec::new();
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))? {
+            let path = entry?.path();
+            if path.join("recipe.yaml").is_file() {
+                recipes.push(Recipe::read(&path)?);
+            }
+        }
+        recipes.sort_by(|a, b| (a.metadata.rank, &a.metadata.name).cmp(&(b.metadata.rank, &b.metadata.name)));
+        let pins = Pins::read(&folder.join("pins.yaml"))?;
+        let lock = Lock::read(&folder.join("lock.yaml"))?;
+        let inner = Inner { root, cache, pins, lock, recipes, arch: Arch::host()?, used: Mutex::default() };
+        let images = Self { inner: Arc::new(inner), progress: Arc::new(Silent), update: false };
+        images.check()?;
+        Ok(images)
+    }
+
+    /// The same, telling `progress` about what is built.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The same, letting through what the lock file does not have, so that [`Images::update_lock`] can write it there.
+    #[must_use]
+    pub fn updating_lock(mut self) -> Self {
+        self.update = true;
+        self
+    }
+
+    /// The path of a program of the `tools` recipe, such as `kind`; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such tool, or its build fails.
+    pub async fn tool(&self, name: &str) -> Result<PathBuf, TestbedError> {
+        self.find_program(TOOLS, name).await.at_stage(&format!("build {name}"))
+    }
+
+    /// The path of a program of any recipe, such as `kubectl` of `node`; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such recipe or program, or its build fails.
+    pub async fn program(&self, recipe: &str, name: &str) -> Result<PathBuf, TestbedError> {
+        self.find_program(recipe, name).await.at_stage(&format!("build {name}"))
+    }
+
+    /// Whether a program of a recipe is built already.
+    ///
+    /// # Errors
+    /// When there is no such recipe or program.
+    pub fn has_program(&self, recipe: &str, name: &str) -> Result<bool, TestbedError> {
+        let key = self.program_step(recipe, name).and_then(|placed| self.step_key(placed, self.arch()));
+        Ok(self.cache().get(&key.at_stage(&format!("look for {name}"))?).is_some())
+    }
+
+    /// The folder with all CNI plugins: the pinned ones and this project's own. Built when it is missing.
+    ///
+    /// # Errors
+    /// When a build fails.
+    pub async fn plugins_dir(&self) -> Result<PathBuf, TestbedError> {
+        self.tools_step("cni").await.at_stage("build the CNI plugins")
+    }
+
+    /// The static agent. Its key follows its sources, so it is built again when they change.
+    ///
+    /// # Errors
+    /// When its build fails.
+    pub async fn agent(&self) -> Result<PathBuf, TestbedError> {
+        self.tool("plumbline-agent").await
+    }
+
+    /// The OCI runtime that leaves out capabilities which the host cannot give.
+    ///
+    /// # Errors
+    /// When its build fails.
+    pub async fn runtime(&self) -> Result<PathBuf, TestbedError> {
+        self.tool("plumbline-runtime").await
+    }
+
+    /// The folder with what the vm lane's guest boots, as [`super::guest`] names it. Built when it is missing.
+    ///
+    /// # Errors
+    /// When a build fails.
+    pub async fn guest(&self) -> Result<PathBuf, TestbedError> {
+        let step = || {
+            let recipe = self.recipe(GUEST)?;
+            anyhow::Ok(Placed { recipe, step: recipe.step("guest")? })
+        };
+        let build = async { self.build_step(step()?).await };
+        build.await.at_stage("build the virtual machine's system")
+    }
+
+    /// The folder that a step of a recipe gives, such as `chart` of `terway`; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such recipe or step, or its build fails.
+    pub async fn folder(&self, recipe: &str, step: &str) -> Result<PathBuf, TestbedError> {
+        let placed = || {
+            let recipe = self.recipe(recipe)?;
+            anyhow::Ok(Placed { recipe, step: recipe.step(step)? })
+        };
+        let build = async { self.build_step(placed()?).await };
+        build.await.at_stage(&format!("build {recipe}/{step}"))
+    }
+
+    /// The archive of an image, in `docker load`'s form; built when it is missing.
+    ///
+    /// # Errors
+    /// When there is no such image, or its build fails.
+    pub async fn archive(&self, name: &str) -> Result<PathBuf, TestbedError> {
+        self.image_archive(name).await.at_stage(&format!("build image {name}"))
+    }
+
+    /// Sees to it that the engine has the image and gives its reference there, such as
+    /// `plumbline.local/node:v1.35.4-0123456789ab`; loads it from the cache, or builds it, where it is missing.
+    ///
+    /// # Errors
+    /// When there is no such image, its build fails, or the engine refuses it.
+    pub async fn ensure_image(&self, engine: &Engine, name: &str) -> Result<String, TestbedError> {
+        let reference = self.reference(name)?;
+        if engine.image(&reference).await?.is_some() {
+            return Ok(reference);
+        }
+        let archive = self.archive(name).await?;
+        let (what, start) = (format!("load image {name} into the engine"), std::time::Instant::now());
+        self.progress.step(&what);
+        engine.load_images(&archive).await?;
+        self.progress.done(&what, start.elapsed());
+        Ok(reference)
+    }
+
+    /// The reference that the image has, or would have when it is built: it names its content.
+    ///
+    /// # Errors
+    /// When there is no such image, or a source is missing.
+    pub fn reference(&self, name: &str) -> Result<String, TestbedError> {
+        let reference = || {
+            let (recipe, image) = self.image(name)?;
+            self.image_reference(recipe, image)
+        };
+        reference().at_stage(&format!("name image {name}"))
+    }
+
+    pub(super) fn image_reference(&self, recipe: &Recipe, image: &Image) -> Result<String> {
+        let key = self.image_key(recipe, image, self.arch())?;
+        Ok(format!("{}:{}-{}", image.repository, self.pins().fill(&image.tag)?, key.short()))
+    }
+
+    /// Builds the named recipes, tools and images, or all of them by rank where none is named.
+    ///
+    /// # Errors
+    /// When a name is unknown or a build fails.
+    pub async fn build(&self, names: &[String]) -> Result<(), TestbedError> {
+        self.build_recipes(names).await.at_stage("build images")
+    }
+
+    /// Writes what the builds so far resolved into `images/lock.yaml`. Gives whether it changed.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn update_lock(&self) -> Result<bool, TestbedError> {
+        let mut lock = self.lock().clone();
+        lock.take(self.arch(), &self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
+        if lock == *self.lock() {
+            return Ok(false);
+        }
+        lock.write(&self.root().join("images/lock.yaml")).at_stage("write the lock file")?;
+        Ok(true)
+    }
+
+    /// The recipes, by rank.
+    #[must_use]
+    pub fn recipes(&self) -> &[Recipe] {
+        &self.inner.recipes
+    }
+
+    async fn find_program(&self, recipe: &str, name: &str) -> Result<PathBuf> {
+        Ok(self.build_step(self.program_step(recipe, name)?).await?.join(name))
+    }
+
+    fn program_step(&self, recipe: &str, name: &str) -> Result<Placed<'_>> {
+        let recipe = self.recipe(recipe)?;
+        let makes = |step: &&Step| match step {
+            Step::Go(go) => go.programs().any(|program| program == name),
+            Step::Cargo(cargo) => cargo.rename.as_ref().unwrap_or(&cargo.program) == name,
+            Step::Debian(_) | Step::Folder(_) | Step::Guest(_) => false,
+        };
+        let step = recipe.steps.iter().find(makes);
+        let step = step.with_context(|| {
+            format!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
+        })?;
+        Ok(Placed { recipe, step })
+    }
+
+    async fn tools_step(&self, id: &str) -> Result<PathBuf> {
+        let recipe = self.recipe(TOOLS)?;
+        self.build_step(Placed { recipe, step: recipe.step(id)? }).await
+    }
+
+    /// Every reference of every recipe must lead somewhere, so that a typo is found before minutes of building.
+    fn check(&self) -> Result<()> {
+        for recipe in self.recipes() {
+            self.check_recipe(recipe).with_context(|| format!("images/{}/recipe.yaml", recipe.metadata.name))?;
+        }
+        Ok(())
+    }
+
+    fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
+        let needs = recipe.steps.iter().flat_map(Step::needs).chain(recipe.image.iter().flat_map(Image::needs));
+        for need in needs {
+            self.placed(need, &recipe.metadata.name)?;
+        }
+        for step in &recipe.steps {
+            match step {
+                Step::Go(go) => self.pins().go(&go.pin, self.arch()).map(|_| ())?,
+                Step::Debian(debian) => self.pins().debian(&debian.pin, self.arch()).map(|_| ())?,
+                Step::Cargo(_) | Step::Folder(_) | Step::Guest(_) => {}
+            }
+        }
+        for module in recipe.image.iter().flat_map(Image::items).filter_map(super::tree::Item::module) {
+            self.pins().go(module, self.arch())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn placed<'a>(&'a self, step: &StepRef, here: &str) -> Result<Placed<'a>> {
+        let (recipe, id) = step.resolve(here);
+        let recipe = self.recipe(recipe)?;
+        Ok(Placed { recipe, step: recipe.step(id)? })
+    }
+
+    pub(super) fn recipe(&self, name: &str) -> Result<&Recipe> {
+        let found = self.inner.recipes.iter().find(|recipe| recipe.metadata.name == name);
+        found.with_context(|| format!("there is no images/{name}/recipe.yaml"))
+    }
+
+    pub(super) fn image(&self, name: &str) -> Result<(&Recipe, &Image)> {
+        let recipe = self.recipe(name)?;
+        let image =
+            recipe.image.as_ref().with_context(|| format!("images/{name}/recipe.yaml makes tools, no image"))?;
+        Ok((recipe, image))
+    }
+
+    pub(super) fn used(&self, record: Record) {
+        self.inner.used.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.inner.root
+    }
+
+    pub(super) fn cache(&self) -> &Cache {
+        &self.inner.cache
+    }
+
+    pub(super) fn pins(&self) -> &Pins {
+        &self.inner.pins
+    }
+
+    pub(super) fn lock(&self) -> &Lock {
+        &self.inner.lock
+    }
+
+    pub(super) fn arch(&self) -> Arch {
+        self.inner.arch
+    }
+
+    pub(super) fn progress(&self) -> &Arc<dyn Progress> {
+        &self.progress
+    }
+
+    pub(super) fn lets_unlocked_through(&self) -> bool {
+        self.update
+    }
+}

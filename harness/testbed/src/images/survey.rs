@@ -1,0 +1,119 @@
+//! What is in the cache, and whether it is what the lock file says: for `plumbline images list` and `verify`.
+
+use super::keys::Placed;
+use super::recipe::Step;
+use super::record::Record;
+use super::store::Images;
+use crate::error::{AtStage as _, TestbedError};
+
+/// A step or an image, and how it stands.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `recipe/step`, or the recipe's name for its image.
+    pub name: String,
+    /// `go`, `cargo`, `debian`, `folder`, `guest` or `image`.
+    pub kind: &'static str,
+    /// Pinned version, suite, or the image's reference.
+    pub version: String,
+    /// The first 12 digits of its key.
+    pub key: String,
+    /// How it stands.
+    pub state: State,
+    /// What was resolved otherwise than locked, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// How a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// In the cache.
+    Built,
+    /// Not in the cache; the next use builds it.
+    Missing,
+    /// In the cache, and the lock file refuses it.
+    Refused,
+}
+
+impl Images {
+    /// All parts, recipes by rank. Nothing is built.
+    ///
+    /// # Errors
+    /// When a source is missing or a record is damaged.
+    pub fn list(&self) -> Result<Vec<Part>, TestbedError> {
+        let mut parts = Vec::new();
+        for recipe in self.recipes() {
+            for step in &recipe.steps {
+                parts.push(self.survey_step(Placed { recipe, step }).at_stage("list images")?);
+            }
+            if let Some(image) = &recipe.image {
+                let survey = || -> anyhow::Result<Part> {
+                    let key = self.image_key(recipe, image, self.arch())?;
+                    let state = if self.cache().get(&key).is_some() { State::Built } else { State::Missing };
+                    let version = self.image_reference(recipe, image)?;
+                    Ok(Part {
+                        name: recipe.metadata.name.clone(),
+                        kind: "image",
+                        version,
+                        key: key.short().into(),
+                        state,
+                        remarks: vec![],
+                    })
+                };
+                parts.push(survey().at_stage("list images")?);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// As [`Images::list`], and an error where the lock file refuses anything that is in the cache, or anything that is
+    /// pinned is not locked.
+    ///
+    /// # Errors
+    /// With every refusal in one text.
+    pub fn verify(&self) -> Result<Vec<Part>, TestbedError> {
+        let parts = self.list()?;
+        let refused = parts.iter().filter(|part| part.state == State::Refused);
+        let mut wrong: Vec<String> =
+            refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
+        for pin in self.pins().go.values() {
+            if self.lock().sum(&pin.module, &pin.version).is_none() {
+                wrong.push(format!(
+                    "{} {} is pinned but not locked; run: plumbline images build --update-lock",
+                    pin.module, pin.version
+                ));
+            }
+        }
+        if wrong.is_empty() { Ok(parts) } else { Err(TestbedError::new("verify images", wrong.join("; "))) }
+    }
+
+    fn survey_step(&self, placed: Placed<'_>) -> anyhow::Result<Part> {
+        let key = self.step_key(placed, self.arch())?;
+        let (kind, version) = match placed.step {
+            Step::Go(step) => ("go", self.pins().go(&step.pin, self.arch())?.version.clone()),
+            Step::Cargo(_) => ("cargo", String::new()),
+            Step::Debian(step) => ("debian", self.pins().debian(&step.pin, self.arch())?.suite.clone()),
+            Step::Folder(_) => ("folder", String::new()),
+            Step::Guest(_) => ("guest", String::new()),
+        };
+        let (mut state, mut remarks) = (State::Missing, vec![]);
+        if let Some(path) = self.cache().get(&key) {
+            state = State::Built;
+            let record = Record::read(&path)?;
+            if let Err(error) = self.lock().check_modules(&record.modules) {
+                state = State::Refused;
+                remarks.push(error.to_string());
+            }
+            if matches!(placed.step, Step::Debian(_)) {
+                remarks.extend(self.lock().moved_packages(self.arch(), &placed.name(), &record.packages));
+            }
+        }
+        Ok(Part { name: placed.name(), kind, version, key: key.short().into(), state, remarks })
+    }
+
+    /// The names of all images.
+    #[must_use]
+    pub fn image_names(&self) -> Vec<&str> {
+        let with_image = self.recipes().iter().filter(|recipe| recipe.image.is_some());
+        with_image.map(|recipe| recipe.metadata.name.as_str()).collect()
+    }
+}

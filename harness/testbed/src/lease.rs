@@ -1,0 +1,100 @@
+//! Leases: a cluster or a name that scenarios share, or that one of them has to itself.
+//!
+//! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel gives it back when its
+//! holder dies, however it dies.
+
+use crate::error::{AtStage, TestbedError};
+use crate::folders;
+use crate::wait::{Deadline, Look, until};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a lease is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Beside others that share it.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// A lease that is held until it is dropped.
+#[derive(Debug)]
+#[must_use = "a lease that is dropped is given back"]
+pub struct Lease {
+    _file: File,
+    name: String,
+}
+
+impl Lease {
+    /// Takes the lease `name`, waiting until the deadline for others to give it back.
+    ///
+    /// # Errors
+    /// [`TestbedError`] at the deadline, naming who holds it.
+    pub async fn take(name: &str, kind: Kind, deadline: Deadline) -> Result<Self, TestbedError> {
+        let path = path(name)?;
+        let stage = format!("lease {name}");
+        let what = format!("lease {name} ({kind:?})");
+        let file = until(&stage, &what, deadline, Duration::from_millis(50), async || match try_take(&path, kind)? {
+            Some(file) => Ok(Look::There(file)),
+            None => Ok(Look::NotYet(holder(&path))),
+        })
+        .await?;
+        Ok(Self { _file: file, name: name.to_string() })
+    }
+
+    /// Takes the lease `name` if nobody holds it in a way that excludes it.
+    ///
+    /// # Errors
+    /// [`TestbedError`] when the lock file can't be opened.
+    pub fn try_now(name: &str, kind: Kind) -> Result<Option<Self>, TestbedError> {
+        Ok(try_take(&path(name)?, kind)?.map(|file| Self { _file: file, name: name.to_string() }))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn path(name: &str) -> Result<PathBuf, TestbedError> {
+    let folder = folders::state()?.join("leases");
+    std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+    Ok(folder.join(plain))
+}
+
+fn try_take(path: &PathBuf, kind: Kind) -> Result<Option<File>, TestbedError> {
+    let stage = format!("open lease file {}", path.display());
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).at_stage(&stage)?;
+    let locked = match kind {
+        Kind::Shared => file.try_lock_shared(),
+        Kind::Exclusive => file.try_lock(),
+    };
+    match locked {
+        Ok(()) => {
+            // Only a hint for whoever waits; the lock itself is the truth.
+            let _ = file
+                .set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| write!(file, "process {} ({kind:?})", std::process::id()));
+            Ok(Some(file))
+        }
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error.to_string())),
+    }
+}
+
+fn holder(path: &PathBuf) -> String {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(200).read_to_string(&mut text));
+    match read {
+        Ok(_) if !text.is_empty() => format!("held by {text}"),
+        _ => "held by somebody".to_string(),
+    }
+}

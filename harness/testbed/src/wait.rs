@@ -1,0 +1,172 @@
+//! The one place that waits: a deadline, what is awaited, and what was last seen.
+
+use crate::error::TestbedError;
+use std::time::{Duration, Instant};
+
+/// A point in time by which something must be there. Handed down, so that a child gets the remaining time.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    start: Instant,
+    length: Duration,
+}
+
+impl Deadline {
+    /// `length` from now.
+    #[must_use]
+    pub fn after(length: Duration) -> Self {
+        Self { start: Instant::now(), length }
+    }
+
+    /// `length` from now, but never later than this one.
+    #[must_use]
+    pub fn child(&self, length: Duration) -> Self {
+        Self::after(length.min(self.remaining()))
+    }
+
+    /// What is left, zero when it is over.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.length.saturating_sub(self.start.elapsed())
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn over(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// How long this deadline waited so far.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// What a look found.
+pub enum Look<T> {
+    /// It is there.
+    There(T),
+    /// Not yet; what was seen instead.
+    NotYet(String),
+}
+
+/// Looks again and again until it is there. For what gives no events; where there are events, watch.
+///
+/// `every` is the pause between looks.
+///
+/// # Errors
+/// [`TestbedError`] at `stage` when the deadline is over: what was awaited, how long, what was last seen;
+/// and whatever `look` fails with.
+pub async fn until<T, F>(
+    stage: &str,
+    what: &str,
+    deadline: Deadline,
+    every: Duration,
+    mut look: impl FnMut() -> F,
+) -> Result<T, TestbedError>
+where
+    // Not `AsyncFnMut`: of a future that awaits one the compiler does not find that it is `Send`.
+    F: Future<Output = Result<Look<T>, TestbedError>>,
+{
+    let mut seen = "nothing: the look itself did not end".to_owned();
+    loop {
+        match within(deadline.remaining(), look()).await {
+            Some(Ok(Look::There(found))) => return Ok(found),
+            Some(Ok(Look::NotYet(now))) => seen = now,
+            Some(Err(error)) => return Err(error),
+            // The deadline fell into a look: what the one before saw is what was last seen.
+            None => return Err(late(stage, what, deadline, &seen)),
+        }
+        if deadline.remaining() < every {
+            return Err(late(stage, what, deadline, &seen));
+        }
+        pause(every).await;
+    }
+}
+
+/// Awaits a future, at most until the deadline.
+///
+/// # Errors
+/// [`TestbedError`] at `stage` when the deadline is over first, with what `seen` says was last seen.
+pub async fn by<T>(
+    stage: &str,
+    what: &str,
+    deadline: Deadline,
+    work: impl Future<Output = T>,
+    seen: impl Fn() -> String,
+) -> Result<T, TestbedError> {
+    within(deadline.remaining(), work).await.ok_or_else(|| late(stage, what, deadline, &seen()))
+}
+
+/// Awaits a future at most as long as `length`; none when that is over first. For whoever has words of its own for
+/// being late; [`by`] has them ready.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sets a time limit")]
+pub async fn within<T>(length: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(length, work).await.ok()
+}
+
+/// Ends when the deadline is over: the last arm of a `select!` beside a watch.
+pub async fn over(deadline: Deadline) {
+    pause(deadline.remaining()).await;
+}
+
+/// The error of a wait that ended without what was awaited.
+#[must_use]
+pub fn late(stage: &str, what: &str, deadline: Deadline, seen: &str) -> TestbedError {
+    TestbedError::new(stage, format!("waited {:.0} s for {what}; last seen: {seen}", deadline.elapsed().as_secs_f64()))
+}
+
+/// The one pause.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+pub async fn pause(length: Duration) {
+    tokio::time::sleep(length).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_says_what_it_waited_for_and_what_it_saw() {
+        let deadline = Deadline::after(Duration::from_millis(30));
+        let look = async || Ok(Look::<()>::NotYet("ContainerCreating".into()));
+        let error =
+            until("pods", "pod client to be Ready", deadline, Duration::from_millis(5), look).await.unwrap_err();
+        assert_eq!(error.stage, "pods");
+        assert!(error.cause.contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", error.cause);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_the_deadline_cuts_does_not_hide_what_was_seen_before() {
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            let first = looks == 1;
+            async move {
+                if !first {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Look::<()>::NotYet("not in force".into()))
+            }
+        };
+        let (deadline, every) = (Deadline::after(Duration::from_millis(60)), Duration::from_millis(5));
+        let error = until("pods", "Multus", deadline, every, look).await.unwrap_err();
+        assert!(error.cause.ends_with("last seen: not in force"), "{}", error.cause);
+    }
+
+    #[tokio::test]
+    async fn a_future_is_awaited_to_its_end_or_to_the_limit() {
+        let short = Duration::from_millis(10);
+        assert_eq!(within(Duration::from_secs(60), async { 7 }).await, Some(7));
+        assert_eq!(within(short, std::future::pending::<()>()).await, None);
+        let deadline = Deadline::after(short);
+        over(deadline).await;
+        assert!(deadline.over());
+    }
+
+    #[tokio::test]
+    async fn a_child_never_outlives_its_parent() {
+        let parent = Deadline::after(Duration::from_millis(10));
+        assert!(parent.child(Duration::from_secs(60)).remaining() <= Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,105 @@
+//! The set-up of an engine, on a real dockerd in a private place: from nothing, left alone, after its death, ended.
+//!
+//! Runs with the tests that want a cluster. Where the set-up is refused (no root, no way to install), its words are
+//! what is tested; packages are never installed by a test.
+
+use plumbline_testbed::cache::Cache;
+use plumbline_testbed::engine::setup::{Needed, Place, Setup};
+use plumbline_testbed::engine::{Engine, File, Start, tar};
+use plumbline_testbed::exec::Cmd;
+use plumbline_testbed::images::Images;
+use plumbline_testbed::wait::{Deadline, Look, until};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A privileged container of the engine runs, and takes commands.
+async fn runs_privileged(engine: &Engine, pause: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("image.tar");
+    let content = std::fs::read(pause).unwrap();
+    std::fs::write(&archive, tar(&[File { path: "pause".into(), mode: 0o755, content }]).unwrap()).unwrap();
+    engine.import_image("plumbline-setup-test:1", &archive, &[r#"CMD ["/pause"]"#.to_owned()]).await.unwrap();
+    let start = Start {
+        name: "plumbline-setup-test".into(),
+        image: "plumbline-setup-test:1".into(),
+        privileged: true,
+        network: Some("none".into()),
+        ..Start::default()
+    };
+    let container = engine.start_new(&start).await.unwrap();
+    assert!(container.running, "{container:?}");
+    engine.remove(&start.name).await.unwrap();
+    assert_eq!(engine.container(&start.name).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_comes_stays_comes_again_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::<String>::new()));
+    let into = told.clone();
+    let note = move |line: &str| into.lock().unwrap().push(line.to_owned());
+    let setup = Setup::at(&root(), Place::private(dir.path()), dir.path().join("state"), note).unwrap();
+    let plan = match setup.needed().await {
+        Ok(Needed::Plan(plan)) => plan,
+        Ok(Needed::Nothing(_)) => panic!("something answers at a new socket"),
+        Err(error) => {
+            assert!(error.cause.contains("can't get one going") && error.hint.is_some(), "{error}");
+            return;
+        }
+    };
+    assert!(plan.consent);
+    if !plan.packages.is_empty() {
+        assert!(plan.lines()[0].starts_with("install packages"), "{:?}", plan.lines());
+        return;
+    }
+    let images = Images::open(&root(), Cache::open().unwrap()).unwrap();
+    let runtime = async || images.runtime().await;
+    let pause = images.tool("plumbline-pause").await.unwrap();
+
+    let refused = setup.ensure(false, runtime()).await.unwrap_err();
+    assert!(refused.hint.unwrap().contains("--yes"), "{}", refused.cause);
+    assert!(setup.record().is_none(), "nothing is started without consent");
+
+    // A dead engine's note, whose process id somebody else has now: dockerd alone would refuse to start over it.
+    std::fs::write(dir.path().join("docker.pid"), std::process::id().to_string()).unwrap();
+    let engine = setup.ensure(true, runtime()).await.unwrap();
+    let record = setup.record().unwrap();
+    assert!(record.alive());
+    runs_privileged(&engine, &pause).await;
+
+    let lines = told.lock().unwrap().len();
+    setup.ensure(false, async { panic!("a running engine needs no runtime") }).await.unwrap();
+    assert_eq!(told.lock().unwrap().len(), lines, "an engine that answers is left alone");
+    assert_eq!(setup.record().unwrap(), record);
+
+    // It dies as the process that started it might: at once. That needs no second consent.
+    Cmd::new("kill").args(["-9", &record.pid.to_string()]).run_ok().await.unwrap();
+    let gone = async || Ok(if record.alive() { Look::NotYet("it runs".into()) } else { Look::There(()) });
+    until("test", "dockerd to die", Deadline::after(Duration::from_secs(10)), Duration::from_millis(20), gone)
+        .await
+        .unwrap();
+    let error = engine.ping().await.unwrap_err();
+    assert!(error.cause.contains("no longer answers"), "{error}");
+    let engine = setup.ensure(false, runtime()).await.unwrap();
+    let second = setup.record().unwrap();
+    assert_ne!((second.pid, second.start), (record.pid, record.start));
+    runs_privileged(&engine, &pause).await;
+
+    assert_eq!(setup.stop().await.unwrap(), Some(second.pid));
+    assert!(!second.alive() && setup.record().is_none());
+    assert_eq!(setup.stop().await.unwrap(), None, "a second time there is nothing to end");
+    // The dockerd that was killed could not take away the mount of its own data folder; the next one leaves it.
+    let data = dir.path().join("data").display().to_string();
+    let unmounted = async || {
+        let done = Cmd::new("umount").arg(&data).run().await.unwrap();
+        Ok(if done.ok() { Look::There(()) } else { Look::NotYet(done.stderr) })
+    };
+    until("test", "the mount to go", Deadline::after(Duration::from_secs(10)), Duration::from_millis(50), unmounted)
+        .await
+        .unwrap();
+}

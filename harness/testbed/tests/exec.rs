@@ -1,0 +1,163 @@
+//! Starting processes: what a deadline, a grandchild, a flood and a failure come to.
+
+use plumbline_testbed::exec::{Cmd, Ending, ExecError, Session, detach};
+use plumbline_testbed::journal::{alive, start_time};
+use plumbline_testbed::wait::{Deadline, Look, until};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+fn shell(script: &str) -> Cmd {
+    Cmd::new("sh").args(["-c", script])
+}
+
+async fn wait_gone(pid: u32, start: u64) {
+    let gone = async || Ok(if alive(pid, start) { Look::NotYet("it runs".into()) } else { Look::There(()) });
+    let deadline = Deadline::after(Duration::from_secs(5));
+    until("test", &format!("process {pid} to end"), deadline, Duration::from_millis(10), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn outputs_come_apart_and_input_is_closed() {
+    let done = shell("cat; echo out; echo err >&2").run().await.unwrap();
+    assert!(done.ok(), "cat ends, since its input is closed");
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\n", "err\n"));
+    let done = Cmd::new("cat").stdin("given").run().await.unwrap();
+    assert_eq!(done.stdout, "given");
+}
+
+#[tokio::test]
+async fn a_failure_can_be_pasted() {
+    let error = shell("echo 'it says no' >&2; exit 3").run_ok().await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with(r"`sh -c 'echo '\''it says no'\'' >&2; exit 3'` failed: exit code 3 after "), "{text}");
+    assert!(text.ends_with(" s: it says no"), "{text}");
+    let error = Cmd::new("/nowhere/plumbline-test").run().await.unwrap_err();
+    assert!(matches!(error, ExecError::NotStarted { missing: true, .. }), "{error}");
+    let signal = shell("kill -TERM $$").run().await.unwrap();
+    assert_eq!(signal.ending, Ending::Signal(15));
+}
+
+#[tokio::test]
+async fn the_deadline_ends_the_whole_group() {
+    let begun = Instant::now();
+    let deadline = Duration::from_millis(300);
+    // The child ignores SIGTERM and has a child of its own.
+    let done = shell("trap '' TERM; sleep 600 & echo $!; wait; wait").deadline(deadline).run().await.unwrap();
+    assert_eq!(done.ending, Ending::Deadline(deadline));
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let grandchild: u32 = done.stdout.trim().parse().unwrap();
+    wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;
+    assert!(start_time(grandchild).is_none(), "the grandchild is gone as well");
+}
+
+#[tokio::test]
+async fn a_grandchild_that_keeps_the_output_open_does_not_hold_us() {
+    let begun = Instant::now();
+    let done = shell("sleep 600 & echo $!").run().await.unwrap();
+    assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let grandchild = done.stdout.trim().to_owned();
+    Cmd::new("kill").arg(grandchild).run_ok().await.unwrap();
+    // One that goes on printing does not hold us either.
+    let done = shell("(trap 'exit 0' TERM; while :; do echo x; done) & echo $! >&2").cap(1000).run().await.unwrap();
+    assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    Cmd::new("kill").arg("-9").arg(done.stderr.trim()).run_ok().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_is_capped_at_its_end() {
+    let done = shell("head -c 104857600 /dev/zero; echo end").cap(1 << 20).run().await.unwrap();
+    assert!(done.ok());
+    assert_eq!(done.stdout.len(), 1 << 20);
+    assert!(done.stdout.ends_with("end\n"));
+}
+
+#[tokio::test]
+async fn lines_are_told_as_they_come_also_the_last_one() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let into = seen.clone();
+    shell("printf 'a\\n\\nb\\rc'")
+        .on_line(move |line| into.lock().unwrap().push(line.to_owned()))
+        .run_ok()
+        .await
+        .unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn dropping_a_run_ends_its_group() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let tell = Mutex::new(Some(tell));
+    let run = shell("sleep 600 & echo $!; wait").on_line(move |line| {
+        if let Some(tell) = tell.lock().unwrap().take() {
+            tell.send(line.parse::<u32>().unwrap()).unwrap();
+        }
+    });
+    let grandchild = tokio::select! {
+        _ = run.run() => panic!("it has no reason to end"),
+        pid = told => pid.unwrap(),
+    };
+    wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;
+}
+
+#[tokio::test]
+async fn a_session_is_spoken_to_and_ends_with_its_input() {
+    let argv = ["sh", "-c", "echo heard >&2; while read l; do echo \"got $l\"; done"].map(String::from);
+    let mut session = Session::start(&argv, &[]).unwrap();
+    let (mut input, output) = session.streams().unwrap();
+    assert!(session.streams().is_none());
+    let mut lines = BufReader::new(output).lines();
+    for word in ["one", "two"] {
+        input.write_all(format!("{word}\n").as_bytes()).await.unwrap();
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), format!("got {word}"));
+    }
+    drop(input);
+    let (code, said) = session.end(Duration::from_secs(5)).await;
+    assert_eq!((code, said.as_str()), (Some(0), "heard\n"));
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_end_is_killed() {
+    let argv = ["sh", "-c", "sleep 600 & wait; wait"].map(String::from);
+    let session = Session::start(&argv, &[]).unwrap();
+    let pid = session.pid().unwrap();
+    let (code, _) = session.end(Duration::from_millis(50)).await;
+    assert_eq!(code, None);
+    assert!(start_time(pid).is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_is_dropped_is_gone() {
+    let argv = ["sleep", "600"].map(String::from);
+    let session = Session::start(&argv, &[]).unwrap();
+    let pid = session.pid().unwrap();
+    drop(session);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "killed, and not waited for");
+}
+
+#[tokio::test]
+async fn what_is_detached_has_a_session_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(dir.path().join("log")).unwrap();
+    let argv = ["sleep", "600"].map(String::from);
+    let pid = detach(&argv, &[], &log).unwrap();
+    // Between fork and exec it still is in our session.
+    let field = |at: usize| -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1.split(' ').nth(at).unwrap().to_owned()
+    };
+    let leads = async || Ok(if field(3) == pid.to_string() { Look::There(()) } else { Look::NotYet(field(3)) });
+    let deadline = Deadline::after(Duration::from_secs(5));
+    until("test", "a session of its own", deadline, Duration::from_millis(5), leads).await.unwrap();
+    Cmd::new("kill").arg(pid.to_string()).run_ok().await.unwrap();
+    let missing = detach(&["/nowhere/plumbline-test".to_owned()], &[], &log).unwrap_err();
+    assert!(matches!(missing, ExecError::NotStarted { missing: true, .. }));
+}
+
+#[tokio::test]
+async fn of_a_variable_given_and_taken_away_the_last_word_holds() {
+    let say = || shell("echo \"${PLB_WORD-none}\"");
+    let given = say().without_env("PLB_WORD").env("PLB_WORD", "given").run().await.unwrap();
+    let taken = say().env("PLB_WORD", "given").without_env("PLB_WORD").run().await.unwrap();
+    assert_eq!((given.stdout.trim(), taken.stdout.trim()), ("given", "none"));
+}

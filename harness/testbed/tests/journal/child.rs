@@ -1,0 +1,118 @@
+//! What the processes do that the cases start.
+
+use plumbline_testbed::exec::Session;
+use plumbline_testbed::journal::{self, Effect, Run, start_time};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// `child ROLE FOLDER`.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = PathBuf::from(&arguments[1]);
+    runtime.block_on(async {
+        match arguments[0].as_str() {
+            "make-and-hang" => make_and_hang(folder).await,
+            "make-and-unwind" => make_and_unwind(folder).await,
+            "reused-pid" => reused_pid(&arguments[2]),
+            "stubborn" => stubborn(folder),
+            "gc" => collect().await,
+            "forget" => forget().await,
+            "hold" => hold(&arguments[2]).await,
+            "take" => take(&arguments[2]).await,
+            other => panic!("no such role: {other}"),
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
+    out.flush().unwrap();
+}
+
+/// A folder with something in it, and a process with a child.
+fn make(run: &Run, folder: PathBuf) -> Session {
+    run.intend(Effect::Folder { path: folder.clone() }).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("file"), "x").unwrap();
+    let session = Session::start(&["sh", "-c", "sleep 600 & wait"].map(String::from), &[]).unwrap();
+    let pid = session.pid().unwrap();
+    run.intend(Effect::Process { pid, start: start_time(pid).unwrap(), what: "a sleeper".into() }).unwrap();
+    say(&format!("{} {pid}", run.id()));
+    session
+}
+
+async fn make_and_hang(folder: PathBuf) {
+    let run = Run::begin("test").unwrap();
+    let _session = make(&run, folder);
+    std::future::pending::<()>().await;
+}
+
+async fn make_and_unwind(folder: PathBuf) {
+    let run = Run::begin("test").unwrap();
+    let session = make(&run, folder);
+    let left = run.unwind(&[]).await;
+    session.end(Duration::ZERO).await;
+    say(&format!("left {}", left.len()));
+}
+
+/// Journals a process that lives under this id, with another start time, as after a reuse of the id.
+fn reused_pid(pid: &str) {
+    let run = Run::begin("test").unwrap();
+    let pid = pid.parse().unwrap();
+    run.intend(Effect::Process { pid, start: start_time(pid).unwrap() - 1, what: "long dead".into() }).unwrap();
+    say("ready");
+}
+
+/// Journals a folder as a file, which can't be removed as one, between two files that can.
+fn stubborn(folder: PathBuf) {
+    let run = Run::begin("test").unwrap();
+    for name in ["first", "middle", "last"] {
+        let path = folder.join(name);
+        run.intend(Effect::File { path: path.clone() }).unwrap();
+        if name == "middle" { std::fs::create_dir(path).unwrap() } else { std::fs::write(path, "x").unwrap() }
+    }
+    run.intend(Effect::Container { name: "nobody-undoes-this-here".into() }).unwrap();
+    say("ready");
+}
+
+async fn collect() {
+    let collected = journal::gc(&[]).await.unwrap();
+    for line in collected.undone {
+        say(&format!("undone {line}"));
+    }
+    for line in collected.alive {
+        say(&format!("alive {line}"));
+    }
+    for line in collected.left {
+        say(&format!("left {line}"));
+    }
+}
+
+/// The `gc` of a user: collects, then forgets.
+async fn forget() {
+    collect().await;
+    say(&format!("forgotten {}", journal::forget().unwrap()));
+}
+
+async fn hold(kind: &str) {
+    let _lease = Lease::take("cluster x", kind_of(kind), Deadline::after(Duration::from_secs(5))).await.unwrap();
+    say("held");
+    std::future::pending::<()>().await;
+}
+
+async fn take(kind: &str) {
+    match Lease::take("cluster x", kind_of(kind), Deadline::after(Duration::from_millis(300))).await {
+        Ok(lease) => say(&format!("taken {}", lease.name())),
+        Err(error) => say(&error.to_string()),
+    }
+}
+
+fn kind_of(kind: &str) -> Kind {
+    if kind == "shared" { Kind::Shared } else { Kind::Exclusive }
+}
