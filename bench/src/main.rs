@@ -63,6 +63,6 @@ async fn run(args: &args::Args) -> anyhow::Result<()> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    table::aside(&format!("plumbline-bench: {error:#}"));
+    table::aside(&format!("plumbline-bench: {}", plumbline_testbed::error::causes(error.as_ref())));
     ExitCode::FAILURE
 }

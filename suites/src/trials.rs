@@ -293,5 +293,5 @@ fn whole(report: &ScenarioReport) -> String {
 }
 
 fn failed(error: anyhow::Error) -> Failed {
-    format!("{error:#}").into()
+    plumbline_testbed::error::causes(error.as_ref()).into()
 }

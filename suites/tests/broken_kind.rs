@@ -64,7 +64,7 @@ async fn multus_out_of_force_is_an_error_by_name_and_unchecked_it_is_a_fail() ->
 
     let error = checked.expect_err("a cluster without Multus in force is refused");
     assert_eq!(error.stage, "install-multus");
-    assert!(error.cause.contains(&node.name) && error.cause.contains("not in force"), "{error}");
+    assert!(error.cause().contains(&node.name) && error.cause().contains("not in force"), "{error}");
     match unchecked? {
         Verdict::Fail { findings, .. } => {
             let asked = findings.iter().filter(|f| f.message.contains("not attached")).count();
@@ -120,7 +120,7 @@ async fn a_configuration_that_the_runtime_did_not_take_is_found_by_the_canary() 
 
     let error = checked.expect_err("every file is in place, and pods come up with eth0 alone");
     assert_eq!(error.stage, "install-multus");
-    assert!(error.cause.contains(&node.name) && error.cause.contains("did not attach"), "{error}");
+    assert!(error.cause().contains(&node.name) && error.cause().contains("did not attach"), "{error}");
     Ok(())
 }
 
@@ -140,7 +140,7 @@ async fn a_pod_that_goes_while_it_is_observed_is_an_error_and_no_verdict() -> an
     })
     .await?;
     let error = observed.expect_err("a pod that is gone gives no verdict");
-    assert!(error.cause.contains("gone"), "{error}");
+    assert!(error.cause().contains("gone"), "{error}");
     close(lane).await
 }
 
@@ -170,7 +170,7 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_n
     let refused = cluster::again(&context(Options { plugins, ..Options::default() })?, &cluster).await;
     let error = refused.expect_err("what can't start is refused");
     assert_eq!(error.stage, "install-plugins");
-    assert!(error.cause.contains("sbr"), "{error}");
+    assert!(error.cause().contains("sbr"), "{error}");
     cluster::again(&context(Options::default())?, &cluster).await?;
     Ok(())
 }

@@ -72,7 +72,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
         let _others = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         test.await
     });
-    runtime.block_on(alone).map_err(|error| format!("{error:#}").into())
+    runtime.block_on(alone).map_err(|error| plumbline_testbed::error::causes(error.as_ref()).into())
 }
 
 /// Runs a test on the profile's cluster, held alone.

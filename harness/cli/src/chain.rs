@@ -271,7 +271,7 @@ pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyho
     let begun = std::time::Instant::now();
     let done = back::put_back(&reach, &kept).await;
     let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let error = done.as_ref().err().map(|fault| fault.cause.clone());
+    let error = done.as_ref().err().map(|fault| fault.cause());
     events(Event::StepFinished { scope, step, millis, error, unchanged: false });
     Ok((reach.name.clone(), Some(done?)))
 }

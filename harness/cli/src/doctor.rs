@@ -56,7 +56,7 @@ impl Line {
     /// Something that could not be had.
     #[must_use]
     pub fn testbed_error(scope: &'static str, probe: &str, error: &TestbedError) -> Self {
-        let found = format!("{}: {}", error.stage, error.cause);
+        let found = format!("{}: {}", error.stage, error.cause());
         Self::new(scope, probe, false, found, "that it can be made", error.hint.as_deref().unwrap_or_default())
     }
 

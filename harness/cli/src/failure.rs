@@ -5,7 +5,7 @@ use plumbline::select::Refused;
 use plumbline_report::escape;
 use plumbline_report::paint::{BAD, ERROR, paint};
 use plumbline_report::reporter;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{TestbedError, causes};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -39,13 +39,13 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(fault) = error.downcast_ref::<TestbedError>() {
         return (error_text(fault), exit::ERROR);
     }
-    (format!("{} {error:#}", paint(BAD, "fault of plumbline:")), exit::INTERNAL)
+    (format!("{} {}", paint(BAD, "fault of plumbline:"), causes(error.as_ref())), exit::INTERNAL)
 }
 
 /// `ERROR at STAGE`, its cause, and what to do.
 pub fn error_text(error: &TestbedError) -> String {
     let mut text = format!("{} at {}\n", paint(ERROR, "ERROR"), escape::line(&error.stage));
-    for line in escape::block(&error.cause).lines() {
+    for line in escape::block(&error.cause()).lines() {
         text.push_str(&format!("    {line}\n"));
     }
     if let Some(hint) = &error.hint {

@@ -1,59 +1,137 @@
-//! An error: the bed's own fault, with the stage, the cause and what to do about it.
+//! The testbed's own fault: the stage, the cause with its whole chain, and how to fix it.
 
-/// A fault of the test bed. It never says anything about a plugin.
+use std::error::Error;
+use std::sync::Arc;
+
+/// A fault of the testbed. It never says anything about a plugin.
 ///
-/// The command maps it to exit code 3, a scenario to the verdict `TestbedError`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{stage}: {cause}{}", .hint.as_deref().map(|r| format!("; {r}")).unwrap_or_default())]
+/// The command maps it to exit code 3, a scenario to the verdict `Error`. Its text is one line: the stage, each cause of
+/// the chain once, and the hint.
+#[derive(Debug, Clone)]
 pub struct TestbedError {
-    /// The stage that broke, for example `install Multus`.
+    /// The stage that failed, for example `install Multus`.
     pub stage: String,
-    /// What happened, with path, argv or object name.
-    pub cause: String,
-    /// What to do about it, where that is known.
+    /// How to fix it, where that is known.
     pub hint: Option<String>,
+    cause: Arc<dyn Error + Send + Sync>,
 }
 
 impl TestbedError {
-    /// A fault at `stage`.
-    pub fn new(stage: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { stage: stage.into(), cause: cause.into(), hint: None }
+    /// A fault at `stage`, caused by another error, or by what a text says.
+    pub fn new(stage: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { stage: stage.into(), hint: None, cause: Arc::from(cause.into()) }
     }
 
-    /// The same with what to do about it.
+    /// The same with how to fix it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
+
+    /// The same with a remark after the cause. The chain of causes stays.
+    #[must_use]
+    pub fn with_remark(mut self, remark: &str) -> Self {
+        self.cause = Arc::new(Remarked { remark: remark.to_owned(), cause: self.cause });
+        self
+    }
+
+    /// What happened, with path, command line or object name: the chain of causes, each once.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        causes(&*self.cause)
+    }
+}
+
+impl std::fmt::Display for TestbedError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.stage, self.cause())?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+// Written out: thiserror would give the `Arc` as the source, in which the error itself can't be found by its type.
+impl Error for TestbedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// A cause with a remark after its text.
+#[derive(Debug)]
+struct Remarked {
+    remark: String,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+impl std::fmt::Display for Remarked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; {}", causes(&*self.cause), self.remark)
+    }
+}
+
+impl Error for Remarked {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
 }
 
 /// Turns any error into a [`TestbedError`] at a stage.
 pub trait AtStage<T> {
-    /// Names the stage at which the error happened.
+    /// Names the stage at which the error happened. The error stays as the source.
     ///
     /// # Errors
-    /// The same failure, as a [`TestbedError`].
+    /// The same error, as a [`TestbedError`].
     fn at_stage(self, stage: &str) -> Result<T, TestbedError>;
 }
 
-impl<T, E: std::fmt::Display> AtStage<T> for Result<T, E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> AtStage<T> for Result<T, E> {
     fn at_stage(self, stage: &str) -> Result<T, TestbedError> {
-        self.map_err(|error| TestbedError::new(stage, format!("{error:#}")))
+        self.map_err(|error| TestbedError::new(stage, error))
     }
 }
-/// An error with the whole chain of its causes, each once: many a crate's own text leaves out the system's words.
+
+/// An error with the whole chain of its causes, each once: the text of many errors leaves out the system's message, and
+/// that of others repeats it.
 #[must_use]
-pub fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
+        let message = cause.to_string();
+        if !text.contains(&message) {
             text.push_str(": ");
-            text.push_str(&words);
+            text.push_str(&message);
         }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn missing() -> Result<(), io::Error> {
+        Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
+    }
+
+    #[test]
+    fn the_source_is_kept_and_each_cause_is_printed_once() {
+        let inner = missing().at_stage("read a").unwrap_err().with_hint("make a");
+        let outer = Err::<(), _>(inner).at_stage("open the cache").unwrap_err();
+        assert_eq!(outer.to_string(), "open the cache: read a: no such file; make a");
+        let read = outer.source().unwrap();
+        assert_eq!(read.downcast_ref::<TestbedError>().unwrap().stage, "read a");
+        let io = read.source().unwrap().downcast_ref::<io::Error>();
+        assert_eq!(io.map(io::Error::kind), Some(io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_remark_follows_the_cause_and_the_chain_stays() {
+        let error = missing().at_stage("wait").unwrap_err().with_remark("last seen: nothing");
+        assert_eq!(error.to_string(), "wait: no such file; last seen: nothing");
+        assert_eq!(error.clone().cause(), "no such file; last seen: nothing");
+    }
 }

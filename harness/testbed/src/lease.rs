@@ -86,7 +86,7 @@ fn try_take(path: &PathBuf, kind: Kind) -> Result<Option<File>, TestbedError> {
             Ok(Some(file))
         }
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error.to_string())),
+        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
     }
 }
 

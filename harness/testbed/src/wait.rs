@@ -133,7 +133,7 @@ mod tests {
         let error =
             until("pods", "pod client to be Ready", deadline, Duration::from_millis(5), look).await.unwrap_err();
         assert_eq!(error.stage, "pods");
-        assert!(error.cause.contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", error.cause);
+        assert!(error.cause().contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", error.cause());
     }
 
     #[tokio::test]
@@ -151,7 +151,7 @@ mod tests {
         };
         let (deadline, every) = (Deadline::after(Duration::from_millis(60)), Duration::from_millis(5));
         let error = until("pods", "Multus", deadline, every, look).await.unwrap_err();
-        assert!(error.cause.ends_with("last seen: not in force"), "{}", error.cause);
+        assert!(error.cause().ends_with("last seen: not in force"), "{}", error.cause());
     }
 
     #[tokio::test]

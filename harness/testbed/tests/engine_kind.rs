@@ -48,7 +48,7 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
         Ok(Needed::Plan(plan)) => plan,
         Ok(Needed::Nothing(_)) => panic!("something answers at a new socket"),
         Err(error) => {
-            assert!(error.cause.contains("can't get one going") && error.hint.is_some(), "{error}");
+            assert!(error.cause().contains("can't get one going") && error.hint.is_some(), "{error}");
             return;
         }
     };
@@ -62,7 +62,7 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     let pause = images.tool("plumbline-pause").await.unwrap();
 
     let refused = setup.ensure(false, runtime()).await.unwrap_err();
-    assert!(refused.hint.unwrap().contains("--yes"), "{}", refused.cause);
+    assert!(refused.hint.as_ref().unwrap().contains("--yes"), "{}", refused.cause());
     assert!(setup.record().is_none(), "nothing is started without consent");
 
     // A dead engine's note, whose process id somebody else has now: dockerd alone would refuse to start over it.
@@ -84,7 +84,7 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
         .await
         .unwrap();
     let error = engine.ping().await.unwrap_err();
-    assert!(error.cause.contains("no longer answers"), "{error}");
+    assert!(error.cause().contains("no longer answers"), "{error}");
     let engine = setup.ensure(false, runtime()).await.unwrap();
     let second = setup.record().unwrap();
     assert_ne!((second.pid, second.start), (record.pid, record.start));

@@ -34,7 +34,7 @@ fn stand_in(folder: &Path, answers: Vec<(u16, &'static str)>) {
 async fn nothing_there_is_said_with_a_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let fault = Engine::connect_to(endpoint(dir.path())).await.unwrap_err();
-    assert!(fault.cause.starts_with("no container engine answers at unix://"), "{fault}");
+    assert!(fault.cause().starts_with("no container engine answers at unix://"), "{fault}");
     assert!(fault.hint.unwrap().contains("DOCKER_HOST"));
 }
 
@@ -43,7 +43,7 @@ async fn a_dead_socket_is_nothing_there() {
     let dir = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(dir.path().join("s")).unwrap());
     let fault = Engine::connect_to(endpoint(dir.path())).await.unwrap_err();
-    assert!(fault.cause.contains("onnection refused"), "{fault}");
+    assert!(fault.cause().contains("onnection refused"), "{fault}");
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn an_engine_that_ends_in_the_middle_is_named() {
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
     let fault = engine.containers(&[]).await.unwrap_err();
     assert_eq!(fault.stage, "list containers");
-    assert!(fault.cause.contains("no longer answers"), "{fault}");
+    assert!(fault.cause().contains("no longer answers"), "{fault}");
     assert!(fault.hint.unwrap().contains("run the same command again"));
 }
 
@@ -66,7 +66,7 @@ async fn a_registry_that_refuses_is_named_with_the_image() {
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
     let fault = engine.pull_image("registry.example/multus:1", |_| {}).await.unwrap_err();
     assert_eq!(fault.stage, "pull image registry.example/multus:1");
-    assert!(fault.cause.contains("no such host (HTTP 500)"), "{fault}");
+    assert!(fault.cause().contains("no such host (HTTP 500)"), "{fault}");
     assert!(fault.hint.unwrap().contains("profile hermetic"));
 }
 
@@ -82,5 +82,5 @@ async fn a_refusal_in_the_middle_of_a_pull_is_no_success() {
     stand_in(dir.path(), vec![(200, VERSION), (200, said)]);
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
     let fault = engine.pull_image("registry.example/multus:1", |_| {}).await.unwrap_err();
-    assert!(fault.cause.contains("toomanyrequests") && fault.hint.unwrap().contains("docker login"));
+    assert!(fault.cause().contains("toomanyrequests") && fault.hint.unwrap().contains("docker login"));
 }

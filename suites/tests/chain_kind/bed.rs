@@ -67,7 +67,7 @@ pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed
         ensure!(bed.copies().await?.is_empty(), "copies are left");
         Ok(())
     });
-    tested.map_err(|error| format!("{error:#}").into())
+    tested.map_err(|error| plumbline_testbed::error::causes(error.as_ref()).into())
 }
 
 /// `plumbline chain` on the cluster of the profile.

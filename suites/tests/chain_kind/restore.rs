@@ -45,7 +45,7 @@ pub async fn canaries(bed: &Bed) -> anyhow::Result<()> {
         match bed.canaries().await {
             Ok(0) => Ok(Look::NotYet("none".to_owned())),
             Ok(_) => Ok(Look::There(())),
-            Err(error) => Err(TestbedError::new("canaries", format!("{error:#}"))),
+            Err(error) => Err(TestbedError::new("canaries", error)),
         }
     };
     wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;

@@ -54,5 +54,5 @@ fn asked(lack: &str, lines: &[String]) -> Result<bool, TestbedError> {
         std::io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     };
-    ask().map_err(|error| TestbedError::new("ask", error.to_string()))
+    ask().map_err(|error| TestbedError::new("ask", error))
 }

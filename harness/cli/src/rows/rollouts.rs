@@ -118,7 +118,7 @@ impl Case {
     pub async fn run(&self, profile: &str, events: &EventSink, cancel: &CancellationToken) -> Line {
         let mut line = cases::blank(&self.name, self.twin);
         match self.come(At::Profile(profile), events, cancel).await {
-            Err(error) => line.shown = Shown::Error(format!("{error:#}")),
+            Err(error) => line.shown = Shown::Error(plumbline_testbed::error::causes(error.as_ref())),
             Ok(Came { error: Some(why), .. }) => line.shown = Shown::Error(why),
             Ok(came) => {
                 let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };

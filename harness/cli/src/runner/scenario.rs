@@ -169,7 +169,7 @@ fn describe(report: &mut ScenarioReport, staging: &Staging) {
 }
 
 fn error_verdict(error: TestbedError) -> Verdict {
-    Verdict::Error { stage: error.stage, cause: error.cause, hint: error.hint }
+    Verdict::Error { cause: error.cause(), stage: error.stage, hint: error.hint }
 }
 
 /// The sum of all plugins' own times, in microseconds.

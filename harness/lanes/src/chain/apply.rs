@@ -110,7 +110,7 @@ pub async fn apply(
                     let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
                     applied.rollout.findings.extend(pods.findings);
                 }
-                Err(fault) => applied.rollout.untold.push(format!("which pods run on the old chain: {}", fault.cause)),
+                Err(fault) => applied.rollout.untold.push(format!("which pods run on the old chain: {}", fault.cause())),
             }
         }
         Err(why) => {
@@ -152,7 +152,7 @@ impl Why {
 }
 
 fn told(error: &TestbedError) -> String {
-    format!("{}: {}", error.stage, error.cause)
+    format!("{}: {}", error.stage, error.cause())
 }
 
 /// Puts a change into force whose old chain nobody will want back: it is kept only as long as this takes.
@@ -241,7 +241,7 @@ impl Book<'_> {
         let begun = Instant::now();
         let done = work.await;
         let millis = millis(begun);
-        let error = done.as_ref().err().map(|fault| fault.cause.clone());
+        let error = done.as_ref().err().map(|fault| fault.cause());
         (self.events)(Event::StepFinished { scope, step: name.clone(), millis, error, unchanged: false });
         self.steps.push((name.clone(), millis));
         if done.is_ok() && std::env::var(STOP).is_ok_and(|asked| asked == name) {

@@ -150,7 +150,7 @@ async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> R
             "containers": [{ "name": "canary", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"] }],
         },
     }))
-    .map_err(|error| TestbedError::new(STAGE, error.to_string()))?;
+    .map_err(|error| TestbedError::new(STAGE, error))?;
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = pods.create(&params, &pod).await;
@@ -192,7 +192,7 @@ async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Te
             },
             () = wait::over(deadline) => {
                 let last = sandbox.last();
-                return Ok(Some(wait::late(STAGE, &format!("an address for pod {name}"), deadline, &last).cause));
+                return Ok(Some(wait::late(STAGE, &format!("an address for pod {name}"), deadline, &last).cause()));
             },
         }
     }

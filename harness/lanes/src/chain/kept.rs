@@ -154,7 +154,7 @@ impl Kept {
             _ => {}
         }
         match std::fs::remove_file(Self::path(&self.run)?) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TestbedError::new(STAGE, e.to_string())),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TestbedError::new(STAGE, e)),
             _ => Ok(()),
         }
     }
@@ -216,7 +216,7 @@ mod tests {
         let mut map = ConfigMap::default();
         map.metadata.name = Some("eni-config-kept-a".into());
         let why = read(map.clone()).unwrap_err();
-        assert!(why.cause.contains("eni-config-kept-a can't be read: it has no annotation"), "{why:?}");
+        assert!(why.cause().contains("eni-config-kept-a can't be read: it has no annotation"), "{why:?}");
         map.metadata.annotations = Some([(KEPT.to_owned(), "{".to_owned())].into());
         assert!(read(map).is_err());
     }

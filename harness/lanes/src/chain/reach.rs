@@ -171,14 +171,14 @@ mod tests {
     async fn a_way_goes_to_the_files_that_it_was_made_of_and_to_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let (there, absent) = (folder.path().join("there"), folder.path().join("absent"));
-        assert!(Way::of_files(std::slice::from_ref(&absent), "a").unwrap_err().cause.contains("absent not found"));
+        assert!(Way::of_files(std::slice::from_ref(&absent), "a").unwrap_err().cause().contains("absent not found"));
         std::fs::write(&there, "apiVersion: v1\nkind: Config\n").unwrap();
         let way = Way::of_files(&[absent, there.clone()], "a").unwrap();
         assert_eq!(way.files, std::slice::from_ref(&there));
         let relative = Way::of_files(&["Cargo.toml".into()], "a").unwrap();
         assert!(relative.files[0].is_absolute() && relative.files[0].exists());
         let absent = way.client().await.err().unwrap();
-        assert!(absent.cause.starts_with("there is no context a in "), "{absent:?}");
+        assert!(absent.cause().starts_with("there is no context a in "), "{absent:?}");
         std::fs::remove_file(&there).unwrap();
         let error = way.client().await.err().unwrap();
         assert!(error.stage.contains("there"), "{error:?}");

@@ -168,13 +168,13 @@ async fn undo(path: &Path) -> Result<(), TestbedError> {
     let Some(kept) = Kept::read(path)? else { return Ok(()) };
     let way: Way = kept.way.clone();
     if way.is_gone() {
-        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()));
+        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));
     }
     let ours = way.ours.is_some();
     let reach = Reach::by(way, Kind::Exclusive).await?;
     // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
     if ours && is_another(&reach, &kept).await? {
-        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()));
+        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));
     }
     is_its(&reach, &kept).await?;
     let copies = copies(&reach).await?;
@@ -186,7 +186,7 @@ async fn undo(path: &Path) -> Result<(), TestbedError> {
         // hand. What is in force now is nobody's business here; its canaries are.
         None => {
             canary::remove(&reach, &kept.run).await?;
-            std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error.to_string()))
+            std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error))
         }
     }
 }

@@ -113,7 +113,7 @@ pub(super) async fn start(
     }
     let look = async || {
         // One that is just starting may refuse a look.
-        Ok(have_come(engine, &wrong).await.map_or_else(|error| Look::NotYet(error.cause), Look::There))
+        Ok(have_come(engine, &wrong).await.map_or_else(|error| Look::NotYet(error.cause()), Look::There))
     };
     let come =
         wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look)

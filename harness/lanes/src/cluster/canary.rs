@@ -132,7 +132,7 @@ impl Flight<'_> {
         match ready::ready(self.client, SYSTEM_NAMESPACE, &self.name(), DEADLINE).await {
             Ok(Came::Up(pod)) => Ok(*pod),
             Ok(Came::Down { reason, .. }) => Err(testbed_error(reason)),
-            Err(other) => Err(testbed_error(other.cause)),
+            Err(other) => Err(testbed_error(other.cause())),
         }
     }
 

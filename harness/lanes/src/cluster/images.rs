@@ -209,7 +209,7 @@ impl Pull {
         let offered = within(REGISTRY, self.engine.offered(image)).await;
         let refused = match offered {
             Some(Ok(())) => return Ok(ImageState::Pullable),
-            Some(Err(error)) => error.cause,
+            Some(Err(error)) => error.cause(),
             None => format!("its registry did not answer within {} s", REGISTRY.as_secs()),
         };
         let why = format!("it can't be pulled from here ({refused})");

@@ -60,7 +60,7 @@ impl KindTool {
             if error.hint.is_some() {
                 return error;
             }
-            let cause = error.cause.clone();
+            let cause = error.cause();
             match hint(&cause) {
                 Some(what) => error.with_hint(what),
                 None => error,

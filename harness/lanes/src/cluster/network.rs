@@ -63,7 +63,7 @@ pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Tes
 pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<Found, TestbedError> {
     let wanted = match wanted(loaded, client).await {
         Ok(wanted) => wanted,
-        Err(error) => return Ok(Found::Wanting(error.cause)),
+        Err(error) => return Ok(Found::Wanting(error.cause())),
     };
     let path = path(loaded);
     for want in &wanted {

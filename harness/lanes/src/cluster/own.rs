@@ -124,7 +124,7 @@ fn pod_ranges(text: &str) -> Result<Vec<IpNet>, String> {
     let file = format!("{KUBEADM_KEY} of config map {SYSTEM}/{KUBEADM}");
     let found: ClusterConfiguration = yaml::decode(&file, text)?;
     let parts: Vec<String> = found.networking.pod_subnet.split(',').map(|part| part.trim().to_owned()).collect();
-    parsed(&parts, &file).map_err(|error| error.cause)
+    parsed(&parts, &file).map_err(|error| error.cause())
 }
 
 fn parsed<T: std::str::FromStr>(texts: &[String], of: &str) -> Result<Vec<T>, TestbedError>
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn what_a_cluster_does_not_tell_is_an_error() {
-        assert_eq!(own().whole(), Ok(own()));
+        assert_eq!(own().whole().unwrap(), own());
         for (lacking, words) in [
             (Own { pods: vec![], ..own() }, "no range of pods"),
             (Own { services: vec![], ..own() }, "no range of services"),
             (Own { api: vec![], ..own() }, "no address of the API server"),
             (Own { dns: vec![], ..own() }, "no address of its DNS"),
         ] {
-            let cause = lacking.whole().unwrap_err().cause;
+            let cause = lacking.whole().unwrap_err().cause();
             assert!(cause.ends_with(words), "{cause}");
         }
     }

@@ -7,7 +7,7 @@ use crate::context::Options;
 use futures::future::try_join_all;
 use plumbline_core::protocol::{Op, Outcome};
 use plumbline_testbed::cache::file_sha256;
-use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::error::{AtStage, TestbedError, causes};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ impl Set {
         let hashing = files.into_iter().map(|(name, path)| {
             tokio::task::spawn_blocking(move || {
                 let hash = file_sha256(&path).map_err(|error| {
-                    TestbedError::new(STAGE, format!("read plugin {name} at {}: {error:#}", path.display()))
+                    TestbedError::new(STAGE, format!("read plugin {name} at {}: {}", path.display(), causes(&*error)))
                 })?;
                 Ok((name, Plugin { hash, path }))
             })

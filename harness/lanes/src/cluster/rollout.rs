@@ -88,14 +88,15 @@ pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Dead
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
     match until(api, name, stage, deadline, daemon_set_lacks).await {
         Ok(_) => Ok(()),
-        Err(mut error) => {
+        Err(error) => {
             let said = pods_of(client, name).await;
             if !said.is_empty() {
-                error.cause = format!("{}; its pods: {}", error.cause, said.join("; "));
-            } else if let Some(at) = controllers_seen(client).await {
-                error.cause = format!("{}; the cluster's controllers last renewed their lease at {at}", error.cause);
+                return Err(error.with_remark(&format!("its pods: {}", said.join("; "))));
             }
-            Err(error)
+            Err(match controllers_seen(client).await {
+                Some(at) => error.with_remark(&format!("the cluster's controllers last renewed their lease at {at}")),
+                None => error,
+            })
         }
     }
 }

@@ -186,7 +186,7 @@ impl Driver<'_> {
             scope: self.scope.clone(),
             step: step.name().to_owned(),
             millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            error: outcome.as_ref().err().map(|fault| fault.cause.clone()),
+            error: outcome.as_ref().err().map(|fault| fault.cause()),
             unchanged: matches!(outcome, Ok(Outcome::Unchanged)),
         });
         outcome.map(|_| ())
@@ -298,7 +298,7 @@ mod tests {
         let (outcome, _) = drive(&fake).await;
         let fault = outcome.unwrap_err();
         assert_eq!(
-            (fault.stage.as_str(), fault.cause.as_str()),
+            (fault.stage.as_str(), fault.cause().as_str()),
             ("install-multus", "made, and still: no install-multus")
         );
     }
@@ -307,7 +307,7 @@ mod tests {
     async fn a_step_that_hangs_ends_at_its_deadline_with_what_was_last_seen() {
         let fake = Fake { hangs: Some(Step::Bridges), ..Fake::default() };
         let (outcome, events) = drive(&fake).await;
-        assert_eq!(outcome.unwrap_err().cause, "not done after 90 s; last seen: making");
+        assert_eq!(outcome.unwrap_err().cause(), "not done after 90 s; last seen: making");
         assert!(matches!(events.last(), Some(Event::StepFinished { error: Some(_), .. })));
     }
 

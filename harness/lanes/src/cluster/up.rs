@@ -171,7 +171,7 @@ async fn had(engine: &Engine, reference: &str) -> Result<Had, TestbedError> {
     let offered = within(Duration::from_secs(8), engine.offered(reference)).await;
     Ok(match offered {
         Some(Ok(())) => Had::ToBePulled,
-        Some(Err(error)) => Had::No(error.cause),
+        Some(Err(error)) => Had::No(error.cause()),
         None => Had::No("its registry did not answer within 8 s".to_owned()),
     })
 }

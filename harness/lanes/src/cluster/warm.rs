@@ -127,7 +127,7 @@ impl Cluster {
                 match wait::by("clean up", &what, deadline, gone, || "it is terminating".into()).await {
                     Ok(Ok(_)) => run.done(id).err().map(|b| b.to_string()),
                     Ok(Err(e)) => Some(format!("namespace {name}: {e}")),
-                    Err(error) => Some(error.cause),
+                    Err(error) => Some(error.cause()),
                 }
             }
         });

@@ -27,7 +27,7 @@ pub(super) struct Still {
 pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
     let fail = |e: String| Still { words: format!("pod {namespace}/{name}: {e}"), cached: false };
-    let node = cluster.node(&node_of(pod)).map_err(|b| fail(b.cause))?;
+    let node = cluster.node(&node_of(pod)).map_err(|b| fail(b.cause()))?;
     // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
     let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
     let looked =
@@ -48,5 +48,5 @@ pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
         }
     };
     let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
-    gone.map_err(|error| Still { cached: cached.load(Ordering::Relaxed), ..fail(error.cause) })
+    gone.map_err(|error| Still { cached: cached.load(Ordering::Relaxed), ..fail(error.cause()) })
 }

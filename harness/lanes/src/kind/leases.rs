@@ -53,8 +53,8 @@ pub(super) async fn kept(cluster: &Cluster, held: &[Held], unseen: &mut Vec<Stri
 
 async fn ask(cluster: &Cluster, pod: &str, node: &str, op: Op) -> Result<Vec<Lease>, String> {
     let fail = |why: String| format!("pod {pod}: its leases on node {node} can't be looked at: {why}");
-    let on = cluster.node(node).map_err(|error| fail(error.cause))?;
-    match on.call(op).await.map_err(|error| fail(error.cause))? {
+    let on = cluster.node(node).map_err(|error| fail(error.cause()))?;
+    match on.call(op).await.map_err(|error| fail(error.cause()))? {
         Outcome::Leases(leases) => Ok(leases),
         Outcome::Fault(fault) => Err(fail(format!("{}: {}", fault.doing, fault.cause))),
         other => Err(fail(format!("the agent answered {other:?}"))),

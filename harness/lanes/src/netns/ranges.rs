@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn no_subnet_and_no_room_are_the_beds_fault() {
-        assert!(moved(&network(r#"{"type":"static"}"#), 2).unwrap_err().cause.contains("no subnet that could"));
+        assert!(moved(&network(r#"{"type":"static"}"#), 2).unwrap_err().cause().contains("no subnet that could"));
         let last = r#"{"ranges":[[{"subnet":"255.255.255.0/24"}]]}"#;
-        assert!(moved(&network(last), 2).unwrap_err().cause.contains("no such subnet"));
-        assert!(moved(&network(r#"{"ranges":[[{"subnet":"x"}]]}"#), 2).unwrap_err().cause.contains("no subnet"));
+        assert!(moved(&network(last), 2).unwrap_err().cause().contains("no such subnet"));
+        assert!(moved(&network(r#"{"ranges":[[{"subnet":"x"}]]}"#), 2).unwrap_err().cause().contains("no subnet"));
     }
 }

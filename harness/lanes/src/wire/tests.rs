@@ -148,7 +148,7 @@ async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault
         (_, outcome) => Ok(outcome),
     });
     let error = act(&script(), &fake).await.unwrap_err();
-    assert_eq!(error.cause, "port 5000 is taken");
+    assert_eq!(error.cause(), "port 5000 is taken");
     assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
 }
 
@@ -158,7 +158,7 @@ async fn what_was_opened_is_closed_when_sending_fails() {
         Outcome::Probes(_) => Err(TestbedError::new("send", "the agent ended")),
         outcome => Ok(outcome),
     });
-    assert_eq!(act(&script(), &fake).await.unwrap_err().cause, "the agent ended");
+    assert_eq!(act(&script(), &fake).await.unwrap_err().cause(), "the agent ended");
     assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "close").count(), 2);
 }
 
@@ -194,7 +194,7 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
     ];
     for (bend, words) in bends {
         let error = act(&script(), &Fake::new(bend)).await.unwrap_err();
-        assert!(error.cause.contains(words), "{}", error.cause);
+        assert!(error.cause().contains(words), "{}", error.cause());
     }
 }
 
@@ -202,12 +202,12 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
 async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
     let mut twice = script();
     twice.probes.push((pod(), ask("a", 1, 1)));
-    assert!(act(&twice, &Fake::new(well)).await.unwrap_err().cause.contains("have the id a"));
+    assert!(act(&twice, &Fake::new(well)).await.unwrap_err().cause().contains("have the id a"));
 
     let mut stranger = script();
     stranger.captures.push((Party::Host("nobody".into()), capture("c")));
     let fake = Fake::new(well);
-    assert_eq!(act(&stranger, &fake).await.unwrap_err().cause, "no host nobody");
+    assert_eq!(act(&stranger, &fake).await.unwrap_err().cause(), "no host nobody");
     assert_eq!(fake.asked(), [], "nothing was begun");
 }
 

@@ -105,7 +105,7 @@ async fn a_pod_that_goes_while_it_is_looked_at_is_the_beds_fault() {
     let mut scene = lane.stage(&cx, &plan(&[("sawing", sawing)])).await.unwrap();
     let error = scene.observe(&cx).await.unwrap_err();
     assert_eq!(error.stage, "observe");
-    assert!(error.cause.contains("namespace of pod chain-test-pod"), "{error}");
+    assert!(error.cause().contains("namespace of pod chain-test-pod"), "{error}");
     let _ = scene.close().await;
 }
 
@@ -128,6 +128,6 @@ async fn plugins_that_can_not_start_are_refused_by_name_before_anything_runs() {
         "loaderless does not start",
         "interpreter or dynamic loader",
     ] {
-        assert!(error.cause.contains(part), "{part:?} in {error}");
+        assert!(error.cause().contains(part), "{part:?} in {error}");
     }
 }

@@ -65,7 +65,7 @@ impl Engine {
             let to = CopyTargetOptions::new(&file.path).with_mode(file.mode);
             request = request.with_copy_to(to, file.content.clone());
         }
-        let running = request.start().await.map_err(|e| TestbedError::new(&stage, e.to_string()))?;
+        let running = request.start().await.map_err(|e| TestbedError::new(&stage, e))?;
         for network in plan.networks.iter().skip(1) {
             self.connect_network(network, running.id(), None).await?;
         }
@@ -87,7 +87,7 @@ impl Outside {
     /// [`TestbedError`] when the engine refuses.
     pub async fn remove(self) -> Result<(), TestbedError> {
         let stage = format!("remove container {}", self.container.name);
-        self.running.rm().await.map_err(|e| TestbedError::new(stage, e.to_string()))
+        self.running.rm().await.map_err(|e| TestbedError::new(stage, e))
     }
 
     /// Leaves it running, for people to look at; the journal removes it.

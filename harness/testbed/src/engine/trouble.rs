@@ -98,7 +98,7 @@ mod tests {
     fn a_refused_registry_names_the_way_out() {
         let said = r#"Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host"#;
         let fault = fault(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, said));
-        assert!(fault.cause.contains(said), "{fault}");
+        assert!(fault.cause().contains(said), "{fault}");
         assert!(fault.hint.unwrap().contains("profile hermetic"));
     }
 
@@ -112,6 +112,6 @@ mod tests {
     #[test]
     fn what_is_not_known_is_passed_on_as_it_is() {
         let fault = fault(&Endpoint::usual(), "start container a", &server(400, "bad parameter\n"));
-        assert_eq!(fault, TestbedError::new("start container a", "bad parameter (HTTP 400)"));
+        assert_eq!(fault.to_string(), "start container a: bad parameter (HTTP 400)");
     }
 }

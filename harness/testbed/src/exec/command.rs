@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
@@ -168,16 +169,12 @@ impl Cmd {
         }
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        command.spawn().map_err(|error| not_started(&self.argv, &error))
+        command.spawn().map_err(|error| not_started(&self.argv, error))
     }
 }
 
-pub(super) fn not_started(argv: &[String], error: &std::io::Error) -> ExecError {
-    ExecError::NotStarted {
-        line: shell_line(argv),
-        cause: error.to_string(),
-        missing: error.kind() == std::io::ErrorKind::NotFound,
-    }
+pub(super) fn not_started(argv: &[String], error: std::io::Error) -> ExecError {
+    ExecError::NotStarted { line: shell_line(argv), source: Arc::new(error) }
 }
 
 /// Waits for the end; at the deadline ends the whole group, first kindly.

@@ -15,16 +15,16 @@ use tokio::process::Command;
 /// # Errors
 /// [`ExecError::NotStarted`] when it, or `setsid`, can't be started.
 pub fn detach(argv: &[String], env: &[(String, String)], log: &File) -> Result<u32, ExecError> {
-    let refuse = |error: &std::io::Error| not_started(argv, error);
-    let out = log.try_clone().map_err(|error| refuse(&error))?;
-    let err = log.try_clone().map_err(|error| refuse(&error))?;
+    let refuse = |error: std::io::Error| not_started(argv, error);
+    let out = log.try_clone().map_err(refuse)?;
+    let err = log.try_clone().map_err(refuse)?;
     // setsid's own "not found" would only show up in the log.
     let program =
-        which::which(&argv[0]).map_err(|error| refuse(&std::io::Error::new(std::io::ErrorKind::NotFound, error)))?;
+        which::which(&argv[0]).map_err(|error| refuse(std::io::Error::new(std::io::ErrorKind::NotFound, error)))?;
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
     let mut command = Command::new("setsid");
     command.arg(program).args(&argv[1..]).envs(env.iter().cloned()).current_dir("/");
     command.stdin(Stdio::null()).stdout(out).stderr(err);
-    let child = command.spawn().map_err(|error| refuse(&error))?;
-    child.id().ok_or_else(|| refuse(&std::io::Error::other("it ended at once")))
+    let child = command.spawn().map_err(refuse)?;
+    child.id().ok_or_else(|| refuse(std::io::Error::other("it ended at once")))
 }

@@ -32,7 +32,7 @@ impl Session {
         let mut command = Command::new(&argv[0]);
         command.args(&argv[1..]).envs(env.iter().cloned()).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| not_started(argv, &error))?;
+        let mut child = command.spawn().map_err(|error| not_started(argv, error))?;
         let streams = child.stdin.take().zip(child.stdout.take());
         let stderr = child.stderr.take().map(|stream| Pump::start(stream, 64 * 1024, None));
         Ok(Self { pid: child.id(), child, stderr, streams })

@@ -1,6 +1,7 @@
 //! What a command did, in a form that can be pasted into a shell.
 
 use crate::error::TestbedError;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a process ended.
@@ -74,14 +75,12 @@ impl Transcript {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ExecError {
     /// It could not be started.
-    #[error("cannot start `{line}`: {cause}")]
+    #[error("cannot start `{line}`: {source}")]
     NotStarted {
         /// The command line.
         line: String,
-        /// The system's words.
-        cause: String,
-        /// Whether the program was not found.
-        missing: bool,
+        /// The system's error.
+        source: Arc<std::io::Error>,
     },
     /// It ended otherwise than with code 0.
     #[error("`{line}` failed: {ending} after {seconds:.1} s: {said}")]
@@ -101,7 +100,7 @@ impl ExecError {
     /// The same as a fault of the bed at `stage`.
     #[must_use]
     pub fn testbed_error(&self, stage: &str) -> TestbedError {
-        TestbedError::new(stage, self.to_string())
+        TestbedError::new(stage, self.clone())
     }
 }
 

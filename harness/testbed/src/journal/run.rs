@@ -137,7 +137,7 @@ pub fn hold(run: &str) -> Result<Held, TestbedError> {
     match file.try_lock_shared() {
         Ok(()) => Ok(Held { _file: file }),
         Err(TryLockError::WouldBlock) => Err(TestbedError::new(stage, "somebody has it alone")),
-        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error.to_string())),
+        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
     }
 }
 
@@ -161,12 +161,12 @@ pub fn state_of(run: &str) -> Result<RunState, TestbedError> {
     let stage = format!("look at journal {}", path.display());
     match File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
-        Err(error) => Err(TestbedError::new(stage, error.to_string())),
+        Err(error) => Err(TestbedError::new(stage, error)),
         // Shared, so that two who look don't take each other for the owner.
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(RunState::Dead),
             Err(TryLockError::WouldBlock) => Ok(RunState::Alive),
-            Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error.to_string())),
+            Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
         },
     }
 }

@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(of("c-control-plane").unwrap(), "10.77.16.0/24");
         assert_eq!(of("c-worker").unwrap(), "10.77.17.0/24");
         assert_eq!(of("c-worker2").unwrap(), "10.77.18.0/24");
-        assert!(of("c-worker3").unwrap_err().cause.contains("c-worker3"));
+        assert!(of("c-worker3").unwrap_err().cause().contains("c-worker3"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) async fn settle(place: &Place) -> Result<Option<Engine>, TestbedError
         Ok(match Engine::connect_to(place.endpoint.clone()).await {
             Ok(engine) => Look::There(Some(engine)),
             Err(_) if start_time(pid).is_none() => Look::There(None),
-            Err(fault) => Look::NotYet(fault.cause),
+            Err(fault) => Look::NotYet(fault.cause()),
         })
     });
     let engine = waited.await.map_err(|b| b.with_hint(format!("see why it is stuck, or end it: kill {pid}")))?;
@@ -154,7 +154,7 @@ pub(super) async fn start(
         }
         Ok(match Engine::connect_to(place.endpoint.clone()).await {
             Ok(engine) => Look::There(engine),
-            Err(fault) => Look::NotYet(fault.cause),
+            Err(fault) => Look::NotYet(fault.cause()),
         })
     });
     Ok((engine.await?, record))
@@ -169,7 +169,7 @@ pub(super) async fn start_service(place: &Place, deadline: Duration, note: &Note
     until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
         match Engine::connect_to(place.endpoint.clone()).await {
             Ok(engine) => Ok(Look::There(engine)),
-            Err(fault) => Ok(Look::NotYet(fault.cause)),
+            Err(fault) => Ok(Look::NotYet(fault.cause())),
         }
     })
     .await

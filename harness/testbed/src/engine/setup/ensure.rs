@@ -67,7 +67,7 @@ impl Setup {
             Err(fault) => fault,
         };
         // Somebody else's endpoint, or one that answers and refuses: not ours to mend.
-        if endpoint != self.place.endpoint && !endpoint.is_usual() || fault.cause.contains("ermission denied") {
+        if endpoint != self.place.endpoint && !endpoint.is_usual() || fault.cause().contains("ermission denied") {
             return Err(fault);
         }
         // Where systemd holds the socket for an engine that is down, its own words are better than ours.
@@ -75,7 +75,7 @@ impl Setup {
         if !looked.systemd && daemon::stranger(&self.place) {
             let cause = format!(
                 "something listens at {} that is no container engine, and dockerd would take its place: {}",
-                self.place.endpoint.host, fault.cause
+                self.place.endpoint.host, fault.cause()
             );
             return Err(TestbedError::new("engine", cause)
                 .with_hint("see who it is (ss -lxp) and end it, or say where your engine listens with DOCKER_HOST"));

@@ -170,7 +170,7 @@ mod tests {
         let cause = |ground: Ground| {
             let error = decide(&ground, &pins()).unwrap_err();
             assert!(error.hint.is_some());
-            error.cause
+            error.cause()
         };
         assert!(cause(Ground { uid: 1000, ..bare() }).ends_with("that takes root, and this is user 1000"));
         assert!(cause(Ground { apt: false, ..bare() }).ends_with("there is no apt-get here"));
