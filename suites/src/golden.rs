@@ -1,6 +1,7 @@
 //! Golden texts: what a report must read like, in files that people review.
 
 use anyhow::Context as _;
+use plumbline_core::finding::FindingCode;
 use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
@@ -31,7 +32,7 @@ pub fn report(report: &ScenarioReport) -> String {
             if finding.found.as_deref().is_some_and(is_dated) {
                 finding.found = Some("stderr: ...".to_owned());
             }
-            finding.notes = heard(&finding.code.0, &finding.notes);
+            finding.notes = heard(finding.code, &finding.notes);
         }
     }
     let text = settled(&uncounted(&paint::strip(&text::scenario(&report, Transcripts::Never))));
@@ -45,14 +46,14 @@ fn is_dated(found: &str) -> bool {
 }
 
 /// Notes with as much of others' own words as is the same in every run, each once.
-fn heard(code: &str, notes: &[String]) -> Vec<String> {
+fn heard(code: FindingCode, notes: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for note in notes {
         let stable = match note.split_once(": ") {
             // Whether a line may be a neighbour's depends on the neighbours: of a node's log only what the kernel
             // refused to route is kept, which one scenario alone provokes, and without the doubt whose it is.
             Some((who, words)) if who.starts_with("plugin stderr") => {
-                let provoked = code == "PL202" && words.contains("failed to add route");
+                let provoked = code == FindingCode::PL202 && words.contains("failed to add route");
                 provoked.then(|| format!("plugin stderr: {words}"))
             }
             // How long and how often is the machine's; what was last seen follows as an event of its own.
@@ -123,6 +124,7 @@ pub fn compare(root: &Path, name: &str, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::heard;
+    use plumbline_core::finding::FindingCode;
 
     #[test]
     fn of_others_words_only_what_changes_is_replaced() {
@@ -146,7 +148,7 @@ mod tests {
             "plugin stderr, of this pod or of another: whatever".into(),
         ];
         assert_eq!(
-            heard("PL101", &notes),
+            heard(FindingCode::PL101, &notes),
             [
                 "state: waited N s for pod client to be Ready; given up after N attempts; last seen".to_owned(),
                 "event AddedInterface: Add eth0 [ADDRESS] from plumbline-default".into(),

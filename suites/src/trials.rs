@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{root, select, session};
-use plumbline_core::finding::Finding;
+use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
@@ -183,7 +183,7 @@ fn name_of(file: &Path, folder: &str) -> anyhow::Result<String> {
     Ok(below.to_str().context("the path is not UTF-8")?.to_owned())
 }
 
-fn passes(bed: Bed, plan: Plan, warnings: &[String]) -> anyhow::Result<()> {
+fn passes(bed: Bed, plan: Plan, warnings: &[FindingCode]) -> anyhow::Result<()> {
     let report = run(bed, plan)?;
     match &report.verdict {
         Verdict::Pass { checked, warnings: found } => {
@@ -281,8 +281,8 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
 }
 
 /// Codes of findings, sorted, each once.
-fn codes(findings: &[Finding]) -> Vec<String> {
-    let mut codes: Vec<String> = findings.iter().map(|finding| finding.code.to_string()).collect();
+fn codes(findings: &[Finding]) -> Vec<FindingCode> {
+    let mut codes: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
     codes.sort();
     codes.dedup();
     codes

@@ -26,7 +26,7 @@ async fn a_pod_on_a_cluster_can_be_looked_at_and_judged(#[future(awt)] bench: Be
             assert_eq!(to.hops[0].via, Some("192.168.200.1".parse()?));
             assert!(scene.doors()[0].contains("kubectl"), "a pod on a cluster is entered by kubectl");
             let judged = seen.judge()?;
-            assert_eq!(judged.codes(), ["PL601"]);
+            assert_eq!(judged.codes(), [FindingCode::PL601]);
             judged.passes()
         })
         .await;
@@ -43,5 +43,5 @@ async fn a_plan_that_was_bent_fails_there_too(#[future(awt)] bench: Bench) -> an
     eth1.kind.as_mut().expect("its kind is expected").value = "ipvlan".into();
     let judged = bench.with_plan(&plan, async |scene| scene.observe().await?.judge()).await;
     bench.close().await?;
-    judged?.fails_with(&["PL312", "PL601"])
+    judged?.fails_with(&[FindingCode::PL312, FindingCode::PL601])
 }

@@ -15,7 +15,7 @@ async fn bench() -> Bench {
 #[tokio::test]
 async fn the_seed_passes_with_its_two_warnings(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let judged = bench.judge(SEED).await?;
-    assert_eq!(judged.codes(), ["PL601"]);
+    assert_eq!(judged.codes(), [FindingCode::PL601]);
     judged.passes()?;
     bench.close().await
 }
@@ -46,7 +46,7 @@ async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench:
     let kind = eth1.kind.as_mut().expect("its kind is expected");
     kind.value = "ipvlan".into();
     let judged = bench.with_plan(&plan, async |scene| scene.observe().await?.judge()).await?;
-    judged.fails_with(&["PL312", "PL601"])?;
+    judged.fails_with(&[FindingCode::PL312, FindingCode::PL601])?;
     bench.close().await
 }
 
@@ -55,12 +55,12 @@ async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench:
 #[tokio::test]
 async fn a_wrong_verdict_is_never_taken(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let good = bench.judge(SEED).await?;
-    assert!(good.clone().fails_with(&["PL601"]).is_err());
+    assert!(good.clone().fails_with(&[FindingCode::PL601]).is_err());
     let twin = bench.root().join("suites/negative/openshift/routes-bent.yaml");
     let bad = bench.judge(&twin.display().to_string()).await?;
     assert!(bad.clone().passes().is_err());
-    assert!(bad.clone().fails_with(&["PL999"]).is_err());
-    bad.fails_with(&["PL321", "PL330", "PL601"])?;
+    assert!(bad.clone().fails_with(&[FindingCode::PL901]).is_err());
+    bad.fails_with(&[FindingCode::PL321, FindingCode::PL330, FindingCode::PL601])?;
     good.passes()?;
     bench.close().await
 }

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use plumbline::{root, select, session};
 use plumbline_core::cni::{ChainOutcome, CniCommand};
+use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;
 use plumbline_core::plan::{Bridge, Plan};
 use plumbline_core::protocol::{CniRequest, Op, Outcome, Target};
@@ -100,7 +101,7 @@ async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> an
     let Verdict::Fail { findings, .. } = verdict(&plan, &seen?, false) else {
         anyhow::bail!("a chain without one of its plugins must fail");
     };
-    assert_eq!(findings.iter().map(|finding| finding.code.0.as_str()).collect::<Vec<_>>(), ["PL101"]);
+    assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [FindingCode::PL101]);
     let told = findings[0].notes.join("\n");
     assert!(told.contains("link 2 of 2") && told.contains("no-such-plugin") && told.contains("not found"), "{told}");
     Ok(())

@@ -1,6 +1,6 @@
 //! What every kind of report reads like: reports made by hand, texts in `golden/reports/made/`.
 
-use plumbline_core::finding::{Code, Finding, Severity};
+use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::observe::Transcript;
 use plumbline_core::source::Source;
 use plumbline_core::verdict::{Adaptation, ScenarioReport, Timing, Verdict};
@@ -9,19 +9,11 @@ use plumbline_report::{junit, paint};
 use plumbline_suites::golden;
 use rstest::rstest;
 
-fn finding(code: &str, severity: Severity, expected: Option<&str>, found: Option<&str>, notes: &[&str]) -> Finding {
-    Finding {
-        code: Code(code.into()),
-        severity,
-        pod: Some("client".into()),
-        interface: Some("eth1".into()),
-        network: Some("sip-net".into()),
-        message: "a route is not as wanted".into(),
-        expected: expected.map(Into::into),
-        found: found.map(Into::into),
-        source: Some(Source { file: "case.yaml".into(), line: 31, column: 11 }),
-        notes: notes.iter().map(ToString::to_string).collect(),
-    }
+fn finding(code: FindingCode, expected: Option<&str>, found: Option<&str>, notes: &[&str]) -> Finding {
+    let finding = Finding::new(code, "a route is not as expected").pod("client").interface("eth1").network("sip-net");
+    let source = Source { file: "case.yaml".into(), line: 31, column: 11 };
+    Finding { expected: expected.map(Into::into), ..finding.found(found.map(Into::into)).source(&source) }
+        .notes(notes.iter().map(ToString::to_string))
 }
 
 fn report(verdict: Verdict) -> ScenarioReport {
@@ -88,33 +80,31 @@ fn beside() -> ScenarioReport {
 #[case::warnings("warnings", report(Verdict::Pass {
     checked: 14,
     warnings: vec![
-        finding("PL601", Severity::Warning, None, None, &["no release of the plugin has it"]),
-        finding("PL205", Severity::Warning, None, Some(OTHER), &[]),
+        finding(FindingCode::PL601, None, None, &["no release of the plugin has it"]),
+        finding(FindingCode::PL205, None, Some(OTHER), &[]),
     ],
 }))]
-#[case::nearest("nearest", fail(vec![finding("PL321", Severity::Error, Some(WANTED), Some(OTHER), &[])]))]
-#[case::missing("missing", fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]))]
+#[case::nearest("nearest", fail(vec![finding(FindingCode::PL321, Some(WANTED), Some(OTHER), &[])]))]
+#[case::missing("missing", fail(vec![finding(FindingCode::PL320, Some(WANTED), None, &[])]))]
 #[case::event("event", fail(vec![
-    finding("PL401", Severity::Error, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
-    finding("PL405", Severity::Error, Some("VLAN 100 on uplink outside"), None, &[]),
+    finding(FindingCode::PL401, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
+    finding(FindingCode::PL405, Some("VLAN 100 on uplink outside"), None, &[]),
 ]))]
-#[case::surplus("surplus", fail(vec![finding("PL323", Severity::Error, None, Some(OTHER), &[])]))]
+#[case::surplus("surplus", fail(vec![finding(FindingCode::PL323, None, Some(OTHER), &[])]))]
 #[case::words("words", fail(vec![finding(
-    "PL202",
-    Severity::Error,
+    FindingCode::PL202,
     Some(WANTED),
     None,
     &["route-override wrote on stderr: network is unreachable"],
 )]))]
 #[case::many("many", fail(vec![
-    finding("PL320", Severity::Error, Some(WANTED), None, &[]),
-    finding("PL323", Severity::Error, None, Some(OTHER), &[]),
-    finding("PL601", Severity::Warning, None, None, &[]),
+    finding(FindingCode::PL320, Some(WANTED), None, &[]),
+    finding(FindingCode::PL323, None, Some(OTHER), &[]),
+    finding(FindingCode::PL601, None, None, &[]),
 ]))]
-#[case::strict("strict", fail(vec![finding("PL601", Severity::Warning, None, None, &[])]))]
+#[case::strict("strict", fail(vec![finding(FindingCode::PL601, None, None, &[])]))]
 #[case::hostile("hostile", fail(vec![finding(
-    "PL301",
-    Severity::Error,
+    FindingCode::PL301,
     Some("10.0.0.0/8"),
     Some("\u{1b}[2J\u{1b}[HPASS, 99 facts checked\r"),
     &["\u{202e}txet desrever", "two\nlines"],
@@ -148,7 +138,7 @@ fn transcripts_are_shown_when_asked_for() {
 fn junit_tells_verdicts_apart() -> anyhow::Result<()> {
     let mut reports = vec![
         report(Verdict::Pass { checked: 14, warnings: vec![] }),
-        fail(vec![finding("PL320", Severity::Error, Some(WANTED), None, &[])]),
+        fail(vec![finding(FindingCode::PL320, Some(WANTED), None, &[])]),
         report(Verdict::Skip { reason: "needs vlan".into() }),
         report(Verdict::Error { stage: "observe".into(), cause: "pod gone \u{1b}[31m".into(), hint: None }),
     ];

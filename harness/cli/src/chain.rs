@@ -6,7 +6,6 @@ mod file;
 use crate::select::Refused;
 use begin::{consent, obstacle};
 use plumbline_core::event::Event;
-use plumbline_core::finding::Severity;
 use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
 use plumbline_lanes::chain::look::{self, Looked};
 use plumbline_lanes::chain::reach::{Reach, Way};
@@ -115,7 +114,7 @@ pub async fn lint(file: Option<&Path>, at: Option<At<'_>>, usage: &Usage, strict
             }
         }
     };
-    let failed = report.findings.iter().any(|finding| strict || finding.severity == Severity::Error);
+    let failed = report.findings.iter().any(|finding| strict || finding.is_failure());
     Ok(Linted { source, failed, report })
 }
 

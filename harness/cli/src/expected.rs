@@ -2,6 +2,7 @@
 //! not taken for a good negative scenario.
 
 use anyhow::Context as _;
+use plumbline_core::finding::FindingCode;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +13,10 @@ use std::path::Path;
 pub struct Expected {
     /// Scenarios that must pass and have warnings: the codes, sorted. Those not named must have none.
     #[serde(default)]
-    pub warnings: BTreeMap<String, Vec<String>>,
+    pub warnings: BTreeMap<String, Vec<FindingCode>>,
     /// The same by lane, where a lane hears more or less than the others.
     #[serde(default)]
-    pub warnings_on: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    pub warnings_on: BTreeMap<String, BTreeMap<String, Vec<FindingCode>>>,
     /// What must not pass, by the file's path below `negative` without its ending.
     pub negative: BTreeMap<String, Wanted>,
 }
@@ -28,17 +29,17 @@ pub struct Wanted {
     pub verdict: Kind,
     /// Codes of all findings, sorted, each once; where a lane has others, they are under its name.
     #[serde(default)]
-    pub codes: Vec<String>,
+    pub codes: Vec<FindingCode>,
     /// Codes by lane, where they differ: one lane sees more than another.
     #[serde(default)]
-    pub codes_on: BTreeMap<String, Vec<String>>,
+    pub codes_on: BTreeMap<String, Vec<FindingCode>>,
 }
 
 /// Verdicts that are wanted of negative scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A finding that is an error.
+    /// A finding that is a failure.
     Fail,
     /// The file is refused before anything is made.
     Refused,
@@ -47,7 +48,7 @@ pub enum Kind {
 impl Expected {
     /// The warnings wanted of a scenario that passes on a lane.
     #[must_use]
-    pub fn warnings(&self, lane: &str, scenario: &str) -> Vec<String> {
+    pub fn warnings(&self, lane: &str, scenario: &str) -> Vec<FindingCode> {
         let own = self.warnings_on.get(lane).and_then(|lane| lane.get(scenario));
         own.or_else(|| self.warnings.get(scenario)).cloned().unwrap_or_default()
     }
@@ -56,7 +57,7 @@ impl Expected {
 impl Wanted {
     /// The codes wanted on a lane.
     #[must_use]
-    pub fn codes(&self, lane: &str) -> &[String] {
+    pub fn codes(&self, lane: &str) -> &[FindingCode] {
         self.codes_on.get(lane).unwrap_or(&self.codes)
     }
 }

@@ -17,6 +17,7 @@
 //! ```
 
 pub use crate::face::{Bench, Judged, Seen, Staged};
+pub use plumbline_core::finding::FindingCode;
 pub use plumbline_core::observe::{KernelState, Observation, PodObservation};
 pub use plumbline_core::plan::Plan;
 pub use plumbline_core::verdict::Verdict;

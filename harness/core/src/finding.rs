@@ -1,48 +1,46 @@
-//! Findings: named disagreements and doubts, each with a stable code and a page in `docs/findings/`.
+//! Findings: named disagreements and suspicions, each with a stable code and a page in `docs/findings/`.
 
-mod catalogue;
+mod code;
 
-pub use catalogue::{Entry, catalogue, explain, severity};
+pub use code::{FindingCode, UnknownCode};
 
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
 
-/// How grave a finding is.
+/// How severe a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Does not fail the scenario, unless `--strict`.
+    /// Never fails the scenario.
+    Info,
+    /// Fails the scenario under `--strict` only.
     Warning,
     /// Fails the scenario.
-    Error,
+    Failure,
 }
 
-/// A stable finding code such as `PL301`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Code(pub String);
+impl Severity {
+    /// All severities, the gravest first.
+    pub const ALL: [Self; 3] = [Self::Failure, Self::Warning, Self::Info];
 
-impl Code {
-    /// Whether it tells what packets did (`PL4xx`). What is found then is an event and no candidate: nothing is nearest
-    /// to an answer that did not come.
+    /// The word for it: `failure`.
     #[must_use]
-    pub fn is_of_the_wire(&self) -> bool {
-        self.0.starts_with("PL4")
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
     }
 }
 
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// One disagreement or doubt.
+/// One disagreement or suspicion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable code.
-    pub code: Code,
-    /// Error or warning.
+    pub code: FindingCode,
+    /// The severity of the code.
     pub severity: Severity,
     /// The pod it concerns, where it concerns one.
     pub pod: Option<String>,
@@ -50,14 +48,92 @@ pub struct Finding {
     pub interface: Option<String>,
     /// The network it concerns, where it concerns one.
     pub network: Option<String>,
-    /// What is the matter, in one line.
+    /// What is wrong, in one line.
     pub message: String,
-    /// What was wanted, as `ip` would print it.
+    /// What was expected, as `ip` would print it.
     pub expected: Option<String>,
-    /// What was found in its place: the nearest candidate, or the surplus item; of packets what became of them.
+    /// What was found instead: the nearest candidate, the surplus item, or what happened to the packets.
     pub found: Option<String>,
-    /// The line that wanted it.
+    /// The line that states the expectation.
     pub source: Option<Source>,
-    /// Further lines: the plugin's own words, the search path, the known upstream defect.
+    /// Further lines: output of the plugin, its search path, a known upstream defect.
     pub notes: Vec<String>,
+}
+
+impl Finding {
+    /// A finding of a code, with a message and nothing else.
+    #[must_use]
+    pub fn new(code: FindingCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            pod: None,
+            interface: None,
+            network: None,
+            message: message.into(),
+            expected: None,
+            found: None,
+            source: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether it fails a scenario without `--strict`.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        self.severity == Severity::Failure
+    }
+
+    /// Sets the pod.
+    #[must_use]
+    pub fn pod(mut self, pod: &str) -> Self {
+        self.pod = Some(pod.to_owned());
+        self
+    }
+
+    /// Sets the interface.
+    #[must_use]
+    pub fn interface(mut self, interface: &str) -> Self {
+        self.interface = Some(interface.to_owned());
+        self
+    }
+
+    /// Sets the network.
+    #[must_use]
+    pub fn network(mut self, network: &str) -> Self {
+        self.network = Some(network.to_owned());
+        self
+    }
+
+    /// Sets what was expected.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// Sets what was found.
+    #[must_use]
+    pub fn found(mut self, found: Option<String>) -> Self {
+        self.found = found;
+        self
+    }
+
+    /// Sets the line that states the expectation.
+    #[must_use]
+    pub fn source(mut self, source: &Source) -> Self {
+        self.source = Some(source.clone());
+        self
+    }
+
+    /// Adds notes, each once.
+    #[must_use]
+    pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        self
+    }
 }

@@ -1,48 +1,54 @@
-//! Every code has its page, every page its code, and the judge uses no other.
+//! Every finding code has its page, every page its code, and every code is used.
 
 mod common;
 
-use plumbline_core::finding::{Severity, catalogue, explain};
+use plumbline_core::finding::{FindingCode, Severity};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 #[test]
-fn every_code_has_a_page_and_every_page_a_code() {
+fn every_code_has_a_page_and_every_page_has_a_code() {
     let folder = common::suites().join("../docs/findings");
     let pages: BTreeSet<String> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let codes: BTreeSet<String> = catalogue().iter().map(|entry| format!("{}.md", entry.code)).collect();
+    let codes: BTreeSet<String> = FindingCode::ALL.iter().map(|code| format!("{code}.md")).collect();
     assert_eq!(pages, codes);
-    for entry in catalogue() {
-        let severity = if entry.severity == Severity::Error { "error" } else { "warning" };
-        let head = format!("# {}: {}\n\nSeverity: {severity}\n", entry.code, entry.title);
-        assert!(entry.page.starts_with(&head), "{}", entry.code);
-        assert!(entry.page.contains("## Likely causes") && entry.page.contains("## What to do"), "{}", entry.code);
+    for code in FindingCode::ALL {
+        let head = format!("# {code}: {}\n\nSeverity: {}\n", code.title(), code.severity().as_str());
+        let page = code.page();
+        assert!(page.starts_with(&head), "{} does not start with {head:?}", code.page_path());
+        assert!(page.contains("## Likely causes") && page.contains("## What to do"), "{code}");
+        assert!(common::suites().join("..").join(code.page_path()).is_file(), "{code}");
     }
-    assert_eq!(explain("pl601").unwrap().code, "PL601");
 }
 
 #[test]
-fn the_judge_uses_the_codes_of_the_catalogue_and_all_of_them() {
-    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn codes_are_read_in_any_case_and_written_as_they_are() {
+    for code in FindingCode::ALL {
+        assert_eq!(code.as_str().to_lowercase().parse(), Ok(*code));
+        assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+    }
+    assert_eq!("PL999".parse::<FindingCode>().unwrap_err().to_string(), "finding code `PL999` does not exist");
+    assert!(Severity::Failure > Severity::Warning && Severity::Warning > Severity::Info);
+}
+
+#[test]
+fn every_code_is_used() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut used = BTreeSet::new();
-    // The lint of Terway's configuration is a judge too, of texts.
-    let mut folders = vec![sources.join("judge"), sources.join("terway")];
-    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
-    for file in files {
-        let text = std::fs::read_to_string(file).unwrap();
-        for (at, _) in text.match_indices("\"PL") {
-            let code = &text[at + 1..at + 6];
-            if text[at + 6..].starts_with(['"', ':']) {
-                used.insert(code.to_owned());
+            if path.is_dir() {
+                folders.push(path);
+                continue;
             }
+            let text = std::fs::read_to_string(&path).unwrap();
+            used.extend(
+                text.match_indices("FindingCode::PL").map(|(at, word)| text[at + word.len() - 2..][..5].to_owned()),
+            );
         }
     }
-    let codes: BTreeSet<String> = catalogue().iter().map(|entry| entry.code.to_owned()).collect();
+    let codes: BTreeSet<String> = FindingCode::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(used, codes);
 }

@@ -33,7 +33,7 @@ fn findings(config: &str) -> Vec<Finding> {
 #[test]
 fn a_configuration_that_is_no_json_is_pointed_at_and_not_its_object() {
     let own = findings("{ nothing").remove(0);
-    assert_eq!((own.code.0.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:5:11"));
+    assert_eq!((own.code.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:5:11"));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn doubts_and_their_codes() {
         ("two makers", chain(&format!("{mac}, {{ \"type\": \"vlan\", \"vlanId\": 5 }}")), vec!["PL607"]),
     ] {
         let found = findings(&config);
-        let codes: Vec<&str> = found.iter().map(|finding| finding.code.0.as_str()).collect();
+        let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, wanted, "{what}: {found:#?}");
     }
 }

@@ -148,7 +148,7 @@ fn every_bend_gives_its_finding_and_no_other() {
         found.sort();
         wanted.sort();
         assert_eq!(found, wanted, "{what}: {:#?}", judgement.findings);
-        let fails = judgement.findings.iter().any(|finding| finding.severity == Severity::Error);
+        let fails = judgement.findings.iter().any(|finding| finding.is_failure());
         let verdict = verdict(&plan, &observation, false);
         assert_eq!(matches!(verdict, Verdict::Fail { .. }), fails, "{what}: {verdict:?}");
     }

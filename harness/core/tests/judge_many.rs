@@ -5,7 +5,7 @@ mod common;
 use common::judged::{codes, kernel, plan};
 use common::observed::{route, seed};
 use common::wired::{observed, wired};
-use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::finding::{Finding, FindingCode, Severity};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{Left, Link, Observation};
 use plumbline_core::plan::Plan;
@@ -45,7 +45,7 @@ fn pl308_and_pl317_name_all_that_hold_the_same() {
     let finding = judge(&many(), &observation).findings.remove(0);
     assert_eq!(finding.message, "two pods have one address on network one");
     assert_eq!((finding.pod.as_deref(), finding.interface.as_deref()), (Some("other-1"), Some("eth1")));
-    assert_eq!(finding.severity, Severity::Error);
+    assert_eq!(finding.severity, Severity::Failure);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn pl608_a_route_that_swallows_the_clusters_ranges() {
     observation.cluster_ranges = vec!["10.244.0.0/16".parse().unwrap(), "172.30.0.0/16".parse().unwrap()];
     let judgement = judge(&plan(), &observation);
     assert_eq!(judgement.checked, before + 2);
-    let own: Vec<_> = judgement.findings.iter().filter(|finding| finding.code.0 == "PL608").collect();
+    let own: Vec<_> = judgement.findings.iter().filter(|finding| finding.code == FindingCode::PL608).collect();
     let told: Vec<String> = own
         .iter()
         .map(|one| format!("{} {} {}", one.interface.as_deref().unwrap(), one.message, one.found.as_deref().unwrap()))
@@ -167,7 +167,7 @@ fn pl608_a_route_that_swallows_the_clusters_ranges() {
     let mut plan = plan();
     plan.networks[0].chain.as_mut().unwrap().links[1].conf["addroutes"] = json!([{ "dst": "10.0.0.0/9" }]);
     let findings = judge(&plan, &observation).findings;
-    let own = findings.iter().find(|finding| finding.code.0 == "PL608").unwrap();
+    let own = findings.iter().find(|finding| finding.code == FindingCode::PL608).unwrap();
     assert_eq!(written(own), plan.pods[0].source.to_string());
 }
 
@@ -182,7 +182,7 @@ fn explicit_routes_on_eth0_keep_the_ranges() {
             kernel(&mut observation).routes.push(route);
         }
         let findings = judge(&plan(), &observation).findings;
-        findings.iter().filter(|finding| finding.code.0 == "PL608").count()
+        findings.iter().filter(|finding| finding.code == FindingCode::PL608).count()
     };
     assert_eq!(told(&[("10.244.0.0/16", "eth0", 0)]), 0, "the range itself");
     assert_eq!(told(&[("10.244.0.0/17", "eth0", 0), ("10.244.128.0/17", "eth0", 0)]), 0, "both halves");

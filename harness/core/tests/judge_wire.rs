@@ -21,7 +21,7 @@ fn gw() -> Party {
 fn codes(acted: &Acted) -> Vec<String> {
     let judgement = acted.judged();
     assert_eq!(judgement.unobserved, Vec::<String>::new());
-    judgement.findings.iter().map(|finding| finding.code.0.clone()).collect()
+    judgement.findings.iter().map(|finding| finding.code.to_string()).collect()
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn a_pod_that_is_not_up_is_told_once_and_never_passed_over() {
     let mut acted = Acted::well();
     acted.observation.pods[0].state = PodState::NotReady { reason: "waited".into() };
     let judgement = acted.judged();
-    let about: Vec<_> = judgement.findings.iter().map(|finding| finding.code.0.as_str()).collect();
+    let about: Vec<_> = judgement.findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(about, ["PL104"]);
     assert!(judgement.unobserved.is_empty(), "{:?}", judgement.unobserved);
 }

@@ -185,6 +185,6 @@ fn the_nearest_address_is_of_the_same_family_and_no_link_local_one() {
     eth(&mut observation, "eth1").addresses.remove(0);
     pod(&mut observation).reported[0].result.as_mut().unwrap()["ips"] = serde_json::json!([]);
     let judgement = judge(&plan(), &observation);
-    assert_eq!(judgement.findings[0].code.0, "PL301");
+    assert_eq!(judgement.findings[0].code.as_str(), "PL301");
     assert_eq!(judgement.findings[0].found, None, "fe80::2/64 is nothing like it");
 }

@@ -5,6 +5,7 @@ mod common;
 use common::judged::{codes, eth, kernel, plan, pod};
 use common::observed::{call, seed, stopped};
 use plumbline_core::cni::{CniCommand, PluginCall};
+use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::{judge, verdict};
 use plumbline_core::observe::{Heard, Observation, PodState};
 use plumbline_core::verdict::Verdict;
@@ -15,7 +16,7 @@ fn a_wrong_prefix_stands_beside_what_was_wanted_with_its_line() {
     eth(&mut observation, "eth1").addresses[0].address = "192.168.100.10/25".parse().unwrap();
     pod(&mut observation).reported.clear();
     let judgement = judge(&plan(), &observation);
-    let finding = judgement.findings.iter().find(|finding| finding.code.0 == "PL302").unwrap();
+    let finding = judgement.findings.iter().find(|finding| finding.code == FindingCode::PL302).unwrap();
     assert_eq!(finding.expected.as_deref(), Some("192.168.100.10/24 dev eth1"));
     assert_eq!(finding.found.as_deref(), Some("192.168.100.10/25 dev eth1"));
     let text = std::fs::read_to_string(&finding.source.as_ref().unwrap().file).unwrap();

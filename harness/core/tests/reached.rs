@@ -103,7 +103,7 @@ impl Acted {
     }
 
     fn codes(&self) -> Vec<String> {
-        self.judged().findings.iter().map(|finding| finding.code.0.clone()).collect()
+        self.judged().findings.iter().map(|finding| finding.code.to_string()).collect()
     }
 }
 

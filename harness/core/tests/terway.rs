@@ -39,7 +39,7 @@ fn behind(plugins: &str) -> EniConfig {
 }
 
 fn codes(findings: &[Finding]) -> Vec<&str> {
-    let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.0.as_str()).collect();
+    let codes: BTreeSet<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
     codes.into_iter().collect()
 }
 
@@ -264,8 +264,9 @@ fn a_finding_points_at_its_line() {
         ),
     ]);
     let found = of(&config);
-    let at =
-        |code: &str| found.iter().find(|finding| finding.code.0 == code).unwrap().source.clone().unwrap().to_string();
+    let at = |code: &str| {
+        found.iter().find(|finding| finding.code.as_str() == code).unwrap().source.clone().unwrap().to_string()
+    };
     assert_eq!(at("PL634"), "eni.yaml:13:11");
     assert_eq!(at("PL628"), "eni.yaml:12:11", "of what is missing the plugin's own line");
     let fault = of(&file(&[(CONF, ENTRY), (CONFLIST, "{\n  \"plugins\": [\n    {},\n  ]\n}")]));
@@ -341,7 +342,7 @@ fn masq_all_by_backend_and_version() {
     let of = |keys: &str, version: Option<&str>| {
         let mut all = lint(&config(keys), &usage(version), None).findings;
         // symmetric_routing is another test's, and that masqAll is not needed here is the table's.
-        all.retain(|finding| !["PL628", "PL629"].contains(&finding.code.0.as_str()));
+        all.retain(|finding| !["PL628", "PL629"].contains(&finding.code.as_str()));
         all
     };
     let nftables = r#""backend": "nftables""#;

@@ -4,8 +4,7 @@ mod ended;
 
 use crate::escape;
 use crate::paint::{BAD, DOUBT, GOOD, QUIET, paint};
-use crate::text::{count, findings};
-use plumbline_core::finding::{Finding, Severity};
+use crate::text::{count, findings, severities};
 use plumbline_core::terway::{Access, LintReport, NodeShown, OldPod, Planned, Shown, TableRow, Usage};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -19,7 +18,7 @@ pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     let mut out = format!(
         "{word}, {}{}   {}\n",
         count(report.checked, "rule checked", "rules checked"),
-        tally(&report.findings),
+        severities(&report.findings),
         escape::line(source)
     );
     let chain: Vec<String> = report.chain.iter().map(|plugin| escape::line(plugin)).collect();
@@ -33,19 +32,6 @@ pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
         let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
     }
     out
-}
-
-/// `, 1 error, 2 warnings`, each only where there is one.
-fn tally(findings: &[Finding]) -> String {
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let mut text = String::new();
-    if errors > 0 {
-        let _ = write!(text, ", {}", count(errors, "error", "errors"));
-    }
-    if findings.len() > errors {
-        let _ = write!(text, ", {}", count(findings.len() - errors, "warning", "warnings"));
-    }
-    text
 }
 
 fn used(usage: &Usage) -> String {

@@ -57,29 +57,37 @@ pub fn verdict(verdict: &Verdict) -> String {
         Verdict::Pass { checked, warnings } => {
             let mut text = format!("{}, {}", paint(GOOD, "PASS"), count(*checked, "fact checked", "facts checked"));
             if !warnings.is_empty() {
-                let _ = write!(text, ", {}: {}", count(warnings.len(), "warning", "warnings"), names(warnings));
+                let _ = write!(text, "{}: {}", severities(warnings), names(warnings));
             }
             text
         }
         Verdict::Fail { checked, findings } => {
-            let errors: Vec<Finding> = findings.iter().filter(|f| f.severity == Severity::Error).cloned().collect();
-            let warnings = findings.len() - errors.len();
-            let mut text = format!("{}, {}", paint(BAD, "FAIL"), count(*checked, "fact checked", "facts checked"));
-            if errors.is_empty() {
-                // Only --strict gives this: warnings alone, and yet a failure.
-                let _ =
-                    write!(text, ", {} under --strict: {}", count(warnings, "warning", "warnings"), names(findings));
-            } else {
-                let _ = write!(text, ", {}: {}", count(errors.len(), "error", "errors"), names(&errors));
-                if warnings > 0 {
-                    let _ = write!(text, ", {}", count(warnings, "warning", "warnings"));
-                }
+            let (failures, others): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|f| f.is_failure());
+            let head = format!("{}, {}", paint(BAD, "FAIL"), count(*checked, "fact checked", "facts checked"));
+            if failures.is_empty() {
+                // Only --strict gives this: warnings alone make the scenario fail.
+                return format!("{head}{} under --strict: {}", severities(others.iter().copied()), names(others));
             }
-            text
+            format!("{head}{}: {}{}", severities(failures.iter().copied()), names(failures), severities(others))
         }
         Verdict::Skip { reason } => format!("{}, {}", paint(DOUBT, "SKIP"), escape::line(reason)),
         Verdict::Error { stage, .. } => format!("{} at {}", paint(ERROR, "ERROR"), escape::line(stage)),
     }
+}
+
+/// `, 1 failure, 2 warnings`: each severity that occurs, with its number.
+#[must_use]
+pub fn severities<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
+    let findings: Vec<&Finding> = findings.into_iter().collect();
+    let mut text = String::new();
+    for severity in Severity::ALL {
+        let (n, word) = (findings.iter().filter(|f| f.severity == severity).count(), severity.as_str());
+        if n > 0 {
+            let plural = if severity == Severity::Info { word.to_owned() } else { format!("{word}s") };
+            let _ = write!(text, ", {}", count(n, word, &plural));
+        }
+    }
+    text
 }
 
 /// A number with its noun.
@@ -167,11 +175,8 @@ fn place(finding: &Finding) -> String {
 }
 
 fn finding(out: &mut String, finding: &Finding) {
-    let (style, word) = match finding.severity {
-        Severity::Error => (BAD, "error"),
-        Severity::Warning => (DOUBT, "warning"),
-    };
-    let code = finding.code.to_string();
+    let style = if finding.is_failure() { BAD } else { DOUBT };
+    let (code, word) = (finding.code, finding.severity.as_str());
     let _ = writeln!(out, "    {} {code}: {}", paint(style, word), escape::line(&finding.message));
     let wanted_at = finding
         .source
@@ -181,7 +186,7 @@ fn finding(out: &mut String, finding: &Finding) {
     let expected = finding.expected.as_deref().map(escape::line);
     let found = finding.found.as_deref().map(escape::line);
     // What became of a packet is no candidate for what was wanted: the two are not set side by side.
-    let is_event = finding.code.is_of_the_wire();
+    let is_event = finding.code.is_about_packets();
     let side_by_side = if is_event { [&expected, &None] } else { [&expected, &found] };
     let width = side_by_side.iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
     match (&expected, &wanted_at) {
@@ -200,7 +205,7 @@ fn finding(out: &mut String, finding: &Finding) {
         (Some(text), _) => {
             let _ = writeln!(out, "      {} {text}", paint(BAD, "+ found   "));
         }
-        (None, Some(_)) if finding.severity == Severity::Error => {
+        (None, Some(_)) if finding.is_failure() => {
             let nothing = if is_event { "nothing of it" } else { "nothing like it" };
             let _ = writeln!(out, "      {} {nothing}", paint(BAD, "+ found   "));
         }
@@ -258,7 +263,7 @@ fn beside(out: &mut String, report: &ScenarioReport) {
 }
 
 /// Distinct codes with what they concern: `PL601 management-net, PL601 sip-net`.
-fn names(findings: &[Finding]) -> String {
+fn names<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut seen = Vec::new();
     for f in findings {
         let what = f.network.as_deref().or(f.interface.as_deref()).or(f.pod.as_deref());

@@ -1,35 +1,25 @@
-//! `plumbline explain CODE`: the page of a finding code, built in.
+//! `plumbline explain CODE`: the page of a finding code.
 
 use crate::args::ExplainArgs;
 use plumbline::exit;
 use plumbline::select::Refused;
+use plumbline_core::finding::FindingCode;
 use std::io::Write as _;
 
-mod pages {
-    include!(concat!(env!("OUT_DIR"), "/findings.rs"));
-}
-
-/// Shows one page, or the list of codes with their titles.
+/// Prints one page, or the list of codes with their titles.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<u8> {
     let mut out = anstream::stdout();
     let Some(code) = &args.code else {
-        for (code, page) in pages::PAGES {
-            writeln!(out, "{code}  {}", title(page))?;
+        for code in FindingCode::ALL {
+            writeln!(out, "{code}  {}", code.title())?;
         }
         return Ok(exit::PASS);
     };
-    let wanted = code.to_ascii_uppercase();
-    match pages::PAGES.iter().find(|(code, _)| *code == wanted) {
-        Some((_, page)) => {
-            writeln!(out, "{}", page.trim_end())?;
+    match code.parse::<FindingCode>() {
+        Ok(code) => {
+            writeln!(out, "{}", code.page().trim_end())?;
             Ok(exit::PASS)
         }
-        None => Err(Refused::one(format!("{code}: no such finding code; `plumbline explain` lists them")).into()),
+        Err(unknown) => Err(Refused::one(format!("{unknown}; `plumbline explain` lists them")).into()),
     }
-}
-
-/// The first heading of a page without its marks and its code.
-fn title(page: &str) -> &str {
-    let first = page.lines().next().unwrap_or_default().trim_start_matches('#').trim();
-    first.split_once(": ").map_or(first, |(_, rest)| rest)
 }

@@ -1,6 +1,7 @@
 //! What was seen, and what is judged of it.
 
 use anyhow::Context as _;
+use plumbline_core::finding::FindingCode;
 use plumbline_core::judge;
 use plumbline_core::observe::{Link, Observation, PodObservation, Route};
 use plumbline_core::plan::Plan;
@@ -92,15 +93,14 @@ impl Judged {
 
     /// The codes of all findings, in the judge's order, each once.
     #[must_use]
-    pub fn codes(&self) -> Vec<String> {
+    pub fn codes(&self) -> Vec<FindingCode> {
         let (Verdict::Pass { warnings: findings, .. } | Verdict::Fail { findings, .. }) = &self.verdict else {
             return Vec::new();
         };
-        let mut codes: Vec<String> = Vec::new();
+        let mut codes = Vec::new();
         for finding in findings {
-            let code = finding.code.to_string();
-            if !codes.contains(&code) {
-                codes.push(code);
+            if !codes.contains(&finding.code) {
+                codes.push(finding.code);
             }
         }
         codes
@@ -121,10 +121,10 @@ impl Judged {
     ///
     /// # Errors
     /// The report's text for any other verdict or any other codes.
-    pub fn fails_with(self, codes: &[&str]) -> anyhow::Result<()> {
+    pub fn fails_with(self, codes: &[FindingCode]) -> anyhow::Result<()> {
         let mut found = self.codes();
         found.sort();
-        let mut wanted: Vec<String> = codes.iter().map(ToString::to_string).collect();
+        let mut wanted = codes.to_vec();
         wanted.sort();
         match self.verdict {
             Verdict::Fail { .. } if found == wanted => Ok(()),

@@ -3,7 +3,7 @@
 use super::suite::TWIN;
 use super::wanted::Part;
 use crate::select::{self, Refused};
-use plumbline_core::finding::{self, Severity};
+use plumbline_core::finding::{FindingCode, Severity};
 use plumbline_report::rows::{Cell, Line, Shown};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -78,17 +78,13 @@ pub fn is_kind(api_version: &str, kind: &str, wanted: &str) -> Result<(), String
     Err(format!("want apiVersion plumbline.dev/v1alpha1 and kind {wanted}"))
 }
 
-/// Whether findings are such as a case can want: known ones, in a twin an error among them, in another none.
+/// Whether findings are such as a case can want: a failure among them in a negative case, none in another.
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn may_want(findings: &BTreeSet<String>, twin: bool) -> Result<(), String> {
-    let of = |code: &String| finding::explain(code).map(|entry| entry.severity);
-    if let Some(unknown) = findings.iter().find(|code| of(code).is_none()) {
-        return Err(format!("there is no finding {unknown}"));
-    }
-    if findings.iter().any(|code| of(code) == Some(Severity::Error)) != twin {
-        let word = if twin { "a twin needs an error in each use" } else { "an error belongs into a twin" };
+pub fn may_want(findings: &BTreeSet<FindingCode>, twin: bool) -> Result<(), String> {
+    if findings.iter().any(|code| code.severity() == Severity::Failure) != twin {
+        let word = if twin { "a negative case needs a failure in each use" } else { "a failure needs a negative case" };
         return Err(format!("{word}: {findings:?}"));
     }
     Ok(())
@@ -96,8 +92,9 @@ pub fn may_want(findings: &BTreeSet<String>, twin: bool) -> Result<(), String> {
 
 /// Codes in one line.
 #[must_use]
-pub fn listed(codes: &BTreeSet<String>) -> String {
-    if codes.is_empty() { "nothing".to_owned() } else { codes.iter().cloned().collect::<Vec<_>>().join(", ") }
+pub fn listed(codes: &BTreeSet<FindingCode>) -> String {
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 /// A line of the table that nothing is known of yet: it shows nothing until somebody says so.

@@ -6,6 +6,7 @@
 use super::cases::{self, Metadata, listed};
 use super::wanted::Part;
 use crate::select::Refused;
+use plumbline_core::finding::FindingCode;
 use plumbline_core::terway::{self, LintReport, Usage};
 use plumbline_report::rows::{Cell, Line, Shown};
 use serde::Deserialize;
@@ -39,7 +40,7 @@ struct Use {
     terway_version: Option<terway::Version>,
     #[serde(default)]
     portmap_version: Option<terway::Version>,
-    findings: BTreeSet<String>,
+    findings: BTreeSet<FindingCode>,
 }
 
 impl Use {
@@ -122,7 +123,7 @@ impl Case {
         let mut outcome = Outcome { reports: Vec::new(), wrong: Vec::new(), micros: 0 };
         for (number, wanted) in self.uses.iter().enumerate() {
             let report = terway::lint(&config, &wanted.usage(), None);
-            let found: BTreeSet<String> = report.findings.iter().map(|finding| finding.code.to_string()).collect();
+            let found: BTreeSet<FindingCode> = report.findings.iter().map(|finding| finding.code).collect();
             if found != wanted.findings {
                 outcome.wrong.push(format!(
                     "use {}: {}, wanted {}",
@@ -152,9 +153,8 @@ fn line(case: &Case) -> Line {
         Ok(outcome) => {
             line.checked = outcome.reports.iter().map(|report| report.checked).sum();
             line.micros = outcome.micros;
-            let codes =
-                outcome.reports.iter().flat_map(|report| &report.findings).map(|finding| finding.code.to_string());
-            let codes: BTreeSet<String> = codes.collect();
+            let findings = outcome.reports.iter().flat_map(|report| &report.findings);
+            let codes: BTreeSet<FindingCode> = findings.map(|finding| finding.code).collect();
             let word = if outcome.reports.iter().any(LintReport::failed) { "FAIL" } else { "PASS" };
             line.verdict = if codes.is_empty() { word.to_owned() } else { format!("{word}, {}", listed(&codes)) };
             line.shown = if outcome.wrong.is_empty() { Shown::Yes } else { Shown::Failed(outcome.wrong.join("; ")) };

@@ -3,7 +3,7 @@
 use super::suite::{Suite, TWIN};
 use super::wanted::{Part, Rows};
 use super::{cases, chains, rollouts};
-use plumbline_core::finding::Finding;
+use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_report::rows::{Cell, Line, Shown};
 use std::collections::BTreeSet;
@@ -86,12 +86,11 @@ fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) 
         (None, _) => Shown::No("it was not run".to_owned()),
         (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
         (Some(Verdict::Fail { findings, .. }), Some(wanted)) => {
-            let wanted: BTreeSet<String> = wanted.codes(lane).iter().cloned().collect();
+            let wanted: BTreeSet<FindingCode> = wanted.codes(lane).iter().copied().collect();
             if codes(findings) == wanted {
                 Shown::Yes
             } else {
-                let wanted: Vec<String> = wanted.into_iter().collect();
-                Shown::Failed(format!("fails with {}, wanted {}", listed(findings), wanted.join(", ")))
+                Shown::Failed(format!("fails with {}, wanted {}", listed(findings), cases::listed(&wanted)))
             }
         }
         (Some(Verdict::Pass { .. }), _) => Shown::Failed("it passed, and must not".to_owned()),
@@ -123,12 +122,12 @@ fn line(name: &str, twin: bool, shown: Shown, report: Option<&ScenarioReport>) -
     }
 }
 
-fn codes(findings: &[Finding]) -> BTreeSet<String> {
-    findings.iter().map(|finding| finding.code.to_string()).collect()
+fn codes(findings: &[Finding]) -> BTreeSet<FindingCode> {
+    findings.iter().map(|finding| finding.code).collect()
 }
 
 fn listed(findings: &[Finding]) -> String {
-    codes(findings).into_iter().collect::<Vec<_>>().join(", ")
+    cases::listed(&codes(findings))
 }
 
 /// How many captures lie in a folder and the folders in it.
@@ -149,7 +148,7 @@ fn pcaps(folder: &Path) -> usize {
 mod tests {
     use super::*;
     use crate::expected::{Expected, Kind, Wanted};
-    use plumbline_core::finding::{Code, Severity};
+    use plumbline_core::finding::Severity;
     use plumbline_core::plan::Plan;
 
     fn plan(name: &str, row: &str) -> Plan {
@@ -160,19 +159,8 @@ mod tests {
         .unwrap()
     }
 
-    fn finding(code: &str) -> Finding {
-        Finding {
-            code: Code(code.into()),
-            severity: Severity::Error,
-            pod: None,
-            interface: None,
-            network: None,
-            message: String::new(),
-            expected: None,
-            found: None,
-            source: None,
-            notes: vec![],
-        }
+    fn finding(code: FindingCode) -> Finding {
+        Finding { severity: Severity::Failure, ..Finding::new(code, "") }
     }
 
     fn report(scenario: &str, verdict: Verdict) -> ScenarioReport {
@@ -180,7 +168,7 @@ mod tests {
     }
 
     fn suite() -> Suite {
-        let wanted = Wanted { verdict: Kind::Fail, codes: vec!["PL321".into()], codes_on: Default::default() };
+        let wanted = Wanted { verdict: Kind::Fail, codes: vec![FindingCode::PL321], codes_on: Default::default() };
         Suite {
             good: vec![plan("a/good", "R01")],
             twins: vec![plan("negative/a/good", "R01")],
@@ -200,32 +188,35 @@ mod tests {
     }
 
     fn pass() -> ScenarioReport {
-        report("a/good", Verdict::Pass { checked: 3, warnings: vec![finding("PL601")] })
+        report("a/good", Verdict::Pass { checked: 3, warnings: vec![finding(FindingCode::PL601)] })
     }
 
-    fn fail(code: &str) -> ScenarioReport {
+    fn fail(code: FindingCode) -> ScenarioReport {
         report("negative/a/good", Verdict::Fail { checked: 3, findings: vec![finding(code)] })
     }
 
     #[test]
     fn a_pass_and_a_twin_that_fails_as_wanted_show_a_row() {
-        assert_eq!(shown(part(), &suite(), &[pass(), fail("PL321")]), [Shown::Yes]);
-        let part = Part { finding: Some("PL601".into()), ..part() };
-        assert_eq!(shown(part, &suite(), &[pass(), fail("PL321")]), [Shown::Yes]);
+        assert_eq!(shown(part(), &suite(), &[pass(), fail(FindingCode::PL321)]), [Shown::Yes]);
+        let part = Part { finding: Some(FindingCode::PL601), ..part() };
+        assert_eq!(shown(part, &suite(), &[pass(), fail(FindingCode::PL321)]), [Shown::Yes]);
     }
 
     #[test]
     fn nothing_else_does() {
         let none = |shown: Vec<Shown>| shown.iter().all(|shown| *shown != Shown::Yes);
-        let twin = fail("PL321");
+        let twin = fail(FindingCode::PL321);
         assert!(none(shown(part(), &suite(), std::slice::from_ref(&twin))), "the scenario was not run");
         assert!(none(shown(part(), &suite(), &[pass()])), "the twin was not run");
-        assert!(none(shown(part(), &suite(), &[pass(), fail("PL320")])), "the twin fails with another finding");
+        assert!(
+            none(shown(part(), &suite(), &[pass(), fail(FindingCode::PL320)])),
+            "the twin fails with another finding"
+        );
         let passed = report("negative/a/good", Verdict::Pass { checked: 1, warnings: vec![] });
         assert!(none(shown(part(), &suite(), &[pass(), passed])), "the twin passed");
         let skip = report("a/good", Verdict::Skip { reason: "needs vlan".into() });
         assert!(none(shown(part(), &suite(), &[skip, twin.clone()])), "it was skipped");
-        let other = Part { finding: Some("PL999".into()), ..part() };
+        let other = Part { finding: Some(FindingCode::PL901), ..part() };
         assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "without the finding");
         let other = Part { requires: Some("vlan".into()), ..part() };
         assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "no scenario requires it");
@@ -243,7 +234,7 @@ mod tests {
             twins: vec![plan("negative/a/good", "R01"), needs("negative/a/tagged")],
             ..suite()
         };
-        let ran = [pass(), fail("PL321")];
+        let ran = [pass(), fail(FindingCode::PL321)];
         assert_ne!(shown(part(), &with, &ran), [Shown::Yes], "two were not run");
         let apart = Part { without: Some("vlan".into()), ..part() };
         assert_eq!(shown(apart.clone(), &with, &ran), [Shown::Yes]);
@@ -261,7 +252,7 @@ mod tests {
                 profile: Some(profile.to_owned()),
                 ..report
             };
-            [place(pass()), place(fail("PL321"))]
+            [place(pass()), place(fail(FindingCode::PL321))]
         };
         let shown = |reports: &[ScenarioReport]| cells(&rows, &["kind".into()], &suite(), reports, &[]).remove(0).shown;
         assert_eq!(shown(&on("openshift-like")), Shown::Yes);
@@ -281,8 +272,8 @@ mod tests {
     #[test]
     fn a_row_of_twins_is_shown_by_them_alone() {
         let part = Part { twins: true, ..part() };
-        assert_eq!(shown(part.clone(), &suite(), &[fail("PL321")]), [Shown::Yes]);
-        assert_ne!(shown(part, &suite(), &[fail("PL320")]), [Shown::Yes]);
+        assert_eq!(shown(part.clone(), &suite(), &[fail(FindingCode::PL321)]), [Shown::Yes]);
+        assert_ne!(shown(part, &suite(), &[fail(FindingCode::PL320)]), [Shown::Yes]);
     }
     #[test]
     fn a_change_of_the_chain_that_was_not_done_shows_nothing() {

@@ -6,7 +6,7 @@
 use super::cases::{self, Metadata, listed};
 use crate::chain::{self, At, Ended};
 use crate::select::Refused;
-use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
 use plumbline_report::rows::{Line, Shown};
@@ -28,7 +28,7 @@ struct File {
     #[serde(default)]
     usage: Told,
     #[serde(default)]
-    findings: BTreeSet<String>,
+    findings: BTreeSet<FindingCode>,
 }
 
 /// What is said of the use of the cluster; what is not said is read from it.
@@ -66,14 +66,14 @@ pub struct Case {
     pub manifest: PathBuf,
     usage: Usage,
     ends: Ends,
-    /// Codes of the errors, these and no others.
-    findings: BTreeSet<String>,
+    /// Codes of the failures, these and no others.
+    findings: BTreeSet<FindingCode>,
 }
 
 /// What came of a case.
 struct Came {
     ends: Ends,
-    errors: BTreeSet<String>,
+    failures: BTreeSet<FindingCode>,
     checked: usize,
     millis: u64,
     /// What is not as it was, or as it must be.
@@ -122,7 +122,7 @@ impl Case {
             Ok(Came { error: Some(why), .. }) => line.shown = Shown::Error(why),
             Ok(came) => {
                 let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };
-                let codes = (!came.errors.is_empty()).then(|| format!(", {}", listed(&came.errors)));
+                let codes = (!came.failures.is_empty()).then(|| format!(", {}", listed(&came.failures)));
                 line.verdict = format!("{word}{}", codes.unwrap_or_default());
                 (line.checked, line.micros) = (came.checked, came.millis.saturating_mul(1000).max(1));
                 let wrong = self.wrong(&came);
@@ -147,7 +147,7 @@ impl Case {
             Ended::Nothing(_) => anyhow::bail!("the chain is in force already, so nothing can be shown of it"),
             Ended::Refused(planned) => Came {
                 ends: Ends::Refused,
-                errors: errors(planned.lint.findings.iter().chain(&planned.beside)),
+                failures: failures(planned.lint.findings.iter().chain(&planned.beside)),
                 checked: planned.lint.checked,
                 millis,
                 wrong: Vec::new(),
@@ -179,8 +179,8 @@ impl Case {
         if came.ends != self.ends {
             wrong.push(format!("it ended {:?}, wanted {:?}", came.ends, self.ends));
         }
-        if came.errors != self.findings {
-            wrong.push(format!("{}, wanted {}", listed(&came.errors), listed(&self.findings)));
+        if came.failures != self.findings {
+            wrong.push(format!("{}, wanted {}", listed(&came.failures), listed(&self.findings)));
         }
         if came.checked == 0 {
             wrong.push("nothing was checked".to_owned());
@@ -196,7 +196,7 @@ fn came(applied: &Applied) -> Came {
     wrong.extend(applied.interrupted.then(|| "interrupted".to_owned()));
     Came {
         ends,
-        errors: errors(&applied.rollout.findings),
+        failures: failures(&applied.rollout.findings),
         checked: applied.rollout.checked + put_back,
         millis: applied.millis,
         wrong,
@@ -204,16 +204,15 @@ fn came(applied: &Applied) -> Came {
     }
 }
 
-fn errors<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeSet<String> {
-    let errors = findings.into_iter().filter(|finding| finding.severity == Severity::Error);
-    errors.map(|finding| finding.code.to_string()).collect()
+fn failures<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> BTreeSet<FindingCode> {
+    findings.into_iter().filter(|finding| finding.is_failure()).map(|finding| finding.code).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn case(ends: Ends, findings: &[&str]) -> Case {
+    fn case(ends: Ends, findings: &[FindingCode]) -> Case {
         Case {
             name: "a".into(),
             rows: vec!["R10".into()],
@@ -221,27 +220,30 @@ mod tests {
             manifest: PathBuf::new(),
             usage: Usage::default(),
             ends,
-            findings: findings.iter().map(|&code| code.to_owned()).collect(),
+            findings: findings.iter().copied().collect(),
         }
     }
 
     #[test]
     fn a_change_that_ends_otherwise_than_wanted_shows_nothing() {
-        let fine =
-            || Came { ends: Ends::InForce, errors: BTreeSet::new(), checked: 6, millis: 1, wrong: vec![], error: None };
+        let fine = || Came {
+            ends: Ends::InForce,
+            failures: BTreeSet::new(),
+            checked: 6,
+            millis: 1,
+            wrong: vec![],
+            error: None,
+        };
         let good = case(Ends::InForce, &[]);
         assert!(good.wrong(&fine()).is_empty());
         assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
         assert!(good.wrong(&Came { checked: 0, ..fine() })[0].contains("nothing was checked"));
         assert_eq!(good.wrong(&Came { wrong: vec!["not put back: x".into()], ..fine() }), ["not put back: x"]);
-        let twin = case(Ends::Refused, &["PL623"]);
-        let refused = |codes: &[&str]| Came {
-            ends: Ends::Refused,
-            errors: codes.iter().map(|&code| code.to_owned()).collect(),
-            ..fine()
-        };
-        assert!(twin.wrong(&refused(&["PL623"])).is_empty());
-        assert!(twin.wrong(&refused(&["PL621"]))[0].contains("PL621, wanted PL623"));
+        let twin = case(Ends::Refused, &[FindingCode::PL623]);
+        let refused =
+            |codes: &[FindingCode]| Came { ends: Ends::Refused, failures: codes.iter().copied().collect(), ..fine() };
+        assert!(twin.wrong(&refused(&[FindingCode::PL623])).is_empty());
+        assert!(twin.wrong(&refused(&[FindingCode::PL621]))[0].contains("PL621, wanted PL623"));
         assert_eq!(twin.wrong(&fine()).len(), 2);
     }
 

@@ -1,6 +1,7 @@
 //! `suites/rows.yaml`.
 
 use crate::select::Refused;
+use plumbline_core::finding::FindingCode;
 use plumbline_core::plan::Plan;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub struct Part {
     pub lanes: Vec<String>,
     /// A warning that a pass must have to show it.
     #[serde(default)]
-    pub finding: Option<String>,
+    pub finding: Option<FindingCode>,
     /// A capability that a scenario must require to show it.
     #[serde(default)]
     pub requires: Option<String>,

@@ -2,8 +2,9 @@
 
 use super::accounts::Case;
 use super::interfaces::about;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::reported;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{Address, Link, is_v6_link_local};
 use crate::plan::{InterfaceExpectation, Wanted};
 use ipnet::IpNet;
@@ -13,8 +14,9 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link,
     for unwanted in &wanted.absent_addresses {
         ledger.check();
         if link.addresses.iter().any(|found| found.address == unwanted.value) {
-            let entry = about(finding("PL305", "an address that must not be there is there"), case, wanted)
-                .source(&unwanted.source);
+            let entry =
+                about(Finding::new(FindingCode::PL305, "an address that must not be there is there"), case, wanted)
+                    .source(&unwanted.source);
             ledger.add(entry.found(Some(format!("{} dev {}", unwanted.value, link.name))));
         }
     }
@@ -39,7 +41,8 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link,
     ledger.check();
     for found in link.addresses.iter().filter(|found| !is_v6_link_local(found.address.addr())) {
         if !matched.iter().any(|known| known.address == found.address) {
-            let entry = about(finding("PL303", "an address that nobody asked for"), case, wanted).source(&list.source);
+            let entry = about(Finding::new(FindingCode::PL303, "an address that nobody asked for"), case, wanted)
+                .source(&list.source);
             ledger.add(entry.found(Some(format!("{} dev {}", found.address, link.name))));
         }
     }
@@ -55,7 +58,7 @@ fn missing<'a>(
 ) {
     let expected = format!("{} dev {}", item.value, link.name);
     // Asked for, reported, and not in the kernel: told as one finding, PL201, with this line as its source.
-    if ledger.tells("PL201", &item.source) {
+    if ledger.tells(FindingCode::PL201, &item.source) {
         if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
             matched.push(found);
         }
@@ -63,7 +66,8 @@ fn missing<'a>(
     }
     if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
         matched.push(found);
-        let entry = about(finding("PL302", "the address has another prefix length"), case, wanted).source(&item.source);
+        let entry = about(Finding::new(FindingCode::PL302, "the address has another prefix length"), case, wanted)
+            .source(&item.source);
         ledger.add(entry.expected(expected).found(Some(format!("{} dev {}", found.address, link.name))));
         return;
     }
@@ -72,13 +76,14 @@ fn missing<'a>(
         Some(format!("{} dev {}", found.address, other.name))
     });
     let entry = match on_other {
-        Some(found) => about(finding("PL304", "the address is on another interface"), case, wanted).found(Some(found)),
+        Some(found) => about(Finding::new(FindingCode::PL304, "the address is on another interface"), case, wanted)
+            .found(Some(found)),
         None => {
             let same_family = link.addresses.iter().find(|found| {
                 found.address.addr().is_ipv4() == item.value.addr().is_ipv4() && !is_v6_link_local(found.address.addr())
             });
             let found = same_family.map(|found| format!("{} dev {}", found.address, link.name));
-            about(finding("PL301", "the address is not there"), case, wanted).found(found)
+            about(Finding::new(FindingCode::PL301, "the address is not there"), case, wanted).found(found)
         }
     };
     ledger.add(entry.expected(expected).source(&item.source));
@@ -88,13 +93,13 @@ fn missing<'a>(
 fn usable(case: &Case<'_>, wanted: &InterfaceExpectation, item: &Wanted<IpNet>, found: &Address, ledger: &mut Ledger) {
     let has = |flag: &str| found.flags.iter().any(|known| known == flag);
     let (code, message) = if has("dadfailed") {
-        ("PL306", "somebody else has this address: duplicate address detection failed")
+        (FindingCode::PL306, "somebody else has this address: duplicate address detection failed")
     } else if has("tentative") {
-        ("PL307", "duplicate address detection has not ended: the address can't be used yet")
+        (FindingCode::PL307, "duplicate address detection has not ended: the address can't be used yet")
     } else {
         return;
     };
-    let entry = about(finding(code, message), case, wanted).source(&item.source);
+    let entry = about(Finding::new(code, message), case, wanted).source(&item.source);
     ledger.add(entry.expected(item.value.to_string()).found(Some(format!(
         "{} {}",
         found.address,
@@ -109,7 +114,11 @@ fn unreported(case: &Case<'_>, wanted: &InterfaceExpectation, item: &Wanted<IpNe
     };
     ledger.check();
     if !reports {
-        let entry = about(finding("PL204", "the address is in the kernel, and not in the CNI result"), case, wanted);
+        let entry = about(
+            Finding::new(FindingCode::PL204, "the address is in the kernel, and not in the CNI result"),
+            case,
+            wanted,
+        );
         ledger.add(entry.source(&item.source).found(Some(format!("{} dev {}", item.value, wanted.name))));
     }
 }

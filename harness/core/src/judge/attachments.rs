@@ -1,10 +1,10 @@
 //! Asked against reported: `PL10x`. Whether every attachment asked for was made, and what went wrong where one was not.
 
 use super::accounts::Account;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::words;
 use crate::cni::{ChainError, ChainOutcome, CniCommand};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{KernelState, PodObservation};
 use crate::plan::{Attachment, Plan, Pod};
 
@@ -34,8 +34,10 @@ pub(super) fn attached(
             (Some(_), Some(_)) => {}
             (None, account) => {
                 let names: Vec<&str> = kernel.links.iter().map(|link| link.name.as_str()).collect();
-                let mut entry =
-                    finding("PL102", format!("the pod runs, and network {} is not attached", attachment.network));
+                let mut entry = Finding::new(
+                    FindingCode::PL102,
+                    format!("the pod runs, and network {} is not attached", attachment.network),
+                );
                 entry = about(entry, pod, attachment).expected(attachment.interface.clone());
                 entry = entry.found(Some(format!("the pod has {}", names.join(", "))));
                 let told = account.map(|account| {
@@ -49,7 +51,11 @@ pub(super) fn attached(
             }
             // Only where anything at all is reported: else this lane can't read reports.
             (Some(_), None) if !accounts.is_empty() => {
-                ledger.add(about(finding("PL106", "the interface is there, and nothing reports it"), pod, attachment));
+                ledger.add(about(
+                    Finding::new(FindingCode::PL106, "the interface is there, and nothing reports it"),
+                    pod,
+                    attachment,
+                ));
             }
             (Some(_), None) => {
                 ledger.note(format!("what CNI reports of pod {}: not observable here", pod.name));
@@ -151,8 +157,10 @@ fn chain_failed(
     if let Some(call) = last.filter(|call| !call.stderr.trim().is_empty()) {
         notes.push(words::quote(&format!("{} wrote on stderr", call.plugin), &call.stderr));
     }
-    let entry =
-        finding("PL101", format!("{link} of network {network} failed")).pod(&pod.name).network(network).notes(notes);
+    let entry = Finding::new(FindingCode::PL101, format!("{link} of network {network} failed"))
+        .pod(&pod.name)
+        .network(network)
+        .notes(notes);
     let entry = match planned {
         Some(planned) => entry.source(&planned.source),
         None => entry,
@@ -166,7 +174,8 @@ fn chain_failed(
 
 fn absent_network(pod: &Pod, attachment: Option<&Attachment>, network: &str, notes: Vec<String>) -> Finding {
     let message = format!("network {network} is said to exist already, and is not there: asked for, and not attached");
-    let entry = finding("PL103", message).pod(&pod.name).network(network).source(&pod.source).notes(notes);
+    let entry =
+        Finding::new(FindingCode::PL103, message).pod(&pod.name).network(network).source(&pod.source).notes(notes);
     match attachment {
         Some(attachment) => entry.interface(&attachment.interface),
         None => entry,
@@ -194,13 +203,14 @@ fn by_hearsay(plan: &Plan, pod: &Pod, observed: &PodObservation) -> Finding {
     }
     let named = observed.heard.iter().rev().find_map(|heard| Some((innermost_plugin(&heard.text)?, heard)));
     let Some((plugin, heard)) = named else {
-        return finding("PL104", "the pod did not come up").pod(&pod.name).source(&pod.source);
+        return Finding::new(FindingCode::PL104, "the pod did not come up").pod(&pod.name).source(&pod.source);
     };
     let network = between(&heard.text, "error adding container to network \"", "\"");
     let attachment = network
         .and_then(|network| pod.attachments.iter().find(|attachment| same_network(network, &attachment.network)));
     let of = network.map(|network| format!(" of network {network}")).unwrap_or_default();
-    let entry = finding("PL101", format!("plugin {plugin}{of} failed")).pod(&pod.name).source(&pod.source);
+    let entry =
+        Finding::new(FindingCode::PL101, format!("plugin {plugin}{of} failed")).pod(&pod.name).source(&pod.source);
     match attachment {
         Some(attachment) => entry.interface(&attachment.interface).network(&attachment.network),
         None => entry,

@@ -2,8 +2,9 @@
 //! services and the API server (`PL608`). Judged where the lane tells the ranges.
 
 use super::accounts::Case;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::words;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::Route;
 use crate::plan::Plan;
 use ipnet::IpNet;
@@ -36,7 +37,10 @@ pub(super) fn judge(plan: &Plan, case: &Case<'_>, ranges: &[IpNet], ledger: &mut
         if swallowed.is_empty() {
             continue;
         }
-        let entry = finding("PL608", format!("the route swallows the cluster's own {}", swallowed.join(" and ")));
+        let entry = Finding::new(
+            FindingCode::PL608,
+            format!("the route swallows the cluster's own {}", swallowed.join(" and ")),
+        );
         let name = case.network_of(&dev);
         let network = plan.networks.iter().find(|network| Some(network.name.as_str()) == name);
         // A route that no chain is told to add was asked for by the pod, or by nobody.

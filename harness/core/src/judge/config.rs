@@ -4,9 +4,9 @@
 //! plugins do with it is seen in the kernel.
 
 use super::known_keys;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use crate::chain::{self, ChainLink, go_key};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingCode};
 use crate::plan::{Network, Plan, Pod};
 use crate::words::did_you_mean;
 use ipnet::IpNet;
@@ -26,7 +26,7 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
         let text = network.config.as_deref().unwrap_or_default();
         let why = chain::parse(text, &network.name).err().unwrap_or_default();
         ledger.add(
-            finding("PL603", format!("no chain can be read from the configuration: {why}"))
+            Finding::new(FindingCode::PL603, format!("no chain can be read from the configuration: {why}"))
                 .network(&network.name)
                 .source(network.place("")),
         );
@@ -35,7 +35,7 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
     if !VERSIONS.contains(&chain.cni_version.as_str()) {
         let entry = doubt(
             network,
-            "PL606",
+            FindingCode::PL606,
             "cniVersion",
             format!("cniVersion {} is none that plugins know", chain.cni_version),
         );
@@ -50,7 +50,7 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
     if let [first, second, ..] = makers.as_slice() {
         ledger.add(doubt(
             network,
-            "PL607",
+            FindingCode::PL607,
             "plugins",
             format!("{first} and {second} both make the interface: the second one fails"),
         ));
@@ -74,8 +74,8 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
         let options = known_keys::ROUTE_OVERRIDE;
         for key in args.keys().filter(|key| !options.iter().any(|known| known.eq_ignore_ascii_case(key))) {
             if let Some(near) = did_you_mean(key, options) {
-                let entry = finding(
-                    "PL602",
+                let entry = Finding::new(
+                    FindingCode::PL602,
                     format!("route-override has no key `{key}`: it is dropped from `cni-args` without a word"),
                 );
                 let entry = entry.pod(&pod.name).interface(&attachment.interface).network(&attachment.network);
@@ -86,8 +86,8 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
 }
 
 /// A finding that points at a key of the configuration where its place is known, else at the network.
-fn doubt(network: &Network, code: &str, path: &str, message: String) -> Finding {
-    finding(code, message).network(&network.name).source(network.place(path))
+fn doubt(network: &Network, code: FindingCode, path: &str, message: String) -> Finding {
+    Finding::new(code, message).network(&network.name).source(network.place(path))
 }
 
 struct Linter<'a, 'b> {
@@ -98,7 +98,7 @@ struct Linter<'a, 'b> {
 }
 
 impl Linter<'_, '_> {
-    fn add(&mut self, code: &str, path: &str, message: String, notes: impl IntoIterator<Item = String>) {
+    fn add(&mut self, code: FindingCode, path: &str, message: String, notes: impl IntoIterator<Item = String>) {
         let entry = doubt(self.network, code, &format!("{}{path}", self.prefix), message);
         self.ledger.add(entry.notes(notes));
     }
@@ -112,11 +112,11 @@ impl Linter<'_, '_> {
             let message = format!("{plugin} comes first in the chain, and has no earlier result to work on");
             let notes = (plugin == "route-override")
                 .then(|| "upstream's binary panics: exit 2, nothing on standard output".to_owned());
-            self.add("PL604", "type", message, notes);
+            self.add(FindingCode::PL604, "type", message, notes);
         }
         if plugin == "route-override" && version == "1.1.0" {
             let message = "route-override knows cniVersion up to 1.0.0: the chain fails with code 1".to_owned();
-            self.add("PL606", "type", message, []);
+            self.add(FindingCode::PL606, "type", message, []);
         }
         self.keys(conf, is_list);
         self.values(conf);
@@ -146,14 +146,19 @@ impl Linter<'_, '_> {
                     "no release of the plugin has it; it is dropped without a word".to_owned(),
                     "for a tagged interface take master NAME.ID, or the vlan plugin with vlanId".to_owned(),
                 ];
-                self.add("PL601", key, message, notes);
+                self.add(FindingCode::PL601, key, message, notes);
                 continue;
             }
             let mut notes = vec![format!("{plugin} reads: {}", known.join(", "))];
             if let Some(near) = did_you_mean(key, known.iter().copied()) {
                 notes.insert(0, format!("did you mean `{near}`?"));
             }
-            self.add("PL602", key, format!("{plugin} has no key `{key}`: it is dropped without a word"), notes);
+            self.add(
+                FindingCode::PL602,
+                key,
+                format!("{plugin} has no key `{key}`: it is dropped without a word"),
+                notes,
+            );
         }
     }
 
@@ -169,7 +174,7 @@ impl Linter<'_, '_> {
             && !modes.contains(&mode.as_str())
         {
             self.add(
-                "PL605",
+                FindingCode::PL605,
                 "mode",
                 format!("{plugin} has no mode `{mode}`"),
                 [format!("it has: {}", modes[1..].join(", "))],
@@ -179,7 +184,7 @@ impl Linter<'_, '_> {
             if let (true, Some(id)) = (plugin == name, go_key(conf, key).and_then(Value::as_i64))
                 && !(0..=4094).contains(&id)
             {
-                self.add("PL605", key, format!("{id} is no VLAN id"), []);
+                self.add(FindingCode::PL605, key, format!("{id} is no VLAN id"), []);
             }
         }
         for key in ["addroutes", "delroutes"] {
@@ -197,11 +202,13 @@ impl Linter<'_, '_> {
             let at = format!("{path}/{index}/dst");
             let text = |key| route.as_object().and_then(|route| go_key(route, key)).and_then(Value::as_str);
             match text("dst").map(|dst| (dst, dst.parse::<IpNet>())) {
-                None => self.add("PL605", &format!("{path}/{index}"), "a route without `dst`".to_owned(), []),
-                Some((dst, Err(_))) => self.add("PL605", &at, format!("`{dst}` is no network"), []),
+                None => {
+                    self.add(FindingCode::PL605, &format!("{path}/{index}"), "a route without `dst`".to_owned(), [])
+                }
+                Some((dst, Err(_))) => self.add(FindingCode::PL605, &at, format!("`{dst}` is no network"), []),
                 Some((dst, Ok(net))) if net.addr() != net.network() => {
                     self.add(
-                        "PL605",
+                        FindingCode::PL605,
                         &at,
                         format!(
                             "`{dst}` has host bits, so no route of the kernel is like it; the network is {}",
@@ -215,7 +222,7 @@ impl Linter<'_, '_> {
             if let Some(gateway) = text("gw")
                 && gateway.parse::<IpAddr>().is_err()
             {
-                self.add("PL605", &format!("{path}/{index}/gw"), format!("`{gateway}` is no address"), []);
+                self.add(FindingCode::PL605, &format!("{path}/{index}/gw"), format!("`{gateway}` is no address"), []);
             }
         }
     }
@@ -226,7 +233,7 @@ impl Linter<'_, '_> {
             for key in ipam.keys().filter(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
                 let notes = [format!("{plugin} reads: {}", known.join(", "))];
                 self.add(
-                    "PL602",
+                    FindingCode::PL602,
                     &format!("ipam/{key}"),
                     format!("ipam plugin {plugin} has no key `{key}`: it is dropped without a word"),
                     notes,
@@ -254,29 +261,29 @@ impl Linter<'_, '_> {
             entry.keys().filter(|key| !known_keys::STATIC_ADDRESS.iter().any(|known| known.eq_ignore_ascii_case(key)))
         {
             let message = format!("ipam plugin static has no key `{key}` for an address: it is dropped without a word");
-            self.add("PL602", &format!("{path}/{key}"), message, []);
+            self.add(FindingCode::PL602, &format!("{path}/{key}"), message, []);
         }
         let text = go_key(entry, "address").and_then(Value::as_str).unwrap_or_default();
         let at = format!("{path}/address");
         let Ok(net) = text.parse::<IpNet>() else {
-            self.add("PL605", &at, format!("`{text}` is no address with a prefix length"), []);
+            self.add(FindingCode::PL605, &at, format!("`{text}` is no address with a prefix length"), []);
             return;
         };
         let ip = net.addr();
         if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
-            self.add("PL605", &at, format!("`{text}` can't be an interface's address"), []);
+            self.add(FindingCode::PL605, &at, format!("`{text}` can't be an interface's address"), []);
         }
         if let Some(gateway) = go_key(entry, "gateway").and_then(Value::as_str) {
             let at = format!("{path}/gateway");
             match gateway.parse::<IpAddr>() {
-                Err(_) => self.add("PL605", &at, format!("`{gateway}` is no address"), []),
+                Err(_) => self.add(FindingCode::PL605, &at, format!("`{gateway}` is no address"), []),
                 Ok(gateway) if gateway == ip => {
-                    self.add("PL605", &at, format!("gateway {gateway} is the pod's own address"), [])
+                    self.add(FindingCode::PL605, &at, format!("gateway {gateway} is the pod's own address"), [])
                 }
                 Ok(gateway)
                     if !net.contains(&gateway) && !matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local()) =>
                 {
-                    self.add("PL605", &at, format!("gateway {gateway} is not within {}", net.trunc()), []);
+                    self.add(FindingCode::PL605, &at, format!("gateway {gateway} is not within {}", net.trunc()), []);
                 }
                 Ok(_) => {}
             }

@@ -1,8 +1,9 @@
 //! The default routes: `PL33x`. They are judged on every interface, named or not.
 
 use super::accounts::Case;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::words;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{NextHop, Route};
 use crate::plan::{DefaultExpectation, PodExpectation};
 
@@ -59,7 +60,8 @@ fn counted(number: usize) -> String {
 fn as_wanted(case: &Case<'_>, wanted: &DefaultExpectation, routes: &[(&Route, &NextHop)], ledger: &mut Ledger) {
     ledger.check();
     if routes.len() != wanted.count.value {
-        let entry = finding("PL331", format!("{}, and {} wanted", counted(routes.len()), wanted.count.value));
+        let entry =
+            Finding::new(FindingCode::PL331, format!("{}, and {} wanted", counted(routes.len()), wanted.count.value));
         let entry = entry.pod(&case.pod.name).source(&wanted.count.source).expected(counted(wanted.count.value));
         ledger.add(entry.found(Some(line(routes))));
     }
@@ -73,7 +75,7 @@ fn as_wanted(case: &Case<'_>, wanted: &DefaultExpectation, routes: &[(&Route, &N
     };
     let dev = first.dev.as_deref().unwrap_or_default();
     if dev != wanted.dev.value {
-        let entry = finding("PL330", "the default route goes out of another interface")
+        let entry = Finding::new(FindingCode::PL330, "the default route goes out of another interface")
             .pod(&case.pod.name)
             .source(&wanted.dev.source);
         ledger.add(entry.expected(format!("default dev {}", wanted.dev.value)).found(Some(line(routes))));
@@ -81,8 +83,9 @@ fn as_wanted(case: &Case<'_>, wanted: &DefaultExpectation, routes: &[(&Route, &N
     if let Some(via) = &wanted.via {
         ledger.check();
         if first.via != Some(via.value) {
-            let entry =
-                finding("PL332", "the default route has another gateway").pod(&case.pod.name).source(&via.source);
+            let entry = Finding::new(FindingCode::PL332, "the default route has another gateway")
+                .pod(&case.pod.name)
+                .source(&via.source);
             ledger.add(entry.expected(format!("default via {}", via.value)).found(Some(line(routes))));
         }
     }
@@ -109,7 +112,8 @@ fn unasked(case: &Case<'_>, expectation: &PodExpectation, routes: &[(&Route, &Ne
             continue;
         }
         ledger.check();
-        let entry = finding("PL333", format!("a default route goes out of {dev}, and nobody asked for it"));
+        let entry =
+            Finding::new(FindingCode::PL333, format!("a default route goes out of {dev}, and nobody asked for it"));
         ledger
             .add(entry.pod(&case.pod.name).interface(dev).source(&expectation.source).found(Some(words::route(route))));
     }

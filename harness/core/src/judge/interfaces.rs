@@ -1,9 +1,9 @@
 //! Asked against kernel, the link itself: `PL31x`.
 
 use super::accounts::Case;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::{addresses, reported, routes, words};
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::Link;
 use crate::plan::InterfaceExpectation;
 
@@ -14,12 +14,13 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut
     match (link, wanted.absent) {
         (None, true) => {}
         (Some(link), true) => {
-            let entry = finding("PL311", format!("interface {} must not be there, and is", wanted.name));
+            let entry =
+                Finding::new(FindingCode::PL311, format!("interface {} must not be there, and is", wanted.name));
             ledger.add(about(entry, case, wanted).found(Some(one_line(link))));
         }
         (None, false) => {
             let found = format!("the pod has {}", reported::links(case));
-            let entry = finding("PL310", format!("interface {} is not there", wanted.name));
+            let entry = Finding::new(FindingCode::PL310, format!("interface {} is not there", wanted.name));
             let entry = about(entry, case, wanted).expected(wanted.name.clone()).found(Some(found));
             ledger.add(entry.notes(elsewhere(case, wanted)));
         }
@@ -74,8 +75,8 @@ fn properties(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link, ledge
         } else {
             ledger.check();
             if found != kind.value {
-                let entry =
-                    about(finding("PL312", "the interface is of another kind"), case, wanted).source(&kind.source);
+                let entry = about(Finding::new(FindingCode::PL312, "the interface is of another kind"), case, wanted)
+                    .source(&kind.source);
                 ledger.add(entry.expected(kind.value.clone()).found(Some(found.to_owned())));
             }
         }
@@ -90,22 +91,24 @@ fn properties(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link, ledge
         let works = is_up && matches!(link.state.as_str(), "UP" | "UNKNOWN" | "");
         let fits = if state.value == "up" { works } else { !is_up };
         if !fits {
-            let entry =
-                about(finding("PL314", "the interface is in another state"), case, wanted).source(&state.source);
+            let entry = about(Finding::new(FindingCode::PL314, "the interface is in another state"), case, wanted)
+                .source(&state.source);
             ledger.add(entry.expected(state.value.clone()).found(Some(words::state(link))));
         }
     }
     if let Some(mtu) = &wanted.mtu {
         ledger.check();
         if link.mtu != mtu.value {
-            let entry = about(finding("PL315", "the MTU is another one"), case, wanted).source(&mtu.source);
+            let entry =
+                about(Finding::new(FindingCode::PL315, "the MTU is another one"), case, wanted).source(&mtu.source);
             ledger.add(entry.expected(format!("mtu {}", mtu.value)).found(Some(format!("mtu {}", link.mtu))));
         }
     }
     if let Some(mac) = &wanted.mac {
         ledger.check();
         if link.mac != mac.value {
-            let entry = about(finding("PL316", "the MAC address is another one"), case, wanted).source(&mac.source);
+            let entry = about(Finding::new(FindingCode::PL316, "the MAC address is another one"), case, wanted)
+                .source(&mac.source);
             ledger.add(entry.expected(mac.value.clone()).found(Some(link.mac.clone())));
         }
     }
@@ -141,8 +144,8 @@ fn parent_of(
     };
     ledger.check();
     if found.as_deref() != Some(parent.value.as_str()) {
-        let entry =
-            about(finding("PL313", "the interface hangs on another parent"), case, wanted).source(&parent.source);
+        let entry = about(Finding::new(FindingCode::PL313, "the interface hangs on another parent"), case, wanted)
+            .source(&parent.source);
         ledger.add(entry.expected(parent.value.clone()).found(found));
     }
 }

@@ -1,7 +1,8 @@
 //! The pod's kernel beside links, addresses and routes: sysctls (`PL340`) and IPv6 link-local addresses (`PL341`).
 
 use super::accounts::Case;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::is_v6_link_local;
 use crate::plan::PodExpectation;
 
@@ -13,7 +14,9 @@ pub(super) fn judge(case: &Case<'_>, expectation: &PodExpectation, ledger: &mut 
         if found.is_some_and(|found| *found == wanted.value) {
             continue;
         }
-        let entry = finding("PL340", format!("{name} is not as wanted")).pod(&case.pod.name).source(&wanted.source);
+        let entry = Finding::new(FindingCode::PL340, format!("{name} is not as wanted"))
+            .pod(&case.pod.name)
+            .source(&wanted.source);
         let found = found.map_or_else(|| "there is no such sysctl".to_owned(), Clone::clone);
         ledger.add(entry.expected(wanted.value.clone()).found(Some(found)));
     }
@@ -35,7 +38,7 @@ pub(super) fn judge(case: &Case<'_>, expectation: &PodExpectation, ledger: &mut 
         true => ("no IPv6 link-local address is there", "one on some interface"),
         false => ("an IPv6 link-local address is there", "none on any interface"),
     };
-    let entry = finding("PL341", message).pod(&case.pod.name).source(&wanted.source).expected(expected);
+    let entry = Finding::new(FindingCode::PL341, message).pod(&case.pod.name).source(&wanted.source).expected(expected);
     let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
     ledger.add(entry.found(Some(found)).notes(notes));
 }

@@ -1,6 +1,6 @@
 //! What the judge writes down while it looks.
 
-use crate::finding::{self, Code, Finding};
+use crate::finding::{Finding, FindingCode};
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
 
@@ -39,8 +39,8 @@ impl Ledger {
     }
 
     /// Whether a finding of this code points at this very line already.
-    pub fn tells(&self, code: &str, source: &Source) -> bool {
-        self.judgement.findings.iter().any(|finding| finding.code.0 == code && finding.source.as_ref() == Some(source))
+    pub fn tells(&self, code: FindingCode, source: &Source) -> bool {
+        self.judgement.findings.iter().any(|finding| finding.code == code && finding.source.as_ref() == Some(source))
     }
 
     /// What this lane can't show.
@@ -69,73 +69,5 @@ impl Ledger {
     pub fn close(mut self) -> Judgement {
         self.judgement.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         self.judgement
-    }
-}
-
-/// A finding with the severity that its code has in the catalogue.
-pub(crate) fn finding(code: &str, message: impl Into<String>) -> Finding {
-    Finding {
-        code: Code(code.to_owned()),
-        severity: finding::severity(code),
-        pod: None,
-        interface: None,
-        network: None,
-        message: message.into(),
-        expected: None,
-        found: None,
-        source: None,
-        notes: Vec::new(),
-    }
-}
-
-/// Short ways to fill a finding in.
-pub(crate) trait Fill: Sized {
-    fn pod(self, pod: &str) -> Self;
-    fn interface(self, interface: &str) -> Self;
-    fn network(self, network: &str) -> Self;
-    fn expected(self, expected: impl Into<String>) -> Self;
-    fn found(self, found: Option<String>) -> Self;
-    fn source(self, source: &Source) -> Self;
-    fn notes(self, notes: impl IntoIterator<Item = String>) -> Self;
-}
-
-impl Fill for Finding {
-    fn pod(mut self, pod: &str) -> Self {
-        self.pod = Some(pod.to_owned());
-        self
-    }
-
-    fn interface(mut self, interface: &str) -> Self {
-        self.interface = Some(interface.to_owned());
-        self
-    }
-
-    fn network(mut self, network: &str) -> Self {
-        self.network = Some(network.to_owned());
-        self
-    }
-
-    fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
-        self
-    }
-
-    fn found(mut self, found: Option<String>) -> Self {
-        self.found = found;
-        self
-    }
-
-    fn source(mut self, source: &Source) -> Self {
-        self.source = Some(source.clone());
-        self
-    }
-
-    fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        for note in notes {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
-        self
     }
 }

@@ -1,9 +1,10 @@
 //! Reported against kernel: `PL2xx`.
 
 use super::accounts::{Account, Case, ReportedRoute};
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::words;
 use crate::chain::go_key;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{PodObservation, Reported, Route};
 use crate::plan::{Wanted, WantedRoute};
 use ipnet::IpNet;
@@ -129,7 +130,10 @@ pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
         for name in &account.sandbox_interfaces {
             ledger.check();
             if case.link(name).is_none() && !is_asked_for(case, name) {
-                let finding = finding("PL203", format!("interface {name} is in the CNI result, and not in the pod"));
+                let finding = Finding::new(
+                    FindingCode::PL203,
+                    format!("interface {name} is in the CNI result, and not in the pod"),
+                );
                 ledger.add(
                     finding.pod(&case.pod.name).interface(name).network(&account.network).found(Some(links(case))),
                 );
@@ -147,7 +151,7 @@ pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
             let Some(link) = case.link(name) else { continue };
             ledger.check();
             if link.mac != *mac {
-                let finding = finding("PL206", "the MAC reported is not the interface's");
+                let finding = Finding::new(FindingCode::PL206, "the MAC reported is not the interface's");
                 let finding = finding.pod(&case.pod.name).interface(name).network(&account.network);
                 ledger.add(finding.expected(mac.clone()).found(Some(link.mac.clone())));
             }
@@ -193,7 +197,8 @@ fn address_in_kernel(case: &Case<'_>, account: &Account, name: &str, address: Ip
         let found = other.addresses.iter().find(|found| found.address.addr() == address.addr())?;
         Some(format!("{} dev {}", found.address, other.name))
     });
-    let mut entry = finding("PL201", message).pod(&case.pod.name).interface(name).network(&account.network);
+    let mut entry =
+        Finding::new(FindingCode::PL201, message).pod(&case.pod.name).interface(name).network(&account.network);
     entry = entry.expected(format!("{address} dev {name}")).found(found);
     if let Some(wanted) = wanted {
         entry = entry.source(&wanted.source).notes(["asked for and reported alike".to_owned()]);
@@ -206,7 +211,7 @@ fn status_ip_in_kernel(case: &Case<'_>, account: &Account, ip: IpAddr, ledger: &
     let there =
         case.link(&account.interface).is_some_and(|link| link.addresses.iter().any(|found| found.address.addr() == ip));
     if !there && !told_already {
-        let finding = finding("PL201", "address in network-status, and not in the kernel");
+        let finding = Finding::new(FindingCode::PL201, "address in network-status, and not in the kernel");
         let finding = finding.pod(&case.pod.name).interface(&account.interface).network(&account.network);
         ledger.add(finding.expected(format!("{ip} dev {}", account.interface)));
     }
@@ -237,7 +242,7 @@ fn route_in_kernel(case: &Case<'_>, account: &Account, reported: &ReportedRoute,
     let expected = format!("{}{via} dev {}", words::destination(&reported.to), account.interface);
     let near = nearest(case, reported);
     let topic = reported.to.to_string();
-    let mut entry = finding("PL202", "route reported in the CNI result, and not in the kernel");
+    let mut entry = Finding::new(FindingCode::PL202, "route reported in the CNI result, and not in the kernel");
     entry = entry.pod(&case.pod.name).interface(&account.interface).network(&account.network);
     entry = entry.expected(expected).found(near.map(words::route)).notes(case.heard_about(&account.interface, &topic));
     for line in case.stderr_about(&account.interface, &topic) {

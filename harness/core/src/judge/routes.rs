@@ -2,8 +2,9 @@
 
 use super::accounts::Case;
 use super::interfaces::about;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::{reported, words};
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{NextHop, Route, is_v6_link_local};
 use crate::plan::{InterfaceExpectation, Wanted, WantedGateway, WantedRoute};
 
@@ -22,8 +23,9 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut
             .iter()
             .find(|route| route.to == unwanted.value && route.table == MAIN && hop(route, dev).is_some());
         if let Some(route) = there {
-            let entry = about(finding("PL325", "a route that must not be there is there"), case, wanted)
-                .source(&unwanted.source);
+            let entry =
+                about(Finding::new(FindingCode::PL325, "a route that must not be there is there"), case, wanted)
+                    .source(&unwanted.source);
             ledger.add(entry.found(Some(words::route(route))));
         }
     }
@@ -58,7 +60,8 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut
     }
     ledger.check();
     for route in ours.iter().filter(|route| !matched.contains(route)) {
-        let entry = about(finding("PL323", "a route that nobody asked for"), case, wanted).source(&list.source);
+        let entry =
+            about(Finding::new(FindingCode::PL323, "a route that nobody asked for"), case, wanted).source(&list.source);
         ledger.add(entry.found(Some(words::route(route))));
     }
 }
@@ -101,13 +104,13 @@ fn missing<'a>(
         matched.push(route);
     }
     // Asked for, reported, and not in the kernel: told as one finding, PL202, with this line as its source.
-    if ledger.tells("PL202", &item.source) {
+    if ledger.tells(FindingCode::PL202, &item.source) {
         return;
     }
     let expected = words::wanted(&item.value, dev);
     if let Some(route) = same {
-        let entry =
-            about(finding("PL321", "the route is there, and not as asked for"), case, wanted).source(&item.source);
+        let entry = about(Finding::new(FindingCode::PL321, "the route is there, and not as asked for"), case, wanted)
+            .source(&item.source);
         ledger.add(entry.expected(expected).found(Some(words::route(route))));
         return;
     }
@@ -117,10 +120,12 @@ fn missing<'a>(
     let topic = item.value.to.to_string();
     let entry = match elsewhere {
         Some(route) if hop(route, dev).is_none() => {
-            finding("PL322", "the route goes out of another interface").found(Some(words::route(route)))
+            Finding::new(FindingCode::PL322, "the route goes out of another interface").found(Some(words::route(route)))
         }
-        Some(route) => finding("PL321", "the route is in another table").found(Some(words::route(route))),
-        None => finding("PL320", "route asked for, and not in the kernel")
+        Some(route) => {
+            Finding::new(FindingCode::PL321, "the route is in another table").found(Some(words::route(route)))
+        }
+        None => Finding::new(FindingCode::PL320, "route asked for, and not in the kernel")
             .found(nearest(ours, &item.value, matched).map(words::route)),
     };
     for line in case.stderr_about(dev, &topic) {
@@ -151,8 +156,8 @@ fn works(
     let is_dead =
         hop(route, &wanted.name).is_some_and(|hop| hop.flags.iter().any(|flag| flag == "linkdown" || flag == "dead"));
     if is_dead {
-        let entry =
-            about(finding("PL324", "the route is there, and its link is down"), case, wanted).source(&item.source);
+        let entry = about(Finding::new(FindingCode::PL324, "the route is there, and its link is down"), case, wanted)
+            .source(&item.source);
         ledger.add(entry.found(Some(words::route(route))));
     }
 }
@@ -178,7 +183,11 @@ fn unreported(
     };
     ledger.check();
     if !reports {
-        let entry = about(finding("PL205", "the route is in the kernel, and not in the CNI result"), case, wanted);
+        let entry = about(
+            Finding::new(FindingCode::PL205, "the route is in the kernel, and not in the CNI result"),
+            case,
+            wanted,
+        );
         ledger.add(entry.source(&item.source).found(Some(words::route(route))));
     }
 }

@@ -4,8 +4,9 @@
 //! with them those of other networks on the same parent. It is on all nodes where its parent leads to an uplink or is not
 //! known, on one node where its bridge is that node's alone.
 
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use crate::chain::go_key;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{Link, Observation, is_v6_link_local};
 use crate::plan::{Attachment, Network, Plan, Pod};
 use crate::wire::aim::{bridge_under, kernel};
@@ -97,7 +98,7 @@ fn addresses(members: &[Member<'_>], ledger: &mut Ledger) {
         }
     }
     for (address, holders) in holders {
-        add("PL308", "two pods have one address", &address.to_string(), &holders, ledger);
+        add(FindingCode::PL308, "two pods have one address", &address.to_string(), &holders, ledger);
     }
 }
 
@@ -112,12 +113,12 @@ fn macs(members: &[Member<'_>], ledger: &mut Ledger) {
     }
     ledger.check();
     for (mac, holders) in holders {
-        add("PL317", "two pods have one MAC address", mac, &holders, ledger);
+        add(FindingCode::PL317, "two pods have one MAC address", mac, &holders, ledger);
     }
 }
 
 /// One finding for all that hold the same; a pod's own interfaces are not compared with each other.
-fn add(code: &str, message: &str, what: &str, holders: &[&Member<'_>], ledger: &mut Ledger) {
+fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], ledger: &mut Ledger) {
     let first = holders.first().map(|member| &member.pod.name);
     let Some(other) = holders.iter().find(|other| Some(&other.pod.name) != first) else {
         return;
@@ -127,7 +128,7 @@ fn add(code: &str, message: &str, what: &str, holders: &[&Member<'_>], ledger: &
     let mut networks: Vec<&str> = holders.iter().map(|member| member.attachment.network.as_str()).collect();
     networks.dedup();
     let on = if networks.len() > 1 { "networks" } else { "network" };
-    let entry = finding(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
+    let entry = Finding::new(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
     let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
     ledger.add(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
 }

@@ -1,9 +1,10 @@
 //! What a plugin wrote on standard error while it said that all went well: `PL105`.
 
 use super::accounts::Case;
-use super::ledger::{Fill, Ledger, finding};
+use super::ledger::Ledger;
 use super::words;
 use crate::cni::{CniCommand, Exit};
+use crate::finding::{Finding, FindingCode};
 
 /// One warning for each call that succeeded and wrote something which no other finding quotes.
 pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
@@ -18,7 +19,10 @@ pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
             continue;
         }
         let message = format!("plugin {} ended with exit 0, and wrote on standard error", call.plugin);
-        let entry = finding("PL105", message).pod(&case.pod.name).interface(&call.ifname).network(&call.network);
+        let entry = Finding::new(FindingCode::PL105, message)
+            .pod(&case.pod.name)
+            .interface(&call.ifname)
+            .network(&call.network);
         ledger.add(entry.found(Some(words::quote("stderr", &fresh.join("\n")))));
     }
 }

@@ -2,8 +2,7 @@
 
 use super::eni_config::{CONF, CONFLIST, ENI_CONF, EniConfig};
 use super::json_text::JsonText;
-use crate::finding::Finding;
-use crate::judge::ledger::{Fill as _, finding};
+use crate::finding::{Finding, FindingCode};
 use crate::scenario::node::Place;
 
 /// The change of a cluster's `eni-config` that a file asks for.
@@ -55,7 +54,7 @@ pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
         if !same {
             let there =
                 if cluster.text(key).is_some() { "is not as the cluster has it" } else { "is not in the cluster's" };
-            let entry = finding("PL638", format!("`{key}` {there}: apply writes the chain alone"));
+            let entry = Finding::new(FindingCode::PL638, format!("`{key}` {there}: apply writes the chain alone"));
             let notes = match key.as_str() {
                 CONF => vec!["the document: 10-terway.conf is not to be changed".to_owned()],
                 _ => vec!["leave the key out of the file, or take over what the cluster has".to_owned()],
@@ -64,7 +63,8 @@ pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
         }
     }
     for key in file.removed.iter().filter(|key| *key != CONFLIST && cluster.text(key).is_some()) {
-        let entry = finding("PL638", format!("`{key}` would be taken away: apply writes the chain alone"));
+        let entry =
+            Finding::new(FindingCode::PL638, format!("`{key}` would be taken away: apply writes the chain alone"));
         findings.push(entry.source(&file.source));
     }
     let unsaid = file.text(CONFLIST).is_none() && !file.removed.contains(CONFLIST);
@@ -156,7 +156,10 @@ mod tests {
         ] {
             let findings = change(&cluster(), &file(data)).findings;
             assert_eq!(findings.len(), 1, "{data}");
-            assert!(findings[0].code.0 == "PL638" && findings[0].message.contains(part), "{data}: {findings:?}");
+            assert!(
+                findings[0].code == FindingCode::PL638 && findings[0].message.contains(part),
+                "{data}: {findings:?}"
+            );
         }
     }
 }

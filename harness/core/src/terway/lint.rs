@@ -25,8 +25,7 @@ use super::json_text::JsonText;
 use super::rollout::ClusterSeen;
 use super::usage::Usage;
 use crate::chain::go_key;
-use crate::finding::{Finding, Severity};
-use crate::judge::ledger::{Fill as _, finding};
+use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
@@ -56,7 +55,7 @@ impl LintReport {
     /// Whether an error was found.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+        self.findings.iter().any(|finding| finding.is_failure())
     }
 }
 
@@ -103,11 +102,17 @@ impl Book<'_> {
         let write = absent.then(|| {
             format!("there is no {CONFLIST} yet: add that key, with the entry of {CONF} as its first plugin; {CONF} itself stays as it is")
         });
-        self.add("PL628", source, message, notes.into_iter().chain(write));
+        self.add(FindingCode::PL628, source, message, notes.into_iter().chain(write));
     }
 
-    fn add(&mut self, code: &str, source: Source, message: impl Into<String>, notes: impl IntoIterator<Item = String>) {
-        self.report.findings.push(finding(code, message).source(&source).notes(notes));
+    fn add(
+        &mut self,
+        code: FindingCode,
+        source: Source,
+        message: impl Into<String>,
+        notes: impl IntoIterator<Item = String>,
+    ) {
+        self.report.findings.push(Finding::new(code, message).source(&source).notes(notes));
     }
 
     fn untold(&mut self, what: impl Into<String>) {

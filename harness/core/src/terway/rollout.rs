@@ -4,8 +4,7 @@ use super::compare::compare;
 use super::eni_config::{CONFLIST, EniConfig};
 use super::expected::{CILIUM, NodeFacts, TERWAY, alternatives};
 use super::version::Version;
-use crate::finding::Finding;
-use crate::judge::ledger::{Fill as _, finding};
+use crate::finding::{Finding, FindingCode};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -101,8 +100,8 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
                 out.checked += 1;
                 for difference in compare(&lists, found) {
                     let at = if difference.path.is_empty() { "the whole" } else { &difference.path };
-                    let mut entry = finding(
-                        "PL636",
+                    let mut entry = Finding::new(
+                        FindingCode::PL636,
                         format!("node {}: {at} is not what terway-cli makes of eni-config", node.name),
                     );
                     entry.expected = Some(difference.expected.unwrap_or_else(|| "nothing there".to_owned()));
@@ -114,8 +113,11 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
         }
         if let Some(why) = &node.canary {
             out.findings.push(
-                finding("PL639", format!("node {}: the canary pod did not come up on the new chain", node.name))
-                    .notes([why.clone()]),
+                Finding::new(
+                    FindingCode::PL639,
+                    format!("node {}: the canary pod did not come up on the new chain", node.name),
+                )
+                .notes([why.clone()]),
             );
         }
     }
@@ -125,7 +127,8 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
     }
     for (node, pods) in by_node {
         let many = if pods.len() == 1 { "1 pod".to_owned() } else { format!("{} pods", pods.len()) };
-        let entry = finding("PL637", format!("node {node}: {many} made before the chain came into force"));
+        let entry =
+            Finding::new(FindingCode::PL637, format!("node {node}: {many} made before the chain came into force"));
         out.findings.push(entry.notes(pods));
     }
     out.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -167,9 +170,7 @@ mod tests {
         let shown: Vec<_> = out
             .findings
             .iter()
-            .map(|f| {
-                (f.code.0.as_str(), f.message.as_str(), f.expected.as_deref().unwrap(), f.found.as_deref().unwrap())
-            })
+            .map(|f| (f.code.as_str(), f.message.as_str(), f.expected.as_deref().unwrap(), f.found.as_deref().unwrap()))
             .collect();
         assert_eq!(
             shown,
@@ -198,7 +199,7 @@ mod tests {
         let sick = NodeSeen { canary: Some("waited 20 s for Ready".into()), ..node(MADE) };
         let pod = |name: &str| OldPod { node: "a".into(), namespace: "shop".into(), name: name.into() };
         let out = told(vec![sick], vec![pod("web"), pod("db")]);
-        let shown: Vec<_> = out.findings.iter().map(|f| (f.code.0.as_str(), f.notes.join(", "))).collect();
+        let shown: Vec<_> = out.findings.iter().map(|f| (f.code.as_str(), f.notes.join(", "))).collect();
         assert_eq!(shown, [("PL639", "waited 20 s for Ready".to_owned()), ("PL637", "shop/web, shop/db".to_owned())]);
     }
 

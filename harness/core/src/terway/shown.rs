@@ -6,7 +6,7 @@ use super::eni_config::{CONFLIST, EniConfig};
 use super::expected::alternatives;
 use super::lint::LintReport;
 use super::rollout::{ClusterSeen, OldPod, Rollout, rollout};
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -126,7 +126,7 @@ impl Planned {
     /// Whether the chain, or what else the file would change, is refused.
     #[must_use]
     pub fn unfit(&self) -> bool {
-        self.lint.failed() || self.beside.iter().any(|finding| finding.severity == Severity::Error)
+        self.lint.failed() || self.beside.iter().any(|finding| finding.is_failure())
     }
 
     /// Whether `apply` would refuse.

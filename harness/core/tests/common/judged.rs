@@ -1,7 +1,7 @@
 //! Short ways to bend what was seen of the seed, and to read what the judge found.
 
 use super::load;
-use plumbline_core::finding::Finding;
+use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::observe::{KernelState, Link, Observation, PodObservation};
 use plumbline_core::plan::Plan;
 
@@ -25,7 +25,7 @@ pub fn eth<'a>(observation: &'a mut Observation, name: &str) -> &'a mut Link {
 pub fn codes(findings: &[Finding]) -> Vec<String> {
     findings
         .iter()
-        .filter(|finding| finding.code.0 != "PL601")
+        .filter(|finding| finding.code != FindingCode::PL601)
         .map(|finding| format!("{} {}", finding.code, finding.interface.as_deref().unwrap_or("-")))
         .collect()
 }

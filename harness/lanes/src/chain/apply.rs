@@ -9,7 +9,6 @@ use super::restore::{ROLLOUT, compared, put_back, whole, write};
 use crate::context::{Context, EventSink};
 use k8s_openapi::jiff::Timestamp;
 use plumbline_core::event::Event;
-use plumbline_core::finding::Severity;
 use plumbline_core::terway::{Applied, CONFLIST, Change, ClusterSeen, NodeSeen, Rollout, rollout};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, Run};
@@ -116,7 +115,7 @@ pub async fn apply(
         Err(why) => {
             applied.failed = Some(why.cause);
             // Errors among the findings are the chain's, and what keeps Terway from starting is taken for that too.
-            let chains = applied.rollout.findings.iter().any(|finding| finding.severity == Severity::Error);
+            let chains = applied.rollout.findings.iter().any(|finding| finding.is_failure());
             applied.error = !applied.interrupted && !chains && why.stage.as_deref() != Some(restart::STAGE);
             match put_back(reach, &kept).await {
                 Ok(done) => {
@@ -219,7 +218,7 @@ async fn work(
 
 /// An error among the findings ends the operation; which are errors is said by the catalogue.
 fn refuse(state: &Rollout, stage: &str) -> Result<(), TestbedError> {
-    let error = state.findings.iter().find(|finding| finding.severity == Severity::Error);
+    let error = state.findings.iter().find(|finding| finding.is_failure());
     error.map_or(Ok(()), |finding| Err(TestbedError::new(stage, format!("{}: {}", finding.code, finding.message))))
 }
 

@@ -3,7 +3,7 @@
 use super::model::{Attachment, Bar, Graph, Host, Node, Pod, Remark};
 use super::{asked, paths, seen};
 use plumbline_core::chain::Chain;
-use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::finding::Finding;
 use plumbline_core::judge;
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan, Topology, VlanProtocol};
@@ -164,11 +164,8 @@ fn pod(
 
 fn remarks(findings: &[Finding], here: impl Fn(&Finding) -> bool) -> Vec<Remark> {
     let here = findings.iter().filter(|finding| here(finding));
-    here.map(|finding| Remark {
-        error: finding.severity == Severity::Error,
-        text: format!("{}: {}", finding.code, finding.message),
-    })
-    .collect()
+    here.map(|finding| Remark { error: finding.is_failure(), text: format!("{}: {}", finding.code, finding.message) })
+        .collect()
 }
 
 fn title(interface: &str, attachment: Option<&plan::Attachment>, chain: Option<&Chain>) -> String {

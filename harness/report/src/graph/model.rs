@@ -157,7 +157,7 @@ impl Remark {
     /// The word beside the colour.
     #[must_use]
     pub const fn word(&self) -> &'static str {
-        if self.error { "error" } else { "warning" }
+        if self.error { "failure" } else { "warning" }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::captured::Seen;
 use super::model::{Came, End, Graph, Path, PathState};
-use plumbline_core::finding::{Finding, Severity};
+use plumbline_core::finding::Finding;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{
     Because, Destination, NodeAddress, Party, Plan, Protocol, ReachedBy, Unreachable, WantedReach,
@@ -42,9 +42,7 @@ pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Fin
 /// Takes an error that the judge found about this very line into the path.
 fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
     let here = |at: &Source| source.line > 0 && at.line == source.line && at.file == source.file;
-    let error = findings
-        .iter()
-        .find(|finding| finding.severity == Severity::Error && finding.source.as_ref().is_some_and(here));
+    let error = findings.iter().find(|finding| finding.is_failure() && finding.source.as_ref().is_some_and(here));
     if let (Some(error), PathState::Held(how)) = (error, &path.state) {
         path.state = PathState::Failed(format!("{how}, but {}: {}", error.code, error.message));
     }
@@ -242,23 +240,12 @@ fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_core::finding::Code;
+    use plumbline_core::finding::{FindingCode, Severity};
 
     #[test]
     fn an_answer_about_which_the_judge_found_an_error_is_no_green_path() {
         let at = |line| Source { file: "a.yaml".into(), line, column: 9 };
-        let finding = |severity| Finding {
-            code: Code("PL404".into()),
-            severity,
-            pod: None,
-            interface: None,
-            network: None,
-            message: "another tag".into(),
-            expected: None,
-            found: None,
-            source: Some(at(7)),
-            notes: vec![],
-        };
+        let finding = |severity| Finding { severity, ..Finding::new(FindingCode::PL404, "another tag").source(&at(7)) };
         let path = || Path {
             number: 1,
             text: String::new(),
@@ -270,8 +257,8 @@ mod tests {
             came: Came::There,
         };
         let state = |severity, line| judged(path(), &[finding(severity)], &at(line)).state;
-        assert_eq!(state(Severity::Error, 7), PathState::Failed("answered, but PL404: another tag".into()));
-        assert_eq!(state(Severity::Error, 8), PathState::Held("answered".into()));
+        assert_eq!(state(Severity::Failure, 7), PathState::Failed("answered, but PL404: another tag".into()));
+        assert_eq!(state(Severity::Failure, 8), PathState::Held("answered".into()));
         assert_eq!(state(Severity::Warning, 7), PathState::Held("answered".into()));
     }
 }

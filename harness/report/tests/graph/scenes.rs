@@ -44,7 +44,7 @@ pub fn seed_bent() -> Graph {
         .push(plumbline_core::observe::Address { address: "10.9.9.9/32".parse().unwrap(), ..more });
     kernel.links[2].flags.clear();
     let mut drawn = graph(&seed_plan(), Some(&seen));
-    drawn.verdict = Some("FAIL, 19 facts checked, 4 errors; lane netns".to_owned());
+    drawn.verdict = Some("FAIL, 19 facts checked, 4 failures; lane netns".to_owned());
     drawn
 }
 

@@ -5,8 +5,8 @@ mod path;
 use super::seen::{Act, Question, flow, flows};
 use super::trail::trail;
 use super::words;
-use crate::finding::Finding;
-use crate::judge::ledger::{Fill, Ledger, finding};
+use crate::finding::{Finding, FindingCode};
+use crate::judge::ledger::Ledger;
 use crate::plan::{Pod, Wanted, WantedReach};
 use crate::wire::{Aim, Direction, ProbeEnd, ProbeSeen, aim, dns};
 
@@ -25,9 +25,9 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     /// A finding about this question.
-    pub fn finding(&self, code: &str, message: &str) -> Finding {
+    pub fn finding(&self, code: FindingCode, message: &str) -> Finding {
         let text = words::question(self.item.value.by, self.item.value.port, &self.aim);
-        let entry = finding(code, format!("{text}: {message}")).pod(&self.pod.name).source(&self.item.source);
+        let entry = Finding::new(code, format!("{text}: {message}")).pod(&self.pod.name).source(&self.item.source);
         match &self.item.value.through {
             Some(through) => entry.interface(&through.value),
             None => entry,
@@ -56,7 +56,9 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, node: usize, id: &str, item: &Want
     let aim = match aim(act.observation, &wanted.to) {
         Ok(aim) => aim,
         Err(why) => {
-            let entry = finding("PL401", "not reached: there is nothing to ask").pod(&pod.name).source(&item.source);
+            let entry = Finding::new(FindingCode::PL401, "not reached: there is nothing to ask")
+                .pod(&pod.name)
+                .source(&item.source);
             ledger.add(entry.found(Some(why)));
             return;
         }
@@ -83,7 +85,7 @@ fn resolved(case: &Case<'_>, ledger: &mut Ledger) {
     ledger.check();
     let wanted = lookup.resolves_to.value;
     if code != dns::NO_ERROR || addresses.is_empty() || addresses.iter().any(|address| *address != wanted) {
-        let entry = case.finding("PL407", &format!("{} resolves to something else", lookup.name));
+        let entry = case.finding(FindingCode::PL407, &format!("{} resolves to something else", lookup.name));
         let entry = entry.source(&lookup.resolves_to.source).expected(format!("{} is {wanted}", lookup.name));
         ledger.add(entry.found(Some(words::end(case.seen))));
     }
@@ -93,7 +95,8 @@ fn resolved(case: &Case<'_>, ledger: &mut Ledger) {
 fn answered(case: &Case<'_>, ledger: &mut Ledger) {
     let expected = format!("an answer from {}", case.aim.address);
     if !case.is_answered() {
-        let entry = case.finding("PL401", "not reached").expected(expected).found(Some(words::end(case.seen)));
+        let entry =
+            case.finding(FindingCode::PL401, "not reached").expected(expected).found(Some(words::end(case.seen)));
         ledger.add(entry.notes(case.trail()));
         return;
     }
@@ -113,7 +116,7 @@ fn answered(case: &Case<'_>, ledger: &mut Ledger) {
     }
     if came.is_empty() {
         let entry = case
-            .finding("PL401", "answered, and not by whom it should be")
+            .finding(FindingCode::PL401, "answered, and not by whom it should be")
             .expected(format!("an answer from {} by {party}", case.aim.address))
             .found(Some(format!("{}; {party} never saw the question", words::end(case.seen))));
         ledger.add(entry.notes(case.trail()));

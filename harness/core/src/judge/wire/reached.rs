@@ -8,8 +8,8 @@ mod why;
 
 use super::seen::{Act, Frame};
 use super::words;
-use crate::finding::Finding;
-use crate::judge::ledger::{Fill, Ledger, finding};
+use crate::finding::{Finding, FindingCode};
+use crate::judge::ledger::Ledger;
 use crate::plan::{NodeAddress, Party, Pod, ReachedBy, SeenAs, Wanted};
 use crate::wire::decode::{Packet, Transport};
 use crate::wire::{Aim, Capture, Direction, ProbeEnd, ProbeSeen, aim, reached as script};
@@ -44,7 +44,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, node: usize, id: &str, item: &Want
     let there = match aim(act.observation, &script::in_pod(pod, wanted)) {
         Ok(there) => there,
         Err(why) => {
-            let entry = finding("PL420", "not reached by its node: the pod has no address to lead to");
+            let entry = Finding::new(FindingCode::PL420, "not reached by its node: the pod has no address to lead to");
             return ledger.add(entry.pod(&pod.name).source(&item.source).found(Some(why)));
         }
     };
@@ -79,8 +79,8 @@ impl Case<'_> {
         format!("{by} port {host_port} of node {} ({at}) from {from}", self.node)
     }
 
-    fn finding(&self, code: &str, message: &str) -> Finding {
-        finding(code, format!("{}: {message}", self.text())).pod(&self.pod.name).source(&self.item.source)
+    fn finding(&self, code: FindingCode, message: &str) -> Finding {
+        Finding::new(code, format!("{}: {message}", self.text())).pod(&self.pod.name).source(&self.item.source)
     }
 
     /// Whether the answer came, and from the listener in the pod.
@@ -112,7 +112,7 @@ impl Case<'_> {
             ),
             _ => ("not reached", words::end(self.seen)),
         };
-        let entry = self.finding("PL420", message).expected(expected).found(Some(found));
+        let entry = self.finding(FindingCode::PL420, message).expected(expected).found(Some(found));
         ledger.add(entry.notes(path::trail(self)));
     }
 
@@ -177,7 +177,7 @@ impl Case<'_> {
         if addresses.contains(&saw) {
             return;
         }
-        let entry = self.finding("PL422", "the pod sees another source address").source(&wanted.source);
+        let entry = self.finding(FindingCode::PL422, "the pod sees another source address").source(&wanted.source);
         let entry =
             entry.expected(format!("seen from {expected}")).found(Some(format!("seen from {}", self.named(saw))));
         ledger.add(entry.notes(why::source(self)));

@@ -3,7 +3,8 @@
 use super::seen::{Act, Question, flow, flows};
 use super::trail::trail;
 use super::words;
-use crate::judge::ledger::{Fill, Ledger, finding};
+use crate::finding::{Finding, FindingCode};
+use crate::judge::ledger::Ledger;
 use crate::plan::{Because, Destination, Party, Pod, Unreachable, Wanted};
 use crate::wire::aim::kernel;
 use crate::wire::window::needed_ms;
@@ -17,7 +18,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
         (Ok(to), Ok(control)) => (to, control),
         (Err(why), _) | (_, Err(why)) => {
             ledger.check();
-            let entry = finding("PL411", "can't be asked, so nothing is known of it").pod(&pod.name);
+            let entry = Finding::new(FindingCode::PL411, "can't be asked, so nothing is known of it").pod(&pod.name);
             ledger.add(entry.source(&item.source).expected(words::because(wanted.because)).found(Some(why)));
             return;
         }
@@ -60,8 +61,8 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
     let text = words::question(wanted.by, wanted.port, &to);
     let expected = words::because(wanted.because);
     let found = words::end(seen);
-    let entry = |code: &str, message: &str| {
-        let entry = finding(code, format!("{text}: {message}")).pod(&pod.name).source(&item.source);
+    let entry = |code: FindingCode, message: &str| {
+        let entry = Finding::new(code, format!("{text}: {message}")).pod(&pod.name).source(&item.source);
         let entry = entry.expected(expected).found(Some(found.clone()));
         let entry = match &wanted.to {
             Destination::Pod { interface, pod, .. } => {
@@ -72,7 +73,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
         entry.notes(trail(act, pod, &question, &to))
     };
     let end = match &seen.end {
-        ProbeEnd::Answered { .. } => return ledger.add(entry("PL410", "reached, and it must not be")),
+        ProbeEnd::Answered { .. } => return ledger.add(entry(FindingCode::PL410, "reached, and it must not be")),
         ProbeEnd::NoRoute => Because::NoRoute,
         ProbeEnd::NoAnswer => Because::NoAnswer,
         ProbeEnd::Refused => Because::Refused,
@@ -82,7 +83,7 @@ pub(super) fn judge(act: &Act<'_>, pod: &Pod, id: &str, item: &Wanted<Unreachabl
         }
     };
     if end != wanted.because {
-        ledger.add(entry("PL411", "not reached, and for another reason"));
+        ledger.add(entry(FindingCode::PL411, "not reached, and for another reason"));
     } else if end == Because::NoAnswer {
         let mine = flows(act, pod, &question);
         let is_mine = |packet| flow(packet, false).is_some_and(|flow| mine.contains(&flow));

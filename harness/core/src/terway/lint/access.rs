@@ -3,6 +3,7 @@
 
 use super::{Book, Chain, Link};
 use crate::chain::go_key;
+use crate::finding::FindingCode;
 use crate::terway::usage::{Access, MASQ_ALL, NFTABLES_DROPS_MASQ_ALL, Need, SYMMETRIC};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,7 +53,7 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
         book.check();
         if let Some(portmap) = portmap {
             let message = "portmap is in the chain, and no pod has a hostPort";
-            book.add("PL629", chain.at(portmap, "type"), message, []);
+            book.add(FindingCode::PL629, chain.at(portmap, "type"), message, []);
         }
     } else {
         maps(chain, portmap, access, book);
@@ -159,7 +160,7 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
                 "its example, right below, is for both columns and has `\"masqAll\": false`".to_owned(),
                 "with --datapath-v2 yes or no it can be told which holds".to_owned(),
             ];
-            book.add("PL627", at, message, notes);
+            book.add(FindingCode::PL627, at, message, notes);
         }
         (Need::NotRequired | Need::Unsaid, "true", _) => {
             let what = if is_masq {
@@ -175,7 +176,7 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
                 ),
             };
             let message = format!("`{}` is not needed for {}", row.setting, access.words());
-            book.add("PL629", at, message, [why, format!("what it does: {what}")]);
+            book.add(FindingCode::PL629, at, message, [why, format!("what it does: {what}")]);
         }
         _ => {}
     }
@@ -198,5 +199,5 @@ fn contradiction(chain: &Chain<'_>, book: &mut Book<'_>) {
         "said to run without Datapath V2, and this chain makes pods with it: `eniip_virtual_type` is datapathv2"
     };
     let notes = ["terway-cli takes the way from the chain's own entry (cmd/terway-cli/cni.go)".to_owned()];
-    book.add("PL635", at, message, notes);
+    book.add(FindingCode::PL635, at, message, notes);
 }

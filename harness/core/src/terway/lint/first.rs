@@ -3,6 +3,7 @@
 //! added.
 
 use super::{Book, Chain};
+use crate::finding::FindingCode;
 use crate::terway::eni_config::{CONF, CONFLIST};
 use crate::terway::expected::TERWAY;
 use crate::words::did_you_mean;
@@ -60,7 +61,7 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
         let wanted = conf.get("type").and_then(Value::as_str).unwrap_or(TERWAY);
         if first.plugin != wanted {
             let message = format!("the first plugin is `{}`, and must be `{wanted}`", first.plugin);
-            book.add("PL623", chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
+            book.add(FindingCode::PL623, chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
             return;
         }
         for (key, value) in conf.iter().filter(|(key, _)| *key != "type") {
@@ -69,12 +70,14 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
                 Some(other) if same(other, value) => continue,
                 other if DROPPED.contains(&key.as_str()) => {
                     let found = other.map_or("is missing".to_owned(), |other| format!("is {other}"));
-                    ("PL627", format!("`{key}` of the first plugin {found}; {CONF} has {value}"))
+                    (FindingCode::PL627, format!("`{key}` of the first plugin {found}; {CONF} has {value}"))
                 }
-                Some(other) => ("PL623", format!("`{key}` of the first plugin is {other}; {CONF} has {value}")),
-                None => ("PL623", format!("`{key}` is missing in the first plugin; {CONF} has {value}")),
+                Some(other) => {
+                    (FindingCode::PL623, format!("`{key}` of the first plugin is {other}; {CONF} has {value}"))
+                }
+                None => (FindingCode::PL623, format!("`{key}` is missing in the first plugin; {CONF} has {value}")),
             };
-            let notes = if code == "PL627" {
+            let notes = if code == FindingCode::PL627 {
                 [
                     RULE.to_owned(),
                     "the sources: terway-cli drops cniVersion and name of every plugin, so nothing comes of it"
@@ -91,7 +94,7 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
         if chain.key == CONF || conf.is_none() {
             book.check();
             let message = format!("the first plugin is `{}`, and must be `{TERWAY}`", first.plugin);
-            book.add("PL623", chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
+            book.add(FindingCode::PL623, chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
         }
         return;
     }
@@ -103,7 +106,7 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
             let near =
                 did_you_mean(key, OF_CLI.into_iter().chain(OF_PLUGIN)).map(|near| format!("did you mean `{near}`?"));
             let message = format!("Terway has no key `{key}`: it is kept in the conflist, and nothing reads it");
-            book.add("PL624", chain.at(first, key), message, near);
+            book.add(FindingCode::PL624, chain.at(first, key), message, near);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Are the plugins known, on the nodes, and in an order that can work.
 
 use super::{Book, Chain};
+use crate::finding::FindingCode;
 use crate::judge::{doubts, known_keys};
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::expected::{CILIUM, TERWAY};
 use crate::words::did_you_mean;
 
 /// Rules of chains in general of which this lint has better ones.
-const OWN: [&str; 2] = ["PL604", "PL607"];
+const OWN: [FindingCode; 2] = [FindingCode::PL604, FindingCode::PL607];
 
 pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
     order(chain, book);
@@ -24,12 +25,12 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
             "plugin `{}` is not known here: whether it is on the nodes, and what it does, can't be told",
             link.plugin
         );
-        book.add("PL633", chain.at(link, "type"), message, near);
+        book.add(FindingCode::PL633, chain.at(link, "type"), message, near);
     }
     // What holds for every chain: keys that a plugin drops, values that can't be meant.
     book.check();
     let doubts = doubts(&chain.network());
-    book.report.findings.extend(doubts.into_iter().filter(|doubt| !OWN.contains(&doubt.code.0.as_str())));
+    book.report.findings.extend(doubts.into_iter().filter(|doubt| !OWN.contains(&doubt.code)));
 }
 
 fn order(chain: &Chain<'_>, book: &mut Book<'_>) {
@@ -40,16 +41,21 @@ fn order(chain: &Chain<'_>, book: &mut Book<'_>) {
         let behind = terway.is_some_and(|terway| position > terway);
         match link.plugin.as_str() {
             TERWAY if behind => {
-                book.add("PL630", at, "Terway is in the chain twice: the second one finds eth0 there, and fails", []);
+                book.add(
+                    FindingCode::PL630,
+                    at,
+                    "Terway is in the chain twice: the second one finds eth0 there, and fails",
+                    [],
+                );
             }
             CILIUM if !behind => {
                 let notes = ["terway-cli gives it the way to the pod that it has seen so far: an empty one".to_owned()];
-                book.add("PL630", at, "cilium-cni comes before Terway", notes);
+                book.add(FindingCode::PL630, at, "cilium-cni comes before Terway", notes);
             }
             "bandwidth" => {
                 let notes = ["Terway's result names no end on the node; give `\"capabilities\": {\"bandwidth\": true}` to Terway, which limits by itself".to_owned()];
                 book.add(
-                    "PL630",
+                    FindingCode::PL630,
                     at,
                     "bandwidth can't work behind Terway: it looks for the node's end of a veth in the result",
                     notes,
@@ -57,11 +63,11 @@ fn order(chain: &Chain<'_>, book: &mut Book<'_>) {
             }
             maker if known_keys::MAKERS.contains(&maker) => {
                 let message = format!("{maker} makes an interface of its own: eth0 is Terway's, so it fails");
-                book.add("PL630", at, message, []);
+                book.add(FindingCode::PL630, at, message, []);
             }
             needs if !behind && known_keys::NEED_RESULT.contains(&needs) && terway.is_some() => {
                 let message = format!("{needs} comes before Terway, and has no earlier result to work on");
-                book.add("PL630", at, message, []);
+                book.add(FindingCode::PL630, at, message, []);
             }
             _ => {}
         }
@@ -85,7 +91,7 @@ fn nodes(chain: &Chain<'_>, book: &mut Book<'_>) {
                 "Terway's image brings terway and cilium-cni alone; every other plugin must be in /opt/cni/bin already"
                     .to_owned(),
             ];
-            book.add("PL632", chain.at(link, "type"), message, notes);
+            book.add(FindingCode::PL632, chain.at(link, "type"), message, notes);
         }
     }
     if cluster.nodes.iter().any(|node| node.plugins.is_none()) && chain.links.len() > 1 {
@@ -101,7 +107,7 @@ fn nodes(chain: &Chain<'_>, book: &mut Book<'_>) {
                 "their ENIs are for single pods (k8s.aliyun.com/exclusive-mode-eni-type: eniOnly)".to_owned(),
                 "the sources: terway-cli nodeconfig puts a fixed list with Terway alone in its place, symmetric_routing gone too; the document is silent".to_owned(),
             ];
-            book.add("PL631", chain.top_at("plugins"), message, notes);
+            book.add(FindingCode::PL631, chain.top_at("plugins"), message, notes);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Are the keys there, are they JSON, and is there a chain in them.
 
 use super::Book;
+use crate::finding::FindingCode;
 use crate::scenario::node::Place;
 use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF, POLICY};
 use crate::terway::expected::{self, NodeFacts};
@@ -35,14 +36,14 @@ pub(super) fn lint(book: &mut Book<'_>) {
                     );
                 }
                 let place = format!("{key} is not JSON: {}, line {} of its text", problem.message, problem.line);
-                book.add("PL621", at, place, notes);
+                book.add(FindingCode::PL621, at, place, notes);
             }
             Ok(Value::Object(_)) => twice(key, &json, book),
             Ok(other) => {
                 all_json = false;
                 let at = config.source_of(key, Place { line: 1, column: 1 });
                 let kind = if other.is_array() { "a list" } else { "no object" };
-                book.add("PL621", at, format!("{key} must be a JSON object, and is {kind}"), []);
+                book.add(FindingCode::PL621, at, format!("{key} must be a JSON object, and is {kind}"), []);
             }
         }
     }
@@ -58,7 +59,7 @@ fn keys(book: &mut Book<'_>) {
         if let Some(near) = did_you_mean(key, KNOWN) {
             let at = config.source_of(key, Place { line: 1, column: 1 });
             let notes = [format!("did you mean `{near}`?")];
-            book.add("PL624", at, format!("Terway reads no key `{key}` of eni-config"), notes);
+            book.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of eni-config"), notes);
         }
     }
     for key in [ENI_CONF, CONF] {
@@ -68,7 +69,7 @@ fn keys(book: &mut Book<'_>) {
             book.check();
             let message = format!("eni-config has no {key}");
             let notes = ["terway-cli and terwayd can't start without it (cmd/terway-cli/common.go)".to_owned()];
-            book.add("PL620", config.source.clone(), message, notes);
+            book.add(FindingCode::PL620, config.source.clone(), message, notes);
         } else if key == CONF {
             book.untold(format!("whether the first plugin is the entry of {CONF}: the file does not have it; `plumbline chain plan` takes the cluster's"));
         } else {
@@ -84,7 +85,7 @@ fn twice(key: &str, json: &crate::terway::JsonText, book: &mut Book<'_>) {
         let at = config.source_of(key, json.place(path));
         let first = config.source_of(key, *first);
         let message = format!("`{name}` is there twice; the last one counts");
-        book.add("PL635", at, message, [format!("first in line {}", first.line)]);
+        book.add(FindingCode::PL635, at, message, [format!("first in line {}", first.line)]);
     }
 }
 
@@ -100,12 +101,12 @@ fn chain(book: &mut Book<'_>) {
         Some(Value::Array(_)) => {
             let notes =
                 ["terway-cli lets it pass, and makes a conflist without plugins, with which no pod starts".to_owned()];
-            book.add("PL622", at("plugins"), "`plugins` is empty", notes);
+            book.add(FindingCode::PL622, at("plugins"), "`plugins` is empty", notes);
             return;
         }
         Some(_) => {
             let notes = ["terway-cli lets it pass, and makes of it what it finds, in no order".to_owned()];
-            book.add("PL622", at("plugins"), "`plugins` is not a list", notes);
+            book.add(FindingCode::PL622, at("plugins"), "`plugins` is not a list", notes);
             return;
         }
         None => {}
@@ -121,10 +122,15 @@ fn chain(book: &mut Book<'_>) {
             Some(place) => config.source_of(key, place),
             None => at("plugins"),
         };
-        book.add("PL622", place, why, notes);
+        book.add(FindingCode::PL622, place, why, notes);
         return;
     }
     if let Err(why) = crate::chain::parse(config.text(key).unwrap_or_default(), "terway-chainer") {
-        book.add("PL622", at("plugins"), why, ["terway-cli lets it pass, and no pod starts with it".to_owned()]);
+        book.add(
+            FindingCode::PL622,
+            at("plugins"),
+            why,
+            ["terway-cli lets it pass, and no pod starts with it".to_owned()],
+        );
     }
 }

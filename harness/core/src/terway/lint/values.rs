@@ -1,6 +1,7 @@
 //! Values that a plugin refuses, and such that do nothing.
 
 use super::{Book, Chain, Link};
+use crate::finding::FindingCode;
 use crate::terway::eni_config::{CONFLIST, ENI_CONF};
 use crate::terway::expected::TERWAY;
 use crate::words::did_you_mean;
@@ -14,7 +15,7 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
     if chain.key == CONFLIST && chain.top.contains_key("plugins") {
         for key in chain.top.keys().filter(|key| !["plugins", "name", "cniVersion"].contains(&key.as_str())) {
             let message = format!("`{key}` beside `plugins` is dropped: terway-cli takes the plugins alone");
-            book.add("PL635", chain.top_at(key), message, []);
+            book.add(FindingCode::PL635, chain.top_at(key), message, []);
         }
     }
     for link in &chain.links {
@@ -32,38 +33,43 @@ fn terway(chain: &Chain<'_>, link: &Link, book: &mut Book<'_>) {
     let on = link.conf.get("symmetric_routing");
     if let Some(other) = on.filter(|value| !value.is_boolean()) {
         let message = format!("`symmetric_routing` is {other}, and counts as false: terway-cli takes `true` alone");
-        book.add("PL635", chain.at(link, "symmetric_routing"), message, []);
+        book.add(FindingCode::PL635, chain.at(link, "symmetric_routing"), message, []);
     }
     let Some(config) = link.conf.get("symmetric_routing_config") else { return };
     let at = |key: &str| chain.at(link, &format!("symmetric_routing_config/{key}"));
     let Value::Object(config) = config else {
         if !config.is_null() {
-            book.add("PL634", at(""), "`symmetric_routing_config` is no object: terway-cli ends with an error", []);
+            book.add(
+                FindingCode::PL634,
+                at(""),
+                "`symmetric_routing_config` is no object: terway-cli ends with an error",
+                [],
+            );
         }
         return;
     };
     if on != Some(&Value::Bool(true)) {
         let message = "`symmetric_routing_config` does nothing while `symmetric_routing` is not true";
-        book.add("PL635", at(""), message, []);
+        book.add(FindingCode::PL635, at(""), message, []);
     }
     for (key, value) in config {
         let name = key.as_str();
         let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
         if (TEXTS.contains(&name) && !value.is_string()) || (NUMBERS.contains(&name) && !whole) {
             let message = format!("`{name}` is {value}: terway-cli ends with an error");
-            book.add("PL634", at(name), message, []);
+            book.add(FindingCode::PL634, at(name), message, []);
         } else if NUMBERS.contains(&name) && value.as_f64().is_some_and(|number| number <= 0.0) {
             let message = format!("`{name}` is {value}, and the default is taken in its place");
             let notes = ["Terway's docs/symmetric_routing_config.md says that the daemon refuses it; the source takes the default".to_owned()];
-            book.add("PL635", at(name), message, notes);
+            book.add(FindingCode::PL635, at(name), message, notes);
         } else if name == "backend" && !["", "iptables", "nftables"].contains(&value.as_str().unwrap_or_default()) {
             let message =
                 format!("`backend` is {value}; there are iptables and nftables: terway-cli ends with an error");
-            book.add("PL634", at(name), message, []);
+            book.add(FindingCode::PL634, at(name), message, []);
         } else if !TEXTS.contains(&name) && !NUMBERS.contains(&name) {
             let near =
                 did_you_mean(name, TEXTS.into_iter().chain(NUMBERS)).map(|near| format!("did you mean `{near}`?"));
-            book.add("PL624", at(name), format!("symmetric_routing_config has no key `{name}`"), near);
+            book.add(FindingCode::PL624, at(name), format!("symmetric_routing_config has no key `{name}`"), near);
         }
     }
 }
@@ -73,7 +79,7 @@ fn terway(chain: &Chain<'_>, link: &Link, book: &mut Book<'_>) {
 fn portmap(chain: &Chain<'_>, link: &Link, book: &mut Book<'_>) {
     let mut refuse = |key: &str, why: String| {
         let notes = ["portmap ends with an error for every pod, with or without a hostPort".to_owned()];
-        book.add("PL634", chain.at(link, key), why, notes);
+        book.add(FindingCode::PL634, chain.at(link, key), why, notes);
     };
     for key in ["masqAll", "snat"] {
         if let Some(value) = link.key(key).filter(|value| !value.is_boolean() && !value.is_null()) {
@@ -113,7 +119,7 @@ fn tuning(chain: &Chain<'_>, link: &Link, book: &mut Book<'_>) {
         Some(other) => {
             let message = format!("`sysctl` is {other}, and must be an object of texts");
             book.add(
-                "PL634",
+                FindingCode::PL634,
                 chain.at(link, "sysctl"),
                 message,
                 ["tuning ends with an error for every pod".to_owned()],
@@ -125,11 +131,11 @@ fn tuning(chain: &Chain<'_>, link: &Link, book: &mut Book<'_>) {
         let at = chain.at(link, &format!("sysctl/{name}"));
         if !value.is_string() {
             let message = format!("sysctl `{name}` is {value}, and must be a text such as \"1\"");
-            book.add("PL634", at.clone(), message, ["tuning ends with an error for every pod".to_owned()]);
+            book.add(FindingCode::PL634, at.clone(), message, ["tuning ends with an error for every pod".to_owned()]);
         }
         if !name.starts_with("net.") && !name.starts_with("net/") {
             let message = format!("sysctl `{name}` is not below `net`: tuning refuses it");
-            book.add("PL634", at, message, []);
+            book.add(FindingCode::PL634, at, message, []);
         }
     }
     ipv6(chain, link, sysctls, book);
@@ -144,7 +150,7 @@ fn ipv6(chain: &Chain<'_>, link: &Link, sysctls: &Map<String, Value>, book: &mut
     if let (Some(key), None, None, None) = (off("default"), off("all"), off("eth0"), off("IFNAME")) {
         let message = "`disable_ipv6` of `default` alone leaves eth0's link-local address: eth0 is there already";
         let notes = [line.to_owned(), "the kernel: `default` is for interfaces that come later".to_owned()];
-        book.add("PL635", chain.at(link, &format!("sysctl/{key}")), message, notes);
+        book.add(FindingCode::PL635, chain.at(link, &format!("sysctl/{key}")), message, notes);
     }
     let stack = book.config.json(ENI_CONF).and_then(|json| json.value.ok());
     let stack =
@@ -153,6 +159,6 @@ fn ipv6(chain: &Chain<'_>, link: &Link, sysctls: &Map<String, Value>, book: &mut
     if let (Some(stack), Some(key)) = (stack, all) {
         let message = format!("`disable_ipv6` takes the pods' own IPv6 addresses too, and ip_stack is {stack}");
         let notes = ["Terway's result goes on listing them: nothing else says so".to_owned()];
-        book.add("PL635", chain.at(link, &format!("sysctl/{key}")), message, notes);
+        book.add(FindingCode::PL635, chain.at(link, &format!("sysctl/{key}")), message, notes);
     }
 }

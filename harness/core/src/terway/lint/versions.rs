@@ -1,6 +1,7 @@
 //! The versions that settings need: the document's, and the sources' where they say otherwise.
 
 use super::{Book, Chain};
+use crate::finding::FindingCode;
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::usage::{
     CHAINS, MASQ_ALL, MASQ_ALL_DOCUMENT, NFTABLES, NFTABLES_DROPS_MASQ_ALL, NO_NFTABLES_ROUTING, SYMMETRIC,
@@ -36,7 +37,7 @@ fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
                 if version < least {
                     let message = format!("{what} needs Terway {least} or later; this is {version}");
                     book.add(
-                        "PL625",
+                        FindingCode::PL625,
                         at,
                         message,
                         [line.to_owned(), "an older one drops it without a word".to_owned()],
@@ -53,7 +54,7 @@ fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
         if version <= NO_NFTABLES_ROUTING {
             let message = format!("the nftables backend of symmetric_routing is not in Terway {version}");
             let notes = ["1.16.1 is without it, and writes rules of iptables; 1.17.1 has it (the sources; the document is silent)".to_owned()];
-            book.add("PL625", chain.at(terway, "symmetric_routing_config/backend"), message, notes);
+            book.add(FindingCode::PL625, chain.at(terway, "symmetric_routing_config/backend"), message, notes);
         }
     }
 }
@@ -66,7 +67,7 @@ fn portmap(chain: &Chain<'_>, book: &mut Book<'_>) {
         book.check();
         if version < NFTABLES {
             let message = format!("portmap {version} has no key `backend`: it takes iptables whatever is said");
-            book.add("PL635", chain.at(portmap, "backend"), message, [format!("there from {NFTABLES} on")]);
+            book.add(FindingCode::PL635, chain.at(portmap, "backend"), message, [format!("there from {NFTABLES} on")]);
         }
     }
     if portmap.key("masqAll") != Some(&Value::Bool(true)) {
@@ -80,26 +81,26 @@ fn portmap(chain: &Chain<'_>, book: &mut Book<'_>) {
     book.check();
     if portmap.key("snat") == Some(&Value::Bool(false)) {
         let message = "`masqAll` is without effect: `snat` is false, so portmap marks nothing";
-        book.add("PL626", at, message, [sources]);
+        book.add(FindingCode::PL626, at, message, [sources]);
         return;
     }
     match (version, backend) {
         (None, Some("nftables")) => {
             let message = format!("`masqAll` is without effect with the nftables backend of every portmap up to {NFTABLES_DROPS_MASQ_ALL}");
-            book.add("PL626", at, message, [line, sources, "mended on its main branch (3d27709); say --portmap-version".to_owned()]);
+            book.add(FindingCode::PL626, at, message, [line, sources, "mended on its main branch (3d27709); say --portmap-version".to_owned()]);
         }
         (None, _) => book.untold(format!("whether portmap knows masqAll, from {MASQ_ALL} on ({MASQ_ALL_DOCUMENT} by the document): say --portmap-version")),
         (Some(version), _) if version < MASQ_ALL => {
             let message = format!("`masqAll` is without effect: portmap {version} does not know it");
-            book.add("PL626", at, message, [line, sources]);
+            book.add(FindingCode::PL626, at, message, [line, sources]);
         }
         (Some(version), Some("nftables")) if (NFTABLES..=NFTABLES_DROPS_MASQ_ALL).contains(&version) => {
             let message = format!("`masqAll` is without effect: the nftables backend of portmap {version} never reads it");
-            book.add("PL626", at, message, [line, sources]);
+            book.add(FindingCode::PL626, at, message, [line, sources]);
         }
         (Some(version), _) if version < MASQ_ALL_DOCUMENT => {
             let message = format!("`masqAll` with portmap {version}: the document wants {MASQ_ALL_DOCUMENT}, the sources {MASQ_ALL}");
-            book.add("PL627", at, message, [line, sources]);
+            book.add(FindingCode::PL627, at, message, [line, sources]);
         }
         _ => {}
     }

@@ -281,7 +281,7 @@ mod tests {
         let pod = |n: usize| Pod {
             name: "p".repeat(n + 1),
             attachments: vec![attachment.clone(); n % 3 + 1],
-            remarks: vec![Remark { error: true, text: "PL104: the pod did not come up".repeat(n % 4) }],
+            remarks: vec![Remark { error: true, text: "PL104: pod did not become ready".repeat(n % 4) }],
             ..Pod::default()
         };
         let bar = Bar { name: "br-ex".into(), words: "bridge".into(), of_topology: true, on: None, uplink: Some(0) };

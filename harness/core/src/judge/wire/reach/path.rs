@@ -2,8 +2,8 @@
 //! none was seen because nothing was sent, `PL401` has said so.
 
 use super::Case;
-use crate::finding::Finding;
-use crate::judge::ledger::{Fill, Ledger};
+use crate::finding::{Finding, FindingCode};
+use crate::judge::ledger::Ledger;
 use crate::judge::wire::seen::{Frame, flow, flows};
 use crate::judge::wire::words;
 use crate::plan::{Party, Protocol};
@@ -44,7 +44,7 @@ pub(super) fn through(case: &Case<'_>, ledger: &mut Ledger) {
         } else {
             format!("left by {}; the pod has no interface {name}", out_astray.join(", "))
         };
-        let entry = case.finding("PL402", "left by another interface").expected(format!("left by {name}"));
+        let entry = case.finding(FindingCode::PL402, "left by another interface").expected(format!("left by {name}"));
         ledger.add(about(entry, case, &through.source).found(Some(found)));
         return;
     }
@@ -54,7 +54,7 @@ pub(super) fn through(case: &Case<'_>, ledger: &mut Ledger) {
     ledger.check();
     let (is_back, back_astray) = by(Direction::In, &|packet| case.question.is_answer(packet));
     if !back_astray.is_empty() {
-        let entry = case.finding("PL402", "the answer came back by another interface");
+        let entry = case.finding(FindingCode::PL402, "the answer came back by another interface");
         let entry =
             entry.expected(format!("back by {name}")).found(Some(format!("back by {}", back_astray.join(", "))));
         ledger.add(about(entry, case, &through.source));
@@ -92,7 +92,7 @@ pub(super) fn gateway(case: &Case<'_>, ledger: &mut Ledger) {
         macs.iter().map(who).collect::<Vec<_>>().join(", ")
     };
     let address = gateway.value;
-    let entry = |message: &str| case.finding("PL403", message).source(&gateway.source);
+    let entry = |message: &str| case.finding(FindingCode::PL403, message).source(&gateway.source);
     match &seen.end {
         ProbeEnd::Answered { mac: Some(mac), .. } => {
             if macs.is_empty() {
@@ -146,7 +146,7 @@ pub(super) fn seen_from(case: &Case<'_>, ledger: &mut Ledger) {
         ledger.unobserved(format!("probe {}: answered, and the far end tells nothing of who asked", case.id));
     } else if sources.iter().any(|source| *source != wanted.value) {
         let found: Vec<String> = sources.iter().map(ToString::to_string).collect();
-        let entry = case.finding("PL404", "the far side sees another source address").source(&wanted.source);
+        let entry = case.finding(FindingCode::PL404, "the far side sees another source address").source(&wanted.source);
         ledger.add(
             entry
                 .expected(format!("seen from {}", wanted.value))
@@ -192,7 +192,7 @@ pub(super) fn tags(case: &Case<'_>, ledger: &mut Ledger) {
     let found: BTreeSet<Vec<u16>> = frames.iter().map(|(_, packet)| packet).filter(mine).map(Packet::vlans).collect();
     let entry = |message: &str| {
         let expected = format!("{} on uplink {uplink}", words::tags(&wanted.value));
-        case.finding("PL405", message).source(&wanted.source).expected(expected)
+        case.finding(FindingCode::PL405, message).source(&wanted.source).expected(expected)
     };
     if found.is_empty() {
         if case.is_answered() {
@@ -237,7 +237,7 @@ fn priority(case: &Case<'_>, frames: &[Frame], uplink: &str, ledger: &mut Ledger
         let found: Vec<String> = bits.iter().map(|bits| format!("priority {bits}")).collect();
         let is_other = |packet: &&&Packet| packet.tags.first().is_some_and(|tag| tag.priority != wanted.value);
         let example = asked.iter().find(is_other).map(|packet| format!("such as {packet}"));
-        let entry = case.finding("PL406", "wrong priority bits").source(&wanted.source);
+        let entry = case.finding(FindingCode::PL406, "wrong priority bits").source(&wanted.source);
         let entry = entry.expected(format!("priority {} on uplink {uplink}", wanted.value));
         ledger.add(entry.found(Some(found.join("; "))).notes(example));
     }

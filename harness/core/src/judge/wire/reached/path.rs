@@ -1,7 +1,8 @@
 //! By which interfaces of the node questions came in and answers left.
 
 use super::{Case, why};
-use crate::judge::ledger::{Fill, Ledger};
+use crate::finding::FindingCode;
+use crate::judge::ledger::Ledger;
 use crate::judge::wire::seen::Frame;
 use crate::plan::Party;
 use crate::wire::Direction;
@@ -38,7 +39,7 @@ pub(super) fn links(case: &Case<'_>, ledger: &mut Ledger) {
     if astray.is_empty() {
         return;
     }
-    let entry = case.finding("PL421", "the answer left the node by another interface").source(source);
+    let entry = case.finding(FindingCode::PL421, "the answer left the node by another interface").source(source);
     let entry = entry
         .expected(format!("the answer by {}, as the question came", wanted.join(", ")))
         .found(Some(format!("the answer by {}", astray.join(", "))));

@@ -2,7 +2,8 @@
 //! stands without them.
 
 use super::Case;
-use crate::judge::ledger::{Fill, Ledger};
+use crate::finding::FindingCode;
+use crate::judge::ledger::Ledger;
 use crate::plan::Party;
 use serde_json::Value;
 
@@ -65,7 +66,7 @@ pub(super) fn known_defect(case: &Case<'_>, ledger: &mut Ledger) {
     if portmap["masqAll"] != true || portmap["backend"] != "nftables" || !wants_node {
         return;
     }
-    let entry = case.finding("PL423", "masqAll does nothing with portmap's nftables backend");
+    let entry = case.finding(FindingCode::PL423, "masqAll does nothing with portmap's nftables backend");
     let entry = entry.expected("masqueraded, as masqAll says").found(Some("not masqueraded".to_owned()));
     ledger.add(entry.notes([DEFECT.to_owned()]));
 }
