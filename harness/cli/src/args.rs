@@ -6,6 +6,7 @@ pub use chain::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plumbline::exit;
+use plumbline_lanes::registry;
 use std::path::PathBuf;
 
 /// Proves what a chain of CNI plugins really did to a pod.
@@ -92,8 +93,8 @@ pub struct Parts {
 pub struct RunArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Lanes to run on, in order: netns, kind and what else `plumbline doctor` names.
-    #[arg(long, value_name = "LANE", value_delimiter = ',', default_value = "netns")]
+    /// Lanes to run on, in order; `plumbline doctor` lists all.
+    #[arg(long, value_name = "LANE", value_delimiter = ',', default_value = registry::DEFAULT_LANE)]
     pub lane: Vec<String>,
     #[command(flatten)]
     pub parts: Parts,
@@ -239,9 +240,7 @@ pub struct UpArgs {
     /// For the set-up script of cargo-nextest: write what tests need to the file that NEXTEST_ENV names.
     #[arg(long)]
     pub for_nextest: bool,
-    /// The lane to make ready: kind brings a cluster up, netns builds agent and plugins,
-    /// vm builds and starts the virtual machine.
-    #[arg(long, value_name = "LANE", default_value = "kind")]
+    #[arg(long, value_name = "LANE", default_value = registry::DEFAULT_UP_LANE, help = preparations())]
     pub lane: String,
 }
 
@@ -310,4 +309,11 @@ pub struct VersionArgs {
     /// Text or JSON.
     #[arg(short, long, value_enum, default_value = "human")]
     pub output: MessageFormat,
+}
+
+/// The help text of `up --lane`: what making each lane ready does.
+fn preparations() -> String {
+    let lanes = registry::lanes();
+    let lines: Vec<String> = lanes.iter().map(|lane| format!("{} {}", lane.name(), lane.preparation())).collect();
+    format!("The lane to make ready: {}", lines.join(", "))
 }

@@ -2,7 +2,6 @@
 //! read when tests are listed, which must not probe.
 
 use crate::session;
-use plumbline_lanes::cluster::choice::{HERMETIC, UPSTREAM};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::{Offers, OpenLane};
 use plumbline_lanes::registry;
@@ -50,8 +49,8 @@ pub type Lanes = BTreeMap<String, Known>;
 /// names for everything, is that one.
 #[must_use]
 pub fn names(lane: &str, profile: Option<&str>, of_all: Option<&str>) -> Vec<String> {
-    let apart = profile.filter(|profile| ![UPSTREAM, HERMETIC].contains(profile));
-    let apart = apart.map(|profile| format!("{}_{lane}", profile.replace('-', "_")));
+    let apart = profile.filter(|profile| !registry::is_default_profile(lane, profile));
+    let apart = apart.map(|profile| registry::test_binary(lane, Some(profile)));
     let own = (apart.is_none() || profile == of_all).then(|| lane.to_owned());
     own.into_iter().chain(apart).collect()
 }
@@ -81,7 +80,7 @@ pub fn read() -> Option<Lanes> {
 /// # Errors
 /// [`TestbedError`] when the lane can't be opened, or leaves something behind.
 pub async fn probe(cx: &Context, name: &str) -> Result<Known, TestbedError> {
-    let lane = registry::lanes().into_iter().find(|lane| lane.name() == name);
+    let lane = registry::find(name);
     let lane = lane.ok_or_else(|| TestbedError::new("select lane", format!("there is no lane {name:?}")))?;
     let opened = tokio::select! {
         opened = lane.open(cx) => opened,

@@ -1,12 +1,14 @@
 //! What a lane is: something that opens once per run, stages scenarios, and closes.
 
 use crate::context::Context;
+use crate::host::HostCheck;
 use futures::future::BoxFuture;
 use plumbline_core::observe::{Left, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What a lane or host offers: capability name to why it is, or is not, there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,15 +35,80 @@ impl Offers {
     }
 }
 
-/// A kind of lane.
+/// A kind of lane. It says itself what it needs, what it installs, what it probes, and how its tests run.
 pub trait Lane: Send + Sync {
-    /// Its name: `netns`, `kind`.
+    /// Its name: `netns`, `vm`, `kind`.
     fn name(&self) -> &'static str;
     /// One line for `--help` and `list`.
     fn summary(&self) -> &'static str;
+    /// What making it ready does, for `up --help`.
+    fn preparation(&self) -> &'static str;
+    /// How its tests run under cargo-nextest.
+    fn test_settings(&self) -> TestSettings;
+    /// The cluster profiles that it may choose where none is named; empty for a lane without clusters.
+    fn default_profiles(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// The profiles that are only used when they are named, each with tests of its own.
+    fn named_profiles(&self, _root: &Path) -> Vec<String> {
+        Vec::new()
+    }
+    /// How to get a capability that this host's kernel lacks; empty where there is no way.
+    fn capability_hint(&self) -> &'static str {
+        ""
+    }
+    /// Checks what it needs of this host. Changes nothing. `build`: the lane may be opened although parts of it must be
+    /// built first.
+    fn check_host<'a>(&'a self, cx: &'a Context, build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>>;
+    /// What would be installed on this host for the lane to open; none when nothing is missing.
+    fn installation<'a>(&'a self, _root: &'a Path) -> BoxFuture<'a, Result<Option<Installation>, TestbedError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
     /// Makes it ready for scenarios: builds what is missing, brings a cluster up or checks a warm one.
     /// Called once per run, before any scenario.
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>>;
+    /// Takes down what stays up between runs. Gives the name of each thing that was taken down.
+    fn take_down<'a>(&'a self, _cx: &'a Context) -> BoxFuture<'a, Result<Vec<String>, TestbedError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// What a lane needs of this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostReport {
+    /// The checks.
+    pub checks: Vec<HostCheck>,
+    /// Whether the lane can be opened to see that it works.
+    pub can_open: bool,
+}
+
+/// Software that a lane would install, each step after the user has agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installation {
+    /// What is missing.
+    pub missing: String,
+    /// What would be done, each a line.
+    pub steps: Vec<String>,
+}
+
+/// How the tests of a lane run under cargo-nextest. A test binary belongs to the lane that its name ends with (`kind`,
+/// `library_kind`), and to the cluster profile that its name begins with (`three_nodes_kind`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TestSettings {
+    /// Whether a bare `cargo nextest run` runs them: they need nothing but this host.
+    pub by_default: bool,
+    /// Tests that run side by side.
+    pub max_threads: u8,
+    /// Tests of all lanes that run side by side in the lane's own nextest profile; none: one per processor.
+    pub test_threads: Option<u8>,
+    /// Which group begins first: the higher one.
+    pub priority: u8,
+    /// After how many seconds a test is called slow. It is ended after ten times as many.
+    pub slow_seconds: u16,
+    /// How many seconds a test has to clean up when it is ended; none: nextest's own limit.
+    pub grace_seconds: Option<u16>,
+    /// How many seconds making the lane ready may take.
+    pub setup_seconds: u16,
 }
 
 /// A lane that is ready.

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod chain;
 pub mod cluster;
 pub mod context;
+pub mod host;
 pub mod kind;
 pub mod lane;
 pub mod netns;

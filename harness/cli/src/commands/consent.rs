@@ -1,44 +1,34 @@
 //! The user's yes to installing what is missing: by `--yes`, by `CI=true`, or on a terminal when asked.
 
-use plumbline_lanes::vm::emulator;
-use plumbline_lanes::vm::settings::Settings;
-use plumbline_testbed::engine::setup::{Needed, Setup};
+use plumbline_lanes::lane::Lane;
+use plumbline_lanes::registry;
 use plumbline_testbed::error::TestbedError;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-/// Whether software may be installed. Asks on a terminal, and only where something would have to be installed;
+/// Whether software may be installed for a lane. Asks on a terminal, and only where something would have to be installed;
 /// what it is, is printed first.
 ///
 /// # Errors
-/// When no engine can be got going here at all: told before anything else is done.
-pub async fn engine(root: &Path, already: bool) -> Result<bool, TestbedError> {
+/// When the lane can't be made ready here at all.
+pub async fn for_lane(root: &Path, lane: &dyn Lane, already: bool) -> Result<bool, TestbedError> {
     if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(already);
     }
-    let Needed::Plan(plan) = Setup::new(root, |_| {})?.needed().await? else {
-        return Ok(false);
-    };
-    if !plan.consent {
-        return Ok(false);
-    }
-    asked("no container engine answers", &plan.lines())
-}
-
-/// As [`engine`], for the vm lane's emulator.
-///
-/// # Errors
-/// When there is no emulator for this host.
-pub fn emulator(root: &Path, already: bool) -> Result<bool, TestbedError> {
-    if already || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Ok(already);
-    }
-    let settings = Settings::read(root)?;
-    let wanted = settings.emulator()?;
-    match emulator::cure(wanted).filter(|_| emulator::installed(wanted).is_none()) {
-        Some(cure) => asked(&format!("{} is not installed", wanted.program), &[cure]),
+    match lane.installation(root).await? {
+        Some(plan) => asked(&plan.missing, &plan.steps),
         None => Ok(false),
     }
+}
+
+/// As [`for_lane`], for each of several lanes. A lane that can't be made ready here says so when it is opened: the other
+/// lanes still run.
+pub async fn for_lanes(root: &Path, lanes: &[String], already: bool) -> bool {
+    let mut agreed = already;
+    for lane in lanes.iter().filter_map(|name| registry::find(name)) {
+        agreed = for_lane(root, lane.as_ref(), agreed).await.unwrap_or(agreed);
+    }
+    agreed
 }
 
 fn asked(lack: &str, lines: &[String]) -> Result<bool, TestbedError> {

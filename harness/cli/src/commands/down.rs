@@ -6,7 +6,7 @@ use plumbline::select::Refused;
 use plumbline::{exit, root, session};
 use plumbline_lanes::chain::kept;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::{cluster, vm};
+use plumbline_lanes::registry;
 use plumbline_testbed::engine::setup::Setup;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
@@ -17,17 +17,23 @@ pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
     let (reporters, events) = telling::progress(colour);
     let options = Options { profile: args.profile.clone(), ..Options::default() };
     let cx = session::context(&root, options, events, CancellationToken::new(), "down")?;
-    let gone = cluster::down(&cx).await;
-    reporters.finish()?;
-    let mut out = anstream::stdout();
-    match gone {
-        Ok(gone) if gone.is_empty() => writeln!(out, "no cluster of ours was up")?,
-        Ok(gone) => gone.iter().try_for_each(|name| writeln!(out, "cluster {name} is gone"))?,
-        Err(error) => return Err(error.into()),
+    let mut gone = Vec::new();
+    let mut failed = None;
+    for lane in registry::lanes() {
+        match lane.take_down(&cx).await {
+            Ok(names) => gone.extend(names),
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
     kept::forget_gone()?;
-    for machine in vm::down().await? {
-        writeln!(out, "{machine} is gone")?;
+    reporters.finish()?;
+    let mut out = anstream::stdout();
+    gone.iter().try_for_each(|name| writeln!(out, "{name} is gone"))?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    if gone.is_empty() {
+        writeln!(out, "no cluster or virtual machine of plumbline was up")?;
     }
     if args.engine {
         match Setup::new(&root, |_| {})?.stop().await? {

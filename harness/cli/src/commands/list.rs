@@ -51,5 +51,5 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
 }
 
 fn lanes(plan: &Plan) -> Vec<&'static str> {
-    registry::lanes().iter().map(|lane| lane.name()).filter(|lane| meant_for(plan, lane)).collect()
+    registry::names().into_iter().filter(|lane| meant_for(plan, lane)).collect()
 }

@@ -26,7 +26,7 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
     let suite = suite::read(&root)?;
     let mut options = options::from_parts(&args.parts)?;
     let every: BTreeSet<String> = rows.values().flatten().flat_map(|part| part.lanes.iter().cloned()).collect();
-    let known: Vec<&str> = registry::lanes().iter().map(|lane| lane.name()).collect();
+    let known = registry::names();
     if let Some(lane) = args.lane.iter().find(|lane| !every.contains(*lane) && !known.contains(&lane.as_str())) {
         return Err(
             Refused::one(format!("--lane {lane}: there is no such lane; there are {}", known.join(", "))).into()
@@ -51,9 +51,7 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
     let twins = suite.twins.iter().map(|plan| plan.name.clone()).collect();
     let settings = telling::settings(colour, Transcripts::Never);
     let (reporters, events) = telling::reporters(vec![Box::new(Teller::new(settings.colour, twins))]);
-    if lanes.iter().any(|lane| lane == "kind") {
-        options.may_install = consent::engine(&root, options.may_install).await.unwrap_or(options.may_install);
-    }
+    options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
     let jobs = match args.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => usize::from(n),

@@ -47,13 +47,7 @@ pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
     }
     let (reporters, events) = telling::reporters(readers);
 
-    if lanes.iter().any(|lane| lane == "kind") {
-        // A host on which no engine can be had is told by the lane: the other lanes still run.
-        options.may_install = consent::engine(&root, options.may_install).await.unwrap_or(options.may_install);
-    }
-    if lanes.iter().any(|lane| lane == "vm") {
-        options.may_install = consent::emulator(&root, options.may_install).unwrap_or(options.may_install);
-    }
+    options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
     let jobs = match args.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         n => usize::from(n),
@@ -79,7 +73,7 @@ pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
 
 /// The lanes asked for, each once and known.
 fn lanes(asked: &[String]) -> Result<Vec<String>, Refused> {
-    let known: Vec<&str> = registry::lanes().iter().map(|lane| lane.name()).collect();
+    let known = registry::names();
     let mut lanes: Vec<String> = Vec::new();
     let mut problems = Vec::new();
     for lane in asked {

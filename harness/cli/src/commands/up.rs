@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use plumbline::capability::{self, Known};
 use plumbline::select::Refused;
 use plumbline::{exit, interrupt, root, session};
+use plumbline_lanes::registry;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +22,8 @@ pub async fn run(args: &UpArgs, colour: Colour) -> anyhow::Result<u8> {
     let mut options = options::from_parts(&args.parts)?;
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
-    if args.lane == "kind" && !args.for_nextest {
-        options.may_install = consent::engine(&root, options.may_install).await?;
-    }
-    if args.lane == "vm" && !args.for_nextest {
-        options.may_install = consent::emulator(&root, options.may_install)?;
+    if let Some(lane) = registry::find(&args.lane).filter(|_| !args.for_nextest) {
+        options.may_install = consent::for_lane(&root, lane.as_ref(), options.may_install).await?;
     }
     let (reporters, events) = telling::progress(colour);
     let opened = match session::context(&root, options, events, cancel.clone(), "up") {

@@ -41,7 +41,7 @@ impl Bench {
         });
         let root = root::find()?;
         let cx = session::context(&root, options, events, CancellationToken::new(), "test")?;
-        let known = registry::lanes().into_iter().find(|known| known.name() == lane);
+        let known = registry::find(lane);
         let kind = known.with_context(|| format!("there is no lane {lane:?}"))?;
         let name = kind.name();
         let opened = kind.open(&cx).await;

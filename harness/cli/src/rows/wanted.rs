@@ -3,6 +3,7 @@
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::plan::Plan;
+use plumbline_lanes::registry;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,9 +45,6 @@ pub struct Part {
     pub rollouts: bool,
 }
 
-/// The lane that has cluster profiles.
-const PROFILED: &str = "kind";
-
 impl Part {
     /// Whether a scenario or twin is this part's, as far as what it requires says.
     #[must_use]
@@ -57,7 +55,7 @@ impl Part {
     /// The cluster profile on which it is to be shown on a lane; none where the lane has none, or any will do.
     #[must_use]
     pub fn profile_on(&self, lane: &str) -> Option<&str> {
-        self.profile.as_deref().filter(|_| lane == PROFILED)
+        self.profile.as_deref().filter(|_| registry::has_profiles(lane))
     }
 }
 
@@ -88,10 +86,12 @@ fn parse(text: &str, asked: &[String]) -> Result<Rows, String> {
     {
         return Err(format!("row {row} wants nothing on any lane"));
     }
-    let nowhere = |part: &Part| part.rollouts && (part.lanes != [PROFILED] || part.profile.is_none());
+    let nowhere = |part: &Part| {
+        part.rollouts && (part.lanes.iter().any(|lane| !registry::has_profiles(lane)) || part.profile.is_none())
+    };
     if let Some((row, _)) = file.rows.iter().find(|(_, parts)| parts.iter().any(nowhere)) {
         return Err(format!(
-            "row {row}: a change of the chain is shown on lane {PROFILED}, on the profile that it names"
+            "row {row}: a change of the chain is shown on a lane with profiles, on the profile that it names"
         ));
     }
     if asked.is_empty() {

@@ -100,12 +100,10 @@ fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, TestbedError> {
     names
         .iter()
         .map(|name| {
-            let known = registry::lanes();
-            let all = known.iter().map(|lane| lane.name()).collect::<Vec<_>>().join(", ");
-            known
-                .into_iter()
-                .find(|lane| lane.name() == name)
-                .ok_or_else(|| TestbedError::new("select lane", format!("there is no lane {name:?}; there are {all}")))
+            registry::find(name).ok_or_else(|| {
+                let all = registry::names().join(", ");
+                TestbedError::new("select lane", format!("there is no lane {name:?}; there are {all}"))
+            })
         })
         .collect()
 }

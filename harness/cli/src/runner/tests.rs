@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::lane::{Closed, Offers, OpenLane, Scene, Staging};
+use plumbline_lanes::lane::{Closed, HostReport, Offers, OpenLane, Scene, Staging, TestSettings};
 use plumbline_testbed::wait::within;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +54,15 @@ impl Lane for Acted {
     }
     fn summary(&self) -> &'static str {
         "nothing real"
+    }
+    fn preparation(&self) -> &'static str {
+        "does nothing"
+    }
+    fn test_settings(&self) -> TestSettings {
+        TestSettings::default()
+    }
+    fn check_host<'a>(&'a self, _: &'a Context, _: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>> {
+        Box::pin(async { Ok(HostReport::default()) })
     }
     fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         let (seen, staged) = (self.seen.clone(), self.staged.clone());

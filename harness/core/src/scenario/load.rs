@@ -16,11 +16,8 @@ use super::names;
 use super::objects::{self, Object};
 use super::strict::{self, At, Pairs};
 use super::{template, topology, values};
-use crate::plan::{CAPABILITIES, Device, Network, NodePort, Plan, Topology, VIRTIO_ENI};
+use crate::plan::{CAPABILITIES, Device, LANES, Network, NodePort, Plan, Topology, VIRTIO_ENI};
 use crate::source::Source;
-
-/// The lanes that a scenario may name.
-const LANES: [&str; 3] = ["netns", "kind", "vm"];
 
 /// Reads a scenario: the file at `path`, the manifests and templates that it names.
 ///

@@ -1,13 +1,15 @@
 //! The kind lane as the runner sees it.
 
-use super::{place, stage, terway};
+use super::{host, place, stage, terway};
+use crate::cluster::choice::{HERMETIC, UPSTREAM};
 use crate::cluster::{self, Cluster};
 use crate::context::Context;
-use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
+use crate::lane::{HostReport, Installation, Lane, Offer, Offers, OpenLane, Scene, TestSettings};
 use futures::future::BoxFuture;
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome};
 use plumbline_testbed::error::TestbedError;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +48,48 @@ impl Lane for KindLane {
 
     fn summary(&self) -> &'static str {
         "a real kind cluster with Multus and the plugins on its nodes"
+    }
+
+    fn preparation(&self) -> &'static str {
+        "brings a cluster up"
+    }
+
+    fn test_settings(&self) -> TestSettings {
+        TestSettings {
+            by_default: false,
+            // Tests of one cluster share it; those that break it take it alone by a lease.
+            max_threads: 4,
+            // Most of their time they wait for the cluster.
+            test_threads: Some(5),
+            priority: 0,
+            slow_seconds: 60,
+            grace_seconds: Some(60),
+            setup_seconds: 4800,
+        }
+    }
+
+    fn default_profiles(&self) -> &'static [&'static str] {
+        &[UPSTREAM, HERMETIC]
+    }
+
+    fn named_profiles(&self, root: &Path) -> Vec<String> {
+        let names = cluster::profile::names(root);
+        names.into_iter().filter(|name| !self.default_profiles().contains(&name.as_str())).collect()
+    }
+
+    fn check_host<'a>(&'a self, cx: &'a Context, _build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>> {
+        Box::pin(async { Ok(HostReport { checks: host::check_host(&cx.root).await, can_open: false }) })
+    }
+
+    fn installation<'a>(&'a self, root: &'a Path) -> BoxFuture<'a, Result<Option<Installation>, TestbedError>> {
+        Box::pin(host::installation(root))
+    }
+
+    fn take_down<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Vec<String>, TestbedError>> {
+        Box::pin(async {
+            let gone = cluster::down(cx).await?;
+            Ok(gone.into_iter().map(|name| format!("cluster {name}")).collect())
+        })
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {

@@ -11,6 +11,7 @@ mod doubt;
 pub mod exec;
 mod gone;
 pub mod heard;
+mod host;
 pub mod isolation;
 mod lane;
 mod leases;

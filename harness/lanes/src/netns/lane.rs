@@ -1,11 +1,12 @@
 //! Opening the lane.
 
 use super::binaries::{self, Binaries};
+use super::host::check_host;
 use super::networks::NodeNetworks;
 use super::scene;
 use crate::agent::LocalAgent;
 use crate::context::Context;
-use crate::lane::{Lane, Offer, Offers, OpenLane, Scene};
+use crate::lane::{HostReport, Lane, Offer, Offers, OpenLane, Scene, TestSettings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::plan::Plan;
@@ -25,6 +26,30 @@ impl Lane for NetnsLane {
 
     fn summary(&self) -> &'static str {
         "real plugins on a private node made of namespaces; no cluster, and no root where the host allows it"
+    }
+
+    fn preparation(&self) -> &'static str {
+        "builds agent and plugins"
+    }
+
+    fn test_settings(&self) -> TestSettings {
+        TestSettings {
+            by_default: true,
+            max_threads: 2,
+            test_threads: None,
+            priority: 0,
+            slow_seconds: 30,
+            grace_seconds: None,
+            setup_seconds: 1800,
+        }
+    }
+
+    fn capability_hint(&self) -> &'static str {
+        "load the kernel module, or run with --lane vm"
+    }
+
+    fn check_host<'a>(&'a self, cx: &'a Context, _build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>> {
+        async move { Ok(HostReport { checks: check_host(cx).await, can_open: true }) }.boxed()
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {

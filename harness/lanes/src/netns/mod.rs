@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`lane`] | opening: the agent, the plugins, what the host offers |
 //! | [`binaries`] | where agent and plugins come from; refusing plugins that do not start |
+//! | `host` | what the lane needs of this host |
 //! | [`leases`] | what IPAM kept when every pod is gone |
 //! | [`networks`] | the default network's files, and the networks that a pod names |
 //! | [`attach`] | attaching a pod to its networks as Multus does, and taking it off again |
@@ -18,6 +19,7 @@
 
 pub mod attach;
 pub mod binaries;
+mod host;
 pub mod lane;
 pub mod leases;
 pub mod networks;

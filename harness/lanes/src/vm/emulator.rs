@@ -25,10 +25,9 @@ fn which_in(program: &str) -> Option<PathBuf> {
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
 }
 
-/// What would be done where it is not installed, in a line; none where this host's distribution is of another kind or
-/// this user may not.
+/// The step that installs it, in a line; none where this host has no apt-get or this user is not root.
 #[must_use]
-pub fn cure(emulator: &Emulator) -> Option<String> {
+pub fn install_step(emulator: &Emulator) -> Option<String> {
     let may = nix::unistd::geteuid().is_root() && which_in("apt-get").is_some();
     may.then(|| format!("install packages of this host's distribution: {} (apt-get)", emulator.packages.join(" ")))
 }
@@ -44,7 +43,7 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Testbe
     }
     let missing = format!("{} is not installed", emulator.program);
     let by_hand = format!("install {} (on Debian and Ubuntu: {})", emulator.program, emulator.packages.join(" "));
-    let Some(cure) = cure(emulator) else {
+    let Some(step) = install_step(emulator) else {
         return Err(TestbedError::new(STAGE, missing).with_hint(by_hand));
     };
     let events = cx.events.clone();
@@ -52,9 +51,9 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Testbe
         let (scope, step) = (SCOPE.to_owned(), "emulator".to_owned());
         events(Event::StepNote { scope, step, note: line.to_owned() });
     });
-    note(&format!("{missing}; to be done: {cure}"));
+    note(&format!("{missing}; next: {step}"));
     if !cx.options.may_install {
-        let cause = format!("{missing}; plumbline would {cure}");
+        let cause = format!("{missing}; plumbline would {step}");
         return Err(TestbedError::new(STAGE, cause).with_hint(format!("say --yes to let it, or {by_hand}")));
     }
     let apt = async |args: Vec<String>, deadline| packages::apt(&args, deadline, &note).await;

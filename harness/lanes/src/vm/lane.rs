@@ -3,11 +3,12 @@
 use super::channel::{self, Begun};
 use super::emulator;
 use super::given::Given;
+use super::host;
 use super::machine::Shared;
 use super::settings::Settings;
 use crate::agent::LocalAgent;
 use crate::context::Context;
-use crate::lane::{Lane, Offers, OpenLane};
+use crate::lane::{HostReport, Installation, Lane, Offers, OpenLane, TestSettings};
 use crate::netns::binaries::{self, Binaries};
 use crate::netns::lane::{Nodes, OpenNetns, offers};
 use crate::netns::networks::NodeNetworks;
@@ -34,6 +35,35 @@ impl Lane for VmLane {
 
     fn summary(&self) -> &'static str {
         "as netns, in a virtual machine with Debian's kernel: VLANs, ipvlan, vrf, dummy, whatever this host's kernel lacks"
+    }
+
+    fn preparation(&self) -> &'static str {
+        "builds and starts the virtual machine"
+    }
+
+    fn test_settings(&self) -> TestSettings {
+        TestSettings {
+            by_default: false,
+            // One machine with one processor serves them all.
+            max_threads: 1,
+            test_threads: None,
+            priority: 10,
+            slow_seconds: 60,
+            grace_seconds: None,
+            setup_seconds: 1800,
+        }
+    }
+
+    fn check_host<'a>(&'a self, cx: &'a Context, build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>> {
+        std::future::ready(host::check_host(cx, build)).boxed()
+    }
+
+    fn installation<'a>(&'a self, root: &'a Path) -> BoxFuture<'a, Result<Option<Installation>, TestbedError>> {
+        std::future::ready(host::installation(root)).boxed()
+    }
+
+    fn take_down<'a>(&'a self, _cx: &'a Context) -> BoxFuture<'a, Result<Vec<String>, TestbedError>> {
+        super::machine::down().boxed()
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {

@@ -9,6 +9,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | [`lane`] | opening, and what the guest's kernel offers |
+//! | `host` | what the lane needs of this host, and what it would install |
 //! | [`settings`] | `images/vm/machine.yaml` |
 //! | [`emulator`] | finding or installing qemu; its command line |
 //! | [`kvm`] | whether KVM works here, tried with a deadline |
@@ -19,6 +20,7 @@
 pub mod channel;
 pub mod emulator;
 pub mod given;
+mod host;
 pub mod kvm;
 pub mod lane;
 pub mod machine;

@@ -1,0 +1,107 @@
+//! Checks of this host: each says what was looked at, what was found, what is needed, and how to fix it. No check
+//! changes anything.
+
+use crate::lane::Offer;
+use plumbline_testbed::error::TestbedError;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostCheck {
+    /// What the check is for: `host`, or the name of a lane.
+    pub scope: &'static str,
+    /// What was looked at.
+    pub probe: String,
+    /// What was found.
+    pub found: String,
+    /// What is needed.
+    pub needed: String,
+    /// How to fix it, where that is known.
+    #[serde(rename = "fix")]
+    pub hint: Option<String>,
+    /// Whether it is as needed.
+    pub good: bool,
+    /// Whether a lane opens without it.
+    pub optional: bool,
+}
+
+impl HostCheck {
+    /// A check with all that it says; an empty hint is none.
+    #[must_use]
+    pub fn new(
+        scope: &'static str,
+        probe: &str,
+        good: bool,
+        found: impl Into<String>,
+        needed: &str,
+        hint: &str,
+    ) -> Self {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        Self { scope, probe: probe.into(), found: found.into(), needed: needed.into(), hint, good, optional: false }
+    }
+
+    /// Something that is as needed.
+    #[must_use]
+    pub fn met(scope: &'static str, probe: &str, found: &str) -> Self {
+        Self::new(scope, probe, true, found, "", "")
+    }
+
+    /// Something that can't be made or read.
+    #[must_use]
+    pub fn failed(scope: &'static str, probe: &str, error: &TestbedError) -> Self {
+        let found = format!("{}: {}", error.stage, error.cause());
+        Self::new(scope, probe, false, found, "no error", error.hint.as_deref().unwrap_or_default())
+    }
+
+    /// A capability of a lane. Scenarios that require a missing one are skipped.
+    #[must_use]
+    pub fn capability(scope: &'static str, name: &str, offer: &Offer, hint: &str) -> Self {
+        // The agent's own wording (`probe/rules.rs`).
+        let program = offer.seen.split_once(" can't be started on the node").map(|(program, _)| program);
+        let hint = match program {
+            _ if offer.there => String::new(),
+            Some(program) => format!("install {program}"),
+            None => hint.to_owned(),
+        };
+        let needed = "only by scenarios that require it; they are skipped";
+        Self::new(scope, name, offer.there, offer.seen.clone(), needed, &hint).optional()
+    }
+
+    /// The same check, of something that a lane opens without.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// Whether something is missing that a lane can't do without.
+    #[must_use]
+    pub fn is_lack(&self) -> bool {
+        !self.good && !self.optional
+    }
+}
+
+/// Free space in a folder. A warm cache needs no more space, so the check is optional: a first build that runs out of
+/// space says so itself.
+#[must_use]
+pub fn check_free_space(
+    scope: &'static str,
+    what: &str,
+    folder: Result<PathBuf, TestbedError>,
+    needed_mib: u64,
+) -> HostCheck {
+    let probe = format!("free space for {what}");
+    let folder = match folder {
+        Ok(folder) => folder,
+        Err(error) => return HostCheck::failed(scope, &probe, &error),
+    };
+    let free = nix::sys::statvfs::statvfs(&folder).map(|s| s.blocks_available() * s.fragment_size() / (1024 * 1024));
+    let found = match free {
+        Ok(mib) => format!("{mib} MiB at {}", folder.display()),
+        Err(errno) => format!("{}: {errno}", folder.display()),
+    };
+    let needed = format!("{needed_mib} MiB for a first build");
+    let hint = "free some space, or set PLUMBLINE_CACHE to a folder on a larger disk";
+    HostCheck::new(scope, &probe, free.is_ok_and(|mib| mib >= needed_mib), found, &needed, hint).optional()
+}
