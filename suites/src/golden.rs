@@ -1,161 +1,209 @@
-//! Golden texts: what a report must read like, in files that people review.
+//! Golden texts: what a finding and a report read like, in files that people review (`suites/golden/reports`).
+//!
+//! insta compares them. To accept a change: run the test with `INSTA_UPDATE=always`, or run `cargo insta review`.
+//! There is one file per finding code. Its text comes from one scenario on one lane (see [`find_source`]); every other
+//! test compares codes only. So a new check of every pod changes few files.
 
+use crate::trials::{NEGATIVE, NOT_IN_EVERY_KERNEL, SCENARIOS};
 use anyhow::Context as _;
-use plumbline_core::finding::FindingCode;
+use plumbline::expected::{Expected, Kind};
+use plumbline::runner::meant_for;
+use plumbline::select;
+use plumbline_core::finding::{Finding, FindingCode, Severity};
 use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use std::path::Path;
 
-mod stable;
+/// Where the files are, below the project's folder.
+pub const FOLDER: &str = "suites/golden/reports";
 
-use stable::{settled, uncounted, without_address, without_names, without_nodes, without_numbers};
-
-/// Set to write what is found into the golden files; the difference is then reviewed like code.
-pub const BLESS: &str = "PLUMBLINE_BLESS";
-
-/// The lane whose nodes have addresses that the container engine chose.
+/// The lanes, the cheapest first.
+const LANES: [&str; 3] = ["netns", "vm", KIND];
 const KIND: &str = "kind";
 
-/// A report's text without what differs from run to run: times, folders, the run's own namespace.
-#[must_use]
-pub fn report(report: &ScenarioReport) -> String {
-    let mut report = report.clone();
-    report.timing = Timing::default();
-    report.evidence = None;
-    report.isolation = None;
-    report.profile = None;
-    report.adaptations.clear();
-    report.stand_ins.clear();
-    if let Verdict::Fail { findings, .. } = &mut report.verdict {
-        for finding in findings {
-            if finding.found.as_deref().is_some_and(is_dated) {
-                finding.found = Some("stderr: ...".to_owned());
-            }
-            finding.notes = heard(finding.code, &finding.notes);
-        }
+/// What a kernel, an engine or a run chooses anew, as regular expressions, and what stands in its place. Positions in
+/// files are replaced too: a comment in a scenario must not change its text.
+const REPLACED: [(&str, &str); 12] = [
+    (r"fe80::[0-9a-f:]+", "fe80::OWN"),
+    (r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
+    (r"\b[0-9a-f]{64}\b", "KEY"),
+    (r"/\S+/entries/KEY", "CACHE/entries/KEY"),
+    // portmap's chain of a pod ends with a hash of its network and its container's id.
+    (r"\bCNI-DN-[0-9a-f]{21}\b", "CNI-DN-HASH"),
+    (r"\br[0-9a-z]{9}-(\d+)\b", "RUN-$1"),
+    (r"\biptables v[0-9.]+", "iptables vVERSION"),
+    (r"\b\d+ (question|answer|time)s?\b", "SOME $1"),
+    // Plugins in Go write a time before each line.
+    (r"\bstderr: \d{4}/\d\d/.*", "stderr: LOG"),
+    // The kernel's own ports begin at 32768 (`net.ipv4.ip_local_port_range`).
+    (r"\bport (?:32[89]|3[3-9]\d|[4-6]\d\d)\d\d\b", "port OWN"),
+    (r"(\.(?:yaml|json|conf|conflist)):\d+:\d+", "$1:LINE:COL"),
+    (r"\bline \d+ column \d+", "line LINE column COL"),
+];
+
+/// Compares a text with the golden file `name`, a path below [`FOLDER`] without its ending.
+///
+/// # Panics
+/// When they differ: insta prints both.
+pub fn check_text(root: &Path, name: &str, description: &str, text: &str) {
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path(root.join(FOLDER).join(folder));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    if !description.is_empty() {
+        settings.set_description(description);
     }
-    let text = settled(&uncounted(&paint::strip(&text::scenario(&report, Transcripts::Never))));
-    if report.lane == KIND { without_nodes(&text) } else { text }
-}
-
-/// Whether it is a plugin's log with the time before each line, as Go's logger writes it (`2026/11/21`).
-fn is_dated(found: &str) -> bool {
-    let text = found.strip_prefix("stderr: ").unwrap_or_default().as_bytes();
-    text.get(4) == Some(&b'/') && text.get(7) == Some(&b'/')
-}
-
-/// Notes with as much of others' own words as is the same in every run, each once.
-fn heard(code: FindingCode, notes: &[String]) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
-    for note in notes {
-        let stable = match note.split_once(": ") {
-            // Whether a line may be a neighbour's depends on the neighbours: of a node's log only what the kernel
-            // refused to route is kept, which one scenario alone provokes, and without the doubt whose it is.
-            Some((who, words)) if who.starts_with("plugin stderr") => {
-                let provoked = code == FindingCode::PL202 && words.contains("failed to add route");
-                provoked.then(|| format!("plugin stderr: {words}"))
-            }
-            // How long and how often is the machine's; what was last seen follows as an event of its own.
-            Some(("state", words)) => {
-                let begin = words.split_once(": ").map_or(words, |(begin, _)| begin);
-                Some(format!("state: {}", without_numbers(begin)))
-            }
-            Some(("event AddedInterface", words)) => Some(format!("event AddedInterface: {}", without_address(words))),
-            Some((who, words)) if who == "runtime log" || who.starts_with("event ") => {
-                let words = last(words);
-                // What stands before is the runtime's: a time, and its own words for the same.
-                let own = words.find("plugin type=").filter(|_| who == "runtime log").map_or(words, |at| &words[at..]);
-                Some(format!("{who}: {}", settled(&without_names(own))))
-            }
-            _ => Some(note.clone()),
-        };
-        kept.extend(stable.filter(|note| !kept.contains(note)));
+    for (found, replacement) in REPLACED {
+        settings.add_filter(found, replacement);
     }
-    // Events come in any order: the scheduler, Multus and the kubelet write them on their own.
-    let event = |note: &String| note.starts_with("event ");
-    let mut events: Vec<String> = kept.iter().filter(|note| event(note)).cloned().collect();
-    events.sort();
-    for (place, sorted) in kept.iter_mut().filter(|note| event(note)).zip(events) {
-        *place = sorted;
-    }
-    kept
+    settings.bind(|| insta::assert_snapshot!(file, text));
 }
 
-/// Of words that were cut in the middle, the end: what comes before it moves with the length of a time. The first word
-/// of the end may be half a one.
-fn last(words: &str) -> &str {
-    let end = words.split_once(" [cut] ").map_or(words, |(_, end)| end);
-    if end.len() == words.len() { words } else { end.split_once(' ').map_or(end, |(_, rest)| rest) }
-}
-
-/// Compares a text with the golden file `name` below `suites/golden/reports`.
+/// Compares the text of a code's first finding with the code's golden file.
 ///
 /// # Errors
-/// When they differ: shows both, line by line.
-pub fn compare(root: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    let path = root.join("suites/golden/reports").join(format!("{name}.txt"));
-    if std::env::var_os(BLESS).is_some() {
-        let folder = path.parent().context("a golden file has a folder")?;
-        std::fs::create_dir_all(folder)?;
-        std::fs::write(&path, text)?;
-        return Ok(());
+/// When there is no such finding.
+pub fn check_finding(
+    root: &Path,
+    code: FindingCode,
+    lane: &str,
+    scenario: &str,
+    all: &[Finding],
+) -> anyhow::Result<()> {
+    let finding = all.iter().find(|finding| finding.code == code);
+    let finding = finding.with_context(|| format!("{scenario}: no finding {code}"))?;
+    check_text(root, &format!("findings/{code}"), &format!("{scenario}, lane {lane}"), &finding_text(finding, lane));
+    Ok(())
+}
+
+/// Compares the findings of a scenario with the golden files of those codes whose text comes from it.
+///
+/// # Errors
+/// When the suite can't be read.
+pub fn check_findings(
+    root: &Path,
+    expected: &Expected,
+    lane: &str,
+    scenario: &str,
+    all: &[Finding],
+) -> anyhow::Result<()> {
+    let mut codes: Vec<FindingCode> = all.iter().map(|finding| finding.code).collect();
+    codes.sort();
+    codes.dedup();
+    for code in codes {
+        if find_source(root, expected, code)?.is_some_and(|source| source == (lane, scenario.to_owned())) {
+            check_finding(root, code, lane, scenario, all)?;
+        }
     }
-    let wanted = std::fs::read_to_string(&path)
-        .with_context(|| format!("no golden text {}; {BLESS}=1 writes it, for review", path.display()))?;
-    if wanted == text {
-        return Ok(());
-    }
-    let mut difference = String::new();
-    let (mut left, mut right) = (wanted.lines(), text.lines());
-    loop {
-        match (left.next(), right.next()) {
-            (None, None) => break,
-            (a, b) if a == b => difference.push_str(&format!("  {}\n", a.unwrap_or_default())),
-            (a, b) => {
-                difference.extend(a.map(|line| format!("- {line}\n")));
-                difference.extend(b.map(|line| format!("+ {line}\n")));
+    Ok(())
+}
+
+/// Lane and scenario from which a code's golden text comes: on the cheapest lane that shows the code on every host, the
+/// negative scenario with the fewest codes, then the first by name. A scenario that passes with this warning follows
+/// after all negative ones.
+///
+/// # Errors
+/// When a scenario can't be read.
+pub fn find_source(
+    root: &Path,
+    expected: &Expected,
+    code: FindingCode,
+) -> anyhow::Result<Option<(&'static str, String)>> {
+    for lane in LANES {
+        let mut candidates = Vec::new();
+        for (name, wanted) in &expected.negative {
+            let codes = wanted.codes(lane);
+            if wanted.verdict == Kind::Fail && codes.contains(&code) {
+                candidates.push((NEGATIVE, codes.len(), name));
+            }
+        }
+        for name in expected.warnings.keys() {
+            let codes = expected.warnings(lane, name);
+            if codes.contains(&code) {
+                candidates.push((SCENARIOS, codes.len(), name));
+            }
+        }
+        // "suites/negative" comes before "suites/scenarios".
+        candidates.sort();
+        for (folder, _, name) in candidates {
+            let plan = select::plan(Some(root), &Path::new(folder).join(format!("{name}.yaml")))?;
+            let everywhere =
+                lane != LANES[0] || !plan.requires.iter().any(|need| NOT_IN_EVERY_KERNEL.contains(&need.as_str()));
+            if meant_for(&plan, lane) && everywhere {
+                return Ok(Some((lane, name.clone())));
             }
         }
     }
-    anyhow::bail!("the text is not that of {} (- golden, + now):\n{difference}", path.display())
+    Ok(None)
+}
+
+/// The text of one finding as a report shows it.
+fn finding_text(finding: &Finding, lane: &str) -> String {
+    let mut finding = finding.clone();
+    if lane == KIND {
+        // Words of the kubelet, Multus and the container runtime differ from run to run.
+        finding.notes.retain(|note| !["state: ", "event ", "runtime log"].iter().any(|begin| note.starts_with(begin)));
+    }
+    let verdict = match finding.severity {
+        Severity::Failure => Verdict::Fail { checked: 1, findings: vec![finding] },
+        Severity::Warning | Severity::Info => Verdict::Pass { checked: 1, warnings: vec![finding] },
+    };
+    let report = ScenarioReport {
+        scenario: String::new(),
+        summary: String::new(),
+        file: String::new(),
+        lane: lane.to_owned(),
+        profile: None,
+        rows: vec![],
+        verdict,
+        adaptations: vec![],
+        isolation: None,
+        notes: vec![],
+        stand_ins: vec![],
+        transcripts: vec![],
+        timing: Timing::default(),
+        evidence: None,
+    };
+    let text = paint::strip(&text::scenario(&report, Transcripts::Never));
+    // The first line is the verdict, the last one a hint how to run it again.
+    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with("  look again: ")).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::heard;
-    use plumbline_core::finding::FindingCode;
+    use super::{FOLDER, find_source};
+    use plumbline::{expected, root};
+    use std::collections::BTreeSet;
 
     #[test]
-    fn of_others_words_only_what_changes_is_replaced() {
-        let end = "failed (add): incompatible CNI versions";
-        let notes = [
-            "state: waited 13 s for pod client to be Ready; given up after 2 attempts; last seen: event X: y"
-                .to_owned(),
-            "event Scheduled: Successfully assigned a-b-r7v1nab3ta-1/client to plumbline-hermetic-7424311a-worker2"
-                .into(),
-            "event AddedInterface: Add eth0 [100.64.0.5/24] from plumbline-default".into(),
-            "event AddedInterface: Add eth0 [100.64.0.9/24] from plumbline-default".into(),
-            format!(
-                "event F: \"{}\" [a-b-r7v1nab3ta-1/client/a0226951-4224-4ab2-af6f-413ff385b78b:n]: {end}",
-                "0a".repeat(32)
-            ),
-            format!(
-                "event F: \"{}\" [a-b-r7v1nab3ta-1/client/a0226951-4224-4ab2-af6f-413ff385b78b:n]: {end}",
-                "0b".repeat(32)
-            ),
-            format!("runtime log: time=\"2026-11-21T12:36:31.38Z\" level=error [cut] 51-4224 plugin {end}"),
-            "plugin stderr, of this pod or of another: whatever".into(),
-        ];
-        assert_eq!(
-            heard(FindingCode::PL101, &notes),
-            [
-                "state: waited N s for pod client to be Ready; given up after N attempts; last seen".to_owned(),
-                "event AddedInterface: Add eth0 [ADDRESS] from plumbline-default".into(),
-                format!("event F: \"KEY\" [a-b-RUN/client/UID:n]: {end}"),
-                "event Scheduled: Successfully assigned a-b-RUN/client to NODE".into(),
-                format!("runtime log: plugin {end}"),
-            ]
-        );
+    fn every_code_that_a_scenario_shows_has_a_golden_file_and_every_file_a_page() -> anyhow::Result<()> {
+        let root = root::find()?;
+        std::env::set_current_dir(&root)?;
+        let expected = expected::read(&root)?;
+        let names = |folder: &str, ending: &str| -> anyhow::Result<BTreeSet<String>> {
+            let mut found = BTreeSet::new();
+            for entry in std::fs::read_dir(root.join(folder))? {
+                let name = entry?.file_name().to_string_lossy().into_owned();
+                found.extend(name.strip_suffix(ending).map(str::to_owned));
+            }
+            Ok(found)
+        };
+        let golden = names(&format!("{FOLDER}/findings"), ".snap")?;
+        let pages = names("docs/findings", ".md")?;
+        let mut shown = BTreeSet::new();
+        for wanted in expected.negative.values() {
+            shown.extend(wanted.codes.iter().chain(wanted.codes_on.values().flatten()).copied());
+        }
+        shown.extend(expected.warnings.values().flatten().copied());
+        for code in &shown {
+            assert!(find_source(&root, &expected, *code)?.is_some(), "{code}: no lane shows it on every host");
+        }
+        let shown: BTreeSet<String> = shown.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.difference(&golden).collect::<Vec<_>>(), Vec::<&String>::new(), "codes without a golden file");
+        assert_eq!(golden.difference(&pages).collect::<Vec<_>>(), Vec::<&String>::new(), "golden files without a page");
+        Ok(())
     }
 }

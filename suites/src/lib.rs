@@ -9,6 +9,7 @@ pub mod context;
 pub mod golden;
 pub mod host;
 pub mod must_run;
+pub mod nextest_config;
 pub mod own_cluster;
 pub mod ran;
 pub mod trials;

@@ -1,29 +1,77 @@
-//! `must-run.yaml`: how many tests of each lane must have run, and which lacks of a host may skip one.
+//! `must-run.yaml`: the test binaries, what each needs, how many of its tests must pass, and which lacks may skip one.
 
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The file: by kind of host.
-#[derive(Debug, Clone, Deserialize)]
+/// The file.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MustRun {
-    /// By kind of host: `github` for GitHub's runners, `any` for all others.
-    pub hosts: BTreeMap<String, Host>,
+    /// Capabilities that may be absent, by host kind. A scenario that requires one of them may be skipped.
+    pub may_lack: BTreeMap<HostKind, Vec<String>>,
+    /// The test binaries.
+    pub binaries: BTreeMap<String, Binary>,
 }
 
-/// What holds on one kind of host.
+/// One test binary.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Host {
-    /// By test binary: how many tests must have run and passed at least.
-    pub least: BTreeMap<String, usize>,
-    /// Those of them that have a lane, or a profile of one, by its name: what it offers must have been noted.
-    pub beds: Vec<String>,
-    /// Capabilities that may be absent, so that scenarios which require them are skipped.
+pub struct Binary {
+    /// The lane that is opened before its tests.
+    pub lane: String,
+    /// The cluster profile; none for the one that the lane chooses, or that PLUMBLINE_PROFILE names.
     #[serde(default)]
-    pub may_lack: Vec<String>,
+    pub profile: Option<String>,
+    /// Whether it makes its own cluster, so that none is brought up before.
+    #[serde(default)]
+    pub own_cluster: bool,
+    /// Whether its tests are scenarios, so that the capability file must have what its lane offers.
+    #[serde(default)]
+    pub scenarios: bool,
+    /// How many tests must have passed at least.
+    pub least: Least,
+}
+
+/// A number of tests: one for all hosts, or one for each host kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum Least {
+    /// For all hosts.
+    All(usize),
+    /// By host kind.
+    By(BTreeMap<HostKind, usize>),
+}
+
+/// A kind of host, by the modules of its kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostKind {
+    /// A runner that GitHub hosts: its kernel has every module.
+    Github,
+    /// Every other host.
+    Any,
+}
+
+impl HostKind {
+    /// The kind of this host.
+    #[must_use]
+    pub fn detect() -> Self {
+        let hosted = std::env::var("RUNNER_ENVIRONMENT").is_ok_and(|value| value == "github-hosted");
+        if hosted { Self::Github } else { Self::Any }
+    }
+}
+
+impl Binary {
+    /// How many tests must have passed on this kind of host.
+    #[must_use]
+    pub fn least(&self, host: HostKind) -> usize {
+        match &self.least {
+            Least::All(count) => *count,
+            Least::By(counts) => counts.get(&host).copied().unwrap_or(0),
+        }
+    }
 }
 
 impl MustRun {
@@ -37,11 +85,39 @@ impl MustRun {
         serde_yaml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
     }
 
-    /// What holds on this kind of host.
-    ///
-    /// # Errors
-    /// When the file does not have it.
-    pub fn host(&self, kind: &str) -> anyhow::Result<&Host> {
-        self.hosts.get(kind).with_context(|| format!("suites/must-run.yaml has nothing of hosts of kind {kind}"))
+    /// The binaries that a nextest profile of `.config/nextest.toml` runs: `ci` all of them, `default`, `vm` and `kind` those
+    /// of a lane, and `kind-NAME` those of one cluster profile. The binaries without a profile run on each cluster profile
+    /// that has none of its own.
+    #[must_use]
+    pub fn select(&self, nextest_profile: &str) -> Vec<String> {
+        let cluster = nextest_profile.strip_prefix("kind-");
+        let has_own = cluster.is_some_and(|name| self.binaries.values().any(|b| b.profile.as_deref() == Some(name)));
+        let runs = |binary: &&Binary| match (nextest_profile, cluster) {
+            (_, Some(name)) if has_own => binary.profile.as_deref() == Some(name),
+            (_, Some(_)) => binary.lane == "kind" && binary.profile.is_none(),
+            ("ci", _) => true,
+            ("default", _) => binary.lane == "netns",
+            (lane, _) => binary.lane == lane,
+        };
+        self.binaries.iter().filter(|(_, binary)| runs(binary)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MustRun;
+    use plumbline::root;
+
+    #[test]
+    fn a_cluster_profile_selects_its_own_binaries_or_those_without_a_profile() -> anyhow::Result<()> {
+        let list = MustRun::read(&root::find()?)?;
+        assert_eq!(list.select("kind-terway"), ["chain_kind", "terway_kind"]);
+        assert_eq!(list.select("kind-three-nodes"), ["leases_kind", "three_nodes_kind"]);
+        assert_eq!(list.select("kind-hermetic"), list.select("kind-upstream"));
+        assert!(list.select("kind-hermetic").contains(&"kind".to_owned()));
+        assert_eq!(list.select("ci").len(), list.binaries.len());
+        let lanes: usize = ["default", "vm", "kind"].iter().map(|profile| list.select(profile).len()).sum();
+        assert_eq!(lanes, list.binaries.len());
+        Ok(())
     }
 }

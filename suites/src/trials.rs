@@ -1,15 +1,15 @@
 //! Every scenario file as a test of its own, for one lane or one cluster profile of it.
 //!
-//! Whether a lane can run a scenario is decided when tests are listed, from the capability file: what the file says is
-//! absent is *ignored*. A test that is named to be run is never ignored, because nextest shows an ignored one that it
-//! asked for as passed: a scenario that turns out to be skipped then fails its test.
+//! When tests are listed, the capability file decides which scenarios a lane can run: a scenario that needs something
+//! absent is *ignored*. A test that the command line names is never ignored, because nextest shows an ignored test that
+//! it asked for as passed. If its scenario is skipped, the test fails.
 
 use crate::context;
-use crate::expected::{self, Expected, Kind, Wanted};
 use crate::golden;
 use anyhow::Context as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
+use plumbline::expected::{self, Expected, Kind};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{root, select, session};
 use plumbline_core::finding::{Finding, FindingCode};
@@ -30,50 +30,54 @@ pub const EVIDENCE: &str = "target/evidence";
 
 /// Where the tests of one binary run.
 #[derive(Debug, Clone, Copy)]
-pub struct Bed {
+pub struct TestTarget {
     /// The lane's name.
     pub lane: &'static str,
-    /// The name by which the capability file knows it: the binary's.
-    pub name: &'static str,
+    /// The test binary; the capability file has what the lane offers under this name.
+    pub binary: &'static str,
     /// The cluster profile; none for the one that the lane chooses, or that PLUMBLINE_PROFILE names.
     pub profile: Option<&'static str>,
-    /// Which scenarios are meant for it, of those that are meant for its lane.
-    pub takes: fn(&Plan) -> bool,
-    /// A lease that its scenarios share, where other tests want the bed for themselves between their commands.
+    /// Selects scenarios of those that are meant for the lane.
+    pub selects: fn(&Plan) -> bool,
+    /// A lease that the scenarios share, where another test needs the testbed for itself between its commands.
     pub lease: Option<&'static str>,
 }
 
-impl Bed {
-    /// A lane on which every scenario runs that is meant for it.
+impl TestTarget {
+    /// A lane with every scenario that is meant for it.
     #[must_use]
     pub fn lane(lane: &'static str) -> Self {
-        Self { lane, name: lane, profile: None, takes: |_| true, lease: None }
+        Self { lane, binary: lane, profile: None, selects: |_| true, lease: None }
     }
 
-    fn meant(&self, plan: &Plan) -> bool {
-        meant_for(plan, self.lane) && (self.takes)(plan)
+    fn runs(&self, plan: &Plan) -> bool {
+        meant_for(plan, self.lane) && (self.selects)(plan)
     }
 }
 
-/// How long those are waited for who have a bed for themselves.
-const OTHERS: Duration = Duration::from_secs(900);
+/// Deadline for the shared lease while another test holds the testbed alone.
+const LEASE_DEADLINE: Duration = Duration::from_secs(900);
 /// The lane that needs neither engine nor emulator.
 const NETNS: &str = "netns";
-/// Scenarios that must pass, and those that must not.
-const SCENARIOS: &str = "suites/scenarios";
-const ERROR: &str = "suites/negative";
+/// Scenarios that must pass.
+pub const SCENARIOS: &str = "suites/scenarios";
+/// Scenarios that must fail or be refused.
+pub const NEGATIVE: &str = "suites/negative";
+/// Capabilities that the kernels of many hosts lack. Scenarios that require one run on lane vm too.
+pub const NOT_IN_EVERY_KERNEL: [&str; 7] =
+    ["vlan", "ipvlan", "dummy", "vrf", "bridge-vlan-filtering", "virtio-eni", "nftables-fib"];
 
-/// The tests of a bed, as far as the command line can mean them: nextest starts a process for each test, and reading
-/// every other scenario too would take longer than most of them.
+/// The tests of a target. When the command line names one test, only its file is read: nextest starts a process for
+/// each test, and reading every scenario takes longer than most tests.
 ///
 /// # Errors
 /// When the suite itself can't be read, or `expected.yaml` names what is not there.
-pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
+pub fn trials(target: TestTarget, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     let root = root::find()?;
     // Reports name files as seen from here, whatever folder the test runner starts a test in.
     std::env::set_current_dir(&root)?;
     let expected = Arc::new(expected::read(&root)?);
-    let known = known(bed, &root, arguments);
+    let known = read_capabilities(target, &root, arguments);
     let mut trials = Vec::new();
 
     for file in select::scenario_files(Path::new(SCENARIOS))? {
@@ -87,23 +91,22 @@ pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
             file.display(),
             plan.name
         );
-        if !bed.meant(&plan) {
+        if !target.runs(&plan) {
             continue;
         }
         let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-        let warnings = expected.warnings(bed.lane, &plan.name);
         let name = plan.name.clone();
-        let test = move || passes(bed, plan, &warnings).map_err(failed);
+        let expected = expected.clone();
+        let test = move || passes(target, plan, &expected).map_err(failed);
         trials.push(Trial::test(name, test).with_ignored_flag(absent));
     }
-    for file in select::scenario_files(Path::new(ERROR))? {
-        let name = name_of(&file, ERROR)?;
-        let wanted = expected.negative.get(&name).cloned();
-        let wanted = wanted.with_context(|| format!("{}: not in suites/expected.yaml", file.display()))?;
+    for file in select::scenario_files(Path::new(NEGATIVE))? {
+        let name = name_of(&file, NEGATIVE)?;
+        anyhow::ensure!(expected.negative.contains_key(&name), "{}: not in suites/expected.yaml", file.display());
         if !meant(arguments, &format!("negative/{name}")) {
             continue;
         }
-        if let Some(trial) = testbed_error(bed, &root, file, name, wanted, known.as_ref())? {
+        if let Some(trial) = negative_trial(target, &root, file, name, &expected, known.as_ref())? {
             trials.push(trial);
         }
     }
@@ -111,43 +114,44 @@ pub fn on(bed: Bed, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     Ok(trials)
 }
 
-fn testbed_error(
-    bed: Bed,
+fn negative_trial(
+    target: TestTarget,
     root: &Path,
     file: PathBuf,
     name: String,
-    wanted: Wanted,
+    expected: &Arc<Expected>,
     known: Option<&Known>,
 ) -> anyhow::Result<Option<Trial>> {
     let title = format!("negative/{name}");
-    if wanted.verdict == Kind::Refused {
-        // What is refused when it is read needs no bed: the lane's own binary looks at it.
-        if bed.name != bed.lane {
+    if expected.negative[&name].verdict == Kind::Refused {
+        // A file that is refused when it is read needs no testbed: only the lane's own binary tests it.
+        if target.binary != target.lane {
             return Ok(None);
         }
         let root = root.to_owned();
         return Ok(Some(Trial::test(title, move || refused(&root, &file, &name).map_err(failed))));
     }
     let plan = select::plan(Some(root), &file)?;
-    if !bed.meant(&plan) {
+    if !target.runs(&plan) {
         return Ok(None);
     }
     let absent = known.is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-    let test = move || fails(bed, plan, &name, &wanted).map_err(failed);
+    let expected = expected.clone();
+    let test = move || fails(target, plan, &name, &expected).map_err(failed);
     Ok(Some(Trial::test(title, test).with_ignored_flag(absent)))
 }
 
-/// What is known of a bed when tests are listed; none where nothing may be ignored: when one test is named to be run, when
-/// the bed could not be opened, and when nothing was probed yet. The lane without engine or emulator is opened then, so
-/// that the first `cargo nextest run` on a machine knows what is absent.
-fn known(bed: Bed, root: &Path, arguments: &Arguments) -> Option<Known> {
+/// What a target's lane offers, when tests are listed. None where no test may be ignored: when the command line names one
+/// test, when the lane could not be opened, and when it was not probed yet. Lane netns is probed here, so that the first
+/// `cargo nextest run` on a machine knows what is absent.
+fn read_capabilities(target: TestTarget, root: &Path, arguments: &Arguments) -> Option<Known> {
     if arguments.exact && !arguments.list {
         return None;
     }
-    let noted = || capability::read().and_then(|mut beds| beds.remove(bed.name));
+    let noted = || capability::read().and_then(|mut lanes| lanes.remove(target.binary));
     let known = noted().or_else(|| {
-        // What keeps it from being opened is told by the set-up script, and by each test of it.
-        (bed.lane == NETNS).then(|| probe(bed.lane, root).ok()).flatten()
+        // The set-up script and each test report an error of the probe.
+        (target.lane == NETNS).then(|| probe(target.lane, root).ok()).flatten()
     });
     known.filter(|known| known.error.is_none())
 }
@@ -167,7 +171,7 @@ fn all_there(expected: &Expected) -> anyhow::Result<()> {
         anyhow::ensure!(here(SCENARIOS, name), "suites/expected.yaml: no scenario {name}");
     }
     for name in expected.negative.keys() {
-        anyhow::ensure!(here(ERROR, name), "suites/expected.yaml: no broken scenario {name}");
+        anyhow::ensure!(here(NEGATIVE, name), "suites/expected.yaml: no negative scenario {name}");
     }
     Ok(())
 }
@@ -183,77 +187,78 @@ fn name_of(file: &Path, folder: &str) -> anyhow::Result<String> {
     Ok(below.to_str().context("the path is not UTF-8")?.to_owned())
 }
 
-fn passes(bed: Bed, plan: Plan, warnings: &[FindingCode]) -> anyhow::Result<()> {
-    let report = run(bed, plan)?;
+fn passes(target: TestTarget, plan: Plan, expected: &Expected) -> anyhow::Result<()> {
+    let name = plan.name.clone();
+    let wanted = expected.warnings(target.lane, &name);
+    let report = run(target, plan)?;
     match &report.verdict {
         Verdict::Pass { checked, warnings: found } => {
             anyhow::ensure!(*checked > 0, "a pass of no fact\n{}", whole(&report));
-            anyhow::ensure!(codes(found) == warnings, "wanted warnings {warnings:?}\n{}", whole(&report));
-            Ok(())
+            anyhow::ensure!(codes(found) == wanted, "wanted warnings {wanted:?}\n{}", whole(&report));
+            golden::check_findings(&root::find()?, expected, target.lane, &name, found)
         }
-        Verdict::Skip { reason } => anyhow::bail!("{}", late(bed, reason)),
+        Verdict::Skip { reason } => anyhow::bail!("{}", late_skip(target, reason)),
         _ => anyhow::bail!("wanted a pass\n{}", whole(&report)),
     }
 }
 
-fn fails(bed: Bed, plan: Plan, name: &str, wanted: &Wanted) -> anyhow::Result<()> {
-    // A twin may have its scenario's name; its evidence is found by its file.
-    let report = run_below(bed, plan, Options::default(), &Path::new(EVIDENCE).join("negative").join(name))?;
+fn fails(target: TestTarget, plan: Plan, name: &str, expected: &Expected) -> anyhow::Result<()> {
+    let wanted = expected.negative[name].codes(target.lane);
+    // A negative scenario may have the name of a positive one, so its evidence has a folder named after its file.
+    let report = run_below(target, plan, Options::default(), &Path::new(EVIDENCE).join("negative").join(name))?;
     match &report.verdict {
         Verdict::Fail { findings, .. } => {
             let codes = codes(findings);
-            anyhow::ensure!(
-                codes == wanted.codes(bed.lane),
-                "wanted {:?}, got {codes:?}\n{}",
-                wanted.codes(bed.lane),
-                whole(&report)
-            );
-            golden::compare(&root::find()?, &format!("{}/{name}", bed.lane), &golden::report(&report))
+            anyhow::ensure!(codes == wanted, "wanted {wanted:?}, got {codes:?}\n{}", whole(&report));
+            golden::check_findings(&root::find()?, expected, target.lane, name, findings)
         }
-        Verdict::Skip { reason } => anyhow::bail!("{}", late(bed, reason)),
+        Verdict::Skip { reason } => anyhow::bail!("{}", late_skip(target, reason)),
         _ => anyhow::bail!("wanted a fail\n{}", whole(&report)),
     }
 }
 
-/// What is said of a skip that nobody knew of when the tests were listed.
-fn late(bed: Bed, reason: &str) -> String {
-    format!("skipped, and it was not known when tests were listed: {reason}. To do: plumbline up --lane {}", bed.lane)
+/// The message for a skip whose reason was not known when the tests were listed.
+fn late_skip(target: TestTarget, reason: &str) -> String {
+    format!("skipped for a reason not known when tests were listed: {reason}; fix: plumbline up --lane {}", target.lane)
 }
 
 fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {
     match select::plan(Some(root), file) {
-        Ok(_) => anyhow::bail!("{} was taken; it must be refused", file.display()),
-        Err(refused) => golden::compare(root, &format!("refused/{name}"), &format!("{refused}\n")),
+        Ok(_) => anyhow::bail!("{} was accepted, expected a refusal", file.display()),
+        Err(refused) => {
+            golden::check_text(root, &format!("refused/{name}"), "", &refused.to_string());
+            Ok(())
+        }
     }
 }
 
-/// Runs one scenario on one bed in this process, evidence kept.
+/// Runs one scenario on one target in this process, evidence kept.
 ///
 /// # Errors
-/// When the lane is known to be broken, no report comes, or something is left behind.
-pub fn run(bed: Bed, plan: Plan) -> anyhow::Result<ScenarioReport> {
-    run_with(bed, plan, Options::default())
+/// When the lane could not be opened, no report comes, or something is left behind.
+pub fn run(target: TestTarget, plan: Plan) -> anyhow::Result<ScenarioReport> {
+    run_with(target, plan, Options::default())
 }
 
 /// The same with other options; what the environment says of installing and of the profile is added to them.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_with(bed: Bed, plan: Plan, options: Options) -> anyhow::Result<ScenarioReport> {
-    run_below(bed, plan, options, Path::new(EVIDENCE))
+pub fn run_with(target: TestTarget, plan: Plan, options: Options) -> anyhow::Result<ScenarioReport> {
+    run_below(target, plan, options, Path::new(EVIDENCE))
 }
 
 /// The same with its evidence in a folder below the project's.
-fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
-    context::opened(bed.name)?;
+fn run_below(target: TestTarget, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
+    context::opened(target.binary)?;
     let root = root::find()?;
-    let profile = bed.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
+    let profile = target.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     let options = Options { may_install: context::may_install(), profile, ..options };
     let config = RunConfig {
         evidence: Some(root.join(evidence)),
         root,
         scenarios: vec![plan],
-        lanes: vec![bed.lane.to_owned()],
+        lanes: vec![target.lane.to_owned()],
         jobs: 1,
         overlap: false,
         strict: false,
@@ -264,8 +269,8 @@ fn run_below(bed: Bed, plan: Plan, options: Options, evidence: &Path) -> anyhow:
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // Boxed: unoptimised it is larger than the stack of a test's thread bears.
     let mut summary = runtime.block_on(Box::pin(async {
-        let _shared = match bed.lease {
-            Some(name) => Some(Lease::take(name, lease::Kind::Shared, Deadline::after(OTHERS)).await?),
+        let _shared = match target.lease {
+            Some(name) => Some(Lease::take(name, lease::Kind::Shared, Deadline::after(LEASE_DEADLINE)).await?),
             None => None,
         };
         Box::pin(runner::run(config)).await

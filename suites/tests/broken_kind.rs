@@ -5,14 +5,14 @@
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use plumbline::{root, select, session};
+use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::cluster::{self, Cluster, mend};
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::kind::OpenKind;
 use plumbline_lanes::lane::{OpenLane, Scene};
-use plumbline_suites::golden;
-use plumbline_suites::trials::{self, Bed};
+use plumbline_suites::trials::{self, TestTarget};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -180,22 +180,25 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_n
 fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
-    let plan = select::plan(Some(&root), Path::new("suites/tests/lazy/del-does-nothing.yaml"))?;
-    let plugins = BTreeMap::from([("lazy-macvlan".to_owned(), root.join("suites/tests/lazy/lazy-macvlan"))]);
-    let ran = trials::run_with(Bed::lane("kind"), plan, Options { plugins, ..Options::default() });
+    let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/del-does-nothing.yaml"))?;
+    let plugins = BTreeMap::from([("no-del-macvlan".to_owned(), root.join("suites/tests/no-del/no-del-macvlan"))]);
+    let ran = trials::run_with(TestTarget::lane("kind"), plan, Options { plugins, ..Options::default() });
     // The range has one address: whoever comes next would get none.
     let mended: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
         let cluster = cluster::up(&context(Options::default())?).await?;
         for node in &cluster.nodes {
-            let things = ["rm", "-rf", "/var/lib/cni/networks/lazy", "/opt/cni/bin/lazy-macvlan"];
+            let things = ["rm", "-rf", "/var/lib/cni/networks/no-del", "/opt/cni/bin/no-del-macvlan"];
             node.must("put right", &things).await?;
         }
         Ok(())
     });
     let report = ran?;
     mended?;
-    anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
-    golden::compare(&root, "kind/lazy/del-does-nothing", &golden::report(&report))
+    let Verdict::Fail { findings, .. } = report.verdict else { anyhow::bail!("expected a fail: {:?}", report.verdict) };
+    assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [FindingCode::PL501]);
+    let found = findings[0].found.as_deref().unwrap_or_default();
+    assert!(found.contains("192.168.77.10 of network no-del"), "{found}");
+    Ok(())
 }
 
 async fn close(lane: OpenKind) -> anyhow::Result<()> {

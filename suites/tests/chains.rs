@@ -8,6 +8,7 @@ use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
 use plumbline_testbed::exec::{Ending, Transcript};
 use rstest::rstest;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,23 +35,40 @@ async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
     Ok(done)
 }
 
-/// Every case of `suites/chains` and its twins comes to what it says, and reads as its golden text.
+/// Every case of `suites/chains` and every negative case gives the findings that its file names. The first case that shows
+/// a code, negative cases and those with few findings first, gives the code's golden text.
 #[test]
-fn every_case_comes_to_what_it_says() -> anyhow::Result<()> {
+fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()> {
     let root = plumbline::root::find()?;
     let cases = chains::read(&root)?;
     assert!(cases.iter().filter(|case| case.twin).count() >= 5 && cases.len() >= 10);
     let mut wrong = Vec::new();
+    let mut found = Vec::new();
     for case in &cases {
         let outcome = case.run()?;
         wrong.extend(outcome.wrong.iter().map(|line| format!("{}: {line}", case.name)));
-        let file = case.manifest.strip_prefix(&root)?.display().to_string();
-        let texts: Vec<String> =
-            outcome.reports.iter().map(|report| paint::strip(&chain::lint(&file, report, report.failed()))).collect();
-        let text = texts.join("\n").replace(&format!("{}/", root.display()), "");
-        golden::compare(&root, &format!("chains/{}", case.name), &text)?;
+        for report in outcome.reports {
+            let file = case.manifest.strip_prefix(&root)?.display().to_string();
+            found.push((!case.twin, report.findings.len(), file, report));
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    found.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+    let mut shown = BTreeSet::new();
+    for (_, _, file, report) in &found {
+        let mut findings = report.findings.clone();
+        for source in findings.iter_mut().filter_map(|finding| finding.source.as_mut()) {
+            source.file = source.file.replace(&format!("{}/", root.display()), "");
+        }
+        for finding in &findings {
+            if shown.insert(finding.code) {
+                golden::check_finding(&root, finding.code, "lint", file, &findings)?;
+            }
+        }
+    }
+    let (_, _, file, report) = found.iter().find(|(.., report)| report.findings.len() > 1).context("a report")?;
+    let text = paint::strip(&chain::lint(file, report, report.failed()));
+    golden::check_text(&root, "chain/lint", "", &text.replace(&format!("{}/", root.display()), ""));
     Ok(())
 }
 
@@ -116,17 +134,30 @@ async fn exit_codes(#[case] args: &[&str], #[case] wanted: i32) -> anyhow::Resul
     Ok(())
 }
 
+/// `chain show` and `chain plan` of files: one golden file each.
 #[rstest]
-#[case::show("show-of-a-file", &["show", V2])]
-#[case::show_refused("show-of-a-refused-file", &["show", "suites/chains-negative/ack/not-json/eni-config.yaml"])]
-#[case::plan("plan-of-files", &["plan", V2, "--from", LESS, "--access", "public"])]
-#[case::plan_refused("plan-refused", &["plan", LESS, "--from", V2, "--access", "public"])]
-#[case::plan_unchanged("plan-unchanged", &["plan", V2, "--from", V2])]
-#[case::plan_beside("plan-of-more-than-the-chain", &["plan", PUBLIC, "--from", V2])]
+#[case::show("show", vec![vec!["show", V2], vec!["show", "suites/chains-negative/ack/not-json/eni-config.yaml"]])]
+#[case::plan("plan", vec![
+    vec!["plan", V2, "--from", LESS, "--access", "public"],
+    vec!["plan", LESS, "--from", V2, "--access", "public"],
+    vec!["plan", V2, "--from", V2],
+    vec!["plan", PUBLIC, "--from", V2],
+])]
 #[tokio::test]
-async fn what_is_shown_reads_as_its_golden_text(#[case] name: &str, #[case] args: &[&str]) -> anyhow::Result<()> {
-    let done = chain(args).await?;
-    golden::compare(&plumbline::root::find()?, &format!("chains/{name}"), &done.stdout)
+async fn texts_of_files_match_their_golden_text(#[case] name: &str, #[case] all: Vec<Vec<&str>>) -> anyhow::Result<()> {
+    let mut texts = Vec::new();
+    for args in all {
+        texts.push((args.join(" "), chain(&args).await?.stdout));
+    }
+    check_texts(&format!("chain/{name}"), &texts)
+}
+
+/// Compares several texts with one golden file, each under a line with its name.
+fn check_texts(file: &str, texts: &[(impl AsRef<str>, String)]) -> anyhow::Result<()> {
+    let texts: Vec<String> =
+        texts.iter().map(|(name, text)| format!("==== {}\n{}", name.as_ref(), paint::strip(text))).collect();
+    golden::check_text(&plumbline::root::find()?, file, "", &texts.join("\n"));
+    Ok(())
 }
 
 #[tokio::test]
@@ -153,9 +184,9 @@ async fn the_row_is_shown() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A cluster made by hand: what each finding of nodes, pods and canaries reads like.
+/// A cluster made by hand: texts of `chain apply`, `chain restore`, and of what a cluster is needed for.
 #[test]
-fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
+fn texts_of_a_cluster_match_their_golden_text() -> anyhow::Result<()> {
     use plumbline_core::terway::{
         Applied, ClusterSeen, EniConfig, NodeFacts, NodeSeen, OldPod, Planned, PutBack, change, lint, plan, rollout,
         show,
@@ -250,8 +281,5 @@ fn what_became_of_a_change_reads_as_its_golden_text() -> anyhow::Result<()> {
             chain::lint("context shop", &report, report.failed())
         }),
     ];
-    for (name, text) in texts {
-        golden::compare(&root, &format!("chains/{name}"), &paint::strip(&text))?;
-    }
-    Ok(())
+    check_texts("chain/cluster", &texts)
 }

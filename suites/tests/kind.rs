@@ -2,11 +2,11 @@
 
 use plumbline_core::plan::Plan;
 use plumbline_lanes::kind::terway::is_behind;
-use plumbline_suites::trials::{self, Bed};
+use plumbline_suites::trials::{self, TestTarget};
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
-    let takes = |plan: &Plan| plan.topology.nodes <= 1 && plan.topology.cluster_ranges.is_empty() && !is_behind(plan);
-    let trials = trials::on(Bed { takes, ..Bed::lane("kind") }, &arguments)?;
+    let selects = |plan: &Plan| plan.topology.nodes <= 1 && plan.topology.cluster_ranges.is_empty() && !is_behind(plan);
+    let trials = trials::trials(TestTarget { selects, ..TestTarget::lane("kind") }, &arguments)?;
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }

@@ -1,10 +1,11 @@
 //! What outlives its pod, a lease or rules on the node, which no scenario file can bring about with plugins that do their work.
 
 use plumbline::{root, select};
+use plumbline_core::finding::FindingCode;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
 use plumbline_suites::golden;
-use plumbline_suites::trials::{self, Bed};
+use plumbline_suites::trials::{self, TestTarget};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,22 +13,27 @@ use std::path::Path;
 fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
-    let plan = select::plan(Some(&root), Path::new("suites/tests/lazy/del-does-nothing.yaml"))?;
-    let plugin = root.join("suites/tests/lazy/lazy-macvlan");
-    let plugins = BTreeMap::from([("lazy-macvlan".to_owned(), plugin)]);
-    let report = trials::run_with(Bed::lane("netns"), plan, Options { plugins, ..Options::default() })?;
-    anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
-    golden::compare(&root, "netns/lazy/del-does-nothing", &golden::report(&report))
+    let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/del-does-nothing.yaml"))?;
+    let plugin = root.join("suites/tests/no-del/no-del-macvlan");
+    let plugins = BTreeMap::from([("no-del-macvlan".to_owned(), plugin)]);
+    let report = trials::run_with(TestTarget::lane("netns"), plan, Options { plugins, ..Options::default() })?;
+    let Verdict::Fail { findings, .. } = report.verdict else { anyhow::bail!("expected a fail: {:?}", report.verdict) };
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    golden::check_finding(&root, FindingCode::PL501, "netns", "no-del/del-does-nothing", &findings)
 }
 
 #[test]
 fn a_chain_whose_del_does_nothing_leaves_rules_on_the_node_that_are_told() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
-    let plan = select::plan(Some(&root), Path::new("suites/tests/lazy/port-and-rules.yaml"))?;
-    let lazy = |name: &str| (name.to_owned(), root.join("suites/tests/lazy").join(name));
-    let plugins = BTreeMap::from([lazy("lazy-terway"), lazy("lazy-portmap")]);
-    let report = trials::run_with(Bed::lane("netns"), plan, Options { plugins, ..Options::default() })?;
-    anyhow::ensure!(matches!(report.verdict, Verdict::Fail { .. }), "{:?}", report.verdict);
-    golden::compare(&root, "netns/lazy/port-and-rules", &golden::report(&report))
+    let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/port-and-rules.yaml"))?;
+    let no_del = |name: &str| (name.to_owned(), root.join("suites/tests/no-del").join(name));
+    let plugins = BTreeMap::from([no_del("no-del-terway"), no_del("no-del-portmap")]);
+    let report = trials::run_with(TestTarget::lane("netns"), plan, Options { plugins, ..Options::default() })?;
+    let Verdict::Fail { findings, .. } = report.verdict else { anyhow::bail!("expected a fail: {:?}", report.verdict) };
+    let mut codes: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
+    codes.dedup();
+    assert_eq!(codes, [FindingCode::PL510, FindingCode::PL512]);
+    golden::check_finding(&root, FindingCode::PL510, "netns", "no-del/port-and-rules", &findings)?;
+    golden::check_finding(&root, FindingCode::PL512, "netns", "no-del/port-and-rules", &findings)
 }

@@ -1,4 +1,4 @@
-//! What every kind of report reads like: reports made by hand, texts in `golden/reports/made/`.
+//! The layout of every kind of report: reports made by hand, texts in `golden/reports/layout/`.
 
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::observe::Transcript;
@@ -7,7 +7,6 @@ use plumbline_core::verdict::{Adaptation, ScenarioReport, Timing, Verdict};
 use plumbline_report::text::{self, Transcripts};
 use plumbline_report::{junit, paint};
 use plumbline_suites::golden;
-use rstest::rstest;
 
 fn finding(code: FindingCode, expected: Option<&str>, found: Option<&str>, notes: &[&str]) -> Finding {
     let finding = Finding::new(code, "a route is not as expected").pod("client").interface("eth1").network("sip-net");
@@ -74,52 +73,75 @@ fn beside() -> ScenarioReport {
     report
 }
 
-#[rstest]
-#[case::pass("pass", report(Verdict::Pass { checked: 14, warnings: vec![] }))]
-#[case::one_fact("one-fact", report(Verdict::Pass { checked: 1, warnings: vec![] }))]
-#[case::warnings("warnings", report(Verdict::Pass {
-    checked: 14,
-    warnings: vec![
-        finding(FindingCode::PL601, None, None, &["no release of the plugin has it"]),
-        finding(FindingCode::PL205, None, Some(OTHER), &[]),
-    ],
-}))]
-#[case::nearest("nearest", fail(vec![finding(FindingCode::PL321, Some(WANTED), Some(OTHER), &[])]))]
-#[case::missing("missing", fail(vec![finding(FindingCode::PL320, Some(WANTED), None, &[])]))]
-#[case::event("event", fail(vec![
-    finding(FindingCode::PL401, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
-    finding(FindingCode::PL405, Some("VLAN 100 on uplink outside"), None, &[]),
-]))]
-#[case::surplus("surplus", fail(vec![finding(FindingCode::PL323, None, Some(OTHER), &[])]))]
-#[case::words("words", fail(vec![finding(
-    FindingCode::PL202,
-    Some(WANTED),
-    None,
-    &["route-override wrote on stderr: network is unreachable"],
-)]))]
-#[case::many("many", fail(vec![
-    finding(FindingCode::PL320, Some(WANTED), None, &[]),
-    finding(FindingCode::PL323, None, Some(OTHER), &[]),
-    finding(FindingCode::PL601, None, None, &[]),
-]))]
-#[case::strict("strict", fail(vec![finding(FindingCode::PL601, None, None, &[])]))]
-#[case::hostile("hostile", fail(vec![finding(
-    FindingCode::PL301,
-    Some("10.0.0.0/8"),
-    Some("\u{1b}[2J\u{1b}[HPASS, 99 facts checked\r"),
-    &["\u{202e}txet desrever", "two\nlines"],
-)]))]
-#[case::skip("skip", report(Verdict::Skip { reason: "needs vlan: this kernel has no 8021q".into() }))]
-#[case::testbed_error("error", report(Verdict::Error {
-    stage: "install Multus".into(),
-    cause: "waited 60 s for daemon set kube-multus-ds; last seen: 0 of 1 ready".into(),
-    hint: Some("plumbline up, then again".into()),
-}))]
-#[case::beside("beside", beside())]
-fn reads_as_its_golden_text(#[case] name: &str, #[case] report: ScenarioReport) -> anyhow::Result<()> {
-    let root = plumbline::root::find()?;
-    let shown = paint::strip(&text::scenario(&report, Transcripts::OnFailure));
-    golden::compare(&root, &format!("made/{name}"), &shown)
+#[test]
+fn reports_match_their_golden_text() -> anyhow::Result<()> {
+    let reports = [
+        ("pass", report(Verdict::Pass { checked: 14, warnings: vec![] })),
+        ("one-fact", report(Verdict::Pass { checked: 1, warnings: vec![] })),
+        (
+            "warnings",
+            report(Verdict::Pass {
+                checked: 14,
+                warnings: vec![
+                    finding(FindingCode::PL601, None, None, &["no release of the plugin has it"]),
+                    finding(FindingCode::PL205, None, Some(OTHER), &[]),
+                ],
+            }),
+        ),
+        ("nearest", fail(vec![finding(FindingCode::PL321, Some(WANTED), Some(OTHER), &[])])),
+        ("missing", fail(vec![finding(FindingCode::PL320, Some(WANTED), None, &[])])),
+        (
+            "event",
+            fail(vec![
+                finding(FindingCode::PL401, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
+                finding(FindingCode::PL405, Some("VLAN 100 on uplink outside"), None, &[]),
+            ]),
+        ),
+        ("surplus", fail(vec![finding(FindingCode::PL323, None, Some(OTHER), &[])])),
+        (
+            "words",
+            fail(vec![finding(
+                FindingCode::PL202,
+                Some(WANTED),
+                None,
+                &["route-override wrote on stderr: network is unreachable"],
+            )]),
+        ),
+        (
+            "many",
+            fail(vec![
+                finding(FindingCode::PL320, Some(WANTED), None, &[]),
+                finding(FindingCode::PL323, None, Some(OTHER), &[]),
+                finding(FindingCode::PL601, None, None, &[]),
+            ]),
+        ),
+        ("strict", fail(vec![finding(FindingCode::PL601, None, None, &[])])),
+        (
+            "hostile",
+            fail(vec![finding(
+                FindingCode::PL301,
+                Some("10.0.0.0/8"),
+                Some("\u{1b}[2J\u{1b}[HPASS, 99 facts checked\r"),
+                &["\u{202e}txet desrever", "two\nlines"],
+            )]),
+        ),
+        ("skip", report(Verdict::Skip { reason: "needs vlan: this kernel has no 8021q".into() })),
+        (
+            "error",
+            report(Verdict::Error {
+                stage: "install Multus".into(),
+                cause: "waited 60 s for daemon set kube-multus-ds; last seen: 0 of 1 ready".into(),
+                hint: Some("plumbline up, then again".into()),
+            }),
+        ),
+        ("beside", beside()),
+    ];
+    let mut text = String::new();
+    for (name, report) in reports {
+        text.push_str(&format!("==== {name}\n{}\n", paint::strip(&text::scenario(&report, Transcripts::OnFailure))));
+    }
+    golden::check_text(&plumbline::root::find()?, "layout/reports", "", &text);
+    Ok(())
 }
 
 #[test]
@@ -146,7 +168,7 @@ fn junit_tells_verdicts_apart() -> anyhow::Result<()> {
         report.scenario = format!("topic/case-{number}");
     }
     let xml = junit::document(&reports, 1500)?;
-    golden::compare(&plumbline::root::find()?, "made/junit", &xml)?;
+    golden::check_text(&plumbline::root::find()?, "layout/junit", "", &xml);
     let read = quick_junit::Report::deserialize_from_str(&xml)?;
     assert_eq!((read.tests, read.failures, read.errors), (4, 1, 1));
     Ok(())

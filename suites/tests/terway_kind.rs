@@ -18,7 +18,7 @@ use plumbline_suites::chain::{TESTS, first, put};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_suites::host::until;
-use plumbline_suites::trials::{self, Bed};
+use plumbline_suites::trials::{self, TestTarget};
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::exec::Cmd;
 use plumbline_testbed::folders;
@@ -47,9 +47,14 @@ iptables -t nat -X CNI-DN-of-a-test";
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::from_args();
-    let bed =
-        Bed { name: "terway_kind", profile: Some(PROFILE), takes: is_behind, lease: Some(TESTS), ..Bed::lane("kind") };
-    let mut trials = trials::on(bed, &arguments)?;
+    let target = TestTarget {
+        binary: "terway_kind",
+        profile: Some(PROFILE),
+        selects: is_behind,
+        lease: Some(TESTS),
+        ..TestTarget::lane("kind")
+    };
+    let mut trials = trials::trials(target, &arguments)?;
     trials.extend([
         Trial::test("profile/the_chain_on_every_node_is_what_eni_config_asks_for", || with(as_asked)),
         Trial::test("profile/what_is_not_what_users_run_is_named", || with(named)),

@@ -1,15 +1,15 @@
 //! Every scenario file of more than one node on the kind lane, on the profile of three nodes with Multus thick.
 
 use plumbline_lanes::kind::terway::is_behind;
-use plumbline_suites::trials::{self, Bed};
+use plumbline_suites::trials::{self, TestTarget};
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();
-    let bed = Bed {
-        name: "three_nodes_kind",
+    let target = TestTarget {
+        binary: "three_nodes_kind",
         profile: Some("three-nodes"),
-        takes: |plan| plan.topology.nodes > 1 && !is_behind(plan),
-        ..Bed::lane("kind")
+        selects: |plan| plan.topology.nodes > 1 && !is_behind(plan),
+        ..TestTarget::lane("kind")
     };
-    Ok(libtest_mimic::run(&arguments, trials::on(bed, &arguments)?).exit_code())
+    Ok(libtest_mimic::run(&arguments, trials::trials(target, &arguments)?).exit_code())
 }

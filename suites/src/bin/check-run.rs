@@ -1,34 +1,36 @@
-//! Holds what ran against `suites/must-run.yaml`: fails on a skip that is not allowed and on too few tests.
+//! Compares what ran with `suites/must-run.yaml`: fails on a skip that is not allowed and on too few tests.
 //!
-//! Usage: `check-run JUNIT [BINARY...]`: nextest's JUnit file, and the test binaries that its profile runs; none named
-//! means every one of the list, so that none is forgotten where all of them run.
+//! Usage: `check-run NEXTEST_PROFILE`. Reads the profile's JUnit file. Where `GITHUB_STEP_SUMMARY` is set, appends a summary
+//! to the file that it names.
 
 use anyhow::Context as _;
 use plumbline::{capability, root, select};
-use plumbline_suites::must_run::MustRun;
-use plumbline_suites::ran;
+use plumbline_suites::must_run::{HostKind, MustRun};
+use plumbline_suites::ran::{self, Host};
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    let junit = PathBuf::from(arguments.next().context("usage: check-run JUNIT [BINARY...]")?);
-    let named: Vec<String> = arguments.collect();
-
+    let profile = std::env::args().nth(1).context("usage: check-run NEXTEST_PROFILE")?;
     let root = root::find()?;
-    let kind = if std::env::var("GITHUB_ACTIONS").is_ok_and(|v| v == "true") { "github" } else { "any" };
-    let list = MustRun::read(&root)?;
-    let binaries = if named.is_empty() { list.host(kind)?.least.keys().cloned().collect() } else { named };
+    let junit = root.join("target/nextest").join(&profile).join("junit.xml");
     let text = std::fs::read_to_string(&junit).with_context(|| format!("failed to read {}", junit.display()))?;
     let report = quick_junit::Report::deserialize_from_str(&text).context("failed to read the JUnit file")?;
+    let list = MustRun::read(&root)?;
+    let binaries = list.select(&profile);
+    anyhow::ensure!(!binaries.is_empty(), "suites/must-run.yaml has no test binary for profile {profile}");
     let mut plans = select::plans(Some(&root), &[root.join("suites/scenarios")])?;
     for file in select::scenario_files(&root.join("suites/negative"))? {
-        // Files that must be refused when they are read can't be skipped for a lack.
+        // A file that is refused when it is read can't be skipped.
         plans.extend(select::plan(Some(&root), &file).ok());
     }
     let lanes = capability::read().unwrap_or_default();
-    let checked = ran::check(&report, list.host(kind)?, &binaries, &lanes, &plans);
+    let kind = HostKind::detect();
+    let checked = ran::check(&report, Host { list: &list, kind }, &binaries, &lanes, &plans);
+    if let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) {
+        let mut file = std::fs::File::options().create(true).append(true).open(path)?;
+        file.write_all(ran::summary(&profile, &report, &checked).as_bytes())?;
+    }
 
     let mut out = std::io::stdout();
     for line in &checked.allowed {
@@ -42,11 +44,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .map(|binary| format!("{binary} {}", checked.passed.get(binary).copied().unwrap_or(0)))
         .collect();
     let verdict = if checked.wrong.is_empty() { "enough ran" } else { "NOT ENOUGH RAN" };
-    writeln!(
-        out,
-        "must-run ({kind} host): {verdict}: {}; {} skipped as allowed",
-        counts.join(", "),
-        checked.allowed.len()
-    )?;
+    let (counts, allowed) = (counts.join(", "), checked.allowed.len());
+    writeln!(out, "must-run ({kind:?} host): {verdict}: {counts}; {allowed} skipped as allowed")?;
     Ok(if checked.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

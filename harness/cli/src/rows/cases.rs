@@ -1,4 +1,4 @@
-//! Cases beside scenarios: files of a folder that must come out well, and of `FOLDER-broken` twins that must not.
+//! Cases beside scenarios: files of a folder that must come out well, and of `FOLDER-negative` twins that must not.
 
 use super::suite::TWIN;
 use super::wanted::Part;
@@ -46,7 +46,7 @@ pub fn read<T>(
     case: impl Fn(&Path, &Path, bool) -> Result<T, String>,
 ) -> Result<Vec<T>, Refused> {
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
-    for (folder, twin) in [(folder.to_owned(), false), (format!("{folder}-broken"), true)] {
+    for (folder, twin) in [(folder.to_owned(), false), (format!("{folder}-negative"), true)] {
         let folder = root.join(folder);
         for file in select::find(Some(root), std::slice::from_ref(&folder))? {
             match case(&folder, &file, twin) {
