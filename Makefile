@@ -30,8 +30,12 @@ rows: command ## Every row of the demand on the lanes that it wants, as a table 
 	@$(PLUMBLINE) rows $(ROWS) --yes $(PROFILE_FLAG)
 
 .PHONY: lint
-lint: ## Format, clippy, the workflow's own check
+lint: ## Format, clippy, licences and sources of dependencies, actionlint
 	@.ci/lint
+
+.PHONY: rehearse
+rehearse: ## The jobs of the GitHub workflow on this machine, in a clean clone (JOB=kind PROFILE=three-nodes for one)
+	@.ci/rehearse "$(JOB)" "$(PROFILE)"
 
 .PHONY: bench
 bench: command ## Ratios against the shell and against the pod's own time to Ready
