@@ -21,7 +21,7 @@ pub fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs it once. Gives the report it told, and how long it took from its start to its end.
+/// Runs it once. Gives its report, and how long it took from its start to its end.
 ///
 /// # Errors
 /// When it does not pass.
@@ -37,7 +37,7 @@ pub async fn run(command: &Path, bench: &Bench, lane: &str) -> anyhow::Result<(S
         Event::ScenarioFinished { report } => Some(*report),
         _ => None,
     });
-    let report = reports.next_back().with_context(|| format!("`{}` told of no verdict", done.line()))?;
+    let report = reports.next_back().with_context(|| format!("`{}` gave no verdict", done.line()))?;
     passed(&report)?;
     Ok((report, done.duration))
 }

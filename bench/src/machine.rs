@@ -21,13 +21,13 @@ pub fn facts(root: &Path) -> String {
     )
 }
 
-/// The load of the last minute, and how much of the last ten seconds somebody waited for a processor.
+/// The load of the last minute, and how much of the last ten seconds a task waited for a processor.
 #[must_use]
 pub fn load() -> String {
     let load = first("/proc/loadavg");
     let pressure = first("/proc/pressure/cpu");
     let waiting = pressure.split_whitespace().find_map(|word| word.strip_prefix("avg10="));
-    let waiting = waiting.map(|share| format!(", somebody waiting for a processor {share} percent of the last 10 s"));
+    let waiting = waiting.map(|share| format!(", a task waited for a processor in {share} percent of the last 10 s"));
     let minute = load.split_whitespace().next().unwrap_or("unknown").to_owned();
     format!("load of the last minute {minute}{}", waiting.unwrap_or_default())
 }

@@ -71,7 +71,7 @@ async fn rounds(args: &Args, bench: &Bench, all: &Contestants<'_>, settle: &mut 
     for round in 0..usize::from(args.rounds) {
         anyhow::ensure!(!bench.cancel.is_cancelled(), "interrupted");
         table::aside(&format!("netns: round {} of {}", round + 1, args.rounds));
-        // Each one begins in turn, so that nobody always comes after the same one.
+        // They take turns to begin, so that none always follows the same one.
         for place in 0..3 {
             settle.wait().await?;
             match (round + place) % 3 {

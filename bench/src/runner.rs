@@ -20,7 +20,7 @@ pub struct Bench {
     pub root: PathBuf,
     /// The scenario.
     pub plan: Plan,
-    /// What the lanes are told.
+    /// Options for the lanes.
     pub options: Options,
     /// Cancelled on Ctrl-C and SIGTERM.
     pub cancel: CancellationToken,
@@ -60,19 +60,19 @@ impl Bench {
 
     /// Runs the scenario `times` on one opening of a lane, one after another. Gives each one measured, and how long it
     /// all took, opening and closing included. With `overlap` the next one may begin while one is being taken down, and
-    /// phases are not told apart.
+    /// phases are not distinguished.
     ///
     /// # Errors
     /// When one does not pass, or something was left behind.
     pub async fn run(&self, lane: &str, times: usize, overlap: bool) -> anyhow::Result<(Vec<Measured>, Duration)> {
-        let heard: Arc<Mutex<Vec<(Instant, Event)>>> = Arc::default();
+        let events: Arc<Mutex<Vec<(Instant, Event)>>> = Arc::default();
         let events: EventSink = {
-            let heard = heard.clone();
+            let events = events.clone();
             Arc::new(move |event| {
                 if let Event::StepFinished { scope, step, millis, .. } = &event {
                     table::aside(&format!("{scope}: {step}, {millis} ms"));
                 }
-                heard.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), event));
+                events.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), event));
             })
         };
         let config = RunConfig {
@@ -95,9 +95,9 @@ impl Bench {
         for report in &summary.reports {
             passed(report)?;
         }
-        let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-        let phases = if overlap { vec![Vec::new(); times] } else { phases(&heard) };
-        anyhow::ensure!(phases.len() == summary.reports.len(), "{} scenarios told of phases", phases.len());
+        let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
+        let phases = if overlap { vec![Vec::new(); times] } else { phases(&events) };
+        anyhow::ensure!(phases.len() == summary.reports.len(), "{} scenarios reported phases", phases.len());
         let measured = summary.reports.into_iter().zip(phases);
         Ok((measured.map(|(report, phases)| Measured { report, phases }).collect(), took))
     }
@@ -115,10 +115,10 @@ pub fn passed(report: &ScenarioReport) -> anyhow::Result<()> {
 }
 
 /// The phases of each scenario, which ran one after another. The verdict ends a phase as well as the next one does.
-fn phases(heard: &[(Instant, Event)]) -> Vec<Vec<(String, Duration)>> {
+fn phases(events: &[(Instant, Event)]) -> Vec<Vec<(String, Duration)>> {
     let mut all: Vec<Vec<(String, Duration)>> = Vec::new();
     let mut open: Option<(String, Instant)> = None;
-    for (at, event) in heard {
+    for (at, event) in events {
         let next = match event {
             Event::ScenarioStarted { .. } => {
                 close(&mut all, open.take(), *at);
@@ -156,7 +156,7 @@ mod tests {
             lane: lane.clone(),
             phase: phase.to_owned(),
         };
-        let heard = [
+        let events = [
             (at(0), begun()),
             (at(1), phase("create")),
             (at(11), phase("observe")),
@@ -167,6 +167,6 @@ mod tests {
         ];
         let ms = |name: &str, length| (name.to_owned(), Duration::from_millis(length));
         let wanted = vec![vec![ms("create", 10), ms("observe", 3), ms("clean up", 6)], vec![ms("create", 5)]];
-        assert_eq!(phases(&heard), wanted);
+        assert_eq!(phases(&events), wanted);
     }
 }

@@ -93,7 +93,7 @@ impl Rivals {
             which::which(program).with_context(|| format!("the rivals need {program}"))?;
         }
         let pod = bench.plan.pods.first().context("the scenario has no pod")?.name.clone();
-        let profile = report.profile.as_deref().context("the lane told of no profile")?;
+        let profile = report.profile.as_deref().context("the lane reported no profile")?;
         let cluster = record::all()?.into_iter().find(|cluster| cluster.complete && cluster.profile == profile);
         let cluster = cluster.with_context(|| format!("no cluster of profile {profile} is up"))?;
         let images = session::images(&bench.root, &(Arc::new(|_| {}) as EventSink))?;
@@ -158,7 +158,7 @@ impl Rivals {
             .deadline(DEADLINE)
     }
 
-    /// Runs it while the lane is held open, so that nobody breaks the cluster under it; the opening is not counted.
+    /// Runs it while the lane is held open, so that no test damages its cluster; the opening is not counted.
     async fn timed(&self, bench: &Bench, cmd: Cmd, verdicts: impl Fn(&str) -> usize) -> anyhow::Result<Duration> {
         let held = Library::open(bench, LANE).await?;
         let start = Instant::now();

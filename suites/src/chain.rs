@@ -1,4 +1,4 @@
-//! Terway's chain on the profile's cluster, for tests that change it or need it as the profile has it.
+//! Terway's chain on the profile's cluster, for tests that change it or need the profile's own.
 
 use anyhow::Context as _;
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
@@ -9,16 +9,16 @@ use plumbline_lanes::cluster::terway::in_force;
 use plumbline_lanes::context::Context;
 use serde_json::Value;
 
-/// Lease of the tests behind Terway. Whoever changes the chain by command after command holds it alone, so that no scenario's
-/// chain comes in between; scenarios share it.
-pub const TESTS: &str = "chain-tests";
+/// Lease of the tests behind Terway. A test that changes the chain by several commands holds it exclusively, so that no
+/// scenario's chain comes in between. Scenarios share it.
+pub const CHAIN_LEASE: &str = "chain-tests";
 
-/// Puts a chain into force, or takes it away, as the profile has none: a scenario's stays until the next one's.
-/// The cluster is to be held alone. Gives what every node has then.
+/// Applies a chain, or removes it, because the profile has none and a scenario's chain stays until the next one.
+/// The caller holds the cluster exclusively. Gives the chain on every node.
 ///
 /// # Errors
 /// When it does not come into force.
-pub async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
+pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
     let reach = Reach::of_cluster(cluster);
     let looked = look::look(&reach, false).await?;
     let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
@@ -31,11 +31,11 @@ pub async fn put(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow
         // Boxed, since a test's thread has a stack of 2 MiB and what is awaited in here is large.
         Box::pin(apply::settle(&reach, &looked, &change, cx)).await?;
     }
-    on_nodes(cluster).await
+    read_chains(cluster).await
 }
 
 /// The chain in force on each node.
-async fn on_nodes(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
+async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     for node in &cluster.nodes {
         let text = in_force(node).await?.map_err(|why| anyhow::anyhow!("node {}: {why}", node.name))?;
@@ -48,7 +48,7 @@ async fn on_nodes(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
 ///
 /// # Errors
 /// When it can't be read.
-pub async fn first(cluster: &Cluster) -> anyhow::Result<Value> {
+pub async fn read_first_plugin(cluster: &Cluster) -> anyhow::Result<Value> {
     let looked = look::look(&Reach::of_cluster(cluster), false).await?;
     Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
 }

@@ -7,7 +7,7 @@ use plumbline_lanes::context::{Context, Options};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Whether tests may install what a lane lacks: where somebody said so, and in CI. A no is what the command takes for one
+/// Whether tests may install what a lane lacks: if the user allows it, and in CI. A no is what the command takes for one
 /// (clap's `FalseyValueParser`).
 pub(crate) fn may_install() -> bool {
     match std::env::var("PLUMBLINE_YES") {
@@ -20,23 +20,23 @@ pub(crate) fn may_install() -> bool {
 ///
 /// # Errors
 /// When the set-up script could not bring that cluster up, there is no project here, or no run can be begun.
-pub fn of(profile: &str, what: &str) -> anyhow::Result<Context> {
+pub fn open(profile: &str, what: &str) -> anyhow::Result<Context> {
     for name in capability::names("kind", Some(profile), None) {
-        opened(&name)?;
+        read_probe(&name)?;
     }
     let options = Options { profile: Some(profile.to_owned()), may_install: may_install(), ..Options::default() };
     Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), what)?)
 }
 
-/// What the set-up script told of a bed; none where there was no script.
+/// What the set-up script found about a lane; none where there was no script.
 ///
 /// # Errors
 /// When it could not be opened: no test tries that again, as each would wait as long for the same.
-pub(crate) fn opened(name: &str) -> anyhow::Result<Option<Known>> {
-    let Ok(told) = std::env::var(capability::variable(name)) else { return Ok(None) };
-    let known: Known = serde_json::from_str(&told).context("the set-up script told something unreadable")?;
+pub(crate) fn read_probe(name: &str) -> anyhow::Result<Option<Known>> {
+    let Ok(text) = std::env::var(capability::variable(name)) else { return Ok(None) };
+    let known: Known = serde_json::from_str(&text).context("unreadable text from the set-up script")?;
     match known.error {
-        Some(error) => anyhow::bail!("ERROR: {name} can't be had here: {error}"),
+        Some(error) => anyhow::bail!("ERROR: lane {name} could not be opened: {error}"),
         None => Ok(Some(known)),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What can be seen of the host from its first namespaces.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Host {
+pub struct HostState {
     /// Its links, without those of container engines.
     pub links: BTreeSet<String>,
     /// Mounts that concern Plumbline or network namespaces.
@@ -15,13 +15,13 @@ pub struct Host {
     pub namespaces: BTreeSet<String>,
 }
 
-impl Host {
+impl HostState {
     /// Links and named namespaces of the host, and mounts that concern Plumbline or network namespaces. Other tests
     /// run beside this one, so only what no test may ever make on the host is looked at.
     ///
     /// # Errors
     /// When this host's `/proc` can't be read.
-    pub fn look() -> anyhow::Result<Self> {
+    pub fn read() -> anyhow::Result<Self> {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
         let ours = |line: &&str| {
             line.contains("plumbline")
@@ -38,13 +38,13 @@ impl Host {
 
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !of_an_engine(name)).collect()
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !is_engine_link(name)).collect()
 }
 
 /// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
 /// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
 #[must_use]
-pub fn of_an_engine(name: &str) -> bool {
+pub fn is_engine_link(name: &str) -> bool {
     let hex = |start: &str, count: usize| {
         let rest = name.strip_prefix(start);
         rest.is_some_and(|rest| rest.len() == count && rest.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -54,7 +54,7 @@ pub fn of_an_engine(name: &str) -> bool {
 
 /// Processes whose command line has `mark` in it.
 #[must_use]
-pub fn marked(mark: &str) -> BTreeSet<i32> {
+pub fn processes_with(mark: &str) -> BTreeSet<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
@@ -68,7 +68,7 @@ pub fn marked(mark: &str) -> BTreeSet<i32> {
 ///
 /// # Errors
 /// When it is not so by then, naming what was awaited; and whatever the look fails with.
-pub async fn until(what: &str, seen: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub async fn wait_for(what: &str, seen: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let deadline = Deadline::after(Duration::from_secs(300));
     while !seen().await? {
         anyhow::ensure!(!deadline.over(), "waited 300 s for {what}");

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_cluster_profile_selects_its_own_binaries_or_those_without_a_profile() -> anyhow::Result<()> {
         let list = MustRun::read(&root::find()?)?;
-        assert_eq!(list.select("kind-terway"), ["chain_kind", "terway_kind"]);
+        assert_eq!(list.select("kind-terway"), ["terway_chain_kind", "terway_kind"]);
         assert_eq!(list.select("kind-three-nodes"), ["leases_kind", "three_nodes_kind"]);
         assert_eq!(list.select("kind-hermetic"), list.select("kind-upstream"));
         assert!(list.select("kind-hermetic").contains(&"kind".to_owned()));

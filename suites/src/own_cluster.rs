@@ -3,7 +3,7 @@
 
 use crate::command::{plumbline, program};
 use crate::context;
-use crate::host::until;
+use crate::host::wait_for;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,25 +23,25 @@ const LOOK: &str = "for d in /sys/class/net /run/netns /var/lib/cni/results /var
     kubectl --kubeconfig /etc/kubernetes/admin.conf get namespaces,net-attach-def,pods -A -o name";
 
 /// The cluster's profile and folders, and the engine.
-pub struct Own {
+pub struct OwnCluster {
     dir: tempfile::TempDir,
     profile: String,
     engine: Engine,
 }
 
-impl Own {
+impl OwnCluster {
     /// A checkout of its own with a profile like the one in use, under another name. Nothing is brought up yet.
     ///
     /// # Errors
-    /// When no engine answers, the lane is known to be broken, or files can't be copied.
+    /// When no engine answers, the lane could not be opened, or files can't be copied.
     pub async fn new() -> anyhow::Result<Self> {
-        Self::other(&like()?, &[]).await
+        Self::other(&profile_in_use()?, &[]).await
     }
 
     /// The same with a profile like the one named, in whose file each first text of `edits` became the second.
     ///
     /// # Errors
-    /// As [`Own::new`], and when the file does not hold a text.
+    /// As [`OwnCluster::new`], and when the file does not hold a text.
     pub async fn other(like: &str, edits: &[(&str, &str)]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let profile = format!("own-{}", std::process::id());
@@ -163,7 +163,7 @@ impl Own {
     /// # Errors
     /// When it does not in time, with what is more and what is less.
     pub async fn as_before(&self, before: &BTreeSet<String>) -> anyhow::Result<()> {
-        let settled = until("the node to look as before", async || Ok(self.look().await? == *before)).await;
+        let settled = wait_for("the node to look as before", async || Ok(self.look().await? == *before)).await;
         let Err(late) = settled else { return Ok(()) };
         let now = self.look().await?;
         let more: Vec<_> = now.difference(before).collect();
@@ -220,13 +220,13 @@ impl Running {
     /// When it ended, or five minutes passed, before that moment was seen; and whatever the look fails with.
     pub async fn caught(
         &self,
-        own: &Own,
+        own: &OwnCluster,
         text: &str,
         what: &str,
         seen: impl AsyncFn() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
-        until(what, async || Ok(own.journals_hold(text) || self.ended())).await?;
-        until(what, async || {
+        wait_for(what, async || Ok(own.journals_hold(text) || self.ended())).await?;
+        wait_for(what, async || {
             anyhow::ensure!(!self.ended(), "it ended before it was seen in the middle of {what}");
             self.signal(Signal::SIGSTOP)?;
             if seen().await? {
@@ -265,12 +265,12 @@ impl Running {
     }
 }
 
-/// The profile that this run's cluster has: told by the set-up script, else by `PLUMBLINE_PROFILE`, else hermetic.
+/// The profile of this run's cluster: from the set-up script, else from `PLUMBLINE_PROFILE`, else hermetic.
 ///
 /// # Errors
-/// When the lane is known to be broken.
-pub fn like() -> anyhow::Result<String> {
-    let known = context::opened("kind")?;
+/// When the lane could not be opened.
+pub fn profile_in_use() -> anyhow::Result<String> {
+    let known = context::read_probe("kind")?;
     let profile = known.and_then(|known| known.profile).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     Ok(profile.unwrap_or_else(|| "hermetic".to_owned()))
 }

@@ -164,7 +164,7 @@ fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
     Ok(known)
 }
 
-/// A name in `expected.yaml` without its file would be an expectation that nobody checks.
+/// Refuses a name in `expected.yaml` without its file: no test would check that expectation.
 fn all_there(expected: &Expected) -> anyhow::Result<()> {
     let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
     for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
@@ -250,7 +250,7 @@ pub fn run_with(target: TestTarget, plan: Plan, options: Options) -> anyhow::Res
 
 /// The same with its evidence in a folder below the project's.
 fn run_below(target: TestTarget, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
-    context::opened(target.binary)?;
+    context::read_probe(target.binary)?;
     let root = root::find()?;
     let profile = target.profile.map(str::to_owned).or_else(|| std::env::var("PLUMBLINE_PROFILE").ok());
     let options = Options { may_install: context::may_install(), profile, ..options };

@@ -161,7 +161,7 @@ fn check_texts(file: &str, texts: &[(impl AsRef<str>, String)]) -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn json_says_the_same() -> anyhow::Result<()> {
+async fn json_has_the_same_content() -> anyhow::Result<()> {
     let read = |done: &Transcript| serde_json::from_str::<serde_json::Value>(&done.stdout);
     let lint = read(&chain(&["lint", NODE, "--access", "public", "-o", "json"]).await?)?;
     assert_eq!((&lint["failed"], &lint["findings"][0]["code"]), (&true.into(), &"PL628".into()), "{lint}");

@@ -90,7 +90,7 @@ async fn one_bad_file_in_a_folder_stops_the_whole_run() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_selected_is_an_error_of_its_own() -> anyhow::Result<()> {
+async fn an_empty_selection_has_its_own_exit_code() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let nothing = run(&["run", &dir.path().display().to_string()]).await?;
     assert_eq!(code(&nothing), Some(4), "{}", nothing.stderr);
@@ -131,7 +131,7 @@ async fn list_gives_names_that_can_be_pasted() -> anyhow::Result<()> {
 
 /// `plumbline list | head -1`: the reader leaves, and that is no fault of anybody.
 #[tokio::test]
-async fn a_reader_that_leaves_is_no_fault() -> anyhow::Result<()> {
+async fn a_closed_pipe_is_not_an_error() -> anyhow::Result<()> {
     let script =
         format!("{} list | true; echo \"${{PIPESTATUS[0]}}\"", plumbline_suites::command::program()?.display());
     let done =
@@ -141,7 +141,7 @@ async fn a_reader_that_leaves_is_no_fault() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn version_is_data_when_asked_for() -> anyhow::Result<()> {
+async fn version_prints_json_on_request() -> anyhow::Result<()> {
     let version = run(&["version", "-o", "json"]).await?;
     let value: serde_json::Value = serde_json::from_str(&version.stdout)?;
     assert_eq!(value["version"], env!("CARGO_PKG_VERSION"));
@@ -150,7 +150,7 @@ async fn version_is_data_when_asked_for() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn colour_is_shown_only_when_it_may() -> anyhow::Result<()> {
+async fn colours_follow_flags_environment_and_terminal() -> anyhow::Result<()> {
     let with = async |args: &[&str], env: &[(&str, &str)]| -> anyhow::Result<bool> {
         let mut command = plumbline(args)?;
         for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
@@ -169,16 +169,16 @@ async fn colour_is_shown_only_when_it_may() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A scenario may require what is probed, and nothing else; a capability that nobody probes would be a Skip for ever.
+/// A scenario may require what is probed, and nothing else; a capability without a probe would always be a skip.
 #[tokio::test]
-async fn what_is_probed_is_what_a_scenario_may_require() -> anyhow::Result<()> {
-    let told = plumbline(&["doctor", "--lane", "netns", "-o", "json"])?.run().await?;
-    let lines: Vec<serde_json::Value> = told.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+async fn probed_capabilities_match_those_that_scenarios_require() -> anyhow::Result<()> {
+    let doctor = plumbline(&["doctor", "--lane", "netns", "-o", "json"])?.run().await?;
+    let lines: Vec<serde_json::Value> = doctor.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let probed =
         lines.iter().filter(|line| line["scope"] == "netns" && line["needed"].as_str().is_some_and(is_optional));
     let mut probed: Vec<&str> = probed.filter_map(|line| line["probe"].as_str()).collect();
     probed.sort_unstable();
-    assert_eq!(probed, plumbline_core::plan::CAPABILITIES, "{}{}", told.stdout, told.stderr);
+    assert_eq!(probed, plumbline_core::plan::CAPABILITIES, "{}{}", doctor.stdout, doctor.stderr);
     Ok(())
 }
 

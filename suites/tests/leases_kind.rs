@@ -1,13 +1,13 @@
 //! Multus thick 4.3.0 over a default network that is a list: every pod that goes leaves its lease behind. The pod, its
 //! networks and its deletion all look well; only the look at what stays when it is gone tells (`PL501`).
 //!
-//! On a cluster of the test's own: nobody else wants one that loses addresses.
+//! On the test's own cluster, because the cluster loses addresses.
 
 use anyhow::Context as _;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
-use plumbline_suites::host::Host;
-use plumbline_suites::own_cluster::Own;
+use plumbline_suites::host::HostState;
+use plumbline_suites::own_cluster::OwnCluster;
 use plumbline_testbed::exec::Ending;
 
 const SEED: &str = "openshift/chain-example";
@@ -19,8 +19,8 @@ const EDITS: [(&str, &str); 2] = [
 
 #[tokio::test]
 async fn a_lease_that_multus_thick_does_not_give_back_is_a_finding() -> anyhow::Result<()> {
-    let before = Host::look()?;
-    let own = Own::other("three-nodes", &EDITS).await?;
+    let before = HostState::read()?;
+    let own = OwnCluster::other("three-nodes", &EDITS).await?;
     let report = ran(&own).await;
     own.end().await?;
     let Verdict::Fail { findings, .. } = report?.verdict else { anyhow::bail!("expected a fail") };
@@ -30,11 +30,11 @@ async fn a_lease_that_multus_thick_does_not_give_back_is_a_finding() -> anyhow::
     assert!(found.starts_with("100.64.0.") && found.ends_with(" of network plumbline-default"), "{found}");
     let place = findings[0].notes.join("\n");
     assert!(place.contains("/run/cni-ipam-state/plumbline-default on node 1"), "{place}");
-    assert_eq!(Host::look()?, before);
+    assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
-async fn ran(own: &Own) -> anyhow::Result<ScenarioReport> {
+async fn ran(own: &OwnCluster) -> anyhow::Result<ScenarioReport> {
     // Its canaries leave a lease too. That is no reason to refuse the cluster: scenarios are to tell.
     own.up().await?;
     let folder = tempfile::tempdir()?;

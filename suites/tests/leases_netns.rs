@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 #[test]
-fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::Result<()> {
+fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
     let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/del-does-nothing.yaml"))?;
@@ -23,7 +23,7 @@ fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::R
 }
 
 #[test]
-fn a_chain_whose_del_does_nothing_leaves_rules_on_the_node_that_are_told() -> anyhow::Result<()> {
+fn a_chain_whose_del_does_nothing_leaks_rules() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
     let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/port-and-rules.yaml"))?;

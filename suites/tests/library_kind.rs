@@ -37,7 +37,7 @@ async fn a_pod_on_a_cluster_can_be_looked_at_and_judged(#[future(awt)] bench: Be
 /// The test of the test: with one word of the plan changed it fails, and for that reason alone.
 #[rstest]
 #[tokio::test]
-async fn a_plan_that_was_bent_fails_there_too(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn a_changed_plan_fails_on_a_cluster(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let mut plan = bench.plan(SEED)?;
     let eth1 = plan.expect[0].interfaces.iter_mut().find(|i| i.name == "eth1").expect("eth1 is expected");
     eth1.kind.as_mut().expect("its kind is expected").value = "ipvlan".into();

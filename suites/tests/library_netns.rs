@@ -40,7 +40,7 @@ async fn addresses_and_routes_can_be_looked_at(#[future(awt)] bench: Bench) -> a
 
 #[rstest]
 #[tokio::test]
-async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn a_changed_plan_fails_for_that_change(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let mut plan = bench.plan(SEED)?;
     let eth1 = plan.expect[0].interfaces.iter_mut().find(|i| i.name == "eth1").expect("eth1 is expected");
     let kind = eth1.kind.as_mut().expect("its kind is expected");
@@ -53,11 +53,11 @@ async fn a_plan_can_be_bent_and_then_fails_for_that_reason(#[future(awt)] bench:
 /// The test of the test: neither helper takes the other verdict, nor another code.
 #[rstest]
 #[tokio::test]
-async fn a_wrong_verdict_is_never_taken(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn passes_and_fails_with_refuse_another_verdict(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let good = bench.judge(SEED).await?;
     assert!(good.clone().fails_with(&[FindingCode::PL601]).is_err());
-    let twin = bench.root().join("suites/negative/openshift/routes-bent.yaml");
-    let bad = bench.judge(&twin.display().to_string()).await?;
+    let negative = bench.root().join("suites/negative/openshift/routes-wrong.yaml");
+    let bad = bench.judge(&negative.display().to_string()).await?;
     assert!(bad.clone().passes().is_err());
     assert!(bad.clone().fails_with(&[FindingCode::PL901]).is_err());
     bad.fails_with(&[FindingCode::PL321, FindingCode::PL330, FindingCode::PL601])?;
@@ -68,7 +68,7 @@ async fn a_wrong_verdict_is_never_taken(#[future(awt)] bench: Bench) -> anyhow::
 /// Two observations of one scene are two readings, and agree while nothing changes.
 #[rstest]
 #[tokio::test]
-async fn observing_twice_is_reading_twice(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn each_observation_reads_the_kernel_again(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     bench
         .with(SEED, async |scene| {
             let first = scene.observe().await?;

@@ -1,4 +1,4 @@
-//! What route-override does that no scenario file can say: CHECK, upstream's panic, a plugin that goes after bring-up.
+//! What route-override does that a scenario file can't express: CHECK, upstream's panic, a plugin that goes after bring-up.
 
 use anyhow::Context as _;
 use plumbline::{root, select, session};
@@ -65,7 +65,7 @@ fn recorded(id: &str) -> anyhow::Result<Act> {
 /// Upstream's binary, first in its chain: exit 2, nothing on standard output, a Go panic on standard error. The agent's
 /// `record` wrapper stands in its place and does what upstream's did when it was recorded.
 #[test]
-fn upstreams_panic_is_told_in_its_own_words() -> anyhow::Result<()> {
+fn a_panic_of_the_plugin_is_reported_in_its_own_words() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let acts = ["version", "noprev", "del-noop"].map(recorded).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let Deed::Exit { code: 2, stdout, stderr } = &acts[1].what else { anyhow::bail!("{:?}", acts[1]) };
@@ -91,7 +91,7 @@ fn upstreams_panic_is_told_in_its_own_words() -> anyhow::Result<()> {
 
 /// The plugin was there when the lane was opened, and every check passed; then it went.
 #[tokio::test]
-async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> anyhow::Result<()> {
+async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = script(folder.path(), "no-such-plugin", "exit 1")?;
     let cx = context(Options { cni_path: vec![folder.path().to_owned()], ..Options::default() })?;
@@ -107,8 +107,11 @@ async fn a_plugin_that_goes_after_bring_up_is_told_as_the_chains_failure() -> an
         anyhow::bail!("a chain without one of its plugins must fail");
     };
     assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [FindingCode::PL101]);
-    let told = findings[0].notes.join("\n");
-    assert!(told.contains("link 2 of 2") && told.contains("no-such-plugin") && told.contains("not found"), "{told}");
+    let notes = findings[0].notes.join("\n");
+    assert!(
+        notes.contains("link 2 of 2") && notes.contains("no-such-plugin") && notes.contains("not found"),
+        "{notes}"
+    );
     Ok(())
 }
 
@@ -163,9 +166,9 @@ impl Node {
 #[case::bridge(json!({"type": "bridge", "bridge": "br-routed"}))]
 #[case::ptp(json!({"type": "ptp"}))]
 #[tokio::test]
-async fn skipcheck_is_what_lets_check_pass_after_delroutes(#[case] maker: Value) -> anyhow::Result<()> {
-    let mut maker = maker;
-    maker["ipam"] = json!({
+async fn check_passes_after_delroutes_only_with_skipcheck(#[case] main_plugin: Value) -> anyhow::Result<()> {
+    let mut main_plugin = main_plugin;
+    main_plugin["ipam"] = json!({
         "type": "static",
         "addresses": [{"address": "192.168.100.10/24", "gateway": "192.168.100.1"}],
         "routes": [{"dst": "10.1.0.0/16"}, {"dst": "10.2.0.0/16"}],
@@ -173,7 +176,7 @@ async fn skipcheck_is_what_lets_check_pass_after_delroutes(#[case] maker: Value)
     let chain = |options: Value| {
         let mut link = json!({"type": "route-override", "delroutes": [{"dst": "10.1.0.0/16"}]});
         link.as_object_mut().expect("an object").extend(options.as_object().cloned().unwrap_or_default());
-        json!({"cniVersion": "1.0.0", "name": "checked", "plugins": [maker, link]})
+        json!({"cniVersion": "1.0.0", "name": "checked", "plugins": [main_plugin, link]})
     };
     let mut node = Node::start().await?;
     let plain = chain(json!({}));

@@ -157,7 +157,7 @@ fn transcripts_are_shown_when_asked_for() {
 }
 
 #[test]
-fn junit_tells_verdicts_apart() -> anyhow::Result<()> {
+fn junit_distinguishes_verdicts() -> anyhow::Result<()> {
     let mut reports = vec![
         report(Verdict::Pass { checked: 14, warnings: vec![] }),
         fail(vec![finding(FindingCode::PL320, Some(WANTED), None, &[])]),

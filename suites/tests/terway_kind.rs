@@ -1,5 +1,5 @@
-//! Every scenario file behind Terway on the profile whose network is Terway's; and the profile itself: what bring-up made,
-//! a chain changed by Terway's own means, what a killed run changed on nodes, and symmetric routing taken away again. Each of the latter holds the cluster alone, as each looks at all of it or changes it for everybody.
+//! Every scenario file behind Terway, on the profile whose network is Terway's; and tests of the profile itself. Each of
+//! the latter holds the cluster exclusively, because it reads or changes all of it.
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -14,10 +14,10 @@ use plumbline_lanes::context::Context;
 use plumbline_lanes::kind::terway::is_behind;
 use plumbline_lanes::registry;
 use plumbline_lanes::traces::Before;
-use plumbline_suites::chain::{TESTS, first, put};
+use plumbline_suites::chain::{CHAIN_LEASE, read_first_plugin, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
-use plumbline_suites::host::until;
+use plumbline_suites::host::wait_for;
 use plumbline_suites::trials::{self, TestTarget};
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::exec::Cmd;
@@ -51,19 +51,19 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         binary: "terway_kind",
         profile: Some(PROFILE),
         selects: is_behind,
-        lease: Some(TESTS),
+        lease: Some(CHAIN_LEASE),
         ..TestTarget::lane("kind")
     };
     let mut trials = trials::trials(target, &arguments)?;
     trials.extend([
-        Trial::test("profile/the_chain_on_every_node_is_what_eni_config_asks_for", || with(as_asked)),
-        Trial::test("profile/what_is_not_what_users_run_is_named", || with(named)),
-        Trial::test("profile/pods_reach_the_api_server_and_each_other_over_nodes", || with(served)),
-        Trial::test("profile/what_a_killed_run_changed_is_taken_back", killed),
-        Trial::test("profile/what_pods_leave_on_nodes_is_seen", || with(left)),
-        Trial::test("profile/symmetric_routing_stays_until_it_is_scrubbed", || with(symmetric)),
-        Trial::test("profile/symmetric_routing_by_other_names_is_seen_when_nobody_can_name_it", || with(unnamed)),
-        Trial::test("profile/a_node_that_took_its_second_address_for_its_own_is_started_again", || with(astray)),
+        Trial::test("profile/every_node_has_the_chain_of_eni_config", || with(check_chain_on_nodes)),
+        Trial::test("profile/stand_ins_are_listed", || with(check_stand_ins)),
+        Trial::test("profile/pods_reach_the_api_server_and_pods_on_other_nodes", || with(check_reachability)),
+        Trial::test("profile/changes_of_a_killed_run_are_undone", check_killed_run),
+        Trial::test("profile/leaks_on_nodes_are_found", || with(check_leaks)),
+        Trial::test("profile/symmetric_routing_stays_until_it_is_removed", || with(check_symmetric_routing)),
+        Trial::test("profile/symmetric_routing_of_unknown_interfaces_is_found", || with(check_unknown_interfaces)),
+        Trial::test("profile/a_node_with_the_wrong_address_is_restarted", || with(check_wrong_address)),
     ]);
     Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
@@ -74,7 +74,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     // Unoptimised it is larger than the stack of a test's thread bears.
     let test = Box::pin(test);
     let alone = Box::pin(async {
-        let _others = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
+        let _others = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         test.await
     });
     runtime.block_on(alone).map_err(|error| plumbline_testbed::error::causes(error.as_ref()).into())
@@ -83,7 +83,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
 /// Runs a test on the profile's cluster, held alone.
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     run(async {
-        let cx = context::of(PROFILE, "terway test")?;
+        let cx = context::open(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         let tested = test(&cx, &cluster).await;
         let left = session::close(&cx).await;
@@ -111,20 +111,20 @@ fn chain(plugins: &[Value]) -> Value {
     json!({ "cniVersion": "0.4.0", "name": "terway-chainer", "plugins": plugins })
 }
 
-async fn as_asked(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
-    let found = put(cx, cluster, None).await?;
-    let wanted = chain(&[first(cluster).await?]);
+async fn check_chain_on_nodes(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+    let found = set_chain(cx, cluster, None).await?;
+    let wanted = chain(&[read_first_plugin(cluster).await?]);
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was asked for", node.name);
     }
     let kept = kubectl(cluster, &["get", "configmaps", "-o", "name"]).await?;
     let kept = kept.lines().filter(|name| name.contains(&format!("-kept-{}", cx.run.id()))).count();
-    ensure!(kept == 0, "what nobody wants back is kept");
+    ensure!(kept == 0, "a copy is kept that no restore needs");
     Ok(())
 }
 
-async fn named(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+async fn check_stand_ins(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     for line in STAND_INS {
         ensure!(cluster.parts.iter().any(|part| part == line), "not named: {line}");
     }
@@ -142,9 +142,9 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     Ok(control.must("test", &argv).await?.stdout)
 }
 
-/// A run that is killed with its ground laid on nodes and router: its journal takes all of it back. Only this run's: `gc`
+/// A killed run that had changed nodes and the router: its journal undoes all changes. Only this run's: `gc`
 /// itself is for the whole host.
-fn killed() -> Result<(), Failed> {
+fn check_killed_run() -> Result<(), Failed> {
     run(async {
         let (run, routes) = killed_run().await?;
         let undoers = registry::undoers();
@@ -154,7 +154,7 @@ fn killed() -> Result<(), Failed> {
         ensure!(collected.left.is_empty(), "left: {:?}", collected.left);
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
-        let cx = context::of(PROFILE, "terway test")?;
+        let cx = context::open(PROFILE, "terway test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
         let tested = without(&cluster, &routes).await;
         let left = session::close(&cx).await;
@@ -185,7 +185,7 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
         inside.collect()
     };
     let journal = || pid.get().map_or(Ok(None), |pid| journal_of(*pid, begun));
-    until("a route of the scenario on the router", async || {
+    wait_for("a route of the scenario on the router", async || {
         ensure!(!run.is_finished(), "the run ended by itself");
         let laid = journal()?.map(|(_, text)| routes(&text)).unwrap_or_default();
         Ok(laid.iter().any(|(_, route)| route.contains(BEHIND)))
@@ -225,8 +225,8 @@ async fn without(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Resu
     Ok(())
 }
 
-/// What a DEL that does nothing would leave, laid by hand beside a rule of somebody else's.
-async fn left(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+/// What a DEL that does nothing leaves, made by hand beside a foreign rule.
+async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.iter().find(|node| node.name.ends_with("-worker")).context("a worker")?;
     let mut nodes = std::slice::from_ref(node);
     let words = |why: String| anyhow::anyhow!(why);
@@ -252,7 +252,7 @@ async fn left(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// CoreDNS is Ready only when its pods reach the API server's service: out of their node's second interface, by the router.
-async fn served(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+async fn check_reachability(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     kubectl(cluster, &["wait", "pods", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=25s"]).await?;
     let pods = kubectl(cluster, &["get", "pods", "-l", "k8s-app=kube-dns", "-o", "json"]).await?;
     let pods: Value = serde_json::from_str(&pods)?;
@@ -270,7 +270,7 @@ async fn served(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 
 /// A node that was started while it was on both networks, and took the second one's address: what kind's node image does
 /// then is done by hand, as the engine writes `/etc/hosts` in no order.
-async fn astray(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.last().context("a node")?;
     let engine = cluster.engine();
     let of = async || engine.container(&node.name).await?.context("its container");
@@ -293,17 +293,17 @@ async fn astray(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// The chain of the document's public access, by the real terway-cli; and what it leaves.
-async fn symmetric(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
     scrub(&cluster.nodes, &of).await?;
-    let asked = asked(cluster).await?;
+    let asked = requested_chain(cluster).await?;
     let tested = changed(cx, cluster, &of, &asked).await;
     // Whatever came of it, others find the profile's own chain again.
-    let back = put(cx, cluster, None).await;
+    let back = set_chain(cx, cluster, None).await;
     let still = look(&cluster.nodes[0], &of).await;
     let scrubbed = scrub(&cluster.nodes, &of).await;
     tested?;
-    let plain = chain(&[first(cluster).await?]);
+    let plain = chain(&[read_first_plugin(cluster).await?]);
     ensure!(back?.iter().all(|found| *found == plain), "the profile's own chain is not back");
     ensure!(
         !still?.is_empty(),
@@ -318,14 +318,14 @@ async fn symmetric(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// A chain whose symmetric routing has names of its own, gone from the ConfigMap: what it laid stays, and is seen.
-async fn unnamed(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
+async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
     scrub(&cluster.nodes, &Symmetric::default()).await?;
-    let mut asked = asked(cluster).await?;
+    let mut asked = requested_chain(cluster).await?;
     asked["plugins"][0]["symmetric_routing_config"] =
         json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
-    let laid = put(cx, cluster, Some(&asked.to_string())).await;
-    let back = put(cx, cluster, None).await;
+    let laid = set_chain(cx, cluster, Some(&asked.to_string())).await;
+    let back = set_chain(cx, cluster, None).await;
     let seen = async {
         let node = &cluster.nodes[0];
         anyhow::Ok((look(node, &Symmetric::default()).await?, any(node).await?.join("\n")))
@@ -346,8 +346,8 @@ async fn unnamed(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn asked(cluster: &Cluster) -> anyhow::Result<Value> {
-    let mut first = first(cluster).await?;
+async fn requested_chain(cluster: &Cluster) -> anyhow::Result<Value> {
+    let mut first = read_first_plugin(cluster).await?;
     first["symmetric_routing"] = json!(true);
     let portmap = json!({ "type": "portmap", "capabilities": { "portMappings": true },
         "externalSetMarkChain": "KUBE-MARK-MASQ", "masqAll": false });
@@ -355,7 +355,7 @@ async fn asked(cluster: &Cluster) -> anyhow::Result<Value> {
 }
 
 async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, asked: &Value) -> anyhow::Result<()> {
-    let found = put(cx, cluster, Some(&asked.to_string())).await?;
+    let found = set_chain(cx, cluster, Some(&asked.to_string())).await?;
     let plugins = asked["plugins"].as_array().cloned().unwrap_or_default();
     let wanted = chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {

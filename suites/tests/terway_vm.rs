@@ -30,12 +30,12 @@ async fn left_by(bench: &Bench, plan: &Plan) -> anyhow::Result<BTreeSet<String>>
 }
 
 #[tokio::test]
-async fn the_stand_in_answers_and_leaves_what_terways_own_plugin_does() -> anyhow::Result<()> {
+async fn the_stand_in_gives_the_same_results_as_terways_plugin() -> anyhow::Result<()> {
     let bench = Bench::open("vm").await?;
     let plan = bench.plan(OWN)?;
     let own = left_by(&bench, &plan).await?;
     let stand_in = left_by(&bench, &with_stand_in(&plan, None)).await?;
-    // One that is told another table must be seen to differ, else the comparison is blind.
+    // With another table the results must differ, else the comparison sees nothing.
     let other = left_by(&bench, &with_stand_in(&plan, Some(77))).await?;
     bench.close().await?;
 
@@ -105,7 +105,7 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// A text in which the pod's other end has one name, whoever gave it.
+/// A text in which the pod's other end always has the same name.
 fn plain(text: &str) -> String {
     let Some((before, rest)) = text.split_once(POD_END) else { return text.to_owned() };
     format!("{before}{POD_END}{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))

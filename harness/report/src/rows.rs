@@ -223,7 +223,7 @@ mod tests {
                 Shown::Yes,
                 vec![
                     line("openshift/chain-example", false, Shown::Yes, "PASS, PL601"),
-                    line("openshift/addresses-bent", true, Shown::Yes, "FAIL, PL302"),
+                    line("openshift/addresses-wrong", true, Shown::Yes, "FAIL, PL302"),
                 ],
             ),
             cell("R02", "netns", failed.clone(), vec![line("openshift/chain-example", false, failed, "FAIL, PL321")]),
@@ -232,7 +232,7 @@ mod tests {
         insta::assert_snapshot!(crate::paint::strip(&tables(&cells)), @r"
         row  lane   scenario                  verdict                       facts  time   pcaps
         R01  netns  openshift/chain-example   PASS, PL601                   12     48 ms  3
-        R01  netns  openshift/addresses-bent  FAIL, PL302  twin, as wanted  12     48 ms  3
+        R01  netns  openshift/addresses-wrong  FAIL, PL302  twin, as wanted  12     48 ms  3
         R02  netns  openshift/chain-example   FAIL, PL321  FAILED: PL321    12     48 ms  3
 
         row  lane   what       verdict                      scenarios  twins  facts  time

@@ -7,7 +7,7 @@ use plumbline_lanes::chain::kept::copies;
 use plumbline_lanes::chain::look;
 use plumbline_lanes::chain::reach::Reach;
 use plumbline_lanes::cluster;
-use plumbline_suites::chain::{TESTS, put};
+use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_testbed::engine::Engine;
@@ -25,7 +25,7 @@ pub const PROFILE: &str = "terway";
 const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
 
 /// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
-pub struct Bed {
+pub struct ChainTestbed {
     pub engine: Engine,
     reach: Reach,
     pub control_plane: String,
@@ -36,14 +36,14 @@ pub struct Bed {
     pub dir: tempfile::TempDir,
 }
 
-pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed> {
+pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
         // The commands under test hold the cluster themselves, each for its own time.
-        let _alone = Lease::take(TESTS, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
-        let cx = context::of(PROFILE, "chain test")?;
+        let _alone = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
+        let cx = context::open(PROFILE, "chain test")?;
         let cluster = cluster::alone(cluster::up(&cx).await?).await?;
-        put(&cx, &cluster, None).await?;
+        set_chain(&cx, &cluster, None).await?;
         // A test that failed may have left a change open; there is nothing to put back any more.
         let reach = Reach::of_cluster(&cluster);
         for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
@@ -56,15 +56,15 @@ pub fn with(test: impl AsyncFn(&Bed) -> anyhow::Result<()>) -> Result<(), Failed
         ensure!(left.is_empty(), "left behind: {left:?}");
         let dir = tempfile::tempdir()?;
         let (before, others) = (BTreeMap::new(), Vec::new());
-        let mut bed = Bed { engine, reach, control_plane, kubeconfig, before, others, dir };
-        bed.before = bed.data().await?;
-        bed.others = bed.copies().await?;
-        let tested = test(&bed).await;
+        let mut testbed = ChainTestbed { engine, reach, control_plane, kubeconfig, before, others, dir };
+        testbed.before = testbed.read_config_map().await?;
+        testbed.others = testbed.list_copies().await?;
+        let tested = test(&testbed).await;
         // Whatever a test left, the next one finds the chain that was.
-        while !bed.copies().await?.is_empty() && chain(&["restore"]).await?.ending == Ending::Code(0) {}
+        while !testbed.list_copies().await?.is_empty() && chain(&["restore"]).await?.ending == Ending::Code(0) {}
         tested?;
-        ensure!(bed.data().await? == bed.before, "the ConfigMap is not as it was");
-        ensure!(bed.copies().await?.is_empty(), "copies are left");
+        ensure!(testbed.read_config_map().await? == testbed.before, "the ConfigMap is not as it was");
+        ensure!(testbed.list_copies().await?.is_empty(), "copies are left");
         Ok(())
     });
     tested.map_err(|error| plumbline_testbed::error::causes(error.as_ref()).into())
@@ -89,7 +89,7 @@ pub fn code(of: &Transcript) -> anyhow::Result<i32> {
     }
 }
 
-impl Bed {
+impl ChainTestbed {
     /// Runs kubectl on the control plane, in kube-system.
     pub async fn kubectl(&self, words: &[&str]) -> anyhow::Result<String> {
         let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
@@ -98,7 +98,7 @@ impl Bed {
     }
 
     /// `plumbline chain` on the same cluster as a user's own: by the current context of a kubeconfig.
-    pub async fn by_context(&self, kubeconfig: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
+    pub async fn run_with_context(&self, kubeconfig: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
         let config = std::fs::read_to_string(kubeconfig)?;
         let context = config.lines().find_map(|line| line.strip_prefix("current-context: ")).context("a context")?;
         let all = [&["chain"], args, &["--context", context]].concat();
@@ -107,22 +107,22 @@ impl Bed {
     }
 
     /// All keys of eni-config, byte for byte.
-    pub async fn data(&self) -> anyhow::Result<BTreeMap<String, String>> {
+    pub async fn read_config_map(&self) -> anyhow::Result<BTreeMap<String, String>> {
         Ok(look::config_map(&self.reach).await?.data.unwrap_or_default())
     }
 
     /// The names of what these tests have kept.
-    pub async fn copies(&self) -> anyhow::Result<Vec<String>> {
+    pub async fn list_copies(&self) -> anyhow::Result<Vec<String>> {
         let names = copies(&self.reach).await?.into_iter().map(|kept| kept.copy());
         Ok(names.filter(|name| !self.others.contains(name)).collect())
     }
 
-    pub async fn generation(&self) -> anyhow::Result<Option<i64>> {
+    pub async fn read_generation(&self) -> anyhow::Result<Option<i64>> {
         Ok(look::daemon_set(&self.reach).await?.metadata.generation)
     }
 
-    /// How many canaries of changes there are that nobody has told to go.
-    pub async fn canaries(&self) -> anyhow::Result<usize> {
+    /// The number of canary pods of changes that are not being deleted.
+    pub async fn count_canaries(&self) -> anyhow::Result<usize> {
         let words = ["get", "pods", "-l", "plumbline.dev/role=chain-canary", "-o", "json"];
         let all: Value = serde_json::from_str(&self.kubectl(&words).await?)?;
         let pods = all["items"].as_array().context("a list")?;
@@ -130,13 +130,13 @@ impl Bed {
     }
 
     /// Writes a chain past Plumbline, or takes it away.
-    pub async fn put(&self, chain: Option<&str>) -> anyhow::Result<()> {
+    pub async fn write_chain(&self, chain: Option<&str>) -> anyhow::Result<()> {
         let patch = json!({ "data": { "10-terway.conflist": chain } }).to_string();
         self.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await.map(drop)
     }
 
     /// A file with the cluster's own entry and these plugins behind it.
-    pub fn file(&self, name: &str, behind: &Value) -> anyhow::Result<String> {
+    pub fn write_file(&self, name: &str, behind: &Value) -> anyhow::Result<String> {
         let entry: Value = serde_json::from_str(self.before.get("10-terway.conf").context("an entry")?)?;
         let mut plugins = vec![entry];
         plugins.extend(behind.as_array().context("a list")?.iter().cloned());
@@ -150,25 +150,25 @@ impl Bed {
     }
 
     /// The document's chain for a node's private address.
-    pub fn portmap(&self) -> anyhow::Result<String> {
+    pub fn write_portmap_file(&self) -> anyhow::Result<String> {
         let portmap = json!([{ "type": "portmap", "capabilities": { "portMappings": true }, "externalSetMarkChain": "KUBE-MARK-MASQ" }]);
-        self.file("portmap.yaml", &portmap)
+        self.write_file("portmap.yaml", &portmap)
     }
 
     /// Begins an apply that stands still after a step.
-    pub async fn standing(&self, step: &str) -> anyhow::Result<Standing> {
-        self.begun(step, &format!("stands still after, because {step}")).await
+    pub async fn start_and_stop_after(&self, step: &str) -> anyhow::Result<Standing> {
+        self.start_until(step, &format!("stands still after, because {step}")).await
     }
 
     /// Begins an apply that stands still after a step, if it comes to it, and awaits what it says.
-    pub async fn begun(&self, stop: &str, says: &str) -> anyhow::Result<Standing> {
-        let file = self.portmap()?;
+    pub async fn start_until(&self, stop: &str, says: &str) -> anyhow::Result<Standing> {
+        let file = self.write_portmap_file()?;
         let (pid, said) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
-        let (known, heard) = (Arc::clone(&pid), Arc::clone(&said));
+        let (known, lines) = (Arc::clone(&pid), Arc::clone(&said));
         let cmd = command(&["apply", &file])?
             .env(STOP, stop)
             .on_start(move |pid| _ = known.set(pid))
-            .on_line(move |line| heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n")));
+            .on_line(move |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n")));
         let run = tokio::spawn(cmd.run());
         let look = || async {
             let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,12 +1,12 @@
-//! The old chain put back: after a kill at each step, by `gc`, and not over what somebody else wrote.
+//! The old chain put back: after a kill at each step, by `gc`, and not over a chain that others wrote.
 
-use crate::bed::{Bed, PROFILE, chain, code};
+use crate::testbed::{ChainTestbed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
 use plumbline::session;
 use plumbline_lanes::chain::kept::Kept;
 use plumbline_lanes::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_lanes::{cluster, registry};
-use plumbline_suites::chain::{first, put};
+use plumbline_suites::chain::{read_first_plugin, set_chain};
 use plumbline_suites::context;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::exec::Ending;
@@ -17,32 +17,32 @@ use serde_json::json;
 use std::time::Duration;
 
 /// Kills an apply that stands still after a step.
-async fn kill(bed: &Bed, step: &str) -> anyhow::Result<()> {
-    let killed = bed.standing(step).await?.send("-KILL").await?;
+async fn kill(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
+    let killed = testbed.start_and_stop_after(step).await?.send("-KILL").await?;
     ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
     Ok(())
 }
 
-pub async fn killed(bed: &Bed, step: &str) -> anyhow::Result<()> {
-    kill(bed, step).await?;
-    ensure!((bed.data().await? == bed.before) == (step == "keep"), "the ConfigMap after {step}");
-    ensure!(bed.copies().await?.len() == 1, "the old one is kept");
-    let again = chain(&["apply", &bed.portmap()?]).await?;
+pub async fn killed(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
+    kill(testbed, step).await?;
+    ensure!((testbed.read_config_map().await? == testbed.before) == (step == "keep"), "the ConfigMap after {step}");
+    ensure!(testbed.list_copies().await?.len() == 1, "the old one is kept");
+    let again = chain(&["apply", &testbed.write_portmap_file()?]).await?;
     ensure!(code(&again)? == 2 && again.stderr.contains("plumbline chain restore"), "{}", again.stderr);
-    let planned = chain(&["plan", &bed.portmap()?]).await?;
+    let planned = chain(&["plan", &testbed.write_portmap_file()?]).await?;
     ensure!(code(&planned)? == 1 && planned.stdout.contains("was not brought to its end"), "{}", planned.stdout);
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
-    ensure!(bed.data().await? == bed.before, "byte for byte");
-    ensure!(bed.copies().await?.is_empty(), "nothing is kept any more");
+    ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
+    ensure!(testbed.list_copies().await?.is_empty(), "nothing is kept any more");
     Ok(())
 }
 
-/// In the middle of the last step: canaries are on the nodes, and nobody of that run is there any more to take them away.
-pub async fn canaries(bed: &Bed) -> anyhow::Result<()> {
-    let applying = bed.begun("never", ": prove ...").await?;
+/// In the middle of the last step: canaries are on the nodes, and their run is gone.
+pub async fn canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    let applying = testbed.start_until("never", ": prove ...").await?;
     let look = || async {
-        match bed.canaries().await {
+        match testbed.count_canaries().await {
             Ok(0) => Ok(Look::NotYet("none".to_owned())),
             Ok(_) => Ok(Look::There(())),
             Err(error) => Err(TestbedError::new("canaries", error)),
@@ -51,18 +51,18 @@ pub async fn canaries(bed: &Bed) -> anyhow::Result<()> {
     wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;
     let killed = applying.send("-KILL").await?;
     ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
-    ensure!(bed.canaries().await? > 0, "they went by themselves, and nothing is shown");
+    ensure!(testbed.count_canaries().await? > 0, "they went by themselves, and nothing is shown");
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);
-    ensure!(bed.data().await? == bed.before, "byte for byte");
-    ensure!(bed.canaries().await? == 0, "canaries are left");
+    ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
+    ensure!(testbed.count_canaries().await? == 0, "canaries are left");
     Ok(())
 }
 
 /// What `gc` does with the journal of a dead run, for that one effect: `gc` itself is for the whole host.
-pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
-    kill(bed, "restart").await?;
-    let name = bed.copies().await?.pop().context("a copy")?;
+pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    kill(testbed, "restart").await?;
+    let name = testbed.list_copies().await?.pop().context("a copy")?;
     let run = name.trim_start_matches("eni-config-kept-").to_owned();
     let journal = std::fs::read_to_string(folders::state()?.join("runs").join(&run).join("journal.jsonl"))?;
     ensure!(journal.contains("\"chain\"") && !journal.contains("\"done\""), "an open entry of the run: {journal}");
@@ -70,9 +70,9 @@ pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
     for _ in 0..2 {
         // Twice: what is undone already is no fault.
         let undoers = registry::undoers();
-        let work = undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?;
+        let work = undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?;
         work.await?;
-        ensure!(bed.data().await? == bed.before, "byte for byte");
+        ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
     }
     Ok(())
 }
@@ -80,22 +80,22 @@ pub async fn undone(bed: &Bed) -> anyhow::Result<()> {
 const LONG: Duration = Duration::from_secs(60);
 const CANARY: &str = "plumbline-chain-canary-left";
 
-/// A scenario's chain over one that a killed run has left open: `gc` must not ask for what nobody can do.
-pub async fn over(bed: &Bed) -> anyhow::Result<()> {
-    kill(bed, "restart").await?;
-    let copy = bed.copies().await?.pop().context("a copy")?;
+/// A scenario's chain over one that a killed run has left open: `gc` must not ask for an action that is impossible.
+pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    kill(testbed, "restart").await?;
+    let copy = testbed.list_copies().await?.pop().context("a copy")?;
     let run = copy.trim_start_matches("eni-config-kept-");
     let kept = Kept::path(run)?;
     // As one that is killed while its canaries are up leaves them.
     let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
-    bed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
-    let cx = context::of(PROFILE, "chain test")?;
+    testbed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
+    let cx = context::open(PROFILE, "chain test")?;
     let cluster = cluster::alone(Box::pin(cluster::up(&cx)).await?).await?;
-    let own = json!({ "plugins": [first(&cluster).await?, { "type": "tuning" }] }).to_string();
-    let settled = put(&cx, &cluster, Some(&own)).await;
-    let (copies, now) = (bed.copies().await?, bed.data().await?);
-    let canary = bed.kubectl(&["get", "pod", CANARY, "--ignore-not-found", "-o", "name"]).await?;
-    let back = put(&cx, &cluster, None).await;
+    let own = json!({ "plugins": [read_first_plugin(&cluster).await?, { "type": "tuning" }] }).to_string();
+    let settled = set_chain(&cx, &cluster, Some(&own)).await;
+    let (copies, now) = (testbed.list_copies().await?, testbed.read_config_map().await?);
+    let canary = testbed.kubectl(&["get", "pod", CANARY, "--ignore-not-found", "-o", "name"]).await?;
+    let back = set_chain(&cx, &cluster, None).await;
     drop(cluster);
     let left = session::close(&cx).await;
     settled.and(back)?;
@@ -104,99 +104,99 @@ pub async fn over(bed: &Bed) -> anyhow::Result<()> {
     ensure!(now["10-terway.conflist"] == own, "{now:?}");
     let effect = Effect::Chain { cluster: String::new(), kept };
     let undoers = registry::undoers();
-    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it")?.await?;
+    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?.await?;
     Ok(())
 }
 
 /// A run of another machine that died: its journal knows nothing of what was done since. And one whose cluster went, and was
 /// made again by the same name.
-pub async fn elsewhere(bed: &Bed) -> anyhow::Result<()> {
-    kill(bed, "write").await?;
-    let copy = bed.copies().await?.pop().context("a copy")?;
+pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    kill(testbed, "write").await?;
+    let copy = testbed.list_copies().await?.pop().context("a copy")?;
     let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
-    let (written, generation) = (bed.data().await?, bed.generation().await?);
+    let (written, generation) = (testbed.read_config_map().await?, testbed.read_generation().await?);
     let effect = Effect::Chain { cluster: String::new(), kept: kept.clone() };
     let undoers = registry::undoers();
-    let undo = || undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("somebody undoes it");
+    let undo = || undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect");
     let text = std::fs::read_to_string(&kept)?;
-    let uid = bed.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await?;
+    let uid = testbed.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await?;
     ensure!(text.contains(uid.trim()), "the file does not say which cluster it is of: {text}");
     std::fs::write(&kept, text.replace(uid.trim(), "of-the-one-before"))?;
     undo()?.await?;
-    let of_another = bed.data().await? == written && !kept.exists();
+    let of_another = testbed.read_config_map().await? == written && !kept.exists();
     std::fs::write(&kept, text)?;
-    bed.kubectl(&["delete", "configmap", &copy]).await?;
+    testbed.kubectl(&["delete", "configmap", &copy]).await?;
     undo()?.await?;
-    let untouched = bed.data().await? == written && bed.generation().await? == generation;
+    let untouched = testbed.read_config_map().await? == written && testbed.read_generation().await? == generation;
     // No node has seen it, so that nothing but the ConfigMap is to be put right.
-    bed.put(None).await?;
+    testbed.write_chain(None).await?;
     ensure!(of_another, "a change of a cluster that is gone was looked at again, or put back in the next one");
     ensure!(untouched, "a chain was put back over one that is in force");
     ensure!(!kept.exists(), "it would be looked at again");
     Ok(())
 }
 
-/// The rights of somebody who may change the chain, and may not exec in pods.
+/// The rights to change the chain without the right to exec in pods.
 const RIGHTS: [(&str, &str); 3] = [
     ("get,list,watch", "nodes,namespaces"),
     ("get,list,watch,create,delete", "pods"),
     ("get,list,watch,create,patch,delete", "configmaps,daemonsets.apps"),
 ];
 
-/// By a user who may not look at the nodes: nothing is told as in force, and nothing as put back.
-pub async fn blind(bed: &Bed) -> anyhow::Result<()> {
-    let tested = with_rights(bed).await;
+/// A user without the right to read nodes: no chain is reported as in force, and none as restored.
+pub async fn blind(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    let tested = with_rights(testbed).await;
     let mut names = vec!["serviceaccount/blind".to_owned()];
     for index in 0..RIGHTS.len() {
         names.extend([format!("clusterrole/blind-{index}"), format!("clusterrolebinding/blind-{index}")]);
     }
     let delete: Vec<&str> = ["delete"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    bed.kubectl(&delete).await?;
+    testbed.kubectl(&delete).await?;
     tested
 }
 
-async fn with_rights(bed: &Bed) -> anyhow::Result<()> {
-    bed.kubectl(&["create", "serviceaccount", "blind"]).await?;
+async fn with_rights(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    testbed.kubectl(&["create", "serviceaccount", "blind"]).await?;
     for (index, (verbs, resources)) in RIGHTS.iter().enumerate() {
         let (name, verbs) = (format!("blind-{index}"), format!("--verb={verbs}"));
-        bed.kubectl(&["create", "clusterrole", &name, &verbs, &format!("--resource={resources}")]).await?;
+        testbed.kubectl(&["create", "clusterrole", &name, &verbs, &format!("--resource={resources}")]).await?;
         let (role, account) = (format!("--clusterrole={name}"), "--serviceaccount=kube-system:blind");
-        bed.kubectl(&["create", "clusterrolebinding", &name, &role, account]).await?;
+        testbed.kubectl(&["create", "clusterrolebinding", &name, &role, account]).await?;
     }
-    let token = bed.kubectl(&["create", "token", "blind"]).await?;
-    let config = std::fs::read_to_string(&bed.kubeconfig)?;
+    let token = testbed.kubectl(&["create", "token", "blind"]).await?;
+    let config = std::fs::read_to_string(&testbed.kubeconfig)?;
     let user = |line: &str| match line.trim_start() {
         key if key.starts_with("client-key-data:") => Some(format!("    token: {}", token.trim())),
         key if key.starts_with("client-certificate-data:") => None,
         _ => Some(line.to_owned()),
     };
     let lines: Vec<String> = config.lines().filter_map(user).collect();
-    let own = bed.dir.path().join("blind.yaml");
+    let own = testbed.dir.path().join("blind.yaml");
     std::fs::write(&own, lines.join("\n"))?;
 
-    let same = bed.dir.path().join("same.yaml").display().to_string();
+    let same = testbed.dir.path().join("same.yaml").display().to_string();
     std::fs::write(&same, "kind: ConfigMap\nmetadata: { name: eni-config }\ndata: { 10-terway.conflist: null }\n")?;
-    let nothing = bed.by_context(&own, &["apply", &same, "--yes"]).await?;
+    let nothing = testbed.run_with_context(&own, &["apply", &same, "--yes"]).await?;
     ensure!(code(&nothing)? == 3 && nothing.stderr.contains("can't be told"), "{}{}", nothing.stdout, nothing.stderr);
 
-    kill(bed, "write").await?;
-    let back = bed.by_context(&own, &["restore", "--yes"]).await?;
+    kill(testbed, "write").await?;
+    let back = testbed.run_with_context(&own, &["restore", "--yes"]).await?;
     ensure!(
         code(&back)? == 3 && back.stderr.contains("not every node could be read"),
         "{}{}",
         back.stdout,
         back.stderr
     );
-    ensure!(bed.copies().await?.len() == 1, "whoever can look puts it back");
+    ensure!(testbed.list_copies().await?.len() == 1, "a user who can read nodes restores it");
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
     Ok(())
 }
 
-pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
-    kill(bed, "write").await?;
-    let written = bed.data().await?;
-    bed.put(Some("{ \"plugins\": [] }")).await?;
+pub async fn anothers(testbed: &ChainTestbed) -> anyhow::Result<()> {
+    kill(testbed, "write").await?;
+    let written = testbed.read_config_map().await?;
+    testbed.write_chain(Some("{ \"plugins\": [] }")).await?;
     let refused = chain(&["restore"]).await?;
     ensure!(
         code(&refused)? == 3 && refused.stderr.contains("somebody else wrote it"),
@@ -204,6 +204,6 @@ pub async fn anothers(bed: &Bed) -> anyhow::Result<()> {
         refused.stdout,
         refused.stderr
     );
-    ensure!(bed.data().await?["10-terway.conflist"] == "{ \"plugins\": [] }", "it is left alone");
-    bed.put(written.get("10-terway.conflist").map(String::as_str)).await
+    ensure!(testbed.read_config_map().await?["10-terway.conflist"] == "{ \"plugins\": [] }", "it is left alone");
+    testbed.write_chain(written.get("10-terway.conflist").map(String::as_str)).await
 }

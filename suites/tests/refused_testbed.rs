@@ -1,4 +1,4 @@
-//! Bad ground: what a host can lack or have in the way. Each ends with one message that says what was tried and what to
+//! Testbeds that are refused: what a host can lack or have in the way. Each ends with one message that says what was tried and what to
 //! do, with exit code 3, and leaves nothing. None of these needs an engine, and none touches one.
 
 use plumbline_suites::command::{plumbline, program};
@@ -13,21 +13,21 @@ const SEED: &str = "suites/scenarios/openshift/chain-example.yaml";
 
 /// What stands at a socket's place.
 #[derive(Debug, Clone, Copy)]
-enum There {
+enum SocketContent {
     Nothing,
     File,
     DeadSocket,
-    Stranger,
+    OtherServer,
 }
 
-impl There {
-    /// Puts it there. A stranger takes each call and hangs up without a word.
+impl SocketContent {
+    /// Puts it there. The other server accepts each connection and closes it.
     fn put(self, at: &Path) -> anyhow::Result<()> {
         match self {
-            There::Nothing => {}
-            There::File => std::fs::write(at, "not a socket")?,
-            There::DeadSocket => drop(UnixListener::bind(at)?),
-            There::Stranger => {
+            SocketContent::Nothing => {}
+            SocketContent::File => std::fs::write(at, "not a socket")?,
+            SocketContent::DeadSocket => drop(UnixListener::bind(at)?),
+            SocketContent::OtherServer => {
                 let listener = UnixListener::bind(at)?;
                 std::thread::spawn(move || listener.incoming().for_each(drop));
             }
@@ -41,13 +41,13 @@ fn said(of: &Transcript) -> String {
     format!("{}{}", of.stdout, of.stderr)
 }
 
-/// One message with a way out, and the exit code for a bed that is broken.
+/// One message with a fix, and the exit code for an error of the testbed.
 fn is_error(of: &Transcript, words: &str) {
     let said = said(of);
     assert_eq!(of.ending, Ending::Code(3), "{said}");
     assert!(said.contains(words), "wanted {words:?} in: {said}");
     assert!(said.contains("to do: "), "no way out is named: {said}");
-    assert_eq!(said.matches("to do: ").count(), 1, "one message, told once: {said}");
+    assert_eq!(said.matches("to do: ").count(), 1, "one message, shown once: {said}");
 }
 
 /// Nothing of a cluster or an engine was begun in this state folder, and the journal is closed.
@@ -70,12 +70,15 @@ fn bare(mut command: Cmd, state: &Path) -> Cmd {
 }
 
 #[rstest]
-#[case::nothing(There::Nothing, "no container engine answers at unix://")]
-#[case::a_file(There::File, "no container engine answers at unix://")]
-#[case::a_dead_socket(There::DeadSocket, "no container engine answers at unix://")]
-#[case::a_stranger(There::Stranger, "no container engine answers at unix://")]
+#[case::nothing(SocketContent::Nothing, "no container engine answers at unix://")]
+#[case::a_file(SocketContent::File, "no container engine answers at unix://")]
+#[case::a_dead_socket(SocketContent::DeadSocket, "no container engine answers at unix://")]
+#[case::another_server(SocketContent::OtherServer, "no container engine answers at unix://")]
 #[tokio::test]
-async fn no_engine_where_the_user_says(#[case] there: There, #[case] words: &str) -> anyhow::Result<()> {
+async fn an_engine_address_without_an_engine_is_an_error(
+    #[case] there: SocketContent,
+    #[case] words: &str,
+) -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let socket = dir.path().join("docker.sock");
     there.put(&socket)?;
@@ -88,11 +91,17 @@ async fn no_engine_where_the_user_says(#[case] there: There, #[case] words: &str
 
 /// The usual place itself, in a mount namespace of the test's own, whose `/run` is a folder of the test's.
 #[rstest]
-#[case::nothing(There::Nothing, "no container engine answers at")]
-#[case::a_dead_socket(There::DeadSocket, "no container engine answers at")]
-#[case::a_stranger(There::Stranger, "something listens at unix:///var/run/docker.sock that is no container engine")]
+#[case::nothing(SocketContent::Nothing, "no container engine answers at")]
+#[case::a_dead_socket(SocketContent::DeadSocket, "no container engine answers at")]
+#[case::another_server(
+    SocketContent::OtherServer,
+    "something listens at unix:///var/run/docker.sock that is no container engine"
+)]
 #[tokio::test]
-async fn no_engine_at_the_usual_place(#[case] there: There, #[case] words: &str) -> anyhow::Result<()> {
+async fn the_default_socket_without_an_engine_is_an_error(
+    #[case] there: SocketContent,
+    #[case] words: &str,
+) -> anyhow::Result<()> {
     let (run, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let socket = run.path().join("docker.sock");
     there.put(&socket)?;
@@ -103,14 +112,14 @@ async fn no_engine_at_the_usual_place(#[case] there: There, #[case] words: &str)
     let command = command.dir(plumbline::root::find()?).without_env("PLUMBLINE_PROFILE");
     let done = bare(command, state.path()).deadline(Duration::from_secs(60)).run().await?;
     is_error(&done, words);
-    if matches!(there, There::Stranger) {
-        UnixStream::connect(&socket).map_err(|error| anyhow::anyhow!("the stranger lost its place: {error}"))?;
+    if matches!(there, SocketContent::OtherServer) {
+        UnixStream::connect(&socket).map_err(|error| anyhow::anyhow!("the other server is gone: {error}"))?;
     }
     left_nothing(state.path()).await
 }
 
 #[tokio::test]
-async fn no_place_for_the_journal() -> anyhow::Result<()> {
+async fn an_unwritable_state_folder_is_an_error() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("file");
     std::fs::write(&file, "")?;
@@ -122,7 +131,7 @@ async fn no_place_for_the_journal() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn no_place_for_the_cache() -> anyhow::Result<()> {
+async fn an_unwritable_cache_folder_is_an_error() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let file = dir.path().join("file");
     std::fs::write(&file, "")?;

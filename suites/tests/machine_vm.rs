@@ -60,7 +60,7 @@ fn deadly(folder: &Path) -> anyhow::Result<String> {
 }
 
 #[tokio::test]
-async fn a_scenario_that_breaks_the_machine_costs_only_itself() -> anyhow::Result<()> {
+async fn a_scenario_that_stops_the_machine_fails_alone() -> anyhow::Result<()> {
     let (state, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let plugin = deadly(folder.path())?;
     let args = [
@@ -85,7 +85,7 @@ async fn a_scenario_that_breaks_the_machine_costs_only_itself() -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn a_machine_that_nobody_uses_switches_itself_off() -> anyhow::Result<()> {
+async fn an_unused_machine_powers_off() -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
     let seen = run(state.path(), "1", &["up", "--lane", "vm"]).await?;
     assert!(seen.ok(), "{}{}", seen.stdout, seen.stderr);
@@ -97,7 +97,7 @@ async fn a_machine_that_nobody_uses_switches_itself_off() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
-async fn after_the_kill_of_its_user_gc_takes_the_machine_away() -> anyhow::Result<()> {
+async fn gc_stops_the_machine_of_a_killed_run() -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
     let args = ["run", "openshift/chain-example", "--lane", "vm"];
     let mut argv = vec![program()?.display().to_string()];

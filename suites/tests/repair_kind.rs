@@ -1,4 +1,4 @@
-//! Clusters that are broken on purpose: held alone, put right afterwards, and checked again.
+//! Clusters that a test damages: the test holds the cluster alone, repairs it, and checks it again.
 //!
 //! One test after the other changes the same cluster, so each takes it for itself by its lease.
 
@@ -50,7 +50,7 @@ async fn with_seed<T>(
 }
 
 #[tokio::test]
-async fn multus_out_of_force_is_an_error_by_name_and_unchecked_it_is_a_fail() -> anyhow::Result<()> {
+async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let lane = OpenKind::on(alone(&cx).await?).await?;
     let node = lane.cluster().nodes[0].clone();
@@ -58,8 +58,8 @@ async fn multus_out_of_force_is_an_error_by_name_and_unchecked_it_is_a_fail() ->
     mend::multus_out_of_force(&node).await?;
     let checked = cluster::again(&cx, lane.cluster()).await;
     let unchecked = unchecked(&lane).await;
-    let mended = mend::multus_in_force(&node).await;
-    mended?;
+    let repaired = mend::multus_in_force(&node).await;
+    repaired?;
     cluster::again(&cx, lane.cluster()).await?;
 
     let error = checked.expect_err("a cluster without Multus in force is refused");
@@ -76,7 +76,7 @@ async fn multus_out_of_force_is_an_error_by_name_and_unchecked_it_is_a_fail() ->
 }
 
 #[tokio::test]
-async fn a_node_that_was_stopped_is_started_again_and_multus_proven_anew() -> anyhow::Result<()> {
+async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let cluster = alone(&cx).await?;
     let proof = |cluster: &Cluster| cluster.home.record().and_then(|record| record.proof);
@@ -88,7 +88,7 @@ async fn a_node_that_was_stopped_is_started_again_and_multus_proven_anew() -> an
     let started = node().await?;
     assert_eq!(started.id, stopped.id, "the cluster was made again, and the node not started");
     let after = proof(&cluster).context("and after it was started again too")?;
-    assert_ne!(after.of, before.of, "a node that ran anew was believed without a canary");
+    assert_ne!(after.of, before.of, "a restarted node was accepted without a canary");
     drop(cluster);
     // Whoever comes next finds nothing to do.
     let lane = OpenKind::on(cluster::up(&cx).await?).await?;
@@ -106,7 +106,7 @@ async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
 }
 
 #[tokio::test]
-async fn a_configuration_that_the_runtime_did_not_take_is_found_by_the_canary() -> anyhow::Result<()> {
+async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
@@ -125,7 +125,7 @@ async fn a_configuration_that_the_runtime_did_not_take_is_found_by_the_canary() 
 }
 
 #[tokio::test]
-async fn a_pod_that_goes_while_it_is_observed_is_an_error_and_no_verdict() -> anyhow::Result<()> {
+async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let lane = OpenKind::on(cluster::up(&cx).await?).await?;
     let held = lane.cluster().clone();
@@ -145,7 +145,7 @@ async fn a_pod_that_goes_while_it_is_observed_is_an_error_and_no_verdict() -> an
 }
 
 #[tokio::test]
-async fn a_plugin_that_went_missing_and_a_bridge_are_put_back_by_bring_up() -> anyhow::Result<()> {
+async fn bring_up_restores_a_missing_plugin_and_bridge() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
@@ -159,7 +159,7 @@ async fn a_plugin_that_went_missing_and_a_bridge_are_put_back_by_bring_up() -> a
 }
 
 #[tokio::test]
-async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_nothing() -> anyhow::Result<()> {
+async fn a_plugin_that_cannot_start_on_the_node_is_refused() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("sbr");
     std::fs::write(&path, "#!/no/such/interpreter\n")?;
@@ -177,14 +177,14 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused_by_name_and_changes_n
 
 /// The pod is as wanted, and so is its end; nothing of Kubernetes tells that its address is never given back.
 #[test]
-fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::Result<()> {
+fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
     let plan = select::plan(Some(&root), Path::new("suites/tests/no-del/del-does-nothing.yaml"))?;
     let plugins = BTreeMap::from([("no-del-macvlan".to_owned(), root.join("suites/tests/no-del/no-del-macvlan"))]);
     let ran = trials::run_with(TestTarget::lane("kind"), plan, Options { plugins, ..Options::default() });
-    // The range has one address: whoever comes next would get none.
-    let mended: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
+    // The range has one address: the next pod would get none.
+    let repaired: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
         let cluster = cluster::up(&context(Options::default())?).await?;
         for node in &cluster.nodes {
             let things = ["rm", "-rf", "/var/lib/cni/networks/no-del", "/opt/cni/bin/no-del-macvlan"];
@@ -193,7 +193,7 @@ fn a_plugin_whose_del_does_nothing_fails_a_pod_that_was_as_wanted() -> anyhow::R
         Ok(())
     });
     let report = ran?;
-    mended?;
+    repaired?;
     let Verdict::Fail { findings, .. } = report.verdict else { anyhow::bail!("expected a fail: {:?}", report.verdict) };
     assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [FindingCode::PL501]);
     let found = findings[0].found.as_deref().unwrap_or_default();

@@ -1,18 +1,18 @@
-//! Nothing is left behind: a run ended by SIGTERM or SIGKILL in the middle of a plugin that hangs.
+//! Cleanup: a run ended by SIGTERM or SIGKILL in the middle of a plugin that hangs.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use plumbline_suites::command::{plumbline, program};
-use plumbline_suites::host::{Host, marked, of_an_engine, until};
+use plumbline_suites::host::{HostState, is_engine_link, processes_with, wait_for};
 use plumbline_testbed::exec::Session;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 #[test]
-fn a_bridge_of_ours_is_not_taken_for_an_engines() {
-    assert!(["docker0", "veth1a2b3c4", "br-0123456789ab"].iter().all(|name| of_an_engine(name)));
-    assert!(["br-ex", "br-mgmt", "veth0", "eth1"].iter().all(|name| !of_an_engine(name)));
+fn links_of_an_engine_are_recognised_by_name() {
+    assert!(["docker0", "veth1a2b3c4", "br-0123456789ab"].iter().all(|name| is_engine_link(name)));
+    assert!(["br-ex", "br-mgmt", "veth0", "eth1"].iter().all(|name| !is_engine_link(name)));
 }
 
 /// A plugin that says its versions and then hangs, with a number in its command line to be found by.
@@ -42,7 +42,7 @@ async fn in_the_middle(folder: &Path, state: &Path, seconds: u32) -> anyhow::Res
     let env = [("PLUMBLINE_STATE".to_owned(), state.display().to_string())];
     let session = Session::start(&argv, &env)?;
     let pid = session.pid().ok_or_else(|| anyhow::anyhow!("the run ended at once"))?;
-    until("the plugin to hang", async || Ok(!marked(&format!("sleep\0{seconds}")).is_empty())).await?;
+    wait_for("the plugin to hang", async || Ok(!processes_with(&format!("sleep\0{seconds}")).is_empty())).await?;
     Ok((session, Pid::from_raw(i32::try_from(pid)?)))
 }
 
@@ -52,46 +52,49 @@ fn unlike_any(base: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn sigterm_cleans_up_and_says_so() -> anyhow::Result<()> {
+async fn sigterm_cleans_up_and_reports_it() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let before = Host::look()?;
+    let before = HostState::read()?;
     let seconds = unlike_any(11);
     let (session, pid) = in_the_middle(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGTERM)?;
     let (code, said) = session.end(Duration::from_secs(20)).await;
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("cleaning up"), "{said}");
-    assert!(marked(&format!("sleep\0{seconds}")).is_empty(), "the plugin still runs");
-    assert_eq!(Host::look()?, before);
+    assert!(processes_with(&format!("sleep\0{seconds}")).is_empty(), "the plugin still runs");
+    assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
 #[tokio::test]
-async fn after_sigkill_gc_finds_nothing_or_takes_it_away() -> anyhow::Result<()> {
+async fn gc_removes_what_a_killed_run_left() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let before = Host::look()?;
+    let before = HostState::read()?;
     let seconds = unlike_any(12);
     let (session, pid) = in_the_middle(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGKILL)?;
     session.end(Duration::from_secs(5)).await;
     // The agent is the node's first process: with it the kernel takes the whole node away.
-    until("the plugin to be gone with its node", async || Ok(marked(&format!("sleep\0{seconds}")).is_empty())).await?;
+    wait_for("the plugin to be gone with its node", async || {
+        Ok(processes_with(&format!("sleep\0{seconds}")).is_empty())
+    })
+    .await?;
     let gc =
         || -> anyhow::Result<_> { Ok(plumbline(&["gc"])?.env("PLUMBLINE_STATE", state.path().display().to_string())) };
     let first = gc()?.run().await?;
     assert!(first.ok(), "{} {}", first.stdout, first.stderr);
     let second = gc()?.run().await?;
     assert!(second.stdout.contains("nothing was left behind"), "{}", second.stdout);
-    assert_eq!(Host::look()?, before);
+    assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
 /// The test of the test: a link on the host would be seen.
 #[test]
-fn a_link_left_on_the_host_would_be_seen() -> anyhow::Result<()> {
-    let mut host = Host::look()?;
+fn the_host_comparison_finds_a_leaked_link() -> anyhow::Result<()> {
+    let mut host = HostState::read()?;
     assert!(host.links.contains("lo"), "the look sees links at all: {:?}", host.links);
     host.links.insert("left0".into());
-    assert_ne!(host, Host::look()?);
+    assert_ne!(host, HostState::read()?);
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Bad ground on the kind lane: a cluster of the same name that another state folder made.
+//! A testbed that the kind lane refuses: a cluster of the same name, made with another state folder.
 
 use plumbline_lanes::cluster::node::KIND_LABEL;
 use plumbline_suites::command::plumbline;
-use plumbline_suites::own_cluster::like;
+use plumbline_suites::own_cluster::profile_in_use;
 use plumbline_testbed::engine::{Container, Engine};
 use plumbline_testbed::exec::{Cmd, Ending};
 use std::path::Path;
@@ -22,8 +22,8 @@ async fn containers(profile: &str) -> anyhow::Result<Vec<(String, String, u32)>>
 }
 
 #[tokio::test]
-async fn a_cluster_of_our_name_that_was_not_made_here_is_refused_and_left_alone() -> anyhow::Result<()> {
-    let profile = like()?;
+async fn a_foreign_cluster_of_the_same_name_is_refused_and_not_changed() -> anyhow::Result<()> {
+    let profile = profile_in_use()?;
     let before = containers(&profile).await?;
     anyhow::ensure!(!before.is_empty(), "the cluster of profile {profile} is up before this test");
     let state = tempfile::tempdir()?;

@@ -1,9 +1,9 @@
-//! Nothing is left behind on the kind lane: `kill -9` in the middle of bring-up, of a scenario, of tear-down, each
+//! Cleanup on the kind lane: `kill -9` in the middle of bring-up, of a scenario, of tear-down, each
 //! followed by `plumbline gc`. On a cluster of the test's own, so that all of it can be compared.
 
 use anyhow::Context as _;
-use plumbline_suites::host::{Host, marked, until};
-use plumbline_suites::own_cluster::Own;
+use plumbline_suites::host::{HostState, processes_with, wait_for};
+use plumbline_suites::own_cluster::OwnCluster;
 use plumbline_testbed::exec::Cmd;
 use std::collections::BTreeSet;
 
@@ -20,34 +20,33 @@ const KUBELETS: &str = "ls /var/lib/kubelet/pods | wc -l; \
 const PODS: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o name";
 
 #[tokio::test]
-async fn killed_while_kind_makes_the_cluster() -> anyhow::Result<()> {
-    let before = Host::look()?;
-    let own = Own::new().await?;
+async fn gc_removes_a_cluster_whose_bring_up_was_killed() -> anyhow::Result<()> {
+    let before = HostState::read()?;
+    let own = OwnCluster::new().await?;
     let acted = half_made(&own).await;
     own.end().await?;
     acted?;
-    assert_eq!(Host::look()?, before);
+    assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
-async fn half_made(own: &Own) -> anyhow::Result<()> {
+async fn half_made(own: &OwnCluster) -> anyhow::Result<()> {
     let up = own.start(&["up", "--yes"])?;
     // Without a reader kind dies at the next line that it writes. While kubeadm is at work it writes none for seconds.
-    until(
-        "kubeadm to be at work",
-        async || Ok(!own.containers().await?.is_empty() && has(own, NAMES, "kubeadm").await),
-    )
+    wait_for("kubeadm to be at work", async || {
+        Ok(!own.containers().await?.is_empty() && has(own, NAMES, "kubeadm").await)
+    })
     .await?;
     up.kill().await?;
     let node = own.containers().await?.first().context("the killed run took nothing away itself")?.name.clone();
     let mounted = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", &node]).await?;
     let mounted: BTreeSet<&str> = mounted.split_whitespace().collect();
     anyhow::ensure!(!mounted.is_empty(), "a node has a volume, and none was seen: the look is blind");
-    anyhow::ensure!(!marked(own.profile()).is_empty(), "kind was killed with plumbline, or seen too late");
+    anyhow::ensure!(!processes_with(own.profile()).is_empty(), "kind was killed with plumbline, or seen too late");
 
     let said = own.gc().await?;
     anyhow::ensure!(said.contains("gone: process") && said.contains("gone: kind cluster"), "{said}");
-    until("kind to be gone", async || Ok(marked(own.profile()).is_empty())).await?;
+    wait_for("kind to be gone", async || Ok(processes_with(own.profile()).is_empty())).await?;
     anyhow::ensure!(own.containers().await?.is_empty(), "containers are left");
     let volumes = docker(&["volume", "ls", "--quiet"]).await?;
     let left: Vec<&str> = volumes.lines().filter(|volume| mounted.contains(volume)).collect();
@@ -59,17 +58,17 @@ async fn half_made(own: &Own) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn killed_while_the_canary_is_up_in_a_scenario_and_in_its_tear_down() -> anyhow::Result<()> {
-    let before = Host::look()?;
-    let own = Own::new().await?;
+async fn gc_cleans_up_after_kills_in_bring_up_scenario_and_tear_down() -> anyhow::Result<()> {
+    let before = HostState::read()?;
+    let own = OwnCluster::new().await?;
     let acted = all_three(&own).await;
     own.end().await?;
     acted?;
-    assert_eq!(Host::look()?, before);
+    assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
-async fn all_three(own: &Own) -> anyhow::Result<()> {
+async fn all_three(own: &OwnCluster) -> anyhow::Result<()> {
     in_bring_up(own).await.context("in the middle of bring-up")?;
     own.up().await?;
     // The canary's sandbox is gone by then; its folder is the kubelet's to take away, and that comes later.
@@ -77,7 +76,7 @@ async fn all_three(own: &Own) -> anyhow::Result<()> {
         let said = own.on_node(KUBELETS).await?;
         Ok(said.lines().next() == said.lines().nth(1))
     };
-    until("the kubelet to know as many pods as the server", forgotten).await?;
+    wait_for("the kubelet to know as many pods as the server", forgotten).await?;
     let before = own.look().await?;
     anyhow::ensure!(before.iter().any(|line| line.ends_with("/br-ex")), "the look is blind: {before:?}");
     in_a_scenario(own, &before).await.context("in the middle of a scenario")?;
@@ -89,7 +88,7 @@ async fn all_three(own: &Own) -> anyhow::Result<()> {
 }
 
 /// The cluster is complete then and stays; the canary must not.
-async fn in_bring_up(own: &Own) -> anyhow::Result<()> {
+async fn in_bring_up(own: &OwnCluster) -> anyhow::Result<()> {
     let up = own.start(&["up", "--yes"])?;
     up.caught(own, "canary-", "the canary", async || Ok(has(own, PODS, "pod/canary-").await)).await?;
     up.kill().await?;
@@ -97,10 +96,10 @@ async fn in_bring_up(own: &Own) -> anyhow::Result<()> {
     let said = own.gc().await?;
     anyhow::ensure!(said.contains("gone: Pod plumbline-system/canary-"), "{said}");
     anyhow::ensure!(!said.contains("gone: kind cluster"), "a cluster that was complete was taken away: {said}");
-    until("the canary to be gone", async || Ok(!own.on_node(PODS).await?.contains("pod/canary-"))).await
+    wait_for("the canary to be gone", async || Ok(!own.on_node(PODS).await?.contains("pod/canary-"))).await
 }
 
-async fn in_a_scenario(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()> {
+async fn in_a_scenario(own: &OwnCluster, before: &BTreeSet<String>) -> anyhow::Result<()> {
     let run = own.start(&["run", SEED, "--lane", "kind"])?;
     let pod = async || Ok(has(own, PODS, "pod/chain-test-pod").await);
     run.caught(own, NAMESPACE, "the scenario's pod", pod).await?;
@@ -111,14 +110,14 @@ async fn in_a_scenario(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<(
     own.as_before(before).await
 }
 
-/// Kubernetes goes on with what it was told before; what only `gc` can do is to see it through and to close the book.
-async fn in_tear_down(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()> {
+/// Kubernetes continues the deletion; only `gc` waits for its end and closes the journal.
+async fn in_tear_down(own: &OwnCluster, before: &BTreeSet<String>) -> anyhow::Result<()> {
     let run = own.start(&["run", SEED, "--lane", "kind"])?;
     let going = async || {
         let all = own.on_node(NAMESPACES).await?;
         Ok(all.lines().any(|line| line.starts_with(NAMESPACE) && line.ends_with("Terminating")))
     };
-    until("its namespace to be going", going).await?;
+    wait_for("its namespace to be going", going).await?;
     run.kill().await?;
     let said = own.gc().await?;
     anyhow::ensure!(said.contains(&format!("gone: namespace {NAMESPACE}")), "{said}");
@@ -129,7 +128,7 @@ async fn in_tear_down(own: &Own, before: &BTreeSet<String>) -> anyhow::Result<()
 }
 
 /// Whether a line of shell on the node prints this; a node that can't be asked yet prints nothing.
-async fn has(own: &Own, line: &str, what: &str) -> bool {
+async fn has(own: &OwnCluster, line: &str, what: &str) -> bool {
     own.on_node(line).await.is_ok_and(|said| said.contains(what))
 }
 
