@@ -7,7 +7,7 @@ use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;
 use plumbline_core::plan::{Bridge, Plan};
 use plumbline_core::protocol::{CniRequest, Op, Outcome, Target};
-use plumbline_core::record::{Act, Deed, RECORDER_SUFFIX, Recorder};
+use plumbline_core::record::{FaultRule, InjectedFault, RECORDER_SUFFIX, Recorder};
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::agent::LocalAgent;
 use plumbline_lanes::context::{Context, Options};
@@ -44,7 +44,7 @@ fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// What upstream's binary did in a recorded case of `golden/route-override.json`, to be done again at a command.
-fn recorded(id: &str) -> anyhow::Result<Act> {
+fn recorded(id: &str) -> anyhow::Result<FaultRule> {
     let text = std::fs::read_to_string(root::find()?.join("suites/golden/route-override.json"))?;
     let golden: Value = serde_json::from_str(&text)?;
     let cases = golden["cases"].as_array().context("the recorded cases are a list")?;
@@ -54,11 +54,15 @@ fn recorded(id: &str) -> anyhow::Result<Act> {
         other => other.to_string(),
     };
     let exit = case["exit"].as_u64().and_then(|code| u8::try_from(code).ok());
-    Ok(Act {
+    Ok(FaultRule {
         commands: vec![text("command")],
         ifname: None,
         after: false,
-        what: Deed::Exit { code: exit.context("an exit code")?, stdout: text("stdout"), stderr: text("stderr") },
+        fault: InjectedFault::Exit {
+            code: exit.context("an exit code")?,
+            stdout: text("stdout"),
+            stderr: text("stderr"),
+        },
     })
 }
 
@@ -67,10 +71,14 @@ fn recorded(id: &str) -> anyhow::Result<Act> {
 #[test]
 fn a_panic_of_the_plugin_is_reported_in_its_own_words() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let acts = ["version", "noprev", "del-noop"].map(recorded).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let Deed::Exit { code: 2, stdout, stderr } = &acts[1].what else { anyhow::bail!("{:?}", acts[1]) };
-    anyhow::ensure!(stdout.is_empty() && stderr.starts_with("panic: "), "the recorded case is no panic: {:?}", acts[1]);
-    let recorder = Recorder { plugin: None, log: "/tmp/route-override.log".to_owned(), acts };
+    let faults = ["version", "noprev", "del-noop"].map(recorded).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let InjectedFault::Exit { code: 2, stdout, stderr } = &faults[1].fault else { anyhow::bail!("{:?}", faults[1]) };
+    anyhow::ensure!(
+        stdout.is_empty() && stderr.starts_with("panic: "),
+        "the recorded case is no panic: {:?}",
+        faults[1]
+    );
+    let recorder = Recorder { plugin: None, log: "/tmp/route-override.log".to_owned(), faults };
     let path = folder.path().join("route-override");
     let cx = context(Options::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

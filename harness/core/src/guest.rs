@@ -1,26 +1,26 @@
-//! How a host and the init of a virtual machine talk over a channel, beside the agent's own protocol.
+//! The protocol between the host and the init of a virtual machine, on the channels that also carry the agent's protocol.
 //!
-//! A channel carries sessions, one after another. The agent's lines are JSON, in which no control character stands as it
-//! is (RFC 8259, section 7); so a line that begins with [`MARK`] is always one of these, also in the middle of a line
-//! that a session before left unended.
+//! A channel carries sessions, one after another. The agent's lines are JSON, which contains no raw control characters (RFC
+//! 8259, section 7). So a line that begins with [`MARK`] is always one of these, also after an unfinished line of the
+//! previous session.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a line of the channel itself begins with.
+/// The first byte of a line of the channel itself.
 pub const MARK: u8 = 0x01;
 
 /// The name of a channel in the guest, before its number: `plumbline.0`.
 pub const CHANNEL: &str = "plumbline.";
 
-/// On the kernel's command line: after how many seconds without a session the guest switches itself off.
+/// On the kernel's command line: after how many seconds without a session the guest switches the machine off.
 pub const IDLE: &str = "plumbline.idle";
 
 /// On the kernel's command line: how many channels there are.
 pub const CHANNELS: &str = "plumbline.channels";
 
-/// MAC addresses of interfaces that the machine has in pairs, each pair joined by a cable, begin so (`52:54:00` is what
-/// qemu gives its own); the pair's number follows, and 0 or 1 for its two ends.
+/// The start of the MAC addresses of the machine's paired interfaces (`52:54:00` is the prefix of qemu). The number of the
+/// pair follows, and 0 or 1 for its ends. Each pair is joined by a cable.
 pub const PAIRED: [u8; 4] = [0x52, 0x54, 0x00, 0x65];
 
 /// The MAC address of one end, 0 or 1, of a pair.
@@ -33,37 +33,37 @@ pub fn paired(pair: u8, end: u8) -> [u8; 6] {
 /// Where the guest keeps Terway's own plugin, and the stand-in for its daemon.
 pub const TERWAY: &str = "/plumbline/terway";
 
-/// The name under which a node finds Terway's own plugin among the programs it was given.
+/// The name of Terway's own plugin among the programs of a node.
 pub const TERWAY_PLUGIN: &str = "terway";
 
-/// The same for the stand-in for Terway's daemon.
+/// The name of the stand-in for Terway's daemon among the programs of a node.
 pub const TERWAY_BACKEND: &str = "terway-backend";
 
 /// Where the guest keeps the pinned plugins.
 pub const PLUGINS: &str = "/plumbline/cni";
 
-/// Where the guest keeps what its host gave it at the start, by number.
+/// Where the guest keeps the files that its host passed at the start, by number.
 pub const GIVEN: &str = "/plumbline/given";
 
-/// What the host says.
+/// The request of the host to start a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Begin {
-    /// The session's name, by which its answers are known from those of the one before.
+pub struct StartSession {
+    /// The session's name, which separates its answers from those of the previous session.
     pub session: String,
     /// Arguments of the agent: `node` and what follows.
     pub arguments: Vec<String>,
 }
 
-/// What the guest says.
+/// A message of the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "said")]
-pub enum Said {
-    /// What follows is this session's.
+#[serde(rename_all = "camelCase", tag = "message")]
+pub enum GuestMessage {
+    /// The session has started; the following lines are its own.
     Ready {
         /// Its name.
         session: String,
-        /// Since the guest's kernel began, in milliseconds.
+        /// The time since the start of the guest's kernel, in milliseconds.
         uptime_ms: u64,
     },
     /// The session's agent has ended.
@@ -72,28 +72,28 @@ pub enum Said {
         session: String,
         /// Exit code; none where a signal ended it, or it could not be started.
         code: Option<i32>,
-        /// The last of what it said on standard error.
-        words: String,
+        /// The end of its standard error.
+        stderr: String,
     },
 }
 
-/// A line of the channel itself.
+/// Encodes a line of the channel itself.
 ///
 /// # Errors
 /// What JSON gives.
-pub fn line(said: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+pub fn encode_line(message: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     let mut line = vec![MARK];
-    serde_json::to_writer(&mut line, said)?;
+    serde_json::to_writer(&mut line, message)?;
     line.push(b'\n');
     Ok(line)
 }
 
-/// The files of modules with all they need, in an order in which they can be loaded. A line of `modules.dep` names a file
-/// and those it needs, the most basic one last (`modules.dep(5)`).
+/// The files of modules and of their dependencies, in an order in which they can be loaded. A line of `modules.dep` names a
+/// file and its dependencies, the most basic one last (`modules.dep(5)`).
 ///
 /// # Errors
 /// The names of modules that this kernel does not have.
-pub fn in_order(dep: &str, wanted: &[String]) -> Result<Vec<String>, Vec<String>> {
+pub fn order_modules(dep: &str, wanted: &[String]) -> Result<Vec<String>, Vec<String>> {
     let lines: BTreeMap<String, (&str, Vec<&str>)> = dep
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -125,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_holds_the_mark_once() {
-        let words = "a\u{1}b\n".to_owned();
-        let text = line(&Said::Ended { session: "s".into(), code: None, words }).unwrap();
+    fn a_line_contains_the_mark_once() {
+        let stderr = "a\u{1}b\n".to_owned();
+        let text = encode_line(&GuestMessage::Ended { session: "s".into(), code: None, stderr }).unwrap();
         assert_eq!(text.iter().filter(|byte| **byte == MARK).count(), 1);
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
@@ -137,15 +137,15 @@ mod tests {
         kernel/drivers/virtio/virtio-blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko\n";
 
     #[test]
-    fn a_module_comes_after_all_that_it_needs_and_once() {
+    fn a_module_follows_its_dependencies_and_occurs_once() {
         let wanted = ["virtio_ring".to_owned(), "virtio_blk".to_owned()];
-        let files = in_order(DEP, &wanted).unwrap();
+        let files = order_modules(DEP, &wanted).unwrap();
         let names: Vec<String> = files.iter().map(|file| module_name(file)).collect();
         assert_eq!(names, ["virtio", "virtio_ring", "virtio_blk"]);
     }
 
     #[test]
-    fn modules_that_are_not_there_are_named() {
-        assert_eq!(in_order(DEP, &["vsock".to_owned(), "virtio".to_owned()]).unwrap_err(), ["vsock"]);
+    fn missing_modules_are_named() {
+        assert_eq!(order_modules(DEP, &["vsock".to_owned(), "virtio".to_owned()]).unwrap_err(), ["vsock"]);
     }
 }

@@ -343,9 +343,9 @@ pub struct Probed {
 /// What the agent's mode `probe-host` prints: what this host allows, by trying.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostProbe {
-    /// Each way to a private node, `root` and `user`: whether it works, else what refuses and the cure.
-    pub rungs: BTreeMap<String, Probed>,
-    /// Capability name to what was seen from the first rung that works; empty when none does.
+    /// Private nodes, `rootful` and `rootless`: whether each works, otherwise what refuses it and the fix.
+    pub private_nodes: BTreeMap<String, Probed>,
+    /// Capability name to what was seen from the first private node that works; empty when none does.
     pub links: BTreeMap<String, Probed>,
 }
 

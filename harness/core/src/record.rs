@@ -1,73 +1,73 @@
-//! What stands in a plugin's place: the agent's mode `record`, which runs the real plugin and notes down each call, and
-//! which can act faults that no plugin at hand has.
+//! The agent's mode `record`, which runs in the place of a plugin: it records each call of the real plugin, and can inject
+//! faults that no real plugin has.
 //!
-//! It is put into a `CNI_PATH` under the plugin's name, with a [`Recorder`] as JSON beside it, in `NAME.record.json`. It
-//! appends one [`Recorded`] a line to its log.
+//! It is installed in a `CNI_PATH` under the plugin's name, with a [`Recorder`] as JSON beside it, in `NAME.record.json`. It
+//! appends each [`RecordedCall`] as a line to its log.
 
 use crate::cni::Exit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the file beside the wrapper is called: the plugin's name and this.
+/// The end of the file's name, after the plugin's name.
 pub const RECORDER_SUFFIX: &str = ".record.json";
 
-/// What the wrapper does.
+/// The settings of the recorder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Recorder {
-    /// The real plugin: its path, or a name beside the wrapper. None where every call is acted.
+    /// The real plugin: its path, or a name beside the recorder. None where every call has a fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
-    /// The log, by path on the node; it is appended to.
+    /// The path of the log on the node.
     pub log: String,
-    /// Faults; the first that fits a call is acted.
+    /// Faults; the first rule that matches a call is used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub acts: Vec<Act>,
+    pub faults: Vec<FaultRule>,
 }
 
-/// A fault, and when.
+/// A fault, and the calls that it is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Act {
-    /// The `CNI_COMMAND`s it is for; none means every one but VERSION, so that the plugin is taken for a plugin.
+pub struct FaultRule {
+    /// The `CNI_COMMAND`s that it is for; none means all but VERSION, which then still shows a plugin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
-    /// The `CNI_IFNAME` it is for; none means any.
+    /// The `CNI_IFNAME` that it is for; none means any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ifname: Option<String>,
-    /// Whether the real plugin does its work first; what it printed and how it ended is then not passed on.
+    /// Whether the real plugin runs first; its output and exit are not passed on then.
     #[serde(default)]
     pub after: bool,
-    /// What is done.
-    pub what: Deed,
+    /// The fault.
+    pub fault: InjectedFault,
 }
 
-/// What a wrapper does in the plugin's stead.
+/// What the recorder does instead of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Deed {
+pub enum InjectedFault {
     /// Prints and exits.
     Exit {
         /// The exit code.
         code: u8,
-        /// On standard output, as it is.
+        /// Standard output.
         #[serde(default)]
         stdout: String,
-        /// On standard error, as it is.
+        /// Standard error.
         #[serde(default)]
         stderr: String,
     },
-    /// Ends itself by a signal, by its number.
+    /// Ends by the signal of this number.
     Signal(i32),
-    /// Stays until it is killed.
+    /// Runs until it is killed.
     Hang,
 }
 
-/// One call, as it was.
+/// One call of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Recorded {
-    /// When it began, in microseconds since the Unix epoch.
+pub struct RecordedCall {
+    /// The start, in microseconds since the Unix epoch.
     pub at_us: u64,
     /// Arguments, the program's own name first.
     pub argv: Vec<String>,
@@ -75,29 +75,29 @@ pub struct Recorded {
     pub env: BTreeMap<String, String>,
     /// Standard input.
     pub stdin: String,
-    /// Standard output of the real plugin; what was acted where it was not run.
+    /// Standard output of the real plugin, or of the fault where the plugin did not run.
     pub stdout: String,
     /// Standard error, as standard output.
     pub stderr: String,
-    /// How the real plugin ended; none where it was not run.
+    /// How the real plugin ended; none where it did not run.
     pub exit: Option<Exit>,
     /// How long the real plugin ran, in microseconds.
     pub duration_us: u64,
-    /// The fault that was acted, where one was.
+    /// The injected fault, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acted: Option<Deed>,
+    pub injected: Option<InjectedFault>,
 }
 
 impl Recorder {
-    /// The fault for a call, by its `CNI_COMMAND` and `CNI_IFNAME`.
+    /// Finds the fault for a call by its `CNI_COMMAND` and `CNI_IFNAME`.
     #[must_use]
-    pub fn act(&self, command: &str, ifname: &str) -> Option<&Act> {
-        self.acts.iter().find(|act| {
-            let commands = match act.commands.is_empty() {
+    pub fn find_fault(&self, command: &str, ifname: &str) -> Option<&FaultRule> {
+        self.faults.iter().find(|rule| {
+            let commands = match rule.commands.is_empty() {
                 true => command != "VERSION" && !command.is_empty(),
-                false => act.commands.iter().any(|one| one == command),
+                false => rule.commands.iter().any(|one| one == command),
             };
-            commands && act.ifname.as_ref().is_none_or(|wanted| wanted == ifname)
+            commands && rule.ifname.as_ref().is_none_or(|wanted| wanted == ifname)
         })
     }
 }
@@ -108,13 +108,16 @@ mod tests {
 
     #[test]
     fn a_fault_is_found_by_command_and_interface() {
-        let text = r#"{"log": "/l", "acts": [{"commands": ["ADD"], "ifname": "eth1", "what": {"exit": {"code": 2}}},
-            {"what": "hang"}]}"#;
+        let text = r#"{"log": "/l", "faults": [{"commands": ["ADD"], "ifname": "eth1", "fault": {"exit": {"code": 2}}},
+            {"fault": "hang"}]}"#;
         let recorder: Recorder = serde_json::from_str(text).unwrap();
-        let panics = Deed::Exit { code: 2, stdout: String::new(), stderr: String::new() };
-        let what = |command: &str, ifname: &str| recorder.act(command, ifname).map(|act| act.what.clone());
-        assert_eq!(what("ADD", "eth1"), Some(panics));
-        assert_eq!((what("ADD", "eth2"), what("DEL", "eth1")), (Some(Deed::Hang), Some(Deed::Hang)));
-        assert_eq!((what("VERSION", ""), what("", "")), (None, None), "it is taken for a plugin");
+        let panics = InjectedFault::Exit { code: 2, stdout: String::new(), stderr: String::new() };
+        let fault = |command: &str, ifname: &str| recorder.find_fault(command, ifname).map(|rule| rule.fault.clone());
+        assert_eq!(fault("ADD", "eth1"), Some(panics));
+        assert_eq!(
+            (fault("ADD", "eth2"), fault("DEL", "eth1")),
+            (Some(InjectedFault::Hang), Some(InjectedFault::Hang))
+        );
+        assert_eq!((fault("VERSION", ""), fault("", "")), (None, None), "VERSION is answered by the plugin");
     }
 }

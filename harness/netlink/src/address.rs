@@ -1,10 +1,11 @@
-//! Addresses: listing, adding, deleting.
+//! Addresses and neighbours: listing, adding, deleting.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::error::Result;
@@ -24,13 +25,13 @@ impl NewAddress {
         Self { address, index, flags: AddressFlags::empty() }
     }
 
-    /// Leaves out duplicate address detection, so that an IPv6 address is usable at once.
+    /// Disables duplicate address detection, so that an IPv6 address is usable at once.
     pub fn no_dad(mut self) -> Self {
         self.flags |= AddressFlags::Nodad;
         self
     }
 
-    /// Leaves out the kernel-made route to the subnet.
+    /// Disables the route to the subnet that the kernel adds.
     pub fn no_prefix_route(mut self) -> Self {
         self.flags |= AddressFlags::Noprefixroute;
         self
@@ -94,7 +95,7 @@ impl Netlink {
     /// Deletes every IPv4 address of a link, and every IPv6 address that is not link-local.
     ///
     /// # Errors
-    /// As [`delete_address`](Self::delete_address); one that went meanwhile is fine.
+    /// As [`delete_address`](Self::delete_address), but not for an address that was removed meanwhile.
     pub fn flush_addresses(&mut self, index: u32) -> Result<()> {
         for message in self.addresses()?.iter().filter(|message| message.header.index == index) {
             let Some(address) = local(message) else { continue };
@@ -103,9 +104,9 @@ impl Netlink {
             }
             let Ok(address) = IpNet::new(address, message.header.prefix_len) else { continue };
             match self.delete_address(address, index) {
-                // The kernel takes secondary addresses with their primary one.
+                // The kernel removes secondary addresses with their primary one.
                 Err(error) if error.is(nix::errno::Errno::EADDRNOTAVAIL) => {}
-                done => done?,
+                result => result?,
             }
         }
         Ok(())
@@ -125,4 +126,43 @@ pub fn local(message: &AddressMessage) -> Option<IpAddr> {
             _ => None,
         })
     })
+}
+
+impl Netlink {
+    /// Sets a permanent neighbour entry: the hardware address of `address` on the link of this index. An existing entry is
+    /// replaced.
+    pub fn set_neighbour(&mut self, address: IpAddr, index: u32, mac: &[u8]) -> Result<()> {
+        let mut message = neighbour_entry(address, index);
+        message.header.state = NeighbourState::Permanent;
+        message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.to_vec()));
+        let what = format!("set neighbour {address} on link {index}");
+        self.request(&what, RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
+    /// Adds a proxy entry: the node answers for `address` on the link of this index. IPv6 also needs the sysctl `proxy_ndp`.
+    pub fn add_proxy(&mut self, address: IpAddr, index: u32) -> Result<()> {
+        let what = format!("add proxy for {address} on link {index}");
+        let message = RouteNetlinkMessage::NewNeighbour(proxy_entry(address, index));
+        self.request(&what, message, NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
+    /// Deletes a proxy entry; `ENOENT` if there is none.
+    pub fn delete_proxy(&mut self, address: IpAddr, index: u32) -> Result<()> {
+        let what = format!("delete proxy for {address} on link {index}");
+        self.request(&what, RouteNetlinkMessage::DelNeighbour(proxy_entry(address, index)), 0)
+    }
+}
+
+fn neighbour_entry(address: IpAddr, index: u32) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(address);
+    message.header.ifindex = index;
+    message.attributes.push(NeighbourAttribute::Destination(address.into()));
+    message
+}
+
+fn proxy_entry(address: IpAddr, index: u32) -> NeighbourMessage {
+    let mut message = neighbour_entry(address, index);
+    message.header.flags = NeighbourFlags::Proxy;
+    message
 }

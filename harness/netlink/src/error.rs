@@ -1,13 +1,13 @@
-//! What can go wrong between a program and the kernel's routing netlink.
+//! Errors of requests to the kernel's routing netlink.
 
 use std::io;
 
 use nix::errno::Errno;
 
-/// The result of every verb in this crate.
+/// The result of every request in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A failed request. Every variant says in `what` which request it was, in words such as `add route 10.0.0.0/8`.
+/// A failed request. `what` names the request, such as `add route 10.0.0.0/8`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused the request.
@@ -15,9 +15,9 @@ pub enum Error {
     Kernel {
         /// The request that was refused.
         what: String,
-        /// The kernel's reason, to be matched on.
+        /// The kernel's reason.
         errno: Errno,
-        /// The kernel's sentence (extended acknowledgement), where it gave one, such as `Nexthop has invalid gateway`.
+        /// The kernel's message (extended acknowledgement), if any, such as `Nexthop has invalid gateway`.
         detail: Option<String>,
     },
     /// A system call on the socket or on a namespace's file failed.
@@ -28,24 +28,24 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// The kernel said `NLM_F_DUMP_INTR` each time: what is listed kept changing under the listing.
-    #[error("{what}: the listing was torn by concurrent changes, {attempts} times in a row")]
-    Torn {
-        /// The listing that was asked for.
+    /// The kernel set `NLM_F_DUMP_INTR` each time: the listed objects changed during each listing.
+    #[error("{what}: interrupted by concurrent changes, {attempts} times in a row")]
+    Interrupted {
+        /// The listing.
         what: String,
-        /// How often it was asked.
+        /// How often it was requested.
         attempts: usize,
     },
-    /// The answer could not be understood.
+    /// The answer cannot be parsed.
     #[error("{what}: {problem}")]
     Answer {
-        /// The request that was answered.
+        /// The request.
         what: String,
         /// What is wrong with the answer.
         problem: String,
     },
-    /// The program entered another namespace and could not come back; it must not go on.
-    #[error("cannot return to the network namespace this program came from: {}", errno_text(*errno))]
+    /// The program entered another namespace and cannot return; it must end.
+    #[error("return to the previous network namespace: {}", errno_text(*errno))]
     Stranded {
         /// Why `setns` refused.
         errno: Errno,
@@ -58,7 +58,7 @@ impl Error {
         match self {
             Self::Kernel { errno, .. } | Self::Stranded { errno } => Some(*errno),
             Self::Io { source, .. } => source.raw_os_error().map(Errno::from_raw),
-            Self::Torn { .. } | Self::Answer { .. } => None,
+            Self::Interrupted { .. } | Self::Answer { .. } => None,
         }
     }
 
@@ -72,9 +72,9 @@ impl Error {
     }
 }
 
-/// An errno in words without a leading capital, such as `network is unreachable` or `file exists`.
+/// An errno as text without a leading capital, such as `network is unreachable` or `file exists`.
 ///
-/// These are the words that Go programs, and so most CNI plugins, print for the same errno.
+/// Go programs, and so most CNI plugins, print the same text for an errno.
 pub fn errno_text(errno: Errno) -> String {
     // Errno::desc names the transport endpoint, which is the text of the other errno of the same number.
     if errno == Errno::EOPNOTSUPP {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errno_words_are_those_of_go() {
+    fn errno_texts_are_those_of_go() {
         assert_eq!(errno_text(Errno::ENETUNREACH), "network is unreachable");
         assert_eq!(errno_text(Errno::EEXIST), "file exists");
         assert_eq!(errno_text(Errno::EHOSTUNREACH), "no route to host");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_request_reason_and_sentence() {
+    fn a_refusal_names_request_reason_and_message() {
         let error = Error::Kernel {
             what: "add route 10.0.0.0/8".into(),
             errno: Errno::ENETUNREACH,

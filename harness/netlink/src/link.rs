@@ -1,4 +1,4 @@
-//! Links: listing, looking up, making, changing, deleting.
+//! Links: listing, finding, adding, changing, deleting; hardware addresses as text.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -12,12 +12,12 @@ use netlink_packet_route::link::{
 use crate::error::{Error, Result};
 use crate::socket::Netlink;
 
-/// What sort of link to make. Parents are interface indexes in the namespace of the socket.
+/// The kind of a new link. Parents are interface indexes in the namespace of the socket.
 #[derive(Debug, Clone)]
 pub enum LinkKind<'a> {
     /// A software bridge.
     Bridge,
-    /// One end of a virtual cable; the other end is described by the peer, whose own kind is not looked at.
+    /// A veth; the peer describes the other end, and the peer's own kind is ignored.
     Veth(Box<NewLink<'a>>),
     /// A macvlan on a parent.
     Macvlan {
@@ -47,18 +47,18 @@ pub enum LinkKind<'a> {
         /// L2, L3 or L3S.
         mode: IpVlanMode,
     },
-    /// A link that swallows what is sent.
+    /// A dummy, which drops what is sent.
     Dummy,
     /// A virtual routing and forwarding device.
     Vrf {
         /// The routing table it owns.
         table: u32,
     },
-    /// Any other kind that needs no data of its own, by the kernel's name for it (`ifb`, `vcan`).
+    /// Any other kind without data of its own, by the kernel's name (`ifb`, `vcan`).
     Plain(String),
 }
 
-/// A link to be made: a name and a kind, and what else shall hold from its first moment.
+/// A new link: name, kind and settings.
 #[derive(Debug, Clone)]
 pub struct NewLink<'a> {
     name: String,
@@ -82,12 +82,12 @@ impl<'a> NewLink<'a> {
         Self::veth_to(name, NewLink::new(peer, LinkKind::Dummy))
     }
 
-    /// A veth pair whose far end is as described (name, MTU, MAC, namespace, up); the peer's kind is not looked at.
+    /// A veth pair whose far end is as described (name, MTU, MAC, namespace, up); the peer's kind is ignored.
     pub fn veth_to(name: impl Into<String>, peer: NewLink<'a>) -> Self {
         Self::new(name, LinkKind::Veth(Box::new(peer)))
     }
 
-    /// Sets the interface index; `EEXIST` if another link has it. Else the kernel takes the next one.
+    /// Sets the interface index; `EEXIST` if another link has it. Otherwise the kernel takes the next one.
     pub fn index(mut self, index: u32) -> Self {
         self.index = index;
         self
@@ -123,7 +123,7 @@ impl<'a> NewLink<'a> {
         self
     }
 
-    /// Those attributes that a veth's peer has too.
+    /// The attributes that a veth's peer has too.
     fn common(&self) -> LinkMessage {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(self.name.clone()));
@@ -178,6 +178,30 @@ pub fn name(message: &LinkMessage) -> &str {
     found.unwrap_or_default()
 }
 
+/// The hardware address of a listed link, where it has one of 6 bytes.
+pub fn mac(message: &LinkMessage) -> Option<[u8; 6]> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok(),
+        _ => None,
+    })
+}
+
+/// Whether a listed link has this hardware address.
+pub fn has_mac(message: &LinkMessage, wanted: [u8; 6]) -> bool {
+    mac(message) == Some(wanted)
+}
+
+/// A hardware address as text, such as `02:42:ac:11:00:02`.
+pub fn format_mac(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+/// Parses a hardware address of 6 bytes.
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let bytes: Option<Vec<u8>> = text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
 impl Netlink {
     /// All links of the namespace, in the kernel's order.
     pub fn links(&mut self) -> Result<Vec<LinkMessage>> {
@@ -193,8 +217,8 @@ impl Netlink {
         let what = format!("look up link {name}");
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-        let answer = self.question(&what, RouteNetlinkMessage::GetLink(message))?;
-        only_link(answer).ok_or_else(|| Error::Answer { what, problem: "the answer is no link".to_owned() })
+        let answer = self.query(&what, RouteNetlinkMessage::GetLink(message))?;
+        only_link(answer).ok_or_else(|| Error::Answer { what, problem: "expected a link".to_owned() })
     }
 
     /// The interface index of the link of this name; errors as [`link`](Self::link).
@@ -202,7 +226,7 @@ impl Netlink {
         self.link(name).map(|message| message.header.index)
     }
 
-    /// Makes a link. A link of that name must not be there yet (`EEXIST`); a kind that the kernel lacks is `EOPNOTSUPP`.
+    /// Adds a link. `EEXIST` if there is a link of that name; `EOPNOTSUPP` for a kind that the kernel lacks.
     pub fn add_link(&mut self, new: &NewLink) -> Result<()> {
         let what = format!("make link {}", new.name);
         let message = RouteNetlinkMessage::NewLink(new.message());
@@ -213,7 +237,7 @@ impl Netlink {
         }
     }
 
-    /// The kernel configures a veth's peer before it joins the two, and a lone end can't go up (`ENOTCONN`).
+    /// The kernel configures a veth's peer before it joins both ends, and a single end cannot go up (`ENOTCONN`).
     fn set_peer_up(&mut self, peer: &NewLink) -> Result<()> {
         let mut elsewhere = peer.netns.map(Netlink::open_in).transpose()?;
         let socket = elsewhere.as_mut().unwrap_or(self);
@@ -256,7 +280,7 @@ impl Netlink {
         self.set(index, "hardware address", LinkAttribute::Address(mac.to_vec()))
     }
 
-    /// Gives a link another name; the kernel may want the link down for it.
+    /// Renames a link; on older kernels the link must be down.
     pub fn rename(&mut self, index: u32, name: &str) -> Result<()> {
         self.set(index, "name", LinkAttribute::IfName(name.to_owned()))
     }

@@ -1,7 +1,7 @@
-//! Network namespaces: opening, entering, comparing, and going into one and back.
+//! Network namespaces: opening, entering, comparing, and running work inside one.
 //!
 //! `setns` with a network namespace changes the calling thread only. The programs that use this crate have one thread;
-//! in a program with more, the others stay where they were.
+//! in a program with more, the others stay in their namespaces.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,7 +18,7 @@ const OWN: &str = "/proc/thread-self/ns/net";
 /// Opens the file of a network namespace, such as `/run/netns/pod` or `/proc/42/ns/net`.
 ///
 /// # Errors
-/// [`Error::Io`] with the path. That the file is a network namespace is found out by [`enter`] alone.
+/// [`Error::Io`] with the path. Whether the file is a network namespace is checked by [`enter`] only.
 pub fn open(path: impl AsRef<Path>) -> Result<OwnedFd> {
     let path = path.as_ref();
     let file =
@@ -26,7 +26,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Opens the network namespace that this thread is in now.
+/// Opens the current network namespace of this thread.
 pub fn current() -> Result<OwnedFd> {
     open(OWN)
 }
@@ -51,12 +51,12 @@ pub fn same(one: impl AsFd, other: impl AsFd) -> Result<bool> {
     let identity = |file| {
         fstat(file)
             .map(|status| (status.st_dev, status.st_ino))
-            .map_err(|errno| Error::io("look at a namespace's file", errno))
+            .map_err(|errno| Error::io("read the status of a network namespace", errno))
     };
     Ok(identity(one.as_fd())? == identity(other.as_fd())?)
 }
 
-/// Runs `work` with this thread inside `namespace`, and brings the thread back, also when `work` panics.
+/// Runs `work` with this thread inside `namespace`, and returns to the previous one, also when `work` panics.
 ///
 /// # Errors
 /// What `work` gives; [`Error::Stranded`] if there is no way back, which is more important than the outcome of `work`.
@@ -64,20 +64,20 @@ pub fn with_netns<T, E: From<Error>>(
     namespace: impl AsFd,
     work: impl FnOnce() -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    let mut way_back = WayBack { home: Some(current()?) };
+    let mut guard = ReturnGuard { home: Some(current()?) };
     enter(namespace)?;
     let outcome = work();
-    way_back.take()?;
+    guard.return_home()?;
     outcome
 }
 
-/// Holds the namespace to return to; returns at the latest when dropped.
-struct WayBack {
+/// The namespace to return to; returns at the latest when dropped.
+struct ReturnGuard {
     home: Option<OwnedFd>,
 }
 
-impl WayBack {
-    fn take(&mut self) -> Result<()> {
+impl ReturnGuard {
+    fn return_home(&mut self) -> Result<()> {
         match self.home.take() {
             Some(home) => setns(home, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::Stranded { errno }),
             None => Ok(()),
@@ -85,9 +85,9 @@ impl WayBack {
     }
 }
 
-impl Drop for WayBack {
+impl Drop for ReturnGuard {
     fn drop(&mut self) {
-        // Reached with something to do only after a panic or a refused entry; the error of either is already on its way.
-        let _ = self.take();
+        // Returns here only after a panic or a refused entry, whose error the caller gets.
+        let _ = self.return_home();
     }
 }

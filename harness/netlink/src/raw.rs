@@ -1,9 +1,9 @@
 //! Packet sockets (`packet(7)`): whole frames, in and out.
 //!
-//! The kernel takes the outermost VLAN tag out of a frame and hands it over beside it (`PACKET_AUXDATA`); here it is put
-//! back, so that a frame is as it was on the wire. A socket is never bound to an interface: a bind of a listening socket
-//! waits for a grace period of the kernel (10 to 20 ms, `packet_do_bind`), so the filter picks interfaces instead. The
-//! close waits for one as well (`packet_release`): whoever is in a hurry closes later.
+//! The kernel removes the outermost VLAN tag from a frame and passes it separately (`PACKET_AUXDATA`). This module puts it
+//! back, so that a frame is as it was on the wire. A socket is not bound to an interface, because that waits for a grace
+//! period of the kernel (10 to 20 ms, `packet_do_bind`); the filter selects interfaces instead. Closing a socket waits for a
+//! grace period too (`packet_release`).
 
 use std::collections::BTreeMap;
 use std::io::IoSliceMut;
@@ -20,14 +20,14 @@ use socket2::SockFilter;
 
 use crate::error::{Error, Result};
 
-/// What is kept of a frame, in bytes, before its tag is put back.
+/// The most bytes that are kept of a frame, before its tag is put back.
 pub const KEPT_BYTES: u32 = 256;
 
-/// How much a socket holds until somebody takes it, in bytes of kernel memory; the kernel doubles it (`socket(7)`), and
-/// a small frame costs about 800.
+/// The receive buffer of a socket, in bytes of kernel memory. The kernel doubles it (`socket(7)`), and a small frame takes
+/// about 800.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Set in a frame's status when a tag was taken out, and when its EtherType is told as well (`linux/if_packet.h`).
+/// Set in a frame's status when a tag was removed, and when its EtherType is passed too (`linux/if_packet.h`).
 const TP_STATUS_VLAN_VALID: u32 = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID: u32 = 1 << 6;
 
@@ -36,13 +36,13 @@ const CUSTOMER_TAG: u16 = 0x8100;
 /// Both MAC addresses, before the tag.
 const MACS_BYTES: usize = 12;
 
-// nix's own macros for options that it does not know; whatever in them is unsafe stays nix's.
+// nix's macros for socket options that it does not have; the unsafe code is inside nix.
 sockopt_impl!(
-    /// Tells the tag that was taken out.
+    /// Passes the removed tag.
     PacketAuxdata, SetOnly, libc::SOL_PACKET, libc::PACKET_AUXDATA, bool
 );
 sockopt_impl!(
-    /// Counters since the last question.
+    /// Counters since the last read.
     PacketStatistics, GetOnly, libc::SOL_PACKET, libc::PACKET_STATISTICS, libc::tpacket_stats
 );
 
@@ -50,8 +50,8 @@ sockopt_impl!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction(pub u16, pub u8, pub u8, pub u32);
 
-/// Lets nothing through (`BPF_RET`).
-const NOTHING: [Instruction; 1] = [Instruction(0x06, 0, 0, 0)];
+/// Passes no frame (`BPF_RET`).
+const PASS_NONE: [Instruction; 1] = [Instruction(0x06, 0, 0, 0)];
 
 /// A frame that a socket saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Opens one that sees nothing until [`filter`](Self::filter) lets something through.
+    /// Opens one that receives nothing until [`set_filter`](Self::set_filter) passes frames.
     ///
     /// # Errors
     /// [`Error::Io`]: `EPERM` without `CAP_NET_RAW` in the namespace's user namespace.
@@ -85,43 +85,35 @@ impl PacketSocket {
         let fd = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)
             .map_err(|errno| Error::io(what, errno))?;
         let socket = Self { fd };
-        socket.filter(&NOTHING)?;
+        socket.set_filter(&PASS_NONE)?;
         let set = |done: nix::Result<()>, option: &str| done.map_err(|errno| Error::io(format!("set {option}"), errno));
         set(setsockopt(&socket.fd, PacketAuxdata, &true), "PACKET_AUXDATA")?;
         set(setsockopt(&socket.fd, sockopt::ReceiveTimestampns, &true), "SO_TIMESTAMPNS")?;
-        // Beyond the host's limit only with privileges in the host's first user namespace; else as much as there is.
+        // Exceeding the host's limit needs privileges in the host's first user namespace.
         if setsockopt(&socket.fd, sockopt::RcvBufForce, &BUFFER_BYTES).is_err() {
             set(setsockopt(&socket.fd, sockopt::RcvBuf, &BUFFER_BYTES), "SO_RCVBUF")?;
         }
-        // What came before there was a filter.
+        // Frames that arrived before the filter was set.
         while socket.receive()?.is_some() {}
         socket.dropped()?;
         Ok(socket)
     }
 
-    /// Lets through what the program says, and no more of it in bytes.
+    /// Sets the program that decides which frames are received, and how many bytes of each.
     ///
     /// # Errors
     /// [`Error::Io`]: `ENOMEM` when it is too long for the host's limit (`net.core.optmem_max`).
-    pub fn filter(&self, program: &[Instruction]) -> Result<()> {
+    pub fn set_filter(&self, program: &[Instruction]) -> Result<()> {
         let program: Vec<SockFilter> = program.iter().map(|one| SockFilter::new(one.0, one.1, one.2, one.3)).collect();
         socket2::SockRef::from(&self.fd)
             .attach_filter(&program)
             .map_err(|source| Error::io("attach a packet filter", source))
     }
 
-    /// Lets nothing through any more.
-    ///
-    /// # Errors
-    /// As [`filter`](Self::filter).
-    pub fn deafen(&self) -> Result<()> {
-        self.filter(&NOTHING)
-    }
-
     /// The next frame; none when there is none now.
     ///
     /// # Errors
-    /// What recvmsg(2) gives. That an interface went down is no error.
+    /// What recvmsg(2) gives. An interface that goes down is no error.
     pub fn receive(&self) -> Result<Option<Frame>> {
         let mut bytes = vec![0; KEPT_BYTES as usize];
         let mut control = vec![0; 256];
@@ -129,7 +121,7 @@ impl PacketSocket {
             let mut room = [IoSliceMut::new(&mut bytes)];
             match recvmsg::<LinkAddr>(self.fd.as_raw_fd(), &mut room, Some(&mut control), MsgFlags::empty()) {
                 Ok(got) => {
-                    let (mut told, mut at_us) = (Told::default(), 0);
+                    let (mut aux, mut at_us) = (AuxData::default(), 0);
                     for message in got.cmsgs().map_err(|errno| Error::io("read a packet", errno))? {
                         match message {
                             ControlMessageOwned::ScmTimestampns(at) => at_us = micros(at.tv_sec(), at.tv_nsec()),
@@ -137,7 +129,7 @@ impl PacketSocket {
                                 if (other.cmsg_header.cmsg_level, other.cmsg_header.cmsg_type)
                                     == (libc::SOL_PACKET, libc::PACKET_AUXDATA) =>
                             {
-                                told = Told::read(&other.data_bytes);
+                                aux = AuxData::read(&other.data_bytes);
                             }
                             _ => {}
                         }
@@ -146,7 +138,7 @@ impl PacketSocket {
                     bytes.truncate(length);
                     let outgoing = from.is_some_and(|from| from.pkttype() == libc::PACKET_OUTGOING);
                     let index = from.and_then(|from| u32::try_from(from.ifindex()).ok()).unwrap_or_default();
-                    let length = told.put_back(&mut bytes);
+                    let length = aux.put_back(&mut bytes);
                     return Ok(Some(Frame { at_us, index, outgoing, bytes, length }));
                 }
                 Err(Errno::EAGAIN) => return Ok(None),
@@ -166,7 +158,7 @@ impl PacketSocket {
             .map_err(|errno| Error::io(format!("send a frame by interface {}", port.ifindex()), errno))
     }
 
-    /// How many frames were dropped since the last question because nobody took them in time.
+    /// How many frames were dropped since the last call because the buffer was full.
     ///
     /// # Errors
     /// What getsockopt(2) gives.
@@ -183,7 +175,7 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// The interfaces of the namespace this thread is in, by name: index and hardware address, to send by.
+/// The interfaces of the current namespace, by name: index and hardware address, to send by.
 ///
 /// # Errors
 /// What listing gives.
@@ -196,19 +188,19 @@ fn micros(seconds: i64, nanos: i64) -> u64 {
     u64::try_from(seconds).unwrap_or_default() * 1_000_000 + u64::try_from(nanos).unwrap_or_default() / 1000
 }
 
-/// What the kernel tells beside a frame (`struct tpacket_auxdata`).
+/// What the kernel passes beside a frame (`struct tpacket_auxdata`).
 #[derive(Default)]
-struct Told {
+struct AuxData {
     length: u32,
     tag: Option<(u16, u16)>,
 }
 
-impl Told {
+impl AuxData {
     fn read(bytes: &[u8]) -> Self {
         let word = |at: usize| bytes.get(at..at + 4).map_or(0, |b| u32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
         let half = |at: usize| bytes.get(at..at + 2).map_or(0, |b| u16::from_ne_bytes([b[0], b[1]]));
         let status = word(0);
-        // Kernels before 3.14 do not tell the EtherType; then it is 802.1Q's.
+        // Kernels before 3.14 do not pass the EtherType; it is that of 802.1Q then.
         let protocol = if status & TP_STATUS_VLAN_TPID_VALID != 0 { half(18) } else { CUSTOMER_TAG };
         Self { length: word(4), tag: (status & TP_STATUS_VLAN_VALID != 0).then(|| (protocol, half(16))) }
     }
@@ -232,19 +224,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_that_was_taken_out_is_put_back() {
-        let mut told = vec![0; 20];
-        told[..4].copy_from_slice(&(TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID).to_ne_bytes());
-        told[4..8].copy_from_slice(&60_u32.to_ne_bytes());
-        told[16..18].copy_from_slice(&0x6064_u16.to_ne_bytes());
-        told[18..].copy_from_slice(&0x88a8_u16.to_ne_bytes());
+    fn a_removed_tag_is_put_back() {
+        let mut aux = vec![0; 20];
+        aux[..4].copy_from_slice(&(TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID).to_ne_bytes());
+        aux[4..8].copy_from_slice(&60_u32.to_ne_bytes());
+        aux[16..18].copy_from_slice(&0x6064_u16.to_ne_bytes());
+        aux[18..].copy_from_slice(&0x88a8_u16.to_ne_bytes());
         let mut frame: Vec<u8> = (0..60).collect();
-        assert_eq!(Told::read(&told).put_back(&mut frame), 64);
+        assert_eq!(AuxData::read(&aux).put_back(&mut frame), 64);
         assert_eq!(frame[10..18], [10, 11, 0x88, 0xa8, 0x60, 0x64, 12, 13]);
 
-        told[..4].copy_from_slice(&0_u32.to_ne_bytes());
+        aux[..4].copy_from_slice(&0_u32.to_ne_bytes());
         let mut plain: Vec<u8> = (0..60).collect();
-        assert_eq!(Told::read(&told).put_back(&mut plain), 60);
+        assert_eq!(AuxData::read(&aux).put_back(&mut plain), 60);
         assert_eq!(plain, (0..60).collect::<Vec<u8>>());
     }
 }

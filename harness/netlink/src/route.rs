@@ -1,4 +1,4 @@
-//! Routes: listing of all tables, adding, deleting, and the question which route a packet would take.
+//! Routes: listing of all tables, adding, deleting, and the route that a packet would take.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use crate::socket::Netlink;
 /// The number of the main table (`linux/rtnetlink.h`).
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
-/// What an addition does where a route of the same destination and metric is there.
+/// What an addition does where a route of the same destination and metric exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Add {
     /// Fails with `EEXIST`.
@@ -92,7 +92,7 @@ impl NewRoute {
         self
     }
 
-    /// Sets the scope (IPv4 alone looks at it).
+    /// Sets the scope (of IPv4 routes only).
     pub fn scope(mut self, scope: RouteScope) -> Self {
         self.scope = scope;
         self
@@ -110,7 +110,7 @@ impl NewRoute {
         self
     }
 
-    /// Takes the next hop as reachable on the link without a route to it.
+    /// Marks the next hop as reachable on the link without a route to it.
     pub fn on_link(mut self) -> Self {
         self.on_link = true;
         self
@@ -198,9 +198,9 @@ impl Netlink {
 
     /// All routes of all tables of one family. A kernel without that family has none.
     pub fn routes_of(&mut self, family: AddressFamily) -> Result<Vec<RouteMessage>> {
-        let mut question = RouteMessage::default();
-        question.header.address_family = family;
-        let answer = self.dump("list routes", RouteNetlinkMessage::GetRoute(question))?;
+        let mut query = RouteMessage::default();
+        query.header.address_family = family;
+        let answer = self.dump("list routes", RouteNetlinkMessage::GetRoute(query))?;
         // A kernel that lacks the family answers with the routes of all the others.
         Ok(answer
             .into_iter()
@@ -209,7 +209,7 @@ impl Netlink {
             .collect())
     }
 
-    /// Adds a route. What the kernel says to a gateway that is not on a link: `ENETUNREACH` (IPv4), `EHOSTUNREACH` (IPv6).
+    /// Adds a route. For a gateway that is not on a link: `ENETUNREACH` (IPv4), `EHOSTUNREACH` (IPv6).
     pub fn add_route(&mut self, new: &NewRoute, how: Add) -> Result<()> {
         let flags = match how {
             Add::Exclusive => NLM_F_CREATE | NLM_F_EXCL,
@@ -230,15 +230,15 @@ impl Netlink {
         self.request(&what, RouteNetlinkMessage::DelRoute(listed.clone()), 0)
     }
 
-    /// The route that a packet to `address` would take, as `ip route get` asks; `ENETUNREACH` or `EHOSTUNREACH` if none.
+    /// The route that a packet to `address` would take, as in `ip route get`; `ENETUNREACH` or `EHOSTUNREACH` if none.
     pub fn route_to(&mut self, address: IpAddr) -> Result<RouteMessage> {
-        let mut question = RouteMessage::default();
-        question.header.address_family = family(address);
-        question.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
-        question.attributes.push(RouteAttribute::Destination(address.into()));
+        let mut query = RouteMessage::default();
+        query.header.address_family = family(address);
+        query.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+        query.attributes.push(RouteAttribute::Destination(address.into()));
         let what = format!("look up the route to {address}");
-        let answer = self.question(&what, RouteNetlinkMessage::GetRoute(question))?;
-        only_route(answer).ok_or_else(|| Error::Answer { what, problem: "the answer is no route".to_owned() })
+        let answer = self.query(&what, RouteNetlinkMessage::GetRoute(query))?;
+        only_route(answer).ok_or_else(|| Error::Answer { what, problem: "expected a route".to_owned() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::address::family;
 use crate::error::Result;
 use crate::socket::Netlink;
 
-/// A rule to be added: packets that fit go to a table.
+/// A new rule: matching packets use a table.
 #[derive(Debug, Clone)]
 pub struct NewRule {
     family: AddressFamily,
@@ -23,7 +23,7 @@ pub struct NewRule {
 }
 
 impl NewRule {
-    /// A rule for every packet of this family, looked at in the order of the priorities, smaller ones first.
+    /// A rule for every packet of this family. Rules apply in the order of their priorities, smaller ones first.
     pub fn all(family: AddressFamily, table: u32, priority: u32) -> Self {
         Self { family, table, priority, from: None, to: None, mark: None }
     }
@@ -75,7 +75,7 @@ impl NewRule {
     }
 }
 
-/// The priority of a listed rule; the first of all rules has none, which is 0.
+/// The priority of a listed rule; the first rule has none, which is 0.
 pub fn priority(message: &RuleMessage) -> u32 {
     let listed = message.attributes.iter().find_map(|attribute| match attribute {
         RuleAttribute::Priority(priority) => Some(*priority),
@@ -84,7 +84,7 @@ pub fn priority(message: &RuleMessage) -> u32 {
     listed.unwrap_or_default()
 }
 
-/// The table that a listed rule sends to.
+/// The table of a listed rule.
 pub fn table(message: &RuleMessage) -> u32 {
     let listed = message.attributes.iter().find_map(|attribute| match attribute {
         RuleAttribute::Table(table) => Some(*table),
@@ -93,7 +93,7 @@ pub fn table(message: &RuleMessage) -> u32 {
     listed.unwrap_or_else(|| message.header.table.into())
 }
 
-/// The addresses from which a listed rule's packets come; none for all.
+/// The source addresses of a listed rule; none for all.
 pub fn source(message: &RuleMessage) -> Option<IpNet> {
     network(message, message.header.src_len, |attribute| match attribute {
         RuleAttribute::Source(address) => Some(*address),
@@ -101,7 +101,7 @@ pub fn source(message: &RuleMessage) -> Option<IpNet> {
     })
 }
 
-/// The addresses to which a listed rule's packets go; none for all.
+/// The destination addresses of a listed rule; none for all.
 pub fn destination(message: &RuleMessage) -> Option<IpNet> {
     network(message, message.header.dst_len, |attribute| match attribute {
         RuleAttribute::Destination(address) => Some(*address),
@@ -151,13 +151,13 @@ impl Netlink {
         Ok(listed.filter(|message| message.header.family == family).collect())
     }
 
-    /// Adds a rule; `EEXIST` if the same one is there.
+    /// Adds a rule; `EEXIST` if the same rule exists.
     pub fn add_rule(&mut self, new: &NewRule) -> Result<()> {
         let what = format!("add rule {} to table {}", new.priority, new.table);
         self.request(&what, RouteNetlinkMessage::NewRule(new.message()), NLM_F_CREATE | NLM_F_EXCL)
     }
 
-    /// Deletes a rule that was listed; `ENOENT` if it is gone.
+    /// Deletes a rule that was listed; `ENOENT` if it was removed.
     pub fn delete_rule(&mut self, listed: &RuleMessage) -> Result<()> {
         let what = format!("delete rule {} to table {}", priority(listed), table(listed));
         let header = RuleHeader { flags: Default::default(), ..listed.header.clone() };

@@ -14,7 +14,7 @@ use crate::namespace;
 /// The kernel fills at most 32 KiB of a dump into one datagram; an answer to a single request may be larger.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How often a torn dump is asked for before it becomes an error.
+/// How often an interrupted dump is requested before it becomes an error.
 const DUMP_ATTEMPTS: usize = 10;
 
 /// Set on every part of a dump during which the listed objects changed (`linux/netlink.h`).
@@ -23,7 +23,7 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 /// Set on an error whose own attributes follow the echoed header (`linux/netlink.h`).
 const NLM_F_ACK_TLVS: u16 = 0x200;
 
-/// The attribute of an extended acknowledgement that holds the kernel's sentence (`linux/netlink.h`).
+/// The attribute of an extended acknowledgement with the kernel's message (`linux/netlink.h`).
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 const HEADER_BYTES: usize = 16;
@@ -36,59 +36,58 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Opens a socket in the network namespace this thread is in.
+    /// Opens a socket in the current network namespace.
     pub fn open() -> Result<Self> {
         let failed = |source| Error::io("open a netlink socket", source);
         let mut socket = Socket::new(NETLINK_ROUTE).map_err(failed)?;
         socket.bind_auto().map_err(failed)?;
         socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
-        // Kernels before 4.12 know neither option; without them only the kernel's sentence is missing from errors.
+        // Kernels before 4.12 have neither option; errors have no kernel message then.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
         Ok(Self { socket, buffer: vec![0; BUFFER_BYTES], sequence: 0 })
     }
 
-    /// Opens a socket in another network namespace; this thread is back in its own when the call returns.
+    /// Opens a socket in another network namespace; this thread has returned to its own when the call returns.
     pub fn open_in(namespace: impl AsFd) -> Result<Self> {
         namespace::with_netns(namespace, Self::open)
     }
 
-    /// Sends one request and waits for the kernel's yes or no. `flags` are added to `REQUEST` and `ACK`.
+    /// Sends one request and waits for the kernel's acknowledgement. `flags` are added to `REQUEST` and `ACK`.
     ///
     /// # Errors
     /// [`Error::Kernel`] with the errno if the kernel refuses; `what` names the request in it.
     pub fn request(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>, flags: u16) -> Result<()> {
         let sequence = self.send(what, message.into(), NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        self.answers(what, sequence, &mut |_| {}).map(drop)
+        self.read_answers(what, sequence, &mut |_| {}).map(drop)
     }
 
-    /// Sends one question whose answer is a single message, and returns that message.
+    /// Sends one request whose answer is a single message, and returns that message.
     ///
     /// # Errors
-    /// As [`request`](Self::request); [`Error::Answer`] if the kernel says yes without an answer.
-    pub fn question(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<RouteNetlinkMessage> {
+    /// As [`request`](Self::request); [`Error::Answer`] if the kernel acknowledges without an answer.
+    pub fn query(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<RouteNetlinkMessage> {
         let sequence = self.send(what, message.into(), NLM_F_REQUEST | NLM_F_ACK)?;
         let mut found = None;
-        self.answers(what, sequence, &mut |message| found = Some(message))?;
+        self.read_answers(what, sequence, &mut |message| found = Some(message))?;
         found.ok_or_else(|| Error::Answer { what: what.to_owned(), problem: "the kernel gave no answer".to_owned() })
     }
 
-    /// Asks for a listing. A listing that was torn by a concurrent change is thrown away and asked for again, ten
-    /// times at most.
+    /// Requests a listing. A listing that a concurrent change interrupted is dropped and requested again, ten times at most.
     ///
     /// # Errors
-    /// [`Error::Torn`] if it was torn each time; else as [`request`](Self::request).
+    /// [`Error::Interrupted`] if that happened each time; otherwise as [`request`](Self::request).
     pub fn dump(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<Vec<RouteNetlinkMessage>> {
         let message = message.into();
         for _ in 0..DUMP_ATTEMPTS {
             let sequence = self.send(what, message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
             let mut found = Vec::new();
-            let whole = self.answers(what, sequence, &mut |message| found.push(message))?;
+            let whole = self.read_answers(what, sequence, &mut |message| found.push(message))?;
             if whole {
                 return Ok(found);
             }
         }
-        Err(Error::Torn { what: what.to_owned(), attempts: DUMP_ATTEMPTS })
+        Err(Error::Interrupted { what: what.to_owned(), attempts: DUMP_ATTEMPTS })
     }
 
     fn send(&mut self, what: &str, message: RouteNetlinkMessage, flags: u16) -> Result<u32> {
@@ -104,8 +103,8 @@ impl Netlink {
         Ok(self.sequence)
     }
 
-    /// Reads until the end of the answer to `sequence`; false if any part of it was marked as torn.
-    fn answers(&mut self, what: &str, sequence: u32, each: &mut dyn FnMut(RouteNetlinkMessage)) -> Result<bool> {
+    /// Reads until the end of the answer to `sequence`; false if any part of it was marked as interrupted.
+    fn read_answers(&mut self, what: &str, sequence: u32, each: &mut dyn FnMut(RouteNetlinkMessage)) -> Result<bool> {
         let mut whole = true;
         loop {
             let length = self.receive(what)?;
@@ -115,7 +114,7 @@ impl Netlink {
                     .map_err(|problem| Error::Answer { what: what.to_owned(), problem: problem.to_string() })?;
                 let taken = (message.header.length as usize).next_multiple_of(4).min(rest.len());
                 rest = &rest[taken..];
-                // What is left over from a request that failed half-way is not for this one.
+                // A message of an earlier request that failed half-way.
                 if message.header.sequence_number != sequence {
                     continue;
                 }
@@ -128,7 +127,7 @@ impl Netlink {
                     }
                     NetlinkPayload::Error(error) => {
                         let tail = message.header.flags & NLM_F_ACK_TLVS != 0;
-                        let detail = tail.then(|| sentence(&error.header)).flatten();
+                        let detail = tail.then(|| find_message(&error.header)).flatten();
                         return refusal(what, error.raw_code(), detail).map_or(Ok(whole), Err);
                     }
                     other => {
@@ -149,7 +148,7 @@ impl Netlink {
                 Ok(length) if length > BUFFER_BYTES => {
                     return Err(Error::Answer {
                         what: what.to_owned(),
-                        problem: format!("an answer of {length} bytes, {BUFFER_BYTES} are the most"),
+                        problem: format!("answer: expected at most {BUFFER_BYTES} bytes, found {length}"),
                     });
                 }
                 Ok(length) => return Ok(length),
@@ -164,8 +163,8 @@ fn refusal(what: &str, code: i32, detail: Option<String>) -> Option<Error> {
     (code != 0).then(|| Error::Kernel { what: what.to_owned(), errno: Errno::from_raw(code.saturating_abs()), detail })
 }
 
-/// Finds the kernel's sentence in what follows an error code: the echoed header, then attributes.
-fn sentence(echo: &[u8]) -> Option<String> {
+/// Finds the kernel's message behind an error code: the echoed header, then attributes.
+fn find_message(echo: &[u8]) -> Option<String> {
     let mut rest = echo.get(HEADER_BYTES..)?;
     while let [l0, l1, k0, k1, ..] = *rest {
         let length = usize::from(u16::from_ne_bytes([l0, l1]));
@@ -184,21 +183,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sentence_is_found_behind_other_attributes() {
+    fn the_message_is_found_behind_other_attributes() {
         let mut echo = vec![0; HEADER_BYTES];
         echo.extend([8u16.to_ne_bytes(), 2u16.to_ne_bytes()].concat());
         echo.extend(44u32.to_ne_bytes());
         echo.extend([10u16.to_ne_bytes(), 1u16.to_ne_bytes()].concat());
         echo.extend(b"nope.\0\0\0");
-        assert_eq!(sentence(&echo).as_deref(), Some("nope"));
-        assert_eq!(sentence(&echo[..HEADER_BYTES]), None);
-        assert_eq!(sentence(&[]), None);
+        assert_eq!(find_message(&echo).as_deref(), Some("nope"));
+        assert_eq!(find_message(&echo[..HEADER_BYTES]), None);
+        assert_eq!(find_message(&[]), None);
     }
 
     #[test]
     fn a_zero_length_attribute_ends_the_search() {
         let mut echo = vec![0; HEADER_BYTES];
         echo.extend([0; 8]);
-        assert_eq!(sentence(&echo), None);
+        assert_eq!(find_message(&echo), None);
     }
 }

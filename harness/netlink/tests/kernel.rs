@@ -1,8 +1,8 @@
-//! The verbs against the running kernel, in a private user and network namespace.
+//! All requests against the running kernel, in a private user and network namespace.
 //!
 //! The test's own harness starts threads, and a process with more than one thread may not make a user namespace, so the
 //! program runs itself again for each case, behind util-linux's `unshare`. Where the host refuses user namespaces the
-//! cases fail with what `unshare` said.
+//! cases fail with the error of `unshare`.
 
 use std::process::{Command, ExitCode};
 
@@ -15,7 +15,7 @@ use nix::sched::{CloneFlags, unshare};
 use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewLink, NewRoute};
 use plumbline_netlink::{link, namespace, route};
 
-/// Names the case that the inner program shall run.
+/// Names the case that the inner program runs.
 const INNER: &str = "PLUMBLINE_NETLINK_CASE";
 
 type Case = fn() -> Result<()>;
@@ -97,7 +97,7 @@ fn bridge() -> Result<()> {
     Ok(())
 }
 
-/// A new network namespace, with this program back in the one it was in.
+/// A new network namespace, while this program stays in its own.
 fn other_namespace() -> Result<std::os::fd::OwnedFd> {
     let home = namespace::current()?;
     unshare(CloneFlags::CLONE_NEWNET)?;
@@ -141,7 +141,7 @@ fn macvlan() -> Result<()> {
     let parent = here.link_index("br-ex")?;
     let kind = LinkKind::Macvlan { parent, mode: MacVlanMode::Bridge };
     match here.add_link(&NewLink::new("eth1", kind).netns(pod.as_fd())) {
-        // A kernel without macvlan; that the refusal is told apart is all that can be seen on it.
+        // A kernel without macvlan: only the errno can be checked.
         Err(error) if error.is(Errno::EOPNOTSUPP) => return Ok(()),
         made => made?,
     }
@@ -208,7 +208,7 @@ fn routes() -> Result<()> {
         NewRoute::to("203.0.113.0/24".parse()?).link(index).scope(RouteScope::Link).table(2000),
         NewRoute::to("2001:db8:2::/64".parse()?).via("2001:db8:100::1".parse()?).link(index),
     ];
-    // IPv6's own routes of a new link come when the kernel gets round to it, so only IPv4's are counted.
+    // The kernel adds the IPv6 routes of a new link later, so only IPv4 routes are counted.
     let v4 = |routes: &[RouteMessage]| {
         routes.iter().filter(|route| route.header.address_family == AddressFamily::Inet).count()
     };
@@ -253,7 +253,7 @@ fn refusals() -> Result<()> {
     let text = error.to_string();
     ensure!(text.starts_with("add route 10.0.0.0/8: network is unreachable"), "{text}");
     ensure!(text.contains("(Nexthop has invalid gateway)"), "{text}");
-    // The socket is as good as before.
+    // The socket works as before.
     let good = NewRoute::to("10.0.0.0/8".parse()?).via("192.168.100.1".parse()?).link(index);
     netlink.add_route(&good, Add::Exclusive)?;
     let twice = netlink.add_route(&good, Add::Exclusive);

@@ -1,4 +1,4 @@
-//! One call of one plugin.
+//! Running plugins, and one call of one plugin.
 
 use std::time::Duration;
 
@@ -9,22 +9,64 @@ use plumbline_netlink::Errno;
 use serde_json::Value;
 
 use super::config::NetworkConfig;
-use super::{FOLDER, busy};
-use crate::place::Place;
-use crate::process::{Ended, Job};
-use crate::spawn::Program;
-use crate::trouble::Trouble;
+use crate::error::RequestError;
+use crate::node::nodes::NodeSet;
+use crate::node::plugins::{PLUGIN_FOLDER, Plugins};
+use crate::process::{Job, ProcessResult, Processes, Program};
 
-/// A plugin that prints more is killed: results are a few kilobytes.
+/// A plugin that prints more is killed: a result has a few kilobytes.
 pub const STDOUT_CAP_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is called.
+/// How often a busy plugin is started, and the time in between (`pkg/invoke/raw_exec.go`).
+const BUSY_TRIES: usize = 6;
+const BUSY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What running a plugin needs of the agent.
+pub struct PluginContext<'a> {
+    /// The plugins of the node.
+    pub plugins: &'a Plugins,
+    /// The nodes on which plugins run.
+    pub nodes: &'a NodeSet,
+    /// Runs the processes.
+    pub processes: &'a mut Processes,
+}
+
+impl PluginContext<'_> {
+    /// Runs plugins side by side on a node. A plugin whose file is still being written is started again, as in libcni.
+    ///
+    /// # Errors
+    /// The lane hung up; a fault when there is no such node.
+    pub fn run(&mut self, jobs: &[Job], node: usize) -> Result<Vec<ProcessResult>, RequestError> {
+        let mut results = self.run_once(jobs, node)?;
+        for _ in 1..BUSY_TRIES {
+            if !results.iter().any(is_busy) {
+                break;
+            }
+            self.processes.input.pause(BUSY_INTERVAL)?;
+            for (result, job) in results.iter_mut().zip(jobs).filter(|(result, _)| is_busy(result)) {
+                *result = self.run_once(std::slice::from_ref(job), node)?.remove(0);
+            }
+        }
+        Ok(results)
+    }
+
+    fn run_once(&mut self, jobs: &[Job], node: usize) -> Result<Vec<ProcessResult>, RequestError> {
+        let started = self.nodes.run_on_node(node, || Ok(self.processes.start(jobs)?))?;
+        Ok(self.processes.finish(started)?)
+    }
+}
+
+fn is_busy(result: &ProcessResult) -> bool {
+    result.start_error.as_ref().and_then(std::io::Error::raw_os_error) == Some(Errno::ETXTBSY as i32)
+}
+
+/// One call of one plugin.
 pub struct Call<'a> {
     /// The network.
     pub config: &'a NetworkConfig,
-    /// Which plugin of it.
+    /// The position of the plugin in it.
     pub position: usize,
-    /// The node that the pod is on.
+    /// The node of the pod.
     pub node: usize,
     /// The lane's request.
     pub request: &'a CniRequest,
@@ -35,15 +77,14 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Makes the call: the record, and what the plugin did wrong, if anything. The plugin runs in the node's namespace:
-    /// inside the pod's it would refuse (upstream.md, section 7).
+    /// Runs the plugin in the node's namespace (most plugins refuse to run in the pod's). Returns the record of the call, and
+    /// the plugin's error, if any.
     ///
     /// # Errors
-    /// The end of the talk.
-    pub fn make(self, place: &mut Place) -> Result<(PluginCall, Option<ChainError>), Trouble> {
-        let kind = self.config.kind(self.position).to_owned();
-        let plugins = place.plugins.clone().unwrap_or_default();
-        let path = plugins.path(&kind);
+    /// The lane hung up.
+    pub fn run(self, context: &mut PluginContext) -> Result<(PluginCall, Option<ChainError>), RequestError> {
+        let kind = self.config.plugin_type(self.position).to_owned();
+        let path = context.plugins.path(&kind);
         let env = self.environment();
         let mut record = PluginCall {
             network: self.config.name.clone(),
@@ -60,85 +101,89 @@ impl Call<'_> {
             duration_us: 0,
         };
         if path.is_none() {
-            let cause = format!("the plugin's binary was not found in {}", plugins.searched());
+            let cause = format!("its binary was not found in {}", context.plugins.describe_search());
             record.exit = Exit::NotStarted(cause.clone());
             let error = self.error(cause, None);
             return Ok((record, Some(error)));
         }
-        let ended = self.start(&record, place)?;
-        record.stdout = String::from_utf8_lossy(&ended.stdout).into_owned();
-        record.stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
-        record.duration_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX);
-        record.exit = ended.exit.clone();
-        if let Some(start) = &ended.start_error {
-            record.exit = Exit::NotStarted(start_trouble(start));
+        let result = self.run_plugin(&record, context)?;
+        record.stdout = String::from_utf8_lossy(&result.stdout).into_owned();
+        record.stderr = String::from_utf8_lossy(&result.stderr).into_owned();
+        record.duration_us = u64::try_from(result.duration.as_micros()).unwrap_or(u64::MAX);
+        record.exit = result.exit.clone();
+        if let Some(start) = &result.start_error {
+            record.exit = Exit::NotStarted(describe_start_error(start));
         }
-        let error = self.trouble(&record, &ended);
+        let error = self.find_error(&record, &result);
         Ok((record, error))
     }
 
     fn environment(&self) -> Vec<(String, String)> {
         let args: Vec<String> = self.request.cni_args.iter().map(|(name, value)| format!("{name}={value}")).collect();
         [
-            ("CNI_COMMAND", word(self.request.command).to_uppercase()),
+            ("CNI_COMMAND", command_name(self.request.command).to_uppercase()),
             ("CNI_CONTAINERID", self.request.container_id.clone()),
             ("CNI_NETNS", self.netns.to_owned()),
             ("CNI_ARGS", args.join(";")),
             ("CNI_IFNAME", self.request.ifname.clone()),
-            ("CNI_PATH", FOLDER.to_owned()),
+            ("CNI_PATH", PLUGIN_FOLDER.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
     }
 
-    fn start(&self, record: &PluginCall, place: &mut Place) -> Result<Ended, Trouble> {
+    fn run_plugin(&self, record: &PluginCall, context: &mut PluginContext) -> Result<ProcessResult, RequestError> {
         let job = Job {
-            program: Program { argv: record.argv.clone(), env: record.env.clone(), fed: true },
+            program: Program { argv: record.argv.clone(), env: record.env.clone(), piped_stdin: true },
             stdin: self.stdin.to_string().into_bytes(),
             deadline: Duration::from_millis(self.request.deadline_ms),
             stdout_cap: STDOUT_CAP_BYTES,
         };
-        Ok(busy::run(std::slice::from_ref(&job), self.node, place)?.remove(0))
+        Ok(context.run(std::slice::from_ref(&job), self.node)?.remove(0))
     }
 
-    /// What the plugin did wrong, in one line.
-    fn trouble(&self, record: &PluginCall, ended: &Ended) -> Option<ChainError> {
-        if ended.flooded {
+    /// The error of the call, in one line.
+    fn find_error(&self, record: &PluginCall, result: &ProcessResult) -> Option<ChainError> {
+        if result.flooded {
             return Some(self.error(
                 format!("it printed more than {STDOUT_CAP_BYTES} bytes on standard output and was killed"),
                 None,
             ));
         }
         let how = match &record.exit {
-            Exit::Code(0) => return self.bad_result(record),
+            Exit::Code(0) => return self.check_result(record),
             Exit::Code(code) => format!("exit {code}"),
             Exit::Signal(signal) => format!("ended by signal {signal}"),
             Exit::Deadline(ms) => {
-                return Some(
-                    self.error(format!("still running at its deadline of {ms} ms, and killed{}", heard(record)), None),
-                );
+                return Some(self.error(
+                    format!("still running at its deadline of {ms} ms, and killed{}", stderr_suffix(record)),
+                    None,
+                ));
             }
-            Exit::NotStarted(why) => {
-                return Some(self.error(format!("{} could not be started: {why}", record.argv[0]), None));
+            Exit::NotStarted(cause) => {
+                return Some(self.error(format!("{} cannot be started: {cause}", record.argv[0]), None));
             }
         };
         if record.stdout.trim().is_empty() {
-            return Some(self.error(format!("{how}, nothing on standard output{}", heard(record)), None));
+            return Some(self.error(format!("{how}, nothing on standard output{}", stderr_suffix(record)), None));
         }
-        match serde_json::from_str::<Told>(&record.stdout) {
-            Ok(told) => {
-                let details = if told.details.is_empty() { String::new() } else { format!("; {}", told.details) };
-                let text = format!("{how}, CNI code {}: {}{details}", told.code, told.msg);
-                Some(self.error(text, Some(CniError { code: told.code, msg: told.msg, details: told.details })))
+        match serde_json::from_str::<PrintedError>(&record.stdout) {
+            Ok(printed) => {
+                let details = if printed.details.is_empty() { String::new() } else { format!("; {}", printed.details) };
+                let text = format!("{how}, CNI code {}: {}{details}", printed.code, printed.msg);
+                Some(
+                    self.error(text, Some(CniError { code: printed.code, msg: printed.msg, details: printed.details })),
+                )
             }
-            Err(_) => Some(
-                self.error(format!("{how}, and no CNI error on standard output but {}", shown(&record.stdout)), None),
-            ),
+            Err(_) => Some(self.error(
+                format!("{how}, and no CNI error on standard output but {}", quote_start(&record.stdout)),
+                None,
+            )),
         }
     }
 
-    /// An ADD that exits 0 owes a result object (spec, section 5).
-    fn bad_result(&self, record: &PluginCall) -> Option<ChainError> {
+    /// An ADD that exits 0 must print a result object (specification, section 5).
+    fn check_result(&self, record: &PluginCall) -> Option<ChainError> {
         if record.command != CniCommand::Add {
             return None;
         }
@@ -147,26 +192,29 @@ impl Call<'_> {
             _ if record.stdout.trim().is_empty() => {
                 Some(self.error("exit 0 without a result on standard output".to_owned(), None))
             }
-            _ => Some(
-                self.error(format!("exit 0, and no result on standard output but {}", shown(&record.stdout)), None),
-            ),
+            _ => {
+                Some(self.error(
+                    format!("exit 0, and no result on standard output but {}", quote_start(&record.stdout)),
+                    None,
+                ))
+            }
         }
     }
 
     fn error(&self, cause: String, cni: Option<CniError>) -> ChainError {
-        let (position, plugin) = (self.position, self.config.kind(self.position).to_owned());
-        let (of, name, command) = (self.config.plugins.len(), &self.config.name, word(self.request.command));
-        // One line for people, whatever a plugin puts into its own words.
+        let (position, plugin) = (self.position, self.config.plugin_type(self.position).to_owned());
+        let (count, name, command) = (self.config.plugins.len(), &self.config.name, command_name(self.request.command));
+        // One printable line, whatever the plugin printed.
         let cause = printable(cause.trim()).replace('\n', "; ");
         let message =
-            format!("link {} of {of} of network {name} (plugin {plugin}) failed at {command}: {cause}", position + 1);
+            format!("plugin {} of {count} ({plugin}) of network {name} failed at {command}: {cause}", position + 1);
         ChainError { position: Some(position), plugin: Some(plugin), cni, message }
     }
 }
 
-/// The error object as plugins print it: any part may be missing.
+/// The error object that plugins print; any part may be missing.
 #[derive(serde::Deserialize)]
-struct Told {
+struct PrintedError {
     #[serde(default)]
     code: u32,
     #[serde(default)]
@@ -175,9 +223,8 @@ struct Told {
     details: String,
 }
 
-/// The command's name, lower case.
-#[must_use]
-pub fn word(command: CniCommand) -> &'static str {
+/// The command's name in lower case.
+fn command_name(command: CniCommand) -> &'static str {
     match command {
         CniCommand::Add => "add",
         CniCommand::Check => "check",
@@ -185,32 +232,32 @@ pub fn word(command: CniCommand) -> &'static str {
     }
 }
 
-/// Why a file that is there does not start.
+/// Why an existing file does not start.
 #[must_use]
-pub fn start_trouble(error: &std::io::Error) -> String {
+pub fn describe_start_error(error: &std::io::Error) -> String {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => {
             "its interpreter or dynamic loader is not on the node (static binaries need none)".to_owned()
         }
-        Some(Errno::ENOEXEC) => "exec format error: it is built for another architecture, or no program".to_owned(),
+        Some(Errno::ENOEXEC) => "exec format error: it is built for another architecture, or is no program".to_owned(),
         Some(Errno::EACCES) => {
-            "permission denied: it is not executable, or lies on a filesystem mounted noexec".to_owned()
+            "permission denied: it is not executable, or its filesystem is mounted noexec".to_owned()
         }
         _ => error.to_string(),
     }
 }
 
-fn heard(record: &PluginCall) -> String {
+fn stderr_suffix(record: &PluginCall) -> String {
     match record.stderr.trim() {
         "" => String::new(),
-        text => format!("; standard error: {}", shown(text)),
+        text => format!("; standard error: {}", quote_start(text)),
     }
 }
 
-/// A text in one line, cut.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 400;
-    let cut: String = text.trim().chars().take(LONGEST).collect();
+/// The start of a text, quoted.
+fn quote_start(text: &str) -> String {
+    const MAX_CHARS: usize = 400;
+    let cut: String = text.trim().chars().take(MAX_CHARS).collect();
     let more = if cut.len() < text.trim().len() { format!(" ... ({} bytes)", text.len()) } else { String::new() };
     format!("{cut:?}{more}")
 }

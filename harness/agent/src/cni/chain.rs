@@ -1,142 +1,141 @@
-//! A chain: ADD and CHECK forward, DEL backward (spec, sections 2 and 3; `libcni/api.go`).
+//! A chain: ADD and CHECK forward, DEL backward (specification, sections 2 and 3; `libcni/api.go`).
 
 use plumbline_core::cni::{ChainError, ChainOutcome, CniCommand};
 use plumbline_core::protocol::CniRequest;
 use serde_json::Value;
 
-use super::cache;
-use super::call::Call;
-use super::config::{Injected, NetworkConfig};
-use super::names::{at_least, interface_trouble, is_name};
-use crate::place::{Place, pod_path};
-use crate::trouble::{Doing, Trouble};
+use super::call::{Call, PluginContext};
+use super::config::{ConfigError, NetworkConfig, RuntimeValues, check_interface_name, check_name, is_at_least};
+use crate::error::{During, RequestError};
+use crate::namespaces::named::pod_path;
+use crate::runtime::result_cache::{read_result, remove_result, write_result};
 
-/// Results are cached and handed to CHECK and DEL from this version on.
+/// Results are cached and passed to CHECK and DEL since this version.
 const CACHED_SINCE: &str = "0.4.0";
 
-/// Runs a chain as asked. A chain that fails is an outcome, no fault.
+/// Runs a chain. A chain that fails is an outcome, not a fault.
 ///
 /// # Errors
-/// A fault on a node that is not private, or when the cache can't be used; the end of the talk.
-pub fn run(request: &CniRequest, place: &mut Place) -> Result<ChainOutcome, Trouble> {
-    place.private("run a chain")?;
+/// A fault when the cache cannot be used; the lane hung up.
+pub fn run_chain(request: &CniRequest, context: PluginContext) -> Result<ChainOutcome, RequestError> {
     let netns = pod_path(&request.pod)?.display().to_string();
-    let mut outcome = ChainOutcome { result: None, error: None, calls: Vec::new() };
-    let config = match NetworkConfig::read(&request.config).and_then(|config| allowed(config, request)) {
+    let outcome = ChainOutcome { result: None, error: None, calls: Vec::new() };
+    let config = match parse_request(request) {
         Ok(config) => config,
-        Err(message) => {
-            outcome.error = Some(ChainError { position: None, plugin: None, cni: None, message });
-            return Ok(outcome);
-        }
+        Err(error) => return Ok(ChainOutcome { error: Some(chain_error(error.to_string())), ..outcome }),
     };
+    let node = context.nodes.node_of(&request.pod);
+    let mut run = ChainRun { config: &config, request, netns: &netns, node, context, outcome };
     match request.command {
-        CniCommand::Add => add(&config, request, &netns, place, &mut outcome)?,
-        CniCommand::Check => check(&config, request, &netns, place, &mut outcome)?,
-        CniCommand::Del => del(&config, request, &netns, place, &mut outcome)?,
+        CniCommand::Add => run.add()?,
+        CniCommand::Check => run.check()?,
+        CniCommand::Del => run.del()?,
     }
-    Ok(outcome)
+    Ok(run.outcome)
 }
 
-/// What libcni refuses before any plugin is called.
-fn allowed(config: NetworkConfig, request: &CniRequest) -> Result<NetworkConfig, String> {
-    if !is_name(&request.container_id) {
-        return Err(format!(
-            "container id {:?} is refused: it wants a letter or digit, then also _ . -",
-            request.container_id
-        ));
-    }
-    interface_trouble(&request.ifname).map_or(Ok(config), Err)
+/// Parses the configuration and checks what libcni checks before it calls any plugin.
+fn parse_request(request: &CniRequest) -> Result<NetworkConfig, ConfigError> {
+    let config = NetworkConfig::parse(&request.config)?;
+    check_name("container id", &request.container_id)?;
+    check_interface_name(&request.ifname)?;
+    Ok(config)
 }
 
-fn add(
-    config: &NetworkConfig,
-    request: &CniRequest,
-    netns: &str,
-    place: &mut Place,
-    outcome: &mut ChainOutcome,
-) -> Result<(), Trouble> {
-    let node = place.bed.node_of(&request.pod);
-    let mut result: Option<Value> = None;
-    for position in 0..config.plugins.len() {
-        let stdin = config.for_plugin(position, &injected(request, result.as_ref()));
-        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
-        let printed = serde_json::from_str(&call.stdout).ok();
-        outcome.calls.push(call);
-        // Nothing is rolled back here: that is the runtime's part, which then gives DEL.
-        if error.is_some() {
-            outcome.error = error;
+/// An error that no single plugin caused.
+fn chain_error(message: String) -> ChainError {
+    ChainError { position: None, plugin: None, cni: None, message }
+}
+
+/// One chain in progress.
+struct ChainRun<'a> {
+    config: &'a NetworkConfig,
+    request: &'a CniRequest,
+    netns: &'a str,
+    node: usize,
+    context: PluginContext<'a>,
+    outcome: ChainOutcome,
+}
+
+impl ChainRun<'_> {
+    fn add(&mut self) -> Result<(), RequestError> {
+        let mut result: Option<Value> = None;
+        for position in 0..self.config.plugins.len() {
+            // A failure is not rolled back here: the runtime does that with DEL.
+            if !self.call(position, result.as_ref())? {
+                return Ok(());
+            }
+            let stdout = self.outcome.calls.last().map_or("", |call| call.stdout.as_str());
+            let printed = serde_json::from_str(stdout).ok();
+            result = printed.map(|printed| with_version(printed, &self.config.version));
+        }
+        if let Some(result) = &result {
+            self.context.nodes.run_on_node(self.node, || {
+                write_result(&self.config.name, self.request, self.netns, result).during("cache a result")
+            })?;
+        }
+        self.outcome.result = result;
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), RequestError> {
+        if !is_at_least(&self.config.version, CACHED_SINCE) {
+            let (name, version) = (&self.config.name, &self.config.version);
+            let message = format!("network {name}: version: expected 0.4.0 or newer for CHECK, found {version:?}");
+            self.outcome.error = Some(chain_error(message));
             return Ok(());
         }
-        result = printed.map(|printed| with_version(printed, &config.version));
-    }
-    if let Some(result) = &result {
-        place.bed.on(node, || cache::keep(config, request, netns, result).doing("cache a result"))?;
-    }
-    outcome.result = result;
-    Ok(())
-}
-
-fn check(
-    config: &NetworkConfig,
-    request: &CniRequest,
-    netns: &str,
-    place: &mut Place,
-    outcome: &mut ChainOutcome,
-) -> Result<(), Trouble> {
-    if !at_least(&config.version, CACHED_SINCE) {
-        let message = format!(
-            "network {} is of version {:?}, which knows no CHECK (0.4.0 and later do)",
-            config.name, config.version
-        );
-        outcome.error = Some(ChainError { position: None, plugin: None, cni: None, message });
-        return Ok(());
-    }
-    if config.disable_check {
-        return Ok(());
-    }
-    let node = place.bed.node_of(&request.pod);
-    let kept = place.bed.on(node, || cache::find(&config.name, request).doing("find a cached result"))?;
-    for position in 0..config.plugins.len() {
-        let stdin = config.for_plugin(position, &injected(request, kept.as_ref()));
-        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
-        outcome.calls.push(call);
-        if error.is_some() {
-            outcome.error = error;
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn del(
-    config: &NetworkConfig,
-    request: &CniRequest,
-    netns: &str,
-    place: &mut Place,
-    outcome: &mut ChainOutcome,
-) -> Result<(), Trouble> {
-    let node = place.bed.node_of(&request.pod);
-    let kept = match at_least(&config.version, CACHED_SINCE) {
-        true => place.bed.on(node, || cache::find(&config.name, request).doing("find a cached result"))?,
-        false => None,
-    };
-    for position in (0..config.plugins.len()).rev() {
-        let stdin = config.for_plugin(position, &injected(request, kept.as_ref()));
-        let (call, error) = Call { config, position, node, request, netns, stdin }.make(place)?;
-        outcome.calls.push(call);
-        if error.is_some() {
-            outcome.error = error;
+        if self.config.disable_check {
             return Ok(());
         }
+        let cached = self.read_cached()?;
+        for position in 0..self.config.plugins.len() {
+            if !self.call(position, cached.as_ref())? {
+                break;
+            }
+        }
+        Ok(())
     }
-    place.bed.on(node, || cache::forget(&config.name, request).doing("forget a cached result"))
+
+    fn del(&mut self) -> Result<(), RequestError> {
+        let cached = match is_at_least(&self.config.version, CACHED_SINCE) {
+            true => self.read_cached()?,
+            false => None,
+        };
+        for position in (0..self.config.plugins.len()).rev() {
+            if !self.call(position, cached.as_ref())? {
+                return Ok(());
+            }
+        }
+        self.context
+            .nodes
+            .run_on_node(self.node, || remove_result(&self.config.name, self.request).during("remove a cached result"))
+    }
+
+    /// Calls one plugin; returns whether it succeeded.
+    fn call(&mut self, position: usize, prev_result: Option<&Value>) -> Result<bool, RequestError> {
+        let values = RuntimeValues {
+            prev_result,
+            capability_args: self.request.capability_args.clone(),
+            args_cni: self.request.args_cni.as_ref(),
+        };
+        let stdin = self.config.plugin_config(position, &values);
+        let call =
+            Call { config: self.config, position, node: self.node, request: self.request, netns: self.netns, stdin };
+        let (record, error) = call.run(&mut self.context)?;
+        self.outcome.calls.push(record);
+        self.outcome.error = error;
+        Ok(self.outcome.error.is_none())
+    }
+
+    fn read_cached(&self) -> Result<Option<Value>, RequestError> {
+        self.context
+            .nodes
+            .run_on_node(self.node, || read_result(&self.config.name, self.request).during("read a cached result"))
+    }
 }
 
-fn injected<'a>(request: &'a CniRequest, prev_result: Option<&'a Value>) -> Injected<'a> {
-    Injected { prev_result, capability_args: request.capability_args.clone(), args_cni: request.args_cni.as_ref() }
-}
-
-/// A result without a version is taken to be of the network's (`pkg/invoke/exec.go`, `fixupResultVersion`).
+/// A result without a version gets that of the network (`pkg/invoke/exec.go`, `fixupResultVersion`).
 fn with_version(mut result: Value, version: &str) -> Value {
     if let Value::Object(keys) = &mut result {
         let written = keys.get("cniVersion").and_then(Value::as_str).unwrap_or_default();

@@ -1,22 +1,73 @@
-//! Network configurations: reading them, and making the one that each plugin is given.
+//! Network configurations: parsing them, and building the configuration of each plugin.
 //!
-//! Read untyped, so that every key reaches the plugins as it was written (`libcni/conf.go`, `libcni/api.go`).
+//! A configuration is parsed without types, so that every key reaches the plugins unchanged (`libcni/conf.go`,
+//! `libcni/api.go`). Names and versions are checked as libcni does (`pkg/utils/utils.go`, `pkg/version/plugin.go`).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-use super::names::{compare, is_name};
-
-/// The newest spec version that is chosen from `cniVersions`.
+/// The newest specification version that is chosen from `cniVersions`.
 const NEWEST: &str = "1.1.0";
+
+/// A configuration, a container id or an interface name that libcni refuses.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The text is not JSON, or not an object.
+    #[error("network configuration: expected a JSON object: {0}")]
+    NotAnObject(#[from] serde_json::Error),
+    /// A key with a value of another type.
+    #[error("network configuration: {key}: expected {expected}, found {found}")]
+    WrongType {
+        /// The key.
+        key: String,
+        /// The type.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// There is no network name.
+    #[error("network configuration: name is missing")]
+    NoName,
+    /// A network name or container id with other characters.
+    #[error("{kind} {name:?}: expected a letter or digit, then letters, digits, _ . -")]
+    BadName {
+        /// What has the name.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The list of plugins is empty.
+    #[error("network configuration: the list of plugins is empty")]
+    NoPlugins,
+    /// A plugin without a usable type.
+    #[error("plugin {position} of {count}: type: expected a file name, found {found:?}")]
+    BadType {
+        /// The position of the plugin, from 1.
+        position: usize,
+        /// How many plugins there are.
+        count: usize,
+        /// The type.
+        found: String,
+    },
+    /// An interface name that the kernel or libcni refuses.
+    #[error("interface name {name:?}: {problem}")]
+    BadInterface {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
 
 /// A network configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkConfig {
     /// Network name.
     pub name: String,
-    /// Spec version; empty where none was written.
+    /// Specification version; empty where the configuration has none.
     pub version: String,
     /// Whether CHECK is switched off.
     pub disable_check: bool,
@@ -24,10 +75,10 @@ pub struct NetworkConfig {
     pub plugins: Vec<Map<String, Value>>,
 }
 
-/// What is put into each plugin's configuration.
+/// What the runner adds to each plugin's configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Injected<'a> {
-    /// The result handed over.
+pub struct RuntimeValues<'a> {
+    /// The result of the previous plugin, or the cached one.
     pub prev_result: Option<&'a Value>,
     /// Runtime data by capability.
     pub capability_args: BTreeMap<String, Value>,
@@ -36,37 +87,34 @@ pub struct Injected<'a> {
 }
 
 impl NetworkConfig {
-    /// Reads a conf or a conflist (one with `plugins`).
+    /// Parses a conf or a conflist (one with `plugins`).
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let whole: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| format!("the network configuration is no JSON object: {error}"))?;
-        let name = text_of(&whole, "name")?.unwrap_or_default();
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let whole: Map<String, Value> = serde_json::from_str(text)?;
+        let name = read_text(&whole, "name")?.unwrap_or_default();
         if name.is_empty() {
-            return Err("the network configuration has no name".to_owned());
+            return Err(ConfigError::NoName);
         }
-        if !is_name(&name) {
-            return Err(format!("network name {name:?} is refused: it wants a letter or digit, then also _ . -"));
-        }
-        let version = version_of(&whole)?;
+        check_name("network name", &name)?;
+        let version = choose_version(&whole)?;
         let disable_check = match whole.get("disableCheck") {
             None | Some(Value::Null) => false,
             Some(Value::Bool(off)) => *off,
             Some(Value::String(off)) => off.eq_ignore_ascii_case("true"),
-            Some(other) => return Err(format!("disableCheck is {other}, not true or false")),
+            Some(other) => return Err(wrong_type("disableCheck", "true or false", other)),
         };
         let plugins = match whole.get("plugins") {
             None => vec![whole.clone()],
-            Some(Value::Array(list)) if list.is_empty() => return Err("the list of plugins is empty".to_owned()),
-            Some(Value::Array(list)) => list.iter().enumerate().map(object).collect::<Result<_, _>>()?,
-            Some(other) => return Err(format!("plugins is {other}, not a list")),
+            Some(Value::Array(list)) if list.is_empty() => return Err(ConfigError::NoPlugins),
+            Some(Value::Array(list)) => list.iter().enumerate().map(plugin_object).collect::<Result<_, _>>()?,
+            Some(other) => return Err(wrong_type("plugins", "a list", other)),
         };
         for (position, plugin) in plugins.iter().enumerate() {
-            let kind = text_of(plugin, "type")?.unwrap_or_default();
-            if kind.is_empty() || kind.contains('/') {
-                return Err(format!("link {} of the chain has no usable type: {kind:?}", position + 1));
+            let found = read_text(plugin, "type")?.unwrap_or_default();
+            if found.is_empty() || found.contains('/') {
+                return Err(ConfigError::BadType { position: position + 1, count: plugins.len(), found });
             }
         }
         Ok(Self { name, version, disable_check, plugins })
@@ -74,24 +122,24 @@ impl NetworkConfig {
 
     /// The type of the plugin at a position.
     #[must_use]
-    pub fn kind(&self, position: usize) -> &str {
+    pub fn plugin_type(&self, position: usize) -> &str {
         self.plugins[position].get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The configuration that the plugin at a position is given.
+    /// The configuration of the plugin at a position, with the runner's values.
     #[must_use]
-    pub fn for_plugin(&self, position: usize, injected: &Injected) -> Value {
+    pub fn plugin_config(&self, position: usize, values: &RuntimeValues) -> Value {
         let mut conf = self.plugins[position].clone();
         conf.insert("name".to_owned(), Value::from(self.name.as_str()));
         conf.insert("cniVersion".to_owned(), Value::from(self.version.as_str()));
-        if let Some(result) = injected.prev_result {
+        if let Some(result) = values.prev_result {
             conf.insert("prevResult".to_owned(), result.clone());
         }
-        if let Some(args) = injected.args_cni {
-            add_args(&mut conf, args);
+        if let Some(args) = values.args_cni {
+            add_cni_args(&mut conf, args);
         }
         let declared = conf.get("capabilities").and_then(Value::as_object);
-        let runtime: Map<String, Value> = injected
+        let runtime: Map<String, Value> = values
             .capability_args
             .iter()
             .filter(|(name, _)| declared.and_then(|set| set.get(*name)) == Some(&Value::Bool(true)))
@@ -104,8 +152,8 @@ impl NetworkConfig {
     }
 }
 
-/// Adds to `args.cni`, leaving what is there beside it (`conventions.md`, "args").
-fn add_args(conf: &mut Map<String, Value>, added: &Value) {
+/// Adds to `args.cni` and keeps its other keys (`conventions.md`, "args").
+fn add_cni_args(conf: &mut Map<String, Value>, added: &Value) {
     let Value::Object(added) = added else { return };
     let args = conf.entry("args").or_insert_with(|| Value::Object(Map::new()));
     let Value::Object(args) = args else { return };
@@ -114,42 +162,98 @@ fn add_args(conf: &mut Map<String, Value>, added: &Value) {
     cni.extend(added.iter().map(|(name, value)| (name.clone(), value.clone())));
 }
 
-fn object((position, plugin): (usize, &Value)) -> Result<Map<String, Value>, String> {
-    plugin.as_object().cloned().ok_or_else(|| format!("link {} of the chain is {plugin}, not an object", position + 1))
+fn plugin_object((position, plugin): (usize, &Value)) -> Result<Map<String, Value>, ConfigError> {
+    let object = plugin.as_object().cloned();
+    object.ok_or_else(|| wrong_type(&format!("plugins[{position}]"), "an object", plugin))
 }
 
-fn text_of(object: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+fn wrong_type(key: &str, expected: &'static str, found: &Value) -> ConfigError {
+    ConfigError::WrongType { key: key.to_owned(), expected, found: found.to_string() }
+}
+
+fn read_text(object: &Map<String, Value>, key: &str) -> Result<Option<String>, ConfigError> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(format!("{key} is {other}, not a text")),
+        Some(other) => Err(wrong_type(key, "a string", other)),
     }
 }
 
-/// `cniVersion`, or the highest of `cniVersions` that is known (spec 1.1.0, section 1).
-fn version_of(whole: &Map<String, Value>) -> Result<String, String> {
-    let written = text_of(whole, "cniVersion")?;
+/// `cniVersion`, or the highest supported one of `cniVersions` (specification 1.1.0, section 1).
+fn choose_version(whole: &Map<String, Value>) -> Result<String, ConfigError> {
+    let written = read_text(whole, "cniVersion")?;
     let offered = whole.get("cniVersions").and_then(Value::as_array);
     let offered = offered.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-    let known = written.clone().into_iter().chain(offered).filter(|version| compare(version, NEWEST).is_le());
-    Ok(known.max_by(|one, other| compare(one, other)).or(written).unwrap_or_default())
+    let known = written.clone().into_iter().chain(offered).filter(|version| compare_versions(version, NEWEST).is_le());
+    Ok(known.max_by(|one, other| compare_versions(one, other)).or(written).unwrap_or_default())
+}
+
+/// The longest interface name, in bytes (`IFNAMSIZ` without the final zero).
+const MAX_INTERFACE_BYTES: usize = 15;
+
+/// Checks a network name or container id; `kind` says which.
+///
+/// # Errors
+/// Other characters than letters, digits, `_`, `.` and `-`, or another first one than a letter or digit.
+pub fn check_name(kind: &'static str, name: &str) -> Result<(), ConfigError> {
+    let is_valid = name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.chars().all(|each| each.is_ascii_alphanumeric() || matches!(each, '_' | '.' | '-'));
+    if is_valid { Ok(()) } else { Err(ConfigError::BadName { kind, name: name.to_owned() }) }
+}
+
+/// Checks an interface name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_interface_name(name: &str) -> Result<(), ConfigError> {
+    let problem = match name {
+        "" => "it is empty",
+        "." | ".." => "it is . or ..",
+        _ if name.len() > MAX_INTERFACE_BYTES => "it is longer than 15 bytes",
+        _ if name.contains(|each: char| each == '/' || each == ':' || each.is_whitespace()) => {
+            "it has a slash, a colon or white space"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::BadInterface { name: name.to_owned(), problem })
+}
+
+/// Compares two specification versions by their numbers. A text that is no version counts as 0.1.0, as in libcni.
+#[must_use]
+pub fn compare_versions(one: &str, other: &str) -> Ordering {
+    version_numbers(one).cmp(&version_numbers(other))
+}
+
+/// Whether a specification version is `least` or newer.
+#[must_use]
+pub fn is_at_least(version: &str, least: &str) -> bool {
+    compare_versions(version, least) != Ordering::Less
+}
+
+fn version_numbers(version: &str) -> (u32, u32, u32) {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten()) {
+        (Some(major), Some(minor), micro) => (major, minor, micro.unwrap_or(0)),
+        _ => (0, 1, 0),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
-    fn each_plugin_gets_name_version_and_what_was_handed_over() {
+    fn each_plugin_gets_name_version_and_the_values_of_the_runner() {
         let text = json!({"cniVersion": "1.0.0", "name": "n", "plugins": [
             {"type": "a", "Odd": 1},
             {"type": "b", "capabilities": {"mac": true, "ips": false}, "args": {"cni": {"x": 1}, "other": 2}},
         ]});
-        let config = NetworkConfig::read(&text.to_string()).unwrap();
+        let config = NetworkConfig::parse(&text.to_string()).unwrap();
         let result = json!({"cniVersion": "1.0.0"});
         let args = json!({"y": 2});
-        let injected = Injected {
+        let values = RuntimeValues {
             prev_result: Some(&result),
             capability_args: [
                 ("mac".to_owned(), json!("02:00:00:00:00:01")),
@@ -159,38 +263,98 @@ mod tests {
             args_cni: Some(&args),
         };
         assert_eq!(
-            config.for_plugin(0, &injected),
+            config.plugin_config(0, &values),
             json!({"type": "a", "Odd": 1, "name": "n", "cniVersion": "1.0.0", "prevResult": result, "args": {"cni": {"y": 2}}})
         );
-        let second = config.for_plugin(1, &injected);
+        let second = config.plugin_config(1, &values);
         assert_eq!(second["runtimeConfig"], json!({"mac": "02:00:00:00:00:01"}));
         assert_eq!(second["args"], json!({"cni": {"x": 1, "y": 2}, "other": 2}));
     }
 
     #[test]
     fn a_bare_conf_is_a_chain_of_one() {
-        let config = NetworkConfig::read(r#"{"cniVersion":"0.3.1","name":"n","type":"bridge"}"#).unwrap();
-        assert_eq!((config.plugins.len(), config.kind(0), config.version.as_str()), (1, "bridge", "0.3.1"));
+        let config = NetworkConfig::parse(r#"{"cniVersion":"0.3.1","name":"n","type":"bridge"}"#).unwrap();
+        assert_eq!((config.plugins.len(), config.plugin_type(0), config.version.as_str()), (1, "bridge", "0.3.1"));
     }
 
     #[test]
-    fn the_highest_known_version_is_taken() {
-        let config = NetworkConfig::read(r#"{"cniVersions":["0.4.0","1.1.0","9.0.0"],"name":"n","type":"x"}"#).unwrap();
+    fn the_highest_supported_version_is_chosen() {
+        let config =
+            NetworkConfig::parse(r#"{"cniVersions":["0.4.0","1.1.0","9.0.0"],"name":"n","type":"x"}"#).unwrap();
         assert_eq!(config.version, "1.1.0");
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn the_error_names_what_is_wrong() {
         for (text, word) in [
-            ("[]", "no JSON object"),
-            (r#"{"type":"x"}"#, "no name"),
-            (r#"{"name":"a b","type":"x"}"#, "refused"),
+            ("[]", "expected a JSON object"),
+            (r#"{"type":"x"}"#, "name is missing"),
+            (r#"{"name":"a b","type":"x"}"#, "expected a letter"),
             (r#"{"name":"n","plugins":[]}"#, "empty"),
-            (r#"{"name":"n","plugins":[{}]}"#, "link 1"),
-            (r#"{"name":"n","plugins":[{"type":"a"},{"type":"../b"}]}"#, "link 2"),
+            (r#"{"name":"n","plugins":[{}]}"#, "plugin 1 of 1"),
+            (r#"{"name":"n","plugins":[{"type":"a"},{"type":"../b"}]}"#, "plugin 2 of 2"),
         ] {
-            let error = NetworkConfig::read(text).unwrap_err();
+            let error = NetworkConfig::parse(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_at_least("0.10.0", "0.4.0"));
+        assert!(is_at_least("1.1.0", "0.4.0"));
+        assert!(!is_at_least("0.3.1", "0.4.0"));
+        assert!(!is_at_least("", "0.4.0"));
+    }
+
+    #[test]
+    fn names_are_checked_as_libcni_does() {
+        for good in ["a", "management-net", "9.x_y"] {
+            assert!(check_name("network name", good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a/b", "a b", "ä"] {
+            assert!(check_name("network name", bad).is_err(), "{bad}");
+        }
+        assert!(check_interface_name("eth0").is_ok());
+        for bad in ["", ".", "..", "a:b", "a/b", "a b", "sixteen-letters-"] {
+            assert!(check_interface_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "\\PC*") {
+            let _ = NetworkConfig::parse(&text);
+        }
+
+        #[test]
+        fn every_configuration_that_parses_gives_each_plugin_a_configuration(value in any_json()) {
+            if let Ok(config) = NetworkConfig::parse(&value.to_string()) {
+                for position in 0..config.plugins.len() {
+                    let values = RuntimeValues { args_cni: Some(&value), prev_result: Some(&value), ..Default::default() };
+                    prop_assert!(config.plugin_config(position, &values).is_object());
+                    prop_assert!(!config.plugin_type(position).is_empty());
+                }
+            }
+        }
+    }
+
+    /// JSON with the keys of a network configuration, and values of any type.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z/.0-9]{0,6}".prop_map(Value::from),
+        ];
+        let keys =
+            ["name", "type", "plugins", "cniVersion", "cniVersions", "disableCheck", "args", "cni", "capabilities"];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            let object = prop::collection::hash_map(prop::sample::select(keys.to_vec()), inner.clone(), 0..6);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                object.prop_map(|keys| Value::Object(keys.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
+            ]
+        })
     }
 }

@@ -1,24 +1,14 @@
-//! Our own CNI runner, by the spec (1.1.0; 0.3.1 and later are run) and by what libcni does where the spec is silent.
+//! Our own CNI runner, by the specification (1.1.0; versions since 0.3.1 are run) and by libcni where the specification is
+//! silent.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`config`] | reading a conf or conflist; the configuration handed to each plugin |
-//! | [`names`] | which network names, container ids and interface names libcni lets through; comparing versions |
-//! | [`plugins`] | the plugins of the node and where they were looked for |
+//! | [`config`] | parsing a network configuration; the configuration of each plugin; names and versions |
 //! | [`call`] | one call of one plugin |
-//! | [`busy`] | trying files again that are still being written |
 //! | [`chain`] | ADD and CHECK forward, DEL backward |
-//! | [`cache`] | the result cache in libcni's format |
-//! | [`versions`] | asking plugins for their versions, to learn whether they start |
+//! | [`versions`] | the versions of plugins, to see whether they start |
 
-pub mod busy;
-pub mod cache;
 pub mod call;
 pub mod chain;
 pub mod config;
-pub mod encode;
-pub mod names;
-pub mod plugins;
 pub mod versions;
-
-pub use plugins::{FOLDER, Plugins};

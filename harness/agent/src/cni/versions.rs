@@ -1,4 +1,4 @@
-//! Asking plugins for their versions: the way to learn whether a binary starts on this node at all.
+//! The versions of plugins: whether a binary starts on this node at all.
 
 use std::time::Duration;
 
@@ -6,73 +6,71 @@ use plumbline_core::cni::Exit;
 use plumbline_core::protocol::PluginVersion;
 use serde_json::Value;
 
-use super::call::{STDOUT_CAP_BYTES, start_trouble};
-use super::{FOLDER, Plugins, busy};
-use crate::place::Place;
-use crate::process::{Ended, Job};
-use crate::spawn::Program;
-use crate::trouble::Trouble;
+use super::call::{PluginContext, STDOUT_CAP_BYTES, describe_start_error};
+use crate::error::RequestError;
+use crate::node::plugins::{PLUGIN_FOLDER, Plugins};
+use crate::process::{Job, ProcessResult, Program};
 
 /// More than any plugin needs to print its versions.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 const COMMAND: (&str, &str) = ("CNI_COMMAND", "VERSION");
-const SEARCH: (&str, &str) = ("CNI_PATH", FOLDER);
+const SEARCH: (&str, &str) = ("CNI_PATH", PLUGIN_FOLDER);
 
-/// The shell and the dynamic loader end with this when something that the program needs is missing.
-const MISSING_PART: i32 = 127;
+/// The exit code of a shell or dynamic loader that does not find what the program needs.
+const EXIT_NOT_FOUND: i32 = 127;
 
-/// Starts each plugin with `CNI_COMMAND=VERSION`, all at once. No names means all the node has.
+/// Starts plugins with `CNI_COMMAND=VERSION`, side by side. No names means all plugins of the node.
 ///
 /// # Errors
-/// A fault on a node that is not private; the end of the talk.
-pub fn ask(names: &[String], place: &mut Place) -> Result<Vec<PluginVersion>, Trouble> {
-    let plugins = place.private("ask plugins for their versions")?.clone();
+/// The lane hung up.
+pub fn query_versions(names: &[String], mut context: PluginContext) -> Result<Vec<PluginVersion>, RequestError> {
+    let plugins = context.plugins;
     let mut names = if names.is_empty() { plugins.names.iter().cloned().collect() } else { names.to_vec() };
     names.sort();
     names.dedup();
-    let jobs: Vec<Job> = names.iter().map(|name| job(&plugins, name, &[COMMAND, SEARCH])).collect();
-    let ends = busy::run(&jobs, 1, place)?;
+    let jobs: Vec<Job> = names.iter().map(|name| version_job(plugins, name, &[COMMAND, SEARCH])).collect();
+    let results = context.run(&jobs, 1)?;
     let mut versions: Vec<PluginVersion> =
-        names.into_iter().zip(ends).map(|(name, end)| version(&plugins, name, &end)).collect();
-    about(&mut versions, &plugins, place)?;
+        names.into_iter().zip(results).map(|(name, result)| read_version(plugins, name, &result)).collect();
+    add_descriptions(&mut versions, &mut context)?;
     Ok(versions)
 }
 
-/// Without a command a plugin made with the CNI project's library says who it is, on standard error (`pkg/skel`). What
-/// does not even answer VERSION as it should is not asked: nobody knows what it would do.
-fn about(versions: &mut [PluginVersion], plugins: &Plugins, place: &mut Place) -> Result<(), Trouble> {
-    let mut asked: Vec<&mut PluginVersion> = versions.iter_mut().filter(|one| !one.supported.is_empty()).collect();
-    let jobs: Vec<Job> = asked.iter().map(|one| job(plugins, &one.plugin, &[])).collect();
-    let ends = busy::run(&jobs, 1, place)?;
-    for (one, end) in asked.iter_mut().zip(ends) {
-        let text = String::from_utf8_lossy(&end.stderr);
+/// Adds the line that a plugin prints on standard error when it is started without a command, if it uses the CNI
+/// project's library (`pkg/skel`). A program that did not answer VERSION is not started again: what it would do is unknown.
+fn add_descriptions(versions: &mut [PluginVersion], context: &mut PluginContext) -> Result<(), RequestError> {
+    let mut answered: Vec<&mut PluginVersion> = versions.iter_mut().filter(|one| !one.supported.is_empty()).collect();
+    let jobs: Vec<Job> = answered.iter().map(|one| version_job(context.plugins, &one.plugin, &[])).collect();
+    let results = context.run(&jobs, 1)?;
+    for (one, result) in answered.iter_mut().zip(results) {
+        let text = String::from_utf8_lossy(&result.stderr);
         one.about = text.lines().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
     }
     Ok(())
 }
 
-fn job(plugins: &Plugins, name: &str, env: &[(&str, &str)]) -> Job {
-    let path = plugins.path(name).unwrap_or_else(|| format!("{FOLDER}/{name}"));
+fn version_job(plugins: &Plugins, name: &str, env: &[(&str, &str)]) -> Job {
+    let path = plugins.path(name).unwrap_or_else(|| format!("{PLUGIN_FOLDER}/{name}"));
     let env: Vec<(String, String)> = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     Job {
-        program: Program { argv: vec![path], env, fed: true },
+        program: Program { argv: vec![path], env, piped_stdin: true },
         stdin: br#"{"cniVersion":"1.0.0"}"#.to_vec(),
         deadline: DEADLINE,
         stdout_cap: STDOUT_CAP_BYTES,
     }
 }
 
-fn version(plugins: &Plugins, plugin: String, end: &Ended) -> PluginVersion {
+fn read_version(plugins: &Plugins, plugin: String, result: &ProcessResult) -> PluginVersion {
     let path = plugins.path(&plugin);
-    let stderr = String::from_utf8_lossy(&end.stderr).trim().to_owned();
-    let refused = match (&path, &end.start_error, &end.exit) {
-        (None, _, _) => Some(format!("not found in {}", plugins.searched())),
-        (_, Some(error), _) => Some(start_trouble(error)),
-        (_, None, Exit::Code(MISSING_PART)) => Some(format!("it ended with 127: {stderr}")),
+    let stderr = String::from_utf8_lossy(&result.stderr).trim().to_owned();
+    let refused = match (&path, &result.start_error, &result.exit) {
+        (None, _, _) => Some(format!("not found in {}", plugins.describe_search())),
+        (_, Some(error), _) => Some(describe_start_error(error)),
+        (_, None, Exit::Code(EXIT_NOT_FOUND)) => Some(format!("exit 127: {stderr}")),
         _ => None,
     };
-    let answer: Value = serde_json::from_slice(&end.stdout).unwrap_or_default();
+    let answer: Value = serde_json::from_slice(&result.stdout).unwrap_or_default();
     let supported = answer["supportedVersions"].as_array().into_iter().flatten();
     PluginVersion {
         path: path.unwrap_or_else(|| plugin.clone()),

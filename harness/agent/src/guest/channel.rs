@@ -1,7 +1,7 @@
-//! A channel to the host: a virtio-serial port, over which one session after another is held.
+//! A channel to the host: a virtio-serial port, over which the host runs one session after another.
 //!
-//! Whether the host is connected is only a state of the port, and one that a quick host changes twice before we look. So
-//! it is the line [`Begin`] that starts a session, and ends the one before if that still lives.
+//! Whether the host is connected is a state of the port, which may change twice between two reads. So the line
+//! [`StartSession`] starts a session, and ends the previous one if that still runs.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,37 +12,37 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{read, write};
-use plumbline_core::guest::{Begin, MARK, Said, line};
+use plumbline_core::guest::{GuestMessage, MARK, StartSession, encode_line};
 
-use super::session::Session;
-use super::tell;
+use super::error::print_on_console;
+use super::session::{Session, SessionEnd};
 
-/// How much waits in either direction at most; then the writer has to.
-const ROOM: usize = 256 * 1024;
-/// A longer line of the channel itself is none of ours.
+/// The most bytes that are buffered in each direction; above it the writer has to wait.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// A longer line of the channel itself is ignored.
 const LONGEST_LINE_BYTES: usize = 64 * 1024;
 
 /// One channel.
 pub struct Channel {
     port: File,
-    /// The session in course.
+    /// The current session.
     pub session: Option<Session>,
-    /// A line of the channel itself that has begun.
+    /// The start of a line of the channel itself.
     control: Option<Vec<u8>>,
-    /// What waits for the host.
+    /// Bytes for the host that are not written yet.
     out: Vec<u8>,
-    /// Whether the kernel is known to have heard that the session's host is connected.
+    /// Whether the kernel has seen the connection of the session's host.
     connected: bool,
 }
 
-/// What came of moving bytes.
-pub enum Moved {
-    /// All is still.
-    Still,
-    /// A session was started; its streams want to be watched.
-    Started,
-    /// The session's agent has closed its output and has to be waited for.
-    Closed,
+/// The state of a channel when no more bytes can be moved.
+pub enum PumpState {
+    /// Nothing to do.
+    Idle,
+    /// A session was started; its streams are to be watched.
+    SessionStarted,
+    /// The session's agent has closed its output and is to be waited for.
+    SessionClosed,
 }
 
 impl Channel {
@@ -60,46 +60,50 @@ impl Channel {
         self.port.as_fd()
     }
 
-    /// Moves what can be moved in both directions.
-    pub fn pump(&mut self) -> Moved {
+    /// Moves bytes in both directions until both would block.
+    pub fn pump(&mut self) -> PumpState {
         loop {
             let mut moved = false;
             match self.receive() {
                 Received::Nothing => {}
                 Received::Bytes => moved = true,
-                Received::Begin(begin) => {
-                    self.begin(&begin);
-                    return Moved::Started;
+                Received::Start(request) => {
+                    self.start_session(&request);
+                    return PumpState::SessionStarted;
                 }
             }
             if let Some(session) = &mut self.session {
-                moved |= session.feed();
-                moved |= session.drain(&mut self.out, ROOM);
+                moved |= session.write_available();
+                moved |= session.read_available(&mut self.out, BUFFER_BYTES);
             }
-            moved |= self.send();
+            moved |= self.write_available();
             if !moved {
-                let closed = self.session.as_ref().is_some_and(Session::closed);
-                return if closed { Moved::Closed } else { Moved::Still };
+                let closed = self.session.as_ref().is_some_and(Session::is_closed);
+                return if closed { PumpState::SessionClosed } else { PumpState::Idle };
             }
         }
     }
 
-    /// Tells the host that the session has ended, with the last of what its agent said.
-    pub fn ended(&mut self, session: &Session) {
-        let words = String::from_utf8_lossy(&session.words).into_owned();
-        self.say(&Said::Ended { session: session.name.clone(), code: session.ended.flatten(), words });
+    /// Reports the end of the session to the host, with the end of its standard error.
+    pub fn report_end(&mut self, session: &Session) {
+        let stderr = String::from_utf8_lossy(&session.stderr_tail).into_owned();
+        let code = match session.end {
+            Some(SessionEnd::Code(code)) => Some(code),
+            Some(SessionEnd::Signal) | None => None,
+        };
+        self.send(&GuestMessage::Ended { session: session.name.clone(), code, stderr });
     }
 
     fn receive(&mut self) -> Received {
-        if self.session.as_ref().is_some_and(|session| session.input.len() >= ROOM) {
+        if self.session.as_ref().is_some_and(|session| session.input.len() >= BUFFER_BYTES) {
             return Received::Nothing;
         }
         let mut piece = [0; 32 * 1024];
         match read(&self.port, &mut piece) {
-            // What a host says can be here before the kernel has heard that it is connected: data and that word come by
-            // different queues (`virtio_console`, `port_fops_read` and `handle_control_message`).
+            // Data of a host may arrive before the event of its connection: they come by different queues
+            // (`virtio_console`, `port_fops_read` and `handle_control_message`).
             Ok(0) if self.session.is_some() && !self.connected => Received::Nothing,
-            // Nobody is connected.
+            // No host is connected.
             Ok(0) => {
                 self.control = None;
                 self.out.clear();
@@ -108,7 +112,7 @@ impl Channel {
                 }
                 Received::Nothing
             }
-            Ok(length) => self.take(&piece[..length]),
+            Ok(length) => self.split_input(&piece[..length]),
             Err(Errno::EINTR) => Received::Bytes,
             Err(Errno::EAGAIN) => {
                 self.connected = true;
@@ -118,9 +122,9 @@ impl Channel {
         }
     }
 
-    /// Sorts bytes into the session's and the channel's own. After a line of the channel itself the host waits for our
-    /// answer, so nothing of worth follows it in the same piece.
-    fn take(&mut self, mut bytes: &[u8]) -> Received {
+    /// Separates the session's bytes from lines of the channel itself. After such a line the host waits for the answer, so
+    /// bytes behind it in the same piece are dropped.
+    fn split_input(&mut self, mut bytes: &[u8]) -> Received {
         if self.control.is_none() {
             let mark = bytes.iter().position(|byte| *byte == MARK);
             let own = &bytes[..mark.unwrap_or(bytes.len())];
@@ -132,10 +136,10 @@ impl Channel {
             bytes = &bytes[mark + 1..];
         }
         let Some(control) = &mut self.control else { return Received::Bytes };
-        // A host that was cut short in its line is followed by one that begins anew.
-        if let Some(again) = bytes.iter().rposition(|byte| *byte == MARK) {
+        // A line that a host did not finish is replaced by the next host's line.
+        if let Some(last) = bytes.iter().rposition(|byte| *byte == MARK) {
             control.clear();
-            bytes = &bytes[again + 1..];
+            bytes = &bytes[last + 1..];
         }
         let end = bytes.iter().position(|byte| *byte == b'\n');
         control.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
@@ -147,42 +151,42 @@ impl Channel {
         }
         let whole = self.control.take().unwrap_or_default();
         match serde_json::from_slice(&whole) {
-            Ok(begin) => Received::Begin(begin),
+            Ok(request) => Received::Start(request),
             Err(error) => {
-                tell(&format!("the host said what is not understood: {error}"));
+                print_on_console(&format!("parse a line of the host: {error}"));
                 Received::Bytes
             }
         }
     }
 
-    fn begin(&mut self, begin: &Begin) {
+    fn start_session(&mut self, request: &StartSession) {
         if let Some(mut old) = self.session.take() {
             old.kill();
         }
         self.out.clear();
         self.connected = false;
-        match Session::start(begin) {
+        match Session::start(request) {
             Ok(session) => {
                 self.session = Some(session);
-                self.say(&Said::Ready { session: begin.session.clone(), uptime_ms: uptime_ms() });
+                self.send(&GuestMessage::Ready { session: request.session.clone(), uptime_ms: uptime_ms() });
             }
             Err(error) => {
-                let words = format!("start the agent: {error}");
-                self.say(&Said::Ended { session: begin.session.clone(), code: None, words });
+                let stderr = format!("start the agent: {error}");
+                self.send(&GuestMessage::Ended { session: request.session.clone(), code: None, stderr });
             }
         }
     }
 
-    fn say(&mut self, said: &Said) {
-        match line(said) {
+    fn send(&mut self, message: &GuestMessage) {
+        match encode_line(message) {
             Ok(line) => self.out.extend(line),
-            Err(error) => tell(&format!("say {said:?}: {error}")),
+            Err(error) => print_on_console(&format!("send {message:?}: {error}")),
         }
-        self.send();
+        self.write_available();
     }
 
-    /// Hands over what the port takes; says whether anything moved.
-    fn send(&mut self) -> bool {
+    /// Writes what the port takes; returns whether anything was written.
+    fn write_available(&mut self) -> bool {
         let mut moved = false;
         while !self.out.is_empty() {
             match write(&self.port, &self.out[..self.out.len().min(32 * 1024)]) {
@@ -201,49 +205,66 @@ impl Channel {
 enum Received {
     Nothing,
     Bytes,
-    Begin(Begin),
+    Start(StartSession),
 }
 
-/// Since the kernel began.
+/// The time since the start of the kernel.
 fn uptime_ms() -> u64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     let seconds = text.split(' ').next().and_then(|first| first.replace('.', "").parse::<u64>().ok());
-    // Two digits stand behind the point (`proc_uptime(5)`).
+    // There are two digits behind the point (`proc_uptime(5)`).
     seconds.unwrap_or_default() * 10
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::net::Shutdown;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
-    /// A channel with a session, and its host's end; an end that says no more reads like a port without a host.
-    fn begun() -> (Channel, UnixStream) {
+    /// A channel with a session, and the host's end. A closed end reads like a port without a host.
+    fn channel_with_session() -> (Channel, UnixStream) {
         let (ours, host) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let port = File::from(OwnedFd::from(ours));
         let mut channel = Channel { port, session: None, control: None, connected: true, out: Vec::new() };
-        // This test's own program, which ends at once.
-        channel.begin(&Begin { session: "s".into(), arguments: vec!["--list".into()] });
+        // The program of this test, which ends at once.
+        channel.start_session(&StartSession { session: "s".into(), arguments: vec!["--list".into()] });
         (channel, host)
     }
 
-    fn hangs(channel: &mut Channel) -> bool {
+    fn hangs_up(channel: &mut Channel) -> bool {
         let before = channel.session.as_ref().unwrap().descriptors().len();
         assert!(matches!(channel.receive(), Received::Nothing));
         channel.session.as_ref().unwrap().descriptors().len() < before
     }
 
     #[test]
-    fn a_port_that_has_not_heard_of_its_host_yet_does_not_end_the_session() {
-        let (mut channel, host) = begun();
+    fn a_session_goes_on_until_its_connected_host_hangs_up() {
+        let (mut channel, host) = channel_with_session();
         host.shutdown(Shutdown::Write).unwrap();
-        assert!(!hangs(&mut channel), "data came before the word of being connected");
-        let (mut channel, host) = begun();
-        assert!(!hangs(&mut channel), "connected, and silent");
+        assert!(!hangs_up(&mut channel), "data came before the event of the connection");
+        let (mut channel, host) = channel_with_session();
+        assert!(!hangs_up(&mut channel), "connected, without data");
         host.shutdown(Shutdown::Write).unwrap();
-        assert!(hangs(&mut channel), "a host that was there has gone");
+        assert!(hangs_up(&mut channel), "the connected host is gone");
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_the_channel_panic(
+            pieces in prop::collection::vec(
+                prop::collection::vec(prop_oneof![Just(MARK), Just(b'\n'), Just(b'{'), any::<u8>()], 0..40),
+                0..6,
+            ),
+        ) {
+            let port = File::from(OwnedFd::from(UnixStream::pair().unwrap().0));
+            let mut channel = Channel { port, session: None, control: None, connected: true, out: Vec::new() };
+            for piece in pieces {
+                let _ = channel.split_input(&piece);
+            }
+        }
     }
 }

@@ -1,45 +1,41 @@
-//! `guest`: the init of the vm lane's virtual machine.
+//! Mode `guest`: the init of the vm lane's virtual machine.
 //!
-//! It stands in the kernel's first root. [`boot`] loads the modules that it takes to find the disk, makes the disk the
-//! root, and loads those of [`modules`] that are tried at once. [`host`] then serves the channels to the host: each is a
-//! virtio-serial port, and a [`channel`] runs one `node` after another for whoever connects. Where nobody has for some
-//! time, the machine is switched off.
+//! It starts in the kernel's first root and ends with the machine.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`error`] | the error of a step, and the console |
+//! | [`boot`] | kernel modules, and the disk as the root |
+//! | [`session`] | one session: an agent in mode `node` or `serve`, and its streams |
+//! | [`channel`] | one virtio-serial port, over which the host runs one session after another |
+//! | [`serve`] | serving all channels, until the machine was unused for some time |
 
 mod boot;
 mod channel;
-mod host;
-mod modules;
+mod error;
+mod serve;
 mod session;
-mod settings;
-
-use std::io::Write;
 
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::unistd::getpid;
 
-use crate::exit::{DONE, Failure};
+use crate::error::{EXIT_SUCCESS, EndError};
+use error::print_on_console;
 
 /// Boots, serves, and switches the machine off.
 ///
 /// # Errors
-/// [`Failure::Usage`] where this process is not the first one.
-pub fn run(arguments: &[String]) -> Result<u8, Failure> {
+/// [`EndError::Usage`] where this process is not PID 1.
+pub fn run_guest(arguments: &[String]) -> Result<u8, EndError> {
     if getpid().as_raw() != 1 || !arguments.is_empty() {
-        return Err(Failure::Usage(
-            "guest is started by the kernel of a virtual machine, without arguments".to_owned(),
-        ));
+        return Err(EndError::Usage("guest: started by the kernel of a virtual machine only".to_owned()));
     }
-    let served = boot::boot().and_then(|settings| host::serve(&settings));
-    if let Err(cause) = served {
-        tell(&cause);
+    let served = boot::boot().and_then(|settings| serve::serve_channels(&settings));
+    if let Err(error) = served {
+        print_on_console(&error.to_string());
     }
-    // Comes back only where the machine can't be switched off; then the end of PID 1 does it.
+    // Returns only where the machine cannot be switched off; the end of PID 1 stops it then.
     let refused = reboot(RebootMode::RB_POWER_OFF);
-    tell(&format!("switch off: {refused:?}"));
-    Ok(DONE)
-}
-
-/// A line on the console.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "plumbline-agent guest: {line}");
+    print_on_console(&format!("switch off: {refused:?}"));
+    Ok(EXIT_SUCCESS)
 }

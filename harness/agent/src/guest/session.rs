@@ -1,4 +1,4 @@
-//! One session: an agent in the mode that the host asked for, and its streams.
+//! One session: an agent in the requested mode, and its streams.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,13 +7,13 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use plumbline_core::guest::Begin;
+use plumbline_core::guest::StartSession;
 
-use crate::pipe::unblock;
-use crate::spawn;
+use crate::process::run::set_nonblocking;
+use crate::process::start::start_agent_piped;
 
 /// How much of its standard error is kept.
-const WORDS_BYTES: usize = 4096;
+const STDERR_TAIL_BYTES: usize = 4096;
 
 /// An agent that runs.
 pub struct Session {
@@ -23,12 +23,21 @@ pub struct Session {
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
-    /// From the host, not handed over yet.
+    /// Bytes from the host that are not written yet.
     pub input: Vec<u8>,
-    /// The last of its standard error.
-    pub words: Vec<u8>,
-    /// Its exit code once it was waited for; none inside where a signal ended it.
-    pub ended: Option<Option<i32>>,
+    /// The end of its standard error.
+    pub stderr_tail: Vec<u8>,
+    /// How it ended, once that is known.
+    pub end: Option<SessionEnd>,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// With an exit code.
+    Code(i32),
+    /// By a signal.
+    Signal,
 }
 
 impl Session {
@@ -36,24 +45,24 @@ impl Session {
     ///
     /// # Errors
     /// What fork and exec give.
-    pub fn start(begin: &Begin) -> io::Result<Self> {
-        let mut child = spawn::again_piped(&begin.arguments)?;
+    pub fn start(request: &StartSession) -> io::Result<Self> {
+        let mut child = start_agent_piped(&request.arguments)?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let session = Self {
-            name: begin.session.clone(),
+            name: request.session.clone(),
             child,
             stdin,
             stdout,
             stderr,
             input: vec![],
-            words: vec![],
-            ended: None,
+            stderr_tail: vec![],
+            end: None,
         };
-        session.descriptors().into_iter().for_each(unblock);
+        session.descriptors().into_iter().for_each(set_nonblocking);
         Ok(session)
     }
 
-    /// What to watch.
+    /// The descriptors to watch.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let all = [
             self.stdin.as_ref().map(AsFd::as_fd),
@@ -68,13 +77,13 @@ impl Session {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// The host is gone, or has had enough: the end of input is the agent's sign to leave.
+    /// Closes the agent's standard input, at which it ends.
     pub fn hang_up(&mut self) {
         self.input.clear();
         self.stdin = None;
     }
 
-    /// Ends it at once. The kernel takes its node with it.
+    /// Ends it at once. The kernel removes its node.
     pub fn kill(&mut self) {
         let _ = kill(self.pid(), Signal::SIGKILL);
         self.hang_up();
@@ -82,12 +91,12 @@ impl Session {
     }
 
     /// Whether it has closed its standard output: it has ended, or is about to.
-    pub fn closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.stdout.is_none()
     }
 
-    /// Hands over what it takes; says whether anything moved.
-    pub fn feed(&mut self) -> bool {
+    /// Writes what the agent takes; returns whether anything was written.
+    pub fn write_available(&mut self) -> bool {
         let mut moved = false;
         while let Some(open) = self.stdin.as_mut().filter(|_| !self.input.is_empty()) {
             match open.write(&self.input) {
@@ -103,23 +112,23 @@ impl Session {
         moved
     }
 
-    /// Adds what it wrote to `out` while that has room; says whether anything moved.
-    pub fn drain(&mut self, out: &mut Vec<u8>, room: usize) -> bool {
+    /// Adds the agent's output to `out`, up to `limit` bytes; returns whether anything was read.
+    pub fn read_available(&mut self, out: &mut Vec<u8>, limit: usize) -> bool {
         let mut moved = false;
-        while out.len() < room && read(&mut self.stdout, out) {
+        while out.len() < limit && read_once(&mut self.stdout, out) {
             moved = true;
         }
-        while read(&mut self.stderr, &mut self.words) {
+        while read_once(&mut self.stderr, &mut self.stderr_tail) {
             moved = true;
-            let surplus = self.words.len().saturating_sub(WORDS_BYTES);
-            self.words.drain(..surplus);
+            let surplus = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
+            self.stderr_tail.drain(..surplus);
         }
         moved
     }
 }
 
-/// One read that does not wait; closes the stream at its end. Says whether anything came, the end included.
-fn read<P: Read>(stream: &mut Option<P>, into: &mut Vec<u8>) -> bool {
+/// One read that does not block; closes the stream at its end. Returns whether anything was read, or the end.
+fn read_once<P: Read>(stream: &mut Option<P>, into: &mut Vec<u8>) -> bool {
     let Some(open) = stream else { return false };
     let mut piece = [0; 32 * 1024];
     match open.read(&mut piece) {

@@ -1,43 +1,45 @@
-//! The command line of `node`.
+//! The command line of mode `node`.
 
 use std::path::PathBuf;
 
-use plumbline_core::protocol::Fault;
+use thiserror::Error;
 
-use crate::exit::Failure;
+use super::privileges::Privileges;
 
-/// Which way to a node is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rung {
-    /// With the privileges this process has.
-    Root,
-    /// With a user namespace.
-    User,
+/// A command line that is wrong.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum ArgumentsError {
+    /// An option without its value.
+    #[error("{0}: expected a value")]
+    NoValue(String),
+    /// An option that does not exist, or a value that it does not take.
+    #[error("node: unknown argument {0} {1}")]
+    Unknown(String, String),
+    /// `--plugin` or `--program` with another value than `NAME=PATH`.
+    #[error("{0}: expected NAME=PATH, found {1:?}")]
+    NotNamed(String, String),
 }
 
-impl Rung {
-    /// Its name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::User => "user",
-        }
-    }
+/// A plugin or program whose path does not exist.
+#[derive(Debug, Error)]
+#[error("find {}: {source}", path.display())]
+pub struct PathError {
+    path: PathBuf,
+    source: std::io::Error,
 }
 
-/// What `node` was asked for.
+/// The options of mode `node`.
 #[derive(Debug, Clone, Default)]
 pub struct Arguments {
-    /// `--rung`; none means the first that works.
-    pub rung: Option<Rung>,
+    /// `--privileges`; none means the first that work.
+    pub privileges: Option<Privileges>,
     /// `--cni-path`, in order: an earlier folder wins.
     pub folders: Vec<PathBuf>,
-    /// `--plugin`: wins over every folder.
+    /// `--plugin`: takes precedence over every folder.
     pub plugins: Vec<(String, PathBuf)>,
-    /// `--program`: what is put beside the plugins without being one.
+    /// `--program`: programs beside the plugins.
     pub programs: Vec<(String, PathBuf)>,
-    /// `--outside`: the network namespace whose paired interfaces the node may borrow; only a virtual machine has them.
+    /// `--outside`: the network namespace whose paired interfaces the node may use; only a virtual machine has them.
     pub outside: Option<PathBuf>,
 }
 
@@ -45,47 +47,45 @@ impl Arguments {
     /// Reads the command line.
     ///
     /// # Errors
-    /// [`Failure::Usage`] that names the argument.
-    pub fn read(arguments: &[String]) -> Result<Self, Failure> {
-        let mut read = Self::default();
+    /// The argument that is wrong.
+    pub fn parse(arguments: &[String]) -> Result<Self, ArgumentsError> {
+        let mut parsed = Self::default();
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
-            let value = rest.next().ok_or_else(|| Failure::Usage(format!("{argument} needs a value")))?;
+            let value = rest.next().ok_or_else(|| ArgumentsError::NoValue(argument.clone()))?;
             match argument.as_str() {
-                "--rung" if value == "root" => read.rung = Some(Rung::Root),
-                "--rung" if value == "user" => read.rung = Some(Rung::User),
-                "--cni-path" => read.folders.push(PathBuf::from(value)),
-                "--plugin" => read.plugins.push(plugin(value)?),
-                "--program" => read.programs.push(plugin(value)?),
-                "--outside" => read.outside = Some(PathBuf::from(value)),
-                _ => return Err(Failure::Usage(format!("node does not know {argument} {value}"))),
+                "--privileges" if Privileges::by_name(value).is_some() => {
+                    parsed.privileges = Privileges::by_name(value);
+                }
+                "--cni-path" => parsed.folders.push(PathBuf::from(value)),
+                "--plugin" => parsed.plugins.push(parse_named(argument, value)?),
+                "--program" => parsed.programs.push(parse_named(argument, value)?),
+                "--outside" => parsed.outside = Some(PathBuf::from(value)),
+                _ => return Err(ArgumentsError::Unknown(argument.clone(), value.clone())),
             }
         }
-        Ok(read)
+        Ok(parsed)
     }
 
-    /// Makes every path absolute and free of links: in the node's root a link would lead elsewhere.
+    /// Makes every path absolute and resolves links: in the node's root a link would lead elsewhere.
     ///
     /// # Errors
-    /// [`Failure::Unable`] with the path that is not there.
-    pub fn resolve(&mut self) -> Result<(), Failure> {
+    /// The path that does not exist.
+    pub fn resolve_paths(&mut self) -> Result<(), PathError> {
         let named = self.plugins.iter_mut().chain(&mut self.programs).map(|(_, path)| path);
         for path in self.folders.iter_mut().chain(named) {
-            *path = path.canonicalize().map_err(|error| {
-                let doing = format!("find the plugins in {}", path.display());
-                Failure::Unable(Fault { doing, cause: error.to_string(), gone: false })
-            })?;
+            *path = path.canonicalize().map_err(|source| PathError { path: path.clone(), source })?;
         }
         Ok(())
     }
 
-    /// The command line that `read` turns into this again.
+    /// The command line that [`parse`](Self::parse) turns into the same options.
     #[must_use]
-    pub fn write(&self) -> Vec<String> {
+    pub fn to_command_line(&self) -> Vec<String> {
         let mut line = Vec::new();
         let mut push = |name: &str, value: String| line.extend([name.to_owned(), value]);
-        if let Some(rung) = self.rung {
-            push("--rung", rung.name().to_owned());
+        if let Some(privileges) = self.privileges {
+            push("--privileges", privileges.name().to_owned());
         }
         self.folders.iter().for_each(|folder| push("--cni-path", folder.display().to_string()));
         self.plugins.iter().for_each(|(name, path)| push("--plugin", format!("{name}={}", path.display())));
@@ -97,12 +97,12 @@ impl Arguments {
     }
 }
 
-fn plugin(value: &str) -> Result<(String, PathBuf), Failure> {
+fn parse_named(argument: &str, value: &str) -> Result<(String, PathBuf), ArgumentsError> {
     match value.split_once('=') {
         Some((name, path)) if !name.is_empty() && !name.contains('/') && !path.is_empty() => {
             Ok((name.to_owned(), PathBuf::from(path)))
         }
-        _ => Err(Failure::Usage(format!("--plugin wants NAME=PATH, not {value:?}"))),
+        _ => Err(ArgumentsError::NotNamed(argument.to_owned(), value.to_owned())),
     }
 }
 
@@ -110,20 +110,20 @@ fn plugin(value: &str) -> Result<(String, PathBuf), Failure> {
 mod tests {
     use super::*;
 
-    fn read(line: &[&str]) -> Result<Arguments, Failure> {
-        Arguments::read(&line.iter().map(ToString::to_string).collect::<Vec<_>>())
+    fn parse(line: &[&str]) -> Result<Arguments, ArgumentsError> {
+        Arguments::parse(&line.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
-        let line = ["--rung", "user", "--cni-path", "/a", "--cni-path", "/b", "--plugin", "macvlan=/c/d"];
-        assert_eq!(read(&line).unwrap().write(), line);
+    fn a_written_command_line_parses_to_the_same_options() {
+        let line = ["--privileges", "rootless", "--cni-path", "/a", "--cni-path", "/b", "--plugin", "macvlan=/c/d"];
+        assert_eq!(parse(&line).unwrap().to_command_line(), line);
     }
 
     #[test]
     fn a_plugin_without_a_path_is_refused() {
         for value in ["macvlan", "macvlan=", "=/a", "a/b=/c"] {
-            assert!(matches!(read(&["--plugin", value]), Err(Failure::Usage(_))), "{value}");
+            assert!(matches!(parse(&["--plugin", value]), Err(ArgumentsError::NotNamed(..))), "{value}");
         }
     }
 }

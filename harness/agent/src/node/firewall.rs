@@ -1,5 +1,5 @@
-//! Rules that a node of a cluster behind Terway has before any pod, laid here where nobody else lays them: kube-proxy's
-//! mark and masquerade, and symmetric routing as terway-cli has it.
+//! Packet filter rules that a node behind Terway has before any pod: kube-proxy's mark and masquerade, and symmetric
+//! routing as terway-cli sets it up. A private node runs neither program, so the agent adds the rules.
 
 use std::time::Duration;
 
@@ -9,42 +9,47 @@ use plumbline_core::plan::{Backend, NodePort, Symmetric, Topology};
 use plumbline_netlink::packet::AddressFamily;
 use plumbline_netlink::{Add, Netlink, NewRoute, NewRule};
 
-use super::bridges::kept;
-use crate::place::Place;
-use crate::process::Job;
-use crate::spawn::Program;
-use crate::trouble::{Doing, Trouble, fault};
+use super::links::allow_existing;
+use super::nodes::NodeSet;
+use crate::error::{During, RequestError, fault};
+use crate::process::{Job, Processes, Program};
 
 const KUBE_MARK_MASQ: &str = include_str!("kube_mark_masq.sh");
 const SYMMETRIC: &str = include_str!("symmetric.sh");
 
-/// Some twenty rules, each a process; modules may have to be loaded for the first.
+/// Each of some twenty rules is a process, and the first may load kernel modules.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 const STDOUT_CAP_BYTES: usize = 64 * 1024;
 
-/// Lays on every node what the topology has.
+/// Adds the rules of the topology on every node.
 ///
 /// # Errors
-/// A fault that names the node, and the program's own words.
-pub fn lay(topology: &Topology, place: &mut Place) -> Result<(), Trouble> {
+/// A fault that names the node, with the program's standard error.
+pub fn add_firewall_rules(topology: &Topology, nodes: &NodeSet, processes: &mut Processes) -> Result<(), RequestError> {
     for node in 1..=topology.nodes.max(1) {
         if topology.kube_mark_masq {
-            run(node, "lay kube-proxy's KUBE-MARK-MASQ", KUBE_MARK_MASQ, &[], place)?;
+            run_script(node, "add kube-proxy's KUBE-MARK-MASQ", KUBE_MARK_MASQ, &[], nodes, processes)?;
         }
         let Some(symmetric) = &topology.symmetric else { continue };
         let port = topology.ports.iter().find(|port| port.node == node && port.name == symmetric.interface);
-        let doing = format!("lay symmetric routing on node {node}");
-        let port = port.ok_or_else(|| fault(&doing, format!("it has no {}", symmetric.interface)))?;
+        let action = format!("add symmetric routing on node {node}");
+        let port = port.ok_or_else(|| fault(&action, format!("the node has no interface {}", symmetric.interface)))?;
         for gateway in &port.defaults {
-            symmetric_of(symmetric, node, gateway.is_ipv4(), place)?;
+            add_symmetric_marks(symmetric, node, gateway.is_ipv4(), nodes, processes)?;
         }
-        place.bed.on(node, || routes(symmetric, port, &doing))?;
+        nodes.run_on_node(node, || add_symmetric_routes(symmetric, port, &action))?;
     }
     Ok(())
 }
 
-fn symmetric_of(symmetric: &Symmetric, node: usize, v4: bool, place: &mut Place) -> Result<(), Trouble> {
+fn add_symmetric_marks(
+    symmetric: &Symmetric,
+    node: usize,
+    v4: bool,
+    nodes: &NodeSet,
+    processes: &mut Processes,
+) -> Result<(), RequestError> {
     let (program, family, table) = match v4 {
         true => ("iptables", "ip", "terway_symmetric"),
         false => ("ip6tables", "ip6", "terway_symmetric_ipv6"),
@@ -57,44 +62,50 @@ fn symmetric_of(symmetric: &Symmetric, node: usize, v4: bool, place: &mut Place)
     let (mark, mask, others) = (number(symmetric.mark), number(symmetric.mask), number(!symmetric.mask));
     let (interface, comment) = (symmetric.interface.as_str(), symmetric.comment.as_str());
     let arguments = [backend, program, family, table, interface, &mark, &mask, &others, comment];
-    run(node, "lay symmetric routing", SYMMETRIC, &arguments, place)
+    run_script(node, "add symmetric routing", SYMMETRIC, &arguments, nodes, processes)
 }
 
-/// The rule for marked packets, and the table it sends them to.
-fn routes(symmetric: &Symmetric, port: &NodePort, doing: &str) -> Result<(), Trouble> {
-    let mut netlink = Netlink::open().doing(doing)?;
-    let index = netlink.link_index(&symmetric.interface).doing(doing)?;
+/// Adds the rule for marked packets and its table.
+fn add_symmetric_routes(symmetric: &Symmetric, port: &NodePort, action: &str) -> Result<(), RequestError> {
+    let mut netlink = Netlink::open().during(action)?;
+    let index = netlink.link_index(&symmetric.interface).during(action)?;
     for gateway in &port.defaults {
         let (family, everything) = match gateway.is_ipv4() {
             true => (AddressFamily::Inet, IpNet::V4(Default::default())),
             false => (AddressFamily::Inet6, IpNet::V6(Default::default())),
         };
         let rule = NewRule::all(family, symmetric.table, symmetric.priority).mark(symmetric.mark, symmetric.mask);
-        kept(netlink.add_rule(&rule)).doing(doing)?;
+        allow_existing(netlink.add_rule(&rule)).during(action)?;
         let route = NewRoute::to(everything).via(*gateway).link(index).table(symmetric.table).on_link();
-        kept(netlink.add_route(&route, Add::Exclusive)).doing(doing)?;
+        allow_existing(netlink.add_route(&route, Add::Exclusive)).during(action)?;
     }
     Ok(())
 }
 
-fn run(node: usize, doing: &str, script: &str, arguments: &[&str], place: &mut Place) -> Result<(), Trouble> {
-    let argv = ["sh", "-c", script, "sh"].iter().chain(arguments).map(|&word| word.to_owned()).collect();
+fn run_script(
+    node: usize,
+    action: &str,
+    script: &str,
+    arguments: &[&str],
+    nodes: &NodeSet,
+    processes: &mut Processes,
+) -> Result<(), RequestError> {
+    let argv = ["sh", "-c", script, "sh"].iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
     let job = Job {
         program: Program { argv, ..Program::default() },
         stdin: Vec::new(),
         deadline: DEADLINE,
         stdout_cap: STDOUT_CAP_BYTES,
     };
-    let runner = &place.runner;
-    let started = place.bed.on(node, || Ok(runner.start(&[job])?))?;
-    let end = runner.finish(started, &mut place.input)?.remove(0);
-    if end.exit == Exit::Code(0) {
+    let started = nodes.run_on_node(node, || Ok(processes.start(&[job])?))?;
+    let result = processes.finish(started)?.remove(0);
+    if result.exit == Exit::Code(0) {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&end.stderr);
-    let cause = match &end.start_error {
-        Some(error) => format!("no shell: {error}"),
-        None => format!("{:?}: {}", end.exit, said.trim()),
+    let stderr = String::from_utf8_lossy(&result.stderr);
+    let cause = match &result.start_error {
+        Some(error) => format!("start a shell: {error}"),
+        None => format!("{:?}: {}", result.exit, stderr.trim()),
     };
-    Err(fault(format!("{doing} on node {node}"), cause))
+    Err(fault(format!("{action} on node {node}"), cause))
 }

@@ -1,82 +1,83 @@
-//! Hosts outside: gateways and peers.
+//! External hosts: gateways and peers.
 
 use plumbline_core::plan::Host;
 use plumbline_netlink::packet::route::RouteMessage;
 use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewRoute, link, route};
 
-use super::bridges::kept;
-use super::sysctls::{self, Forwards};
-use super::{init, links, settle};
-use crate::place::Place;
-use crate::trouble::{Doing, Trouble, fault};
+use super::links::{add_vlan_link, allow_existing, find_interface};
+use super::readiness::wait_for_links;
+use crate::error::{During, RequestError, fault};
+use crate::input::Input;
+use crate::namespaces::named::bring_up_loopback;
+use crate::namespaces::sysctls::{self, Forwarding};
 
-/// Shapes the namespace this thread is in into a host: `interfaces` are the indexes of its ports, one for each, in
-/// order; ports on one uplink share one.
+/// Configures the current namespace as a host. `interfaces` has the index of each port, in order; ports on one uplink share
+/// an interface.
 ///
 /// # Errors
 /// A fault that names the host and the step.
-pub fn shape(netlink: &mut Netlink, host: &Host, interfaces: &[u32]) -> Result<(), Trouble> {
-    let doing = format!("make host {}", host.name);
+pub fn configure_host(netlink: &mut Netlink, host: &Host, interfaces: &[u32]) -> Result<(), RequestError> {
+    let action = format!("make host {}", host.name);
     if interfaces.len() != host.ports.len() {
-        let cause = format!("it has {} ports, and {} interfaces were given", host.ports.len(), interfaces.len());
-        return Err(fault(doing, cause));
+        let cause = format!("interfaces: expected {}, one for each port, found {}", host.ports.len(), interfaces.len());
+        return Err(fault(action, cause));
     }
     for (port, index) in host.ports.iter().zip(interfaces) {
-        netlink.set_up(*index, true).doing(&doing)?;
+        netlink.set_up(*index, true).during(&action)?;
         let index = match port.vlan {
             None => *index,
             Some(id) => {
-                let name = format!("{}.{id}", name(netlink, *index).doing(&doing)?);
-                links::add(netlink, &name, LinkKind::Vlan { parent: *index, id }, &format!("{doing}: VLAN {id}"))?
+                let name = format!("{}.{id}", interface_name(netlink, *index).during(&action)?);
+                add_vlan_link(netlink, &name, LinkKind::Vlan { parent: *index, id }, &format!("{action}: VLAN {id}"))?
             }
         };
         for address in &port.addresses {
-            kept(netlink.add_address(&NewAddress::new(*address, index).no_dad())).doing(&doing)?;
+            allow_existing(netlink.add_address(&NewAddress::new(*address, index).no_dad())).during(&action)?;
         }
     }
-    let lo = netlink.link_index("lo").doing(&doing)?;
+    let lo = netlink.link_index("lo").during(&action)?;
     for address in &host.behind {
-        kept(netlink.add_address(&NewAddress::new(*address, lo).no_dad())).doing(&doing)?;
+        allow_existing(netlink.add_address(&NewAddress::new(*address, lo).no_dad())).during(&action)?;
     }
     for (to, via) in &host.routes {
         let route = NewRoute::to(to.trunc()).via(*via);
-        kept(netlink.add_route(&route, Add::Exclusive)).doing(format!("{doing}: route {to} via {via}"))?;
+        allow_existing(netlink.add_route(&route, Add::Exclusive)).during(format!("{action}: route {to} via {via}"))?;
     }
     Ok(())
 }
 
-fn name(netlink: &mut Netlink, index: u32) -> plumbline_netlink::Result<String> {
+fn interface_name(netlink: &mut Netlink, index: u32) -> plumbline_netlink::Result<String> {
     let listed = netlink.links()?;
     let found = listed.iter().find(|one| one.header.index == index);
     Ok(found.map(|one| link::name(one).to_owned()).unwrap_or_default())
 }
 
-/// Makes the namespace that this program is in (a container of ours) a host: the engine's addresses and routes go from its
-/// ports.
+/// Makes the container of this process a host: removes the engine's addresses and routes from its ports, and configures
+/// it.
 ///
 /// # Errors
-/// As [`shape`]; where a sysctl is not what it has to be and can't be written.
-pub fn be(host: &Host, interfaces: &[String], place: &mut Place) -> Result<(), Trouble> {
-    let doing = format!("make this a host, {}", host.name);
-    let mut netlink = Netlink::open().doing(&doing)?;
-    init::loopback().doing(&doing)?;
-    sysctls::forward(if host.gateway { Forwards::Yes } else { Forwards::No }).map_err(|cause| fault(&doing, cause))?;
+/// As [`configure_host`]; a sysctl that differs and cannot be written.
+pub fn become_host(host: &Host, interfaces: &[String], input: &mut Input) -> Result<(), RequestError> {
+    let action = format!("make this container host {}", host.name);
+    let mut netlink = Netlink::open().during(&action)?;
+    bring_up_loopback().during(&action)?;
+    sysctls::set_forwarding(if host.gateway { Forwarding::On } else { Forwarding::Off }).during(&action)?;
     let indexes: Vec<u32> =
-        interfaces.iter().map(|interface| links::find(&mut netlink, interface)).collect::<Result<_, _>>()?;
+        interfaces.iter().map(|interface| find_interface(&mut netlink, interface)).collect::<Result<_, _>>()?;
     for index in &indexes {
-        netlink.flush_addresses(*index).doing(&doing)?;
+        netlink.flush_addresses(*index).during(&action)?;
     }
-    let listed = netlink.routes().doing(&doing)?;
-    let theirs = |one: &&RouteMessage| {
+    let listed = netlink.routes().during(&action)?;
+    let is_engine_route = |one: &&RouteMessage| {
         route::gateway(one).is_some() && route::link(one).is_some_and(|link| indexes.contains(&link))
     };
-    // Those by a gateway stay when the addresses go; the host has only its own.
-    for one in listed.iter().filter(theirs) {
+    // Routes by a gateway remain when the addresses are removed.
+    for one in listed.iter().filter(is_engine_route) {
         match netlink.delete_route(one) {
             Err(error) if error.is(Errno::ESRCH) => {}
-            done => done.doing(&doing)?,
+            result => result.during(&action)?,
         }
     }
-    shape(&mut netlink, host, &indexes)?;
-    settle::links(&mut netlink, &indexes, place)
+    configure_host(&mut netlink, host, &indexes)?;
+    wait_for_links(&mut netlink, &indexes, input)
 }

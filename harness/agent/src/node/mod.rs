@@ -1,29 +1,32 @@
-//! The private node: namespaces of its own, a root of its own, and this program as its PID 1.
+//! The private node: namespaces of its own, a root of its own, and the agent as its PID 1.
 //!
-//! [`outer`] runs on the host: it makes the user namespace (where needed) and the PID namespace, and starts [`init`] in
-//! it. `init` makes the rest and serves the protocol. Nothing is mounted, linked or named outside; so when PID 1 ends,
-//! by whatever cause, the kernel takes everything away (`pid_namespaces(7)`).
+//! Nothing is mounted, linked or named on the host. When PID 1 ends for any reason, the kernel removes everything
+//! (`pid_namespaces(7)`).
 //!
-//! A bed may have more than the one node ([`nodes`]), and hosts outside ([`hosts`]): [`topology`] makes them all, in the
-//! same program.
+//! | module | what is in it |
+//! |---|---|
+//! | [`mounts`] | mounts, folders and links, with errors that name the path |
+//! | [`privileges`] | rootful or rootless: the first namespaces |
+//! | [`arguments`] | the command line of mode `node` |
+//! | [`plugins`] | the CNI plugins of the node |
+//! | [`root`] | the root of the node |
+//! | [`nodes`] | further nodes of the same testbed, and the pods of all |
+//! | [`readiness`] | waiting until links pass packets |
+//! | [`links`] | bridges, VLAN links, bridge ports |
+//! | [`hosts`] | external hosts |
+//! | [`eni`] | ENIs made of a virtual machine's interfaces, and Terway's own plugin |
+//! | [`firewall`] | packet filter rules of a node behind Terway |
+//! | [`topology`] | all of a topology: uplinks, bridges, node interfaces, external hosts |
 
 pub mod arguments;
-pub mod borrowed;
-pub mod bridges;
-pub mod etc;
+pub mod eni;
 pub mod firewall;
 pub mod hosts;
-pub mod init;
 pub mod links;
 pub mod mounts;
 pub mod nodes;
-pub mod outer;
-pub mod pods;
-pub mod ports;
+pub mod plugins;
+pub mod privileges;
+pub mod readiness;
 pub mod root;
-pub mod rung;
-pub mod settle;
-pub mod spaces;
-pub mod sysctls;
-pub mod terway;
 pub mod topology;

@@ -1,89 +1,88 @@
-//! Mounting, with errors that name the path.
+//! Mounts, folders and links, with errors that name the path.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use plumbline_netlink::{Errno, errno_text};
+use thiserror::Error;
 
-/// A step of making the root that the host refused.
-#[derive(Debug)]
-pub struct Refused {
-    /// The step.
-    pub doing: String,
+/// A step of preparing a filesystem that the host refused.
+#[derive(Debug, Error)]
+#[error("{action}: {}", .source.raw_os_error().map_or_else(|| .source.to_string(), |code| errno_text(Errno::from_raw(code))))]
+pub struct SetupError {
+    action: String,
+    source: io::Error,
+}
+
+impl SetupError {
+    /// The step and what the system gives.
+    pub fn new(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self { action: action.into(), source: source.into() }
+    }
+
     /// The errno, where there is one.
-    pub errno: Option<Errno>,
-    /// What went wrong.
-    pub cause: String,
-}
-
-impl Refused {
-    /// From an errno.
-    pub fn errno(doing: impl Into<String>, errno: Errno) -> Self {
-        Self { doing: doing.into(), errno: Some(errno), cause: errno_text(errno) }
-    }
-
-    /// From an input or output error.
-    pub fn io(doing: impl Into<String>, error: &std::io::Error) -> Self {
-        let errno = error.raw_os_error().map(Errno::from_raw);
-        Self { doing: doing.into(), errno, cause: errno.map_or_else(|| error.to_string(), errno_text) }
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        self.source.raw_os_error().map(Errno::from_raw)
     }
 }
 
-/// Makes a folder with its parents; one that is there is fine.
+/// Creates a folder with its parents, unless it exists.
 ///
 /// # Errors
 /// With the path.
-pub fn folder(path: &str) -> Result<(), Refused> {
-    fs::create_dir_all(path).map_err(|error| Refused::io(format!("make folder {path}"), &error))
+pub fn create_folder(path: &str) -> Result<(), SetupError> {
+    fs::create_dir_all(path).map_err(|error| SetupError::new(format!("make folder {path}"), error))
 }
 
-/// Makes an empty file, to be bound over.
+/// Creates an empty file, over which another is bound.
 ///
 /// # Errors
 /// With the path.
-pub fn file(path: &str) -> Result<(), Refused> {
-    File::create(path).map(drop).map_err(|error| Refused::io(format!("make file {path}"), &error))
+pub fn create_file(path: &str) -> Result<(), SetupError> {
+    File::create(path).map(drop).map_err(|error| SetupError::new(format!("make file {path}"), error))
 }
 
-/// Makes a symbolic link.
+/// Creates a symbolic link.
 ///
 /// # Errors
 /// With both paths.
-pub fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) -> Result<(), Refused> {
+pub fn create_link(to: impl AsRef<Path>, at: impl AsRef<Path>) -> Result<(), SetupError> {
     let (to, at) = (to.as_ref(), at.as_ref());
-    symlink(to, at).map_err(|error| Refused::io(format!("link {} to {}", at.display(), to.display()), &error))
+    symlink(to, at).map_err(|error| SetupError::new(format!("link {} to {}", at.display(), to.display()), error))
 }
 
-/// Mounts a new filesystem of a kind that has no source.
+/// Mounts a new filesystem of a kind without a source.
 ///
 /// # Errors
 /// With kind and path.
-pub fn fresh(kind: &str, at: &str, flags: MsFlags, data: Option<&str>) -> Result<(), Refused> {
+pub fn mount_filesystem(kind: &str, at: &str, flags: MsFlags, data: Option<&str>) -> Result<(), SetupError> {
     mount(Some(kind), at, Some(kind), flags, data)
-        .map_err(|errno| Refused::errno(format!("mount {kind} on {at}"), errno))
+        .map_err(|errno| SetupError::new(format!("mount {kind} on {at}"), errno))
 }
 
 /// Binds a file or folder with everything mounted in it.
 ///
 /// # Errors
 /// With both paths.
-pub fn bind(from: &Path, at: &str) -> Result<(), Refused> {
+pub fn bind_mount(from: &Path, at: &str) -> Result<(), SetupError> {
     mount(Some(from), at, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
-        .map_err(|errno| Refused::errno(format!("bind {} to {at}", from.display()), errno))
+        .map_err(|errno| SetupError::new(format!("bind {} to {at}", from.display()), errno))
 }
 
-/// Makes a mount read-only. Its other flags stay: in a user namespace they are locked, and a remount that would drop
+/// Makes a mount read-only and keeps its other flags: in a user namespace they are locked, and a remount that drops
 /// one is refused (`mount_namespaces(7)`).
 ///
 /// # Errors
 /// With the path.
-pub fn seal(at: &str) -> Result<(), Refused> {
-    let doing = || format!("make {at} read-only");
-    let now = statvfs(at).map_err(|errno| Refused::errno(doing(), errno))?.flags();
-    if now.contains(FsFlags::ST_RDONLY) {
+pub fn make_read_only(at: &str) -> Result<(), SetupError> {
+    let action = || format!("make {at} read-only");
+    let flags_now = statvfs(at).map_err(|errno| SetupError::new(action(), errno))?.flags();
+    if flags_now.contains(FsFlags::ST_RDONLY) {
         return Ok(());
     }
     let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
@@ -95,28 +94,28 @@ pub fn seal(at: &str) -> Result<(), Refused> {
         (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
         (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ] {
-        if now.contains(has) {
+        if flags_now.contains(has) {
             flags |= keep;
         }
     }
-    mount(None::<&str>, at, None::<&str>, flags, None::<&str>).map_err(|errno| Refused::errno(doing(), errno))
+    mount(None::<&str>, at, None::<&str>, flags, None::<&str>).map_err(|errno| SetupError::new(action(), errno))
 }
 
-/// Makes everything mounted at or below the given paths read-only, by what the kernel lists as mounted.
+/// Makes all mounts at or below these paths read-only.
 ///
 /// # Errors
 /// With the path.
-pub fn seal_below(tops: &[String]) -> Result<(), Refused> {
+pub fn make_all_read_only(tops: &[String]) -> Result<(), SetupError> {
     let list = "/proc/self/mountinfo";
-    let text = fs::read_to_string(list).map_err(|error| Refused::io(format!("read {list}"), &error))?;
-    // The fifth field is the mount point (`proc_pid_mountinfo(5)`); blanks in it are written as \040.
+    let text = fs::read_to_string(list).map_err(|error| SetupError::new(format!("read {list}"), error))?;
+    // The fifth field is the mount point (`proc_pid_mountinfo(5)`); spaces in it are written as \040.
     for at in text.lines().filter_map(|line| line.split(' ').nth(4)) {
         let at = at.replace("\\040", " ");
         let inside = tops
             .iter()
             .any(|top| at.strip_prefix(top.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
         if inside {
-            seal(&at)?;
+            make_read_only(&at)?;
         }
     }
     Ok(())

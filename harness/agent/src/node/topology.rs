@@ -1,228 +1,296 @@
-//! A whole topology in a private bed.
+//! A topology in a private testbed.
 //!
-//! Uplinks are bridges in a namespace of their own, the switch, which knows no VLANs and passes tagged frames as they
-//! are. A node's bridge has one port to it, a host one for each uplink it is on.
+//! Uplinks are bridges in a namespace of their own, the switch, which passes tagged frames unchanged. A node's bridge has
+//! one port to its uplink; an external host has one port to each of its uplinks.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
-use plumbline_core::plan::{Bridge, Device, Host, NodePort, Topology};
+use ipnet::IpNet;
+use plumbline_core::plan::{Bridge, Device, Host, NodePort, STAND_IN_SETTINGS, Topology};
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::Tap;
 use plumbline_netlink::packet::link::InfoBridge;
-use plumbline_netlink::{LinkKind, Netlink, NewLink, namespace};
+use plumbline_netlink::{Add, LinkKind, Netlink, NewAddress, NewLink, NewRoute, namespace};
 
-use super::nodes::Bed;
-use super::spaces::{self, Forwards, SWITCH};
-use super::{borrowed, bridges, firewall, hosts, links, ports, sysctls, terway};
-use crate::place::{Place, inside};
-use crate::trouble::{Doing, Trouble, fault};
+use super::eni::{install_terway, move_pair};
+use super::firewall::add_firewall_rules;
+use super::hosts::configure_host;
+use super::links::{add_vlans_to_port, allow_existing, create_bridges, create_vlan_links};
+use super::nodes::NodeSet;
+use crate::error::{During, RequestError, fault};
+use crate::namespaces::named::{SWITCH, create_namespace, host_path, run_inside};
+use crate::namespaces::sysctls::{self, Forwarding};
+use crate::namespaces::target::describe_target;
+use crate::process::Processes;
 
-/// Makes it. The same once more is fine.
+/// Creates the topology. The same request again changes nothing.
 ///
 /// # Errors
-/// A fault that names what could not be made; another topology than the one that is there.
-pub fn make(topology: &Topology, place: &mut Place) -> Result<(), Trouble> {
-    let bed = &mut place.bed;
-    if let Some(there) = &bed.topology {
-        return match there == topology {
+/// A fault that names the failed part; another topology exists.
+pub fn create_topology(
+    topology: &Topology,
+    nodes: &mut NodeSet,
+    processes: &mut Processes,
+) -> Result<(), RequestError> {
+    if let Some(present) = &nodes.topology {
+        return match present == topology {
             true => Ok(()),
-            false => Err(fault("make a topology", "this bed has another one already")),
+            false => Err(fault("make a topology", "this testbed has another topology")),
         };
     }
-    (2..=topology.nodes).try_for_each(|node| bed.make(node))?;
-    let switch = switch(topology)?;
+    (2..=topology.nodes).try_for_each(|node| nodes.create_node(node))?;
+    let switch = create_switch(topology)?;
     for node in 1..=topology.nodes.max(1) {
-        bed.on(node, || {
-            bridges::make(&topology.bridges)?;
+        nodes.run_on_node(node, || {
+            create_bridges(&topology.bridges)?;
             if let Some(switch) = &switch {
-                let wanted = topology.bridges.iter().enumerate();
-                wanted
+                let bridges = topology.bridges.iter().enumerate();
+                bridges
                     .filter(|(_, bridge)| bridge.uplink.is_some())
-                    .try_for_each(|(number, bridge)| uplink_port(topology, node, number, bridge, switch))?;
+                    .try_for_each(|(number, bridge)| add_uplink_port(topology, node, number, bridge, switch))?;
             }
-            links::make(&topology.links)?;
-            node_ports(bed, topology, node, switch.as_ref())
+            create_vlan_links(&topology.links)?;
+            create_node_interfaces(nodes.outside.as_ref(), topology, node, switch.as_ref())
         })?;
     }
-    topology.hosts.iter().enumerate().try_for_each(|(number, one)| host(topology, number, one, switch.as_ref()))?;
-    ports::allow_list(&topology.tuning_allow_list)?;
-    bed.topology = Some(topology.clone());
-    firewall::lay(topology, place)
+    let mut hosts = topology.hosts.iter().enumerate();
+    hosts.try_for_each(|(number, host)| create_host(topology, number, host, switch.as_ref()))?;
+    write_tuning_allow_list(&topology.tuning_allow_list)?;
+    nodes.topology = Some(topology.clone());
+    add_firewall_rules(topology, nodes, processes)
 }
 
-/// The interface that a tap means, in its namespace.
+/// The name of the interface that a tap names, in the namespace of its target.
 ///
 /// # Errors
-/// A fault when there is no such uplink, or none is known here.
-pub fn tap(tap: &Tap, target: &Target, bed: &Bed) -> Result<String, Trouble> {
+/// A fault when there is no such uplink, or no topology.
+pub fn find_tap_interface(tap: &Tap, target: &Target, topology: Option<&Topology>) -> Result<String, RequestError> {
     let uplink = match tap {
         Tap::Name(name) => return Ok(name.clone()),
         Tap::Uplink(uplink) => uplink,
     };
-    let doing = format!("find the port to uplink {uplink}");
-    let topology = bed.topology.as_ref().ok_or_else(|| fault(&doing, "this agent made no topology"))?;
+    let action = format!("find the port to uplink {uplink}");
+    let topology = topology.ok_or_else(|| fault(&action, "the testbed has no topology"))?;
     let found = match target {
         Target::Node | Target::NodeAt(_) => {
             let node = if let Target::NodeAt(node) = target { *node } else { 1 };
             let by_bridge = topology.bridges.iter().position(|bridge| bridge.uplink.as_ref() == Some(uplink));
             let own = || topology.ports.iter().find(|port| port.node == node && &port.uplink == uplink);
-            by_bridge.map(node_port).or_else(|| own().map(|port| port.name.clone()))
+            by_bridge.map(bridge_port_name).or_else(|| own().map(|port| port.name.clone()))
         }
         Target::Host(name) => {
             let host = topology.hosts.iter().find(|host| &host.name == name);
-            host.and_then(|host| host.ports.iter().position(|port| &port.uplink == uplink)).map(host_port)
+            host.and_then(|host| host.ports.iter().position(|port| &port.uplink == uplink)).map(host_interface_name)
         }
         _ => None,
     };
-    found.ok_or_else(|| fault(doing, format!("{} has none", crate::place::told(target))))
+    found.ok_or_else(|| fault(action, format!("{} has none", describe_target(target))))
 }
 
-/// The name of the port of a node's bridge, by the bridge's place in the topology.
-fn node_port(bridge: usize) -> String {
+/// The name of the port of a node's bridge, by the bridge's position in the topology.
+fn bridge_port_name(bridge: usize) -> String {
     format!("uplink{bridge}")
 }
 
-/// The name of a host's interface, by the place of its first port.
-fn host_port(port: usize) -> String {
+/// The name of a host's interface, by the position of its first port.
+fn host_interface_name(port: usize) -> String {
     format!("eth{port}")
 }
 
-fn bridge_of(topology: &Topology, uplink: &str) -> Option<String> {
+fn uplink_bridge_name(topology: &Topology, uplink: &str) -> Option<String> {
     topology.uplinks.iter().position(|one| one.name == uplink).map(|number| format!("up{number}"))
 }
 
-/// Makes the switch with a bridge for each uplink; none where there are no uplinks.
-fn switch(topology: &Topology) -> Result<Option<OwnedFd>, Trouble> {
-    let doing = "make the switch of the uplinks";
+/// Creates the switch with a bridge for each uplink; none where there are no uplinks.
+fn create_switch(topology: &Topology) -> Result<Option<OwnedFd>, RequestError> {
+    let action = "make the switch of the uplinks";
     if topology.uplinks.is_empty() {
         return Ok(None);
     }
-    spaces::make(SWITCH.as_ref(), Forwards::No)?;
-    let switch = namespace::open(SWITCH).doing(doing)?;
-    // A switch has no addresses and says nothing by itself.
-    inside(&switch, doing, || sysctls::no_ipv6().map_err(|cause| fault(doing, cause)))?;
-    let mut netlink = Netlink::open_in(&switch).doing(doing)?;
+    create_namespace(SWITCH.as_ref(), Forwarding::Off)?;
+    let switch = namespace::open(SWITCH).during(action)?;
+    // A switch has no addresses and sends nothing by itself.
+    run_inside(&switch, action, || sysctls::disable_ipv6().during(action))?;
+    let mut netlink = Netlink::open_in(&switch).during(action)?;
     for uplink in &topology.uplinks {
-        let Some(name) = bridge_of(topology, &uplink.name) else { continue };
-        netlink.add_link(&NewLink::new(&name, LinkKind::Bridge)).doing(doing)?;
-        let index = netlink.link_index(&name).doing(doing)?;
-        let wishes = vec![InfoBridge::ForwardDelay(0)];
-        netlink.set_bridge(index, wishes).doing(doing)?;
-        netlink.set_up(index, true).doing(doing)?;
+        let Some(name) = uplink_bridge_name(topology, &uplink.name) else { continue };
+        netlink.add_link(&NewLink::new(&name, LinkKind::Bridge)).during(action)?;
+        let index = netlink.link_index(&name).during(action)?;
+        netlink.set_bridge(index, vec![InfoBridge::ForwardDelay(0)]).during(action)?;
+        netlink.set_up(index, true).during(action)?;
     }
     Ok(Some(switch))
 }
 
-/// The end of a cable that is in the switch.
-struct Far {
+/// The end of a cable in the switch.
+struct SwitchEnd {
     name: String,
-    /// Unlike any index that an end in a node or host gets: the kernel's link watch takes its time with a link whose
-    /// other end has the same number (`linkwatch_urgent_event`), as if it had none.
+    /// Differs from every index in a node or host: the kernel's link watch delays a link whose other end has the same index
+    /// (`linkwatch_urgent_event`).
     index: u32,
 }
 
-/// More ports than a node or host has.
-const PORTS: usize = 64;
+/// No node or host has as many ports.
+const MAX_PORTS: usize = 64;
 
-impl Far {
+impl SwitchEnd {
     fn new(kind: char, owner: usize, port: usize) -> Self {
         let first = if kind == 'n' { 10_000 } else { 1_000_000 };
-        let index = u32::try_from(first + owner * PORTS + port).unwrap_or(u32::MAX);
+        let index = u32::try_from(first + owner * MAX_PORTS + port).unwrap_or(u32::MAX);
         Self { name: format!("{kind}{owner}-{port}"), index }
     }
 }
 
-/// Joins an uplink and the namespace this thread is in; gives the index of this end.
-fn cable(topology: &Topology, uplink: &str, far: &Far, near: &str, switch: &OwnedFd) -> Result<u32, Trouble> {
-    let doing = format!("plug {near} into uplink {uplink}");
-    let bridge = bridge_of(topology, uplink).ok_or_else(|| fault(&doing, "there is no such uplink"))?;
-    let own = namespace::current().doing(&doing)?;
-    let mut there = Netlink::open_in(switch).doing(&doing)?;
+/// Connects the current namespace to an uplink by a veth pair; returns the index of the near end.
+fn connect_uplink(
+    topology: &Topology,
+    uplink: &str,
+    far: &SwitchEnd,
+    near: &str,
+    switch: &OwnedFd,
+) -> Result<u32, RequestError> {
+    let action = format!("connect {near} to uplink {uplink}");
+    let bridge = uplink_bridge_name(topology, uplink).ok_or_else(|| fault(&action, "no such uplink"))?;
+    let own = namespace::current().during(&action)?;
+    let mut there = Netlink::open_in(switch).during(&action)?;
     let peer = NewLink::new(near, LinkKind::Dummy).netns(own.as_fd());
-    there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).doing(&doing)?;
-    let master = there.link_index(&bridge).doing(&doing)?;
-    there.set_master(far.index, Some(master)).doing(&doing)?;
-    there.set_up(far.index, true).doing(&doing)?;
-    Netlink::open().and_then(|mut here| here.link_index(near)).doing(&doing)
+    there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).during(&action)?;
+    let master = there.link_index(&bridge).during(&action)?;
+    there.set_master(far.index, Some(master)).during(&action)?;
+    there.set_up(far.index, true).during(&action)?;
+    Netlink::open().and_then(|mut here| here.link_index(near)).during(&action)
 }
 
-/// As [`cable`], with a pair of the machine's own interfaces.
-fn borrowed_cable(
-    bed: &Bed,
+/// As [`connect_uplink`], by a pair of the virtual machine's interfaces.
+fn connect_eni(
+    outside: Option<&OwnedFd>,
     topology: &Topology,
     port: &NodePort,
-    far: &Far,
+    far: &SwitchEnd,
     switch: &OwnedFd,
-) -> Result<u32, Trouble> {
-    let doing = format!("plug {} into uplink {}", port.name, port.uplink);
-    let bridge = bridge_of(topology, &port.uplink).ok_or_else(|| fault(&doing, "there is no such uplink"))?;
-    let [near, other] = borrowed::take(bed, &port.name, (switch, &far.name))?;
-    let mut there = Netlink::open_in(switch).doing(&doing)?;
-    let master = there.link_index(&bridge).doing(&doing)?;
-    there.set_master(other, Some(master)).doing(&doing)?;
-    there.set_up(other, true).doing(&doing)?;
+) -> Result<u32, RequestError> {
+    let action = format!("connect {} to uplink {}", port.name, port.uplink);
+    let bridge = uplink_bridge_name(topology, &port.uplink).ok_or_else(|| fault(&action, "no such uplink"))?;
+    let [near, other] = move_pair(outside, &port.name, (switch, &far.name))?;
+    let mut there = Netlink::open_in(switch).during(&action)?;
+    let master = there.link_index(&bridge).during(&action)?;
+    there.set_master(other, Some(master)).during(&action)?;
+    there.set_up(other, true).during(&action)?;
     Ok(near)
 }
 
-fn uplink_port(
+fn add_uplink_port(
     topology: &Topology,
     node: usize,
     number: usize,
     bridge: &Bridge,
     switch: &OwnedFd,
-) -> Result<(), Trouble> {
+) -> Result<(), RequestError> {
     let Some(uplink) = &bridge.uplink else { return Ok(()) };
-    let near = node_port(number);
-    let index = cable(topology, uplink, &Far::new('n', node, number), &near, switch)?;
-    let doing = format!("make {near} a port of {} on node {node}", bridge.name);
-    let mut netlink = Netlink::open().doing(&doing)?;
-    // A port needs no address of its own, and its kernel's first words would only be noise on the wire.
-    sysctls::no_ipv6_on(&near).map_err(|cause| fault(&doing, cause))?;
-    let master = netlink.link_index(&bridge.name).doing(&doing)?;
-    netlink.set_master(index, Some(master)).doing(&doing)?;
-    netlink.set_up(index, true).doing(&doing)?;
-    bridges::carry(&mut netlink, bridge, index)
+    let near = bridge_port_name(number);
+    let index = connect_uplink(topology, uplink, &SwitchEnd::new('n', node, number), &near, switch)?;
+    let action = format!("make {near} a port of {} on node {node}", bridge.name);
+    let mut netlink = Netlink::open().during(&action)?;
+    // A port needs no address of its own; with IPv6 the kernel would send packets on it.
+    sysctls::disable_ipv6_on(&near).during(&action)?;
+    let master = netlink.link_index(&bridge.name).during(&action)?;
+    netlink.set_master(index, Some(master)).during(&action)?;
+    netlink.set_up(index, true).during(&action)?;
+    add_vlans_to_port(&mut netlink, bridge, index)
 }
 
-/// The node's own interfaces, on the node that this thread is on.
-fn node_ports(bed: &Bed, topology: &Topology, node: usize, switch: Option<&OwnedFd>) -> Result<(), Trouble> {
+/// Creates the interfaces of the current node that are connected to uplinks.
+fn create_node_interfaces(
+    outside: Option<&OwnedFd>,
+    topology: &Topology,
+    node: usize,
+    switch: Option<&OwnedFd>,
+) -> Result<(), RequestError> {
     for (number, port) in topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
-        let doing = format!("make {} of node {node}", port.name);
-        let switch = switch.ok_or_else(|| fault(&doing, "there are no uplinks"))?;
-        let far = Far::new('n', node, topology.bridges.len() + number);
+        let action = format!("make {} of node {node}", port.name);
+        let switch = switch.ok_or_else(|| fault(&action, "the topology has no uplinks"))?;
+        let far = SwitchEnd::new('n', node, topology.bridges.len() + number);
         match port.eni.as_ref().map(|eni| eni.device) {
             Some(Device::Virtio) => {
-                let index = borrowed_cable(bed, topology, port, &far, switch)?;
-                ports::shape(port, index)?;
-                terway::make(port)?;
+                let index = connect_eni(outside, topology, port, &far, switch)?;
+                configure_node_interface(port, index)?;
+                install_terway(port)?;
             }
-            _ => ports::shape(port, cable(topology, &port.uplink, &far, &port.name, switch)?)?,
+            _ => configure_node_interface(port, connect_uplink(topology, &port.uplink, &far, &port.name, switch)?)?,
         }
     }
     Ok(())
 }
 
-fn host(topology: &Topology, number: usize, host: &Host, switch: Option<&OwnedFd>) -> Result<(), Trouble> {
-    let doing = format!("make host {}", host.name);
-    let path = spaces::host_path(&host.name)?;
-    spaces::make(&path, if host.gateway { Forwards::Yes } else { Forwards::No })?;
-    let space = namespace::open(&path).doing(&doing)?;
-    inside(&space, &doing, || {
-        sysctls::no_dad().map_err(|cause| fault(&doing, cause))?;
+/// Configures an interface of the current node: addresses, default routes, and the settings of the stand-in for Terway's
+/// plugin where the interface is an ENI.
+///
+/// # Errors
+/// A fault that names the interface and the step.
+fn configure_node_interface(port: &NodePort, index: u32) -> Result<(), RequestError> {
+    let action = format!("make {} of node {}", port.name, port.node);
+    let mut netlink = Netlink::open().during(&action)?;
+    netlink.set_up(index, true).during(&action)?;
+    for address in &port.addresses {
+        allow_existing(netlink.add_address(&NewAddress::new(*address, index).no_dad())).during(&action)?;
+    }
+    for gateway in &port.defaults {
+        let everything = if gateway.is_ipv4() { IpNet::V4(Default::default()) } else { IpNet::V6(Default::default()) };
+        let route = NewRoute::to(everything).via(*gateway).link(index);
+        allow_existing(netlink.add_route(&route, Add::Exclusive))
+            .during(format!("{action}: default route via {gateway}"))?;
+    }
+    let Some(eni) = &port.eni else { return Ok(()) };
+    let action = format!("{action}: write {STAND_IN_SETTINGS}");
+    if let Some(folder) = Path::new(STAND_IN_SETTINGS).parent() {
+        fs::create_dir_all(folder).during(&action)?;
+    }
+    fs::write(STAND_IN_SETTINGS, format!("{:#}\n", eni.settings(&port.name))).during(action)
+}
+
+/// Writes tuning's allow-list (plugins, `meta/tuning/main.go`); the nodes of a testbed share `/etc`.
+///
+/// # Errors
+/// A fault with the path.
+fn write_tuning_allow_list(lines: &[String]) -> Result<(), RequestError> {
+    const FOLDER: &str = "/etc/cni/tuning";
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let action = format!("write tuning's allow-list into {FOLDER}");
+    fs::create_dir_all(FOLDER).during(&action)?;
+    fs::write(Path::new(FOLDER).join("allowlist.conf"), format!("{}\n", lines.join("\n"))).during(action)
+}
+
+fn create_host(topology: &Topology, number: usize, host: &Host, switch: Option<&OwnedFd>) -> Result<(), RequestError> {
+    let action = format!("make host {}", host.name);
+    let path = host_path(&host.name)?;
+    create_namespace(&path, if host.gateway { Forwarding::On } else { Forwarding::Off })?;
+    let namespace = namespace::open(&path).during(&action)?;
+    run_inside(&namespace, &action, || {
+        sysctls::disable_address_detection().during(&action)?;
         let mut by_uplink: BTreeMap<&str, u32> = BTreeMap::new();
         let mut indexes = Vec::new();
-        for (place, port) in host.ports.iter().enumerate() {
+        for (position, port) in host.ports.iter().enumerate() {
             let index = match by_uplink.get(port.uplink.as_str()) {
                 Some(index) => *index,
                 None => {
-                    let switch = switch.ok_or_else(|| fault(&doing, "there are no uplinks"))?;
-                    cable(topology, &port.uplink, &Far::new('h', number, place), &host_port(place), switch)?
+                    let switch = switch.ok_or_else(|| fault(&action, "the topology has no uplinks"))?;
+                    connect_uplink(
+                        topology,
+                        &port.uplink,
+                        &SwitchEnd::new('h', number, position),
+                        &host_interface_name(position),
+                        switch,
+                    )?
                 }
             };
             by_uplink.insert(&port.uplink, index);
             indexes.push(index);
         }
-        hosts::shape(&mut Netlink::open().doing(&doing)?, host, &indexes)
+        configure_host(&mut Netlink::open().during(&action)?, host, &indexes)
     })
 }

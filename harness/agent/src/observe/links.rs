@@ -1,14 +1,13 @@
-//! Links with their addresses, from netlink to the model.
+//! Links and their addresses, from netlink to the model.
 
 use ipnet::IpNet;
 use plumbline_core::observe::{Address, Link};
+use plumbline_netlink::link::format_mac;
 use plumbline_netlink::packet::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use plumbline_netlink::packet::link::{
     InfoData, InfoIpVlan, InfoMacVlan, InfoVlan, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     MacVlanMode, State,
 };
-
-const MAC_BYTES: usize = 6;
 
 const LINK_FLAGS: [(LinkFlags, &str); 18] = [
     (LinkFlags::Up, "UP"),
@@ -45,43 +44,43 @@ const ADDRESS_FLAGS: [(AddressFlags, &str); 11] = [
     (AddressFlags::StablePrivacy, "stable-privacy"),
 ];
 
-/// One link with those of the addresses that are its own.
+/// One link with its own addresses of this list.
 #[must_use]
-pub fn link(message: &LinkMessage, addresses: &[AddressMessage]) -> Link {
+pub fn convert_link(message: &LinkMessage, addresses: &[AddressMessage]) -> Link {
     let mut link = Link {
         index: message.header.index,
         name: plumbline_netlink::link::name(message).to_owned(),
-        flags: link_flags(message.header.flags),
+        flags: link_flag_names(message.header.flags),
         state: "UNKNOWN".to_owned(),
         addresses: addresses
             .iter()
             .filter(|one| one.header.index == message.header.index)
-            .filter_map(address)
+            .filter_map(convert_address)
             .collect(),
         ..Link::default()
     };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::Mtu(bytes) => link.mtu = *bytes,
-            LinkAttribute::Address(bytes) if bytes.len() == MAC_BYTES => link.mac = mac(bytes),
-            LinkAttribute::OperState(state) => link.state = state_word(*state),
+            LinkAttribute::Address(bytes) if bytes.len() == 6 => link.mac = format_mac(bytes),
+            LinkAttribute::OperState(state) => link.state = state_name(*state),
             LinkAttribute::Link(0) => {}
             LinkAttribute::Link(index) => link.parent = Some(*index),
             LinkAttribute::LinkNetNsId(id) => link.parent_netns = Some(*id),
             LinkAttribute::Controller(index) => link.master = Some(*index).filter(|index| *index != 0),
-            LinkAttribute::LinkInfo(parts) => parts.iter().for_each(|part| info(&mut link, part)),
+            LinkAttribute::LinkInfo(parts) => parts.iter().for_each(|part| add_link_info(&mut link, part)),
             _ => {}
         }
     }
     link
 }
 
-fn info(link: &mut Link, part: &LinkInfo) {
+fn add_link_info(link: &mut Link, part: &LinkInfo) {
     match part {
         LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
         LinkInfo::Data(InfoData::MacVlan(parts)) => {
             link.mode = parts.iter().find_map(|part| match part {
-                InfoMacVlan::Mode(mode) => macvlan_mode(*mode),
+                InfoMacVlan::Mode(mode) => macvlan_mode_name(*mode),
                 _ => None,
             });
         }
@@ -103,8 +102,8 @@ fn info(link: &mut Link, part: &LinkInfo) {
     }
 }
 
-fn macvlan_mode(mode: MacVlanMode) -> Option<String> {
-    let word = match mode {
+fn macvlan_mode_name(mode: MacVlanMode) -> Option<String> {
+    let name = match mode {
         MacVlanMode::Private => "private",
         MacVlanMode::Vepa => "vepa",
         MacVlanMode::Bridge => "bridge",
@@ -112,21 +111,21 @@ fn macvlan_mode(mode: MacVlanMode) -> Option<String> {
         MacVlanMode::Source => "source",
         _ => return None,
     };
-    Some(word.to_owned())
+    Some(name.to_owned())
 }
 
-/// Sorted; `RUNNING` is not told but its lack on a link that is up is `NO-CARRIER`, as `ip` has it.
-fn link_flags(flags: LinkFlags) -> Vec<String> {
-    let mut words: Vec<String> =
-        LINK_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| (*word).to_owned()).collect();
+/// The names of the flags, sorted. As in `ip`, a link that is up without `RUNNING` has `NO-CARRIER`.
+fn link_flag_names(flags: LinkFlags) -> Vec<String> {
+    let mut names: Vec<String> =
+        LINK_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect();
     if flags.contains(LinkFlags::Up) && !flags.contains(LinkFlags::Running) {
-        words.push("NO-CARRIER".to_owned());
+        names.push("NO-CARRIER".to_owned());
     }
-    words.sort();
-    words
+    names.sort();
+    names
 }
 
-fn state_word(state: State) -> String {
+fn state_name(state: State) -> String {
     match state {
         State::NotPresent => "NOTPRESENT".to_owned(),
         State::Down => "DOWN".to_owned(),
@@ -138,36 +137,32 @@ fn state_word(state: State) -> String {
     }
 }
 
-fn mac(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
-}
-
-fn address(message: &AddressMessage) -> Option<Address> {
+fn convert_address(message: &AddressMessage) -> Option<Address> {
     let mut found = None;
     let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
     for attribute in &message.attributes {
         match attribute {
-            // A point-to-point link has its own address here and the peer's in the other; else both are the same.
+            // On a point-to-point link this is its own address, and the next one is the peer's; otherwise both are equal.
             AddressAttribute::Local(local) => found = Some(*local),
             AddressAttribute::Address(address) => found = found.or(Some(*address)),
             AddressAttribute::Flags(all) => flags = *all,
             _ => {}
         }
     }
-    let mut words: Vec<String> =
-        ADDRESS_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| (*word).to_owned()).collect();
+    let mut names: Vec<String> =
+        ADDRESS_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect();
     if !flags.contains(AddressFlags::Permanent) {
-        words.push("dynamic".to_owned());
+        names.push("dynamic".to_owned());
     }
-    words.sort();
+    names.sort();
     Some(Address {
         address: IpNet::new(found?, message.header.prefix_len).ok()?,
-        scope: scope(message.header.scope),
-        flags: words,
+        scope: scope_name(message.header.scope),
+        flags: names,
     })
 }
 
-fn scope(scope: AddressScope) -> String {
+fn scope_name(scope: AddressScope) -> String {
     match scope {
         AddressScope::Universe => "global".to_owned(),
         AddressScope::Site => "site".to_owned(),
@@ -183,19 +178,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_that_is_up_without_carrier_says_so() {
-        assert_eq!(link_flags(LinkFlags::Up | LinkFlags::Broadcast), ["BROADCAST", "NO-CARRIER", "UP"]);
-        assert_eq!(link_flags(LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp), ["LOWER_UP", "UP"]);
+    fn a_link_that_is_up_without_carrier_has_the_flag_no_carrier() {
+        assert_eq!(link_flag_names(LinkFlags::Up | LinkFlags::Broadcast), ["BROADCAST", "NO-CARRIER", "UP"]);
+        assert_eq!(link_flag_names(LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp), ["LOWER_UP", "UP"]);
     }
 
     #[test]
-    fn a_local_address_wins_over_the_peers() {
+    fn the_local_address_is_read_not_the_peers() {
         let mut message = AddressMessage::default();
         message.header.prefix_len = 24;
         message.attributes.push(AddressAttribute::Address("10.0.0.1".parse().unwrap()));
         message.attributes.push(AddressAttribute::Local("10.0.0.2".parse().unwrap()));
         message.attributes.push(AddressAttribute::Flags(AddressFlags::Permanent | AddressFlags::Tentative));
-        let found = address(&message).unwrap();
+        let found = convert_address(&message).unwrap();
         assert_eq!((found.address.to_string().as_str(), found.flags), ("10.0.0.2/24", vec!["tentative".to_owned()]));
     }
 }

@@ -1,40 +1,42 @@
-//! Routes, from netlink to the model.
+//! Routes and policy routing rules, from netlink to the model.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use plumbline_core::observe::{NextHop, Route};
+use ipnet::IpNet;
+use plumbline_core::observe::{NextHop, Route, Rule};
 use plumbline_netlink::packet::AddressFamily;
 use plumbline_netlink::packet::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteScope,
     RouteType, RouteVia,
 };
+use plumbline_netlink::packet::rule::{RuleAction, RuleAttribute, RuleMessage};
 use plumbline_netlink::route::{destination, table};
 
-/// One route; none for what `ip route show table all` leaves out as well (cached routes).
+/// One route; none for a cached route, which `ip route show table all` leaves out too.
 #[must_use]
-pub fn route(message: &RouteMessage, names: &BTreeMap<u32, String>) -> Option<Route> {
+pub fn convert_route(message: &RouteMessage, names: &BTreeMap<u32, String>) -> Option<Route> {
     if message.header.flags.contains(RouteFlags::Cloned) {
         return None;
     }
     let mut route = Route {
         to: destination(message)?,
-        kind: kind(message.header.kind),
+        kind: kind_name(message.header.kind),
         hops: Vec::new(),
         table: table(message),
-        protocol: protocol(message.header.protocol),
-        scope: scope(message.header.scope, message.header.address_family),
+        protocol: protocol_name(message.header.protocol),
+        scope: scope_name(message.header.scope, message.header.address_family),
         src: None,
         metric: 0,
     };
-    let mut single = NextHop { via: None, dev: None, weight: 1, flags: route_flags(message.header.flags) };
+    let mut single = NextHop { via: None, dev: None, weight: 1, flags: route_flag_names(message.header.flags) };
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::PrefSource(address) => route.src = ip(address),
+            RouteAttribute::PrefSource(address) => route.src = ip_address(address),
             RouteAttribute::Priority(metric) => route.metric = *metric,
-            RouteAttribute::Oif(index) => single.dev = Some(name(*index, names)),
-            RouteAttribute::MultiPath(hops) => route.hops = hops.iter().map(|one| hop(one, names)).collect(),
-            other => single.via = gateway(other).or(single.via),
+            RouteAttribute::Oif(index) => single.dev = Some(link_name(*index, names)),
+            RouteAttribute::MultiPath(hops) => route.hops = hops.iter().map(|one| convert_hop(one, names)).collect(),
+            other => single.via = gateway_address(other).or(single.via),
         }
     }
     if route.hops.is_empty() && (single.via.is_some() || single.dev.is_some()) {
@@ -43,27 +45,27 @@ pub fn route(message: &RouteMessage, names: &BTreeMap<u32, String>) -> Option<Ro
     Some(route)
 }
 
-fn hop(hop: &RouteNextHop, names: &BTreeMap<u32, String>) -> NextHop {
+fn convert_hop(hop: &RouteNextHop, names: &BTreeMap<u32, String>) -> NextHop {
     NextHop {
-        via: hop.attributes.iter().find_map(gateway),
-        dev: Some(name(hop.interface_index, names)),
+        via: hop.attributes.iter().find_map(gateway_address),
+        dev: Some(link_name(hop.interface_index, names)),
         // The kernel counts weights from 0 (`rtnh_hops`, rtnetlink(7)).
         weight: u32::from(hop.hops) + 1,
-        flags: hop_flags(hop.flags),
+        flags: hop_flag_names(hop.flags),
     }
 }
 
-/// A gateway, which for IPv4 may be an IPv6 address too.
-fn gateway(attribute: &RouteAttribute) -> Option<IpAddr> {
+/// The gateway; for an IPv4 route it may be an IPv6 address.
+fn gateway_address(attribute: &RouteAttribute) -> Option<IpAddr> {
     match attribute {
-        RouteAttribute::Gateway(address) => ip(address),
+        RouteAttribute::Gateway(address) => ip_address(address),
         RouteAttribute::Via(RouteVia::Inet(address)) => Some((*address).into()),
         RouteAttribute::Via(RouteVia::Inet6(address)) => Some((*address).into()),
         _ => None,
     }
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
+fn ip_address(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(address) => Some((*address).into()),
         RouteAddress::Inet6(address) => Some((*address).into()),
@@ -71,17 +73,17 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-fn name(index: u32, names: &BTreeMap<u32, String>) -> String {
-    // As `ip` calls a link that it can't look up.
+fn link_name(index: u32, names: &BTreeMap<u32, String>) -> String {
+    // The name that `ip` prints for an unknown link.
     names.get(&index).cloned().unwrap_or_else(|| format!("if{index}"))
 }
 
-fn route_flags(flags: RouteFlags) -> Vec<String> {
-    hop_flags(RouteNextHopFlags::from_bits_retain(u8::try_from(flags.bits() & 0xff).unwrap_or_default()))
+fn route_flag_names(flags: RouteFlags) -> Vec<String> {
+    hop_flag_names(RouteNextHopFlags::from_bits_retain(u8::try_from(flags.bits() & 0xff).unwrap_or_default()))
 }
 
-fn hop_flags(flags: RouteNextHopFlags) -> Vec<String> {
-    let words = [
+fn hop_flag_names(flags: RouteNextHopFlags) -> Vec<String> {
+    let names = [
         (RouteNextHopFlags::Dead, "dead"),
         (RouteNextHopFlags::Linkdown, "linkdown"),
         (RouteNextHopFlags::Offload, "offload"),
@@ -90,11 +92,11 @@ fn hop_flags(flags: RouteNextHopFlags) -> Vec<String> {
         (RouteNextHopFlags::Trap, "trap"),
         (RouteNextHopFlags::Unresolved, "unresolved"),
     ];
-    words.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, word)| (*word).to_owned()).collect()
+    names.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect()
 }
 
-fn kind(kind: RouteType) -> String {
-    let word = match kind {
+fn kind_name(kind: RouteType) -> String {
+    let name = match kind {
         RouteType::Unicast => "unicast",
         RouteType::Local => "local",
         RouteType::Broadcast => "broadcast",
@@ -107,15 +109,15 @@ fn kind(kind: RouteType) -> String {
         RouteType::Nat => "nat",
         other => return u8::from(other).to_string(),
     };
-    word.to_owned()
+    name.to_owned()
 }
 
-fn scope(scope: RouteScope, family: AddressFamily) -> String {
-    // IPv6 knows no scopes of routes; the kernel sends what it likes.
+fn scope_name(scope: RouteScope, family: AddressFamily) -> String {
+    // IPv6 routes have no scope; the kernel sends arbitrary values.
     if family == AddressFamily::Inet6 {
         return "global".to_owned();
     }
-    let word = match scope {
+    let name = match scope {
         RouteScope::Universe => "global",
         RouteScope::Site => "site",
         RouteScope::Link => "link",
@@ -123,12 +125,12 @@ fn scope(scope: RouteScope, family: AddressFamily) -> String {
         RouteScope::NoWhere => "nowhere",
         other => return u8::from(other).to_string(),
     };
-    word.to_owned()
+    name.to_owned()
 }
 
-/// The words of iproute2's `rt_protos`.
-fn protocol(protocol: RouteProtocol) -> String {
-    let word = match protocol {
+/// The names of iproute2's `rt_protos`.
+fn protocol_name(protocol: RouteProtocol) -> String {
+    let name = match protocol {
         RouteProtocol::Unspec => "unspec",
         RouteProtocol::IcmpRedirect => "redirect",
         RouteProtocol::Kernel => "kernel",
@@ -152,7 +154,54 @@ fn protocol(protocol: RouteProtocol) -> String {
         RouteProtocol::Eigrp => "eigrp",
         other => return u8::from(other).to_string(),
     };
-    word.to_owned()
+    name.to_owned()
+}
+
+/// The mask of a rule that names none.
+const FULL_MASK: u32 = u32::MAX;
+
+/// One rule.
+#[must_use]
+pub fn convert_rule(message: &RuleMessage) -> Rule {
+    let mut rule = Rule {
+        v6: message.header.family == AddressFamily::Inet6,
+        priority: 0,
+        from: None,
+        to: None,
+        fwmark: None,
+        iif: None,
+        oif: None,
+        table: u32::from(message.header.table),
+    };
+    let (mut mark, mut mask) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            RuleAttribute::Priority(priority) => rule.priority = *priority,
+            RuleAttribute::Source(address) => rule.from = network(*address, message.header.src_len),
+            RuleAttribute::Destination(address) => rule.to = network(*address, message.header.dst_len),
+            RuleAttribute::FwMark(value) => mark = Some(*value),
+            RuleAttribute::FwMask(value) => mask = Some(*value),
+            RuleAttribute::Iifname(name) => rule.iif = Some(name.clone()),
+            RuleAttribute::Oifname(name) => rule.oif = Some(name.clone()),
+            RuleAttribute::Table(table) => rule.table = *table,
+            _ => {}
+        }
+    }
+    // The kernel sends a mask also without a mark, and a mark of 0 counts when it has a mask.
+    rule.fwmark = match (mark, mask) {
+        (Some(mark), mask) if mark != 0 || mask.is_some_and(|mask| mask != 0) => {
+            Some((mark, mask.unwrap_or(FULL_MASK)))
+        }
+        _ => None,
+    };
+    if message.header.action != RuleAction::ToTable {
+        rule.table = 0;
+    }
+    rule
+}
+
+fn network(address: IpAddr, length: u8) -> Option<IpNet> {
+    IpNet::new(address, length).ok()
 }
 
 #[cfg(test)]
@@ -160,21 +209,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_shapes_of_a_route_come_out_alike() {
+    fn a_multipath_route_converts_like_a_single_one() {
         let names = [(2, "eth0".to_owned()), (3, "eth1".to_owned())].into();
         let mut message = RouteMessage::default();
         message.header.address_family = AddressFamily::Inet;
         message.header.kind = RouteType::Unicast;
         let gateway = || RouteAttribute::Gateway(RouteAddress::Inet([10, 0, 0, 1].into()));
         message.attributes = vec![RouteAttribute::Oif(2), gateway()];
-        let single = route(&message, &names).unwrap();
+        let single = convert_route(&message, &names).unwrap();
         assert_eq!((single.hops[0].dev.as_deref(), single.hops[0].weight), (Some("eth0"), 1));
 
         let mut far = RouteNextHop::default();
         (far.interface_index, far.hops, far.flags) = (3, 4, RouteNextHopFlags::Onlink);
         far.attributes = vec![gateway()];
         message.attributes = vec![RouteAttribute::MultiPath(vec![far])];
-        let many = route(&message, &names).unwrap();
+        let many = convert_route(&message, &names).unwrap();
         assert_eq!(many.hops[0].via, single.hops[0].via);
         assert_eq!((many.hops[0].weight, many.hops[0].flags.as_slice()), (5, ["onlink".to_owned()].as_slice()));
     }

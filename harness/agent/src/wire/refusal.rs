@@ -1,5 +1,4 @@
-//! What the network and the kernel say instead of an answer: ICMP errors from a socket's error queue (`ip(7)`,
-//! `IP_RECVERR`), and errnos.
+//! Refusals: ICMP errors from a socket's error queue (`ip(7)`, `IP_RECVERR`), and errnos, as ends of probes.
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,12 +10,12 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use plumbline_core::wire::ProbeEnd;
 use plumbline_netlink::errno_text;
 
-/// Who reports an error (`linux/errqueue.h`).
+/// The origins of an error (`linux/errqueue.h`).
 const ORIGIN_LOCAL: u8 = 1;
 const ORIGIN_ICMP: u8 = 2;
 const ORIGIN_ICMP6: u8 = 3;
 
-/// An error that came back for something that was sent.
+/// An error that came back for a sent packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     origin: u8,
@@ -24,15 +23,15 @@ pub struct Refusal {
     code: u8,
     errno: i32,
     by: Option<IpAddr>,
-    /// The beginning of what it is about, from behind its IP header.
+    /// The start of the sent packet, after its IP header.
     pub packet: Vec<u8>,
 }
 
 impl Refusal {
-    /// How it ends a probe that was sent from `own`; none for what ends none. That the sender's own kernel found no
-    /// neighbour (it then tells itself so) is no refusal: nobody answered.
+    /// The end of a probe that was sent from `own`; none for an error that does not end it. An error that the sender's own
+    /// kernel reports because it found no neighbour is no refusal: there was no answer.
     #[must_use]
-    pub fn end(&self, own: Option<IpAddr>) -> Option<ProbeEnd> {
+    pub fn probe_end(&self, own: Option<IpAddr>) -> Option<ProbeEnd> {
         let by_self = self.by.is_none() || self.by == own;
         let what = match (self.origin, self.kind, self.code) {
             (ORIGIN_ICMP, 3, 3) | (ORIGIN_ICMP6, 1, 4) => return Some(ProbeEnd::Refused),
@@ -53,15 +52,15 @@ impl Refusal {
             (ORIGIN_ICMP6, 1, 6) => "reject route to destination",
             (ORIGIN_ICMP6, 2, _) => "packet too big",
             (ORIGIN_ICMP6, 1 | 3 | 4, _) => "unreachable",
-            (ORIGIN_LOCAL, ..) => return unreachable(Errno::from_raw(self.errno)),
+            (ORIGIN_LOCAL, ..) => return end_for_errno(Errno::from_raw(self.errno)),
             _ => return None,
         };
         Some(ProbeEnd::Filtered { what: what.to_owned(), by: self.by })
     }
 }
 
-/// Takes all that came back on a socket.
-pub fn queue(socket: impl AsFd) -> Vec<Refusal> {
+/// Reads the error queue of a socket.
+pub fn read_refusals(socket: impl AsFd) -> Vec<Refusal> {
     let descriptor = socket.as_fd().as_raw_fd();
     let mut found = Vec::new();
     loop {
@@ -72,7 +71,7 @@ pub fn queue(socket: impl AsFd) -> Vec<Refusal> {
         let Ok(got) = recvmsg::<SockaddrStorage>(descriptor, &mut room, Some(&mut control), flags) else {
             return found;
         };
-        let told = got.cmsgs().into_iter().flatten().find_map(|message| match message {
+        let report = got.cmsgs().into_iter().flatten().find_map(|message| match message {
             ControlMessageOwned::Ipv4RecvErr(error, from) => {
                 Some((error, from.map(|from| Ipv4Addr::from(u32::from_be(from.sin_addr.s_addr)).into())))
             }
@@ -82,42 +81,42 @@ pub fn queue(socket: impl AsFd) -> Vec<Refusal> {
             _ => None,
         });
         let length = got.bytes;
-        if let Some((error, by)) = told {
-            found.push(refusal(&error, by, bytes[..length].to_vec()));
+        if let Some((error, by)) = report {
+            found.push(new_refusal(&error, by, bytes[..length].to_vec()));
         }
     }
 }
 
-fn refusal(error: &sock_extended_err, by: Option<IpAddr>, packet: Vec<u8>) -> Refusal {
-    // Where nobody is named the kernel gives an address of zeros.
+fn new_refusal(error: &sock_extended_err, by: Option<IpAddr>, packet: Vec<u8>) -> Refusal {
+    // Without a sender the kernel gives an address of zeros.
     let by = by.filter(|by| !by.is_unspecified());
     let errno = i32::try_from(error.ee_errno).unwrap_or_default();
     Refusal { origin: error.ee_origin, kind: error.ee_type, code: error.ee_code, errno, by, packet }
 }
 
-/// How a probe ends that the sender's own kernel does not let out; none where it may still be answered.
+/// The end of a probe that the sender's own kernel does not send; none where an answer is still possible.
 #[must_use]
-pub fn unreachable(errno: Errno) -> Option<ProbeEnd> {
+pub fn end_for_errno(errno: Errno) -> Option<ProbeEnd> {
     let filtered = |what: &str| Some(ProbeEnd::Filtered { what: what.to_owned(), by: None });
     match errno {
         Errno::ENETUNREACH => Some(ProbeEnd::NoRoute),
         Errno::ECONNREFUSED => Some(ProbeEnd::Refused),
-        Errno::EPERM => filtered("refused by a packet filter of the sender's own namespace"),
-        Errno::EACCES => filtered("prohibited by a route of the sender's own namespace"),
-        Errno::EINVAL => filtered("swallowed by a route of the sender's own namespace (blackhole)"),
-        // Of the neighbour, or of nobody in time.
+        Errno::EPERM => filtered("refused by a packet filter of the sender's namespace"),
+        Errno::EACCES => filtered("prohibited by a route of the sender's namespace"),
+        Errno::EINVAL => filtered("dropped by a blackhole route of the sender's namespace"),
+        // The neighbour did not answer, or there was no answer in time.
         Errno::EHOSTUNREACH | Errno::EHOSTDOWN | Errno::ETIMEDOUT | Errno::ENOBUFS | Errno::EAGAIN => None,
         other => Some(ProbeEnd::Unable { why: errno_text(other) }),
     }
 }
 
-/// How a probe ends for which the kernel, asked for the way alone, gives this: nothing was sent yet.
+/// The end of a probe whose route lookup failed with this errno; nothing was sent.
 #[must_use]
-pub fn no_way(errno: Errno) -> ProbeEnd {
+pub fn end_for_route_errno(errno: Errno) -> ProbeEnd {
     match errno {
-        // An `unreachable` route; no neighbour was asked yet.
+        // An `unreachable` route; there was no neighbour discovery yet.
         Errno::EHOSTUNREACH => ProbeEnd::NoRoute,
-        other => unreachable(other).unwrap_or_else(|| ProbeEnd::Unable { why: errno_text(other) }),
+        other => end_for_errno(other).unwrap_or_else(|| ProbeEnd::Unable { why: errno_text(other) }),
     }
 }
 
@@ -125,27 +124,27 @@ pub fn no_way(errno: Errno) -> ProbeEnd {
 mod tests {
     use super::*;
 
-    fn told(origin: u8, kind: u8, code: u8, by: &str) -> Option<ProbeEnd> {
+    fn end(origin: u8, kind: u8, code: u8, by: &str) -> Option<ProbeEnd> {
         let by = by.parse().ok();
         let refusal = Refusal { origin, kind, code, errno: 0, by, packet: Vec::new() };
-        refusal.end("10.0.0.2".parse().ok())
+        refusal.probe_end("10.0.0.2".parse().ok())
     }
 
     #[test]
-    fn refusals_are_told_apart_by_what_and_by_whom() {
-        assert_eq!(told(ORIGIN_ICMP, 3, 3, "10.0.0.1"), Some(ProbeEnd::Refused));
-        assert_eq!(told(ORIGIN_ICMP6, 1, 4, "2001:db8::1"), Some(ProbeEnd::Refused));
-        assert_eq!(told(ORIGIN_ICMP, 3, 1, "10.0.0.2"), None, "our own kernel found no neighbour");
+    fn refusals_differ_by_error_and_by_sender() {
+        assert_eq!(end(ORIGIN_ICMP, 3, 3, "10.0.0.1"), Some(ProbeEnd::Refused));
+        assert_eq!(end(ORIGIN_ICMP6, 1, 4, "2001:db8::1"), Some(ProbeEnd::Refused));
+        assert_eq!(end(ORIGIN_ICMP, 3, 1, "10.0.0.2"), None, "our own kernel found no neighbour");
         let far = Some(ProbeEnd::Filtered { what: "host unreachable".into(), by: "10.0.0.1".parse().ok() });
-        assert_eq!(told(ORIGIN_ICMP, 3, 1, "10.0.0.1"), far, "another's did not");
-        assert!(matches!(told(ORIGIN_ICMP, 3, 13, "10.0.0.1"), Some(ProbeEnd::Filtered { .. })));
-        assert_eq!(told(ORIGIN_ICMP, 4, 0, "10.0.0.1"), None, "source quench");
+        assert_eq!(end(ORIGIN_ICMP, 3, 1, "10.0.0.1"), far, "another host reports it");
+        assert!(matches!(end(ORIGIN_ICMP, 3, 13, "10.0.0.1"), Some(ProbeEnd::Filtered { .. })));
+        assert_eq!(end(ORIGIN_ICMP, 4, 0, "10.0.0.1"), None, "source quench");
     }
 
     #[test]
-    fn the_way_alone_has_no_neighbours() {
-        assert_eq!(no_way(Errno::EHOSTUNREACH), ProbeEnd::NoRoute);
-        assert_eq!(unreachable(Errno::EHOSTUNREACH), None);
-        assert_eq!(no_way(Errno::ENETUNREACH), ProbeEnd::NoRoute);
+    fn a_failed_route_lookup_is_no_missing_neighbour() {
+        assert_eq!(end_for_route_errno(Errno::EHOSTUNREACH), ProbeEnd::NoRoute);
+        assert_eq!(end_for_errno(Errno::EHOSTUNREACH), None);
+        assert_eq!(end_for_route_errno(Errno::ENETUNREACH), ProbeEnd::NoRoute);
     }
 }

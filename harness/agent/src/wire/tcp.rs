@@ -1,7 +1,7 @@
-//! Connections to a listener of ours, which answers with the address that it saw.
+//! Connections to our listeners, which answer with the address that they saw.
 //!
-//! Whoever takes the connection is reached, also where nothing is said on it: a server of somebody else, or one that
-//! hangs. Then the far side's view is not known.
+//! An accepted connection is an answer, also when no data follows, as from another server or one that hangs. The address
+//! that the far end saw is unknown then.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,22 +12,21 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, Shutdown, SockType, SockaddrStorage, connect, getsockopt, recv, shutdown, sockopt};
 use plumbline_core::wire::ProbeEnd;
 
-use super::act::Asking;
-use super::refusal::{no_way, queue, unreachable};
-use super::socket::{open, own, wants_port};
+use super::probe_socket::{PendingProbe, open_socket, require_port, source_address};
+use super::refusal::{end_for_errno, end_for_route_errno, read_refusals};
 
-/// More connections than this are not tried at a time; each tries again by itself, after a second.
-const MOST_TRIES: u32 = 4;
+/// The most connections at a time; the kernel repeats each of them after a second.
+const MAX_ATTEMPTS: u32 = 4;
 
-/// One or more tries to connect.
+/// One or more attempts to connect.
 pub struct Tcp {
     to: SocketAddr,
-    /// Not yet begun; opened beforehand, since a socket belongs to the namespace in which it is opened.
-    waiting: Vec<OwnedFd>,
-    tries: Vec<Try>,
+    /// Sockets that are not used yet; opened early, because a socket belongs to the namespace in which it is opened.
+    unused: Vec<OwnedFd>,
+    attempts: Vec<Attempt>,
 }
 
-struct Try {
+struct Attempt {
     socket: OwnedFd,
     since: Instant,
     connected: bool,
@@ -35,10 +34,10 @@ struct Try {
 }
 
 impl Tcp {
-    /// Opens the sockets in the namespace this thread is in.
+    /// Opens the sockets in the current namespace.
     ///
     /// # Errors
-    /// As [`open`].
+    /// As [`open_socket`].
     pub fn open(
         to: IpAddr,
         port: Option<u16>,
@@ -46,100 +45,101 @@ impl Tcp {
         dev: Option<&str>,
         times: u32,
     ) -> Result<Self, ProbeEnd> {
-        let to = SocketAddr::new(to, wants_port(port)?);
-        let count = times.clamp(1, MOST_TRIES);
-        let waiting = (0..count).map(|_| open(SockType::Stream, None, to.ip(), from, dev)).collect::<Result<_, _>>()?;
-        Ok(Self { to, waiting, tries: Vec::new() })
+        let to = SocketAddr::new(to, require_port(port)?);
+        let count = times.clamp(1, MAX_ATTEMPTS);
+        let unused =
+            (0..count).map(|_| open_socket(SockType::Stream, None, to.ip(), from, dev)).collect::<Result<_, _>>()?;
+        Ok(Self { to, unused, attempts: Vec::new() })
     }
 
-    fn answered(&self, text: &[u8]) -> ProbeEnd {
+    fn answer_end(&self, text: &[u8]) -> ProbeEnd {
         let saw = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
         ProbeEnd::Answered { by: self.to.ip(), mac: None, saw }
     }
 }
 
-impl Asking for Tcp {
+impl PendingProbe for Tcp {
     fn watch<'a>(&'a self, watched: &mut Vec<PollFd<'a>>) {
-        watched.extend(self.tries.iter().map(|one| {
+        watched.extend(self.attempts.iter().map(|one| {
             let wanted = if one.connected { PollFlags::POLLIN } else { PollFlags::POLLOUT };
             PollFd::new(one.socket.as_fd(), wanted)
         }));
     }
 
     fn send(&mut self) -> Result<(), ProbeEnd> {
-        let Some(socket) = self.waiting.pop() else { return Ok(()) };
+        let Some(socket) = self.unused.pop() else { return Ok(()) };
         let since = Instant::now();
         match connect(socket.as_raw_fd(), &SockaddrStorage::from(self.to)) {
             Ok(()) | Err(Errno::EINPROGRESS) => {}
-            // On this very machine a reset may come at once.
+            // From the same machine a reset may come at once.
             Err(Errno::ECONNREFUSED) => return Err(ProbeEnd::Refused),
-            Err(errno) => return Err(no_way(errno)),
+            Err(errno) => return Err(end_for_route_errno(errno)),
         }
-        self.tries.push(Try { socket, since, connected: false, text: Vec::new() });
+        self.attempts.push(Attempt { socket, since, connected: false, text: Vec::new() });
         Ok(())
     }
 
-    fn take(&mut self) -> Option<(ProbeEnd, Option<Instant>)> {
+    fn read_answer(&mut self) -> Option<(ProbeEnd, Option<Instant>)> {
         let mut number = 0;
-        while number < self.tries.len() {
-            match self.tries[number].step() {
-                Step::Waits => number += 1,
-                Step::Said => {
-                    let one = &self.tries[number];
-                    return Some((self.answered(&one.text), Some(one.since)));
+        while number < self.attempts.len() {
+            match self.attempts[number].step() {
+                Step::Waiting => number += 1,
+                Step::Answered => {
+                    let one = &self.attempts[number];
+                    return Some((self.answer_end(&one.text), Some(one.since)));
                 }
                 Step::Refused(end) => return Some((end, None)),
-                // The kernel has given up on it; others may still get through.
-                Step::Lost => drop(self.tries.remove(number)),
+                // The kernel ended this attempt; another one may still succeed.
+                Step::Failed => drop(self.attempts.remove(number)),
             }
         }
         None
     }
 
-    fn give_up(&mut self) -> ProbeEnd {
-        match self.tries.iter().find(|one| one.connected) {
-            Some(one) => self.answered(&one.text),
+    fn end_of_window(&mut self) -> ProbeEnd {
+        match self.attempts.iter().find(|one| one.connected) {
+            Some(one) => self.answer_end(&one.text),
             None => ProbeEnd::NoAnswer,
         }
     }
 }
 
 enum Step {
-    Waits,
-    Said,
+    Waiting,
+    Answered,
     Refused(ProbeEnd),
-    Lost,
+    Failed,
 }
 
-impl Try {
+impl Attempt {
     fn step(&mut self) -> Step {
         if !self.connected {
-            let own = own(&self.socket);
-            if let Some(end) = queue(&self.socket).iter().find_map(|refusal| refusal.end(own)) {
+            let source = source_address(&self.socket);
+            if let Some(end) = read_refusals(&self.socket).iter().find_map(|refusal| refusal.probe_end(source)) {
                 return Step::Refused(end);
             }
             match getsockopt(&self.socket, sockopt::SocketError) {
                 Ok(0) => {}
-                Ok(raw) => return unreachable(Errno::from_raw(raw)).map_or(Step::Lost, Step::Refused),
+                Ok(raw) => return end_for_errno(Errno::from_raw(raw)).map_or(Step::Failed, Step::Refused),
                 Err(errno) => return Step::Refused(ProbeEnd::Unable { why: errno.to_string() }),
             }
             if nix::sys::socket::getpeername::<SockaddrStorage>(self.socket.as_raw_fd()).is_err() {
-                return Step::Waits;
+                return Step::Waiting;
             }
             self.connected = true;
-            // There is nothing to say; a server that waits for words learns so.
+            // No data follows; a server that waits for data sees the end.
             let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
         }
         let mut bytes = [0; 512];
         loop {
             match recv(self.socket.as_raw_fd(), &mut bytes, MsgFlags::empty()) {
-                Ok(0) => return Step::Said,
+                Ok(0) => return Step::Answered,
                 Ok(length) if self.text.len() < bytes.len() => self.text.extend_from_slice(&bytes[..length]),
-                Ok(_) => return Step::Said,
-                Err(Errno::EAGAIN) => return Step::Waits,
+                Ok(_) => return Step::Answered,
+                Err(Errno::EAGAIN) => return Step::Waiting,
                 Err(Errno::EINTR) => {}
-                // It was taken, and then reset: reached all the same.
-                Err(_) => return Step::Said,
+                // Accepted and then reset: the far end was reached.
+                Err(_) => return Step::Answered,
             }
         }
     }

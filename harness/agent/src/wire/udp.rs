@@ -1,4 +1,4 @@
-//! Datagrams to a listener of ours, which answers with the address that it saw, and to name servers.
+//! Datagrams to our listeners, which answer with the address that they saw, and to name servers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -9,102 +9,101 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, SockType, recv, send};
 use plumbline_core::wire::{ProbeEnd, dns};
 
-use super::act::Asking;
-use super::refusal::{queue, unreachable};
-use super::socket::{fix, open, own, wants_port};
+use super::probe_socket::{PendingProbe, connect_socket, open_socket, require_port, source_address};
+use super::refusal::{end_for_errno, read_refusals};
 
-/// A datagram.
+/// A datagram that waits for its answer.
 pub struct Udp {
     socket: OwnedFd,
     to: IpAddr,
-    own: Option<IpAddr>,
-    says: Says,
+    source: Option<IpAddr>,
+    payload: Payload,
 }
 
-/// What a datagram says, and so what answers it.
+/// The content of a datagram, which decides what is an answer.
 #[derive(Debug, Clone)]
-pub enum Says {
-    /// This text; any datagram answers it.
+pub enum Payload {
+    /// A text; any datagram answers it.
     Text(String),
-    /// This question to a name server; an answer to it alone answers it.
-    Question(Vec<u8>),
+    /// A DNS query; only a response to it answers it.
+    DnsQuery(Vec<u8>),
 }
 
-impl Says {
+impl Payload {
     fn bytes(&self) -> &[u8] {
         match self {
-            Says::Text(text) => text.as_bytes(),
-            Says::Question(bytes) => bytes,
+            Payload::Text(text) => text.as_bytes(),
+            Payload::DnsQuery(bytes) => bytes,
         }
     }
 }
 
 impl Udp {
-    /// Opens the socket in the namespace this thread is in.
+    /// Opens the socket in the current namespace.
     ///
     /// # Errors
-    /// As [`open`] and [`fix`].
+    /// As [`open_socket`] and [`connect_socket`].
     pub fn open(
         to: IpAddr,
         port: Option<u16>,
         from: Option<IpAddr>,
         dev: Option<&str>,
-        says: Says,
+        payload: Payload,
     ) -> Result<Self, ProbeEnd> {
-        let port = wants_port(port)?;
-        let socket = open(SockType::Datagram, None, to, from, dev)?;
-        fix(&socket, SocketAddr::new(to, port))?;
-        Ok(Self { own: own(&socket), socket, to, says })
+        let port = require_port(port)?;
+        let socket = open_socket(SockType::Datagram, None, to, from, dev)?;
+        connect_socket(&socket, SocketAddr::new(to, port))?;
+        Ok(Self { source: source_address(&socket), socket, to, payload })
     }
 }
 
 impl Udp {
-    /// The end that a datagram from whom was asked is; none for what is no answer.
-    fn end(&self, bytes: &[u8]) -> Option<ProbeEnd> {
-        match &self.says {
-            Says::Text(_) => {
+    /// The end of the probe by this datagram; none when it is no answer.
+    fn answer_end(&self, bytes: &[u8]) -> Option<ProbeEnd> {
+        match &self.payload {
+            Payload::Text(_) => {
                 let saw = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok());
                 Some(ProbeEnd::Answered { by: self.to, mac: None, saw })
             }
-            Says::Question(asked) => dns::reply(asked, bytes)
+            Payload::DnsQuery(query) => dns::reply(query, bytes)
                 .map(|dns::Reply { code, addresses }| ProbeEnd::Resolved { by: self.to, code, addresses }),
         }
     }
 }
 
-impl Asking for Udp {
+impl PendingProbe for Udp {
     fn watch<'a>(&'a self, watched: &mut Vec<PollFd<'a>>) {
         watched.push(PollFd::new(self.socket.as_fd(), PollFlags::POLLIN));
     }
 
     fn send(&mut self) -> Result<(), ProbeEnd> {
-        // What came back for an earlier one is told first, and is taken from the queue instead.
+        // The socket first reports an error of an earlier datagram, which is read from the error queue instead.
         for _ in 0..2 {
-            match send(self.socket.as_raw_fd(), self.says.bytes(), MsgFlags::empty()) {
+            match send(self.socket.as_raw_fd(), self.payload.bytes(), MsgFlags::empty()) {
                 Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH) => {}
-                Err(errno) => return unreachable(errno).map_or(Ok(()), Err),
+                Err(errno) => return end_for_errno(errno).map_or(Ok(()), Err),
                 Ok(_) => return Ok(()),
             }
         }
         Ok(())
     }
 
-    fn take(&mut self) -> Option<(ProbeEnd, Option<Instant>)> {
-        if let Some(end) = queue(&self.socket).iter().find_map(|refusal| refusal.end(self.own)) {
+    fn read_answer(&mut self) -> Option<(ProbeEnd, Option<Instant>)> {
+        if let Some(end) = read_refusals(&self.socket).iter().find_map(|refusal| refusal.probe_end(self.source)) {
             return Some((end, None));
         }
         let mut bytes = [0; 2048];
         loop {
             match recv(self.socket.as_raw_fd(), &mut bytes, MsgFlags::empty()) {
                 Ok(length) => {
-                    if let Some(end) = self.end(&bytes[..length]) {
+                    if let Some(end) = self.answer_end(&bytes[..length]) {
                         return Some((end, None));
                     }
                 }
                 Err(Errno::EAGAIN) => return None,
-                // The queue has its story, or had; what it did not end goes on.
+                // The error queue has the details; an error that did not end the probe is ignored.
                 Err(Errno::EINTR | Errno::EHOSTUNREACH) => {}
-                Err(errno) => return unreachable(errno).map(|end| (end, None)),
+                Err(errno) => return end_for_errno(errno).map(|end| (end, None)),
             }
         }
     }

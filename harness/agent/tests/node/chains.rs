@@ -1,23 +1,23 @@
-//! Chains: what each plugin is given, in which order, and what is cached.
+//! Chains: the order of the plugins, their configurations, and what is cached.
 
-use crate::talk::{Agent, Plugins, chain, request};
+use crate::agent::{Agent, Plugins, chain, request};
 use plumbline_core::cni::CniCommand;
 use plumbline_core::protocol::{Op, Outcome};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A plugin that gives a result with one interface more than it was handed, named after itself.
-fn marking(name: &str) -> (String, String) {
+/// A plugin whose result has one interface, named after the plugin.
+fn naming_plugin(name: &str) -> (String, String) {
     let body = format!(
         r#"cat >/dev/null; [ $CNI_COMMAND = ADD ] && echo '{{"cniVersion": "1.0.0", "interfaces": [{{"name": "{name}"}}]}}'; exit 0"#
     );
     (name.to_owned(), body)
 }
 
-fn two() -> Plugins {
-    let ((a, first), (b, second)) = (marking("first"), marking("second"));
+fn two_plugins() -> Plugins {
+    let ((a, first), (b, second)) = (naming_plugin("first"), naming_plugin("second"));
     Plugins::new().with(&a, &first).with(&b, &second)
 }
 
@@ -26,14 +26,14 @@ fn config(version: &str) -> Value {
 }
 
 #[test]
-fn add_goes_forward_and_hands_each_result_on() {
-    let plugins = two();
+fn add_runs_forward_and_passes_each_result_on() {
+    let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    let mut asked = request(CniCommand::Add, &config("1.0.0"), SOON);
-    asked.capability_args.insert("mac".to_owned(), json!("02:00:00:00:00:01"));
-    asked.args_cni = Some(json!({"k": "v"}));
-    let Outcome::Chain(outcome) = agent.ask(Op::Cni(asked)) else { panic!("no chain") };
+    let mut add = request(CniCommand::Add, &config("1.0.0"), DEADLINE);
+    add.capability_args.insert("mac".to_owned(), json!("02:00:00:00:00:01"));
+    add.args_cni = Some(json!({"k": "v"}));
+    let Outcome::Chain(outcome) = agent.request(Op::Cni(add)) else { panic!("no chain") };
     assert_eq!(outcome.error, None);
     assert_eq!(outcome.result, Some(json!({"cniVersion": "1.0.0", "interfaces": [{"name": "second"}]})));
     let [first, second] = outcome.calls.as_slice() else { panic!("two calls") };
@@ -56,13 +56,13 @@ fn add_goes_forward_and_hands_each_result_on() {
 }
 
 #[test]
-fn check_goes_forward_and_del_backward_with_the_cached_result() {
-    let plugins = two();
+fn check_runs_forward_and_del_backward_with_the_cached_result() {
+    let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    let added = agent.chain(CniCommand::Add, &config("1.0.0"), SOON).result;
+    let added = agent.chain(CniCommand::Add, &config("1.0.0"), DEADLINE).result;
     let Outcome::File { text: Some(text), .. } =
-        agent.ask(Op::Read { path: "/var/lib/cni/results/net-c1-eth1".to_owned() })
+        agent.request(Op::Read { path: "/var/lib/cni/results/net-c1-eth1".to_owned() })
     else {
         panic!("nothing cached")
     };
@@ -75,16 +75,16 @@ fn check_goes_forward_and_del_backward_with_the_cached_result() {
     assert_eq!(cached["cniArgs"], json!([["K8S_POD_NAME", "p"]]));
     assert_eq!(Some(&cached["result"]), added.as_ref());
 
-    let checked = agent.chain(CniCommand::Check, &config("1.0.0"), SOON);
+    let checked = agent.chain(CniCommand::Check, &config("1.0.0"), DEADLINE);
     let plugins_of = |outcome: &plumbline_core::cni::ChainOutcome| -> Vec<String> {
         assert_eq!(outcome.error, None);
         assert!(outcome.calls.iter().all(|call| call.stdin.get("prevResult") == added.as_ref()));
         outcome.calls.iter().map(|call| call.plugin.clone()).collect()
     };
     assert_eq!(plugins_of(&checked), ["first", "second"]);
-    let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), SOON);
+    let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), DEADLINE);
     assert_eq!(plugins_of(&deleted), ["second", "first"]);
-    let Outcome::File { names: Some(names), .. } = agent.ask(Op::Read { path: "/var/lib/cni/results".to_owned() })
+    let Outcome::File { names: Some(names), .. } = agent.request(Op::Read { path: "/var/lib/cni/results".to_owned() })
     else {
         panic!("no folder")
     };
@@ -92,44 +92,44 @@ fn check_goes_forward_and_del_backward_with_the_cached_result() {
 }
 
 #[test]
-fn a_second_del_goes_through_without_a_cached_result() {
-    let plugins = two();
+fn a_second_del_succeeds_without_a_cached_result() {
+    let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     for _ in 0..2 {
-        let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), SOON);
+        let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), DEADLINE);
         assert_eq!(deleted.error, None);
         assert!(deleted.calls.iter().all(|call| call.stdin.get("prevResult").is_none()));
     }
 }
 
 #[test]
-fn versions_before_0_4_0_know_no_check_and_disable_check_is_honoured() {
-    let plugins = two();
+fn check_is_refused_before_0_4_0_and_skipped_with_disable_check() {
+    let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    assert_eq!(agent.chain(CniCommand::Add, &config("0.3.1"), SOON).error, None);
-    let refused = agent.chain(CniCommand::Check, &config("0.3.1"), SOON);
-    assert!(refused.error.unwrap().message.contains("knows no CHECK"));
-    let deleted = agent.chain(CniCommand::Del, &config("0.3.1"), SOON);
+    assert_eq!(agent.chain(CniCommand::Add, &config("0.3.1"), DEADLINE).error, None);
+    let refused = agent.chain(CniCommand::Check, &config("0.3.1"), DEADLINE);
+    assert!(refused.error.unwrap().message.contains("expected 0.4.0 or newer for CHECK"));
+    let deleted = agent.chain(CniCommand::Del, &config("0.3.1"), DEADLINE);
     assert!(deleted.calls.iter().all(|call| call.stdin.get("prevResult").is_none()));
 
     let mut off = config("1.0.0");
     off["disableCheck"] = json!(true);
-    let skipped = agent.chain(CniCommand::Check, &off, SOON);
+    let skipped = agent.chain(CniCommand::Check, &off, DEADLINE);
     assert!(skipped.error.is_none() && skipped.calls.is_empty());
 }
 
 #[test]
-fn an_add_that_fails_stops_there_and_caches_nothing() {
-    let plugins = two().with("fails", "exit 3");
+fn a_failed_add_stops_the_chain_and_caches_nothing() {
+    let plugins = two_plugins().with("fails", "exit 3");
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     let config = chain("1.0.0", &[json!({"type": "first"}), json!({"type": "fails"}), json!({"type": "second"})]);
-    let outcome = agent.chain(CniCommand::Add, &config, SOON);
+    let outcome = agent.chain(CniCommand::Add, &config, DEADLINE);
     assert_eq!(outcome.calls.len(), 2);
     assert_eq!(outcome.error.unwrap().position, Some(1));
-    let Outcome::File { names: Some(names), .. } = agent.ask(Op::Read { path: "/var/lib/cni/results".to_owned() })
+    let Outcome::File { names: Some(names), .. } = agent.request(Op::Read { path: "/var/lib/cni/results".to_owned() })
     else {
         panic!("no folder")
     };
@@ -138,17 +138,17 @@ fn an_add_that_fails_stops_there_and_caches_nothing() {
 
 #[test]
 fn names_that_libcni_refuses_are_refused_before_any_plugin_runs() {
-    let plugins = two();
+    let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     for (change, word) in [("ifname", "interface name"), ("container", "container id"), ("network", "network name")] {
-        let mut asked = request(CniCommand::Add, &config("1.0.0"), SOON);
+        let mut add = request(CniCommand::Add, &config("1.0.0"), DEADLINE);
         match change {
-            "ifname" => asked.ifname = "sixteen-letters-".to_owned(),
-            "container" => asked.container_id = "/x".to_owned(),
-            _ => asked.config = asked.config.replace("\"net\"", "\"a b\""),
+            "ifname" => add.ifname = "sixteen-letters-".to_owned(),
+            "container" => add.container_id = "/x".to_owned(),
+            _ => add.config = add.config.replace("\"net\"", "\"a b\""),
         }
-        let Outcome::Chain(outcome) = agent.ask(Op::Cni(asked)) else { panic!("no chain") };
+        let Outcome::Chain(outcome) = agent.request(Op::Cni(add)) else { panic!("no chain") };
         assert!(outcome.calls.is_empty());
         let message = outcome.error.unwrap().message;
         assert!(message.contains(word), "{message}");

@@ -1,6 +1,6 @@
-//! The host is the same before and after, whatever happens in between.
+//! The agent leaves the host unchanged, however it ends.
 
-use crate::talk::{Agent, Plugins, children, is_gone, until};
+use crate::agent::{Agent, Plugins, children, is_gone, wait_until};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -9,16 +9,16 @@ use plumbline_core::plan::Bridge;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use std::time::Duration;
 
-/// What the host has: mounts, links, and the files of the folders that a node has for itself.
+/// The state of the host: mounts, links, and files in folders that a node has of its own.
 #[derive(Debug, PartialEq)]
-struct Host {
+struct HostState {
     mounts: String,
     links: Vec<String>,
     files: Vec<String>,
 }
 
-impl Host {
-    /// Reads it as this thread sees it.
+impl HostState {
+    /// Reads it in the namespaces of this thread.
     fn read() -> Self {
         let names = |folder: &str| -> Vec<String> {
             let listed = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
@@ -43,18 +43,18 @@ impl Host {
     }
 }
 
-/// As root, takes this thread to a copy of the host's mounts and to a network of its own, so that nobody else's doings
-/// are taken for the agent's. The mounts stay shared, as they are on a host, so that a leak would show here.
-fn quiet() {
+/// As root, moves this thread to a copy of the host's mounts and to a new network namespace, so that changes by other
+/// programs do not matter. The mounts stay shared, as on a host, so that a leak is visible.
+fn isolate_thread() {
     if unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).is_ok() {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SHARED, None::<&str>)
             .expect("shared mounts");
     }
 }
 
-fn busy_node(plugins: &Plugins) -> Agent {
+fn node_with_pod(plugins: &Plugins) -> Agent {
     let mut agent = Agent::node(plugins);
-    let made = agent.ask(Op::Bridges(vec![Bridge {
+    let made = agent.request(Op::Bridges(vec![Bridge {
         name: "br-ex".to_owned(),
         addresses: vec!["10.9.0.1/24".parse().unwrap()],
         ..Bridge::default()
@@ -64,17 +64,17 @@ fn busy_node(plugins: &Plugins) -> Agent {
     agent
 }
 
-fn hanging() -> Plugins {
+fn hanging_plugin() -> Plugins {
     Plugins::new().with("hangs", "tail -f /dev/null")
 }
 
-/// Sends a hanging plugin and gives the host's ids of PID 1 and of the plugin.
-fn hang(agent: &mut Agent) -> [u32; 2] {
-    let config = crate::talk::chain("1.0.0", &[serde_json::json!({"type": "hangs"})]);
-    agent.send(Op::Cni(crate::talk::request(plumbline_core::cni::CniCommand::Add, &config, Duration::from_secs(60))));
+/// Starts a plugin that hangs; returns the host's ids of PID 1 and of the plugin.
+fn start_hanging_plugin(agent: &mut Agent) -> [u32; 2] {
+    let config = crate::agent::chain("1.0.0", &[serde_json::json!({"type": "hangs"})]);
+    agent.send(Op::Cni(crate::agent::request(plumbline_core::cni::CniCommand::Add, &config, Duration::from_secs(60))));
     let outer = agent.child.id();
     let mut found = None;
-    until("the plugin to hang", || {
+    wait_until("the plugin to hang", || {
         found = children(outer).first().and_then(|init| Some([*init, *children(*init).first()?]));
         found.is_some()
     });
@@ -82,83 +82,83 @@ fn hang(agent: &mut Agent) -> [u32; 2] {
 }
 
 #[test]
-fn a_whole_life_leaves_the_host_as_it_was() {
-    quiet();
-    let before = Host::read();
+fn a_node_leaves_the_host_unchanged() {
+    isolate_thread();
+    let before = HostState::read();
     let plugins =
         Plugins::new().with("ok", r#"ip link add left0 type veth peer name left1; echo '{"cniVersion": "1.0.0"}'"#);
-    let mut agent = busy_node(&plugins);
+    let mut agent = node_with_pod(&plugins);
     assert_eq!(agent.add("ok").error, None);
     let init = children(agent.child.id())[0];
     assert_eq!(agent.end(), Some(0));
     assert!(is_gone(init));
-    assert_eq!(Host::read(), before);
+    assert_eq!(HostState::read(), before);
 }
 
 #[test]
-fn killing_the_agent_in_the_middle_of_a_hanging_plugin_takes_everything() {
-    quiet();
-    let before = Host::read();
-    let plugins = hanging();
-    let mut agent = busy_node(&plugins);
-    let [init, plugin] = hang(&mut agent);
+fn killing_the_agent_during_a_plugin_ends_everything() {
+    isolate_thread();
+    let before = HostState::read();
+    let plugins = hanging_plugin();
+    let mut agent = node_with_pod(&plugins);
+    let [init, plugin] = start_hanging_plugin(&mut agent);
     agent.child.kill().unwrap();
     agent.child.wait().unwrap();
-    until("PID 1 and the plugin to be gone", || is_gone(init) && is_gone(plugin));
-    assert_eq!(Host::read(), before);
+    wait_until("PID 1 and the plugin to be gone", || is_gone(init) && is_gone(plugin));
+    assert_eq!(HostState::read(), before);
 }
 
 #[test]
-fn killing_pid_1_of_the_node_takes_everything_and_the_agent_says_so() {
-    quiet();
-    let before = Host::read();
-    let plugins = hanging();
-    let mut agent = busy_node(&plugins);
-    let [init, plugin] = hang(&mut agent);
+fn killing_pid_1_of_the_node_ends_everything_and_the_agent_fails() {
+    isolate_thread();
+    let before = HostState::read();
+    let plugins = hanging_plugin();
+    let mut agent = node_with_pod(&plugins);
+    let [init, plugin] = start_hanging_plugin(&mut agent);
     kill(Pid::from_raw(init.cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(agent.child.wait().unwrap().code(), Some(5));
-    until("the plugin to be gone", || is_gone(plugin));
-    assert_eq!(Host::read(), before);
+    wait_until("the plugin to be gone", || is_gone(plugin));
+    assert_eq!(HostState::read(), before);
 }
 
 #[test]
-fn a_lane_that_is_gone_is_noticed_in_the_middle_of_a_hanging_plugin() {
-    quiet();
-    let before = Host::read();
-    let plugins = hanging();
-    let mut agent = busy_node(&plugins);
-    let [init, plugin] = hang(&mut agent);
-    // What is left of a lane that was killed: its end of the pipe is closed.
+fn a_lane_that_hangs_up_during_a_plugin_ends_everything() {
+    isolate_thread();
+    let before = HostState::read();
+    let plugins = hanging_plugin();
+    let mut agent = node_with_pod(&plugins);
+    let [init, plugin] = start_hanging_plugin(&mut agent);
+    // As when the lane is killed: its end of the pipe is closed.
     agent.input = None;
-    until("the agent to leave", || agent.child.try_wait().unwrap().is_some());
+    wait_until("the agent to end", || agent.child.try_wait().unwrap().is_some());
     assert!(is_gone(init));
-    until("the plugin to be gone", || is_gone(plugin));
-    assert_eq!(Host::read(), before);
+    wait_until("the plugin to be gone", || is_gone(plugin));
+    assert_eq!(HostState::read(), before);
 }
 
 #[test]
-fn a_node_that_is_told_to_stay_outlives_the_lane_until_it_is_killed() {
+fn a_node_that_stays_runs_until_it_is_killed() {
     let plugins = Plugins::new();
-    let mut agent = busy_node(&plugins);
-    assert_eq!(agent.ask(Op::Stay), Outcome::Done);
+    let mut agent = node_with_pod(&plugins);
+    assert_eq!(agent.request(Op::Stay), Outcome::Done);
     let init = children(agent.child.id())[0];
     agent.input = None;
     std::thread::park_timeout(Duration::from_millis(200));
     assert!(agent.child.try_wait().unwrap().is_none() && !is_gone(init), "it stays");
     agent.child.kill().unwrap();
-    until("PID 1 to be gone", || is_gone(init));
+    wait_until("PID 1 to be gone", || is_gone(init));
 }
 
 #[test]
-fn many_nodes_side_by_side_have_the_same_names_and_do_not_meet() {
+fn nodes_with_the_same_names_are_independent() {
     let plugins = Plugins::new();
-    let mut nodes: Vec<Agent> = (0..20).map(|_| busy_node(&plugins)).collect();
+    let mut nodes: Vec<Agent> = (0..20).map(|_| node_with_pod(&plugins)).collect();
     for (number, node) in nodes.iter_mut().enumerate() {
-        // What one does on its bridge, the others must not see.
+        // A change of one bridge must not change another.
         assert_eq!(node.run(&["ip", "link", "set", "br-ex", "mtu", &format!("{}", 1000 + number)]).0, Some(0));
     }
     for (number, node) in nodes.iter_mut().enumerate() {
-        let Outcome::Observed(seen) = node.ask(Op::Observe { target: Target::Node, with_ip: false }) else {
+        let Outcome::Observed(seen) = node.request(Op::Observe { target: Target::Node, with_ip: false }) else {
             panic!("nothing seen")
         };
         let bridge = seen.kernel.links.iter().find(|link| link.name == "br-ex").unwrap();
@@ -168,9 +168,9 @@ fn many_nodes_side_by_side_have_the_same_names_and_do_not_meet() {
 }
 
 #[test]
-fn the_node_sees_a_root_of_its_own() {
+fn the_node_has_a_root_of_its_own() {
     let plugins = Plugins::new();
-    let mut agent = busy_node(&plugins);
+    let mut agent = node_with_pod(&plugins);
     for path in ["/usr/made", "/etc/made", "/opt/cni/path/0/made"] {
         let (code, _) = agent.run(&["touch", path]);
         if path.starts_with("/etc") {
@@ -184,7 +184,7 @@ fn the_node_sees_a_root_of_its_own() {
     assert!(!std::path::Path::new("/etc/made").exists());
     let (_, processes) = agent.run(&["sh", "-c", "echo $$ /proc/[0-9]*"]);
     assert!(processes.split(' ').count() <= 4, "only the agent and the shell: {processes}");
-    let Outcome::File { names: Some(names), .. } = agent.ask(Op::Read { path: "/run/netns".to_owned() }) else {
+    let Outcome::File { names: Some(names), .. } = agent.request(Op::Read { path: "/run/netns".to_owned() }) else {
         panic!("no folder")
     };
     assert_eq!(names, ["p"]);

@@ -1,15 +1,15 @@
-//! The agent as a whole: private nodes made on this host, plugins that are shell scripts, and what is left afterwards.
+//! The agent as a whole: private nodes on this host, plugins that are shell scripts, and the host afterwards.
 //!
-//! Where the host allows no private node at all these tests fail; they need no network and no plugins.
+//! The tests need no network and no real plugins. They fail where the host allows no private node.
 
-mod bed;
-mod beds;
+mod agent;
 mod chains;
+mod containers;
 mod faults;
 mod host;
-mod outside;
+mod nodes;
 mod record;
+mod rootless;
 mod served;
-mod talk;
-mod user;
+mod testbed;
 mod wire;

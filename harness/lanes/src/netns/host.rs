@@ -14,12 +14,12 @@ pub async fn check_host(cx: &Context) -> Vec<HostCheck> {
         Ok(probe) => probe,
         Err(error) => return vec![HostCheck::failed(SCOPE, "private node", &error)],
     };
-    let any = probe.rungs.values().any(|mode| mode.there);
+    let any = probe.private_nodes.values().any(|mode| mode.there);
     let check = |(name, mode): (&String, &Probed)| {
         let check = HostCheck::new(SCOPE, &format!("private node, {name}"), mode.there, &mode.seen, "one of them", "");
         if any { check.optional() } else { check }
     };
-    probe.rungs.iter().map(check).collect()
+    probe.private_nodes.iter().map(check).collect()
 }
 
 /// The exit code of `probe-host` says whether a private node can be made at all; what it prints says in which way.

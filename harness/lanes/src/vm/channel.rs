@@ -5,7 +5,7 @@ use super::machine::Running;
 use crate::agent::{Elsewhere, LocalAgent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_core::guest::{Begin, MARK, Said, line};
+use plumbline_core::guest::{GuestMessage, MARK, StartSession, encode_line};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::ids;
 use plumbline_testbed::lease::{Kind, Lease};
@@ -77,19 +77,21 @@ pub async fn begin(
         return Ok(Begun::MachineEnded);
     };
     let (mut reader, mut writer) = stream.into_split();
-    let begin = Begin { session: ids::new_id(), arguments: node.to_vec() };
-    if writer.write_all(&line(&begin).at_stage(STAGE)?).await.is_err() {
+    let request = StartSession { session: ids::new_id(), arguments: node.to_vec() };
+    if writer.write_all(&encode_line(&request).at_stage(STAGE)?).await.is_err() {
         return Ok(Begun::MachineEnded);
     }
-    let answer = within(deadline.remaining(), ready_line(&mut reader, &begin.session)).await;
+    let answer = within(deadline.remaining(), ready_line(&mut reader, &request.session)).await;
     let Some(answer) = answer else {
         let cause = format!("the guest did not answer on channel {number}; {}", super::machine::last_words(&console));
         return Err(TestbedError::new(STAGE, cause).with_hint("plumbline down, then again"));
     };
     match answer {
         Err(_) => Ok(Begun::MachineEnded),
-        Ok((Said::Ended { words, .. }, _)) => Err(TestbedError::new(STAGE, format!("the guest could not: {words}"))),
-        Ok((Said::Ready { uptime_ms, .. }, rest)) => {
+        Ok((GuestMessage::Ended { stderr, .. }, _)) => {
+            Err(TestbedError::new(STAGE, format!("the guest failed: {stderr}")))
+        }
+        Ok((GuestMessage::Ready { uptime_ms, .. }, rest)) => {
             let ended = Ended::default();
             let output = Output { reader, ended: ended.clone(), held: rest, control: None, over: false };
             let home = Home { ended, running, console, _lease: lease };
@@ -100,12 +102,12 @@ pub async fn begin(
 
 /// Reads up to this session's first word; what a session before has left unsaid comes first and is passed over. Gives the
 /// word and what was read after it.
-async fn ready_line(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(Said, Vec<u8>)> {
+async fn ready_line(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(GuestMessage, Vec<u8>)> {
     let mut read = Vec::new();
     loop {
         while let Some((said, rest)) = first_word(&read) {
             let of = match &said {
-                Said::Ready { session, .. } | Said::Ended { session, .. } => session,
+                GuestMessage::Ready { session, .. } | GuestMessage::Ended { session, .. } => session,
             };
             if of == session {
                 return Ok((said, rest));
@@ -119,7 +121,7 @@ async fn ready_line(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(Sa
 }
 
 /// The first whole line of the channel itself that is understood, and what follows it.
-fn first_word(bytes: &[u8]) -> Option<(Said, Vec<u8>)> {
+fn first_word(bytes: &[u8]) -> Option<(GuestMessage, Vec<u8>)> {
     let mut from = bytes;
     loop {
         let mark = from.iter().position(|byte| *byte == MARK)?;
@@ -175,8 +177,8 @@ impl Output {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         control.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
         if end.is_some() {
-            if let Ok(Said::Ended { code, words, .. }) = serde_json::from_slice(control) {
-                self.ended.lock().unwrap_or_else(PoisonError::into_inner).word = Some((code, words));
+            if let Ok(GuestMessage::Ended { code, stderr, .. }) = serde_json::from_slice(control) {
+                self.ended.lock().unwrap_or_else(PoisonError::into_inner).word = Some((code, stderr));
             }
             self.over = true;
         }
@@ -259,7 +261,7 @@ mod tests {
     use super::*;
 
     fn said(session: &str, words: &str) -> Vec<u8> {
-        line(&Said::Ended { session: session.into(), code: Some(3), words: words.into() }).unwrap()
+        encode_line(&GuestMessage::Ended { session: session.into(), code: Some(3), stderr: words.into() }).unwrap()
     }
 
     #[test]
@@ -269,7 +271,7 @@ mod tests {
         bytes.extend(said("new", "w"));
         bytes.extend(b"rest");
         let (word, rest) = first_word(&bytes).unwrap();
-        assert!(matches!(word, Said::Ended { session, .. } if session == "new"));
+        assert!(matches!(word, GuestMessage::Ended { session, .. } if session == "new"));
         assert_eq!(rest, b"rest");
     }
 

@@ -23,7 +23,7 @@ async fn a_missing_binary_is_named_with_its_link_and_the_search_path() {
     let error = chain("half", &[macvlan("192.168.100.10/24"), json!({"type": "no-such-plugin"})]);
     let observation = observed(lane.as_ref(), &cx, &plan(&[("half", error)])).await.unwrap();
     let reason = not_ready(pod(&observation));
-    for part in ["link 2 of 2", "no-such-plugin", "not found in /opt/cni/bin, filled from /", "half as eth1"] {
+    for part in ["plugin 2 of 2", "no-such-plugin", "not found in /opt/cni/bin, filled from /", "half as eth1"] {
         assert!(reason.contains(part), "{part:?} in {reason:?}");
     }
     assert!(pod(&observation).kernel.is_none(), "a pod that did not come up has no kernel state to judge");

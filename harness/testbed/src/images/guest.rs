@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use plumbline_core::guest::in_order;
+use plumbline_core::guest::order_modules;
 
 use super::debian;
 use super::recipe::Guest;
@@ -70,7 +70,7 @@ fn only(folder: &Path) -> Result<String> {
 fn early(modules: &Path, wanted: &[String], to: &Path) -> Result<()> {
     let path = modules.join("modules.dep");
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let ordered = in_order(&text, wanted)
+    let ordered = order_modules(&text, wanted)
         .map_err(|missing| anyhow::anyhow!("the kernel of this root has no module {}", missing.join(", ")))?;
     let mut archive = Writer::new(BufWriter::new(File::create(to)?));
     archive.folder("early")?;
