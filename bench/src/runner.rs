@@ -65,14 +65,14 @@ impl Bench {
     /// # Errors
     /// When one does not pass, or something was left behind.
     pub async fn run(&self, lane: &str, times: usize, overlap: bool) -> anyhow::Result<(Vec<Measured>, Duration)> {
-        let events: Arc<Mutex<Vec<(Instant, Event)>>> = Arc::default();
+        let received: Arc<Mutex<Vec<(Instant, Event)>>> = Arc::default();
         let events: EventSink = {
-            let events = events.clone();
+            let received = received.clone();
             Arc::new(move |event| {
                 if let Event::StepFinished { scope, step, millis, .. } = &event {
                     table::aside(&format!("{scope}: {step}, {millis} ms"));
                 }
-                events.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), event));
+                received.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), event));
             })
         };
         let config = RunConfig {
@@ -95,8 +95,8 @@ impl Bench {
         for report in &summary.reports {
             passed(report)?;
         }
-        let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
-        let phases = if overlap { vec![Vec::new(); times] } else { phases(&events) };
+        let received = std::mem::take(&mut *received.lock().unwrap_or_else(PoisonError::into_inner));
+        let phases = if overlap { vec![Vec::new(); times] } else { phases(&received) };
         anyhow::ensure!(phases.len() == summary.reports.len(), "{} scenarios reported phases", phases.len());
         let measured = summary.reports.into_iter().zip(phases);
         Ok((measured.map(|(report, phases)| Measured { report, phases }).collect(), took))
