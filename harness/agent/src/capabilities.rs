@@ -12,7 +12,6 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, unshare};
 use plumbline_core::cni::Exit;
 use plumbline_core::plan::VIRTIO_ENI;
 use plumbline_core::protocol::Probed;
@@ -23,9 +22,9 @@ use plumbline_netlink::packet::link::{
 };
 use plumbline_netlink::{LinkKind, Netlink, NewLink, namespace};
 
-use crate::error::RequestError;
+use crate::error::{During, EndError, RequestError};
 use crate::input::Input;
-use crate::namespaces::named::run_inside;
+use crate::namespaces::named::{run_in_new_namespace, run_inside};
 use crate::node::eni::count_free_pairs;
 use crate::process::{Job, ProcessResult, Processes, Program};
 
@@ -45,19 +44,23 @@ type TrialResults = Vec<(&'static str, TrialResult)>;
 /// namespace of a virtual machine's paired interfaces.
 ///
 /// # Errors
-/// A fault when a program cannot be run at all.
+/// The agent cannot return to its namespace, or cannot run programs.
 pub fn probe_capabilities(
     outside: Option<&OwnedFd>,
 ) -> Result<(BTreeMap<String, Probed>, Option<OwnedFd>), RequestError> {
     let (results, namespace) = match try_links() {
         Ok((results, namespace)) => (results, Some(namespace)),
-        Err(cause) => (["veth", "bridge", "macvlan"].map(|name| (name, Err(cause.clone()))).to_vec(), None),
+        Err(RequestError::Fault { action, cause, .. }) => {
+            let cause = format!("{action}: {cause}");
+            (["veth", "bridge", "macvlan"].map(|name| (name, Err(cause.clone()))).to_vec(), None)
+        }
+        Err(end) => return Err(end),
     };
     let mut probed: BTreeMap<String, Probed> =
         results.into_iter().map(|(name, result)| (name.to_owned(), to_probed(result))).collect();
     if let Some(namespace) = &namespace {
         // `probe-host` closes its end before the reply and needs the results; each trial has a deadline.
-        let mut processes = Processes::new(Input::ignored()).map_err(crate::error::EndError::from)?;
+        let mut processes = Processes::new(Input::ignored()).map_err(EndError::from)?;
         let running =
             run_inside(namespace, "enter the namespace of the trials", || Ok(processes.start(&rule_jobs())?))?;
         probed.extend(read_rule_results(&processes.finish(running)?));
@@ -74,13 +77,13 @@ fn to_probed(result: TrialResult) -> Probed {
 }
 
 /// Tries each kind of link in a new namespace; returns the namespace too.
-fn try_links() -> Result<(TrialResults, OwnedFd), String> {
-    let text = |error: plumbline_netlink::Error| error.to_string();
-    let home = namespace::current().map_err(text)?;
-    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| format!("make a network namespace: {errno}"))?;
-    let tried = namespace::current().and_then(|used| Ok((try_each_kind(&mut Netlink::open()?), used)));
-    namespace::enter(home).map_err(text)?;
-    tried.map_err(text)
+fn try_links() -> Result<(TrialResults, OwnedFd), RequestError> {
+    let action = "try kinds of links";
+    run_in_new_namespace(action, || {
+        let namespace = namespace::current().during(action)?;
+        let mut netlink = Netlink::open().during(action)?;
+        Ok((try_each_kind(&mut netlink), namespace))
+    })
 }
 
 fn try_each_kind(netlink: &mut Netlink) -> TrialResults {

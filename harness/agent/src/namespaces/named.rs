@@ -73,14 +73,25 @@ pub fn create_namespace(path: &Path, forwarding: Forwarding) -> Result<(), Reque
         fs::create_dir_all(folder).during(&action)?;
     }
     File::create_new(path).during(&action)?;
-    let home = namespace::current().during(&action)?;
+    run_in_new_namespace(&action, || prepare_namespace(path, forwarding).during(&action))
+}
+
+/// Runs `work` in a new network namespace and returns to the previous one. Without a descriptor or a mount that `work` keeps,
+/// the new namespace ends then.
+///
+/// # Errors
+/// What the work gives; a fault when the kernel refuses the namespace; the end of the agent when it cannot return.
+pub fn run_in_new_namespace<T>(
+    action: &str,
+    work: impl FnOnce() -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
+    let home = namespace::current().during(action)?;
     unshare(CloneFlags::CLONE_NEWNET).during(format!("{action}: unshare the network namespace"))?;
-    // This thread is in the new namespace now and must return in any case.
-    let prepared = prepare_namespace(path, forwarding);
+    let outcome = work();
     namespace::enter(home).map_err(|error| {
         EndError::Internal(format!("{action}: return to the network namespace of the node: {error}"))
     })?;
-    prepared.during(action)
+    outcome
 }
 
 fn prepare_namespace(path: &Path, forwarding: Forwarding) -> Result<(), PrepareError> {

@@ -119,30 +119,26 @@ fn map_user(uid: Uid, gid: Gid) -> Result<(), PrivilegesError> {
 #[must_use]
 pub fn find_hint(errno: Errno) -> String {
     let read_setting = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-    if read_setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
-        return "AppArmor forbids unprivileged user namespaces here (Ubuntu 23.10 and later); run as root, or `sudo \
-                sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
-            .to_owned();
-    }
-    if read_setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
-        return "the host allows no user namespaces; run as root, or `sudo sysctl -w user.max_user_namespaces=15000`"
-            .to_owned();
-    }
-    if read_setting("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
-        return "the host allows user namespaces to root only; run as root, or `sudo sysctl -w \
-                kernel.unprivileged_userns_clone=1`"
-            .to_owned();
-    }
-    match errno {
-        Errno::ENOSPC => {
-            "the limit user.max_user_namespaces is reached; raise it, or end processes that use user namespaces"
-                .to_owned()
+    let is = |path: &str, value: &str| read_setting(path).as_deref() == Some(value);
+    let hint = if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+        "run as root, or `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (AppArmor forbids unprivileged \
+         user namespaces here, as on Ubuntu 23.10 and later)"
+    } else if is("/proc/sys/user/max_user_namespaces", "0") {
+        "run as root, or `sudo sysctl -w user.max_user_namespaces=15000` (the host allows no user namespaces)"
+    } else if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        "run as root, or `sudo sysctl -w kernel.unprivileged_userns_clone=1` (the host allows user namespaces to root only)"
+    } else {
+        match errno {
+            Errno::ENOSPC => {
+                "raise user.max_user_namespaces, or end processes that use user namespaces (the limit is reached)"
+            }
+            Errno::EPERM | Errno::EACCES => {
+                "run as root with CAP_SYS_ADMIN, or start the container with `--security-opt seccomp=unconfined` (a \
+                 seccomp filter or a security module forbids user namespaces, as container engines do by default)"
+            }
+            Errno::ENOSYS | Errno::EINVAL => "run as root (this kernel has no user namespaces)",
+            _ => "run as root",
         }
-        Errno::EPERM | Errno::EACCES => "a seccomp filter or a security module forbids it (the default of container \
-                                         engines); run as root with CAP_SYS_ADMIN, or start the container with \
-                                         `--security-opt seccomp=unconfined`"
-            .to_owned(),
-        Errno::ENOSYS | Errno::EINVAL => "this kernel has no user namespaces; run as root".to_owned(),
-        _ => "run as root".to_owned(),
-    }
+    };
+    hint.to_owned()
 }
