@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# The seed scenario by shell: ip netns, cnitool, ip -j and jq. The rival of the netns lane, written as well as we can.
+# The seed scenario by shell, for comparison with the netns lane: ip netns, cnitool, ip -j and jq. It is written to be
+# fast.
 #
 #   unshare --net --mount rival/netns.sh CNITOOL PLUGINS NETWORKS      (as root)
-#   unshare --user --map-root-user --net --mount rival/netns.sh ...    (as anybody)
+#   unshare --user --map-root-user --net --mount rival/netns.sh ...    (as an ordinary user)
 #
 # CNITOOL is the program, PLUGINS the folder with the plugin binaries, NETWORKS a folder with the configurations
-# cni-loopback, plumbline-default, management-net and sip-net. It wants network and mount namespaces of its own, so that
-# the host stays as it is. Prints "verdict" when the checks are through, then deletes what it added.
-# Exit code 0: all checks held and everything was deleted.
+# cni-loopback, plumbline-default, management-net and sip-net. It needs network and mount namespaces of its own, so
+# that the host is unchanged. Prints "verdict" after the checks, then deletes what it added.
+# Exit code 0: all checks passed and everything is deleted.
 set -euo pipefail
 
 cnitool=$1
@@ -15,11 +16,11 @@ export CNI_PATH=$2 NETCONFPATH=$3
 pod=/run/netns/pod
 networks=(lo=cni-loopback eth0=plumbline-default eth1=management-net eth2=sip-net)
 
-# What plugins, cnitool and ip write to.
+# Folders that plugins, cnitool and ip write to.
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/lib
 
-# An index of our own choosing saves asking for it: it is how the pod sees whose child a macvlan is.
+# A fixed index, because the pod sees the parent of a macvlan by its index.
 br_ex=100
 ip link add br-ex index "$br_ex" type bridge
 ip link set br-ex up
@@ -29,7 +30,7 @@ for one in "${networks[@]}"; do
   CNI_IFNAME=${one%%=*} "$cnitool" add "${one#*=}" "$pod" >/dev/null
 done
 
-# One call of ip and one of jq for links and addresses, one each for routes: processes are what a script pays for.
+# One call of ip and one of jq for links and addresses, and one each for routes: the processes take most of the time.
 ip -n pod -j -d addr | jq -e --argjson br_ex "$br_ex" '
   def link($name): .[] | select(.ifname == $name);
   def holds($name; $address):

@@ -1,6 +1,6 @@
-//! The scenario by the `plumbline` command, as people type it.
+//! The scenario by the command `plumbline run`.
 
-use crate::runner::{Bench, passed};
+use crate::runner::{Bench, check_passed};
 use anyhow::Context as _;
 use plumbline_core::event::Event;
 use plumbline_core::verdict::ScenarioReport;
@@ -8,24 +8,24 @@ use plumbline_testbed::exec::Cmd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The command: the one named, else the one beside this program.
+/// Finds the command: the named one, otherwise the one beside this program.
 ///
 /// # Errors
-/// When there is none.
-pub fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+/// When it does not exist.
+pub fn find_command(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = match named {
         Some(path) => path.to_owned(),
         None => std::env::current_exe().context("find this program")?.with_file_name("plumbline"),
     };
-    anyhow::ensure!(path.is_file(), "there is no command {}; build it or name it by --plumbline", path.display());
+    anyhow::ensure!(path.is_file(), "{} does not exist; fix: build it, or name it with --plumbline", path.display());
     Ok(path)
 }
 
-/// Runs it once. Gives its report, and how long it took from its start to its end.
+/// Runs it once; returns its report, and the time from its start to its end.
 ///
 /// # Errors
 /// When it does not pass.
-pub async fn run(command: &Path, bench: &Bench, lane: &str) -> anyhow::Result<(ScenarioReport, Duration)> {
+pub async fn run_command(command: &Path, bench: &Bench, lane: &str) -> anyhow::Result<(ScenarioReport, Duration)> {
     let cmd = Cmd::new(command)
         .args(["run", &bench.plan.name, "--lane", lane, "--message-format", "json", "--evidence"])
         .arg(bench.evidence.path().display().to_string())
@@ -37,7 +37,7 @@ pub async fn run(command: &Path, bench: &Bench, lane: &str) -> anyhow::Result<(S
         Event::ScenarioFinished { report } => Some(*report),
         _ => None,
     });
-    let report = reports.next_back().with_context(|| format!("`{}` gave no verdict", done.line()))?;
-    passed(&report)?;
+    let report = reports.next_back().with_context(|| format!("`{}` printed no verdict", done.line()))?;
+    check_passed(&report)?;
     Ok((report, done.duration))
 }

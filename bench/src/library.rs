@@ -1,4 +1,4 @@
-//! The scenario by the library face, on a lane that is open already, as the second and every later one of a suite is.
+//! The scenario by the library, on a lane that is open, as for every later scenario of a suite.
 
 use crate::runner::Bench;
 use anyhow::Context as _;
@@ -8,14 +8,14 @@ use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use std::time::{Duration, Instant};
 
-/// A lane that is open.
+/// An open lane.
 pub struct Library(face::Bench);
 
-/// One scenario.
-pub struct Ran {
+/// The times of one scenario.
+pub struct ScenarioTimes {
     /// Facts checked.
     pub checked: usize,
-    /// The plugins' own times, added up, of every ADD.
+    /// The sum of the plugins' own times, of every ADD.
     pub plugins: Duration,
     /// From its start until its pods were attached.
     pub staged: Duration,
@@ -23,7 +23,7 @@ pub struct Ran {
     pub observed: Duration,
     /// From its start to the verdict.
     pub verdict: Duration,
-    /// From its start until all was deleted.
+    /// From its start until everything was deleted.
     pub total: Duration,
 }
 
@@ -31,7 +31,7 @@ impl Library {
     /// Opens a lane.
     ///
     /// # Errors
-    /// When it can't be had here.
+    /// When this host cannot open it.
     pub async fn open(bench: &Bench, lane: &str) -> anyhow::Result<Self> {
         Ok(Self(face::Bench::open_with(lane, bench.options.clone()).await?))
     }
@@ -39,40 +39,40 @@ impl Library {
     /// Runs the scenario once.
     ///
     /// # Errors
-    /// When it does not pass, or something was left behind.
-    pub async fn run(&self, bench: &Bench) -> anyhow::Result<Ran> {
+    /// When it does not pass, or leaves something behind.
+    pub async fn run(&self, bench: &Bench) -> anyhow::Result<ScenarioTimes> {
         let start = Instant::now();
-        let mut ran = self
+        let mut times = self
             .0
             .with_plan(&bench.plan, async |scene| {
                 let staged = start.elapsed();
                 let seen = scene.observe().await?;
                 let observed = start.elapsed() - staged;
-                let plugins = plugins(seen.observation());
+                let plugins = sum_plugin_times(seen.observation());
                 let judged = seen.judge()?;
                 let verdict = start.elapsed();
                 let Verdict::Pass { checked, .. } = *judged.verdict() else {
-                    anyhow::bail!("it did not pass\n{}", judged.text());
+                    anyhow::bail!("the scenario did not pass\n{}", judged.text());
                 };
-                Ok(Ran { checked, plugins, staged, observed, verdict, total: Duration::ZERO })
+                Ok(ScenarioTimes { checked, plugins, staged, observed, verdict, total: Duration::ZERO })
             })
             .await
             .with_context(|| bench.plan.name.clone())?;
-        ran.total = start.elapsed();
-        Ok(ran)
+        times.total = start.elapsed();
+        Ok(times)
     }
 
     /// Closes the lane.
     ///
     /// # Errors
-    /// When something was left behind.
+    /// When something is left behind.
     pub async fn close(self) -> anyhow::Result<()> {
         self.0.close().await
     }
 }
 
-/// What the plugins themselves took, from the start of each process to its end.
-fn plugins(observation: &Observation) -> Duration {
+/// The sum of the plugins' times, each from the start of the process to its end.
+fn sum_plugin_times(observation: &Observation) -> Duration {
     let outcomes = observation.pods.iter().flat_map(|pod| &pod.outcomes);
     let calls = outcomes.flat_map(|(_, outcome)| &outcome.calls).filter(|call| call.command == CniCommand::Add);
     Duration::from_micros(calls.map(|call| call.duration_us).sum())

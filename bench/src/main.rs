@@ -1,22 +1,23 @@
-//! `plumbline-bench`: runs Plumbline and a rival in turns and prints how they compare.
+//! `plumbline-bench`: runs Plumbline and other tools in turns and prints how they compare.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | [`args`] | the command line |
 //! | [`shell`] | the scenario by `rival/netns.sh` |
-//! | [`library`] | the same by the library face, on a lane that is open already |
-//! | [`command`] | the same by the `plumbline` command, as people type it |
-//! | [`runner`] | the same by the library's runner, with the moments at which it tells of its phases |
-//! | [`settle`] | waiting between turns until nothing is left of the one before |
-//! | [`netns`], [`kind`] | the rows of each lane |
+//! | [`library`] | the same by the library, on an open lane |
+//! | [`command`] | the same by the command `plumbline run` |
+//! | [`runner`] | the same by the library's runner, with the times of its phases |
+//! | [`cleanup_wait`] | waiting between turns until nothing of the previous one remains |
+//! | [`netns`], [`kind`] | the measurements of each lane |
 //! | [`ten`] | ten scenarios in sequence on kind, against kubectl (`rival/kind.sh`) and chainsaw |
-//! | [`objects`] | what these two apply |
-//! | [`samples`], [`table`] | medians, spreads, and their print |
-//! | [`machine`] | what it was measured on |
+//! | [`objects`] | the objects that these two apply |
+//! | [`samples`], [`table`] | medians and ranges, and printing them |
+//! | [`machine`] | the machine |
 //!
-//! The exit code tells whether everything ran and came to the right verdict, never how fast it was.
+//! The exit code says whether everything ran and passed; it does not depend on the times.
 
 mod args;
+mod cleanup_wait;
 mod command;
 mod kind;
 mod library;
@@ -25,7 +26,6 @@ mod netns;
 mod objects;
 mod runner;
 mod samples;
-mod settle;
 mod shell;
 mod table;
 mod ten;
@@ -39,11 +39,11 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::from(error).context("failed to start the runtime")),
+        Err(error) => return report_failure(&anyhow::Error::from(error).context("failed to start the runtime")),
     };
     match runtime.block_on(run(&args)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => report_failure(&error),
     }
 }
 
@@ -51,18 +51,18 @@ async fn run(args: &args::Args) -> anyhow::Result<()> {
     let cancel = CancellationToken::new();
     plumbline::interrupt::watch(cancel.clone())?;
     let bench = runner::Bench::open(args, cancel)?;
-    table::line(&machine::facts(&bench.root));
+    table::print_line(&machine::describe_machine(&bench.root));
     for lane in &args.lane {
         match lane {
-            args::Lane::Netns => netns::row(args, &bench).await.context("netns")?,
-            args::Lane::Kind => kind::row(args, &bench).await.context("kind")?,
+            args::Lane::Netns => netns::measure_netns(args, &bench).await.context("netns")?,
+            args::Lane::Kind => kind::measure_kind(args, &bench).await.context("kind")?,
         }
     }
-    table::line(&machine::load());
+    table::print_line(&machine::describe_load());
     Ok(())
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    table::aside(&format!("plumbline-bench: {}", plumbline_testbed::error::causes(error.as_ref())));
+fn report_failure(error: &anyhow::Error) -> ExitCode {
+    table::print_progress(&format!("plumbline-bench: {}", plumbline_testbed::error::causes(error.as_ref())));
     ExitCode::FAILURE
 }

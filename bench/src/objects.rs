@@ -1,25 +1,26 @@
-//! What a rival applies: the scenario's own objects with the adaptations that Plumbline made on this cluster, so that all
-//! run the same image as the same user.
+//! The objects that the other tools apply: those of the scenario, with the adaptations that Plumbline made on this cluster,
+//! so that all tools run the same image as the same user.
 
 use anyhow::Context as _;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use serde_json::{Value, json};
 
-/// The networks and pods as one file, without namespaces: the rival's own holds them.
+/// The networks and pods as one file, without a namespace: each tool has its own.
 ///
 /// # Errors
-/// When an adaptation names a field that can't be set.
-pub fn file(plan: &Plan, adaptations: &[Adaptation]) -> anyhow::Result<String> {
+/// When an adaptation names a field that cannot be set.
+pub fn build_manifests(plan: &Plan, adaptations: &[Adaptation]) -> anyhow::Result<String> {
     let mut objects: Vec<Value> = plan.networks.iter().filter_map(|network| network.manifest.clone()).collect();
     for pod in &plan.pods {
         let mut manifest = pod.manifest.clone();
         let own = format!("pod/{}", pod.name);
         for adaptation in adaptations.iter().filter(|adaptation| adaptation.object == own) {
-            set(&mut manifest, &adaptation.field, &adaptation.to)
-                .with_context(|| format!("{}: can't set {}", adaptation.object, adaptation.field))?;
+            set_field(&mut manifest, &adaptation.field, &adaptation.to)
+                .with_context(|| format!("{}: set {}", adaptation.object, adaptation.field))?;
         }
-        // Plumbline deletes pods with this; with the usual 30 s the rivals would wait for a `sleep` that hears nothing.
+        // Plumbline deletes pods with this grace period. With the default of 30 s the other tools would wait for a `sleep`
+        // that ignores SIGTERM.
         manifest["spec"]["terminationGracePeriodSeconds"] = json!(1);
         objects.push(manifest);
     }
@@ -33,8 +34,8 @@ pub fn file(plan: &Plan, adaptations: &[Adaptation]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Sets a field such as `spec.containers[0].image`; a value that reads as a number is one.
-fn set(object: &mut Value, field: &str, to: &str) -> Option<()> {
+/// Sets a field such as `spec.containers[0].image`; a value that parses as a number becomes one.
+fn set_field(object: &mut Value, field: &str, to: &str) -> Option<()> {
     let mut at = object;
     for part in field.split('.') {
         let (name, index) = match part.split_once('[') {
@@ -55,15 +56,15 @@ fn set(object: &mut Value, field: &str, to: &str) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::set;
+    use super::set_field;
     use serde_json::json;
 
     #[test]
-    fn fields_are_set_where_they_are_and_made_where_they_are_not() {
+    fn existing_fields_are_set_and_missing_ones_added() {
         let mut pod = json!({ "spec": { "containers": [{ "name": "a" }, { "name": "b", "image": "x" }] } });
-        assert!(set(&mut pod, "spec.containers[1].image", "toolbox:1").is_some());
-        assert!(set(&mut pod, "spec.securityContext.runAsUser", "65534").is_some());
-        assert!(set(&mut pod, "spec.containers[2].image", "y").is_none());
+        assert!(set_field(&mut pod, "spec.containers[1].image", "toolbox:1").is_some());
+        assert!(set_field(&mut pod, "spec.securityContext.runAsUser", "65534").is_some());
+        assert!(set_field(&mut pod, "spec.containers[2].image", "y").is_none());
         assert_eq!(pod["spec"]["containers"][1]["image"], "toolbox:1");
         assert_eq!(pod["spec"]["securityContext"]["runAsUser"], 65534);
     }

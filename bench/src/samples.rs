@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// Measured values of one thing, in the order in which they were measured.
+/// Measured values, in the order of the measurement.
 #[derive(Debug, Clone, Default)]
 pub struct Samples(Vec<f64>);
 
 impl Samples {
-    /// One more value.
+    /// Adds a value.
     pub fn push(&mut self, value: f64) {
         self.0.push(value);
     }
 
-    /// Value by value, this one against the other of the same round: the load of a round weighs on both.
+    /// The ratio of each value to the other of the same round, in which both have the same load.
     #[must_use]
-    pub fn to(&self, other: &Self) -> Self {
+    pub fn ratio_to(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
 
@@ -29,7 +29,7 @@ impl Samples {
         }
     }
 
-    /// The least and the greatest value; zeros when there is none.
+    /// The minimum and maximum; zeros when there is no value.
     #[must_use]
     pub fn spread(&self) -> (f64, f64) {
         let sorted = self.sorted();
@@ -54,7 +54,7 @@ mod tests {
     use super::Samples;
 
     #[test]
-    fn the_median_is_in_the_middle_and_ratios_are_taken_round_by_round() {
+    fn the_median_is_in_the_middle_and_ratios_are_by_round() {
         let (mut one, mut other) = (Samples::default(), Samples::default());
         for (a, b) in [(30.0, 10.0), (10.0, 10.0), (20.0, 5.0), (40.0, 10.0)] {
             one.push(a);
@@ -62,6 +62,6 @@ mod tests {
         }
         assert_eq!(one.median(), 25.0);
         assert_eq!(one.spread(), (10.0, 40.0));
-        assert_eq!(one.to(&other).median(), 3.5);
+        assert_eq!(one.ratio_to(&other).median(), 3.5);
     }
 }

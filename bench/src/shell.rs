@@ -10,80 +10,79 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Where the script is, below the root of the checkout.
+/// The script's path in the checkout.
 const SCRIPT: &str = "bench/rival/netns.sh";
 
-/// What the script says when all its checks held.
+/// The line that the script prints when all its checks pass.
 const VERDICT: &str = "verdict";
 
-/// The script with what it is given.
-pub struct Rival {
+/// The script and its arguments.
+pub struct ShellScript {
     argv: Vec<String>,
-    /// Holds the configurations that the script is given.
+    /// The folder of the network configurations.
     _networks: tempfile::TempDir,
 }
 
-/// One run of it.
-pub struct Ran {
-    /// From its start to the line that says that all checks held.
+/// The times of one run.
+pub struct ShellTimes {
+    /// From its start to the line of the verdict.
     pub verdict: Duration,
     /// From its start to its end.
     pub total: Duration,
 }
 
-impl Rival {
+impl ShellScript {
     /// Writes the configurations of the plan into a folder; finds programs and plugins.
     ///
     /// # Errors
-    /// When a program is not there, or cnitool or the plugins can't be had.
-    pub async fn ready(bench: &Bench) -> anyhow::Result<Self> {
+    /// When a program is missing, or cnitool or the plugins cannot be built.
+    pub async fn prepare(bench: &Bench) -> anyhow::Result<Self> {
         for program in ["unshare", "bash", "mount", "ip", "jq"] {
-            which::which(program).with_context(|| format!("the rival needs {program}"))?;
+            which::which(program).with_context(|| format!("the shell script needs {program}"))?;
         }
         let images = session::images(&bench.root, &(Arc::new(|_| {}) as plumbline_lanes::context::EventSink))?;
         let cnitool = images.tool("cnitool").await?;
-        // The variable that puts other plugins under the lane puts them here too.
+        // The variable that selects other plugins for the lane selects them here too.
         let plugins = match std::env::var_os(PLUGINS_VARIABLE).filter(|path| !path.is_empty()) {
             Some(path) => PathBuf::from(path),
             None => images.plugins_dir().await?,
         };
-        let networks = networks(bench)?;
+        let networks = write_configurations(bench)?;
         let script = bench.root.join(SCRIPT);
         let paths = [&script, &cnitool, &plugins, networks.path()].map(|path: &Path| path.display().to_string());
-        let argv = isolated().into_iter().chain(paths).collect();
+        let argv = isolation_argv().into_iter().chain(paths).collect();
         Ok(Self { argv, _networks: networks })
     }
 
     /// Runs it once.
     ///
     /// # Errors
-    /// When a check does not hold, or it fails otherwise.
-    pub async fn run(&self) -> anyhow::Result<Ran> {
-        let said: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let hear = said.clone();
+    /// When a check or another step fails.
+    pub async fn run(&self) -> anyhow::Result<ShellTimes> {
+        let verdict: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let set_verdict = verdict.clone();
         let cmd = Cmd::new(&self.argv[0]).args(self.argv[1..].iter().cloned()).on_line(move |line| {
             if line.trim() == VERDICT {
-                *hear.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *set_verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
         });
         let start = Instant::now();
         let done = cmd.run_ok().await?;
-        let said = *said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = said.with_context(|| format!("`{}` came to no verdict", done.line()))?;
-        Ok(Ran { verdict: said - start, total: done.duration })
+        let verdict = *verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = verdict.with_context(|| format!("`{}` printed no verdict", done.line()))?;
+        Ok(ShellTimes { verdict: verdict - start, total: done.duration })
     }
 }
 
-/// The command line that gives a script network and mount namespaces of its own; anybody else than root needs a user
-/// namespace for that.
+/// The command line that runs a script in new network and mount namespaces. An ordinary user also needs a user namespace.
 #[must_use]
-pub fn isolated() -> Vec<String> {
+pub fn isolation_argv() -> Vec<String> {
     let user = ["--user", "--map-root-user"].iter().filter(|_| !nix::unistd::geteuid().is_root());
     ["unshare", "--net", "--mount"].iter().chain(user).map(ToString::to_string).collect()
 }
 
-/// The configurations that the netns lane would run, one file each.
-fn networks(bench: &Bench) -> anyhow::Result<tempfile::TempDir> {
+/// Writes the configurations that the netns lane runs, one file each.
+fn write_configurations(bench: &Bench) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("make a folder for configurations")?;
     let node = NodeNetworks::read(&bench.root)?;
     let mut all: Vec<Configured> = vec![node.loopback.clone(), node.default(1)?];

@@ -1,4 +1,4 @@
-//! What is printed: results to standard output, progress to standard error.
+//! Printing: results on standard output, progress on standard error.
 
 use crate::samples::Samples;
 use std::io::Write as _;
@@ -6,43 +6,42 @@ use std::io::Write as _;
 /// Width of the first column.
 const NAMES: usize = 58;
 
-/// A line of the results.
-pub fn line(text: &str) {
-    // Whoever closed standard output does not want to know more.
+/// Prints a line of the results.
+pub fn print_line(text: &str) {
+    // A closed standard output is no error.
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
-/// A line of progress.
-pub fn aside(text: &str) {
-    // As above.
+/// Prints a line of progress.
+pub fn print_progress(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
-/// The head of a table of times or of ratios.
-pub fn head(title: &str) {
-    line(&format!("\n{title:NAMES$} {:>9} {:>9} {:>9}", "median", "least", "most"));
+/// Prints the heading of a table of times or ratios.
+pub fn print_heading(title: &str) {
+    print_line(&format!("\n{title:NAMES$} {:>9} {:>9} {:>9}", "median", "min", "max"));
 }
 
-/// A row of times, in milliseconds; `limit` is what the median is to be at most.
-pub fn times(name: &str, samples: &Samples, limit: Option<f64>) {
-    let (least, most) = samples.spread();
+/// Prints a row of times, in milliseconds; `limit` is the budget of the median.
+pub fn print_times(name: &str, samples: &Samples, limit: Option<f64>) {
+    let (min, max) = samples.spread();
     let median = samples.median();
-    let word = limit.map(|limit| format!("   wanted: at most {limit} ms, {}", word(median, limit))).unwrap_or_default();
-    line(&format!("{name:NAMES$} {:>9} {:>9} {:>9}{word}", ms(median), ms(least), ms(most)));
+    let budget = limit.map(|limit| format!("   budget: {limit} ms, {}", compare(median, limit))).unwrap_or_default();
+    print_line(&format!("{name:NAMES$} {:>9} {:>9} {:>9}{budget}", ms(median), ms(min), ms(max)));
 }
 
-/// A row of ratios.
-pub fn ratios(name: &str, samples: &Samples, limit: Option<f64>) {
-    let (least, most) = samples.spread();
+/// Prints a row of ratios.
+pub fn print_ratios(name: &str, samples: &Samples, limit: Option<f64>) {
+    let (min, max) = samples.spread();
     let median = samples.median();
-    let word = limit.map(|limit| format!("   wanted: at most {limit}, {}", word(median, limit))).unwrap_or_default();
-    line(&format!("{name:NAMES$} {median:>9.2} {least:>9.2} {most:>9.2}{word}"));
+    let budget = limit.map(|limit| format!("   budget: {limit}, {}", compare(median, limit))).unwrap_or_default();
+    print_line(&format!("{name:NAMES$} {median:>9.2} {min:>9.2} {max:>9.2}{budget}"));
 }
 
 fn ms(value: f64) -> String {
     format!("{value:.1} ms")
 }
 
-fn word(median: f64, limit: f64) -> &'static str {
-    if median <= limit { "held" } else { "missed" }
+fn compare(median: f64, limit: f64) -> &'static str {
+    if median <= limit { "met" } else { "missed" }
 }
