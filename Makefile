@@ -10,7 +10,7 @@ PROFILE_FLAG := $(if $(PROFILE),--profile $(PROFILE))
 
 .PHONY: help
 help: ## Show this menu
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: command
 command:
@@ -25,9 +25,9 @@ run: command ## The seed scenario on netns and on a kind cluster, set-up include
 test: ## Every test: format, clippy, all nextest profiles, and the check that enough of them ran
 	@.ci/test
 
-.PHONY: rows
-rows: command ## Every row of the demand on the lanes that it wants, as a table (installs an engine where none is)
-	@$(PLUMBLINE) rows $(ROWS) --yes $(PROFILE_FLAG)
+.PHONY: requirements
+requirements: command ## Every requirement on its lanes, as a table (installs an engine where none is)
+	@$(PLUMBLINE) requirements $(REQUIREMENTS) --yes $(PROFILE_FLAG)
 
 .PHONY: lint
 lint: ## Format, clippy, licences and sources of dependencies, actionlint

@@ -156,7 +156,7 @@ fn finding_text(finding: &Finding, lane: &str) -> String {
         file: String::new(),
         lane: lane.to_owned(),
         profile: None,
-        rows: vec![],
+        covers: vec![],
         verdict,
         adaptations: vec![],
         isolation: None,

@@ -185,7 +185,7 @@ mod tests {
             name: "vlan/tagged".into(),
             summary: String::new(),
             file: String::new(),
-            rows: vec![],
+            covers: vec![],
             requires: vec!["vlan".into()],
             lanes: vec![],
             topology: plumbline_core::plan::Topology::default(),

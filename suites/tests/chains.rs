@@ -1,8 +1,8 @@
 //! Terway's chain as users meet it: what `plumbline chain` says of files, with what exit code, and that it touches
-//! nothing; and the cases of row R15. Needs neither lane nor cluster.
+//! nothing; and the cases of requirement R15. Needs neither lane nor cluster.
 
 use anyhow::Context as _;
-use plumbline::rows::chains;
+use plumbline::requirements::chains;
 use plumbline_report::{chain, paint};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
@@ -41,7 +41,7 @@ async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
 fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()> {
     let root = plumbline::root::find()?;
     let cases = chains::read(&root)?;
-    assert!(cases.iter().filter(|case| case.twin).count() >= 5 && cases.len() >= 10);
+    assert!(cases.iter().filter(|case| case.is_negative).count() >= 5 && cases.len() >= 10);
     let mut wrong = Vec::new();
     let mut found = Vec::new();
     for case in &cases {
@@ -49,7 +49,7 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
         wrong.extend(outcome.wrong.iter().map(|line| format!("{}: {line}", case.name)));
         for report in outcome.reports {
             let file = case.manifest.strip_prefix(&root)?.display().to_string();
-            found.push((!case.twin, report.findings.len(), file, report));
+            found.push((!case.is_negative, report.findings.len(), file, report));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -175,12 +175,16 @@ async fn json_has_the_same_content() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Row R15 is shown, and by one command.
+/// Requirement R15 is shown, and by one command.
 #[tokio::test]
-async fn the_row_is_shown() -> anyhow::Result<()> {
-    let done = plumbline(&["rows", "R15"])?.run().await?;
+async fn the_requirement_is_shown() -> anyhow::Result<()> {
+    let done = plumbline(&["requirements", "R15"])?.run().await?;
     assert_eq!(code(&done), Some(0), "{}{}", done.stdout, done.stderr);
-    assert!(done.stdout.contains("1 of 1 place shown") && done.stdout.contains("twin, as wanted"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("1 of 1 place shown") && done.stdout.contains("negative, as expected"),
+        "{}",
+        done.stdout
+    );
     Ok(())
 }
 

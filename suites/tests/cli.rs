@@ -58,7 +58,7 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &
 #[case::no_scenario(&["run"], "SCENARIO")]
 #[case::unknown_flag(&["run", "openshift/chain-example", "--colour"], "--colour")]
 #[case::no_such_code(&["explain", "PL999"], "PL999")]
-#[case::a_row_of_other_lanes(&["rows", "R01", "R15", "--lane", "netns"], "R15 is not shown on netns; it is on lint")]
+#[case::a_requirement_of_other_lanes(&["requirements", "R01", "R15", "--lane", "netns"], "R15 is not shown on netns; it is on lint")]
 #[tokio::test]
 async fn wrong_usage_is_refused(#[case] args: &[&str], #[case] word: &str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;

@@ -22,7 +22,7 @@ fn report(verdict: Verdict) -> ScenarioReport {
         file: "case.yaml".into(),
         lane: "netns".into(),
         profile: None,
-        rows: vec!["R01".into()],
+        covers: vec!["R01".into()],
         verdict,
         adaptations: vec![],
         isolation: None,

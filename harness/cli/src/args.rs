@@ -37,9 +37,9 @@ pub enum Colour {
 pub enum Command {
     /// Run scenarios on lanes and judge what they did.
     Run(Box<RunArgs>),
-    /// Show the rows of the demand: run what proves each on the lanes that it wants, and print a table.
-    Rows(Box<RowsArgs>),
-    /// List scenarios: names to paste, with their lanes and rows.
+    /// Run the scenarios behind each requirement and print a table.
+    Requirements(Box<RequirementsArgs>),
+    /// List scenarios: names to paste, with their lanes and requirements.
     List(ListArgs),
     /// Show what a scenario would apply; touches nothing.
     Render(RenderArgs),
@@ -158,13 +158,13 @@ pub enum MessageFormat {
     Json,
 }
 
-/// `rows`.
+/// `requirements`.
 #[derive(Debug, Args)]
-pub struct RowsArgs {
-    /// Rows such as R03; else every row of suites/rows.yaml.
-    #[arg(value_name = "ROW")]
-    pub rows: Vec<String>,
-    /// Lanes to show them on; else every lane that a row wants.
+pub struct RequirementsArgs {
+    /// Requirements such as R03; else every requirement of suites/requirements.yaml.
+    #[arg(value_name = "REQUIREMENT")]
+    pub requirements: Vec<String>,
+    /// Lanes to show them on; else every lane that a requirement wants.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     #[command(flatten)]

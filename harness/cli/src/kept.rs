@@ -124,7 +124,7 @@ mod tests {
         let folder = folder.join(lane).join("a").join("case");
         std::fs::create_dir_all(&folder).unwrap();
         let plan = serde_json::json!({
-            "name": "a/case", "summary": summary, "file": "", "rows": [], "requires": [], "lanes": [],
+            "name": "a/case", "summary": summary, "file": "", "covers": [], "requires": [], "lanes": [],
             "topology": {}, "networks": [], "pods": [], "expect": [],
         });
         std::fs::write(folder.join("plan.json"), plan.to_string()).unwrap();

@@ -231,8 +231,8 @@ pub struct Plan {
     pub summary: String,
     /// Scenario file.
     pub file: String,
-    /// Rows it proves.
-    pub rows: Vec<String>,
+    /// Requirements that it covers.
+    pub covers: Vec<String>,
     /// Capabilities needed, for example `macvlan`.
     pub requires: Vec<String>,
     /// Lanes it is meant for; empty means every lane.

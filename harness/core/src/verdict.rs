@@ -85,8 +85,8 @@ pub struct ScenarioReport {
     pub lane: String,
     /// Cluster profile, on lanes that have one.
     pub profile: Option<String>,
-    /// Rows of the demand it proves, for example `R01`.
-    pub rows: Vec<String>,
+    /// Requirements that it covers, for example `R01`.
+    pub covers: Vec<String>,
     /// The verdict.
     pub verdict: Verdict,
     /// Adaptations made.
@@ -117,7 +117,7 @@ impl ScenarioReport {
             file: plan.file.clone(),
             lane: lane.to_owned(),
             profile: None,
-            rows: plan.rows.clone(),
+            covers: plan.covers.clone(),
             verdict: Verdict::Error { stage: "run".into(), cause: "no verdict was reached".into(), hint: None },
             adaptations: Vec::new(),
             isolation: None,

@@ -52,6 +52,13 @@ fn files_that_are_no_scenario() {
 fn the_form_of_the_file() {
     let f = Files::new;
     refused(
+        "a field by its old name",
+        &f().bend(S, "  name: topic", "  rows: [R01]\n  name: topic"),
+        "s/case.yaml:4:3",
+        "metadata.rows",
+        "`rows` is now `covers`",
+    );
+    refused(
         "I10 duplicate key",
         &f().bend(S, "kind: Scenario\n", "kind: Scenario\nkind: Scenario\n"),
         "s/case.yaml:3:1",

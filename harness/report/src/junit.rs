@@ -84,8 +84,8 @@ fn case(report: &ScenarioReport) -> TestCase {
         case.add_property(Property::new(name, value));
     };
     property("file", &report.file);
-    if !report.rows.is_empty() {
-        property("rows", &report.rows.join(" "));
+    if !report.covers.is_empty() {
+        property("covers", &report.covers.join(" "));
     }
     if let Some(profile) = &report.profile {
         property("profile", profile);

@@ -12,6 +12,6 @@ pub mod json;
 pub mod junit;
 pub mod paint;
 pub mod reporter;
-pub mod rows;
+pub mod requirements;
 pub mod terminal;
 pub mod text;

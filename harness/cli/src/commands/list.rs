@@ -1,4 +1,4 @@
-//! `plumbline list`: scenarios with lanes and rows, names to paste.
+//! `plumbline list`: scenarios with lanes and requirements, names to paste.
 
 use crate::args::{ListArgs, MessageFormat};
 use plumbline::runner::meant_for;
@@ -32,7 +32,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
                     "{:width$}  {:12}  {:9}  {}",
                     plan.name,
                     lanes(plan).join(","),
-                    plan.rows.join(","),
+                    plan.covers.join(","),
                     plan.summary
                 )?;
             }
@@ -40,7 +40,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
         MessageFormat::Json => {
             for plan in &plans {
                 let value = serde_json::json!({
-                    "name": plan.name, "file": plan.file, "lanes": lanes(plan), "rows": plan.rows,
+                    "name": plan.name, "file": plan.file, "lanes": lanes(plan), "covers": plan.covers,
                     "requires": plan.requires, "summary": plan.summary,
                 });
                 writeln!(out, "{value}")?;

@@ -10,7 +10,7 @@ mod graph;
 mod images;
 mod list;
 mod render;
-mod rows;
+mod requirements;
 mod run;
 mod telling;
 mod up;
@@ -24,7 +24,7 @@ pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
         Command::Run(args) => run::run(&args, colour).await,
         Command::List(args) => list::run(&args),
         Command::Render(args) => render::run(&args),
-        Command::Rows(args) => rows::run(&args, colour).await,
+        Command::Requirements(args) => requirements::run(&args, colour).await,
         Command::Graph(args) => graph::run(&args),
         Command::Chain(args) => chain::run(&args, colour).await,
         Command::Up(args) => up::run(&args, colour).await,

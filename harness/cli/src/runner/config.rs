@@ -83,7 +83,7 @@ mod tests {
             file: "a/b.yaml".into(),
             lane: "netns".into(),
             profile: None,
-            rows: vec![],
+            covers: vec![],
             verdict,
             adaptations: vec![],
             isolation: None,

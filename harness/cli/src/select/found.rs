@@ -54,9 +54,9 @@ fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
 /// The scenario, or the file of a negative scenario, that was most likely meant.
 fn nearest(root: &Path, name: &Path) -> Option<String> {
     let name = name.to_str()?;
-    let twin = root.join("suites/negative").join(format!("{name}.yaml"));
-    if twin.is_file() {
-        return Some(shortened(&twin).display().to_string());
+    let negative = root.join("suites/negative").join(format!("{name}.yaml"));
+    if negative.is_file() {
+        return Some(shortened(&negative).display().to_string());
     }
     let folder = root.join("suites/scenarios");
     let files = scenario_files(&folder).ok()?;

@@ -45,7 +45,7 @@ pub(super) struct Metadata {
     #[serde(default)]
     pub summary: String,
     #[serde(default)]
-    pub rows: Vec<At<String>>,
+    pub covers: Vec<At<String>>,
 }
 
 /// A network or a pod: a user's file, a template with values, or (networks alone) the name of one that is there already.

@@ -94,12 +94,16 @@ impl Load<'_> {
         if let Err(message) = names::scenario(&file.metadata.name.value) {
             self.fail(&file.metadata.name, "metadata.name", message);
         }
-        for (index, row) in file.metadata.rows.iter().enumerate() {
-            if !(row.value.len() == 3
-                && row.value.starts_with('R')
-                && row.value[1..].bytes().all(|b| b.is_ascii_digit()))
+        for (index, requirement) in file.metadata.covers.iter().enumerate() {
+            if !(requirement.value.len() == 3
+                && requirement.value.starts_with('R')
+                && requirement.value[1..].bytes().all(|b| b.is_ascii_digit()))
             {
-                self.fail(row, &format!("metadata.rows[{index}]"), format!("`{}` is no row such as R01", row.value));
+                self.fail(
+                    requirement,
+                    &format!("metadata.covers[{index}]"),
+                    format!("`{}` is no requirement such as R01", requirement.value),
+                );
             }
         }
         let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
@@ -151,7 +155,7 @@ impl Load<'_> {
             name: file.metadata.name.value.clone(),
             summary: file.metadata.summary.clone(),
             file: self.path.to_owned(),
-            rows: words(&file.metadata.rows),
+            covers: words(&file.metadata.covers),
             requires: needs(words(&file.requires), &topology),
             lanes: words(&file.lanes),
             topology,

@@ -121,6 +121,9 @@ fn has_tabs(value: &serde_json::Value) -> bool {
     }
 }
 
+/// Fields that had another name, with the name that they have now.
+const RENAMED: [(&str, &str); 1] = [("rows", "covers")];
+
 /// Turns the crate's error into ours: the field's path, and the likely spelling of an unknown field.
 fn explain(file: &str, text: &str, error: &Error) -> InputError {
     let error = error.without_snippet();
@@ -137,6 +140,11 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
     let source = Source { file: file.to_owned(), line: at.line, column: at.column };
     match error {
         Error::SerdeUnknownField { field: name, expected, .. } => {
+            let renamed = RENAMED.iter().find(|(old, new)| old == name && expected.contains(new)).map(|(_, new)| *new);
+            if let Some(new) = renamed {
+                let help = format!("`{name}` is now `{new}`");
+                return InputError::new(source, field, format!("unknown field `{name}`")).help(help);
+            }
             let near = did_you_mean(name, expected.iter().copied());
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),

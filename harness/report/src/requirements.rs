@@ -1,4 +1,4 @@
-//! The table of rows: what of the demand is shown on which lane.
+//! The table of requirements: which are shown on which lane.
 
 use crate::escape;
 use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
@@ -6,11 +6,11 @@ use crate::text::{count, duration};
 use anstyle::Style;
 use std::fmt::Write as _;
 
-/// A part of a row on a lane.
+/// A part of a requirement on a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// The row, for example `R03`.
-    pub row: String,
+    /// The requirement, for example `R03`.
+    pub requirement: String,
     /// What is wanted, in a few words.
     pub what: String,
     /// The lane.
@@ -26,8 +26,8 @@ pub struct Cell {
 pub struct Line {
     /// Scenario name.
     pub scenario: String,
-    /// Whether it is a twin.
-    pub twin: bool,
+    /// Whether it is a negative scenario.
+    pub is_negative: bool,
     /// Its verdict in words; empty when it was not run.
     pub verdict: String,
     /// Whether it came to what was wanted of it.
@@ -73,7 +73,7 @@ impl Shown {
     }
 }
 
-/// The tables: every scenario, then every row; then where the evidence lies. Ends with a newline.
+/// The tables: every scenario, then every requirement; then where the evidence lies. Ends with a newline.
 #[must_use]
 pub fn tables(cells: &[Cell]) -> String {
     let mut out = each(cells);
@@ -93,14 +93,14 @@ pub fn tables(cells: &[Cell]) -> String {
     out
 }
 
-/// One line per row, lane and scenario.
+/// One line per requirement, lane and scenario.
 fn each(cells: &[Cell]) -> String {
-    let head = ["row", "lane", "scenario", "verdict", "", "facts", "time", "pcaps"];
+    let head = ["requirement", "lane", "scenario", "verdict", "", "facts", "time", "pcaps"];
     let mut table = Table::new(&head);
     for cell in cells {
         for line in &cell.lines {
-            let (word, style) = match (&line.shown, line.twin) {
-                (Shown::Yes, true) => ("twin, as wanted", QUIET),
+            let (word, style) = match (&line.shown, line.is_negative) {
+                (Shown::Yes, true) => ("negative, as expected", QUIET),
                 (Shown::Yes, false) => ("", QUIET),
                 (other, _) => other.word(),
             };
@@ -108,7 +108,7 @@ fn each(cells: &[Cell]) -> String {
             table.row(
                 style,
                 [
-                    cell.row.clone(),
+                    cell.requirement.clone(),
                     cell.lane.clone(),
                     line.scenario.clone(),
                     line.verdict.clone(),
@@ -123,22 +123,23 @@ fn each(cells: &[Cell]) -> String {
     table.finish()
 }
 
-/// One line per row and lane.
+/// One line per requirement and lane.
 fn summary(cells: &[Cell]) -> String {
-    let mut table = Table::new(&["row", "lane", "what", "verdict", "", "scenarios", "twins", "facts", "time"]);
+    let mut table =
+        Table::new(&["requirement", "lane", "what", "verdict", "", "scenarios", "negative", "facts", "time"]);
     for cell in cells {
         let (word, style) = cell.shown.word();
-        let twins: Vec<&Line> = cell.lines.iter().filter(|line| line.twin).collect();
+        let negatives: Vec<&Line> = cell.lines.iter().filter(|line| line.is_negative).collect();
         table.row(
             style,
             [
-                cell.row.clone(),
+                cell.requirement.clone(),
                 cell.lane.clone(),
                 cell.what.clone(),
                 word.to_owned(),
                 cell.shown.why().to_owned(),
-                (cell.lines.len() - twins.len()).to_string(),
-                twins.len().to_string(),
+                (cell.lines.len() - negatives.len()).to_string(),
+                negatives.len().to_string(),
                 cell.lines.iter().map(|line| line.checked).sum::<usize>().to_string(),
                 time(cell.lines.iter().map(|line| line.micros).sum()),
             ],
@@ -198,9 +199,9 @@ mod tests {
 
     #[test]
     fn missing_and_failed_are_said_in_words() {
-        let line = |scenario: &str, twin, shown, verdict: &str| Line {
+        let line = |scenario: &str, is_negative, shown, verdict: &str| Line {
             scenario: scenario.into(),
-            twin,
+            is_negative,
             verdict: verdict.into(),
             shown,
             checked: 12,
@@ -208,8 +209,8 @@ mod tests {
             pcaps: 3,
             evidence: Some(format!("/run/evidence/netns/{scenario}")),
         };
-        let cell = |row: &str, lane: &str, shown, lines| Cell {
-            row: row.into(),
+        let cell = |requirement: &str, lane: &str, shown, lines| Cell {
+            requirement: requirement.into(),
             what: "addresses".into(),
             lane: lane.into(),
             shown,
@@ -232,10 +233,10 @@ mod tests {
         insta::assert_snapshot!(crate::paint::strip(&tables(&cells)), @r"
         row  lane   scenario                  verdict                       facts  time   pcaps
         R01  netns  openshift/chain-example   PASS, PL601                   12     48 ms  3
-        R01  netns  openshift/addresses-wrong  FAIL, PL302  twin, as wanted  12     48 ms  3
+        R01  netns  openshift/addresses-wrong  FAIL, PL302  negative, as expected  12     48 ms  3
         R02  netns  openshift/chain-example   FAIL, PL321  FAILED: PL321    12     48 ms  3
 
-        row  lane   what       verdict                      scenarios  twins  facts  time
+        row  lane   what       verdict                      scenarios  negatives  facts  time
         R01  netns  addresses  shown                        1          1      24     96 ms
         R02  netns  addresses  FAILED   PL321               1          0      12     48 ms
         R02  vm     addresses  MISSING  no scenario for it  0          0      0

@@ -1,4 +1,4 @@
-//! `suites/rows.yaml`.
+//! `suites/requirements.yaml`.
 
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
@@ -14,10 +14,10 @@ use std::path::Path;
 struct File {
     api_version: String,
     kind: String,
-    rows: BTreeMap<String, Vec<Part>>,
+    requirements: BTreeMap<String, Vec<Part>>,
 }
 
-/// Something that a row wants shown.
+/// Something that a requirement wants shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Part {
@@ -31,7 +31,7 @@ pub struct Part {
     /// A capability that a scenario must require to show it.
     #[serde(default)]
     pub requires: Option<String>,
-    /// A capability: what requires it, scenario or twin, is another part's to show.
+    /// A capability: what requires it, scenario or negative scenario, is another part's to show.
     #[serde(default)]
     pub without: Option<String>,
     /// The cluster profile on which it is to be shown, on the lane that has profiles; none for the one that is chosen.
@@ -39,14 +39,14 @@ pub struct Part {
     pub profile: Option<String>,
     /// It is shown by scenarios that must fail.
     #[serde(default)]
-    pub twins: bool,
+    pub negative: bool,
     /// It is shown by changes of Terway's chain on a cluster of the profile.
     #[serde(default)]
-    pub rollouts: bool,
+    pub chain_changes: bool,
 }
 
 impl Part {
-    /// Whether a scenario or twin is this part's, as far as what it requires says.
+    /// Whether a scenario or negative scenario is this part's, as far as what it requires says.
     #[must_use]
     pub fn is_its(&self, plan: &Plan) -> bool {
         self.without.as_ref().is_none_or(|without| !plan.requires.contains(without))
@@ -59,75 +59,83 @@ impl Part {
     }
 }
 
-/// Rows by name.
-pub type Rows = BTreeMap<String, Vec<Part>>;
+/// Requirements by name.
+pub type Requirements = BTreeMap<String, Vec<Part>>;
 
-/// Reads the file below the project's folder; of all rows those asked for, or all where none is.
+/// Reads the file below the project's folder; of all requirements those asked for, or all where none is.
 ///
 /// # Errors
-/// [`Refused`] when it is not there or not as it must be, or a row asked for is not in it.
-pub fn read(root: &Path, asked: &[String]) -> Result<Rows, Refused> {
-    let path = root.join("suites/rows.yaml");
+/// [`Refused`] when it is not there or not as it must be, or a requirement asked for is not in it.
+pub fn read(root: &Path, asked: &[String]) -> Result<Requirements, Refused> {
+    let path = root.join("suites/requirements.yaml");
     let refused = |why: String| Refused::one(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(&path).map_err(|error| refused(error.to_string()))?;
     parse(&text, asked).map_err(refused)
 }
 
-fn parse(text: &str, asked: &[String]) -> Result<Rows, String> {
+fn parse(text: &str, asked: &[String]) -> Result<Requirements, String> {
     let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
-    if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "Rows") {
+    if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "Requirements") {
         return Err(format!(
-            "want apiVersion plumbline.dev/v1alpha1 and kind Rows, found {} and {}",
+            "want apiVersion plumbline.dev/v1alpha1 and kind Requirements, found {} and {}",
             file.api_version, file.kind
         ));
     }
-    if let Some((row, _)) =
-        file.rows.iter().find(|(_, parts)| parts.is_empty() || parts.iter().any(|p| p.lanes.is_empty()))
+    if let Some((requirement, _)) =
+        file.requirements.iter().find(|(_, parts)| parts.is_empty() || parts.iter().any(|p| p.lanes.is_empty()))
     {
-        return Err(format!("row {row} wants nothing on any lane"));
+        return Err(format!("requirement {requirement} wants nothing on any lane"));
     }
     let nowhere = |part: &Part| {
-        part.rollouts && (part.lanes.iter().any(|lane| !registry::has_profiles(lane)) || part.profile.is_none())
+        part.chain_changes && (part.lanes.iter().any(|lane| !registry::has_profiles(lane)) || part.profile.is_none())
     };
-    if let Some((row, _)) = file.rows.iter().find(|(_, parts)| parts.iter().any(nowhere)) {
+    if let Some((requirement, _)) = file.requirements.iter().find(|(_, parts)| parts.iter().any(nowhere)) {
         return Err(format!(
-            "row {row}: a change of the chain is shown on a lane with profiles, on the profile that it names"
+            "requirement {requirement}: a change of the chain is shown on a lane with profiles, on the profile that it names"
         ));
     }
     if asked.is_empty() {
-        return Ok(file.rows);
+        return Ok(file.requirements);
     }
-    let mut rows = Rows::new();
+    let mut requirements = Requirements::new();
     for name in asked {
         let name = name.to_ascii_uppercase();
-        let known: Vec<&str> = file.rows.keys().map(String::as_str).collect();
-        let parts = file.rows.get(&name).ok_or_else(|| format!("no row {name}; there are {}", known.join(", ")))?;
-        rows.insert(name, parts.clone());
+        let known: Vec<&str> = file.requirements.keys().map(String::as_str).collect();
+        let parts = file
+            .requirements
+            .get(&name)
+            .ok_or_else(|| format!("no requirement {name}; there are {}", known.join(", ")))?;
+        requirements.insert(name, parts.clone());
     }
-    Ok(rows)
+    Ok(requirements)
 }
 
 #[cfg(test)]
 mod tests {
     use super::parse;
 
-    const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Rows\n";
+    const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Requirements\n";
 
     #[test]
     fn rows_are_taken_by_name_and_unknown_ones_refused() {
-        let text = format!("{HEAD}rows:\n  R01: [{{what: a, lanes: [netns]}}]\n  R02: [{{what: b, lanes: [kind]}}]\n");
+        let text =
+            format!("{HEAD}requirements:\n  R01: [{{what: a, lanes: [netns]}}]\n  R02: [{{what: b, lanes: [kind]}}]\n");
         assert_eq!(parse(&text, &[]).unwrap().len(), 2);
         assert_eq!(parse(&text, &["r02".into()]).unwrap()["R02"][0].what, "b");
         assert!(parse(&text, &["R09".into()]).unwrap_err().contains("there are R01, R02"));
     }
 
     #[test]
-    fn a_row_that_wants_nothing_is_no_row() {
-        for rows in ["{R01: []}", "{R01: [{what: a, lanes: []}]}"] {
-            assert!(parse(&format!("{HEAD}rows: {rows}\n"), &[]).unwrap_err().contains("wants nothing"));
+    fn a_requirement_that_wants_nothing_is_no_row() {
+        for requirements in ["{R01: []}", "{R01: [{what: a, lanes: []}]}"] {
+            assert!(
+                parse(&format!("{HEAD}requirements: {requirements}\n"), &[]).unwrap_err().contains("wants nothing")
+            );
         }
-        assert!(parse(&format!("{HEAD}rows: {{R01: [{{what: a, lane: [netns]}}]}}\n"), &[]).is_err());
-        let rollout = |rest: &str| parse(&format!("{HEAD}rows: {{R10: [{{what: a, rollouts: true, {rest}}}]}}\n"), &[]);
+        assert!(parse(&format!("{HEAD}requirements: {{R01: [{{what: a, lane: [netns]}}]}}\n"), &[]).is_err());
+        let rollout = |rest: &str| {
+            parse(&format!("{HEAD}requirements: {{R10: [{{what: a, chainChanges: true, {rest}}}]}}\n"), &[])
+        };
         assert!(rollout("lanes: [kind]").unwrap_err().contains("profile that it names"));
         assert!(rollout("lanes: [kind, netns], profile: terway").is_err());
         assert!(rollout("lanes: [kind], profile: terway").is_ok());

@@ -1,4 +1,4 @@
-//! Rows that an operation shows: a change of Terway's chain on a cluster, by the same code as `plumbline chain`.
+//! Requirements that an operation shows: a change of Terway's chain on a cluster, by the same code as `plumbline chain`.
 //!
 //! `suites/chain-changes` holds changes that come into force on every node, and are taken back byte for byte;
 //! `suites/chain-changes-negative` those that are refused with nothing touched, or fail and are put back.
@@ -9,7 +9,7 @@ use crate::select::Refused;
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
-use plumbline_report::rows::{Line, Shown};
+use plumbline_report::requirements::{Line, Shown};
 use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -56,12 +56,12 @@ pub enum Ends {
 /// A case that was read.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Its name; a twin's begins with `broken/`.
+    /// Its name; a negative case's begins with `negative/`.
     pub name: String,
-    /// Its rows.
-    pub rows: Vec<String>,
+    /// Its requirements.
+    pub covers: Vec<String>,
     /// Whether it must not come into force.
-    pub twin: bool,
+    pub is_negative: bool,
     /// The file of the change.
     pub manifest: PathBuf,
     usage: Usage,
@@ -90,17 +90,17 @@ pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
     cases::read(root, "suites/chain-changes", case)
 }
 
-fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
+fn case(folder: &Path, path: &Path, is_negative: bool) -> Result<Case, String> {
     let file: File = cases::file(path)?;
-    cases::is_kind(&file.api_version, &file.kind, "ChainRollout")?;
-    cases::may_want(&file.findings, twin)?;
-    if (file.ends == Ends::InForce) == twin {
-        return Err("what comes into force is no twin, and what does not is one".to_owned());
+    cases::is_kind(&file.api_version, &file.kind, "ChainChange")?;
+    cases::may_want(&file.findings, is_negative)?;
+    if (file.ends == Ends::InForce) == is_negative {
+        return Err("a change that ends `inForce` is not negative, and every other is".to_owned());
     }
     Ok(Case {
-        name: file.metadata.name_of(folder, path, twin)?,
-        rows: file.metadata.rows,
-        twin,
+        name: file.metadata.name_of(folder, path, is_negative)?,
+        covers: file.metadata.covers,
+        is_negative,
         manifest: path.parent().unwrap_or(Path::new(".")).join(file.manifest),
         usage: Usage {
             datapath_v2: file.usage.datapath_v2,
@@ -116,7 +116,7 @@ fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
 impl Case {
     /// Does the change on the cluster of a profile, which is up, and leaves the cluster as it was. Gives the table's line.
     pub async fn run(&self, profile: &str, events: &EventSink, cancel: &CancellationToken) -> Line {
-        let mut line = cases::blank(&self.name, self.twin);
+        let mut line = cases::blank(&self.name, self.is_negative);
         match self.come(At::Profile(profile), events, cancel).await {
             Err(error) => line.shown = Shown::Error(plumbline_testbed::error::causes(error.as_ref())),
             Ok(Came { error: Some(why), .. }) => line.shown = Shown::Error(why),
@@ -135,7 +135,7 @@ impl Case {
     /// Its line where the cluster can't be had.
     #[must_use]
     pub fn testbed_error(&self, error: &TestbedError) -> Line {
-        Line { shown: Shown::Error(error.to_string()), ..cases::blank(&self.name, self.twin) }
+        Line { shown: Shown::Error(error.to_string()), ..cases::blank(&self.name, self.is_negative) }
     }
 
     async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
@@ -215,8 +215,8 @@ mod tests {
     fn case(ends: Ends, findings: &[FindingCode]) -> Case {
         Case {
             name: "a".into(),
-            rows: vec!["R10".into()],
-            twin: ends != Ends::InForce,
+            covers: vec!["R10".into()],
+            is_negative: ends != Ends::InForce,
             manifest: PathBuf::new(),
             usage: Usage::default(),
             ends,
@@ -239,12 +239,12 @@ mod tests {
         assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
         assert!(good.wrong(&Came { checked: 0, ..fine() })[0].contains("nothing was checked"));
         assert_eq!(good.wrong(&Came { wrong: vec!["not put back: x".into()], ..fine() }), ["not put back: x"]);
-        let twin = case(Ends::Refused, &[FindingCode::PL623]);
+        let negative = case(Ends::Refused, &[FindingCode::PL623]);
         let refused =
             |codes: &[FindingCode]| Came { ends: Ends::Refused, failures: codes.iter().copied().collect(), ..fine() };
-        assert!(twin.wrong(&refused(&[FindingCode::PL623])).is_empty());
-        assert!(twin.wrong(&refused(&[FindingCode::PL621]))[0].contains("PL621, wanted PL623"));
-        assert_eq!(twin.wrong(&fine()).len(), 2);
+        assert!(negative.wrong(&refused(&[FindingCode::PL623])).is_empty());
+        assert!(negative.wrong(&refused(&[FindingCode::PL621]))[0].contains("PL621, wanted PL623"));
+        assert_eq!(negative.wrong(&fine()).len(), 2);
     }
 
     #[test]

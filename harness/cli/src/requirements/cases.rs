@@ -1,10 +1,10 @@
-//! Cases beside scenarios: files of a folder that must come out well, and of `FOLDER-negative` twins that must not.
+//! Cases beside scenarios: files of a folder that must come out well, and of `FOLDER-negative` cases that must not.
 
-use super::suite::TWIN;
+use super::suite::NEGATIVE;
 use super::wanted::Part;
 use crate::select::{self, Refused};
 use plumbline_core::finding::{FindingCode, Severity};
-use plumbline_report::rows::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, Shown};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -18,25 +18,25 @@ pub struct Metadata {
     name: String,
     /// In one line.
     pub summary: String,
-    /// The rows that it shows.
-    pub rows: Vec<String>,
+    /// Requirements that it covers.
+    pub covers: Vec<String>,
 }
 
 impl Metadata {
-    /// The case's name in tables; a twin's begins with `broken/`.
+    /// The case's name in tables; a negative case's begins with `negative/`.
     ///
     /// # Errors
     /// When its file has another.
-    pub fn name_of(&self, folder: &Path, path: &Path, twin: bool) -> Result<String, String> {
+    pub fn name_of(&self, folder: &Path, path: &Path, is_negative: bool) -> Result<String, String> {
         if path.strip_prefix(folder).unwrap_or(path).with_extension("").to_str() != Some(self.name.as_str()) {
             return Err(format!("its name is {}; a case is found by its file", self.name));
         }
-        Ok(if twin { format!("{TWIN}{}", self.name) } else { self.name.clone() })
+        Ok(if is_negative { format!("{NEGATIVE}{}", self.name) } else { self.name.clone() })
     }
 }
 
-/// Reads every case of a folder, and every twin of the one beside it; `case` is given the folder, the file, and whether it
-/// is a twin.
+/// Reads every case of a folder, and every negative case of the one beside it; `case` is given the folder, the file, and whether it
+/// is a negative case.
 ///
 /// # Errors
 /// [`Refused`] with everything that is not as it must be.
@@ -46,10 +46,10 @@ pub fn read<T>(
     case: impl Fn(&Path, &Path, bool) -> Result<T, String>,
 ) -> Result<Vec<T>, Refused> {
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
-    for (folder, twin) in [(folder.to_owned(), false), (format!("{folder}-negative"), true)] {
+    for (folder, is_negative) in [(folder.to_owned(), false), (format!("{folder}-negative"), true)] {
         let folder = root.join(folder);
         for file in select::find(Some(root), std::slice::from_ref(&folder))? {
-            match case(&folder, &file, twin) {
+            match case(&folder, &file, is_negative) {
                 Ok(case) => cases.push(case),
                 Err(why) => problems.push(format!("{}: {why}", file.display())),
             }
@@ -82,9 +82,10 @@ pub fn is_kind(api_version: &str, kind: &str, wanted: &str) -> Result<(), String
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn may_want(findings: &BTreeSet<FindingCode>, twin: bool) -> Result<(), String> {
-    if findings.iter().any(|code| code.severity() == Severity::Failure) != twin {
-        let word = if twin { "a negative case needs a failure in each use" } else { "a failure needs a negative case" };
+pub fn may_want(findings: &BTreeSet<FindingCode>, is_negative: bool) -> Result<(), String> {
+    if findings.iter().any(|code| code.severity() == Severity::Failure) != is_negative {
+        let word =
+            if is_negative { "a negative case needs a failure in each use" } else { "a failure needs a negative case" };
         return Err(format!("{word}: {findings:?}"));
     }
     Ok(())
@@ -99,10 +100,10 @@ pub fn listed(codes: &BTreeSet<FindingCode>) -> String {
 
 /// A line of the table that nothing is known of yet: it shows nothing until somebody says so.
 #[must_use]
-pub fn blank(name: &str, twin: bool) -> Line {
+pub fn blank(name: &str, is_negative: bool) -> Line {
     Line {
         scenario: name.to_owned(),
-        twin,
+        is_negative,
         verdict: String::new(),
         shown: Shown::No("it was not run".to_owned()),
         checked: 0,
@@ -112,15 +113,15 @@ pub fn blank(name: &str, twin: bool) -> Line {
     }
 }
 
-/// The table's cell of a part of a row that cases show.
+/// The table's cell of a part of a requirement that cases show.
 #[must_use]
-pub fn cell(row: &str, part: &Part, lane: &str, lines: Vec<Line>) -> Cell {
-    let shown = match (lines.iter().any(|line| !line.twin), lines.iter().any(|line| line.twin)) {
+pub fn cell(requirement: &str, part: &Part, lane: &str, lines: Vec<Line>) -> Cell {
+    let shown = match (lines.iter().any(|line| !line.is_negative), lines.iter().any(|line| line.is_negative)) {
         (false, _) => Shown::No("no case for it".to_owned()),
         (true, false) => Shown::No("no negative scenario".to_owned()),
         (true, true) => {
             lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
         }
     };
-    Cell { row: row.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
+    Cell { requirement: requirement.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
 }

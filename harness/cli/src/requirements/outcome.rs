@@ -1,39 +1,53 @@
-//! From reports to the table: what each row has shown.
+//! From reports to the table: what each requirement has shown.
 
-use super::suite::{Suite, TWIN};
-use super::wanted::{Part, Rows};
-use super::{cases, chains, rollouts};
+use super::suite::{NEGATIVE, Suite};
+use super::wanted::{Part, Requirements};
+use super::{cases, chain_changes, chains};
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::verdict::{ScenarioReport, Verdict};
-use plumbline_report::rows::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, Shown};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The table of what was run on these lanes, `changes` what was done to Terway's chain: for every row one cell per lane that it wants, with its lines.
+/// The table of what was run on these lanes, `changes` what was done to Terway's chain: for every requirement one cell per lane that it wants, with its lines.
 #[must_use]
-pub fn cells(rows: &Rows, lanes: &[String], suite: &Suite, reports: &[ScenarioReport], changes: &[Line]) -> Vec<Cell> {
+pub fn cells(
+    requirements: &Requirements,
+    lanes: &[String],
+    suite: &Suite,
+    reports: &[ScenarioReport],
+    changes: &[Line],
+) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for (row, parts) in rows {
+    for (requirement, parts) in requirements {
         for part in parts {
             for lane in part.lanes.iter().filter(|lane| lanes.contains(lane)) {
-                cells.push(cell(row, part, lane, suite, reports, changes));
+                cells.push(cell(requirement, part, lane, suite, reports, changes));
             }
         }
     }
     cells
 }
 
-fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioReport], changes: &[Line]) -> Cell {
+fn cell(
+    requirement: &str,
+    part: &Part,
+    lane: &str,
+    suite: &Suite,
+    reports: &[ScenarioReport],
+    changes: &[Line],
+) -> Cell {
     if lane == chains::LINT {
-        return chains::cell(row, part, &suite.chains);
+        return chains::cell(requirement, part, &suite.chains);
     }
-    if part.rollouts {
-        let of_row = suite.rollouts.iter().filter(|case| case.rows.iter().any(|named| named == row));
-        let line = |case: &rollouts::Case| {
+    if part.chain_changes {
+        let of_requirement =
+            suite.chain_changes.iter().filter(|case| case.covers.iter().any(|named| named == requirement));
+        let line = |case: &chain_changes::Case| {
             let done = changes.iter().find(|line| line.scenario == case.name).cloned();
-            done.unwrap_or_else(|| cases::blank(&case.name, case.twin))
+            done.unwrap_or_else(|| cases::blank(&case.name, case.is_negative))
         };
-        return cases::cell(row, part, lane, of_row.map(line).collect());
+        return cases::cell(requirement, part, lane, of_requirement.map(line).collect());
     }
     // What was shown on another cluster than is wanted is not shown.
     let profile = part.profile_on(lane);
@@ -42,28 +56,28 @@ fn cell(row: &str, part: &Part, lane: &str, suite: &Suite, reports: &[ScenarioRe
         let mut of_it = reports.iter().filter(|report| report.scenario == name && report.lane == lane);
         of_it.find(is_there)
     };
-    let showing = suite.showing(row, part, lane);
+    let showing = suite.showing(requirement, part, lane);
     let mut lines = Vec::new();
     for plan in &showing {
-        let line = if part.twins {
-            twin(&plan.name, report(&plan.name), suite, lane)
+        let line = if part.negative {
+            negative(&plan.name, report(&plan.name), suite, lane)
         } else {
             good(&plan.name, report(&plan.name), part)
         };
         lines.push(line);
     }
-    if !part.twins {
-        let twins = suite.twins(row, part, lane);
-        lines.extend(twins.into_iter().map(|plan| twin(&plan.name, report(&plan.name), suite, lane)));
+    if !part.negative {
+        let negatives = suite.negatives_of(requirement, part, lane);
+        lines.extend(negatives.into_iter().map(|plan| negative(&plan.name, report(&plan.name), suite, lane)));
     }
     let shown = match showing.is_empty() {
         true => Shown::No("no scenario for it".to_owned()),
         false => lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone()),
     };
-    // On another lane there may be one; the row as a whole must have one somewhere.
-    let anywhere = suite.twins.iter().any(|plan| plan.rows.iter().any(|named| named == row));
+    // On another lane there may be one; the requirement as a whole must have one somewhere.
+    let anywhere = suite.negatives.iter().any(|plan| plan.covers.iter().any(|named| named == requirement));
     let shown = if shown == Shown::Yes && !anywhere { Shown::No("no negative scenario".to_owned()) } else { shown };
-    Cell { row: row.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
+    Cell { requirement: requirement.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
 }
 
 fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
@@ -80,8 +94,8 @@ fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
     line(name, false, shown, report)
 }
 
-fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
-    let wanted = suite.expected.negative.get(name.strip_prefix(TWIN).unwrap_or(name));
+fn negative(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
+    let wanted = suite.expected.negative.get(name.strip_prefix(NEGATIVE).unwrap_or(name));
     let shown = match (report.map(|report| &report.verdict), wanted) {
         (None, _) => Shown::No("it was not run".to_owned()),
         (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
@@ -100,7 +114,7 @@ fn twin(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) 
     line(name, true, shown, report)
 }
 
-fn line(name: &str, twin: bool, shown: Shown, report: Option<&ScenarioReport>) -> Line {
+fn line(name: &str, is_negative: bool, shown: Shown, report: Option<&ScenarioReport>) -> Line {
     let (verdict, checked) = match report.map(|report| &report.verdict) {
         None => (String::new(), 0),
         Some(Verdict::Pass { checked, warnings }) if warnings.is_empty() => ("PASS".to_owned(), *checked),
@@ -112,7 +126,7 @@ fn line(name: &str, twin: bool, shown: Shown, report: Option<&ScenarioReport>) -
     let evidence = report.and_then(|report| report.evidence.clone());
     Line {
         scenario: name.to_owned(),
-        twin,
+        is_negative,
         verdict,
         shown,
         checked,
@@ -151,9 +165,9 @@ mod tests {
     use plumbline_core::finding::Severity;
     use plumbline_core::plan::Plan;
 
-    fn plan(name: &str, row: &str) -> Plan {
+    fn plan(name: &str, requirement: &str) -> Plan {
         serde_json::from_value(serde_json::json!({
-            "name": name, "summary": "", "file": "", "rows": [row], "requires": [], "lanes": [],
+            "name": name, "summary": "", "file": "", "covers": [requirement], "requires": [], "lanes": [],
             "topology": {}, "networks": [], "pods": [], "expect": [],
         }))
         .unwrap()
@@ -171,15 +185,15 @@ mod tests {
         let wanted = Wanted { verdict: Kind::Fail, codes: vec![FindingCode::PL321], codes_on: Default::default() };
         Suite {
             good: vec![plan("a/good", "R01")],
-            twins: vec![plan("negative/a/good", "R01")],
+            negatives: vec![plan("negative/a/good", "R01")],
             expected: Expected { negative: [("a/good".to_owned(), wanted)].into(), ..Expected::default() },
             ..Suite::default()
         }
     }
 
     fn shown(part: Part, suite: &Suite, reports: &[ScenarioReport]) -> Vec<Shown> {
-        let rows: Rows = [("R01".to_owned(), vec![part])].into();
-        let cells = cells(&rows, &["netns".into(), "vm".into()], suite, reports, &[]);
+        let requirements: Requirements = [("R01".to_owned(), vec![part])].into();
+        let cells = cells(&requirements, &["netns".into(), "vm".into()], suite, reports, &[]);
         cells.into_iter().map(|cell| cell.shown).collect()
     }
 
@@ -205,25 +219,25 @@ mod tests {
     #[test]
     fn nothing_else_does() {
         let none = |shown: Vec<Shown>| shown.iter().all(|shown| *shown != Shown::Yes);
-        let twin = fail(FindingCode::PL321);
-        assert!(none(shown(part(), &suite(), std::slice::from_ref(&twin))), "the scenario was not run");
-        assert!(none(shown(part(), &suite(), &[pass()])), "the twin was not run");
+        let negative = fail(FindingCode::PL321);
+        assert!(none(shown(part(), &suite(), std::slice::from_ref(&negative))), "the scenario was not run");
+        assert!(none(shown(part(), &suite(), &[pass()])), "the negative scenario was not run");
         assert!(
             none(shown(part(), &suite(), &[pass(), fail(FindingCode::PL320)])),
-            "the twin fails with another finding"
+            "the negative scenario fails with another finding"
         );
         let passed = report("negative/a/good", Verdict::Pass { checked: 1, warnings: vec![] });
-        assert!(none(shown(part(), &suite(), &[pass(), passed])), "the twin passed");
+        assert!(none(shown(part(), &suite(), &[pass(), passed])), "the negative scenario passed");
         let skip = report("a/good", Verdict::Skip { reason: "needs vlan".into() });
-        assert!(none(shown(part(), &suite(), &[skip, twin.clone()])), "it was skipped");
+        assert!(none(shown(part(), &suite(), &[skip, negative.clone()])), "it was skipped");
         let other = Part { finding: Some(FindingCode::PL901), ..part() };
-        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "without the finding");
+        assert!(none(shown(other, &suite(), &[pass(), negative.clone()])), "without the finding");
         let other = Part { requires: Some("vlan".into()), ..part() };
-        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "no scenario requires it");
+        assert!(none(shown(other, &suite(), &[pass(), negative.clone()])), "no scenario requires it");
         let other = Part { lanes: vec!["vm".into()], ..part() };
-        assert!(none(shown(other, &suite(), &[pass(), twin.clone()])), "it ran on another lane");
-        let bare = Suite { twins: vec![], ..suite() };
-        assert!(none(shown(part(), &bare, &[pass()])), "no twin anywhere");
+        assert!(none(shown(other, &suite(), &[pass(), negative.clone()])), "it ran on another lane");
+        let bare = Suite { negatives: vec![], ..suite() };
+        assert!(none(shown(part(), &bare, &[pass()])), "no negative scenario anywhere");
     }
 
     #[test]
@@ -231,7 +245,7 @@ mod tests {
         let needs = |name: &str| Plan { requires: vec!["vlan".into()], ..plan(name, "R01") };
         let with = Suite {
             good: vec![plan("a/good", "R01"), needs("a/tagged")],
-            twins: vec![plan("negative/a/good", "R01"), needs("negative/a/tagged")],
+            negatives: vec![plan("negative/a/good", "R01"), needs("negative/a/tagged")],
             ..suite()
         };
         let ran = [pass(), fail(FindingCode::PL321)];
@@ -245,7 +259,7 @@ mod tests {
     #[test]
     fn what_was_shown_on_another_cluster_is_not_shown() {
         let part = Part { lanes: vec!["kind".into()], profile: Some("openshift-like".into()), ..part() };
-        let rows: Rows = [("R01".to_owned(), vec![part.clone()])].into();
+        let requirements: Requirements = [("R01".to_owned(), vec![part.clone()])].into();
         let on = |profile: &str| {
             let place = |report: ScenarioReport| ScenarioReport {
                 lane: "kind".into(),
@@ -254,13 +268,15 @@ mod tests {
             };
             [place(pass()), place(fail(FindingCode::PL321))]
         };
-        let shown = |reports: &[ScenarioReport]| cells(&rows, &["kind".into()], &suite(), reports, &[]).remove(0).shown;
+        let shown =
+            |reports: &[ScenarioReport]| cells(&requirements, &["kind".into()], &suite(), reports, &[]).remove(0).shown;
         assert_eq!(shown(&on("openshift-like")), Shown::Yes);
         assert_eq!(shown(&on("hermetic")), Shown::No("it was not run".to_owned()));
         let both: Vec<ScenarioReport> = on("hermetic").into_iter().chain(on("openshift-like")).collect();
         assert_eq!(shown(&both), Shown::Yes, "its own is found behind another's");
-        let rows: Rows = [("R01".to_owned(), vec![part]), ("R02".to_owned(), vec![Part::default()])].into();
-        let beds = suite().on_lane(&rows, "kind");
+        let requirements: Requirements =
+            [("R01".to_owned(), vec![part]), ("R02".to_owned(), vec![Part::default()])].into();
+        let beds = suite().on_lane(&requirements, "kind");
         let names = |plans: &[Plan]| plans.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>();
         let beds: Vec<_> = beds.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
         assert_eq!(
@@ -271,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_row_of_twins_is_shown_by_them_alone() {
-        let part = Part { twins: true, ..part() };
+        let part = Part { negative: true, ..part() };
         assert_eq!(shown(part.clone(), &suite(), &[fail(FindingCode::PL321)]), [Shown::Yes]);
         assert_ne!(shown(part, &suite(), &[fail(FindingCode::PL320)]), [Shown::Yes]);
     }
@@ -280,12 +296,13 @@ mod tests {
         let root = crate::root::find().unwrap();
         let suite =
             super::super::suite::read(&root).unwrap_or_else(|refused| panic!("{}", refused.problems.join("\n")));
-        let rows: Rows = super::super::wanted::read(&root, &["R10".into()]).unwrap();
-        let cell = |changes: &[Line]| cells(&rows, &["kind".into()], &suite, &[], changes).remove(0);
+        let requirements: Requirements = super::super::wanted::read(&root, &["R10".into()]).unwrap();
+        let cell = |changes: &[Line]| cells(&requirements, &["kind".into()], &suite, &[], changes).remove(0);
         assert_eq!(cell(&[]).shown, Shown::No("it was not run".into()));
-        let done = |case: &rollouts::Case| Line { shown: Shown::Yes, ..cases::blank(&case.name, case.twin) };
-        let done: Vec<Line> = suite.rollouts.iter().map(done).collect();
-        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (Shown::Yes, suite.rollouts.len()));
+        let done =
+            |case: &chain_changes::Case| Line { shown: Shown::Yes, ..cases::blank(&case.name, case.is_negative) };
+        let done: Vec<Line> = suite.chain_changes.iter().map(done).collect();
+        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (Shown::Yes, suite.chain_changes.len()));
         assert_eq!(cell(&done[1..]).shown, Shown::No("it was not run".into()));
     }
 }

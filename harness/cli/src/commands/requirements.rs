@@ -1,9 +1,9 @@
-//! `plumbline rows`: every row of the demand on the lanes that it wants, as a table.
+//! `plumbline requirements`: every requirement of the demand on the lanes that it wants, as a table.
 
 use super::{consent, telling};
-use crate::args::{Colour, RowsArgs};
+use crate::args::{Colour, RequirementsArgs};
 use crate::options;
-use plumbline::rows::{outcome, suite, wanted};
+use plumbline::requirements::{outcome, suite, wanted};
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::Refused;
 use plumbline::{exit, interrupt, root, session};
@@ -13,19 +13,19 @@ use plumbline_lanes::context::Options;
 use plumbline_lanes::{cluster, registry};
 use plumbline_report::paint;
 use plumbline_report::reporter::Reporter;
-use plumbline_report::rows::{Cell, Shown, tables};
+use plumbline_report::requirements::{Cell, Shown, tables};
 use plumbline_report::text::{self, Transcripts};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
 /// Runs them, lane after lane.
-pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
+pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> {
     let root = root::find().map_err(|error| Refused::one(error.to_string()))?;
-    let rows = wanted::read(&root, &args.rows)?;
+    let requirements = wanted::read(&root, &args.requirements)?;
     let suite = suite::read(&root)?;
     let mut options = options::from_parts(&args.parts)?;
-    let every: BTreeSet<String> = rows.values().flatten().flat_map(|part| part.lanes.iter().cloned()).collect();
+    let every: BTreeSet<String> = requirements.values().flatten().flat_map(|part| part.lanes.iter().cloned()).collect();
     let known = registry::names();
     if let Some(lane) = args.lane.iter().find(|lane| !every.contains(*lane) && !known.contains(&lane.as_str())) {
         return Err(
@@ -35,22 +35,25 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
     let lanes: Vec<String> =
         every.into_iter().filter(|lane| args.lane.is_empty() || args.lane.contains(lane)).collect();
     if lanes.is_empty() {
-        writeln!(anstream::stderr(), "nothing selected: no row wants {}", args.lane.join(", "))?;
+        writeln!(anstream::stderr(), "nothing selected: no requirement wants {}", args.lane.join(", "))?;
         return Ok(exit::NOTHING);
     }
-    // Of all rows those are meant that want the lanes; one that was named would vanish from the table.
+    // Of all requirements those are meant that want the lanes; one that was named would vanish from the table.
     let wants = |parts: &[wanted::Part]| parts.iter().any(|part| part.lanes.iter().any(|lane| lanes.contains(lane)));
-    if let Some((row, parts)) = rows.iter().find(|(_, parts)| !args.rows.is_empty() && !wants(parts)) {
+    if let Some((requirement, parts)) =
+        requirements.iter().find(|(_, parts)| !args.requirements.is_empty() && !wants(parts))
+    {
         let its: BTreeSet<&str> = parts.iter().flat_map(|part| part.lanes.iter().map(String::as_str)).collect();
         let its: Vec<&str> = its.into_iter().collect();
-        let why = format!("row {row} is not shown on {}; it is on {}", lanes.join(", "), its.join(", "));
+        let why =
+            format!("requirement {requirement} is not shown on {}; it is on {}", lanes.join(", "), its.join(", "));
         return Err(Refused::one(why).into());
     }
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
-    let twins = suite.twins.iter().map(|plan| plan.name.clone()).collect();
+    let negatives = suite.negatives.iter().map(|plan| plan.name.clone()).collect();
     let settings = telling::settings(colour, Transcripts::Never);
-    let (reporters, events) = telling::reporters(vec![Box::new(Teller::new(settings.colour, twins))]);
+    let (reporters, events) = telling::reporters(vec![Box::new(Teller::new(settings.colour, negatives))]);
     options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
     let jobs = match args.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -58,9 +61,9 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
     };
     let mut reports: Vec<ScenarioReport> = Vec::new();
     let mut left_behind = Vec::new();
-    // In the registry's order: the quick lane first. A lane that a row wants and that is not there stays missing.
+    // In the registry's order: the quick lane first. A lane that a requirement wants and that is not there stays missing.
     for lane in known.iter().filter(|lane| lanes.iter().any(|wanted| wanted == *lane)) {
-        for (profile, scenarios) in suite.on_lane(&rows, lane) {
+        for (profile, scenarios) in suite.on_lane(&requirements, lane) {
             if cancel.is_cancelled() {
                 break;
             }
@@ -84,12 +87,12 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
         }
     }
     let mut changes = Vec::new();
-    for (profile, cases) in suite.changes(&rows, &lanes) {
+    for (profile, cases) in suite.changes(&requirements, &lanes) {
         if cancel.is_cancelled() {
             break;
         }
         let options = Options { profile: Some(profile.clone()), ..options.clone() };
-        let cx = session::context(&root, options, events.clone(), cancel.clone(), "rows")?;
+        let cx = session::context(&root, options, events.clone(), cancel.clone(), "covers")?;
         let up = cluster::up(&cx).await;
         left_behind.extend(session::close(&cx).await);
         // Whoever does a change takes the cluster for himself.
@@ -103,7 +106,7 @@ pub async fn run(args: &RowsArgs, colour: Colour) -> anyhow::Result<u8> {
         }
     }
     reporters.finish()?;
-    let cells = outcome::cells(&rows, &lanes, &suite, &reports, &changes);
+    let cells = outcome::cells(&requirements, &lanes, &suite, &reports, &changes);
     let mut out = anstream::stdout();
     write!(out, "{}", tables(&cells))?;
     for line in &left_behind {
@@ -128,12 +131,12 @@ fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
 /// Tells of progress: a line per step and per scenario, the whole report of what is not as wanted.
 struct Teller {
     err: anstream::AutoStream<std::io::Stderr>,
-    twins: BTreeSet<String>,
+    negatives: BTreeSet<String>,
 }
 
 impl Teller {
-    fn new(colour: anstream::ColorChoice, twins: BTreeSet<String>) -> Self {
-        Self { err: anstream::AutoStream::new(std::io::stderr(), colour), twins }
+    fn new(colour: anstream::ColorChoice, negatives: BTreeSet<String>) -> Self {
+        Self { err: anstream::AutoStream::new(std::io::stderr(), colour), negatives }
     }
 }
 
@@ -145,13 +148,14 @@ impl Reporter for Teller {
                 writeln!(self.err, "{scope}: {step}, {}{failed}", text::duration(millis.saturating_mul(1000)))?;
             }
             Event::ScenarioFinished { report } => {
-                // A twin that fails does what it is there for; the table says whether with the right findings.
+                // A negative case that fails does what it is there for; the table says whether with the right findings.
                 let known = matches!(report.verdict, Verdict::Pass { .. } | Verdict::Skip { .. })
-                    || (self.twins.contains(&report.scenario) && matches!(report.verdict, Verdict::Fail { .. }));
+                    || (self.negatives.contains(&report.scenario) && matches!(report.verdict, Verdict::Fail { .. }));
                 if known {
-                    let twin = if self.twins.contains(&report.scenario) { "   (negative scenario)" } else { "" };
+                    let negative =
+                        if self.negatives.contains(&report.scenario) { "   (negative scenario)" } else { "" };
                     let verdict = text::verdict(&report.verdict);
-                    writeln!(self.err, "{}   {}   {verdict}{twin}", report.lane, report.scenario)?;
+                    writeln!(self.err, "{}   {}   {verdict}{negative}", report.lane, report.scenario)?;
                 } else {
                     write!(self.err, "{}", text::scenario(report, Transcripts::OnFailure))?;
                 }
@@ -172,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_not_green() {
-        let cell = |shown| Cell { row: "R01".into(), what: String::new(), lane: "vm".into(), shown, lines: vec![] };
+        let cell =
+            |shown| Cell { requirement: "R01".into(), what: String::new(), lane: "vm".into(), shown, lines: vec![] };
         let yes = || cell(Shown::Yes);
         assert_eq!(code(&[yes()], false, false), 0);
         assert_eq!(code(&[yes(), cell(Shown::No("no scenario".into()))], false, false), 1);

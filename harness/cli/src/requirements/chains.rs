@@ -1,6 +1,6 @@
-//! Rows that need no cluster: configurations of Terway's chain with what the lint must say of each use of it.
+//! Requirements that need no cluster: configurations of Terway's chain with what the lint must say of each use of it.
 //!
-//! `suites/chains` holds those in which no error may be found, `suites/chains-negative` their twins, in each use of which
+//! `suites/chains` holds those in which no error may be found, `suites/chains-negative` their negatives, in each use of which
 //! one must be.
 
 use super::cases::{self, Metadata, listed};
@@ -8,13 +8,13 @@ use super::wanted::Part;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::terway::{self, LintReport, Usage};
-use plumbline_report::rows::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, Shown};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The name by which a row asks for them, in the place of a lane.
+/// The name by which a requirement asks for them, in the place of a lane.
 pub const LINT: &str = "lint";
 
 /// A case as written.
@@ -57,16 +57,16 @@ impl Use {
 /// A case that was read.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Its name; a twin's begins with `broken/`.
+    /// Its name; a negative case's begins with `negative/`.
     pub name: String,
     /// Its summary.
     pub summary: String,
     /// Its file.
     pub file: PathBuf,
-    /// Its rows.
-    pub rows: Vec<String>,
+    /// Its requirements.
+    pub covers: Vec<String>,
     /// Whether errors must be found.
-    pub twin: bool,
+    pub is_negative: bool,
     /// The configuration's file.
     pub manifest: PathBuf,
     uses: Vec<Use>,
@@ -91,22 +91,22 @@ pub fn read(root: &Path) -> Result<Vec<Case>, Refused> {
     cases::read(root, "suites/chains", case)
 }
 
-fn case(folder: &Path, path: &Path, twin: bool) -> Result<Case, String> {
+fn case(folder: &Path, path: &Path, is_negative: bool) -> Result<Case, String> {
     let file: File = cases::file(path)?;
     cases::is_kind(&file.api_version, &file.kind, "ChainLint")?;
     if file.uses.is_empty() {
         return Err("no uses: it would check nothing".to_owned());
     }
     for wanted in &file.uses {
-        cases::may_want(&wanted.findings, twin)?;
+        cases::may_want(&wanted.findings, is_negative)?;
     }
     let beside = path.parent().unwrap_or(Path::new("."));
     Ok(Case {
-        name: file.metadata.name_of(folder, path, twin)?,
+        name: file.metadata.name_of(folder, path, is_negative)?,
         summary: file.metadata.summary,
         file: path.to_owned(),
-        rows: file.metadata.rows,
-        twin,
+        covers: file.metadata.covers,
+        is_negative,
         manifest: beside.join(file.manifest),
         uses: file.uses,
     })
@@ -139,15 +139,15 @@ impl Case {
     }
 }
 
-/// The table's cell of a part of a row.
+/// The table's cell of a part of a requirement.
 #[must_use]
-pub fn cell(row: &str, part: &Part, all: &[Case]) -> Cell {
-    let of_row = |case: &&Case| case.rows.iter().any(|named| named == row);
-    cases::cell(row, part, LINT, all.iter().filter(of_row).map(line).collect())
+pub fn cell(requirement: &str, part: &Part, all: &[Case]) -> Cell {
+    let of_requirement = |case: &&Case| case.covers.iter().any(|named| named == requirement);
+    cases::cell(requirement, part, LINT, all.iter().filter(of_requirement).map(line).collect())
 }
 
 fn line(case: &Case) -> Line {
-    let mut line = cases::blank(&case.name, case.twin);
+    let mut line = cases::blank(&case.name, case.is_negative);
     match case.run() {
         Err(refused) => line.shown = Shown::Failed(refused.problems.join("; ")),
         Ok(outcome) => {
