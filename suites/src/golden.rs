@@ -24,7 +24,7 @@ const KIND: &str = "kind";
 
 /// What a kernel, an engine or a run chooses anew, as regular expressions, and what stands in its place. Positions in
 /// files are replaced too: a comment in a scenario must not change its text.
-const REPLACED: [(&str, &str); 12] = [
+const REPLACED: [(&str, &str); 13] = [
     (r"fe80::[0-9a-f:]+", "fe80::OWN"),
     (r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
     (r"\b[0-9a-f]{64}\b", "KEY"),
@@ -33,7 +33,8 @@ const REPLACED: [(&str, &str); 12] = [
     (r"\bCNI-DN-[0-9a-f]{21}\b", "CNI-DN-HASH"),
     (r"\br[0-9a-z]{9}-(\d+)\b", "RUN-$1"),
     (r"\biptables v[0-9.]+", "iptables vVERSION"),
-    (r"\b\d+ (question|answer|time)s?\b", "SOME $1"),
+    (r"\b\d+ (request|time)s?\b", "SOME $1"),
+    (r"\b\d+ repl(?:y|ies)\b", "SOME reply"),
     // Plugins in Go write a time before each line.
     (r"\bstderr: \d{4}/\d\d/.*", "stderr: LOG"),
     // The kernel's own ports begin at 32768 (`net.ipv4.ip_local_port_range`).

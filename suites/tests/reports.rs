@@ -83,7 +83,7 @@ fn reports_match_their_golden_text() -> anyhow::Result<()> {
             report(Verdict::Pass {
                 checked: 14,
                 warnings: vec![
-                    finding(FindingCode::PL601, None, None, &["no release of the plugin has it"]),
+                    finding(FindingCode::PL601, None, None, &["no release of the plugin reads it"]),
                     finding(FindingCode::PL205, None, Some(OTHER), &[]),
                 ],
             }),
@@ -93,7 +93,7 @@ fn reports_match_their_golden_text() -> anyhow::Result<()> {
         (
             "event",
             fail(vec![
-                finding(FindingCode::PL401, Some("an answer from 10.1.2.3"), Some("no answer to 3 questions"), &[]),
+                finding(FindingCode::PL401, Some("a reply from 10.1.2.3"), Some("no reply to 3 requests"), &[]),
                 finding(FindingCode::PL405, Some("VLAN 100 on uplink outside"), None, &[]),
             ]),
         ),

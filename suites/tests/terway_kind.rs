@@ -4,8 +4,8 @@
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::session;
-use plumbline_core::observe::LeftKind;
-use plumbline_core::observe::traces::Gone;
+use plumbline_core::observe::LeakKind;
+use plumbline_core::observe::traces::RemovedPod;
 use plumbline_lanes::cluster::node::NETWORK;
 use plumbline_lanes::cluster::terway::scrub::{Symmetric, any, look, scrub};
 use plumbline_lanes::cluster::terway::{STAND_INS, eni};
@@ -231,20 +231,20 @@ async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let mut nodes = std::slice::from_ref(node);
     let words = |why: String| anyhow::anyhow!(why);
     let before = Before::read(1, &mut nodes).await.map_err(words)?;
-    let gone = Gone { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
-    let (none, unseen) = before.stayed(std::slice::from_ref(&gone), &mut nodes).await;
+    let gone = RemovedPod { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
+    let (none, unseen) = before.find_leaks(std::slice::from_ref(&gone), &mut nodes).await;
     ensure!(none.is_empty() && unseen.is_empty(), "nothing has changed: {none:?} {unseen:?}");
     let laid = node.must("test", &["sh", "-ec", &LAID.replace("ADDRESS", GONE)]).await;
-    let (found, unseen) = before.stayed(&[gone], &mut nodes).await;
+    let (found, unseen) = before.find_leaks(&[gone], &mut nodes).await;
     node.must("test", &["sh", "-c", &TAKEN.replace("ADDRESS", GONE)]).await?;
     laid?;
     ensure!(unseen.is_empty(), "not looked at: {unseen:?}");
     for (kind, what) in [
-        (LeftKind::Firewall, "chain CNI-DN-of-a-test of table nat"),
-        (LeftKind::Firewall, "--to-destination 10.77.99.99:80 of table nat"),
-        (LeftKind::Routing, "routing rule 7777 of 10.77.99.99 to table 100"),
-        (LeftKind::Routing, "route to 10.77.99.99/32"),
-        (LeftKind::Connection, "UDP src="),
+        (LeakKind::Firewall, "chain CNI-DN-of-a-test of table nat"),
+        (LeakKind::Firewall, "--to-destination 10.77.99.99:80 of table nat"),
+        (LeakKind::Routing, "routing rule 7777 of 10.77.99.99 to table 100"),
+        (LeakKind::Routing, "route to 10.77.99.99/32"),
+        (LeakKind::Connection, "UDP src="),
     ] {
         ensure!(found.iter().any(|one| one.kind == kind && one.what.contains(what)), "no {what} in {found:#?}");
     }

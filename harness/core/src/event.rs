@@ -1,33 +1,33 @@
-//! The one event stream: what the runner tells, and every reporter reads.
+//! The event stream from the runner to every reporter.
 
 use crate::verdict::ScenarioReport;
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened in a run.
+/// One event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "event")]
 pub enum Event {
-    /// The run begins.
+    /// The run starts.
     RunStarted {
         /// Run id.
         run: String,
         /// Scenario and lane pairs to come.
         total: usize,
     },
-    /// A step of bring-up or of an image build begins.
+    /// A step of a bring-up or an image build starts.
     StepStarted {
         /// What it belongs to, for example `cluster hermetic`.
         scope: String,
         /// The step, for example `install Multus`.
         step: String,
     },
-    /// A sign of life within a step.
+    /// Progress within a step.
     StepNote {
         /// What it belongs to.
         scope: String,
         /// The step.
         step: String,
-        /// What is going on.
+        /// The progress.
         note: String,
     },
     /// A step ended.
@@ -40,17 +40,17 @@ pub enum Event {
         millis: u64,
         /// Why it failed, where it did.
         error: Option<String>,
-        /// `true` when there was nothing to do.
+        /// `true` when the step had nothing to do.
         unchanged: bool,
     },
-    /// A choice made by probing, with its reason (profile, engine, user namespace).
+    /// A choice with its reason (profile, engine, user namespace).
     Chosen {
         /// What was chosen, for example `profile hermetic`.
         what: String,
         /// Why.
         reason: String,
     },
-    /// A scenario begins on a lane.
+    /// A scenario starts on a lane.
     ScenarioStarted {
         /// Scenario name.
         scenario: String,
@@ -66,7 +66,7 @@ pub enum Event {
         /// Phase.
         phase: String,
     },
-    /// A scenario's verdict is there.
+    /// A scenario has its verdict.
     ScenarioFinished {
         /// Everything about it.
         report: Box<ScenarioReport>,
@@ -75,7 +75,7 @@ pub enum Event {
     RunFinished {
         /// Duration in milliseconds.
         millis: u64,
-        /// Clean-up problems, each a line; empty when nothing was left behind.
+        /// Cleanup problems, one a line; empty when nothing leaked.
         left_behind: Vec<String>,
     },
 }

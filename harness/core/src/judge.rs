@@ -1,96 +1,98 @@
-//! The judge: asked, reported and kernel side by side, for any lane alike.
+//! The judge: compares the four views of an attachment, for every lane alike.
 //!
-//! | account | where it comes from | module |
+//! | view | source | module |
 //! |---|---|---|
-//! | asked | the plan: attachments, expectations, chains | [`crate::plan`] |
+//! | requested | the plan: attachments, expectations, chains | [`crate::plan`] |
 //! | reported | CNI results and network-status | `reported`, read into one shape |
 //! | kernel | links, addresses, routes of the pod's namespace | [`crate::observe::KernelState`] |
-//! | wire | probes, listeners and captures | [`crate::wire::WireSeen`] |
+//! | wire | probes, listeners and captures | [`crate::wire::WireObservation`] |
 //!
-//! Every disagreement is a finding of its own; nothing stops at the first. Kept out: lanes, retries, any verdict by
-//! the text of a log (texts of strangers only become notes of findings that stand without them).
+//! Every disagreement is a finding of its own; the judge does not stop at the first. It knows no lane and no retry. The
+//! text of a log never decides a verdict: log lines only become notes of findings that stand without them.
 
-mod accounts;
 mod addresses;
 mod attachments;
-mod cluster;
 mod config;
-mod defaults;
-mod fold;
+mod default_routes;
 mod interfaces;
-mod kernel;
+mod judgement;
 pub(crate) mod known_keys;
-pub(crate) mod ledger;
-mod left;
+mod leaks;
+mod messages;
+mod pod_case;
+mod pod_settings;
 mod reported;
 mod routes;
 mod segment;
-mod stderr;
 mod wire;
-mod words;
 
-pub use fold::{fold, verdict};
-pub use ledger::Judgement;
+pub use judgement::{Judgement, fold};
 
 use crate::finding::Finding;
 use crate::observe::{Observation, PodObservation, PodState};
 use crate::plan::{Network, Plan, Pod};
+use crate::verdict::Verdict;
 use ipnet::IpNet;
-use ledger::Ledger;
+use judgement::JudgementBuilder;
 
-/// What is doubtful in one network's configuration, in the order found; of a network without a manifest nothing.
+/// Suspicions about one network's configuration, in the order found; none for a network without a manifest.
 #[cfg_attr(
     not(feature = "files"),
-    expect(dead_code, reason = "asked by the lint of chains, which the agent does without")
+    expect(dead_code, reason = "used by the lint of chains, which the agent is built without")
 )]
 pub(crate) fn doubts(network: &Network) -> Vec<Finding> {
-    let mut ledger = Ledger::default();
-    config::lint(network, &mut ledger);
-    ledger.close().findings
+    let mut judgement = JudgementBuilder::default();
+    config::lint(network, &mut judgement);
+    judgement.finish().findings
+}
+
+/// Judges and gives the verdict in one step. `strict` makes warnings fail.
+pub fn verdict(plan: &Plan, observation: &Observation, strict: bool) -> Verdict {
+    fold(judge(plan, observation), strict)
 }
 
 /// Compares a plan with what was observed of it.
 pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
-    let mut ledger = Ledger::default();
+    let mut judgement = JudgementBuilder::default();
     for pod in &plan.pods {
         match observation.pods.iter().find(|observed| observed.pod == pod.name) {
-            Some(observed) => judge_pod(plan, pod, observed, &observation.cluster_ranges, &mut ledger),
-            None => ledger.unobserved(format!("pod {} was not observed", pod.name)),
+            Some(observed) => judge_pod(plan, pod, observed, &observation.cluster_ranges, &mut judgement),
+            None => judgement.add_unobserved(format!("pod {} was not observed", pod.name)),
         }
     }
-    segment::judge(plan, observation, &mut ledger);
-    wire::judge(plan, observation, &mut ledger);
-    left::judge(plan, observation, &mut ledger);
+    segment::judge(plan, observation, &mut judgement);
+    wire::judge(plan, observation, &mut judgement);
+    leaks::judge(plan, observation, &mut judgement);
     for pod in &plan.pods {
-        config::lint_args(plan, pod, &mut ledger);
+        config::lint_args(plan, pod, &mut judgement);
     }
     for network in &plan.networks {
-        config::lint(network, &mut ledger);
+        config::lint(network, &mut judgement);
     }
-    ledger.close()
+    judgement.finish()
 }
 
-fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet], ledger: &mut Ledger) {
+fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet], judgement: &mut JudgementBuilder) {
     if let PodState::NotReady { reason } = &observed.state {
-        attachments::not_ready(plan, pod, observed, reason, ledger);
+        attachments::not_ready(plan, pod, observed, reason, judgement);
         return;
     }
     let Some(kernel) = &observed.kernel else {
-        ledger.unobserved(format!("pod {} runs, and nothing was read in its namespace", pod.name));
+        judgement.add_unobserved(format!("pod {} runs, but its network namespace was not read", pod.name));
         return;
     };
-    let accounts = reported::accounts(observed);
-    attachments::attached(plan, pod, observed, kernel, &accounts, ledger);
+    let reported = reported::read_reported(observed);
+    attachments::attached(plan, pod, observed, kernel, &reported, judgement);
     let expectation = plan.expect.iter().find(|expectation| expectation.pod == pod.name);
-    let case = accounts::Case { pod, observed, kernel, accounts: &accounts, expectation };
-    reported::judge(&case, ledger);
+    let case = pod_case::PodCase { pod, observed, kernel, reported: &reported, expectation };
+    reported::judge(&case, judgement);
     if let Some(expectation) = expectation {
         for wanted in &expectation.interfaces {
-            interfaces::judge(&case, wanted, ledger);
+            interfaces::judge(&case, wanted, judgement);
         }
-        defaults::judge(&case, expectation, ledger);
-        kernel::judge(&case, expectation, ledger);
+        default_routes::judge_defaults(&case, expectation, judgement);
+        pod_settings::judge(&case, expectation, judgement);
     }
-    cluster::judge(plan, &case, ranges, ledger);
-    stderr::judge(&case, ledger);
+    default_routes::judge_cluster_ranges(plan, &case, ranges, judgement);
+    attachments::judge_stderr(&case, judgement);
 }

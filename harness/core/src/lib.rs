@@ -1,8 +1,12 @@
-//! The pure heart of Plumbline.
+//! The pure part of Plumbline: scenarios, plans, observations and the judge.
 //!
-//! The one way through the house starts and ends here:
+//! One path leads through the crate:
 //! scenario file -> [`scenario`] -> [`plan`] -> (a lane) -> [`observe`] -> [`judge`] -> [`verdict`].
-//! Nothing in this crate reads files, clocks, environment or network.
+//! No module reads files, clocks, the environment or the network.
+//!
+//! Order of the modules, each uses only those before it:
+//! `source`, `words`, `cni`, `chain`, `finding`, `plan`, `wire`, `observe`, `script`, `record`, `guest`, `protocol`,
+//! `verdict`, `judge`, `event`, `scenario`, `terway`.
 
 pub mod chain;
 pub mod cni;
@@ -16,6 +20,7 @@ pub mod protocol;
 pub mod record;
 #[cfg(feature = "files")]
 pub mod scenario;
+pub mod script;
 pub mod source;
 #[cfg(feature = "files")]
 pub mod terway;

@@ -1,4 +1,4 @@
-//! Observations: what was seen of a pod, as one typed model for every witness and lane.
+//! Observations: what was observed of a pod, as one typed model for every witness and lane.
 
 mod agree;
 pub mod ip;
@@ -129,7 +129,7 @@ pub struct Rule {
     pub table: u32,
 }
 
-/// The network state of one namespace as the kernel tells it, read in one go.
+/// The network state of one namespace, read from the kernel in one go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct KernelState {
@@ -151,11 +151,11 @@ pub enum Witness {
     Agent,
 }
 
-/// What the CNI side says of one attachment.
+/// What is reported of one attachment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Reported {
-    /// Interface asked for.
+    /// The requested interface.
     pub interface: String,
     /// Network (`namespace/name`, or the name alone where there are no namespaces; the default network's list name).
     pub network: String,
@@ -165,32 +165,32 @@ pub struct Reported {
     pub status: Option<Value>,
 }
 
-/// An event or log line that somebody else wrote about the pod.
+/// An event or log line about the pod, written by another program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Heard {
-    /// Where it was heard: `event`, `runtime log`, `plugin stderr`.
+pub struct LogLine {
+    /// Where it comes from: `event`, `runtime log`, `plugin stderr`.
     pub origin: String,
     /// For events the reason, for example `FailedCreatePodSandBox`; else empty.
     pub reason: String,
-    /// The words, control characters escaped.
+    /// The text, control characters escaped.
     pub text: String,
 }
 
-/// Whether the pod came up.
+/// Whether the pod became ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum PodState {
-    /// It runs, and could be observed.
+    /// It runs and was observed.
     Running,
-    /// Its networks could not be made, or it did not become Ready: the plugin side's doing.
+    /// Its networks could not be created, or it did not become Ready.
     NotReady {
         /// What was awaited, for how long, and what was last seen.
         reason: String,
     },
 }
 
-/// Everything seen of one pod.
+/// Everything observed of one pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodObservation {
@@ -198,11 +198,11 @@ pub struct PodObservation {
     pub pod: String,
     /// The node it ran on.
     pub node: String,
-    /// Whether it came up.
+    /// Whether it became ready.
     pub state: PodState,
     /// Human transcripts (`ip a`, `ip route`).
     pub transcripts: Vec<Transcript>,
-    /// The kernel state judged; none when the pod did not come up.
+    /// The kernel state judged; none when the pod did not become ready.
     pub kernel: Option<KernelState>,
     /// Who read it; both where both could.
     pub witnesses: Vec<Witness>,
@@ -210,10 +210,10 @@ pub struct PodObservation {
     pub reported: Vec<Reported>,
     /// Outcome of each chain run (netns lane; empty where a runtime ran them), by network name in order.
     pub outcomes: Vec<(String, ChainOutcome)>,
-    /// Plugin calls known on lanes where the chain was run by somebody else but recorded.
+    /// Recorded plugin calls, on lanes where a runtime ran the chain.
     pub calls: Vec<PluginCall>,
     /// Events and log lines.
-    pub heard: Vec<Heard>,
+    pub log: Vec<LogLine>,
     /// Names of the node's links by index, to resolve parents; none where the node could not be read.
     pub node_links: Option<BTreeMap<u32, String>>,
     /// The sysctls of the pod's namespace that matter, by name with dots; empty where the agent could not read them.
@@ -221,28 +221,28 @@ pub struct PodObservation {
     pub sysctls: BTreeMap<String, String>,
 }
 
-/// What it is that stayed.
+/// What kind of state leaked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum LeftKind {
-    /// An address that IPAM holds for it.
+pub enum LeakKind {
+    /// An address that IPAM still holds.
     #[default]
     Lease,
     /// A rule or a chain of iptables or nftables.
     Firewall,
-    /// A connection that the kernel tracks.
+    /// A connection that the kernel still tracks.
     Connection,
     /// A routing rule, a route or a link.
     Routing,
 }
 
-/// Something of a pod that stayed on a node when the pod was gone.
+/// State of a pod that remains on a node after the pod is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Left {
+pub struct Leak {
     /// What it is.
     #[serde(default)]
-    pub kind: LeftKind,
+    pub kind: LeakKind,
     /// The pod it was made for, where that is known.
     pub pod: Option<String>,
     /// What: `10.1.2.3 of network sip-net`.
@@ -251,7 +251,7 @@ pub struct Left {
     pub place: String,
 }
 
-/// A node as it was read.
+/// What was observed of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeObservation {
@@ -263,25 +263,25 @@ pub struct NodeObservation {
     pub kernel: KernelState,
 }
 
-/// Everything seen of a scenario on a lane.
+/// Everything observed of a scenario on a lane.
 #[must_use = "an unjudged observation proves nothing"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Observation {
     /// Pods in the order of the plan.
     pub pods: Vec<PodObservation>,
-    /// Nodes, where the plan wants anything that needs them to be known (a `reachedBy`).
+    /// Nodes, where the plan needs them (for a `reachedBy`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeObservation>,
-    /// Packets, where the plan wants any.
+    /// Results of the probes, where the plan expects packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wire: Option<crate::wire::WireSeen>,
+    pub wire: Option<crate::wire::WireObservation>,
     /// The ranges of the cluster's own pods and services; empty where there is no cluster, or they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_ranges: Vec<IpNet>,
-    /// What stayed of pods that were taken away, where somebody looked for it: an empty list says that nothing did.
+    /// Leaks of deleted pods. None where the lane did not look for them; empty where it found none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<Vec<Left>>,
+    pub leaks: Option<Vec<Leak>>,
 }
 
 /// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.

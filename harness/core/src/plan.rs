@@ -14,7 +14,7 @@ pub use ports::{
 };
 pub use reached::{NodeAddress, ReachedBy, SeenAs};
 pub use topology::{Bridge, DefaultNetwork, Host, HostPort, NodeLink, Topology, Uplink, VlanProtocol};
-pub use wire::{Because, Destination, Lookup, Party, Protocol, Unreachable, WantedReach};
+pub use wire::{Because, Destination, Lookup, ProbeEndpoint, Protocol, Unreachable, WantedReach};
 
 use crate::source::Source;
 use ipnet::IpNet;

@@ -1,20 +1,21 @@
-//! What the lanes and the agent say to each other: one JSON object a line, on the agent's standard streams.
+//! The protocol between lanes and agent: one JSON object a line, on the agent's standard streams.
 //!
-//! Each [`Request`] carries a number; the agent answers in order with one [`Reply`] of the same number.
-//! End of the agent's standard input means: kill what runs, clean up, leave.
+//! Each [`Request`] has a number; the agent sends one [`Reply`] with the same number, in order.
+//! At the end of its standard input the agent kills its children, cleans up and exits.
 
 use crate::cni::{ChainOutcome, CniCommand};
-use crate::observe::{KernelState, Transcript};
+use crate::observe::KernelState;
+use crate::observe::ip::IpOutputs;
 use crate::plan::{Bridge, Host, NodeLink, Topology};
-use crate::wire::{Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeSeen};
+use crate::wire::{Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeResult};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Raised whenever a change here would be misread by an older side; both sides compare it in [`Op::Hello`].
-pub const PROTOCOL_VERSION: u32 = 2;
+/// Raised with every incompatible change; both sides compare it in [`Op::Hello`].
+pub const PROTOCOL_VERSION: u32 = 3;
 
-/// How [`Outcome::Gone`] begins to tell where a sandbox was last seen, when all that is left of it is a cached result.
+/// How the last place in [`Outcome::SandboxRemoval`] starts when only a cached result of the sandbox remains.
 pub const CACHED_RESULT: &str = "cached result";
 
 /// A request line.
@@ -43,11 +44,11 @@ pub enum Target {
         /// Pod UID.
         uid: String,
     },
-    /// The node itself; of a private bed its first.
+    /// The node itself; of a private node namespace the first node.
     Node,
-    /// A node of a private bed, from 1.
+    /// A node of the netns or vm lane, from 1.
     NodeAt(usize),
-    /// A host outside, of a private bed, by its name in the topology.
+    /// An external host of the netns or vm lane, by its name in the topology.
     Host(String),
 }
 
@@ -55,22 +56,22 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Op {
-    /// Say who you are.
+    /// Report protocol and agent version.
     Hello,
-    /// Make bridges on the node and bring them up; a bridge already there is kept.
+    /// Create bridges on the node and bring them up; an existing bridge is kept.
     Bridges(Vec<Bridge>),
-    /// Make a whole topology: nodes beside the first, uplinks, bridges, VLAN links, hosts. Private nodes only.
+    /// Create a whole topology: further nodes, uplinks, bridges, VLAN links, external hosts. Private nodes only.
     Topology(Topology),
-    /// Make a VLAN link on the node, up; one already there is kept.
+    /// Create VLAN links on the node and bring them up; an existing link is kept.
     Links(Vec<NodeLink>),
-    /// Make an interface a port of a bridge: its own addresses go, it comes up; VLANs as the bridge has them.
+    /// Make an interface a port of a bridge: remove its addresses, bring it up, set its VLANs as for the bridge.
     Port {
         /// The bridge.
         bridge: Bridge,
-        /// The interface, by name, or by its MAC address (a container engine chooses names by itself).
+        /// The interface, by name, or by its MAC address (a container engine chooses interface names).
         interface: String,
     },
-    /// Make this very namespace (a container of ours) into a host outside: addresses, VLAN links, `lo`, routes,
+    /// Turn this namespace (a container of the testbed) into an external host: addresses, VLAN links, `lo`, routes,
     /// forwarding.
     BeHost {
         /// The host.
@@ -78,18 +79,18 @@ pub enum Op {
         /// The interface of each of its ports, by name or by MAC address, in order.
         interfaces: Vec<String>,
     },
-    /// Open listeners and captures. What was open before is closed.
+    /// Open listeners and captures. Earlier ones are closed.
     WireOpen {
         /// Listeners, each in its namespace.
         listeners: Vec<(Target, Listener)>,
-        /// Captures, each in its namespace; a tap by uplink has been resolved to a name, or is one of a private bed.
+        /// Captures, each in its namespace; a tap by uplink was resolved to a name, or is one of a private node.
         captures: Vec<(Target, Capture)>,
     },
-    /// Send, all side by side, and await the answers while listeners and captures go on.
+    /// Send all probes side by side and wait for the replies while listeners and captures run.
     WireProbe(Vec<(Target, Probe)>),
-    /// Close what is open, and tell what it saw.
+    /// Close listeners and captures, and return their results.
     WireClose,
-    /// Make a pod's network namespace: `lo` up, sysctls set. Private nodes only.
+    /// Create a pod's network namespace: `lo` up, sysctls set. Private nodes only.
     PodAdd {
         /// Pod name.
         name: String,
@@ -108,7 +109,7 @@ pub enum Op {
     Observe {
         /// Which.
         target: Target,
-        /// Whether to run `ip` in it too (netns lane: it stands for `ip` in the pod).
+        /// Whether to run `ip` in it too (netns lane: instead of `ip` in the pod).
         with_ip: bool,
     },
     /// Read sysctls of a namespace, by name with dots, or with slashes where a part has dots itself.
@@ -118,7 +119,7 @@ pub enum Op {
         /// The names.
         names: Vec<String>,
     },
-    /// What the CNI side left on this node about a Kubernetes sandbox: cached results of the runtime and of Multus.
+    /// Read the cached CNI results of a Kubernetes sandbox on this node: those of the runtime and of Multus.
     Reported {
         /// Kubernetes namespace.
         namespace: String,
@@ -127,7 +128,7 @@ pub enum Op {
         /// Pod UID.
         uid: String,
     },
-    /// What a pod of Kubernetes has leased from host-local on this node, as its cached results name it.
+    /// Read the leases that a Kubernetes pod has from host-local on this node, as named by its cached results.
     Leases {
         /// Kubernetes namespace.
         namespace: String,
@@ -136,27 +137,27 @@ pub enum Op {
         /// Pod UID.
         uid: String,
     },
-    /// Which of these leases are still there, with the same holder.
+    /// Check which of these leases still exist with the same holder.
     LeasesKept(Vec<Lease>),
     /// Read a small file of the node (configuration; at most 1 MiB), or list a folder's names.
     Read {
         /// Absolute path.
         path: String,
     },
-    /// SHA-256 of files of the node; a missing file is absent from the answer.
+    /// SHA-256 of files of the node; a missing file is absent from the reply.
     Hash {
         /// Absolute paths.
         paths: Vec<String>,
     },
-    /// Start plugins with `CNI_COMMAND=VERSION`, to learn whether they start on this node at all. Private nodes only.
+    /// Start plugins with `CNI_COMMAND=VERSION`, to check whether they start on this node. Private nodes only.
     CniVersions {
-        /// Plugin types; empty means every plugin that the node was given.
+        /// Plugin types; empty means every plugin on the node.
         plugins: Vec<String>,
     },
-    /// Try what this kernel can do: each kind of link is made and deleted in a throwaway namespace.
+    /// Test what this kernel supports: each kind of link is created and deleted in a temporary namespace.
     Probe,
-    /// Wait until the sandbox of a pod of Kubernetes is gone from the container runtime's state on this node.
-    AwaitGone {
+    /// Wait until the container runtime on this node has removed the sandbox of a Kubernetes pod.
+    AwaitSandboxRemoval {
         /// Kubernetes namespace.
         namespace: String,
         /// Pod name.
@@ -166,7 +167,7 @@ pub enum Op {
         /// Deadline in milliseconds.
         deadline_ms: u64,
     },
-    /// Stay when standard input ends, until killed: for nodes that are kept to be looked at. Private nodes only.
+    /// Keep running when standard input ends, until killed: for nodes that are kept for inspection. Private nodes only.
     Stay,
     /// Run a program in a namespace (set-up lines of tests, checks that a binary starts).
     Exec {
@@ -215,79 +216,79 @@ pub struct CniRequest {
 pub struct Reply {
     /// The request's number.
     pub id: u64,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// Why the agent could not do it: always the bed's side, never the plugin's.
+/// Why the agent failed: always a fault of the testbed, never of the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// What the agent was doing.
     pub doing: String,
     /// What went wrong, with path and errno.
     pub cause: String,
-    /// `true` when the thing asked about is gone (pod, namespace).
+    /// `true` when the requested object (pod, namespace) no longer exists.
     pub gone: bool,
 }
 
-/// The answer itself.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// Answer to [`Op::Hello`].
+    /// Reply to [`Op::Hello`].
     Hello {
         /// [`PROTOCOL_VERSION`] of the agent.
         protocol: u32,
         /// Agent version.
         version: String,
     },
-    /// Done, nothing to tell.
+    /// Done, without a result.
     Done,
-    /// Answer to [`Op::PodAdd`]: the namespace's path inside the node.
+    /// Reply to [`Op::PodAdd`]: the namespace's path inside the node.
     Netns {
         /// Path.
         path: String,
     },
-    /// Answer to [`Op::WireProbe`], in the order of the probes.
-    Probes(Vec<ProbeSeen>),
-    /// Answer to [`Op::WireClose`].
-    WireSeen {
-        /// What the captures saw.
-        captures: Vec<CaptureSeen>,
-        /// What the listeners heard.
-        listeners: Vec<ListenerSeen>,
+    /// Reply to [`Op::WireProbe`], in the order of the probes.
+    Probes(Vec<ProbeResult>),
+    /// Reply to [`Op::WireClose`].
+    WireObservation {
+        /// Results of the captures.
+        captures: Vec<CaptureResult>,
+        /// Results of the listeners.
+        listeners: Vec<ListenerResult>,
     },
-    /// Answer to [`Op::Cni`].
+    /// Reply to [`Op::Cni`].
     Chain(ChainOutcome),
-    /// Answer to [`Op::Observe`].
+    /// Reply to [`Op::Observe`].
     Observed(Observed),
-    /// Answer to [`Op::Sysctls`], by name as asked; one that is not there is left out.
+    /// Reply to [`Op::Sysctls`], by the requested name; a missing one is absent.
     Sysctls(BTreeMap<String, String>),
-    /// Answer to [`Op::Reported`]: `(interface, network, result)` for each cached result.
+    /// Reply to [`Op::Reported`]: `(interface, network, result)` for each cached result.
     Reported(Vec<(String, String, Value)>),
-    /// Answer to [`Op::Leases`] and [`Op::LeasesKept`].
+    /// Reply to [`Op::Leases`] and [`Op::LeasesKept`].
     Leases(Vec<Lease>),
-    /// Answer to [`Op::Read`].
+    /// Reply to [`Op::Read`].
     File {
         /// Text, where it is a file.
         text: Option<String>,
         /// Names, sorted, where it is a folder.
         names: Option<Vec<String>>,
     },
-    /// Answer to [`Op::Hash`]: path to lower-case hex.
+    /// Reply to [`Op::Hash`]: path to lower-case hex.
     Hashes(BTreeMap<String, String>),
-    /// Answer to [`Op::CniVersions`], in the order of their names.
+    /// Reply to [`Op::CniVersions`], in the order of their names.
     Versions(Vec<PluginVersion>),
-    /// Answer to [`Op::Probe`]: capability name to what was seen.
+    /// Reply to [`Op::Probe`]: capability name to what was seen.
     Probed(BTreeMap<String, Probed>),
-    /// Answer to [`Op::AwaitGone`].
-    Gone {
-        /// Whether it is gone.
-        gone: bool,
-        /// Where it was last seen, when it is still there.
+    /// Reply to [`Op::AwaitSandboxRemoval`].
+    SandboxRemoval {
+        /// Whether it is removed.
+        removed: bool,
+        /// Where it was last seen, when it still exists.
         last_seen: Option<String>,
     },
-    /// Answer to [`Op::Exec`].
+    /// Reply to [`Op::Exec`].
     Ran {
         /// Exit code; none when a signal or the deadline ended it.
         code: Option<i32>,
@@ -296,11 +297,11 @@ pub enum Outcome {
         /// Standard error, cut at 1 MiB.
         stderr: String,
     },
-    /// It could not be done.
+    /// It failed.
     Fault(Fault),
 }
 
-/// An address that host-local has given out on a node.
+/// An address that host-local has leased on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lease {
@@ -310,11 +311,11 @@ pub struct Lease {
     pub network: String,
     /// The folder of the network's leases on the node.
     pub folder: String,
-    /// Who has it: the sandbox's container id.
+    /// Its holder: the sandbox's container id.
     pub holder: String,
 }
 
-/// What a plugin answered to `VERSION`.
+/// A plugin's reply to `VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginVersion {
@@ -322,25 +323,25 @@ pub struct PluginVersion {
     pub plugin: String,
     /// Its path on the node; the bare type when it was not found.
     pub path: String,
-    /// The spec versions it supports; empty when it did not answer as the spec has it (section 3, "VERSION").
+    /// The spec versions it supports; empty when its reply does not follow the spec (section 3, "VERSION").
     pub supported: Vec<String>,
-    /// Why it can't be started on this node (wrong architecture, loader or library missing, not executable, not
-    /// found); none when it started, whatever it then answered.
+    /// Why it does not start on this node (wrong architecture, loader or library missing, not executable, not
+    /// found); none when it started, whatever its reply.
     pub refused: Option<String>,
-    /// Who it says it is, when called without a command; none where it did not answer VERSION as the spec has it.
+    /// Its own description when called without a command; none if its reply to VERSION does not follow the spec.
     pub about: Option<String>,
 }
 
-/// One capability as tried.
+/// One tested capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {
-    /// Whether it is there.
+    /// Whether it is available.
     pub there: bool,
-    /// What the probe saw, in words.
+    /// What the test found, in words.
     pub seen: String,
 }
 
-/// What the agent's mode `probe-host` prints: what this host allows, by trying.
+/// Output of the agent's mode `probe-host`: what this host allows, found by testing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostProbe {
     /// Private nodes, `rootful` and `rootless`: whether each works, otherwise what refuses it and the fix.
@@ -362,22 +363,4 @@ pub struct Observed {
     /// The namespace's sysctls that matter for what is judged, by name with dots.
     #[serde(default)]
     pub sysctls: BTreeMap<String, String>,
-}
-
-/// Raw outputs of `ip`, of one round trip.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IpOutputs {
-    /// `ip a` and `ip route`, for people.
-    pub transcripts: Vec<Transcript>,
-    /// `ip -j -d addr`; none where `ip` has no `-j` (BusyBox).
-    pub addr_json: Option<String>,
-    /// `ip -j -d -4 route show table all`.
-    pub route4_json: Option<String>,
-    /// `ip -j -d -6 route show table all`.
-    pub route6_json: Option<String>,
-    /// `ip -j -4 rule`.
-    pub rule4_json: Option<String>,
-    /// `ip -j -6 rule`.
-    pub rule6_json: Option<String>,
 }

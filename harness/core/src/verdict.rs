@@ -5,42 +5,42 @@ use crate::observe::Transcript;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 
-/// What became of a scenario on a lane.
-#[must_use = "a verdict that nobody reads is a false green in waiting"]
+/// The result of a scenario on a lane.
+#[must_use = "an unread verdict may hide a failure"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "verdict")]
 pub enum Verdict {
-    /// Every fact checked was as wanted.
+    /// Every checked fact was as expected.
     Pass {
         /// How many facts were checked; never 0.
         checked: usize,
-        /// Doubts that do not fail it.
+        /// Findings that do not fail it.
         warnings: Vec<Finding>,
     },
-    /// At least one error among the findings.
+    /// At least one finding is a failure.
     Fail {
         /// How many facts were checked.
         checked: usize,
-        /// Errors first, then warnings.
+        /// Failures first, then warnings.
         findings: Vec<Finding>,
     },
     /// The lane lacks what the scenario needs.
     Skip {
-        /// What is lacking, in words.
+        /// What is missing, in words.
         reason: String,
     },
-    /// The bed's fault, never the plugin's.
+    /// A fault of the testbed, never of the plugin.
     Error {
-        /// The stage that broke, for example `install-multus`.
+        /// The stage that failed, for example `install-multus`.
         stage: String,
         /// What happened.
         cause: String,
-        /// What to do about it, where that is known.
+        /// How to fix it, where that is known.
         hint: Option<String>,
     },
 }
 
-/// A change Plumbline made to what the user wrote so that it can run here.
+/// A change of the user's manifest that it needs to run on this lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adaptation {
@@ -50,9 +50,9 @@ pub struct Adaptation {
     pub field: String,
     /// The value written by the user; none where the field was absent.
     pub from: Option<String>,
-    /// The value in force.
+    /// The new value.
     pub to: String,
-    /// Why the lane had to.
+    /// Why the lane needs the change.
     pub reason: String,
 }
 
@@ -60,10 +60,10 @@ pub struct Adaptation {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
-    /// From start to the verdict on what was seen while the pods were up. Whether something of them stays is looked at
-    /// when they are gone, within `total_us`, and can only make it worse.
+    /// From start to the verdict on the running pods. Leaks are checked after the pods are deleted, within `total_us`;
+    /// they can only make the verdict worse.
     pub verdict_us: u64,
-    /// From start until everything was gone (0 when kept or awaited later).
+    /// From start until everything was deleted (0 when kept or awaited later).
     pub total_us: u64,
     /// The sum of all plugins' own times, the default network's included.
     pub plugins_us: u64,
@@ -71,7 +71,7 @@ pub struct Timing {
     pub ready_us: u64,
 }
 
-/// Everything the reporters need to know of one scenario on one lane.
+/// Everything that reporters need about one scenario on one lane.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScenarioReport {
@@ -91,9 +91,9 @@ pub struct ScenarioReport {
     pub verdict: Verdict,
     /// Adaptations made.
     pub adaptations: Vec<Adaptation>,
-    /// How the scenario was kept apart from others, for example `namespace chain-example-7f3a of its own`.
+    /// How the scenario was isolated from others, for example `namespace chain-example-7f3a of its own`.
     pub isolation: Option<String>,
-    /// What the judge could not see here, or saw beside the facts: neither pass nor fail.
+    /// What the judge could not observe here, and other remarks: neither pass nor fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Parts that are not what users run, each named, for example `route-override: plumbline's, not upstream's`.
@@ -107,8 +107,8 @@ pub struct ScenarioReport {
 }
 
 impl ScenarioReport {
-    /// The report of a plan on a lane before anything of it has run: error, so that what never gets a verdict never
-    /// passes for one.
+    /// The report of a plan on a lane before it runs. Its verdict is an error, so that a scenario without a verdict never
+    /// counts as passed.
     #[must_use]
     pub fn blank(plan: &Plan, lane: &str) -> Self {
         Self {

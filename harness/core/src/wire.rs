@@ -1,40 +1,35 @@
-//! The wire: what is to be sent, heard and captured, and what was.
+//! The wire: what is to be sent, listened for and captured, and the results.
 //!
-//! Three steps, each one line to the agent, so that several agents can take part in one act: everything that listens is
-//! opened ([`Listener`], [`Capture`]); then everything is sent side by side ([`Probe`]); then what was heard is taken
-//! back ([`Heard`]). Every item has an id, by which the judge finds again what belongs to which expectation.
+//! Three steps, each one line to the agent, so that several agents can take part: all listeners and captures are opened
+//! ([`Listener`], [`Capture`]); all probes are sent side by side ([`Probe`]); the results are collected
+//! ([`ProbeResults`]). Every item has an id. By it the judge finds what belongs to which expectation. A capture or a
+//! listener may serve several expectations: it is made once, with the id of the first. Therefore these two are looked up
+//! by their place, and only probes by their id.
 
-pub(crate) mod aim;
 pub mod decode;
 pub mod dns;
-mod find;
 mod pcap;
-pub(crate) mod reached;
-mod script;
-pub mod window;
 
-pub use aim::{Aim, aim, next_hop, node_address, uplink_of};
-pub use decode::{Packet, decode};
-pub use pcap::pcap;
-pub use script::{QUESTIONS, WINDOW_MS, ids, script};
+pub use decode::{FrameError, Packet, decode};
+pub use pcap::{PcapError, pcap};
 
-use crate::plan::{Party, Protocol};
+use crate::plan::{ProbeEndpoint, Protocol};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
-/// An act: who listens, who captures, who sends.
+/// What to listen for, capture and send, and at which endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Script {
     /// Opened first.
-    pub listeners: Vec<(Party, Listener)>,
+    pub listeners: Vec<(ProbeEndpoint, Listener)>,
     /// Opened with the listeners.
-    pub captures: Vec<(Party, Capture)>,
+    pub captures: Vec<(ProbeEndpoint, Capture)>,
     /// Sent once all are open, side by side.
-    pub probes: Vec<(Party, Probe)>,
+    pub probes: Vec<(ProbeEndpoint, Probe)>,
 }
 
-/// Answers UDP and TCP: every datagram and every connection gets the peer's address as the listener sees it.
+/// A UDP or TCP listener. It replies to every datagram and connection with the peer's address as it sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listener {
@@ -56,7 +51,7 @@ pub struct Capture {
     pub id: String,
     /// Where.
     pub interface: Tap,
-    /// Kept are only frames that carry one of these addresses (IPv4, IPv6 or inside ARP and neighbour discovery), at any
+    /// Only frames with one of these addresses are kept (IPv4, IPv6 or inside ARP and neighbour discovery), at any
     /// tag depth up to two, and control frames. Empty keeps everything.
     pub addresses: Vec<IpAddr>,
 }
@@ -71,39 +66,39 @@ pub enum Tap {
     Uplink(String),
 }
 
-/// Something to send.
+/// One thing to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
     /// Its id.
     pub id: String,
     /// What.
-    pub what: Send,
-    /// How long an answer is waited for, in milliseconds.
+    pub what: ProbeAction,
+    /// How long to wait for a reply, in milliseconds.
     pub window_ms: u64,
 }
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Send {
-    /// A question that wants an answer.
-    Ask {
-        /// By what.
+pub enum ProbeAction {
+    /// A request that wants a reply.
+    Request {
+        /// The protocol.
         by: Protocol,
-        /// To whom.
+        /// The target.
         to: IpAddr,
         /// Port of UDP and TCP.
         port: Option<u16>,
         /// Source address to bind.
         from: Option<IpAddr>,
-        /// The interface to ask by (ARP; for the others it leaves the routes alone where none).
+        /// The interface to send through (ARP); for other protocols the routes decide if it is none.
         dev: Option<String>,
-        /// How many questions, the first answer ending it; 0 counts as 1. A lost first packet while neighbours are
-        /// resolved is no finding.
+        /// How many requests at most, the first reply ends the probe; 0 counts as 1. A first packet lost during neighbour
+        /// resolution is not a finding.
         times: u32,
     },
-    /// A question to a name server, by UDP, for the address of a name.
+    /// A DNS query, by UDP, for the address of a name.
     Lookup {
         /// The name server.
         to: IpAddr,
@@ -113,15 +108,15 @@ pub enum Send {
         from: Option<IpAddr>,
         /// The name, as [`dns::name`] gives it.
         name: String,
-        /// Whether an IPv6 address is asked for.
+        /// Whether the query is for an IPv6 address.
         v6: bool,
-        /// How many questions, as for `Ask`.
+        /// How many queries, as for `Request`.
         times: u32,
     },
     /// One broadcast frame of EtherType 0x88b5 (IEEE 802, local experimental) with the tags given and the probe's id as
     /// text, so that a capture that sees it is known to see such frames.
     Control {
-        /// The interface it is sent by.
+        /// The interface it is sent through.
         interface: Tap,
         /// VLAN ids, outermost first, all with EtherType 0x8100.
         tags: Vec<u16>,
@@ -131,17 +126,17 @@ pub enum Send {
     },
 }
 
-/// What became of a probe.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ProbeSeen {
+pub struct ProbeResult {
     /// The probe's id.
     pub id: String,
     /// How many were sent.
     pub sent: u32,
     /// How it ended.
     pub end: ProbeEnd,
-    /// From the answered question to its answer, in microseconds; else how long was waited.
+    /// From the answered request to its reply, in microseconds; without a reply how long the agent waited.
     pub took_us: u64,
 }
 
@@ -149,14 +144,14 @@ pub struct ProbeSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "end")]
 pub enum ProbeEnd {
-    /// Answered. `by` is who answered; `mac` is known for ARP; `saw` is the source address that the listener told.
+    /// A reply arrived.
     Answered {
-        /// Who answered.
+        /// Sender of the reply.
         by: IpAddr,
         /// The MAC address, for ARP.
         mac: Option<String>,
-        /// The sender's address as the far side saw it (UDP, TCP). None where whoever took a TCP connection said
-        /// nothing of it in the window: reached, but not by a listener of ours, or not for certain.
+        /// The sender's address as the target saw it (UDP, TCP). None where the peer of a TCP connection did not report
+        /// it within the window: then it is perhaps not a listener of the testbed.
         saw: Option<SocketAddr>,
     },
     /// A name server answered a lookup.
@@ -165,25 +160,25 @@ pub enum ProbeEnd {
         by: IpAddr,
         /// Its response code in words, such as `NOERROR` and `NXDOMAIN`.
         code: String,
-        /// The addresses that it told, in its order.
+        /// The addresses in the answer, in its order.
         addresses: Vec<IpAddr>,
     },
-    /// A control frame went out; it wants no answer.
+    /// A control frame was sent; it expects no reply.
     Sent,
     /// The sender's kernel has no route.
     NoRoute,
-    /// Nobody answered in the window.
+    /// No reply arrived within the window.
     NoAnswer,
     /// TCP reset, ICMP port unreachable.
     Refused,
-    /// An ICMP error of another kind, with its words and who sent it where that is known.
+    /// Another ICMP error, with its meaning and its sender where that is known.
     Filtered {
         /// In words: `host unreachable`, `administratively prohibited`.
         what: String,
         /// The sender of the error.
         by: Option<IpAddr>,
     },
-    /// The probe itself could not be made (socket refused, no such interface): the bed's fault.
+    /// The probe could not be sent (socket refused, no such interface): a fault of the testbed.
     Unable {
         /// Why.
         why: String,
@@ -202,7 +197,7 @@ pub struct Tag {
     pub priority: u8,
 }
 
-/// Which way a frame went at the tap.
+/// Direction of a frame at the tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -218,7 +213,7 @@ pub enum Direction {
 pub struct RawFrame {
     /// Microseconds since the Unix epoch, on the clock of the machine that captured it.
     pub at_us: u64,
-    /// Which way.
+    /// Direction.
     pub direction: Direction,
     /// Bytes from the destination MAC on, as lower-case hex, with the tag that the kernel had taken out put back.
     pub bytes: String,
@@ -226,51 +221,104 @@ pub struct RawFrame {
     pub length: u32,
 }
 
-/// What a capture saw.
+/// The result of a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CaptureSeen {
+pub struct CaptureResult {
     /// The capture's id.
     pub id: String,
     /// The interface's name in its namespace.
     pub interface: String,
     /// Its frames, in order.
     pub frames: Vec<RawFrame>,
-    /// Frames that were lost because nobody took them in time, or beyond what is kept; any makes the bed broken. The
+    /// Frames that were lost because the agent did not read them in time, or beyond what is kept; any makes the verdict an error. The
     /// kernel counts for all captures of one namespace together.
     pub dropped: u32,
 }
 
-/// What a listener heard.
+/// The result of a listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ListenerSeen {
+pub struct ListenerResult {
     /// The listener's id.
     pub id: String,
-    /// Whether it was there to the end, proven by a question of its own from inside its namespace.
+    /// Whether it lasted to the end, proven by a request from inside its namespace.
     pub alive: bool,
-    /// Whom it heard, in order.
+    /// Its peers, in order.
     pub from: Vec<SocketAddr>,
 }
 
-/// What was seen of an act.
+/// The results of a script.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Heard {
+pub struct ProbeResults {
     /// Every probe of the script.
-    pub probes: Vec<ProbeSeen>,
+    pub probes: Vec<ProbeResult>,
     /// Every capture of the script.
-    pub captures: Vec<CaptureSeen>,
+    pub captures: Vec<CaptureResult>,
     /// Every listener of the script.
-    pub listeners: Vec<ListenerSeen>,
+    pub listeners: Vec<ListenerResult>,
 }
 
-/// An act and what was seen of it: what the judge reads.
+/// A script and its results, as the judge reads them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct WireSeen {
-    /// What was to be done.
+pub struct WireObservation {
+    /// The script.
     pub script: Script,
-    /// What was seen.
-    pub heard: Heard,
+    /// Its results.
+    pub results: ProbeResults,
+}
+
+impl Script {
+    /// The capture at a place.
+    #[must_use]
+    pub fn capture(&self, endpoint: &ProbeEndpoint, interface: &Tap) -> Option<&Capture> {
+        self.captures
+            .iter()
+            .find(|(at, capture)| at == endpoint && capture.interface == *interface)
+            .map(|(_, found)| found)
+    }
+
+    /// All captures of a endpoint.
+    pub fn captures_of<'a>(&'a self, endpoint: &'a ProbeEndpoint) -> impl Iterator<Item = &'a Capture> {
+        self.captures.iter().filter(move |(at, _)| at == endpoint).map(|(_, capture)| capture)
+    }
+
+    /// The listener of a endpoint that answers for an address and port.
+    #[must_use]
+    pub fn listener(
+        &self,
+        endpoint: &ProbeEndpoint,
+        protocol: Protocol,
+        address: IpAddr,
+        port: u16,
+    ) -> Option<&Listener> {
+        self.listeners
+            .iter()
+            .find(|(at, listener)| {
+                at == endpoint && listener.protocol == protocol && listener.address == address && listener.port == port
+            })
+            .map(|(_, listener)| listener)
+    }
+}
+
+impl ProbeResults {
+    /// The result of a probe.
+    #[must_use]
+    pub fn probe(&self, id: &str) -> Option<&ProbeResult> {
+        self.probes.iter().find(|probe| probe.id == id)
+    }
+
+    /// The result of a capture.
+    #[must_use]
+    pub fn capture(&self, id: &str) -> Option<&CaptureResult> {
+        self.captures.iter().find(|capture| capture.id == id)
+    }
+
+    /// The result of a listener.
+    #[must_use]
+    pub fn listener(&self, id: &str) -> Option<&ListenerResult> {
+        self.listeners.iter().find(|listener| listener.id == id)
+    }
 }

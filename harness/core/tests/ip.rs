@@ -3,9 +3,9 @@
 
 mod common;
 
+use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::observe::ip::{self, Coverage, kernel_state};
 use plumbline_core::observe::{KernelState, Transcript, agree, agree_within};
-use plumbline_core::protocol::IpOutputs;
 
 fn golden(release: &str, file: &str) -> Option<String> {
     std::fs::read_to_string(common::suites().join("golden/ip").join(release).join(file)).ok()

@@ -7,7 +7,7 @@ use common::observed::{route, seed};
 use common::wired::{observed, wired};
 use plumbline_core::finding::{Finding, FindingCode, Severity};
 use plumbline_core::judge::judge;
-use plumbline_core::observe::{Left, Link, Observation};
+use plumbline_core::observe::{Leak, Link, Observation};
 use plumbline_core::plan::Plan;
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn pl308_and_pl317_name_all_that_hold_the_same() {
         ]
     );
     let finding = judge(&many(), &observation).findings.remove(0);
-    assert_eq!(finding.message, "two pods have one address on network one");
+    assert_eq!(finding.message, "two pods have the same address on network one");
     assert_eq!((finding.pod.as_deref(), finding.interface.as_deref()), (Some("other-1"), Some("eth1")));
     assert_eq!(finding.severity, Severity::Failure);
 }
@@ -65,7 +65,7 @@ fn two_facts_are_counted_where_pods_share_a_segment_and_none_where_one_is_alone(
     assert_eq!(with, judged_alike, "networks on one parent are one segment");
     assert_eq!(found(&apart, &same), ["PL308 10.0.0.10 at eth1 of pod pod, eth1 of pod other-1"]);
     let message = judge(&apart, &same).findings.remove(0).message;
-    assert_eq!(message, "two pods have one address on networks own-0, own-1");
+    assert_eq!(message, "two pods have the same address on networks own-0, own-1");
     for (index, network) in apart.networks.iter_mut().enumerate() {
         network.chain.as_mut().unwrap().links[0].conf["master"] = json!(format!("br-ex.{index}"));
     }
@@ -123,16 +123,16 @@ fn a_network_of_one_node_may_give_the_same_on_another() {
 fn pl501_a_lease_that_stays_fails_and_none_is_a_fact() {
     let mut observation = seed();
     let before = judge(&plan(), &observation).checked;
-    observation.left = Some(vec![]);
+    observation.leaks = Some(vec![]);
     let judgement = judge(&plan(), &observation);
     assert_eq!((codes(&judgement.findings), judgement.checked), (vec![], before + 1));
-    let left = |pod: Option<&str>| Left {
+    let left = |pod: Option<&str>| Leak {
         kind: Default::default(),
         pod: pod.map(str::to_owned),
         what: "192.168.100.10 of network management-net".into(),
         place: "/var/lib/cni/networks/management-net on node 1".into(),
     };
-    observation.left = Some(vec![left(Some("chain-test-pod")), left(None)]);
+    observation.leaks = Some(vec![left(Some("chain-test-pod")), left(None)]);
     let findings = judge(&plan(), &observation).findings;
     assert_eq!(codes(&findings), ["PL501 -", "PL501 -"]);
     assert_eq!(findings[0].pod.as_deref(), Some("chain-test-pod"));
@@ -155,8 +155,8 @@ fn pl608_a_route_that_swallows_the_clusters_ranges() {
     assert_eq!(
         told,
         [
-            "eth1 the route swallows the cluster's own 10.244.0.0/16 10.0.0.0/8 via 192.168.100.1 dev eth1",
-            "eth2 the route swallows the cluster's own 172.30.0.0/16 172.16.0.0/12 via 192.168.200.1 dev eth2",
+            "eth1 route covers the cluster's own 10.244.0.0/16 10.0.0.0/8 via 192.168.100.1 dev eth1",
+            "eth2 route covers the cluster's own 172.30.0.0/16 172.16.0.0/12 via 192.168.200.1 dev eth2",
         ]
     );
     assert_eq!((own[0].severity, own[0].network.as_deref()), (Severity::Warning, Some("management-net")));

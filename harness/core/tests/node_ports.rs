@@ -4,7 +4,7 @@ mod common;
 
 use common::bent::{S, refused};
 use common::terway::{SCENARIO, files, plan};
-use plumbline_core::plan::{Backend, NodeAddress, Party, Protocol, SeenAs};
+use plumbline_core::plan::{Backend, NodeAddress, ProbeEndpoint, Protocol, SeenAs};
 
 #[test]
 fn ports_of_nodes_and_what_is_laid_on_them_are_read() {
@@ -26,12 +26,12 @@ fn whoever_reaches_a_pod_is_read_with_the_port_that_the_pod_asks_for() {
     let all: Vec<_> = wanted.reached_by.iter().map(|one| &one.value).collect();
     assert_eq!((all[0].container_port, all[0].by), (80, Protocol::Tcp));
     assert_eq!((all[2].container_port, all[2].by), (50, Protocol::Udp));
-    assert_eq!(all[0].sender, Some(Party::Host("client".into())));
+    assert_eq!(all[0].sender, Some(ProbeEndpoint::Host("client".into())));
     assert_eq!((all[1].sender.clone(), all[1].at), (None, NodeAddress::Localhost));
-    assert_eq!((all[2].sender_at(1), all[1].sender_at(1)), (Party::Node(2), Party::Node(1)));
-    assert_eq!(all[3].sender, Some(Party::Pod("web".into())));
+    assert_eq!((all[2].sender_at(1), all[1].sender_at(1)), (ProbeEndpoint::Node(2), ProbeEndpoint::Node(1)));
+    assert_eq!(all[3].sender, Some(ProbeEndpoint::Pod("web".into())));
     let seen = |index: usize| all[index].seen_from.as_ref().map(|seen| seen.value.clone());
-    assert_eq!(seen(0), Some(Some(SeenAs::Party(Party::Host("client".into())))));
+    assert_eq!(seen(0), Some(Some(SeenAs::Endpoint(ProbeEndpoint::Host("client".into())))));
     assert_eq!((seen(1), seen(3)), (Some(None), None));
     assert_eq!(all[0].back_by.as_ref().map(|link| link.source.line), Some(20));
     assert_eq!(wanted.link_local.map(|wanted| wanted.value), Some(false));

@@ -4,19 +4,20 @@ mod common;
 
 use common::wired::{observed, wired};
 use plumbline_core::observe::PodState;
-use plumbline_core::plan::{Destination, Lookup, Party, Protocol, Wanted};
-use plumbline_core::wire::{Script, Send, Tap, script};
+use plumbline_core::plan::{Destination, Lookup, ProbeEndpoint, Protocol, Wanted};
+use plumbline_core::script::build_script;
+use plumbline_core::wire::{ProbeAction, Script, Tap};
 
 fn made() -> Script {
-    script(&wired(), &observed()).unwrap()
+    build_script(&wired(), &observed()).unwrap()
 }
 
-fn pod(name: &str) -> Party {
-    Party::Pod(name.to_owned())
+fn pod(name: &str) -> ProbeEndpoint {
+    ProbeEndpoint::Pod(name.to_owned())
 }
 
-fn gw() -> Party {
-    Party::Host("gw".to_owned())
+fn gw() -> ProbeEndpoint {
+    ProbeEndpoint::Host("gw".to_owned())
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn nothing_is_made_where_nobody_wants_packets() {
         wanted.reaches.clear();
         wanted.cannot_reach.clear();
     });
-    assert_eq!(script(&plan, &observed()), None);
+    assert_eq!(build_script(&plan, &observed()), None);
 }
 
 #[test]
@@ -35,10 +36,10 @@ fn each_question_goes_to_the_observed_address_from_its_own_party() {
     let told: Vec<String> = probes
         .iter()
         .map(|(party, probe)| match &probe.what {
-            Send::Ask { by, to, port, dev, times: 3, .. } => {
+            ProbeAction::Request { by, to, port, dev, times: 3, .. } => {
                 format!("{} {party} {by} {to} {port:?} {dev:?}", probe.id)
             }
-            Send::Control { interface, tags, .. } => format!("{} {party} {interface:?} {tags:?}", probe.id),
+            ProbeAction::Control { interface, tags, .. } => format!("{} {party} {interface:?} {tags:?}", probe.id),
             other => panic!("{other:?}"),
         })
         .filter(|line| !line.starts_with("other-"))
@@ -84,7 +85,7 @@ fn listeners_are_where_the_address_is_and_once_per_place() {
     let mut plan = wired();
     let again = plan.expect[0].reaches[1].clone();
     plan.expect[1].reaches.push(again);
-    assert_eq!(script(&plan, &observed()).unwrap().listeners.len(), 4, "two asks of one port share its listener");
+    assert_eq!(build_script(&plan, &observed()).unwrap().listeners.len(), 4, "two asks of one port share its listener");
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn captures_are_at_the_pod_at_the_uplink_and_at_the_far_end() {
     assert_eq!(script.capture(&pod("pod"), &eth("eth1")).unwrap().id, "pod/reaches/0/pod");
     assert_eq!(script.capture(&pod("pod"), &eth("eth0")).unwrap().id, "pod/reaches/0/pod/eth0");
     assert_eq!(script.capture(&pod("pod"), &eth("lo")), None);
-    assert_eq!(script.capture(&Party::Node(2), &uplink()).unwrap().id, "pod/reaches/0/uplink");
+    assert_eq!(script.capture(&ProbeEndpoint::Node(2), &uplink()).unwrap().id, "pod/reaches/0/uplink");
     assert_eq!(script.capture(&gw(), &uplink()).unwrap().id, "pod/reaches/0/far");
     let addresses = |capture: &plumbline_core::wire::Capture| -> Vec<String> {
         capture.addresses.iter().map(ToString::to_string).collect()
@@ -119,7 +120,7 @@ fn a_capture_of_very_many_addresses_keeps_everything() {
         more.value.to = plumbline_core::plan::Destination::Address { address, at: Some(gw()) };
         plan.expect[0].reaches.push(more);
     }
-    let script = script(&plan, &observed()).unwrap();
+    let script = build_script(&plan, &observed()).unwrap();
     assert!(script.capture(&pod("pod"), &Tap::Name("eth1".to_owned())).unwrap().addresses.is_empty());
 }
 
@@ -128,7 +129,7 @@ fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
     let mut observation = observed();
     observation.pods[1].kernel.as_mut().unwrap().links[2].addresses.clear();
     observation.pods[2].state = PodState::NotReady { reason: "waited".into() };
-    let script = script(&wired(), &observation).unwrap();
+    let script = build_script(&wired(), &observation).unwrap();
     let has = |id: &str| script.probes.iter().any(|(_, probe)| probe.id == id);
     assert!(has("pod/reaches/1") && has("pod/reaches/4"));
     assert!(!has("pod/reaches/2") && !has("pod/reaches/3"), "neither an address nor a pod");
@@ -139,19 +140,22 @@ fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
 #[test]
 fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
     let sender = |plan: &plumbline_core::plan::Plan| {
-        let script = script(plan, &observed()).unwrap();
+        let script = build_script(plan, &observed()).unwrap();
         script.probes.into_iter().find(|(_, probe)| probe.id.ends_with("/tagged")).unwrap()
     };
     let mut plan = wired();
     plan.expect[0].reaches[0].value.tags.as_mut().unwrap().value.clear();
     let (party, probe) = sender(&plan);
     assert_eq!(party, gw());
-    assert!(matches!(probe.what, Send::Control { tags, .. } if tags == [100]), "an untagged path is proven by a tag");
+    assert!(
+        matches!(probe.what, ProbeAction::Control { tags, .. } if tags == [100]),
+        "an untagged path is proven by a tag"
+    );
     plan.topology.hosts.clear();
-    assert_eq!(sender(&plan).0, Party::Node(1), "the pod is on the second");
+    assert_eq!(sender(&plan).0, ProbeEndpoint::Node(1), "the pod is on the second");
     plan.topology.nodes = 1;
     plan.pods[0].node = Some(1);
-    assert_eq!(sender(&plan).0, Party::Node(1));
+    assert_eq!(sender(&plan).0, ProbeEndpoint::Node(1));
 }
 
 #[test]
@@ -160,9 +164,12 @@ fn a_control_frame_has_priority_bits_where_they_are_looked_at() {
         let mut plan = wired();
         let source = plan.expect[0].reaches[0].source.clone();
         plan.expect[0].reaches[0].value.priority = wanted.map(|value| plumbline_core::plan::Wanted { value, source });
-        let script = script(&plan, &observed()).unwrap();
+        let script = build_script(&plan, &observed()).unwrap();
         let (_, probe) = script.probes.into_iter().find(|(_, probe)| probe.id.ends_with("/tagged")).unwrap();
-        assert!(matches!(probe.what, Send::Control { priority, .. } if priority == sent), "{wanted:?}: {probe:?}");
+        assert!(
+            matches!(probe.what, ProbeAction::Control { priority, .. } if priority == sent),
+            "{wanted:?}: {probe:?}"
+        );
     }
 }
 
@@ -170,9 +177,9 @@ fn a_control_frame_has_priority_bits_where_they_are_looked_at() {
 fn arp_for_what_cannot_be_reached_is_asked_on_the_interface_of_the_route() {
     let mut plan = wired();
     plan.expect[0].cannot_reach[0].value.by = Protocol::Arp;
-    let script = script(&plan, &observed()).unwrap();
+    let script = build_script(&plan, &observed()).unwrap();
     let (_, probe) = script.probes.iter().find(|(_, probe)| probe.id == "pod/cannotReach/0").unwrap();
-    assert!(matches!(&probe.what, Send::Ask { dev: Some(dev), .. } if dev == "eth1"), "{probe:?}");
+    assert!(matches!(&probe.what, ProbeAction::Request { dev: Some(dev), .. } if dev == "eth1"), "{probe:?}");
 }
 
 #[test]
@@ -182,9 +189,9 @@ fn a_lookup_goes_to_the_name_server_and_nobody_listens_for_it() {
     let resolves_to = Wanted { value: "fd00::1".parse().unwrap(), source: reach.source.clone() };
     reach.value.lookup = Some(Lookup { name: "a.b".into(), resolves_to });
     reach.value.to = Destination::Address { address: "172.30.0.10".parse().unwrap(), at: None };
-    let made = script(&plan, &observed()).unwrap();
+    let made = build_script(&plan, &observed()).unwrap();
     let (party, probe) = made.probes.iter().find(|(_, probe)| probe.id == "pod/reaches/2").unwrap();
-    let what = Send::Lookup {
+    let what = ProbeAction::Lookup {
         to: "172.30.0.10".parse().unwrap(),
         port: 5000,
         from: None,

@@ -4,7 +4,7 @@ mod common;
 
 use common::bent::{S, refused};
 use common::wired::{files, wired};
-use plumbline_core::plan::{Because, Destination, Party, Protocol, VlanProtocol};
+use plumbline_core::plan::{Because, Destination, ProbeEndpoint, Protocol, VlanProtocol};
 
 #[test]
 fn a_topology_is_read_as_it_is_written() {
@@ -46,11 +46,11 @@ fn reachability_is_read_with_the_lines_that_want_it() {
     let plan = wired();
     let reach = &plan.expect[0].reaches[0];
     assert_eq!((reach.source.line, reach.value.by), (24, Protocol::Icmp));
-    assert_eq!(reach.value.to.party(), Some(Party::Host("gw".into())));
+    assert_eq!(reach.value.to.party(), Some(ProbeEndpoint::Host("gw".into())));
     let tags = reach.value.tags.as_ref().unwrap();
     assert_eq!((tags.value.as_slice(), tags.source.line, tags.source.column), ([100].as_slice(), 24, 104));
     let cannot = &plan.expect[0].cannot_reach[0].value;
-    assert_eq!((cannot.because, &cannot.reached_by), (Because::NoAnswer, &Some(Party::Host("peer".into()))));
+    assert_eq!((cannot.because, &cannot.reached_by), (Because::NoAnswer, &Some(ProbeEndpoint::Host("peer".into()))));
     assert_eq!(plan.expect[0].cannot_reach[1].value.reached_by, None);
 }
 

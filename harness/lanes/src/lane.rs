@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::host::HostCheck;
 use futures::future::BoxFuture;
-use plumbline_core::observe::{Left, Observation};
+use plumbline_core::observe::{Leak, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
@@ -162,14 +162,14 @@ pub struct Closed {
     pub left_behind: Vec<String>,
     /// What stays of pods that are gone: for the judge, since it is the plugins' doing. None where there was nothing to
     /// look at, or nobody looked.
-    pub left: Option<Vec<Left>>,
+    pub leaks: Option<Vec<Leak>>,
 }
 
 impl Closed {
     /// All of it, each a line: for those who don't judge what stays.
     #[must_use]
     pub fn lines(self) -> Vec<String> {
-        let stays = |left: Left| match left.pod {
+        let stays = |left: Leak| match left.pod {
             Some(pod) => format!("pod {pod} is gone, and {} stays in {}", left.what, left.place),
             None => format!("every pod is gone, and {} stays in {}", left.what, left.place),
         };

@@ -3,8 +3,8 @@
 use crate::agent::LocalAgent;
 use crate::cluster::node::Node;
 use futures::future::BoxFuture;
-use plumbline_core::observe::traces::{Gone, Traces, stayed};
-use plumbline_core::observe::{KernelState, Left, LeftKind};
+use plumbline_core::observe::traces::{RemovedPod, Traces, find_leaks};
+use plumbline_core::observe::{KernelState, Leak, LeakKind};
 use plumbline_core::plan::{DefaultNetwork, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::wait::{self, Deadline};
@@ -96,7 +96,7 @@ impl Before {
     }
 
     /// What came since and stayed; and what could not be read, each a line.
-    pub async fn stayed(&self, gone: &[Gone], agent: &mut dyn Nodes) -> (Vec<Left>, Vec<String>) {
+    pub async fn find_leaks(&self, gone: &[RemovedPod], agent: &mut dyn Nodes) -> (Vec<Leak>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (place, before) in self.0.iter().enumerate() {
             let node = format!("node {}", place + 1);
@@ -116,21 +116,21 @@ impl Before {
         &self,
         place: usize,
         before: &Traces,
-        gone: &[Gone],
+        gone: &[RemovedPod],
         node: &str,
         agent: &mut dyn Nodes,
-    ) -> Result<Vec<Left>, String> {
+    ) -> Result<Vec<Leak>, String> {
         let deadline = Deadline::after(NAMESPACE);
         loop {
-            let left = stayed(before, &read(place + 1, agent).await?, gone, node);
-            if deadline.over() || !left.iter().any(|one| one.kind == LeftKind::Routing) {
+            let left = find_leaks(before, &read(place + 1, agent).await?, gone, node);
+            if deadline.over() || !left.iter().any(|one| one.kind == LeakKind::Routing) {
                 return Ok(left);
             }
             // Rules don't go by themselves; links do.
             let after = kernel(place + 1, agent).await?;
             let known = |name: &str| before.kernel.links.iter().any(|link| link.name == name);
             if after.links.iter().all(|link| known(&link.name)) {
-                return Ok(stayed(before, &read(place + 1, agent).await?, gone, node));
+                return Ok(find_leaks(before, &read(place + 1, agent).await?, gone, node));
             }
             wait::pause(PAUSE).await;
         }

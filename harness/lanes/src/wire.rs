@@ -11,10 +11,10 @@ mod tests;
 
 use futures::future::{BoxFuture, join_all};
 use parts::{Part, collected};
-use plumbline_core::plan::Party;
+use plumbline_core::plan::ProbeEndpoint;
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_core::wire::window::wider;
-use plumbline_core::wire::{Heard, ProbeSeen, Script, WireSeen};
+use plumbline_core::script::window::widen_windows;
+use plumbline_core::wire::{ProbeResult, ProbeResults, Script, WireObservation};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub trait Parties: Sync {
     ///
     /// # Errors
     /// [`TestbedError`] for a party that this lane does not have.
-    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError>;
+    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError>;
 
     /// Asks one agent. The questions to one agent come one after another; those to several come side by side.
     ///
@@ -50,12 +50,12 @@ pub async fn act_in_time(
     mut script: Script,
     parties: &dyn Parties,
     named: impl Fn(&Script) -> Result<Script, TestbedError>,
-) -> Result<WireSeen, TestbedError> {
+) -> Result<WireObservation, TestbedError> {
     loop {
-        let heard = act(&named(&script)?, parties).await?;
-        match wider(&script, &heard) {
+        let results = act(&named(&script)?, parties).await?;
+        match widen_windows(&script, &results) {
             Some(wide) => script = wide,
-            None => return Ok(WireSeen { script, heard }),
+            None => return Ok(WireObservation { script, results }),
         }
     }
 }
@@ -65,7 +65,7 @@ pub async fn act_in_time(
 /// # Errors
 /// [`TestbedError`] when a party is not there, an agent does not do its part, or what it tells is not what it was asked for:
 /// a probe, capture or listener that is missing from an answer is never taken for one that saw nothing.
-pub async fn act(script: &Script, parties: &dyn Parties) -> Result<Heard, TestbedError> {
+pub async fn act(script: &Script, parties: &dyn Parties) -> Result<ProbeResults, TestbedError> {
     let parts = split(script, parties)?;
     let opened: Vec<(usize, &Part)> =
         parts.iter().filter(|(_, part)| part.listens()).map(|(agent, part)| (*agent, part)).collect();
@@ -120,7 +120,7 @@ async fn open(parts: &[(usize, &Part)], parties: &dyn Parties) -> Result<(), Tes
 }
 
 /// Sends, from all agents side by side.
-async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<Vec<ProbeSeen>, TestbedError> {
+async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<Vec<ProbeResult>, TestbedError> {
     let sending = parts.iter().filter(|(_, part)| !part.probes.is_empty());
     let seen = join_all(sending.map(|(agent, part)| async move {
         match parties.ask(*agent, Op::WireProbe(part.probes.clone()), part.windows() + MARGIN).await? {
@@ -128,7 +128,7 @@ async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<V
             other => Err(odd(&other)),
         }
     }));
-    let seen: Vec<Vec<ProbeSeen>> = seen.await.into_iter().collect::<Result<_, TestbedError>>()?;
+    let seen: Vec<Vec<ProbeResult>> = seen.await.into_iter().collect::<Result<_, TestbedError>>()?;
     Ok(seen.into_iter().flatten().collect())
 }
 

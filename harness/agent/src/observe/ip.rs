@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use plumbline_core::cni::Exit;
+use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::observe::{Transcript, printable};
-use plumbline_core::protocol::{IpOutputs, Target};
+use plumbline_core::protocol::Target;
 use serde::de::IgnoredAny;
 
 use crate::process::{Job, ProcessResult, Program};

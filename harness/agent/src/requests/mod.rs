@@ -174,7 +174,7 @@ fn carry_out(op: &Op, context: &mut AgentContext) -> Result<Outcome, RequestErro
         }
         Op::WireClose => {
             let closed = open_close::close_wire(&mut context.processes.input, context.nodes.topology.as_ref());
-            closed.map(|(captures, listeners)| Outcome::WireSeen { captures, listeners })
+            closed.map(|(captures, listeners)| Outcome::WireObservation { captures, listeners })
         }
         Op::PodAdd { name, node } => {
             context.check_private("make a pod")?;
@@ -203,7 +203,7 @@ fn carry_out(op: &Op, context: &mut AgentContext) -> Result<Outcome, RequestErro
         }
         Op::Leases { namespace, name, uid } => leftovers::list_pod_leases(namespace, name, uid).map(Outcome::Leases),
         Op::LeasesKept(leases) => leftovers::filter_remaining_leases(leases).map(Outcome::Leases),
-        Op::AwaitGone { namespace, name, uid, deadline_ms } => {
+        Op::AwaitSandboxRemoval { namespace, name, uid, deadline_ms } => {
             leftovers::wait_until_gone(namespace, name, uid, *deadline_ms, &mut context.processes.input)
         }
         Op::Stay => {

@@ -123,7 +123,7 @@ pub fn wait_until_gone(
     loop {
         let last_seen = find_remains(namespace, name, uid, &mut namespaces);
         if last_seen.is_none() || Instant::now() >= end {
-            return Ok(Outcome::Gone { gone: last_seen.is_none(), last_seen });
+            return Ok(Outcome::SandboxRemoval { removed: last_seen.is_none(), last_seen });
         }
         input.pause(POLL_INTERVAL)?;
     }

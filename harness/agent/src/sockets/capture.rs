@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use data_encoding::HEXLOWER;
 use nix::poll::{PollFd, PollFlags};
-use plumbline_core::wire::{Capture, CaptureSeen, Direction, RawFrame};
+use plumbline_core::wire::{Capture, CaptureResult, Direction, RawFrame};
 use plumbline_netlink::raw::{Frame, PacketSocket};
 use plumbline_netlink::{Errno, Netlink};
 
@@ -105,12 +105,12 @@ impl NamespaceCaptures {
     ///
     /// # Errors
     /// A fault when the counters cannot be read: the number of dropped frames is unknown then.
-    pub fn close(mut self) -> Result<(Vec<(String, CaptureSeen)>, PacketSocket), RequestError> {
+    pub fn close(mut self) -> Result<(Vec<(String, CaptureResult)>, PacketSocket), RequestError> {
         while self.read_available() {}
         let counted = self.socket.dropped().map_err(|error| fault("count dropped frames", error))?;
         let dropped = self.dropped.saturating_add(counted);
         let seen = self.captures.into_iter().map(|one| {
-            let seen = CaptureSeen {
+            let seen = CaptureResult {
                 id: one.request.id.clone(),
                 interface: one.interface,
                 frames: one.frames.iter().map(raw_frame).collect(),

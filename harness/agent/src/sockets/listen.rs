@@ -11,7 +11,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use plumbline_core::plan::Protocol;
-use plumbline_core::wire::{Listener, ListenerSeen};
+use plumbline_core::wire::{Listener, ListenerResult};
 
 /// How many senders are answered before other sockets have their turn.
 const ANSWERS_PER_TURN: usize = 64;
@@ -97,9 +97,9 @@ impl OpenListener {
 
     /// The report of the listener, with its first `count` senders.
     #[must_use]
-    pub fn report(&self, alive: bool, count: usize) -> ListenerSeen {
+    pub fn report(&self, alive: bool, count: usize) -> ListenerResult {
         let from = self.senders.iter().take(count).copied().collect();
-        ListenerSeen { id: self.request.id.clone(), alive, from }
+        ListenerResult { id: self.request.id.clone(), alive, from }
     }
 
     /// How many senders there were so far.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use plumbline_core::plan::Topology;
 use plumbline_core::protocol::Target;
-use plumbline_core::wire::{Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeEnd, Send};
+use plumbline_core::wire::{Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction, ProbeEnd};
 
 use super::probe::send_probes;
 use crate::error::{During, RequestError};
@@ -75,7 +75,7 @@ fn open_all(
 pub fn close_wire(
     input: &mut Input,
     topology: Option<&Topology>,
-) -> Result<(Vec<CaptureSeen>, Vec<ListenerSeen>), RequestError> {
+) -> Result<(Vec<CaptureResult>, Vec<ListenerResult>), RequestError> {
     // Later senders are the agent's own probes.
     let counts: Vec<usize> = input.sockets.listeners.iter().map(|(_, one)| one.sender_count()).collect();
     let probes: Vec<(Target, Probe)> =
@@ -88,7 +88,7 @@ pub fn close_wire(
         listener.report(alive, count)
     });
     let listeners = listeners.collect();
-    let mut seen: BTreeMap<String, Vec<CaptureSeen>> = BTreeMap::new();
+    let mut seen: BTreeMap<String, Vec<CaptureResult>> = BTreeMap::new();
     for captures in std::mem::take(&mut sockets.captures) {
         let (closed, socket) = captures.close()?;
         sockets.retired.push(socket);
@@ -107,6 +107,7 @@ fn self_probe(listener: &Listener) -> Probe {
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    let what = Send::Ask { by: listener.protocol, to, port: Some(listener.port), from: None, dev: None, times: 1 };
+    let what =
+        ProbeAction::Request { by: listener.protocol, to, port: Some(listener.port), from: None, dev: None, times: 1 };
     Probe { id: listener.id.clone(), what, window_ms: SELF_PROBE_MS }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use plumbline_core::plan::{Protocol, Topology};
 use plumbline_core::protocol::Target;
-use plumbline_core::wire::{Probe, ProbeEnd, ProbeSeen, Send, dns};
+use plumbline_core::wire::{Probe, ProbeAction, ProbeEnd, ProbeResult, dns};
 
 use super::icmp::Icmp;
 use super::neighbour::{FrameSocket, Neighbour};
@@ -29,7 +29,7 @@ const CONTROL_FRAME_WAIT: Duration = Duration::from_millis(20);
 struct RunningProbe {
     /// None when it has ended.
     pending: Option<Box<dyn PendingProbe>>,
-    seen: ProbeSeen,
+    seen: ProbeResult,
     times: u32,
     interval: Duration,
     window: Duration,
@@ -45,7 +45,7 @@ pub fn send_probes(
     probes: &[(Target, Probe)],
     input: &mut Input,
     topology: Option<&Topology>,
-) -> Result<Vec<ProbeSeen>, RequestError> {
+) -> Result<Vec<ProbeResult>, RequestError> {
     let _limit = DescriptorLimit::raise();
     let mut frame_sockets = FrameSockets::default();
     let mut running = Vec::with_capacity(probes.len());
@@ -105,7 +105,7 @@ impl Drop for DescriptorLimit {
 fn wait_for_control_frames(probes: &[(Target, Probe)], input: &mut Input) -> Result<(), RequestError> {
     let sent: Vec<&str> = probes
         .iter()
-        .filter(|(_, probe)| matches!(probe.what, Send::Control { .. }))
+        .filter(|(_, probe)| matches!(probe.what, ProbeAction::Control { .. }))
         .map(|(_, probe)| probe.id.as_str())
         .collect();
     let end = Instant::now() + CONTROL_FRAME_WAIT;
@@ -155,10 +155,10 @@ impl RunningProbe {
         let now = Instant::now();
         let window = Duration::from_millis(probe.window_ms);
         let times = match &probe.what {
-            Send::Ask { times, .. } | Send::Lookup { times, .. } => (*times).max(1),
-            Send::Control { .. } => 1,
+            ProbeAction::Request { times, .. } | ProbeAction::Lookup { times, .. } => (*times).max(1),
+            ProbeAction::Control { .. } => 1,
         };
-        let mut seen = ProbeSeen { id: probe.id.clone(), sent: 0, end: ProbeEnd::NoAnswer, took_us: 0 };
+        let mut seen = ProbeResult { id: probe.id.clone(), sent: 0, end: ProbeEnd::NoAnswer, took_us: 0 };
         let pending = match open_in_target(target, probe, topology, frame_sockets) {
             Ok(Some(pending)) => Some(pending),
             Ok(None) => {
@@ -266,23 +266,25 @@ fn open_probe(
     frame_sockets: &mut FrameSockets,
 ) -> Result<Option<Box<dyn PendingProbe>>, OpenError> {
     Ok(Some(match &probe.what {
-        Send::Control { interface, tags, priority } => {
+        ProbeAction::Control { interface, tags, priority } => {
             let name = find_tap_interface(interface, target, topology)?;
             frame_sockets.current()?.send_control_frame(&name, tags, *priority, &probe.id)?;
             return Ok(None);
         }
-        Send::Ask { by: Protocol::Arp, to, from, dev, .. } => {
+        ProbeAction::Request { by: Protocol::Arp, to, from, dev, .. } => {
             Box::new(Neighbour::open(frame_sockets.current()?, *to, *from, dev.as_deref())?)
         }
-        Send::Ask { by: Protocol::Icmp, to, from, dev, .. } => Box::new(Icmp::open(*to, *from, dev.as_deref())?),
-        Send::Ask { by: Protocol::Udp, to, port, from, dev, .. } => {
+        ProbeAction::Request { by: Protocol::Icmp, to, from, dev, .. } => {
+            Box::new(Icmp::open(*to, *from, dev.as_deref())?)
+        }
+        ProbeAction::Request { by: Protocol::Udp, to, port, from, dev, .. } => {
             Box::new(Udp::open(*to, *port, *from, dev.as_deref(), Payload::Text(probe.id.clone()))?)
         }
-        Send::Lookup { to, port, from, name, v6, .. } => {
+        ProbeAction::Lookup { to, port, from, name, v6, .. } => {
             let query = Payload::DnsQuery(dns::question(name, *v6, query_id()));
             Box::new(Udp::open(*to, Some(*port), *from, None, query)?)
         }
-        Send::Ask { by: Protocol::Tcp, to, port, from, dev, times } => {
+        ProbeAction::Request { by: Protocol::Tcp, to, port, from, dev, times } => {
             Box::new(Tcp::open(*to, *port, *from, dev.as_deref(), *times)?)
         }
     }))

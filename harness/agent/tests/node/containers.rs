@@ -7,7 +7,7 @@ use plumbline_core::observe::Link;
 use plumbline_core::plan::{Bridge, Host, HostPort, Protocol};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::source::Source;
-use plumbline_core::wire::{Capture, Listener, Probe, ProbeEnd, Send, Tap};
+use plumbline_core::wire::{Capture, Listener, Probe, ProbeAction, ProbeEnd, Tap};
 
 fn start_serve() -> Agent {
     Agent::start(&["unshare", "--user", "--map-root-user", "--net", AGENT, "serve"])
@@ -98,14 +98,14 @@ fn a_container_becomes_a_host_that_listens_captures_and_answers() {
     };
     assert_eq!(agent.request(opened), Outcome::Done);
     let to = "10.1.2.3".parse().unwrap();
-    let what = Send::Ask { by: Protocol::Udp, to, port: Some(5000), from: None, dev: None, times: 1 };
+    let what = ProbeAction::Request { by: Protocol::Udp, to, port: Some(5000), from: None, dev: None, times: 1 };
     let Outcome::Probes(seen) =
         agent.request(Op::WireProbe(vec![(Target::Node, Probe { id: "p".into(), what, window_ms: 1000 })]))
     else {
         panic!("no probes")
     };
     assert!(matches!(seen[0].end, ProbeEnd::Answered { saw: Some(_), .. }), "{seen:?}");
-    let Outcome::WireSeen { captures, listeners } = agent.request(Op::WireClose) else { panic!("nothing seen") };
+    let Outcome::WireObservation { captures, listeners } = agent.request(Op::WireClose) else { panic!("nothing seen") };
     assert!(listeners[0].alive && listeners[0].from.len() == 1, "{listeners:?}");
     // Both captures are of one interface of one namespace: each has request and answer, sent and received.
     let counts: Vec<usize> = captures.iter().map(|one| one.frames.len()).collect();

@@ -65,8 +65,8 @@ fn a_pod_without_a_sandbox_is_gone() {
     assert!(gone && text.contains("no-such/pod"), "{text}");
     let reported = agent.request(Op::Reported { namespace: namespace.clone(), name: name.clone(), uid: uid.clone() });
     assert_eq!(reported, Outcome::Reported(Vec::new()));
-    let waited = agent.request(Op::AwaitGone { namespace, name, uid, deadline_ms: 1000 });
-    assert_eq!(waited, Outcome::Gone { gone: true, last_seen: None });
+    let waited = agent.request(Op::AwaitSandboxRemoval { namespace, name, uid, deadline_ms: 1000 });
+    assert_eq!(waited, Outcome::SandboxRemoval { removed: true, last_seen: None });
 }
 
 #[test]

@@ -4,7 +4,9 @@ use crate::agent::{Agent, Plugins};
 use plumbline_core::plan::{Bridge, Host, HostPort, Protocol, Topology, Uplink};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::source::Source;
-use plumbline_core::wire::{Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeEnd, ProbeSeen, Send, Tap};
+use plumbline_core::wire::{
+    Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction, ProbeEnd, ProbeResult, Tap,
+};
 
 /// Pod `a` on node 1 and pod `b` on node 2, each with eth1 in 192.168.100.0/24 (and fd00:100::/64) on its node's br-ex,
 /// and a route to 10.0.0.0/8 by the gateway, behind which 10.1.2.3 lies.
@@ -80,7 +82,7 @@ pub fn gateway() -> Target {
 }
 
 pub fn new_probe(id: &str, by: Protocol, to: &str, port: Option<u16>) -> Probe {
-    let what = Send::Ask { by, to: to.parse().unwrap(), port, from: None, dev: None, times: 2 };
+    let what = ProbeAction::Request { by, to: to.parse().unwrap(), port, from: None, dev: None, times: 2 };
     Probe { id: id.into(), what, window_ms: 1000 }
 }
 
@@ -96,16 +98,16 @@ pub fn open_wire(agent: &mut Agent, listeners: Vec<(Target, Listener)>, captures
     assert_eq!(agent.request(Op::WireOpen { listeners, captures }), Outcome::Done);
 }
 
-pub fn send_probes(agent: &mut Agent, probes: Vec<(Target, Probe)>) -> Vec<ProbeSeen> {
+pub fn send_probes(agent: &mut Agent, probes: Vec<(Target, Probe)>) -> Vec<ProbeResult> {
     match agent.request(Op::WireProbe(probes)) {
         Outcome::Probes(seen) => seen,
         other => panic!("{other:?}"),
     }
 }
 
-pub fn close_wire(agent: &mut Agent) -> (Vec<CaptureSeen>, Vec<ListenerSeen>) {
+pub fn close_wire(agent: &mut Agent) -> (Vec<CaptureResult>, Vec<ListenerResult>) {
     match agent.request(Op::WireClose) {
-        Outcome::WireSeen { captures, listeners } => (captures, listeners),
+        Outcome::WireObservation { captures, listeners } => (captures, listeners),
         other => panic!("{other:?}"),
     }
 }

@@ -7,7 +7,7 @@ use crate::testbed::{
 };
 use plumbline_core::plan::Protocol;
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_core::wire::{CaptureSeen, Direction, Listener, Probe, ProbeEnd, Send, Tap};
+use plumbline_core::wire::{CaptureResult, Direction, Listener, Probe, ProbeAction, ProbeEnd, Tap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,7 @@ fn all_protocols_reach_the_target_and_are_captured_at_each_hop() {
     let [there, uplink, far] = captures.as_slice() else { panic!() };
     assert_eq!([&there.interface, &uplink.interface, &far.interface], ["eth1", "uplink0", "eth0"]);
     // An echo request: ICMP in IPv4, type 8.
-    let echo = |seen: &CaptureSeen, way: Direction| {
+    let echo = |seen: &CaptureResult, way: Direction| {
         let is = |bytes: &str| &bytes[24..28] == "0800" && &bytes[46..48] == "01" && &bytes[68..70] == "08";
         seen.frames.iter().filter(|one| one.direction == way && is(&one.bytes)).count()
     };
@@ -98,7 +98,7 @@ fn a_datagram_that_is_no_dns_response_is_no_answer_to_a_lookup() {
     let mut agent = new_testbed();
     open_wire(&mut agent, vec![(gateway(), new_listener("udp", Protocol::Udp, 53))], Vec::new());
     let (to, name) = (address("10.1.2.3"), "a.example".to_owned());
-    let what = Send::Lookup { to, port: 53, from: None, name, v6: false, times: 2 };
+    let what = ProbeAction::Lookup { to, port: 53, from: None, name, v6: false, times: 2 };
     let seen = send_probe(&mut agent, pod("a"), Probe { id: "lookup".into(), what, window_ms: 300 });
     assert_eq!(seen, ProbeEnd::NoAnswer, "the listener answers with an address, which is no DNS");
     let (_, listeners) = close_wire(&mut agent);
@@ -116,7 +116,7 @@ fn a_tagged_control_frame_is_captured_with_its_tags() {
     open_wire(&mut agent, Vec::new(), captures);
     let control = |id: &str, tags: &[u16], priority: u8| Probe {
         id: id.into(),
-        what: Send::Control { interface: Tap::Name("eth1".into()), tags: tags.to_vec(), priority },
+        what: ProbeAction::Control { interface: Tap::Name("eth1".into()), tags: tags.to_vec(), priority },
         window_ms: 1000,
     };
     let sent = send_probes(
@@ -246,7 +246,7 @@ fn frames_beyond_the_buffer_count_as_dropped() {
     // All are sent before the capture is read.
     let control = |number: usize| Probe {
         id: number.to_string(),
-        what: Send::Control { interface: Tap::Name("eth1".into()), tags: Vec::new(), priority: 0 },
+        what: ProbeAction::Control { interface: Tap::Name("eth1".into()), tags: Vec::new(), priority: 0 },
         window_ms: 1,
     };
     let sent = send_probes(&mut agent, (0..FLOOD).map(|number| (pod("a"), control(number))).collect());

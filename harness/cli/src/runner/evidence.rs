@@ -1,6 +1,6 @@
 //! The evidence folder: every value on the way from plan to report, so that a later step can be replayed.
 
-use plumbline_core::wire::{WireSeen, pcap};
+use plumbline_core::wire::{WireObservation, pcap};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ impl Evidence {
 
     /// Keeps what was seen of packets: `wire.json`, and each capture as a file that packet readers open, named by the
     /// capture's id. Files of an earlier run of the same scenario go: a capture that was not made must not be found.
-    pub(super) fn keep_wire(&self, lane: &str, scenario: &str, wire: Option<&WireSeen>) {
+    pub(super) fn keep_wire(&self, lane: &str, scenario: &str, wire: Option<&WireObservation>) {
         let folder = self.path(lane, scenario);
         for old in std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()) {
             if old.extension().is_some_and(|ending| ending == "pcap") || old.ends_with("wire.json") {
@@ -39,10 +39,12 @@ impl Evidence {
         }
         let Some(wire) = wire else { return };
         self.keep(lane, scenario, "wire.json", wire);
-        for capture in &wire.heard.captures {
+        for capture in &wire.results.captures {
             match pcap(capture) {
                 Ok(bytes) => self.write(lane, scenario, &file_of(&capture.id), &bytes),
-                Err(error) => self.write(lane, scenario, &format!("{}.error", file_of(&capture.id)), error.as_bytes()),
+                Err(error) => {
+                    self.write(lane, scenario, &format!("{}.error", file_of(&capture.id)), error.to_string().as_bytes())
+                }
             }
         }
     }
@@ -68,13 +70,13 @@ fn file_of(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_core::wire::{CaptureSeen, Heard};
+    use plumbline_core::wire::{CaptureResult, ProbeResults};
 
-    fn wire(ids: &[&str]) -> WireSeen {
+    fn wire(ids: &[&str]) -> WireObservation {
         let capture =
-            |id: &&str| CaptureSeen { id: (*id).to_owned(), interface: "eth1".into(), frames: vec![], dropped: 0 };
+            |id: &&str| CaptureResult { id: (*id).to_owned(), interface: "eth1".into(), frames: vec![], dropped: 0 };
         let captures = ids.iter().map(capture).collect();
-        WireSeen { heard: Heard { captures, ..Heard::default() }, ..WireSeen::default() }
+        WireObservation { results: ProbeResults { captures, ..ProbeResults::default() }, ..WireObservation::default() }
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -105,7 +105,7 @@ impl Stood<'_> {
         let mut closed = scene.close().await;
         match self.seen.take() {
             Some(mut observation) if closed.left.is_some() => {
-                observation.left = closed.left.take();
+                observation.leaks = closed.left.take();
                 judged(&mut self.report, self.plan, &observation, self.strict);
                 self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
             }

@@ -1,8 +1,7 @@
-//! Asked against kernel, addresses: `PL30x`, and those in the kernel that nobody reports.
+//! Requested against kernel, addresses: `PL30x`, and addresses in the kernel that are not reported (`PL204`).
 
-use super::accounts::Case;
-use super::interfaces::about;
-use super::ledger::Ledger;
+use super::judgement::JudgementBuilder;
+use super::pod_case::PodCase;
 use super::reported;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{Address, Link, is_v6_link_local};
@@ -10,14 +9,14 @@ use crate::plan::{InterfaceExpectation, Wanted};
 use ipnet::IpNet;
 
 /// Judges the addresses of one interface. An exact list leaves out link-local IPv6, which the kernel makes by itself.
-pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link, ledger: &mut Ledger) {
+pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Link, judgement: &mut JudgementBuilder) {
     for unwanted in &wanted.absent_addresses {
-        ledger.check();
+        judgement.count_fact();
         if link.addresses.iter().any(|found| found.address == unwanted.value) {
-            let entry =
-                about(Finding::new(FindingCode::PL305, "an address that must not be there is there"), case, wanted)
-                    .source(&unwanted.source);
-            ledger.add(entry.found(Some(format!("{} dev {}", unwanted.value, link.name))));
+            let entry = case
+                .about(Finding::new(FindingCode::PL305, "forbidden address present"), wanted)
+                .source(&unwanted.source);
+            judgement.add_finding(entry.found(Some(format!("{} dev {}", unwanted.value, link.name))));
         }
     }
     let Some(list) = &wanted.addresses else {
@@ -25,40 +24,40 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link,
     };
     let mut matched: Vec<&Address> = Vec::new();
     for item in &list.items {
-        ledger.check();
+        judgement.count_fact();
         match link.addresses.iter().find(|found| found.address == item.value) {
             Some(found) => {
                 matched.push(found);
-                usable(case, wanted, item, found, ledger);
-                unreported(case, wanted, item, ledger);
+                usable(case, wanted, item, found, judgement);
+                unreported(case, wanted, item, judgement);
             }
-            None => missing(case, wanted, link, item, &mut matched, ledger),
+            None => missing(case, wanted, link, item, &mut matched, judgement),
         }
     }
     if !list.exact {
         return;
     }
-    ledger.check();
+    judgement.count_fact();
     for found in link.addresses.iter().filter(|found| !is_v6_link_local(found.address.addr())) {
         if !matched.iter().any(|known| known.address == found.address) {
-            let entry = about(Finding::new(FindingCode::PL303, "an address that nobody asked for"), case, wanted)
-                .source(&list.source);
-            ledger.add(entry.found(Some(format!("{} dev {}", found.address, link.name))));
+            let entry =
+                case.about(Finding::new(FindingCode::PL303, "unrequested address"), wanted).source(&list.source);
+            judgement.add_finding(entry.found(Some(format!("{} dev {}", found.address, link.name))));
         }
     }
 }
 
 fn missing<'a>(
-    case: &Case<'_>,
+    case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     link: &'a Link,
     item: &Wanted<IpNet>,
     matched: &mut Vec<&'a Address>,
-    ledger: &mut Ledger,
+    judgement: &mut JudgementBuilder,
 ) {
     let expected = format!("{} dev {}", item.value, link.name);
-    // Asked for, reported, and not in the kernel: told as one finding, PL201, with this line as its source.
-    if ledger.tells(FindingCode::PL201, &item.source) {
+    // Requested, reported, but not in the kernel: one finding, PL201, with this line as its source.
+    if judgement.has_finding(FindingCode::PL201, &item.source) {
         if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
             matched.push(found);
         }
@@ -66,9 +65,8 @@ fn missing<'a>(
     }
     if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
         matched.push(found);
-        let entry = about(Finding::new(FindingCode::PL302, "the address has another prefix length"), case, wanted)
-            .source(&item.source);
-        ledger.add(entry.expected(expected).found(Some(format!("{} dev {}", found.address, link.name))));
+        let entry = case.about(Finding::new(FindingCode::PL302, "wrong prefix length"), wanted).source(&item.source);
+        judgement.add_finding(entry.expected(expected).found(Some(format!("{} dev {}", found.address, link.name))));
         return;
     }
     let on_other = case.kernel.links.iter().filter(|other| other.name != link.name).find_map(|other| {
@@ -76,49 +74,58 @@ fn missing<'a>(
         Some(format!("{} dev {}", found.address, other.name))
     });
     let entry = match on_other {
-        Some(found) => about(Finding::new(FindingCode::PL304, "the address is on another interface"), case, wanted)
+        Some(found) => case
+            .about(Finding::new(FindingCode::PL304, "address is on a different interface"), wanted)
             .found(Some(found)),
         None => {
             let same_family = link.addresses.iter().find(|found| {
                 found.address.addr().is_ipv4() == item.value.addr().is_ipv4() && !is_v6_link_local(found.address.addr())
             });
             let found = same_family.map(|found| format!("{} dev {}", found.address, link.name));
-            about(Finding::new(FindingCode::PL301, "the address is not there"), case, wanted).found(found)
+            case.about(Finding::new(FindingCode::PL301, "address is missing"), wanted).found(found)
         }
     };
-    ledger.add(entry.expected(expected).source(&item.source));
+    judgement.add_finding(entry.expected(expected).source(&item.source));
 }
 
 /// An address whose duplicate detection failed is there and of no use; one that is still tentative may become so.
-fn usable(case: &Case<'_>, wanted: &InterfaceExpectation, item: &Wanted<IpNet>, found: &Address, ledger: &mut Ledger) {
+fn usable(
+    case: &PodCase<'_>,
+    wanted: &InterfaceExpectation,
+    item: &Wanted<IpNet>,
+    found: &Address,
+    judgement: &mut JudgementBuilder,
+) {
     let has = |flag: &str| found.flags.iter().any(|known| known == flag);
     let (code, message) = if has("dadfailed") {
-        (FindingCode::PL306, "somebody else has this address: duplicate address detection failed")
+        (FindingCode::PL306, "another host has this address: duplicate address detection failed")
     } else if has("tentative") {
-        (FindingCode::PL307, "duplicate address detection has not ended: the address can't be used yet")
+        (FindingCode::PL307, "duplicate address detection still runs: the address cannot be used yet")
     } else {
         return;
     };
-    let entry = about(Finding::new(code, message), case, wanted).source(&item.source);
-    ledger.add(entry.expected(item.value.to_string()).found(Some(format!(
+    let entry = case.about(Finding::new(code, message), wanted).source(&item.source);
+    judgement.add_finding(entry.expected(item.value.to_string()).found(Some(format!(
         "{} {}",
         found.address,
         found.flags.join(" ")
     ))));
 }
 
-/// In the kernel as asked for, and not in the result: whoever goes by the result does not know of it.
-fn unreported(case: &Case<'_>, wanted: &InterfaceExpectation, item: &Wanted<IpNet>, ledger: &mut Ledger) {
+/// In the kernel as requested, but not in the result: users of the result do not know it.
+fn unreported(
+    case: &PodCase<'_>,
+    wanted: &InterfaceExpectation,
+    item: &Wanted<IpNet>,
+    judgement: &mut JudgementBuilder,
+) {
     let Some(reports) = reported::reports_address(case, &wanted.name, item.value) else {
         return;
     };
-    ledger.check();
+    judgement.count_fact();
     if !reports {
-        let entry = about(
-            Finding::new(FindingCode::PL204, "the address is in the kernel, and not in the CNI result"),
-            case,
-            wanted,
-        );
-        ledger.add(entry.source(&item.source).found(Some(format!("{} dev {}", item.value, wanted.name))));
+        let entry =
+            case.about(Finding::new(FindingCode::PL204, "address is in the kernel but not in the CNI result"), wanted);
+        judgement.add_finding(entry.source(&item.source).found(Some(format!("{} dev {}", item.value, wanted.name))));
     }
 }

@@ -1,15 +1,16 @@
-//! Asked against reported: `PL10x`. Whether every attachment asked for was made, and what went wrong where one was not.
+//! Requested against reported: `PL10x`. Whether every requested attachment was made, and the cause where it was not.
 
-use super::accounts::Account;
-use super::ledger::Ledger;
-use super::words;
-use crate::cni::{ChainError, ChainOutcome, CniCommand};
+use super::judgement::JudgementBuilder;
+use super::messages;
+use super::pod_case::PodCase;
+use super::pod_case::ReportedState;
+use crate::cni::{ChainError, ChainOutcome, CniCommand, Exit};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{KernelState, PodObservation};
 use crate::plan::{Attachment, Plan, Pod};
 
-/// Most lines of strangers kept with one finding.
-const MOST_HEARD: usize = 8;
+/// Most log lines kept with one finding.
+const MOST_LOG_LINES: usize = 8;
 
 /// Judges the attachments of a pod that runs.
 pub(super) fn attached(
@@ -17,56 +18,63 @@ pub(super) fn attached(
     pod: &Pod,
     observed: &PodObservation,
     kernel: &KernelState,
-    accounts: &[Account],
-    ledger: &mut Ledger,
+    reported: &[ReportedState],
+    judgement: &mut JudgementBuilder,
 ) {
     for attachment in &pod.attachments {
-        ledger.check();
+        judgement.count_fact();
         if let Some((network, outcome, error)) = failed(observed, &attachment.network, &attachment.interface) {
-            ledger.add(chain_failed(plan, pod, Some(attachment), network, outcome, error));
+            judgement.add_finding(chain_failed(plan, pod, Some(attachment), network, outcome, error));
             continue;
         }
         let link = kernel.links.iter().find(|link| link.name == attachment.interface);
-        let account = accounts.iter().find(|account| {
-            account.interface == attachment.interface || account.sandbox_interfaces.contains(&attachment.interface)
+        let reported = reported.iter().find(|reported| {
+            reported.interface == attachment.interface || reported.sandbox_interfaces.contains(&attachment.interface)
         });
-        match (link, account) {
+        match (link, reported) {
             (Some(_), Some(_)) => {}
-            (None, account) => {
+            (None, reported) => {
                 let names: Vec<&str> = kernel.links.iter().map(|link| link.name.as_str()).collect();
                 let mut entry = Finding::new(
                     FindingCode::PL102,
-                    format!("the pod runs, and network {} is not attached", attachment.network),
+                    format!("pod runs, but network {} is not attached", attachment.network),
                 );
                 entry = about(entry, pod, attachment).expected(attachment.interface.clone());
                 entry = entry.found(Some(format!("the pod has {}", names.join(", "))));
-                let told = account.map(|account| {
-                    if account.has_result {
-                        "a CNI result names it all the same"
-                    } else {
-                        "network-status names it all the same"
-                    }
-                });
-                ledger.add(entry.notes(told.map(str::to_owned)).notes(heard(observed, Some(&attachment.network))));
+                let told =
+                    reported.map(
+                        |reported| {
+                            if reported.has_result { "a CNI result names it" } else { "network-status names it" }
+                        },
+                    );
+                judgement.add_finding(
+                    entry.notes(told.map(str::to_owned)).notes(heard(observed, Some(&attachment.network))),
+                );
             }
             // Only where anything at all is reported: else this lane can't read reports.
-            (Some(_), None) if !accounts.is_empty() => {
-                ledger.add(about(
-                    Finding::new(FindingCode::PL106, "the interface is there, and nothing reports it"),
+            (Some(_), None) if !reported.is_empty() => {
+                judgement.add_finding(about(
+                    Finding::new(FindingCode::PL106, "interface exists but is not reported"),
                     pod,
                     attachment,
                 ));
             }
             (Some(_), None) => {
-                ledger.note(format!("what CNI reports of pod {}: not observable here", pod.name));
+                judgement.add_note(format!("CNI results of pod {}: not observable on this lane", pod.name));
             }
         }
     }
 }
 
-/// Judges a pod that did not come up: that it does is one fact, and who says why becomes the finding.
-pub(super) fn not_ready(plan: &Plan, pod: &Pod, observed: &PodObservation, reason: &str, ledger: &mut Ledger) {
-    ledger.check();
+/// Judges a pod that did not become ready. That it becomes ready is one fact; the known cause becomes the finding.
+pub(super) fn not_ready(
+    plan: &Plan,
+    pod: &Pod,
+    observed: &PodObservation,
+    reason: &str,
+    judgement: &mut JudgementBuilder,
+) {
+    judgement.count_fact();
     let mut found: Vec<Finding> = Vec::new();
     for (network, outcome) in observed.outcomes.iter().filter(|(_, outcome)| !is_undoing(outcome)) {
         if let Some(error) = &outcome.error {
@@ -75,27 +83,27 @@ pub(super) fn not_ready(plan: &Plan, pod: &Pod, observed: &PodObservation, reaso
                 .iter()
                 .find(|attachment| same_network(network, &attachment.network) && runs(outcome, &attachment.interface));
             let entry = chain_failed(plan, pod, attachment, network, outcome, error);
-            // A chain that can't be read fails the same way when it is undone, and makes no call that would tell.
+            // A chain that cannot be read fails in the same way when it is undone, without any plugin call.
             if !found.contains(&entry) {
                 found.push(entry);
             }
         }
     }
     if found.is_empty() {
-        found.push(by_hearsay(plan, pod, observed));
+        found.push(finding_from_log(plan, pod, observed));
     }
-    let state = words::quote("state", reason);
+    let state = messages::quote("state", reason);
     let unchecked = plan.expect.iter().any(|expectation| expectation.pod == pod.name);
-    let unchecked = unchecked.then(|| "nothing that is expected of this pod could be checked".to_owned());
+    let unchecked = unchecked.then(|| "no expectation of this pod was checked".to_owned());
     let undoing = observed.outcomes.iter().filter(|(_, outcome)| is_undoing(outcome));
     let undone: Vec<String> = undoing
         .filter_map(|(network, outcome)| {
-            Some(words::quote(&format!("undoing {network}"), &outcome.error.as_ref()?.message))
+            Some(messages::quote(&format!("undoing {network}"), &outcome.error.as_ref()?.message))
         })
         .collect();
     for entry in found {
         let entry = entry.notes([state.clone()]).notes(undone.clone()).notes(heard(observed, None));
-        ledger.add(entry.notes(unchecked.clone()));
+        judgement.add_finding(entry.notes(unchecked.clone()));
     }
 }
 
@@ -113,7 +121,7 @@ fn same_network(reported: &str, name: &str) -> bool {
     reported == name || reported.rsplit('/').next() == Some(name)
 }
 
-/// Whether an outcome is that of an interface; an outcome without calls says nothing about it.
+/// Whether an outcome is that of an interface; an outcome without calls belongs to none.
 fn runs(outcome: &ChainOutcome, interface: &str) -> bool {
     outcome.calls.is_empty() || outcome.calls.iter().any(|call| call.ifname == interface)
 }
@@ -140,22 +148,22 @@ fn chain_failed(
 ) -> Finding {
     let planned = plan.networks.iter().find(|planned| same_network(network, &planned.name));
     if planned.is_some_and(|planned| planned.manifest.is_none()) && error.position.is_none() {
-        return absent_network(pod, attachment, network, vec![words::quote("the runner", &error.message)]);
+        return absent_network(pod, attachment, network, vec![messages::quote("the runner", &error.message)]);
     }
     let links = planned.and_then(|planned| planned.chain.as_ref()).map_or(0, |chain| chain.links.len());
     let link = match (error.position, &error.plugin) {
-        (Some(position), Some(plugin)) if links > 0 => format!("plugin {plugin} (link {} of {links})", position + 1),
+        (Some(position), Some(plugin)) if links > 0 => format!("plugin {} of {links} ({plugin})", position + 1),
         (_, Some(plugin)) => format!("plugin {plugin}"),
         _ => "the chain".to_owned(),
     };
-    let mut notes = vec![words::quote("the runner", &error.message)];
+    let mut notes = vec![messages::quote("the runner", &error.message)];
     if let Some(cni) = &error.cni {
         let details = if cni.details.is_empty() { String::new() } else { format!("; {}", cni.details) };
-        notes.push(words::quote(&format!("CNI error code {}", cni.code), &format!("{}{details}", cni.msg)));
+        notes.push(messages::quote(&format!("CNI error code {}", cni.code), &format!("{}{details}", cni.msg)));
     }
     let last = error.position.and_then(|position| outcome.calls.iter().rfind(|call| call.position == position));
     if let Some(call) = last.filter(|call| !call.stderr.trim().is_empty()) {
-        notes.push(words::quote(&format!("{} wrote on stderr", call.plugin), &call.stderr));
+        notes.push(messages::quote(&format!("{} wrote to stderr", call.plugin), &call.stderr));
     }
     let entry = Finding::new(FindingCode::PL101, format!("{link} of network {network} failed"))
         .pod(&pod.name)
@@ -173,7 +181,7 @@ fn chain_failed(
 }
 
 fn absent_network(pod: &Pod, attachment: Option<&Attachment>, network: &str, notes: Vec<String>) -> Finding {
-    let message = format!("network {network} is said to exist already, and is not there: asked for, and not attached");
+    let message = format!("existing network {network} not found, so it is not attached");
     let entry =
         Finding::new(FindingCode::PL103, message).pod(&pod.name).network(network).source(&pod.source).notes(notes);
     match attachment {
@@ -184,26 +192,26 @@ fn absent_network(pod: &Pod, attachment: Option<&Attachment>, network: &str, not
 
 /// Where somebody else ran the chains, only their words are left. That the pod is not up stands without them;
 /// they only choose the code and name the plugin.
-fn by_hearsay(plan: &Plan, pod: &Pod, observed: &PodObservation) -> Finding {
+fn finding_from_log(plan: &Plan, pod: &Pod, observed: &PodObservation) -> Finding {
     for attachment in &pod.attachments {
         let exists = plan
             .networks
             .iter()
             .find(|network| network.name == attachment.network)
             .is_some_and(|network| network.manifest.is_none());
-        let missing = observed.heard.iter().any(|heard| {
-            let says_so = heard.reason == "NoNetworkFound"
+        let missing = observed.log.iter().any(|heard| {
+            let is_missing_network = heard.reason == "NoNetworkFound"
                 || heard.text.contains("cannot find a network-attachment-definition")
                 || heard.text.contains("cannot find get a network-attachment-definition");
-            says_so && heard.text.contains(&attachment.network)
+            is_missing_network && heard.text.contains(&attachment.network)
         });
         if exists && missing {
             return absent_network(pod, Some(attachment), &attachment.network, Vec::new());
         }
     }
-    let named = observed.heard.iter().rev().find_map(|heard| Some((innermost_plugin(&heard.text)?, heard)));
+    let named = observed.log.iter().rev().find_map(|heard| Some((innermost_plugin(&heard.text)?, heard)));
     let Some((plugin, heard)) = named else {
-        return Finding::new(FindingCode::PL104, "the pod did not come up").pod(&pod.name).source(&pod.source);
+        return Finding::new(FindingCode::PL104, "pod did not become ready").pod(&pod.name).source(&pod.source);
     };
     let network = between(&heard.text, "error adding container to network \"", "\"");
     let attachment = network
@@ -231,15 +239,36 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     Some(&text[start..start + length])
 }
 
-/// Events and log lines; those that name the network first, where one is asked for.
+/// Events and log lines; those that name the given network come first.
 fn heard(observed: &PodObservation, network: Option<&str>) -> Vec<String> {
-    let mut lines: Vec<&crate::observe::Heard> = observed.heard.iter().collect();
+    let mut lines: Vec<&crate::observe::LogLine> = observed.log.iter().collect();
     lines.sort_by_key(|heard| network.is_some_and(|network| !heard.text.contains(network)));
-    let who = |heard: &crate::observe::Heard| {
+    let who = |heard: &crate::observe::LogLine| {
         if heard.reason.is_empty() { heard.origin.clone() } else { format!("{} {}", heard.origin, heard.reason) }
     };
-    let mut lines: Vec<String> = lines.into_iter().map(|heard| words::quote(&who(heard), &heard.text)).collect();
+    let mut lines: Vec<String> = lines.into_iter().map(|heard| messages::quote(&who(heard), &heard.text)).collect();
     lines.dedup();
-    lines.truncate(MOST_HEARD);
+    lines.truncate(MOST_LOG_LINES);
     lines
+}
+
+/// `PL105`: one warning for each call that succeeded and wrote to standard error what no other finding quotes.
+pub(super) fn judge_stderr(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
+    let calls = case.observed.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).chain(&case.observed.calls);
+    for call in calls {
+        if call.exit != Exit::Code(0) || call.command != CniCommand::Add {
+            continue;
+        }
+        let fresh: Vec<&str> =
+            call.stderr.lines().filter(|line| !line.trim().is_empty() && !judgement.is_quoted(line)).collect();
+        if fresh.is_empty() {
+            continue;
+        }
+        let message = format!("plugin {} exited with code 0 and wrote to standard error", call.plugin);
+        let entry = Finding::new(FindingCode::PL105, message)
+            .pod(&case.pod.name)
+            .interface(&call.ifname)
+            .network(&call.network);
+        judgement.add_finding(entry.found(Some(messages::quote("stderr", &fresh.join("\n")))));
+    }
 }

@@ -1,10 +1,10 @@
-//! What a network's configuration says that its plugins will not do: `PL6xx`.
+//! Settings of a network's configuration that its plugins ignore or refuse: `PL6xx`.
 //!
 //! Nothing here fails a scenario but a configuration of which no chain can be made: the run goes on, and what the
 //! plugins do with it is seen in the kernel.
 
+use super::judgement::JudgementBuilder;
 use super::known_keys;
-use super::ledger::Ledger;
 use crate::chain::{self, ChainLink, go_key};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::{Network, Plan, Pod};
@@ -17,7 +17,7 @@ use std::net::IpAddr;
 const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /// Writes down everything that is doubtful in one network's configuration.
-pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
+pub(super) fn lint(network: &Network, judgement: &mut JudgementBuilder) {
     // One that exists already has no text here.
     if network.manifest.is_none() {
         return;
@@ -25,8 +25,8 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
     let Some(chain) = &network.chain else {
         let text = network.config.as_deref().unwrap_or_default();
         let why = chain::parse(text, &network.name).err().unwrap_or_default();
-        ledger.add(
-            Finding::new(FindingCode::PL603, format!("no chain can be read from the configuration: {why}"))
+        judgement.add_finding(
+            Finding::new(FindingCode::PL603, format!("configuration holds no readable chain: {why}"))
                 .network(&network.name)
                 .source(network.place("")),
         );
@@ -37,9 +37,9 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
             network,
             FindingCode::PL606,
             "cniVersion",
-            format!("cniVersion {} is none that plugins know", chain.cni_version),
+            format!("cniVersion {} is unknown to plugins", chain.cni_version),
         );
-        ledger.add(entry.notes([format!("known: {}", VERSIONS.join(", "))]));
+        judgement.add_finding(entry.notes([format!("known: {}", VERSIONS.join(", "))]));
     }
     let makers: Vec<&str> = chain
         .links
@@ -48,22 +48,22 @@ pub(super) fn lint(network: &Network, ledger: &mut Ledger) {
         .filter(|plugin| known_keys::MAKERS.contains(plugin))
         .collect();
     if let [first, second, ..] = makers.as_slice() {
-        ledger.add(doubt(
+        judgement.add_finding(doubt(
             network,
             FindingCode::PL607,
             "plugins",
-            format!("{first} and {second} both make the interface: the second one fails"),
+            format!("{first} and {second} are both main plugins: the second one fails"),
         ));
     }
     for (position, link) in chain.links.iter().enumerate() {
         let prefix = if chain.is_list { format!("plugins/{position}/") } else { String::new() };
-        Linter { network, prefix, link, ledger }.plugin(position, &chain.cni_version, chain.is_list);
+        Linter { network, prefix, link, judgement }.plugin(position, &chain.cni_version, chain.is_list);
     }
 }
 
 /// Writes down keys of `cni-args` that look like one of route-override's and are none: they go to every plugin of the
-/// chain, each takes what it knows, and nobody says which were left.
-pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
+/// chain, each reads the keys that it knows, and no plugin reports the others.
+pub(super) fn lint_args(plan: &Plan, pod: &Pod, judgement: &mut JudgementBuilder) {
     for attachment in &pod.attachments {
         let network = plan.networks.iter().find(|network| network.name == attachment.network);
         let chain = network.and_then(|network| network.chain.as_ref());
@@ -76,10 +76,10 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, ledger: &mut Ledger) {
             if let Some(near) = did_you_mean(key, options) {
                 let entry = Finding::new(
                     FindingCode::PL602,
-                    format!("route-override has no key `{key}`: it is dropped from `cni-args` without a word"),
+                    format!("route-override has no key `{key}`: it is ignored in `cni-args`"),
                 );
                 let entry = entry.pod(&pod.name).interface(&attachment.interface).network(&attachment.network);
-                ledger.add(entry.source(&pod.source).notes([format!("did you mean `{near}`?")]));
+                judgement.add_finding(entry.source(&pod.source).notes([format!("did you mean `{near}`?")]));
             }
         }
     }
@@ -94,13 +94,13 @@ struct Linter<'a, 'b> {
     network: &'a Network,
     prefix: String,
     link: &'a ChainLink,
-    ledger: &'b mut Ledger,
+    judgement: &'b mut JudgementBuilder,
 }
 
 impl Linter<'_, '_> {
     fn add(&mut self, code: FindingCode, path: &str, message: String, notes: impl IntoIterator<Item = String>) {
         let entry = doubt(self.network, code, &format!("{}{path}", self.prefix), message);
-        self.ledger.add(entry.notes(notes));
+        self.judgement.add_finding(entry.notes(notes));
     }
 
     fn plugin(&mut self, position: usize, version: &str, is_list: bool) {
@@ -109,13 +109,13 @@ impl Linter<'_, '_> {
             return;
         };
         if position == 0 && known_keys::NEED_RESULT.contains(&plugin) {
-            let message = format!("{plugin} comes first in the chain, and has no earlier result to work on");
+            let message = format!("{plugin} is first in the chain and has no previous result");
             let notes = (plugin == "route-override")
                 .then(|| "upstream's binary panics: exit 2, nothing on standard output".to_owned());
             self.add(FindingCode::PL604, "type", message, notes);
         }
         if plugin == "route-override" && version == "1.1.0" {
-            let message = "route-override knows cniVersion up to 1.0.0: the chain fails with code 1".to_owned();
+            let message = "route-override supports cniVersion up to 1.0.0: the chain fails with code 1".to_owned();
             self.add(FindingCode::PL606, "type", message, []);
         }
         self.keys(conf, is_list);
@@ -143,8 +143,8 @@ impl Linter<'_, '_> {
                     "{plugin} has no key `{key}`: the interface is not on VLAN {value}, its frames are untagged"
                 );
                 let notes = [
-                    "no release of the plugin has it; it is dropped without a word".to_owned(),
-                    "for a tagged interface take master NAME.ID, or the vlan plugin with vlanId".to_owned(),
+                    "no release of the plugin reads it".to_owned(),
+                    "for a tagged interface, use master NAME.ID, or the vlan plugin with vlanId".to_owned(),
                 ];
                 self.add(FindingCode::PL601, key, message, notes);
                 continue;
@@ -153,16 +153,11 @@ impl Linter<'_, '_> {
             if let Some(near) = did_you_mean(key, known.iter().copied()) {
                 notes.insert(0, format!("did you mean `{near}`?"));
             }
-            self.add(
-                FindingCode::PL602,
-                key,
-                format!("{plugin} has no key `{key}`: it is dropped without a word"),
-                notes,
-            );
+            self.add(FindingCode::PL602, key, format!("{plugin} has no key `{key}`: it is ignored"), notes);
         }
     }
 
-    /// Values that the plugin refuses, or that can't mean what they say.
+    /// Values that the plugin refuses, or that cannot work.
     fn values(&mut self, conf: &Map<String, Value>) {
         let plugin = self.link.plugin.as_str();
         let modes: &[&str] = match plugin {
@@ -184,7 +179,7 @@ impl Linter<'_, '_> {
             if let (true, Some(id)) = (plugin == name, go_key(conf, key).and_then(Value::as_i64))
                 && !(0..=4094).contains(&id)
             {
-                self.add(FindingCode::PL605, key, format!("{id} is no VLAN id"), []);
+                self.add(FindingCode::PL605, key, format!("{id} is not a VLAN id"), []);
             }
         }
         for key in ["addroutes", "delroutes"] {
@@ -205,15 +200,12 @@ impl Linter<'_, '_> {
                 None => {
                     self.add(FindingCode::PL605, &format!("{path}/{index}"), "a route without `dst`".to_owned(), [])
                 }
-                Some((dst, Err(_))) => self.add(FindingCode::PL605, &at, format!("`{dst}` is no network"), []),
+                Some((dst, Err(_))) => self.add(FindingCode::PL605, &at, format!("`{dst}` is not a network"), []),
                 Some((dst, Ok(net))) if net.addr() != net.network() => {
                     self.add(
                         FindingCode::PL605,
                         &at,
-                        format!(
-                            "`{dst}` has host bits, so no route of the kernel is like it; the network is {}",
-                            net.trunc()
-                        ),
+                        format!("`{dst}` has host bits, so no kernel route equals it; the network is {}", net.trunc()),
                         [],
                     );
                 }
@@ -222,7 +214,12 @@ impl Linter<'_, '_> {
             if let Some(gateway) = text("gw")
                 && gateway.parse::<IpAddr>().is_err()
             {
-                self.add(FindingCode::PL605, &format!("{path}/{index}/gw"), format!("`{gateway}` is no address"), []);
+                self.add(
+                    FindingCode::PL605,
+                    &format!("{path}/{index}/gw"),
+                    format!("`{gateway}` is not an address"),
+                    [],
+                );
             }
         }
     }
@@ -235,7 +232,7 @@ impl Linter<'_, '_> {
                 self.add(
                     FindingCode::PL602,
                     &format!("ipam/{key}"),
-                    format!("ipam plugin {plugin} has no key `{key}`: it is dropped without a word"),
+                    format!("ipam plugin {plugin} has no key `{key}`: it is ignored"),
                     notes,
                 );
             }
@@ -260,13 +257,13 @@ impl Linter<'_, '_> {
         for key in
             entry.keys().filter(|key| !known_keys::STATIC_ADDRESS.iter().any(|known| known.eq_ignore_ascii_case(key)))
         {
-            let message = format!("ipam plugin static has no key `{key}` for an address: it is dropped without a word");
+            let message = format!("ipam plugin static has no key `{key}` for an address: it is ignored");
             self.add(FindingCode::PL602, &format!("{path}/{key}"), message, []);
         }
         let text = go_key(entry, "address").and_then(Value::as_str).unwrap_or_default();
         let at = format!("{path}/address");
         let Ok(net) = text.parse::<IpNet>() else {
-            self.add(FindingCode::PL605, &at, format!("`{text}` is no address with a prefix length"), []);
+            self.add(FindingCode::PL605, &at, format!("`{text}` is not an address with a prefix length"), []);
             return;
         };
         let ip = net.addr();
@@ -276,7 +273,7 @@ impl Linter<'_, '_> {
         if let Some(gateway) = go_key(entry, "gateway").and_then(Value::as_str) {
             let at = format!("{path}/gateway");
             match gateway.parse::<IpAddr>() {
-                Err(_) => self.add(FindingCode::PL605, &at, format!("`{gateway}` is no address"), []),
+                Err(_) => self.add(FindingCode::PL605, &at, format!("`{gateway}` is not an address"), []),
                 Ok(gateway) if gateway == ip => {
                     self.add(FindingCode::PL605, &at, format!("gateway {gateway} is the pod's own address"), [])
                 }

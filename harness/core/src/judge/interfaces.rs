@@ -1,43 +1,33 @@
-//! Asked against kernel, the link itself: `PL31x`.
+//! Requested against kernel, the link itself: `PL31x`.
 
-use super::accounts::Case;
-use super::ledger::Ledger;
-use super::{addresses, reported, routes, words};
+use super::judgement::JudgementBuilder;
+use super::pod_case::PodCase;
+use super::{addresses, messages, reported, routes};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::Link;
 use crate::plan::InterfaceExpectation;
 
 /// Judges everything that is wanted of one interface.
-pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut Ledger) {
+pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement: &mut JudgementBuilder) {
     let link = case.link(&wanted.name);
-    ledger.check();
+    judgement.count_fact();
     match (link, wanted.absent) {
         (None, true) => {}
         (Some(link), true) => {
-            let entry =
-                Finding::new(FindingCode::PL311, format!("interface {} must not be there, and is", wanted.name));
-            ledger.add(about(entry, case, wanted).found(Some(one_line(link))));
+            let entry = Finding::new(FindingCode::PL311, format!("interface {} is forbidden but present", wanted.name));
+            judgement.add_finding(case.about(entry, wanted).found(Some(one_line(link))));
         }
         (None, false) => {
             let found = format!("the pod has {}", reported::links(case));
-            let entry = Finding::new(FindingCode::PL310, format!("interface {} is not there", wanted.name));
-            let entry = about(entry, case, wanted).expected(wanted.name.clone()).found(Some(found));
-            ledger.add(entry.notes(elsewhere(case, wanted)));
+            let entry = Finding::new(FindingCode::PL310, format!("interface {} is missing", wanted.name));
+            let entry = case.about(entry, wanted).expected(wanted.name.clone()).found(Some(found));
+            judgement.add_finding(entry.notes(elsewhere(case, wanted)));
         }
         (Some(link), false) => {
-            properties(case, wanted, link, ledger);
-            addresses::judge(case, wanted, link, ledger);
-            routes::judge(case, wanted, ledger);
+            properties(case, wanted, link, judgement);
+            addresses::judge(case, wanted, link, judgement);
+            routes::judge(case, wanted, judgement);
         }
-    }
-}
-
-/// Fills in pod, interface, network and source.
-pub(super) fn about(finding: Finding, case: &Case<'_>, wanted: &InterfaceExpectation) -> Finding {
-    let finding = finding.pod(&case.pod.name).interface(&wanted.name).source(&wanted.source);
-    match case.network_of(&wanted.name) {
-        Some(network) => finding.network(network),
-        None => finding,
     }
 }
 
@@ -45,11 +35,11 @@ pub(super) fn about(finding: Finding, case: &Case<'_>, wanted: &InterfaceExpecta
 fn one_line(link: &Link) -> String {
     let kind = link.kind.as_deref().unwrap_or("no kind");
     let addresses: Vec<String> = link.addresses.iter().map(|address| address.address.to_string()).collect();
-    format!("{}: {kind}, {}, {}", link.name, words::state(link), addresses.join(", "))
+    format!("{}: {kind}, {}, {}", link.name, messages::format_state(link), addresses.join(", "))
 }
 
 /// Where the addresses of a missing interface are instead.
-fn elsewhere(case: &Case<'_>, wanted: &InterfaceExpectation) -> Vec<String> {
+fn elsewhere(case: &PodCase<'_>, wanted: &InterfaceExpectation) -> Vec<String> {
     let items = wanted.addresses.as_ref().map_or(&[][..], |list| &list.items);
     items
         .iter()
@@ -64,52 +54,50 @@ fn elsewhere(case: &Case<'_>, wanted: &InterfaceExpectation) -> Vec<String> {
         .collect()
 }
 
-fn properties(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link, ledger: &mut Ledger) {
+fn properties(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Link, judgement: &mut JudgementBuilder) {
     if let Some(kind) = &wanted.kind {
         let found = link.kind.as_deref().unwrap_or("physical");
         if link.kind.is_none() && link.state.is_empty() {
-            ledger.note(format!(
-                "kind of {} in pod {}: not observable, `ip` there tells no kinds",
+            judgement.add_note(format!(
+                "kind of {} in pod {}: not observable, `ip` there prints no kinds",
                 wanted.name, case.pod.name
             ));
         } else {
-            ledger.check();
+            judgement.count_fact();
             if found != kind.value {
-                let entry = about(Finding::new(FindingCode::PL312, "the interface is of another kind"), case, wanted)
-                    .source(&kind.source);
-                ledger.add(entry.expected(kind.value.clone()).found(Some(found.to_owned())));
+                let entry =
+                    case.about(Finding::new(FindingCode::PL312, "wrong kind of link"), wanted).source(&kind.source);
+                judgement.add_finding(entry.expected(kind.value.clone()).found(Some(found.to_owned())));
             }
         }
     }
     if let Some(parent) = &wanted.parent {
-        parent_of(case, wanted, link, parent, ledger);
+        parent_of(case, wanted, link, parent, judgement);
     }
     if let Some(state) = &wanted.state {
-        ledger.check();
+        judgement.count_fact();
         let is_up = link.flags.iter().any(|flag| flag == "UP");
-        // UNKNOWN is what links without carrier detection say while they work (kernel Documentation, operstates).
+        // Links without carrier detection report UNKNOWN while they work (kernel Documentation, operstates).
         let works = is_up && matches!(link.state.as_str(), "UP" | "UNKNOWN" | "");
         let fits = if state.value == "up" { works } else { !is_up };
         if !fits {
-            let entry = about(Finding::new(FindingCode::PL314, "the interface is in another state"), case, wanted)
-                .source(&state.source);
-            ledger.add(entry.expected(state.value.clone()).found(Some(words::state(link))));
+            let entry = case.about(Finding::new(FindingCode::PL314, "wrong link state"), wanted).source(&state.source);
+            judgement.add_finding(entry.expected(state.value.clone()).found(Some(messages::format_state(link))));
         }
     }
     if let Some(mtu) = &wanted.mtu {
-        ledger.check();
+        judgement.count_fact();
         if link.mtu != mtu.value {
-            let entry =
-                about(Finding::new(FindingCode::PL315, "the MTU is another one"), case, wanted).source(&mtu.source);
-            ledger.add(entry.expected(format!("mtu {}", mtu.value)).found(Some(format!("mtu {}", link.mtu))));
+            let entry = case.about(Finding::new(FindingCode::PL315, "wrong MTU"), wanted).source(&mtu.source);
+            judgement
+                .add_finding(entry.expected(format!("mtu {}", mtu.value)).found(Some(format!("mtu {}", link.mtu))));
         }
     }
     if let Some(mac) = &wanted.mac {
-        ledger.check();
+        judgement.count_fact();
         if link.mac != mac.value {
-            let entry = about(Finding::new(FindingCode::PL316, "the MAC address is another one"), case, wanted)
-                .source(&mac.source);
-            ledger.add(entry.expected(mac.value.clone()).found(Some(link.mac.clone())));
+            let entry = case.about(Finding::new(FindingCode::PL316, "wrong MAC address"), wanted).source(&mac.source);
+            judgement.add_finding(entry.expected(mac.value.clone()).found(Some(link.mac.clone())));
         }
     }
 }
@@ -117,11 +105,11 @@ fn properties(case: &Case<'_>, wanted: &InterfaceExpectation, link: &Link, ledge
 /// The parent is a link of the node: found by the index that the pod's link carries. Where the node could not be read
 /// it is not observable, which is neither pass nor fail.
 fn parent_of(
-    case: &Case<'_>,
+    case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     link: &Link,
     parent: &crate::plan::Wanted<String>,
-    ledger: &mut Ledger,
+    judgement: &mut JudgementBuilder,
 ) {
     let own = link.parent_netns.is_none();
     let found = match (link.parent, own, &case.observed.node_links) {
@@ -131,7 +119,7 @@ fn parent_of(
             name.map(|name| format!("{name} in the pod itself"))
         }
         (Some(_), _, None) => {
-            ledger.note(format!(
+            judgement.add_note(format!(
                 "parent of {} in pod {}: not observable, the node could not be read",
                 wanted.name, case.pod.name
             ));
@@ -142,10 +130,10 @@ fn parent_of(
             None => Some(format!("index {index}, which node {} does not have", case.observed.node)),
         },
     };
-    ledger.check();
+    judgement.count_fact();
     if found.as_deref() != Some(parent.value.as_str()) {
-        let entry = about(Finding::new(FindingCode::PL313, "the interface hangs on another parent"), case, wanted)
-            .source(&parent.source);
-        ledger.add(entry.expected(parent.value.clone()).found(found));
+        let entry =
+            case.about(Finding::new(FindingCode::PL313, "wrong parent interface"), wanted).source(&parent.source);
+        judgement.add_finding(entry.expected(parent.value.clone()).found(found));
     }
 }

@@ -79,7 +79,7 @@ pub(crate) const MAKERS: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vla
 /// The plugins known here that can stand in a chain; IPAM plugins stand in another's configuration.
 #[cfg_attr(
     not(feature = "files"),
-    expect(dead_code, reason = "asked by the lint of chains, which the agent does without")
+    expect(dead_code, reason = "used by the lint of chains, which the agent is built without")
 )]
 pub(crate) fn plugins() -> impl Iterator<Item = &'static str> {
     PLUGINS.iter().map(|(name, _)| *name).filter(|name| !["dhcp", "host-local", "static"].contains(name))

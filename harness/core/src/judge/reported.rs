@@ -1,8 +1,8 @@
 //! Reported against kernel: `PL2xx`.
 
-use super::accounts::{Account, Case, ReportedRoute};
-use super::ledger::Ledger;
-use super::words;
+use super::judgement::JudgementBuilder;
+use super::messages;
+use super::pod_case::{PodCase, ReportedRoute, ReportedState};
 use crate::chain::go_key;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{PodObservation, Reported, Route};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 
 /// Reads what is reported of every attachment into one shape.
-pub(super) fn accounts(observed: &PodObservation) -> Vec<Account> {
+pub(super) fn read_reported(observed: &PodObservation) -> Vec<ReportedState> {
     observed
         .reported
         .iter()
@@ -32,7 +32,7 @@ const TERWAY: &str = "terway-chainer";
 
 /// Terway reports a pod's address with the prefix of its ENI's subnet and gives it to the pod as a host's
 /// (`plugin/datapath/policy_router_linux.go`, `NewIPNetToMaxMask`): the same address, and no disagreement.
-fn as_hosts(account: &mut Account, observed: &PodObservation) {
+fn as_hosts(account: &mut ReportedState, observed: &PodObservation) {
     let links = observed.kernel.iter().flat_map(|kernel| &kernel.links);
     let has = |interface: &str, host: IpNet| {
         let mut links = links.clone().filter(|link| link.name == interface);
@@ -46,12 +46,12 @@ fn as_hosts(account: &mut Account, observed: &PodObservation) {
     }
 }
 
-fn account(reported: &Reported) -> Account {
-    let mut account = Account {
+fn account(reported: &Reported) -> ReportedState {
+    let mut account = ReportedState {
         interface: reported.interface.clone(),
         network: reported.network.clone(),
         has_result: reported.result.is_some(),
-        ..Account::default()
+        ..ReportedState::default()
     };
     if let Some(result) = &reported.result {
         from_result(result, &mut account);
@@ -79,7 +79,7 @@ fn push_mac(macs: &mut Vec<(String, String)>, interface: &str, mac: Option<&Valu
 }
 
 /// A result of spec 0.3.0 to 1.1.0 (`interfaces`, `ips`, `routes`), or of 0.1.0 and 0.2.0 (`ip4`, `ip6`).
-fn from_result(result: &Value, account: &mut Account) {
+fn from_result(result: &Value, account: &mut ReportedState) {
     let interfaces = list(result, "interfaces");
     let name = |index: usize| interfaces.get(index).and_then(|interface| interface.get("name")).and_then(Value::as_str);
     for interface in interfaces {
@@ -124,56 +124,62 @@ fn route(value: &Value) -> Option<ReportedRoute> {
     Some(ReportedRoute { to: to.trunc(), via, table })
 }
 
-/// Compares every account with the kernel.
-pub(super) fn judge(case: &Case<'_>, ledger: &mut Ledger) {
-    for account in case.accounts {
+/// Compares every report with the kernel.
+pub(super) fn judge(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
+    for account in case.reported {
         for name in &account.sandbox_interfaces {
-            ledger.check();
+            judgement.count_fact();
             if case.link(name).is_none() && !is_asked_for(case, name) {
                 let finding = Finding::new(
                     FindingCode::PL203,
-                    format!("interface {name} is in the CNI result, and not in the pod"),
+                    format!("interface {name} is in the CNI result but not in the pod"),
                 );
-                ledger.add(
+                judgement.add_finding(
                     finding.pod(&case.pod.name).interface(name).network(&account.network).found(Some(links(case))),
                 );
             }
         }
         for (name, address) in &account.addresses {
-            ledger.check();
-            address_in_kernel(case, account, name, *address, ledger);
+            judgement.count_fact();
+            address_in_kernel(case, account, name, *address, judgement);
         }
         for ip in &account.status_ips {
-            ledger.check();
-            status_ip_in_kernel(case, account, *ip, ledger);
+            judgement.count_fact();
+            status_ip_in_kernel(case, account, *ip, judgement);
         }
         for (name, mac) in &account.macs {
             let Some(link) = case.link(name) else { continue };
-            ledger.check();
+            judgement.count_fact();
             if link.mac != *mac {
-                let finding = Finding::new(FindingCode::PL206, "the MAC reported is not the interface's");
+                let finding = Finding::new(FindingCode::PL206, "reported MAC address differs from the interface's");
                 let finding = finding.pod(&case.pod.name).interface(name).network(&account.network);
-                ledger.add(finding.expected(mac.clone()).found(Some(link.mac.clone())));
+                judgement.add_finding(finding.expected(mac.clone()).found(Some(link.mac.clone())));
             }
         }
         for route in &account.routes {
-            ledger.check();
-            route_in_kernel(case, account, route, ledger);
+            judgement.count_fact();
+            route_in_kernel(case, account, route, judgement);
         }
     }
 }
 
 /// Names of the pod's links.
-pub(super) fn links(case: &Case<'_>) -> String {
+pub(super) fn links(case: &PodCase<'_>) -> String {
     case.kernel.links.iter().map(|link| link.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// An attachment's own interface that is missing is told as PL102.
-fn is_asked_for(case: &Case<'_>, name: &str) -> bool {
+/// A missing interface of an attachment is reported as PL102.
+fn is_asked_for(case: &PodCase<'_>, name: &str) -> bool {
     case.network_of(name).is_some()
 }
 
-fn address_in_kernel(case: &Case<'_>, account: &Account, name: &str, address: IpNet, ledger: &mut Ledger) {
+fn address_in_kernel(
+    case: &PodCase<'_>,
+    account: &ReportedState,
+    name: &str,
+    address: IpNet,
+    judgement: &mut JudgementBuilder,
+) {
     let Some(link) = case.link(name) else {
         return;
     };
@@ -188,9 +194,9 @@ fn address_in_kernel(case: &Case<'_>, account: &Account, name: &str, address: Ip
         .iter()
         .find(|other| other.addresses.iter().any(|found| found.address.addr() == address.addr()));
     let message = match (near, elsewhere) {
-        (Some(_), _) => "address reported with another prefix length than the kernel has",
-        (None, Some(_)) => "address reported on one interface, and on another in the kernel",
-        (None, None) => "address reported, and not in the kernel",
+        (Some(_), _) => "reported prefix length differs from the kernel's",
+        (None, Some(_)) => "address reported on one interface but found on a different one",
+        (None, None) => "address reported but missing in the kernel",
     };
     let found = near.map(|found| format!("{} dev {name}", found.address)).or_else(|| {
         let other = elsewhere?;
@@ -201,26 +207,26 @@ fn address_in_kernel(case: &Case<'_>, account: &Account, name: &str, address: Ip
         Finding::new(FindingCode::PL201, message).pod(&case.pod.name).interface(name).network(&account.network);
     entry = entry.expected(format!("{address} dev {name}")).found(found);
     if let Some(wanted) = wanted {
-        entry = entry.source(&wanted.source).notes(["asked for and reported alike".to_owned()]);
+        entry = entry.source(&wanted.source).notes(["requested and reported alike".to_owned()]);
     }
-    ledger.add(entry);
+    judgement.add_finding(entry);
 }
 
-fn status_ip_in_kernel(case: &Case<'_>, account: &Account, ip: IpAddr, ledger: &mut Ledger) {
+fn status_ip_in_kernel(case: &PodCase<'_>, account: &ReportedState, ip: IpAddr, judgement: &mut JudgementBuilder) {
     let told_already = account.addresses.iter().any(|(_, address)| address.addr() == ip);
     let there =
         case.link(&account.interface).is_some_and(|link| link.addresses.iter().any(|found| found.address.addr() == ip));
     if !there && !told_already {
-        let finding = Finding::new(FindingCode::PL201, "address in network-status, and not in the kernel");
+        let finding = Finding::new(FindingCode::PL201, "address in network-status but missing in the kernel");
         let finding = finding.pod(&case.pod.name).interface(&account.interface).network(&account.network);
-        ledger.add(finding.expected(format!("{ip} dev {}", account.interface)));
+        judgement.add_finding(finding.expected(format!("{ip} dev {}", account.interface)));
     }
 }
 
 /// Whether a kernel route is the one reported: same destination, an interface of the account, and the same gateway
 /// where one is reported. A route without a gateway may have got that of its address
 /// (plugins `pkg/ipam/ipam_linux.go`, ConfigureIface). The local table never counts, others do: sbr and vrf move routes.
-fn is_reported(route: &Route, reported: &ReportedRoute, account: &Account) -> bool {
+fn is_reported(route: &Route, reported: &ReportedRoute, account: &ReportedState) -> bool {
     let of_account = |dev: &str| dev == account.interface || account.sandbox_interfaces.iter().any(|name| name == dev);
     route.to == reported.to
         && route.table != 255
@@ -230,32 +236,40 @@ fn is_reported(route: &Route, reported: &ReportedRoute, account: &Account) -> bo
         })
 }
 
-fn route_in_kernel(case: &Case<'_>, account: &Account, reported: &ReportedRoute, ledger: &mut Ledger) {
+fn route_in_kernel(
+    case: &PodCase<'_>,
+    account: &ReportedState,
+    reported: &ReportedRoute,
+    judgement: &mut JudgementBuilder,
+) {
     if case.kernel.routes.iter().any(|route| is_reported(route, reported, account)) {
         return;
     }
-    // The interface itself is missing: that is told once, as PL102 or PL203.
+    // The interface itself is missing: that is reported once, as PL102 or PL203.
     if case.link(&account.interface).is_none() {
         return;
     }
     let via = reported.via.map(|via| format!(" via {via}")).unwrap_or_default();
-    let expected = format!("{}{via} dev {}", words::destination(&reported.to), account.interface);
+    let expected = format!("{}{via} dev {}", messages::format_destination(&reported.to), account.interface);
     let near = nearest(case, reported);
     let topic = reported.to.to_string();
-    let mut entry = Finding::new(FindingCode::PL202, "route reported in the CNI result, and not in the kernel");
+    let mut entry = Finding::new(FindingCode::PL202, "route reported in the CNI result but missing in the kernel");
     entry = entry.pod(&case.pod.name).interface(&account.interface).network(&account.network);
-    entry = entry.expected(expected).found(near.map(words::route)).notes(case.heard_about(&account.interface, &topic));
+    entry = entry
+        .expected(expected)
+        .found(near.map(messages::format_route))
+        .notes(case.log_lines_about(&account.interface, &topic));
     for line in case.stderr_about(&account.interface, &topic) {
-        ledger.quote(&line);
+        judgement.add_quote(&line);
     }
     if let Some(wanted) = wanted_route(case, &account.interface, reported) {
         entry = entry.source(&wanted.source);
     }
-    ledger.add(entry);
+    judgement.add_finding(entry);
 }
 
 /// The kernel route most like a reported one that is missing: the same destination elsewhere.
-fn nearest<'a>(case: &Case<'a>, reported: &ReportedRoute) -> Option<&'a Route> {
+fn nearest<'a>(case: &PodCase<'a>, reported: &ReportedRoute) -> Option<&'a Route> {
     case.kernel
         .routes
         .iter()
@@ -263,18 +277,18 @@ fn nearest<'a>(case: &Case<'a>, reported: &ReportedRoute) -> Option<&'a Route> {
 }
 
 /// The expectation that wants an address, where there is one.
-fn wanted_address<'a>(case: &Case<'a>, interface: &str, address: IpNet) -> Option<&'a Wanted<IpNet>> {
+fn wanted_address<'a>(case: &PodCase<'a>, interface: &str, address: IpNet) -> Option<&'a Wanted<IpNet>> {
     let wanted = case.expectation?.interfaces.iter().find(|wanted| wanted.name == interface)?;
     wanted.addresses.as_ref()?.items.iter().find(|item| item.value == address)
 }
 
 /// The expectation that wants a route, where there is one.
-fn wanted_route<'a>(case: &Case<'a>, interface: &str, reported: &ReportedRoute) -> Option<&'a Wanted<WantedRoute>> {
+fn wanted_route<'a>(case: &PodCase<'a>, interface: &str, reported: &ReportedRoute) -> Option<&'a Wanted<WantedRoute>> {
     let wanted = case.expectation?.interfaces.iter().find(|wanted| wanted.name == interface)?;
     wanted.routes.as_ref()?.items.iter().find(|item| tells(reported, &item.value))
 }
 
-/// Whether a report tells of a wanted route: the same destination, and no other gateway or table.
+/// Whether a report lists an expected route: the same destination, and no other gateway or table.
 fn tells(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
     let same_via = match (reported.via, wanted.via) {
         (Some(via), Some(crate::plan::WantedGateway::Address(wanted))) => via == wanted,
@@ -287,13 +301,13 @@ fn tells(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
 }
 
 /// Whether the account of an interface reports a wanted route; none where no result could be read.
-pub(super) fn reports_route(case: &Case<'_>, interface: &str, wanted: &WantedRoute) -> Option<bool> {
-    let account = case.account(interface).filter(|account| account.has_result)?;
+pub(super) fn reports_route(case: &PodCase<'_>, interface: &str, wanted: &WantedRoute) -> Option<bool> {
+    let account = case.reported_of(interface).filter(|account| account.has_result)?;
     Some(account.routes.iter().any(|reported| tells(reported, wanted)))
 }
 
 /// Whether the account of an interface reports a wanted address; none where no result could be read.
-pub(super) fn reports_address(case: &Case<'_>, interface: &str, wanted: IpNet) -> Option<bool> {
-    let account = case.account(interface).filter(|account| account.has_result)?;
+pub(super) fn reports_address(case: &PodCase<'_>, interface: &str, wanted: IpNet) -> Option<bool> {
+    let account = case.reported_of(interface).filter(|account| account.has_result)?;
     Some(account.addresses.iter().any(|(name, address)| name == interface && *address == wanted))
 }

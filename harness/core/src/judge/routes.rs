@@ -1,9 +1,8 @@
-//! Asked against kernel, routes: `PL32x`, and those in the kernel that nobody reports.
+//! Requested against kernel, routes: `PL32x`, and routes in the kernel that are not reported (`PL205`).
 
-use super::accounts::Case;
-use super::interfaces::about;
-use super::ledger::Ledger;
-use super::{reported, words};
+use super::judgement::JudgementBuilder;
+use super::pod_case::PodCase;
+use super::{messages, reported};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{NextHop, Route, is_v6_link_local};
 use crate::plan::{InterfaceExpectation, Wanted, WantedGateway, WantedRoute};
@@ -13,20 +12,20 @@ const MAIN: u32 = 254;
 
 /// Judges the routes of one interface: those with a next hop out of it, in the main table, or in a table that a wanted
 /// route names. An exact list leaves out what the kernel makes by itself: `fe80::/64`, multicast, broadcast, local.
-pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut Ledger) {
+pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement: &mut JudgementBuilder) {
     let dev = wanted.name.as_str();
     for unwanted in &wanted.absent_routes {
-        ledger.check();
+        judgement.count_fact();
         let there = case
             .kernel
             .routes
             .iter()
             .find(|route| route.to == unwanted.value && route.table == MAIN && hop(route, dev).is_some());
         if let Some(route) = there {
-            let entry =
-                about(Finding::new(FindingCode::PL325, "a route that must not be there is there"), case, wanted)
-                    .source(&unwanted.source);
-            ledger.add(entry.found(Some(words::route(route))));
+            let entry = case
+                .about(Finding::new(FindingCode::PL325, "forbidden route present"), wanted)
+                .source(&unwanted.source);
+            judgement.add_finding(entry.found(Some(messages::format_route(route))));
         }
     }
     let Some(list) = &wanted.routes else {
@@ -42,27 +41,26 @@ pub(super) fn judge(case: &Case<'_>, wanted: &InterfaceExpectation, ledger: &mut
     let mut matched: Vec<&Route> = Vec::new();
     let mut open: Vec<&Wanted<WantedRoute>> = Vec::new();
     for item in &list.items {
-        ledger.check();
+        judgement.count_fact();
         match ours.iter().find(|route| fits(route, &item.value, dev) && !matched.contains(route)) {
             Some(route) => {
                 matched.push(route);
-                works(case, wanted, item, route, ledger);
-                unreported(case, wanted, item, route, ledger);
+                works(case, wanted, item, route, judgement);
+                unreported(case, wanted, item, route, judgement);
             }
             None => open.push(item),
         }
     }
     for item in open {
-        missing(case, wanted, item, &ours, &mut matched, ledger);
+        missing(case, wanted, item, &ours, &mut matched, judgement);
     }
     if !list.exact {
         return;
     }
-    ledger.check();
+    judgement.count_fact();
     for route in ours.iter().filter(|route| !matched.contains(route)) {
-        let entry =
-            about(Finding::new(FindingCode::PL323, "a route that nobody asked for"), case, wanted).source(&list.source);
-        ledger.add(entry.found(Some(words::route(route))));
+        let entry = case.about(Finding::new(FindingCode::PL323, "unrequested route"), wanted).source(&list.source);
+        judgement.add_finding(entry.found(Some(messages::format_route(route))));
     }
 }
 
@@ -91,27 +89,28 @@ fn fits(route: &Route, wanted: &WantedRoute, dev: &str) -> bool {
 }
 
 fn missing<'a>(
-    case: &Case<'a>,
+    case: &PodCase<'a>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,
     ours: &[&'a Route],
     matched: &mut Vec<&'a Route>,
-    ledger: &mut Ledger,
+    judgement: &mut JudgementBuilder,
 ) {
     let dev = wanted.name.as_str();
     let same = ours.iter().copied().find(|route| route.to == item.value.to && !matched.contains(route));
     if let Some(route) = same {
         matched.push(route);
     }
-    // Asked for, reported, and not in the kernel: told as one finding, PL202, with this line as its source.
-    if ledger.tells(FindingCode::PL202, &item.source) {
+    // Requested, reported, but not in the kernel: one finding, PL202, with this line as its source.
+    if judgement.has_finding(FindingCode::PL202, &item.source) {
         return;
     }
-    let expected = words::wanted(&item.value, dev);
+    let expected = messages::format_wanted_route(&item.value, dev);
     if let Some(route) = same {
-        let entry = about(Finding::new(FindingCode::PL321, "the route is there, and not as asked for"), case, wanted)
+        let entry = case
+            .about(Finding::new(FindingCode::PL321, "route exists but differs from the expected one"), wanted)
             .source(&item.source);
-        ledger.add(entry.expected(expected).found(Some(words::route(route))));
+        judgement.add_finding(entry.expected(expected).found(Some(messages::format_route(route))));
         return;
     }
     let elsewhere = case.kernel.routes.iter().find(|route| {
@@ -120,18 +119,21 @@ fn missing<'a>(
     let topic = item.value.to.to_string();
     let entry = match elsewhere {
         Some(route) if hop(route, dev).is_none() => {
-            Finding::new(FindingCode::PL322, "the route goes out of another interface").found(Some(words::route(route)))
+            Finding::new(FindingCode::PL322, "route uses a different interface")
+                .found(Some(messages::format_route(route)))
         }
         Some(route) => {
-            Finding::new(FindingCode::PL321, "the route is in another table").found(Some(words::route(route)))
+            Finding::new(FindingCode::PL321, "route is in a different table").found(Some(messages::format_route(route)))
         }
-        None => Finding::new(FindingCode::PL320, "route asked for, and not in the kernel")
-            .found(nearest(ours, &item.value, matched).map(words::route)),
+        None => Finding::new(FindingCode::PL320, "requested route is missing in the kernel")
+            .found(nearest(ours, &item.value, matched).map(messages::format_route)),
     };
     for line in case.stderr_about(dev, &topic) {
-        ledger.quote(&line);
+        judgement.add_quote(&line);
     }
-    ledger.add(about(entry, case, wanted).expected(expected).source(&item.source).notes(case.heard_about(dev, &topic)));
+    judgement.add_finding(
+        case.about(entry, wanted).expected(expected).source(&item.source).notes(case.log_lines_about(dev, &topic)),
+    );
 }
 
 /// The route most like a wanted one that is missing: with its gateway, or nearest to its destination.
@@ -147,30 +149,31 @@ fn nearest<'a>(ours: &[&'a Route], wanted: &WantedRoute, matched: &[&Route]) -> 
 
 /// A route over a link without carrier is there and carries nothing.
 fn works(
-    case: &Case<'_>,
+    case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,
     route: &Route,
-    ledger: &mut Ledger,
+    judgement: &mut JudgementBuilder,
 ) {
     let is_dead =
         hop(route, &wanted.name).is_some_and(|hop| hop.flags.iter().any(|flag| flag == "linkdown" || flag == "dead"));
     if is_dead {
-        let entry = about(Finding::new(FindingCode::PL324, "the route is there, and its link is down"), case, wanted)
+        let entry = case
+            .about(Finding::new(FindingCode::PL324, "route exists, but its link is down"), wanted)
             .source(&item.source);
-        ledger.add(entry.found(Some(words::route(route))));
+        judgement.add_finding(entry.found(Some(messages::format_route(route))));
     }
 }
 
-/// In the kernel as asked for, and not in the result. Left out are routes that no result tells of: those that the kernel
+/// In the kernel as requested, but not in the result. Routes that no result lists are excluded: those that the kernel
 /// makes with an address, those within the interface's own network (ptp lays two there), and those in tables of their
 /// own, which results have no word for before CNI 1.1 (sbr, vrf).
 fn unreported(
-    case: &Case<'_>,
+    case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,
     route: &Route,
-    ledger: &mut Ledger,
+    judgement: &mut JudgementBuilder,
 ) {
     let own = |to: &ipnet::IpNet| {
         case.link(&wanted.name).is_some_and(|link| link.addresses.iter().any(|address| address.address.contains(to)))
@@ -181,13 +184,10 @@ fn unreported(
     let Some(reports) = reported::reports_route(case, &wanted.name, &item.value) else {
         return;
     };
-    ledger.check();
+    judgement.count_fact();
     if !reports {
-        let entry = about(
-            Finding::new(FindingCode::PL205, "the route is in the kernel, and not in the CNI result"),
-            case,
-            wanted,
-        );
-        ledger.add(entry.source(&item.source).found(Some(words::route(route))));
+        let entry =
+            case.about(Finding::new(FindingCode::PL205, "route is in the kernel but not in the CNI result"), wanted);
+        judgement.add_finding(entry.source(&item.source).found(Some(messages::format_route(route))));
     }
 }

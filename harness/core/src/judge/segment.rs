@@ -1,15 +1,15 @@
 //! Many pods on one network: two with one address (`PL308`), two with one MAC address (`PL317`).
 //!
-//! Judged always, whatever a scenario expects. A segment is what interfaces hear each other on: those of one network, and
+//! Judged always, whatever a scenario expects. A segment is one link layer: the interfaces of one network, and
 //! with them those of other networks on the same parent. It is on all nodes where its parent leads to an uplink or is not
 //! known, on one node where its bridge is that node's alone.
 
-use super::ledger::Ledger;
+use super::judgement::JudgementBuilder;
 use crate::chain::go_key;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{Link, Observation, is_v6_link_local};
 use crate::plan::{Attachment, Network, Plan, Pod};
-use crate::wire::aim::{bridge_under, kernel};
+use crate::script::target::{bridge_under, kernel_of_pod};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -31,10 +31,10 @@ struct Member<'a> {
 }
 
 /// Judges every segment that two pods or more are on.
-pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger) {
+pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
     let mut segments: BTreeMap<(Common<'_>, Option<&str>), Vec<Member<'_>>> = BTreeMap::new();
     for pod in &plan.pods {
-        let Ok(kernel) = kernel(observation, &pod.name) else {
+        let Ok(kernel) = kernel_of_pod(observation, &pod.name) else {
             continue;
         };
         let node = observation.pods.iter().find(|seen| seen.pod == pod.name).map(|seen| seen.node.as_str());
@@ -54,8 +54,8 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger)
     for members in segments.values() {
         let first = members.first().map(|member| &member.pod.name);
         if members.iter().any(|member| Some(&member.pod.name) != first) {
-            addresses(members, ledger);
-            macs(members, ledger);
+            addresses(members, judgement);
+            macs(members, judgement);
         }
     }
 }
@@ -68,7 +68,7 @@ fn parent(network: &Network) -> Option<&str> {
     go_key(link.conf.as_object().filter(|_| shared)?, "master")?.as_str()
 }
 
-/// Whether pods on different nodes don't hear each other by this network.
+/// Whether this network does not connect pods on different nodes.
 fn is_of_one_node(plan: &Plan, network: &Network) -> bool {
     let conf = network.chain.as_ref().and_then(|chain| chain.links.first());
     let Some((plugin, conf)) = conf.and_then(|link| Some((link.plugin.as_str(), link.conf.as_object()?))) else {
@@ -87,8 +87,8 @@ fn is_of_one_node(plan: &Plan, network: &Network) -> bool {
     }
 }
 
-fn addresses(members: &[Member<'_>], ledger: &mut Ledger) {
-    ledger.check();
+fn addresses(members: &[Member<'_>], judgement: &mut JudgementBuilder) {
+    judgement.count_fact();
     let mut holders: BTreeMap<IpAddr, Vec<&Member<'_>>> = BTreeMap::new();
     for member in members {
         for address in member.link.addresses.iter().map(|address| address.address.addr()) {
@@ -98,11 +98,11 @@ fn addresses(members: &[Member<'_>], ledger: &mut Ledger) {
         }
     }
     for (address, holders) in holders {
-        add(FindingCode::PL308, "two pods have one address", &address.to_string(), &holders, ledger);
+        add(FindingCode::PL308, "two pods have the same address", &address.to_string(), &holders, judgement);
     }
 }
 
-fn macs(members: &[Member<'_>], ledger: &mut Ledger) {
+fn macs(members: &[Member<'_>], judgement: &mut JudgementBuilder) {
     let own = |member: &&Member<'_>| member.link.kind.as_deref() != Some(SHARED_MAC) && !member.link.mac.is_empty();
     let mut holders: BTreeMap<&str, Vec<&Member<'_>>> = BTreeMap::new();
     for member in members.iter().filter(own) {
@@ -111,14 +111,14 @@ fn macs(members: &[Member<'_>], ledger: &mut Ledger) {
     if holders.is_empty() {
         return;
     }
-    ledger.check();
+    judgement.count_fact();
     for (mac, holders) in holders {
-        add(FindingCode::PL317, "two pods have one MAC address", mac, &holders, ledger);
+        add(FindingCode::PL317, "two pods have the same MAC address", mac, &holders, judgement);
     }
 }
 
 /// One finding for all that hold the same; a pod's own interfaces are not compared with each other.
-fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], ledger: &mut Ledger) {
+fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], judgement: &mut JudgementBuilder) {
     let first = holders.first().map(|member| &member.pod.name);
     let Some(other) = holders.iter().find(|other| Some(&other.pod.name) != first) else {
         return;
@@ -130,5 +130,5 @@ fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], le
     let on = if networks.len() > 1 { "networks" } else { "network" };
     let entry = Finding::new(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
     let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
-    ledger.add(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
+    judgement.add_finding(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
 }

@@ -1,89 +1,88 @@
-//! The wire: `PL4xx`. What packets did, beside what was wanted of them.
+//! The wire: `PL4xx`. Compares captured packets with the expectations.
 //!
-//! First the bed is asked: a probe that could not be made, a capture that dropped a frame, a listener that was not there
-//! to the end, or anything of the script that nobody tells of, makes the whole act prove nothing, and that is an error.
-//! Only then are packets read.
+//! First the testbed is checked. A probe that could not be sent, a capture that dropped a frame, a listener that ended
+//! early, or a missing result makes the verdict an error. Only then are packets compared.
 
-mod reach;
-mod reached;
-mod seen;
-mod trail;
+mod egress;
+mod frames;
+mod ingress;
+mod messages;
 mod unreachable;
-mod words;
 
-use super::ledger::Ledger;
+use super::judgement::JudgementBuilder;
 use crate::observe::Observation;
 use crate::plan::{Plan, Pod};
-use crate::wire::aim::kernel;
-use crate::wire::{ProbeEnd, WireSeen, ids};
-use seen::Act;
+use crate::script::ids;
+use crate::script::target::kernel_of_pod;
+use crate::wire::{ProbeEnd, WireObservation};
+use frames::DecodedProbes;
 
-/// Judges all packets that a plan wants or forbids. Of a pod that did not come up nothing is said here: that finding is
-/// written already.
-pub(super) fn judge(plan: &Plan, observation: &Observation, ledger: &mut Ledger) {
+/// Judges all packets that a plan expects or forbids. A pod that did not become ready is skipped: that finding exists
+/// already.
+pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
     let wanting: Vec<_> = plan
         .expect
         .iter()
         .filter(|wanted| wanted.wants_packets())
         .filter_map(|wanted| Some((wanted, plan.pods.iter().position(|pod| pod.name == wanted.pod)?)))
-        .filter(|(wanted, _)| kernel(observation, &wanted.pod).is_ok())
+        .filter(|(wanted, _)| kernel_of_pod(observation, &wanted.pod).is_ok())
         .collect();
     if wanting.is_empty() {
         return;
     }
     let Some(wire) = &observation.wire else {
-        ledger.unobserved("packets are wanted, and nobody looked at any".to_owned());
+        judgement.add_unobserved("packets are expected, but none were captured".to_owned());
         return;
     };
     let faults = faults(wire);
     if !faults.is_empty() {
-        faults.into_iter().for_each(|fault| ledger.unobserved(fault));
+        faults.into_iter().for_each(|fault| judgement.add_unobserved(fault));
         return;
     }
-    let act = Act::new(plan, observation, wire);
-    act.undecoded().into_iter().for_each(|note| ledger.note(note));
+    let probes = DecodedProbes::new(plan, observation, wire);
+    probes.undecoded().into_iter().for_each(|note| judgement.add_note(note));
     for (wanted, place) in wanting {
         let pod: &Pod = &plan.pods[place];
         let node = plan.topology.node_of(pod.node, place);
         for (index, item) in wanted.reaches.iter().enumerate() {
-            reach::judge(&act, pod, node, &ids::reaches(&pod.name, index), item, ledger);
+            egress::judge(&probes, pod, node, &ids::reaches(&pod.name, index), item, judgement);
         }
         for (index, item) in wanted.cannot_reach.iter().enumerate() {
-            unreachable::judge(&act, pod, &ids::cannot_reach(&pod.name, index), item, ledger);
+            unreachable::judge(&probes, pod, &ids::cannot_reach(&pod.name, index), item, judgement);
         }
         for (index, item) in wanted.reached_by.iter().enumerate() {
-            reached::judge(&act, pod, node, &ids::reached_by(&pod.name, index), item, ledger);
+            ingress::judge(&probes, pod, node, &ids::reached_by(&pod.name, index), item, judgement);
         }
     }
 }
 
-/// What makes an act prove nothing.
-fn faults(wire: &WireSeen) -> Vec<String> {
-    let (script, heard) = (&wire.script, &wire.heard);
+/// Faults of the testbed, because of which the results prove nothing.
+fn faults(wire: &WireObservation) -> Vec<String> {
+    let (script, heard) = (&wire.script, &wire.results);
     let mut faults = Vec::new();
-    for (party, probe) in &script.probes {
+    for (endpoint, probe) in &script.probes {
         match heard.probe(&probe.id).map(|seen| &seen.end) {
-            None => faults.push(format!("probe {} of {party}: nobody tells what became of it", probe.id)),
+            None => faults.push(format!("probe {} of {endpoint}: no result", probe.id)),
             Some(ProbeEnd::Unable { why }) => {
-                faults.push(format!("probe {} of {party} could not be made: {why}", probe.id));
+                faults.push(format!("probe {} of {endpoint} could not be sent: {why}", probe.id));
             }
             Some(_) => {}
         }
     }
-    for (party, capture) in &script.captures {
+    for (endpoint, capture) in &script.captures {
         match heard.capture(&capture.id) {
-            None => faults.push(format!("capture {} at {party}: nobody tells what it saw", capture.id)),
+            None => faults.push(format!("capture {} at {endpoint}: no result", capture.id)),
             Some(seen) if seen.dropped > 0 => {
-                faults.push(format!("capture {} at {party} dropped {} frames", capture.id, seen.dropped));
+                faults.push(format!("capture {} at {endpoint} dropped {} frames", capture.id, seen.dropped));
             }
             Some(_) => {}
         }
     }
-    for (party, listener) in &script.listeners {
+    for (endpoint, listener) in &script.listeners {
         match heard.listener(&listener.id) {
-            None => faults.push(format!("listener {} at {party}: nobody tells what it heard", listener.id)),
+            None => faults.push(format!("listener {} at {endpoint}: no result", listener.id)),
             Some(seen) if !seen.alive => {
-                faults.push(format!("listener {} at {party} was not there to the end", listener.id));
+                faults.push(format!("listener {} at {endpoint} did not last to the end", listener.id));
             }
             Some(_) => {}
         }

@@ -1,4 +1,4 @@
-//! Text of strangers (pods, plugins, files) made fit for a terminal.
+//! Foreign text (of pods, plugins, files) made safe for a terminal.
 
 /// The text with every control character but line feed and tab escaped as `\u{..}`, and with the characters
 /// that turn the direction of writing escaped too; so that no escape sequence of a hostile pod gets through.

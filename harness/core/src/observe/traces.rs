@@ -1,7 +1,7 @@
 //! What a node has of its pods beside their namespaces: firewall rules, routing rules and routes, links, tracked
 //! connections. Read before the pods come and after they went, so that what stays is known.
 
-use super::{KernelState, Left, LeftKind};
+use super::{KernelState, Leak, LeakKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub struct Traces {
 
 /// A pod that went, and by what its traces are known: its container id and its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gone {
+pub struct RemovedPod {
     /// Its name.
     pub pod: String,
     /// Texts that stand in what was made for it.
@@ -40,40 +40,40 @@ const OF_IPTABLES: [&str; 5] = ["nat", "filter", "mangle", "raw", "security"];
 
 /// What came with pods and stayed when they were gone.
 #[must_use]
-pub fn stayed(before: &Traces, after: &Traces, gone: &[Gone], node: &str) -> Vec<Left> {
+pub fn find_leaks(before: &Traces, after: &Traces, gone: &[RemovedPod], node: &str) -> Vec<Leak> {
     let mut left = Vec::new();
-    let mut tell = |kind: LeftKind, what: String, place: String| {
-        let marked = |one: &&Gone| one.marks.iter().any(|mark| has_word(&what, mark));
+    let mut tell = |kind: LeakKind, what: String, place: String| {
+        let marked = |one: &&RemovedPod| one.marks.iter().any(|mark| has_word(&what, mark));
         let pod = gone.iter().find(marked).map(|one| one.pod.clone());
-        left.push(Left { kind, pod, what, place: format!("{place} of {node}") });
+        left.push(Leak { kind, pod, what, place: format!("{place} of {node}") });
     };
     for (program, text) in &after.saved {
         let old = before.saved.iter().find(|(other, _)| other == program).map(|(_, text)| rules(text));
         let old = old.unwrap_or_default();
         for rule in rules(text).difference(&old) {
-            tell(LeftKind::Firewall, rule.clone(), format!("the rules ({program})"));
+            tell(LeakKind::Firewall, rule.clone(), format!("the rules ({program})"));
         }
     }
     let old = before.ruleset.as_deref().map(nft_rules).unwrap_or_default();
     for rule in after.ruleset.as_deref().map(nft_rules).unwrap_or_default().difference(&old) {
-        tell(LeftKind::Firewall, rule.clone(), "the rules (nft)".to_owned());
+        tell(LeakKind::Firewall, rule.clone(), "the rules (nft)".to_owned());
     }
     let addresses: Vec<_> = gone.iter().flat_map(|one| &one.addresses).collect();
     for rule in after.kernel.rules.iter().filter(|rule| !before.kernel.rules.contains(rule)) {
         let of_pod = [rule.from, rule.to].into_iter().flatten().map(|net| net.addr());
         for address in of_pod.filter(|address| addresses.contains(&address)) {
             let what = format!("routing rule {} of {address} to table {}", rule.priority, rule.table);
-            tell(LeftKind::Routing, what, "the routing rules".to_owned());
+            tell(LeakKind::Routing, what, "the routing rules".to_owned());
         }
     }
     for route in after.kernel.routes.iter().filter(|route| addresses.contains(&&route.to.addr())) {
-        tell(LeftKind::Routing, format!("route to {}", route.to), "the routes".to_owned());
+        tell(LeakKind::Routing, format!("route to {}", route.to), "the routes".to_owned());
     }
     let known: BTreeSet<&str> = before.kernel.links.iter().map(|link| link.name.as_str()).collect();
     for link in after.kernel.links.iter().filter(|link| !known.contains(link.name.as_str())) {
         // A bridge, and what else a plugin makes for all pods, may stay; one end of a pod's cable may not.
         if link.kind.as_deref() == Some("veth") {
-            tell(LeftKind::Routing, format!("link {}", link.name), "the links".to_owned());
+            tell(LeakKind::Routing, format!("link {}", link.name), "the links".to_owned());
         }
     }
     // An address may have been another pod's before.
@@ -83,7 +83,7 @@ pub fn stayed(before: &Traces, after: &Traces, gone: &[Gone], node: &str) -> Vec
         let ends = line.split_whitespace().filter_map(|word| word.strip_prefix("src=").or(word.strip_prefix("dst=")));
         let mut ends = ends.filter_map(|text| text.parse::<std::net::IpAddr>().ok());
         if ends.any(|end| addresses.contains(&&end)) {
-            tell(LeftKind::Connection, connection(line), "the tracked connections".to_owned());
+            tell(LeakKind::Connection, connection(line), "the tracked connections".to_owned());
         }
     }
     left
@@ -179,21 +179,21 @@ mod tests {
         Traces { saved: vec![("iptables-save".into(), format!("{BEFORE}{extra}"))], ..Traces::default() }
     }
 
-    fn gone() -> Vec<Gone> {
+    fn gone() -> Vec<RemovedPod> {
         let marks = vec!["run-0".to_owned(), "10.77.0.17".to_owned()];
-        vec![Gone { pod: "web".into(), marks, addresses: vec!["10.77.0.17".parse().unwrap()] }]
+        vec![RemovedPod { pod: "web".into(), marks, addresses: vec!["10.77.0.17".parse().unwrap()] }]
     }
 
     #[test]
     fn what_is_made_for_all_pods_may_stay() {
-        assert_eq!(stayed(&traces(""), &traces(SHARED), &gone(), "node 1"), []);
+        assert_eq!(find_leaks(&traces(""), &traces(SHARED), &gone(), "node 1"), []);
     }
 
     #[test]
     fn a_chain_and_a_rule_of_a_pod_that_stay_are_told_with_it() {
         let own = ":CNI-DN-1234 - [0:0]\n-A CNI-HOSTPORT-DNAT -p tcp --dports 8080 -j CNI-DN-1234\n\
                    -A CNI-DN-1234 -p tcp -j DNAT --to-destination 10.77.0.17:80\n";
-        let left = stayed(&traces(""), &traces(&format!("{SHARED}{own}")), &gone(), "node 1");
+        let left = find_leaks(&traces(""), &traces(&format!("{SHARED}{own}")), &gone(), "node 1");
         let told: Vec<_> = left.iter().map(|one| (one.kind, one.pod.as_deref(), one.what.as_str())).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         assert_eq!(told[0].1, Some("web"), "{told:?}");
@@ -207,12 +207,12 @@ mod tests {
                         chain hostports {\n }\n chain prerouting {\n  type nat hook prerouting priority dstnat;\n  \
                         fib daddr type local jump hostports_all\n }\n}\n";
         let with = |text: String| Traces { ruleset: Some(text), ..Traces::default() };
-        assert_eq!(stayed(&with(String::new()), &with(skeleton.to_owned()), &gone(), "node 1"), []);
+        assert_eq!(find_leaks(&with(String::new()), &with(skeleton.to_owned()), &gone(), "node 1"), []);
         let rule = skeleton
             .replace("hostports {\n", "hostports {\n  tcp dport 8080 dnat to 10.77.0.17:80 comment \"run-0\"\n");
-        let left = stayed(&with(String::new()), &with(rule), &gone(), "node 1");
+        let left = find_leaks(&with(String::new()), &with(rule), &gone(), "node 1");
         assert_eq!(left.len(), 1);
-        assert_eq!((left[0].pod.as_deref(), left[0].kind), (Some("web"), LeftKind::Firewall));
+        assert_eq!((left[0].pod.as_deref(), left[0].kind), (Some("web"), LeakKind::Firewall));
         assert!(left[0].what.ends_with("of chain hostports in table ip cni_hostport"), "{}", left[0].what);
     }
 
@@ -224,12 +224,12 @@ mod tests {
         let tcp = "ipv4 2 tcp 6 119 TIME_WAIT src=1.2.3.4 dst=10.77.0.17 sport=1 dport=2\n";
         let text = format!("{}{}{tcp}", line("10.77.0.17"), line("10.77.0.170"));
         let after = Traces { connections: text, ..Traces::default() };
-        let left = stayed(&Traces::default(), &after, &gone(), "node 1");
+        let left = find_leaks(&Traces::default(), &after, &gone(), "node 1");
         assert_eq!(left.len(), 1, "{left:?}");
-        assert_eq!((left[0].kind, left[0].pod.as_deref()), (LeftKind::Connection, Some("web")));
+        assert_eq!((left[0].kind, left[0].pod.as_deref()), (LeakKind::Connection, Some("web")));
         // Seconds left, marks and the like change meanwhile.
         let before = Traces { connections: line("10.77.0.17").replace(" 29 ", " 118 "), ..Traces::default() };
-        assert_eq!(stayed(&before, &after, &gone(), "node 1"), [], "it is from before the pod");
+        assert_eq!(find_leaks(&before, &after, &gone(), "node 1"), [], "it is from before the pod");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a pod is reached by through a port of its node.
 
-use super::{Party, Protocol, Wanted};
+use super::{ProbeEndpoint, Protocol, Wanted};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub enum SeenAs {
     /// This one.
     Address(IpAddr),
     /// Any that this party has.
-    Party(Party),
+    Endpoint(ProbeEndpoint),
 }
 
 /// A `reachedBy`: somebody asks the node that the pod is on, at a `hostPort` of the pod, and the pod answers.
@@ -30,7 +30,7 @@ pub enum SeenAs {
 #[serde(rename_all = "camelCase")]
 pub struct ReachedBy {
     /// Who asks; none for the node that the pod is on.
-    pub sender: Option<Party>,
+    pub sender: Option<ProbeEndpoint>,
     /// Which address of the node is asked.
     #[serde(default)]
     pub at: NodeAddress,
@@ -54,7 +54,7 @@ pub struct ReachedBy {
 impl ReachedBy {
     /// Who asks a pod on this node.
     #[must_use]
-    pub fn sender_at(&self, node: usize) -> Party {
-        self.sender.clone().unwrap_or(Party::Node(node))
+    pub fn sender_at(&self, node: usize) -> ProbeEndpoint {
+        self.sender.clone().unwrap_or(ProbeEndpoint::Node(node))
     }
 }

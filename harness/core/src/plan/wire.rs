@@ -32,7 +32,7 @@ impl std::fmt::Display for Protocol {
 /// Somebody who can send, listen and capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Party {
+pub enum ProbeEndpoint {
     /// A pod of the scenario, by name.
     Pod(String),
     /// A gateway or peer of the topology, by name.
@@ -41,12 +41,12 @@ pub enum Party {
     Node(usize),
 }
 
-impl std::fmt::Display for Party {
+impl std::fmt::Display for ProbeEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Party::Pod(name) => write!(f, "pod {name}"),
-            Party::Host(name) => write!(f, "host {name}"),
-            Party::Node(number) => write!(f, "node {number}"),
+            ProbeEndpoint::Pod(name) => write!(f, "pod {name}"),
+            ProbeEndpoint::Host(name) => write!(f, "host {name}"),
+            ProbeEndpoint::Node(number) => write!(f, "node {number}"),
         }
     }
 }
@@ -60,7 +60,7 @@ pub enum Destination {
         /// The address.
         address: IpAddr,
         /// Who answers for it: there the listener and the far capture are.
-        at: Option<Party>,
+        at: Option<ProbeEndpoint>,
     },
     /// The address that a pod's interface turned out to have: its first of the family.
     Pod {
@@ -76,10 +76,10 @@ pub enum Destination {
 impl Destination {
     /// Who answers, where that is known.
     #[must_use]
-    pub fn party(&self) -> Option<Party> {
+    pub fn party(&self) -> Option<ProbeEndpoint> {
         match self {
             Destination::Address { at, .. } => at.clone(),
-            Destination::Pod { pod, .. } => Some(Party::Pod(pod.clone())),
+            Destination::Pod { pod, .. } => Some(ProbeEndpoint::Pod(pod.clone())),
         }
     }
 }
@@ -156,5 +156,5 @@ pub struct Unreachable {
     pub sender_reaches: Destination,
     /// Who reaches the destination by the same protocol in the same window; so the destination can answer. None where
     /// the reason is on the sender's own side (no route), or nobody has the address.
-    pub reached_by: Option<Party>,
+    pub reached_by: Option<ProbeEndpoint>,
 }

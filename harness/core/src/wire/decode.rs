@@ -1,9 +1,8 @@
 //! Captured bytes made into typed packets: Ethernet, 802.1Q and 802.1ad, ARP, IPv4, IPv6, ICMP, ICMPv6, UDP, TCP.
-//! The only module that knows the decoder's crate. Any bytes are taken without a panic; what is shorter than its own
-//! headers say is refused, unless the capture itself kept less than was on the wire.
+//! The only module that uses the crate etherparse. It never panics, whatever the bytes. A frame shorter than its headers
+//! say is refused, unless the capture kept less than was on the wire.
 
 mod packet;
-mod words;
 
 pub use packet::{Arp, Flags, Ip, Net, Packet, Transport};
 
@@ -25,15 +24,9 @@ impl RawFrame {
     /// The frame's bytes, as far as they were kept.
     ///
     /// # Errors
-    /// When the text is no hex.
-    pub fn octets(&self) -> Result<Vec<u8>, String> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let pair = |pair: &[u8]| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> = self.bytes.as_bytes().chunks(2).map(pair).collect();
-        bytes.ok_or_else(|| "a captured frame that is no hex".to_owned())
+    /// [`FrameError::NotHex`].
+    pub fn octets(&self) -> Result<Vec<u8>, FrameError> {
+        Ok(hex::decode(&self.bytes)?)
     }
 
     /// Whether less was kept than was on the wire.
@@ -43,25 +36,42 @@ impl RawFrame {
     }
 }
 
+/// Why a captured frame is not a packet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The bytes are not hex.
+    #[error("bytes of a captured frame are not hex")]
+    NotHex(#[from] hex::FromHexError),
+    /// There is no Ethernet header.
+    #[error("no Ethernet header")]
+    NoEthernet,
+    /// The payload is shorter than the header says.
+    #[error("{0}: shorter than its header says")]
+    Short(&'static str),
+    /// A header cannot be read.
+    #[error("{0}")]
+    Header(String),
+}
+
 /// Decodes a frame.
 ///
 /// # Errors
-/// What is wrong with it: no hex, too short for what its headers say.
-pub fn decode(frame: &RawFrame) -> Result<Packet, String> {
-    octets(&frame.octets()?, frame.is_cut())
+/// As [`decode_octets`], and [`FrameError::NotHex`].
+pub fn decode(frame: &RawFrame) -> Result<Packet, FrameError> {
+    decode_octets(&frame.octets()?, frame.is_cut())
 }
 
-/// Decodes bytes from the destination MAC on. Of a frame that was cut, what is left is told.
+/// Decodes bytes from the destination MAC address on. For a frame that was cut, the headers in the kept part are decoded.
 ///
 /// # Errors
-/// As [`decode`].
-pub fn octets(bytes: &[u8], is_cut: bool) -> Result<Packet, String> {
-    let sliced = LaxSlicedPacket::from_ethernet(bytes).map_err(|error| error.to_string())?;
+/// The frame has no readable headers, or is shorter than its headers say.
+pub fn decode_octets(bytes: &[u8], is_cut: bool) -> Result<Packet, FrameError> {
+    let sliced = LaxSlicedPacket::from_ethernet(bytes).map_err(|error| FrameError::Header(error.to_string()))?;
     if let (Some((error, layer)), false) = (&sliced.stop_err, is_cut) {
-        return Err(format!("{layer}: {error}"));
+        return Err(FrameError::Header(format!("{layer}: {error}")));
     }
     let Some(LinkSlice::Ethernet2(ethernet)) = &sliced.link else {
-        return Err("no Ethernet header".to_owned());
+        return Err(FrameError::NoEthernet);
     };
     let mut ethertype: u16 = ethernet.ether_type().0;
     let mut payload = ethernet.payload().payload;
@@ -84,7 +94,7 @@ pub fn octets(bytes: &[u8], is_cut: bool) -> Result<Packet, String> {
         Some(LaxNetSlice::Ipv4(slice)) => {
             let (header, inside) = (slice.header(), slice.payload());
             if inside.incomplete && !is_cut {
-                return Err("IPv4: shorter than its header says".to_owned());
+                return Err(FrameError::Short("IPv4"));
             }
             Net::Ip(Ip {
                 from: IpAddr::V4(header.source_addr()),
@@ -98,7 +108,7 @@ pub fn octets(bytes: &[u8], is_cut: bool) -> Result<Packet, String> {
         Some(LaxNetSlice::Ipv6(slice)) => {
             let (header, inside) = (slice.header(), slice.payload());
             if inside.incomplete && !is_cut {
-                return Err("IPv6: shorter than its header says".to_owned());
+                return Err(FrameError::Short("IPv6"));
             }
             Net::Ip(Ip {
                 from: IpAddr::V6(header.source_addr()),
@@ -130,7 +140,7 @@ fn arp(slice: &ArpPacketSlice<'_>) -> Option<Arp> {
     let ip = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from).filter(|_| is_ours);
     (slice.hw_addr_size() == 6).then_some(())?;
     Some(Arp {
-        is_question: slice.operation() == ArpOperation::REQUEST,
+        is_request: slice.operation() == ArpOperation::REQUEST,
         sender: ip(slice.sender_protocol_addr())?,
         sender_mac: mac(slice.sender_hw_addr()),
         target: ip(slice.target_protocol_addr())?,
@@ -149,7 +159,7 @@ fn transport(slice: Option<&TransportSlice<'_>>) -> Transport {
             (129, rest) => echo(false, rest),
             (kind @ (SOLICITATION | ADVERTISEMENT), _) => match first::<16>(icmp.payload()) {
                 Some(target) => Transport::Neighbour {
-                    is_question: kind == SOLICITATION,
+                    is_request: kind == SOLICITATION,
                     target: Ipv6Addr::from(target),
                     mac: link_layer_option(icmp.payload().get(16..).unwrap_or_default()),
                 },
@@ -167,9 +177,9 @@ fn transport(slice: Option<&TransportSlice<'_>>) -> Transport {
     }
 }
 
-fn echo(is_question: bool, [id0, id1, seq0, seq1]: [u8; 4]) -> Transport {
+fn echo(is_request: bool, [id0, id1, seq0, seq1]: [u8; 4]) -> Transport {
     let (id, sequence) = (u16::from_be_bytes([id0, id1]), u16::from_be_bytes([seq0, seq1]));
-    Transport::Echo { is_question, id, sequence }
+    Transport::Echo { is_request, id, sequence }
 }
 
 fn first<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {

@@ -17,19 +17,24 @@ pub struct Reply {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Whether a text is a name that can be asked for: labels of 1 to 63 letters, digits, dashes and underscores, 253
+/// A text that is not a DNS name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a name such as kubernetes.default.svc.cluster.local")]
+pub struct NameError(pub String);
+
+/// Checks a name for a query: labels of 1 to 63 letters, digits, dashes and underscores, 253
 /// characters at most, with or without a dot at the end.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn name(text: &str) -> Result<String, String> {
+/// The text is not such a name.
+pub fn name(text: &str) -> Result<String, NameError> {
     let bare = text.strip_suffix('.').unwrap_or(text);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if bare.len() > 253 || !bare.split('.').all(is_label) {
-        return Err(format!("`{text}` is no name such as kubernetes.default.svc.cluster.local"));
+        return Err(NameError(text.to_owned()));
     }
     Ok(bare.to_owned())
 }

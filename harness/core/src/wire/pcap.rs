@@ -1,7 +1,8 @@
 //! A capture as a file: the classic pcap format, which every reader knows
 //! (IETF draft-ietf-opsawg-pcap, sections 4 and 5).
 
-use super::CaptureSeen;
+use super::CaptureResult;
+use super::decode::FrameError;
 
 /// Magic number of files with microseconds.
 const MAGIC: u32 = 0xa1b2_c3d4;
@@ -12,11 +13,36 @@ const SNAPLEN: u32 = 262_144;
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u32 = 1;
 
+/// Why a capture cannot be written as a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PcapError {
+    /// A frame cannot be read.
+    #[error("frame {index} of {capture}: {source}")]
+    Frame {
+        /// Its place, from 0.
+        index: usize,
+        /// Id of the capture.
+        capture: String,
+        /// The cause.
+        source: FrameError,
+    },
+    /// A frame is longer than the format allows.
+    #[error("frame {index} of {capture}: {length} bytes, at most {SNAPLEN} allowed")]
+    Length {
+        /// Its place, from 0.
+        index: usize,
+        /// Id of the capture.
+        capture: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
 /// The bytes of a pcap file, little-endian, with the capture's frames in order and their tags in place.
 ///
 /// # Errors
-/// When a frame's bytes are no hex, or there are more than a file can hold.
-pub fn pcap(seen: &CaptureSeen) -> Result<Vec<u8>, String> {
+/// A frame's bytes are not hex, or more than a file can hold.
+pub fn pcap(seen: &CaptureResult) -> Result<Vec<u8>, PcapError> {
     let mut file = Vec::with_capacity(24 + seen.frames.len() * 128);
     file.extend(MAGIC.to_le_bytes());
     file.extend(VERSION.0.to_le_bytes());
@@ -26,9 +52,9 @@ pub fn pcap(seen: &CaptureSeen) -> Result<Vec<u8>, String> {
     file.extend(SNAPLEN.to_le_bytes());
     file.extend(ETHERNET.to_le_bytes());
     for (index, frame) in seen.frames.iter().enumerate() {
-        let bytes = frame.octets().map_err(|error| format!("frame {index} of {}: {error}", seen.id))?;
+        let bytes = frame.octets().map_err(|source| PcapError::Frame { index, capture: seen.id.clone(), source })?;
         let kept = u32::try_from(bytes.len()).ok().filter(|kept| *kept <= SNAPLEN);
-        let kept = kept.ok_or_else(|| format!("frame {index} of {}: {} bytes", seen.id, bytes.len()))?;
+        let kept = kept.ok_or_else(|| PcapError::Length { index, capture: seen.id.clone(), length: bytes.len() })?;
         // The field has 32 bits, enough until 2106.
         let seconds = u32::try_from(frame.at_us / 1_000_000).unwrap_or(u32::MAX);
         let micros = u32::try_from(frame.at_us % 1_000_000).unwrap_or(0);

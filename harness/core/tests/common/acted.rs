@@ -4,9 +4,11 @@ use super::frames::{ALL, arp, echo, ethernet, frame, ipv4, mac, tcp, udp};
 use super::wired::{observed, wired};
 use plumbline_core::judge::{Judgement, judge};
 use plumbline_core::observe::Observation;
-use plumbline_core::plan::{Party, Plan, Protocol};
+use plumbline_core::plan::{Plan, ProbeEndpoint, Protocol};
+use plumbline_core::script::build_script;
 use plumbline_core::wire::{
-    CaptureSeen, Direction, Heard, ListenerSeen, ProbeEnd, ProbeSeen, Send, Tap, WireSeen, decode, script,
+    CaptureResult, Direction, ListenerResult, ProbeAction, ProbeEnd, ProbeResult, ProbeResults, Tap, WireObservation,
+    decode,
 };
 use std::net::IpAddr;
 
@@ -33,22 +35,22 @@ struct Asked {
 }
 
 impl Asked {
-    fn frame(&self, is_question: bool, tags: &[u16]) -> Vec<u8> {
-        let (from, to) = if is_question { (self.from, self.to) } else { (self.to, self.from) };
+    fn frame(&self, is_request: bool, tags: &[u16]) -> Vec<u8> {
+        let (from, to) = if is_request { (self.from, self.to) } else { (self.to, self.from) };
         let (from, to) = (from.to_string(), to.to_string());
-        let (mine, theirs) = if is_question { (self.from_mac, self.to_mac) } else { (self.to_mac, self.from_mac) };
-        let (port, other) = if is_question { (self.own, self.port) } else { (self.port, self.own) };
+        let (mine, theirs) = if is_request { (self.from_mac, self.to_mac) } else { (self.to_mac, self.from_mac) };
+        let (port, other) = if is_request { (self.own, self.port) } else { (self.port, self.own) };
         let (ethertype, payload) = match self.by {
             Protocol::Icmp => {
-                let mut message = echo(is_question);
+                let mut message = echo(is_request);
                 message[4..6].copy_from_slice(&self.own.to_be_bytes());
                 (0x0800, ipv4(&from, &to, 1, &message))
             }
             Protocol::Udp => (0x0800, ipv4(&from, &to, 17, &udp(port, other))),
-            Protocol::Tcp => (0x0800, ipv4(&from, &to, 6, &tcp(port, other, if is_question { 0x02 } else { 0x12 }))),
-            Protocol::Arp => (0x0806, arp(is_question, (&from, mine), &to)),
+            Protocol::Tcp => (0x0800, ipv4(&from, &to, 6, &tcp(port, other, if is_request { 0x02 } else { 0x12 }))),
+            Protocol::Arp => (0x0806, arp(is_request, (&from, mine), &to)),
         };
-        let theirs = if self.by == Protocol::Arp && is_question { ALL } else { theirs };
+        let theirs = if self.by == Protocol::Arp && is_request { ALL } else { theirs };
         ethernet(theirs, mine, tags, ethertype, &payload)
     }
 }
@@ -62,18 +64,18 @@ impl Acted {
     /// All is well with a plan of the same pods.
     pub fn of(plan: Plan) -> Self {
         let mut observation = observed();
-        let script = script(&plan, &observation).unwrap();
-        let mut heard = Heard::default();
+        let script = build_script(&plan, &observation).unwrap();
+        let mut heard = ProbeResults::default();
         for (_, capture) in &script.captures {
             let interface = match &capture.interface {
                 Tap::Name(name) | Tap::Uplink(name) => name.clone(),
             };
-            heard.captures.push(CaptureSeen { id: capture.id.clone(), interface, frames: vec![], dropped: 0 });
+            results.captures.push(CaptureResult { id: capture.id.clone(), interface, frames: vec![], dropped: 0 });
         }
         for (_, listener) in &script.listeners {
-            heard.listeners.push(ListenerSeen { id: listener.id.clone(), alive: true, from: vec![] });
+            results.listeners.push(ListenerResult { id: listener.id.clone(), alive: true, from: vec![] });
         }
-        observation.wire = Some(WireSeen { script, heard });
+        observation.wire = Some(WireObservation { script, heard });
         let mut acted = Self { plan, observation };
         for index in 0..acted.wire().script.probes.len() {
             acted.answer(index);
@@ -81,7 +83,7 @@ impl Acted {
         acted
     }
 
-    pub fn wire(&mut self) -> &mut WireSeen {
+    pub fn wire(&mut self) -> &mut WireObservation {
         self.observation.wire.as_mut().unwrap()
     }
 
@@ -89,23 +91,23 @@ impl Acted {
         let (party, probe) = self.wire().script.probes[index].clone();
         let mut end = ProbeEnd::Sent;
         match &probe.what {
-            Send::Control { tags, priority, .. } => {
+            ProbeAction::Control { tags, priority, .. } => {
                 let mut bytes = ethernet(ALL, GATEWAY, tags, 0x88b5, probe.id.as_bytes());
                 if !tags.is_empty() {
                     bytes[14] |= priority << 5;
                 }
-                self.frame_at(&Party::Node(2), "outside", Direction::In, &bytes);
+                self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::In, &bytes);
             }
-            Send::Lookup { .. } => panic!("the wired scenario asks for no name"),
-            Send::Ask { by, to, port, .. } => {
+            ProbeAction::Lookup { .. } => panic!("the wired scenario asks for no name"),
+            ProbeAction::Request { by, to, port, .. } => {
                 end = ProbeEnd::Answered { by: *to, mac: None, saw: None };
-                if let Party::Pod(name) = &party {
+                if let ProbeEndpoint::Pod(name) = &party {
                     let place = self.plan.pods.iter().position(|pod| pod.name == *name).unwrap();
                     let own = u16::try_from(4000 + index).unwrap();
                     let last = |to: &IpAddr| to.to_string().rsplit('.').next().unwrap().parse::<u8>().unwrap();
                     let whom = match last(to) {
-                        last @ 11..=13 => Some(Party::Pod(format!("other-{}", last - 10))),
-                        _ => Some(Party::Host("gw".to_owned())),
+                        last @ 11..=13 => Some(ProbeEndpoint::Pod(format!("other-{}", last - 10))),
+                        _ => Some(ProbeEndpoint::Host("gw".to_owned())),
                     };
                     let to_mac = match last(to) {
                         last @ 11..=13 => mac(0x10 + last - 10),
@@ -136,42 +138,42 @@ impl Acted {
             }
         }
         let sent = if end == ProbeEnd::NoAnswer { 3 } else { 1 };
-        self.wire().heard.probes.push(ProbeSeen { id: probe.id, sent, end, took_us: 900 });
+        self.wire().results.probes.push(ProbeResult { id: probe.id, sent, end, took_us: 900 });
     }
 
-    fn pass(&mut self, party: &Party, asked: &Asked, whom: Option<Party>) {
+    fn pass(&mut self, party: &ProbeEndpoint, asked: &Asked, whom: Option<ProbeEndpoint>) {
         assert!(!asked.id.is_empty());
         self.frame_at(party, "eth1", Direction::Out, &asked.frame(true, &[]));
         self.frame_at(party, "eth1", Direction::In, &asked.frame(false, &[]));
-        if whom == Some(Party::Host("gw".to_owned())) {
-            self.frame_at(&Party::Node(2), "outside", Direction::Out, &asked.frame(true, &[100]));
-            self.frame_at(&Party::Node(2), "outside", Direction::In, &asked.frame(false, &[100]));
+        if whom == Some(ProbeEndpoint::Host("gw".to_owned())) {
+            self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::Out, &asked.frame(true, &[100]));
+            self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::In, &asked.frame(false, &[100]));
         }
         if let Some(whom) = whom {
             let (place, tags): (_, &[u16]) =
-                if matches!(whom, Party::Pod(_)) { ("eth1", &[]) } else { ("outside", &[100]) };
+                if matches!(whom, ProbeEndpoint::Pod(_)) { ("eth1", &[]) } else { ("outside", &[100]) };
             self.frame_at(&whom, place, Direction::In, &asked.frame(true, tags));
             self.frame_at(&whom, place, Direction::Out, &asked.frame(false, tags));
         }
     }
 
     /// Puts a frame into the capture at a place, where there is one.
-    pub fn frame_at(&mut self, party: &Party, interface: &str, direction: Direction, bytes: &[u8]) {
+    pub fn frame_at(&mut self, party: &ProbeEndpoint, interface: &str, direction: Direction, bytes: &[u8]) {
         let frames = self.frames(party, interface);
         frames.push(frame(direction, bytes));
     }
 
     /// The frames of the capture at a place.
-    pub fn frames(&mut self, party: &Party, interface: &str) -> &mut Vec<plumbline_core::wire::RawFrame> {
+    pub fn frames(&mut self, party: &ProbeEndpoint, interface: &str) -> &mut Vec<plumbline_core::wire::RawFrame> {
         let wire = self.wire();
         let fits = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
         let capture = wire.script.captures.iter().find(|(at, capture)| at == party && fits(&capture.interface));
         let id = capture.unwrap_or_else(|| panic!("no capture at {party} {interface}")).1.id.clone();
-        &mut wire.heard.captures.iter_mut().find(|seen| seen.id == id).unwrap().frames
+        &mut wire.results.captures.iter_mut().find(|seen| seen.id == id).unwrap().frames
     }
 
     /// Changes every frame at a place of which the words hold a part.
-    pub fn change(&mut self, party: &Party, interface: &str, part: &str, change: impl Fn(&mut Vec<u8>)) {
+    pub fn change(&mut self, party: &ProbeEndpoint, interface: &str, part: &str, change: impl Fn(&mut Vec<u8>)) {
         let mut hit = false;
         for frame in self.frames(party, interface) {
             if decode(frame).unwrap().to_string().contains(part) {
@@ -185,7 +187,7 @@ impl Acted {
     }
 
     /// Takes frames away whose words hold a part.
-    pub fn take(&mut self, party: &Party, interface: &str, part: &str) -> Vec<plumbline_core::wire::RawFrame> {
+    pub fn take(&mut self, party: &ProbeEndpoint, interface: &str, part: &str) -> Vec<plumbline_core::wire::RawFrame> {
         let frames = self.frames(party, interface);
         let (taken, left) = frames.drain(..).partition(|frame| decode(frame).unwrap().to_string().contains(part));
         *frames = left;
@@ -195,7 +197,7 @@ impl Acted {
 
     /// Ends a probe otherwise.
     pub fn end(&mut self, id: &str, end: ProbeEnd) {
-        let probes = &mut self.wire().heard.probes;
+        let probes = &mut self.wire().results.probes;
         let probe = probes.iter_mut().find(|probe| probe.id == id).unwrap_or_else(|| panic!("no probe {id}"));
         probe.sent = 3;
         probe.end = end;

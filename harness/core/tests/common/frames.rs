@@ -49,8 +49,8 @@ pub fn ipv6(from: &str, to: &str, next: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// ICMP echo.
-pub fn echo(is_question: bool) -> Vec<u8> {
-    vec![if is_question { 8 } else { 0 }, 0, 0, 0, 0x12, 0x34, 0, 1, b'p', b'l']
+pub fn echo(is_request: bool) -> Vec<u8> {
+    vec![if is_request { 8 } else { 0 }, 0, 0, 0, 0x12, 0x34, 0, 1, b'p', b'l']
 }
 
 /// UDP with four bytes.
@@ -68,8 +68,8 @@ pub fn tcp(from: u16, to: u16, flags: u8) -> Vec<u8> {
 }
 
 /// ARP.
-pub fn arp(is_question: bool, sender: (&str, [u8; 6]), target: &str) -> Vec<u8> {
-    let mut bytes = vec![0, 1, 8, 0, 6, 4, 0, if is_question { 1 } else { 2 }];
+pub fn arp(is_request: bool, sender: (&str, [u8; 6]), target: &str) -> Vec<u8> {
+    let mut bytes = vec![0, 1, 8, 0, 6, 4, 0, if is_request { 1 } else { 2 }];
     bytes.extend(sender.1);
     bytes.extend(sender.0.parse::<Ipv4Addr>().unwrap().octets());
     bytes.extend([0; 6]);

@@ -166,12 +166,17 @@ impl Flight<'_> {
         let what = format!("pod {name} to be gone");
         let gone = wait::by(self.stage, &what, Deadline::after(DEADLINE), gone, || "still there".into()).await?;
         gone.map_err(|e| testbed_error(e.to_string()))?;
-        let op = Op::AwaitGone { namespace: SYSTEM_NAMESPACE.into(), name: name.clone(), uid, deadline_ms: 20_000 };
+        let op = Op::AwaitSandboxRemoval {
+            namespace: SYSTEM_NAMESPACE.into(),
+            name: name.clone(),
+            uid,
+            deadline_ms: 20_000,
+        };
         match self.node.call(op).await? {
-            Outcome::Gone { gone: true, .. } => Ok(()),
+            Outcome::SandboxRemoval { removed: true, .. } => Ok(()),
             // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a
             // list: the same comes to every pod there, and is for scenarios to tell (`PL501`).
-            Outcome::Gone { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
+            Outcome::SandboxRemoval { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
             other => Err(testbed_error(format!("its sandbox is not gone: {other:?}"))),
         }
     }

@@ -269,7 +269,9 @@ impl Node {
 
 fn deadline(op: &Op) -> Duration {
     let own = match op {
-        Op::Exec { deadline_ms, .. } | Op::AwaitGone { deadline_ms, .. } => Duration::from_millis(*deadline_ms),
+        Op::Exec { deadline_ms, .. } | Op::AwaitSandboxRemoval { deadline_ms, .. } => {
+            Duration::from_millis(*deadline_ms)
+        }
         _ => Duration::ZERO,
     };
     own + MARGIN

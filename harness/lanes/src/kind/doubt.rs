@@ -57,7 +57,7 @@ mod tests {
         let reported: Vec<Reported> = reported.iter().map(entry).collect();
         serde_json::from_value(json!({
             "pod": "p", "node": "n", "state": { "state": "running" }, "transcripts": [], "kernel": kernel,
-            "witnesses": [], "reported": reported, "outcomes": [], "calls": [], "heard": [], "nodeLinks": null,
+            "witnesses": [], "reported": reported, "outcomes": [], "calls": [], "log": [], "nodeLinks": null,
             "sysctls": {},
         }))
         .unwrap()

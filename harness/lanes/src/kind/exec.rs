@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
+use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::observe::{Transcript, printable};
-use plumbline_core::protocol::IpOutputs;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The parts of [`SCRIPT`]'s output, in order.

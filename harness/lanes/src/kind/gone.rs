@@ -30,15 +30,19 @@ pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
     let node = cluster.node(&node_of(pod)).map_err(|b| fail(b.cause()))?;
     // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
     let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
-    let looked =
-        || Op::AwaitGone { namespace: namespace.to_owned(), name: name.to_owned(), uid: uid.clone(), deadline_ms: 0 };
+    let looked = || Op::AwaitSandboxRemoval {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        uid: uid.clone(),
+        deadline_ms: 0,
+    };
     let cached = AtomicBool::new(false);
     let look = || {
         let op = looked();
         async {
             match node.call_aside(op).await? {
-                Outcome::Gone { gone: true, .. } => Ok(Look::There(())),
-                Outcome::Gone { last_seen, .. } => {
+                Outcome::SandboxRemoval { removed: true, .. } => Ok(Look::There(())),
+                Outcome::SandboxRemoval { last_seen, .. } => {
                     let last = last_seen.unwrap_or_default();
                     cached.store(last.starts_with(CACHED_RESULT), Ordering::Relaxed);
                     Ok(Look::NotYet(last))

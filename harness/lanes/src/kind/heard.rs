@@ -1,7 +1,7 @@
 //! What others said about a pod: its events, and the runtime's log.
 
 use k8s_openapi::api::core::v1::Event;
-use plumbline_core::observe::{Heard, printable};
+use plumbline_core::observe::{LogLine, printable};
 use std::collections::BTreeMap;
 
 /// The event by which kubelet tells that a sandbox, and so its networks, could not be made.
@@ -20,7 +20,7 @@ const CALLED: [&str; 3] = ["error adding container to network", "delegateAdd", "
 #[derive(Debug, Default)]
 pub struct Sandbox {
     /// By the event's own name: when it was last heard, how often it was counted, and the words.
-    events: BTreeMap<String, (usize, Heard)>,
+    events: BTreeMap<String, (usize, LogLine)>,
     order: Vec<String>,
     unanswered: Option<String>,
 }
@@ -57,7 +57,7 @@ impl Sandbox {
         }
         let name = event.metadata.name.clone().unwrap_or_default();
         let count = event.count.or(event.series.as_ref().and_then(|s| s.count)).unwrap_or(1);
-        let heard = Heard { origin: "event".to_owned(), reason: event.reason.clone().unwrap_or_default(), text };
+        let heard = LogLine { origin: "event".to_owned(), reason: event.reason.clone().unwrap_or_default(), text };
         self.order.retain(|known| *known != name);
         self.order.push(name.clone());
         self.events.insert(name, (usize::try_from(count).unwrap_or(1), heard));
@@ -86,7 +86,7 @@ impl Sandbox {
 
     /// All of it, oldest first.
     #[must_use]
-    pub fn into_heard(mut self) -> Vec<Heard> {
+    pub fn into_heard(mut self) -> Vec<LogLine> {
         self.order.iter().filter_map(|name| self.events.remove(name)).map(|(_, heard)| heard).collect()
     }
 }
@@ -98,7 +98,7 @@ impl Sandbox {
 /// A plugin's line does not say for which pod it was written. Where another pod's sandbox was begun in the same
 /// while, that is said in the origin.
 #[must_use]
-pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
+pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<LogLine> {
     let names_it = |line: &str| {
         line.contains(&format!("name:\\\"{name}\\\"")) && line.contains(&format!("namespace:\\\"{namespace}\\\""))
     };
@@ -114,10 +114,10 @@ pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<Heard> {
         }
         if of_runtime && names_it(line) && ["level=error", "level=warning"].iter().any(|l| line.contains(l)) {
             if !is_unanswered(line) {
-                heard.push(Heard { origin: "runtime log".to_owned(), reason: String::new(), text: printable(line) });
+                heard.push(LogLine { origin: "runtime log".to_owned(), reason: String::new(), text: printable(line) });
             }
         } else if within && !ended && !of_runtime && !is_routine(line) {
-            heard.push(Heard { origin: "plugin stderr".to_owned(), reason: String::new(), text: printable(line) });
+            heard.push(LogLine { origin: "plugin stderr".to_owned(), reason: String::new(), text: printable(line) });
         }
         if of_runtime && within && names_it(line) && !begins {
             ended = true;

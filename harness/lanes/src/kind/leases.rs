@@ -5,7 +5,7 @@ use super::ready::{Came, node_of, uid_of};
 use super::scene::Staged;
 use crate::cluster::Cluster;
 use futures::future::join_all;
-use plumbline_core::observe::{Left, LeftKind};
+use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::protocol::{Lease, Op, Outcome};
 
 /// The leases of a pod.
@@ -34,7 +34,7 @@ pub(super) async fn held(cluster: &Cluster, pods: &[Staged], unseen: &mut Vec<St
 }
 
 /// What of it is still there; none where there was no lease at all, or nobody could look.
-pub(super) async fn kept(cluster: &Cluster, held: &[Held], unseen: &mut Vec<String>) -> Option<Vec<Left>> {
+pub(super) async fn kept(cluster: &Cluster, held: &[Held], unseen: &mut Vec<String>) -> Option<Vec<Leak>> {
     let with_leases = held.iter().filter(|held| !held.leases.is_empty());
     let asked = join_all(with_leases.map(|held| async move {
         let op = Op::LeasesKept(held.leases.clone());
@@ -62,11 +62,11 @@ async fn ask(cluster: &Cluster, pod: &str, node: &str, op: Op) -> Result<Vec<Lea
 }
 
 /// In the scenario's own words, where the node is one of its nodes.
-fn left(cluster: &Cluster, held: &Held, lease: &Lease) -> Left {
+fn left(cluster: &Cluster, held: &Held, lease: &Lease) -> Leak {
     let place = places(&cluster.nodes).iter().position(|place| place.name == held.node);
     let node = place.map_or_else(|| held.node.clone(), |place| (place + 1).to_string());
-    Left {
-        kind: LeftKind::Lease,
+    Leak {
+        kind: LeakKind::Lease,
         pod: Some(held.pod.clone()),
         what: format!("{} of network {}", lease.address, lease.network),
         place: format!("{} on node {node}", lease.folder),

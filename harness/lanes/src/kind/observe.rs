@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 use plumbline_core::observe::agree_within;
 use plumbline_core::observe::ip::kernel_state;
-use plumbline_core::observe::{Heard, PodObservation, PodState, Witness};
+use plumbline_core::observe::{LogLine, PodObservation, PodState, Witness};
 use plumbline_core::plan;
 use plumbline_core::protocol::{Fault, Observed, Op, Outcome, Target};
 use plumbline_testbed::error::TestbedError;
@@ -41,7 +41,7 @@ pub struct Subject<'a> {
 struct OnNode {
     observed: Observed,
     cached: Vec<(String, String, Value)>,
-    heard: Vec<Heard>,
+    log: Vec<LogLine>,
 }
 
 /// Reads a pod.
@@ -105,7 +105,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
                 transcript.pod.clone_from(name);
                 transcript.command = format!("{} ({by})", transcript.command);
             }
-            on_node.heard.push(Heard { origin: "plumbline".to_owned(), reason: "Witness".to_owned(), text: by });
+            on_node.log.push(LogLine { origin: "plumbline".to_owned(), reason: "Witness".to_owned(), text: by });
             transcripts
         }
     };
@@ -120,7 +120,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         reported: together(subject.pod, subject.namespaces, on_node.cached, status),
         outcomes: Vec::new(),
         calls: Vec::new(),
-        heard: on_node.heard,
+        log: on_node.log,
         node_links: Some(on_node.observed.node_links),
         sysctls: on_node.observed.sysctls,
     };
@@ -148,15 +148,15 @@ async fn on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<On
         Outcome::Fault(fault) => return Err(faulted(&name, &fault)),
         other => return Err(TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}"))),
     };
-    let heard = runtime(node, subject).await?;
-    Ok(OnNode { observed, cached, heard })
+    let log = runtime(node, subject).await?;
+    Ok(OnNode { observed, cached, log })
 }
 
 /// What the container runtime's log on the node has about the pod, since the pod was created.
 ///
 /// # Errors
 /// `TestbedError` when the agent can't be reached. A node without journald has nothing to tell.
-pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<Heard>, TestbedError> {
+pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<LogLine>, TestbedError> {
     let since = subject.came.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second());
     let since = format!("--since=@{since}");
     let argv = ["journalctl", "--unit=containerd", "--output=cat", "--no-pager", "--quiet", &since];

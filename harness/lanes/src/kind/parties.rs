@@ -10,9 +10,9 @@ use crate::wire::{self, Parties};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::observe::Observation;
-use plumbline_core::plan::{Party, Plan};
+use plumbline_core::plan::{Plan, ProbeEndpoint};
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_core::wire::{Script, Send, Tap, WireSeen};
+use plumbline_core::wire::{ProbeAction, Script, Tap, WireObservation};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub(super) async fn listen(
     observation: &Observation,
     around: &Around,
     pods: &[Staged],
-) -> Result<Option<WireSeen>, TestbedError> {
-    let Some(script) = plumbline_core::wire::script(plan, observation) else { return Ok(None) };
+) -> Result<Option<WireObservation>, TestbedError> {
+    let Some(script) = plumbline_core::script::build_script(plan, observation) else { return Ok(None) };
     let bed = Bed { around, pods };
     Ok(Some(wire::act_in_time(script, &bed, |script| bed.resolved(script)).await?))
 }
@@ -48,19 +48,21 @@ impl Bed<'_> {
             self.resolve(party, &mut capture.interface)?;
         }
         for (party, probe) in &mut script.probes {
-            if let Send::Control { interface, .. } = &mut probe.what {
+            if let ProbeAction::Control { interface, .. } = &mut probe.what {
                 self.resolve(party, interface)?;
             }
         }
         Ok(script)
     }
 
-    fn resolve(&self, party: &Party, tap: &mut Tap) -> Result<(), TestbedError> {
+    fn resolve(&self, party: &ProbeEndpoint, tap: &mut Tap) -> Result<(), TestbedError> {
         let Tap::Uplink(uplink) = tap else { return Ok(()) };
         let ports: Option<&BTreeMap<String, String>> = match party {
-            Party::Node(number) => self.around.places.get(number.wrapping_sub(1)).map(|place| &place.ports),
-            Party::Host(name) => self.around.strangers.iter().find(|one| one.name == *name).map(|one| &one.ports),
-            Party::Pod(_) => None,
+            ProbeEndpoint::Node(number) => self.around.places.get(number.wrapping_sub(1)).map(|place| &place.ports),
+            ProbeEndpoint::Host(name) => {
+                self.around.strangers.iter().find(|one| one.name == *name).map(|one| &one.ports)
+            }
+            ProbeEndpoint::Pod(_) => None,
         };
         let name = ports.and_then(|ports| ports.get(uplink)).cloned();
         *tap = Tap::Name(
@@ -85,21 +87,21 @@ impl Bed<'_> {
 }
 
 impl Parties for Bed<'_> {
-    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
+    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         let none = || TestbedError::new(STAGE, format!("{party:?} is not there"));
         match party {
-            Party::Pod(name) => {
+            ProbeEndpoint::Pod(name) => {
                 let staged = self.pods.iter().find(|staged| staged.pod.name == *name).ok_or_else(none)?;
                 let Came::Up(pod) = &staged.came else { return Err(none()) };
                 let target =
                     Target::Sandbox { namespace: staged.namespace.clone(), name: name.clone(), uid: uid_of(pod) };
                 Ok((self.on_node(&node_of(pod))?, target))
             }
-            Party::Node(number) => {
+            ProbeEndpoint::Node(number) => {
                 let place = number.checked_sub(1).filter(|place| *place < self.around.places.len());
                 Ok((place.ok_or_else(none)?, Target::Node))
             }
-            Party::Host(name) => {
+            ProbeEndpoint::Host(name) => {
                 let place = self.around.strangers.iter().position(|one| one.name == *name).ok_or_else(none)?;
                 Ok((self.around.places.len() + place, Target::Node))
             }

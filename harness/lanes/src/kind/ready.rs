@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use plumbline_core::observe::{Heard, printable};
+use plumbline_core::observe::{LogLine, printable};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
@@ -31,7 +31,7 @@ pub enum Came {
         /// What was awaited, for how long, and what was last seen.
         reason: String,
         /// What its events said.
-        heard: Vec<Heard>,
+        log: Vec<LogLine>,
     },
 }
 
@@ -89,7 +89,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                          (of {} s allowed), since they are repeated for ever; last seen: {}",
                         sandbox.attempts(), deadline.as_secs(), sandbox.last()
                     );
-                    return Ok(Came::Down { pod: Box::new(pod), reason, heard: sandbox.into_heard() });
+                    return Ok(Came::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() });
                 }
             },
             () = wait::over(until) => break,
@@ -117,7 +117,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
             format!("{reason}; its networks are there, its containers are not ready"),
         ));
     }
-    Ok(Came::Down { pod: Box::new(pod), reason, heard: sandbox.into_heard() })
+    Ok(Came::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() })
 }
 
 fn gone(namespace: &str, name: &str, how: &str) -> TestbedError {

@@ -17,8 +17,8 @@ use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
-use plumbline_core::observe::traces::Gone;
-use plumbline_core::observe::{Left, LeftKind, Observation, PodObservation, PodState};
+use plumbline_core::observe::traces::RemovedPod;
+use plumbline_core::observe::{Leak, LeakKind, Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{EffectId, Run};
@@ -41,7 +41,7 @@ pub struct Staged {
 
 impl Staged {
     /// By what its traces on nodes are known; none of a pod that did not come up.
-    fn known(&self) -> Option<Gone> {
+    fn known(&self) -> Option<RemovedPod> {
         match &self.came {
             Came::Up(pod) => Some(terway::gone(&self.pod.name, pod)),
             Came::Down { .. } => None,
@@ -121,7 +121,7 @@ impl KindScene {
         let mut closed = Closed::default();
         // What they have is known while they are there.
         let held = leases::held(&self.cluster, &self.pods, &mut closed.left_behind).await;
-        let known: Vec<Gone> = self.pods.iter().filter_map(Staged::known).collect();
+        let known: Vec<RemovedPod> = self.pods.iter().filter_map(Staged::known).collect();
         let deleted = join_all(self.created.iter().map(|(namespace, name)| self.delete(namespace, name))).await;
         let mut going = Vec::new();
         for outcome in deleted {
@@ -154,7 +154,7 @@ impl KindScene {
         closed.left = left;
         closed.left_behind.extend(unseen);
         // A connection that the kernel tracks says nothing of DEL.
-        let of_del = |left: &&Left| left.kind != LeftKind::Connection;
+        let of_del = |left: &&Leak| left.kind != LeakKind::Connection;
         let stays =
             |pod: &str| closed.left.iter().flatten().filter(of_del).any(|left| left.pod.as_deref() == Some(pod));
         for (pod, still) in going.iter().zip(gone) {
@@ -194,11 +194,11 @@ impl KindScene {
         };
         match &staged.came {
             Came::Up(pod) => observe::read(&self.cluster, &subject(pod)).await,
-            Came::Down { pod, reason, heard } => {
+            Came::Down { pod, reason, log } => {
                 let node = node_of(pod);
-                let mut heard = heard.clone();
+                let mut log = log.clone();
                 if let Ok(on) = self.cluster.node(&node) {
-                    heard.extend(observe::runtime(on, &subject(pod)).await?);
+                    log.extend(observe::runtime(on, &subject(pod)).await?);
                 }
                 Ok(PodObservation {
                     pod: staged.pod.name.clone(),
@@ -210,7 +210,7 @@ impl KindScene {
                     reported: Vec::new(),
                     outcomes: Vec::new(),
                     calls: Vec::new(),
-                    heard,
+                    log,
                     node_links: None,
                     sysctls: std::collections::BTreeMap::new(),
                 })

@@ -18,8 +18,8 @@ use crate::cluster::terway::{eni, standin};
 use crate::context::Context;
 use crate::traces::Before;
 use ipnet::IpNet;
-use plumbline_core::observe::traces::Gone;
-use plumbline_core::observe::{Left, PodObservation};
+use plumbline_core::observe::traces::RemovedPod;
+use plumbline_core::observe::{Leak, PodObservation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
@@ -202,7 +202,7 @@ impl Behind {
 
     /// What of these pods, which are gone, stays on the nodes; and what can't be looked at, each a line. None where nobody
     /// has looked before.
-    pub(super) async fn stayed(&self, gone: &[Gone]) -> Option<(Vec<Left>, Vec<String>)> {
+    pub(super) async fn stayed(&self, gone: &[RemovedPod]) -> Option<(Vec<Leak>, Vec<String>)> {
         let looked = self.before.nodes() > 0;
         if looked { Some(left::stayed(&self.before, &self.cluster, gone).await) } else { None }
     }

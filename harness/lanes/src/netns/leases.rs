@@ -2,7 +2,7 @@
 
 use super::networks::Configured;
 use crate::agent::{LocalAgent, Unanswered};
-use plumbline_core::observe::{Left, LeftKind};
+use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::protocol::{Fault, Op, Outcome, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,12 +44,12 @@ impl Folders {
 
     /// The leases that are still there, none where no network has any to give; and what could not be looked at, each a
     /// line.
-    pub async fn kept(&self, agent: &mut LocalAgent) -> (Option<Vec<Left>>, Vec<String>) {
+    pub async fn kept(&self, agent: &mut LocalAgent) -> (Option<Vec<Leak>>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (node, folder, network) in &self.folders {
             match in_folder(*node, folder, agent).await {
-                Ok(leases) => left.extend(leases.into_iter().map(|(address, holder)| Left {
-                    kind: LeftKind::Lease,
+                Ok(leases) => left.extend(leases.into_iter().map(|(address, holder)| Leak {
+                    kind: LeakKind::Lease,
                     pod: self.holders.get(&holder).cloned(),
                     what: format!("{address} of network {network}"),
                     place: format!("{folder} on node {node}"),

@@ -4,7 +4,7 @@ use crate::agent::LocalAgent;
 use crate::wire::Parties;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_core::plan::Party;
+use plumbline_core::plan::ProbeEndpoint;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::error::TestbedError;
 use std::time::Duration;
@@ -21,11 +21,11 @@ impl<'a> Bed<'a> {
 }
 
 impl Parties for Bed<'_> {
-    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
+    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         let target = match party {
-            Party::Pod(name) => Target::Pod(name.clone()),
-            Party::Host(name) => Target::Host(name.clone()),
-            Party::Node(number) => Target::NodeAt(*number),
+            ProbeEndpoint::Pod(name) => Target::Pod(name.clone()),
+            ProbeEndpoint::Host(name) => Target::Host(name.clone()),
+            ProbeEndpoint::Node(number) => Target::NodeAt(*number),
         };
         Ok((0, target))
     }

@@ -5,8 +5,8 @@ use super::leases::Folders;
 use super::networks::{Configured, NodeNetworks, named, possible};
 use crate::agent::LocalAgent;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
-use plumbline_core::observe::traces::Gone;
-use plumbline_core::observe::{Heard, PodState, Reported, printable};
+use plumbline_core::observe::traces::RemovedPod;
+use plumbline_core::observe::{LogLine, PodState, Reported, printable};
 use plumbline_core::plan::{Plan, Pod};
 use plumbline_testbed::error::TestbedError;
 use std::net::IpAddr;
@@ -27,7 +27,7 @@ pub struct StagedPod {
     /// What is reported of each attachment.
     pub reported: Vec<Reported>,
     /// What plugins said beside their results, and what Multus would have said.
-    pub heard: Vec<Heard>,
+    pub log: Vec<LogLine>,
     /// Its container id.
     container_id: String,
     /// Every network that it was given to, whether or not that failed.
@@ -55,7 +55,7 @@ impl StagedPod {
             state: PodState::Running,
             outcomes: Vec::new(),
             reported: Vec::new(),
-            heard: Vec::new(),
+            log: Vec::new(),
             container_id: identity.container_id.clone(),
             given: Vec::new(),
             attached: Vec::new(),
@@ -70,7 +70,7 @@ impl StagedPod {
                 Err(missing) => {
                     let reason =
                         format!("network {}: {} (the netns lane's own wording)", missing.network, missing.words);
-                    staged.heard.push(Heard {
+                    staged.log.push(LogLine {
                         origin: "netns lane, as Multus's event".to_owned(),
                         reason: NO_NETWORK.to_owned(),
                         text: missing.words,
@@ -121,7 +121,7 @@ impl StagedPod {
     /// Text on standard error of a plugin that succeeded: nothing else would ever show it.
     fn listen(&mut self, outcome: &ChainOutcome) {
         for call in outcome.calls.iter().filter(|call| call.exit == Exit::Code(0)) {
-            self.heard.extend(call.stderr.lines().filter(|line| !line.trim().is_empty()).map(|line| Heard {
+            self.log.extend(call.stderr.lines().filter(|line| !line.trim().is_empty()).map(|line| LogLine {
                 origin: "plugin stderr".to_owned(),
                 reason: String::new(),
                 text: format!("{}: {}", call.plugin, printable(line)),
@@ -136,13 +136,13 @@ impl StagedPod {
     }
 
     /// By what its traces on a node are known.
-    pub fn gone(&self) -> Gone {
+    pub fn gone(&self) -> RemovedPod {
         let results = self.reported.iter().filter_map(|one| one.result.as_ref());
         let ips = results.flat_map(|result| result["ips"].as_array().into_iter().flatten());
         let bare = |ip: &serde_json::Value| ip["address"].as_str()?.split('/').next()?.parse::<IpAddr>().ok();
         let addresses: Vec<IpAddr> = ips.filter_map(bare).collect();
         let marks = std::iter::once(self.container_id.clone()).chain(addresses.iter().map(ToString::to_string));
-        Gone { pod: self.name.clone(), marks: marks.collect(), addresses }
+        RemovedPod { pod: self.name.clone(), marks: marks.collect(), addresses }
     }
 
     /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.

@@ -16,7 +16,7 @@ use plumbline_core::guest::TERWAY_PLUGIN;
 use plumbline_core::observe::{NodeObservation, Observation, PodObservation, PodState};
 use plumbline_core::plan::{Bridge, DefaultNetwork, Device, Plan, PortMapping, Topology};
 use plumbline_core::protocol::Target;
-use plumbline_core::wire::{self, WireSeen};
+use plumbline_core::wire::WireObservation;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId, Run, start_time};
 use std::path::Path;
@@ -189,7 +189,7 @@ impl NetnsScene {
                 reported: pod.reported.clone(),
                 outcomes: pod.outcomes.clone(),
                 calls: Vec::new(),
-                heard: pod.heard.clone(),
+                log: pod.log.clone(),
                 node_links: None,
                 sysctls: Default::default(),
             };
@@ -219,8 +219,8 @@ impl NetnsScene {
     }
 
     /// Acts on the wire, where the plan wants anything of it.
-    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireSeen>, TestbedError> {
-        let Some(script) = wire::script(&self.plan, observation) else { return Ok(None) };
+    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireObservation>, TestbedError> {
+        let Some(script) = plumbline_core::script::build_script(&self.plan, observation) else { return Ok(None) };
         let bed = Bed::new(self.agent()?);
         Ok(Some(crate::wire::act_in_time(script, &bed, |script| Ok(script.clone())).await?))
     }
@@ -272,7 +272,7 @@ impl Scene for NetnsScene {
                 closed.left = left;
                 closed.left_behind.extend(unseen);
                 if let Some(before) = self.before.take() {
-                    let (stayed, unseen) = before.stayed(&gone, &mut agent).await;
+                    let (stayed, unseen) = before.find_leaks(&gone, &mut agent).await;
                     closed.left.get_or_insert_default().extend(stayed);
                     closed.left_behind.extend(unseen);
                 }

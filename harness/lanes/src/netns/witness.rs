@@ -1,8 +1,9 @@
 //! Two witnesses of one namespace: `ip`, and the agent by netlink.
 
 use crate::agent::LocalAgent;
+use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::observe::{KernelState, Link, Transcript, Witness, agree_within, ip};
-use plumbline_core::protocol::{IpOutputs, Observed, Target};
+use plumbline_core::protocol::{Observed, Target};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeMap;

@@ -2,7 +2,9 @@
 
 use super::{STAGE, odd};
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_core::wire::{Capture, CaptureSeen, Heard, Listener, ListenerSeen, Probe, ProbeSeen, Script, Send};
+use plumbline_core::wire::{
+    Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction, ProbeResult, ProbeResults, Script,
+};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,24 +30,24 @@ impl Part {
     /// How long its probes may take: they are sent side by side, the questions of one after another.
     pub(super) fn windows(&self) -> Duration {
         let longest = self.probes.iter().map(|(_, probe)| match &probe.what {
-            Send::Ask { times, .. } | Send::Lookup { times, .. } => {
+            ProbeAction::Request { times, .. } | ProbeAction::Lookup { times, .. } => {
                 probe.window_ms.saturating_mul(u64::from((*times).max(1)))
             }
-            Send::Control { .. } => probe.window_ms,
+            ProbeAction::Control { .. } => probe.window_ms,
         });
         Duration::from_millis(longest.max().unwrap_or(0))
     }
 
     /// What it sent, when it is all that it was to send.
-    pub(super) fn probed(&self, seen: Vec<ProbeSeen>) -> Result<Vec<ProbeSeen>, TestbedError> {
+    pub(super) fn probed(&self, seen: Vec<ProbeResult>) -> Result<Vec<ProbeResult>, TestbedError> {
         let asked = self.probes.iter().map(|(_, probe)| &probe.id);
         same("probe", asked, seen.iter().map(|one| &one.id))?;
         Ok(seen)
     }
 
     /// What it captured and heard, when it is all that it was to open.
-    pub(super) fn closed(&self, outcome: Outcome) -> Result<(Vec<CaptureSeen>, Vec<ListenerSeen>), TestbedError> {
-        let Outcome::WireSeen { captures, listeners } = outcome else { return Err(odd(&outcome)) };
+    pub(super) fn closed(&self, outcome: Outcome) -> Result<(Vec<CaptureResult>, Vec<ListenerResult>), TestbedError> {
+        let Outcome::WireObservation { captures, listeners } = outcome else { return Err(odd(&outcome)) };
         same("capture", self.captures.iter().map(|(_, one)| &one.id), captures.iter().map(|one| &one.id))?;
         same("listener", self.listeners.iter().map(|(_, one)| &one.id), listeners.iter().map(|one| &one.id))?;
         Ok((captures, listeners))
@@ -73,11 +75,11 @@ fn same<'a>(
 /// [`TestbedError`] when two items of the script have the same id: what was seen of one would be taken for the other's.
 pub(super) fn collected(
     script: &Script,
-    probes: Vec<ProbeSeen>,
-    captures: Vec<CaptureSeen>,
-    listeners: Vec<ListenerSeen>,
-) -> Result<Heard, TestbedError> {
-    Ok(Heard {
+    probes: Vec<ProbeResult>,
+    captures: Vec<CaptureResult>,
+    listeners: Vec<ListenerResult>,
+) -> Result<ProbeResults, TestbedError> {
+    Ok(ProbeResults {
         probes: ordered("probe", script.probes.iter().map(|(_, one)| &one.id), probes, |one| &one.id)?,
         captures: ordered("capture", script.captures.iter().map(|(_, one)| &one.id), captures, |one| &one.id)?,
         listeners: ordered("listener", script.listeners.iter().map(|(_, one)| &one.id), listeners, |one| &one.id)?,

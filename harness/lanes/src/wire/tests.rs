@@ -2,7 +2,7 @@ use super::*;
 use futures::FutureExt;
 use plumbline_core::plan::Protocol;
 use plumbline_core::wire::{
-    Capture, CaptureSeen, Listener, ListenerSeen, Probe, ProbeEnd, ProbeSeen, Script, Send as What, Tap,
+    Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction as What, ProbeEnd, ProbeResult, Script, Tap,
 };
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
@@ -43,16 +43,16 @@ impl Fake {
             }
             Op::WireProbe(probes) => {
                 let end = ProbeEnd::Answered { by: ANY, mac: None, saw: None };
-                let seen = |id| ProbeSeen { id, sent: 1, end: end.clone(), took_us: 1 };
+                let seen = |id| ProbeResult { id, sent: 1, end: end.clone(), took_us: 1 };
                 ("probe", Outcome::Probes(probes.into_iter().map(|(_, one)| seen(one.id)).collect()))
             }
             Op::WireClose => {
                 let (captures, listeners) = self.open.lock().unwrap().remove(&agent).unwrap_or_default();
-                let capture = |id| CaptureSeen { id, interface: "eth1".into(), frames: vec![], dropped: 0 };
-                let listener = |id| ListenerSeen { id, alive: true, from: vec![] };
+                let capture = |id| CaptureResult { id, interface: "eth1".into(), frames: vec![], dropped: 0 };
+                let listener = |id| ListenerResult { id, alive: true, from: vec![] };
                 let captures = captures.into_iter().map(capture).collect();
                 let listeners = listeners.into_iter().map(listener).collect();
-                ("close", Outcome::WireSeen { captures, listeners })
+                ("close", Outcome::WireObservation { captures, listeners })
             }
             other => panic!("not of the wire: {other:?}"),
         }
@@ -60,12 +60,12 @@ impl Fake {
 }
 
 impl Parties for Fake {
-    fn place(&self, party: &Party) -> Result<(usize, Target), TestbedError> {
+    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         match party {
-            Party::Pod(name) => Ok((1, Target::Pod(name.clone()))),
-            Party::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
-            Party::Host(name) => Err(TestbedError::new("place", format!("no host {name}"))),
-            Party::Node(number) => Ok((1, Target::NodeAt(*number))),
+            ProbeEndpoint::Pod(name) => Ok((1, Target::Pod(name.clone()))),
+            ProbeEndpoint::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
+            ProbeEndpoint::Host(name) => Err(TestbedError::new("place", format!("no host {name}"))),
+            ProbeEndpoint::Node(number) => Ok((1, Target::NodeAt(*number))),
         }
     }
 
@@ -86,12 +86,12 @@ fn well(_: usize, outcome: Outcome) -> Result<Outcome, TestbedError> {
     Ok(outcome)
 }
 
-fn pod() -> Party {
-    Party::Pod("p".into())
+fn pod() -> ProbeEndpoint {
+    ProbeEndpoint::Pod("p".into())
 }
 
-fn host() -> Party {
-    Party::Host("gw".into())
+fn host() -> ProbeEndpoint {
+    ProbeEndpoint::Host("gw".into())
 }
 
 fn capture(id: &str) -> Capture {
@@ -99,7 +99,7 @@ fn capture(id: &str) -> Capture {
 }
 
 fn ask(id: &str, window_ms: u64, times: u32) -> Probe {
-    let what = What::Ask { by: Protocol::Icmp, to: ANY, port: None, from: None, dev: None, times };
+    let what = What::Request { by: Protocol::Icmp, to: ANY, port: None, from: None, dev: None, times };
     Probe { id: id.into(), what, window_ms }
 }
 
@@ -115,12 +115,12 @@ fn script() -> Script {
 #[tokio::test]
 async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_closed() {
     let fake = Fake::new(well);
-    let heard = act(&script(), &fake).await.unwrap();
+    let results = act(&script(), &fake).await.unwrap();
     assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "probe"), (1, "close"), (2, "close")]);
-    let ids = |heard: &Heard| heard.probes.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&heard), ["b", "a"], "in the script's order");
-    assert_eq!(heard.captures.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["far", "near"]);
-    assert_eq!(heard.listeners.len(), 1);
+    let ids = |results: &ProbeResults| results.probes.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&results), ["b", "a"], "in the script's order");
+    assert_eq!(results.captures.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["far", "near"]);
+    assert_eq!(results.listeners.len(), 1);
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn an_agent_that_has_nothing_to_open_is_only_asked_to_send() {
 async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault_is_told() {
     let fake = Fake::new(|agent, outcome| match (agent, outcome) {
         (2, Outcome::Done) => Err(TestbedError::new("listen", "port 5000 is taken")),
-        (2, Outcome::WireSeen { .. }) => Err(TestbedError::new("close", "nothing is open")),
+        (2, Outcome::WireObservation { .. }) => Err(TestbedError::new("close", "nothing is open")),
         (_, outcome) => Ok(outcome),
     });
     let error = act(&script(), &fake).await.unwrap_err();
@@ -174,8 +174,8 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
         ),
         (
             |agent, outcome| match outcome {
-                Outcome::WireSeen { listeners, .. } if agent == 1 => {
-                    Ok(Outcome::WireSeen { captures: vec![], listeners })
+                Outcome::WireObservation { listeners, .. } if agent == 1 => {
+                    Ok(Outcome::WireObservation { captures: vec![], listeners })
                 }
                 outcome => Ok(outcome),
             },
@@ -183,8 +183,8 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
         ),
         (
             |agent, outcome| match outcome {
-                Outcome::WireSeen { captures, .. } if agent == 2 => {
-                    Ok(Outcome::WireSeen { captures, listeners: vec![] })
+                Outcome::WireObservation { captures, .. } if agent == 2 => {
+                    Ok(Outcome::WireObservation { captures, listeners: vec![] })
                 }
                 outcome => Ok(outcome),
             },
@@ -205,7 +205,7 @@ async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
     assert!(act(&twice, &Fake::new(well)).await.unwrap_err().cause().contains("have the id a"));
 
     let mut stranger = script();
-    stranger.captures.push((Party::Host("nobody".into()), capture("c")));
+    stranger.captures.push((ProbeEndpoint::Host("nobody".into()), capture("c")));
     let fake = Fake::new(well);
     assert_eq!(act(&stranger, &fake).await.unwrap_err().cause(), "no host nobody");
     assert_eq!(fake.asked(), [], "nothing was begun");
@@ -218,12 +218,12 @@ async fn controls_too_slow_for_their_window_have_it_made_wider() {
         what: What::Control { interface: Tap::Name("eth1".into()), tags: vec![], priority: 0 },
         window_ms: 1000,
     };
-    let pod = || Party::Pod("a".into());
+    let pod = || ProbeEndpoint::Pod("a".into());
     let script = Script { probes: vec![(pod(), ask("q")), (pod(), ask("q/sender"))], ..Script::default() };
     let slow: Bend = |_, outcome| {
         Ok(match outcome {
             Outcome::Probes(seen) => {
-                Outcome::Probes(seen.into_iter().map(|seen| ProbeSeen { took_us: 150_000, ..seen }).collect())
+                Outcome::Probes(seen.into_iter().map(|seen| ProbeResult { took_us: 150_000, ..seen }).collect())
             }
             other => other,
         })

@@ -66,7 +66,7 @@ async fn a_network_said_to_exist_and_not_there_is_told_in_multus_words() {
     let observation = observed(lane.as_ref(), &cx, &plan).await.unwrap();
     let words = "cannot find a network-attachment-definition (ghost) in namespace (chain-example)";
     assert!(not_ready(pod(&observation)).contains(words));
-    assert_eq!(pod(&observation).heard[0].reason, "NoNetworkFound");
+    assert_eq!(pod(&observation).log[0].reason, "NoNetworkFound");
     assert!(pod(&observation).outcomes.is_empty(), "Multus attaches nothing when it can't find one");
 }
 
@@ -78,7 +78,7 @@ async fn text_on_standard_error_of_a_plugin_that_succeeds_is_heard() {
     let lane = open(&cx).await;
     let mumbling = chain("mumbling", &[json!({"type": "mumbles"})]);
     let observation = observed(lane.as_ref(), &cx, &plan(&[("mumbling", mumbling)])).await.unwrap();
-    let heard = &pod(&observation).heard[0];
+    let heard = &pod(&observation).log[0];
     assert_eq!((heard.origin.as_str(), heard.text.as_str()), ("plugin stderr", "mumbles: route refused"));
 }
 

@@ -1,7 +1,7 @@
 //! Beds of several nodes, and what IPAM leaves on them.
 
 use crate::bed::{Scripts, chain, context, observed, open, plan, scenario};
-use plumbline_core::observe::{Left, PodObservation};
+use plumbline_core::observe::{Leak, PodObservation};
 use plumbline_core::wire::ProbeEnd;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::lane::Closed;
@@ -29,11 +29,11 @@ async fn each_node_has_its_own_range_and_packets_go_from_one_to_the_other() {
     assert_eq!(places, wanted.map(|(node, address)| (node, address.to_owned())));
 
     let wire = seen.wire.expect("packets were sent");
-    assert_eq!(wire.heard.probes.len(), wire.script.probes.len());
-    for probe in &wire.heard.probes {
+    assert_eq!(wire.results.probes.len(), wire.script.probes.len());
+    for probe in &wire.results.probes {
         assert!(matches!(probe.end, ProbeEnd::Answered { .. } | ProbeEnd::Sent), "{probe:?}");
     }
-    assert!(wire.heard.captures.iter().all(|capture| capture.dropped == 0));
+    assert!(wire.results.captures.iter().all(|capture| capture.dropped == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +49,7 @@ async fn a_lease_that_outlives_its_pod_is_seen_when_the_pod_is_gone() {
     let network = chain("net", &[json!({"type": "leaky", "ipam": {"type": "host-local"}})]);
     let scene = lane.stage(&cx, &plan(&[("net", network)])).await.unwrap();
     let closed = scene.close().await;
-    let left = |pod: Option<&str>, address: &str| Left {
+    let left = |pod: Option<&str>, address: &str| Leak {
         kind: Default::default(),
         pod: pod.map(str::to_owned),
         what: format!("{address} of network net"),

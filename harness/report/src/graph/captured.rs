@@ -1,18 +1,18 @@
 //! What captures showed of one expectation.
 
 use super::model::Came;
-use plumbline_core::plan::Party;
-use plumbline_core::wire::{CaptureSeen, ProbeSeen, WireSeen};
+use plumbline_core::plan::ProbeEndpoint;
+use plumbline_core::wire::{CaptureResult, ProbeResult, WireObservation};
 
 /// What was seen of one expectation: its items in the script bear ids that begin alike.
 pub(super) struct Seen<'a> {
-    pub probe: Option<&'a ProbeSeen>,
-    pub captures: Vec<(&'a str, Option<&'a Party>, &'a CaptureSeen)>,
+    pub probe: Option<&'a ProbeResult>,
+    pub captures: Vec<(&'a str, Option<&'a ProbeEndpoint>, &'a CaptureResult)>,
 }
 
 impl<'a> Seen<'a> {
     /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
-    pub(super) fn of(wire: &'a WireSeen, kind: &str, place: usize) -> Option<Self> {
+    pub(super) fn of(wire: &'a WireObservation, kind: &str, place: usize) -> Option<Self> {
         let number =
             |id: &str| -> Option<usize> { id.strip_prefix(kind)?.strip_prefix('/')?.split('/').next()?.parse().ok() };
         let mut numbers: Vec<usize> = wire.script.probes.iter().filter_map(|(_, probe)| number(&probe.id)).collect();
@@ -21,21 +21,21 @@ impl<'a> Seen<'a> {
         let prefix = format!("{kind}/{}", numbers.get(place)?);
         let party =
             |id: &str| wire.script.captures.iter().find(|(_, capture)| capture.id == id).map(|(party, _)| party);
-        let captures = wire.heard.captures.iter().filter_map(|capture| {
+        let captures = wire.results.captures.iter().filter_map(|capture| {
             let suffix = capture.id.strip_prefix(&prefix)?.strip_prefix('/')?;
             Some((suffix, party(&capture.id), capture))
         });
-        let probe = wire.heard.probes.iter().find(|probe| probe.id == prefix);
+        let probe = wire.results.probes.iter().find(|probe| probe.id == prefix);
         Some(Self { probe, captures: captures.collect() })
     }
 
     /// One text per capture: where, how many frames, which tags.
     pub(super) fn stations(&self) -> Vec<String> {
-        let text = |(_, party, capture): &(&str, Option<&Party>, &CaptureSeen)| {
+        let text = |(_, party, capture): &(&str, Option<&ProbeEndpoint>, &CaptureResult)| {
             let place = match party {
-                Some(Party::Pod(name)) => format!("pod {name} {}", capture.interface),
-                Some(Party::Host(name)) => format!("{name} {}", capture.interface),
-                Some(Party::Node(number)) => format!("node {number} {}", capture.interface),
+                Some(ProbeEndpoint::Pod(name)) => format!("pod {name} {}", capture.interface),
+                Some(ProbeEndpoint::Host(name)) => format!("{name} {}", capture.interface),
+                Some(ProbeEndpoint::Node(number)) => format!("node {number} {}", capture.interface),
                 None => capture.interface.clone(),
             };
             let frames = match capture.frames.len() {
@@ -60,7 +60,7 @@ impl<'a> Seen<'a> {
 }
 
 /// Which tags the frames of a capture have, in words; empty where there is no frame.
-fn tags(capture: &CaptureSeen) -> String {
+fn tags(capture: &CaptureResult) -> String {
     let mut all: Vec<Vec<u16>> = capture.frames.iter().map(|frame| vlans(&frame.bytes)).collect();
     all.sort();
     all.dedup();

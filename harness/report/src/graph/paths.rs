@@ -5,10 +5,10 @@ use super::model::{Came, End, Graph, Path, PathState};
 use plumbline_core::finding::Finding;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{
-    Because, Destination, NodeAddress, Party, Plan, Protocol, ReachedBy, Unreachable, WantedReach,
+    Because, Destination, NodeAddress, Plan, ProbeEndpoint, Protocol, ReachedBy, Unreachable, WantedReach,
 };
 use plumbline_core::source::Source;
-use plumbline_core::wire::{CaptureSeen, ProbeEnd, ProbeSeen, dns};
+use plumbline_core::wire::{CaptureResult, ProbeEnd, ProbeResult, dns};
 
 /// All paths of a plan. An answer is not enough: a path about which the judge found an error is not as asked.
 pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
@@ -66,7 +66,7 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Opti
     };
     // The interface that packets were captured on tells more than the one that was wanted.
     let captured = seen.and_then(|seen| {
-        let at_pod = |(suffix, _, capture): &&(&str, Option<&Party>, &CaptureSeen)| {
+        let at_pod = |(suffix, _, capture): &&(&str, Option<&ProbeEndpoint>, &CaptureResult)| {
             *suffix == "pod" && !capture.frames.is_empty()
         };
         seen.captures.iter().find(at_pod).map(|(_, _, capture)| capture.interface.as_str())
@@ -157,11 +157,11 @@ fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, seen: Option<&Seen<'_>>
     }
 }
 
-fn party(party: &Party) -> String {
+fn party(party: &ProbeEndpoint) -> String {
     match party {
-        Party::Host(host) => host.clone(),
-        Party::Pod(pod) => format!("pod {pod}"),
-        Party::Node(number) => format!("node {number}"),
+        ProbeEndpoint::Host(host) => host.clone(),
+        ProbeEndpoint::Pod(pod) => format!("pod {pod}"),
+        ProbeEndpoint::Node(number) => format!("node {number}"),
     }
 }
 
@@ -177,15 +177,15 @@ fn by(protocol: Protocol, port: Option<u16>) -> String {
 
 fn destination(to: &Destination) -> String {
     match to {
-        Destination::Address { address, at: Some(Party::Host(host)) } => format!("{address} at {host}"),
-        Destination::Address { address, at: Some(Party::Pod(pod)) } => format!("{address} at pod {pod}"),
-        Destination::Address { address, at: Some(Party::Node(node)) } => format!("{address} at node {node}"),
+        Destination::Address { address, at: Some(ProbeEndpoint::Host(host)) } => format!("{address} at {host}"),
+        Destination::Address { address, at: Some(ProbeEndpoint::Pod(pod)) } => format!("{address} at pod {pod}"),
+        Destination::Address { address, at: Some(ProbeEndpoint::Node(node)) } => format!("{address} at node {node}"),
         Destination::Address { address, at: None } => address.to_string(),
         Destination::Pod { pod, interface, .. } => format!("pod {pod} {interface}"),
     }
 }
 
-fn end(probe: &ProbeSeen) -> String {
+fn end(probe: &ProbeResult) -> String {
     match &probe.end {
         ProbeEnd::Answered { by, mac, saw } => {
             let mac = mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
@@ -222,11 +222,11 @@ fn attachment(graph: &Graph, pod: &str, interface: Option<&str>) -> End {
 fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
     match to {
         Destination::Pod { pod, interface, .. } => attachment(graph, pod, Some(interface)),
-        Destination::Address { at: Some(Party::Pod(pod)), .. } => attachment(graph, pod, None),
-        Destination::Address { at: Some(Party::Host(host)), .. } => {
+        Destination::Address { at: Some(ProbeEndpoint::Pod(pod)), .. } => attachment(graph, pod, None),
+        Destination::Address { at: Some(ProbeEndpoint::Host(host)), .. } => {
             graph.hosts.iter().position(|known| known.name == *host).map_or(End::Nobody, End::Host)
         }
-        Destination::Address { at: Some(Party::Node(_)), .. } => End::Nobody,
+        Destination::Address { at: Some(ProbeEndpoint::Node(_)), .. } => End::Nobody,
         Destination::Address { address, at: None } => {
             let has = |host: &plumbline_core::plan::Host| {
                 let own = host.ports.iter().flat_map(|port| &port.addresses).chain(&host.behind);

@@ -3,12 +3,13 @@
 use super::common;
 use plumbline_core::observe::{Observation, PodState};
 use plumbline_core::plan::{
-    Because, Bridge, Destination, Host, HostPort, NodeLink, Party, Plan, Protocol, Topology, Unreachable, Uplink,
-    VlanProtocol, Wanted, WantedReach,
+    Because, Bridge, Destination, Host, HostPort, NodeLink, Plan, ProbeEndpoint, Protocol, Topology, Unreachable,
+    Uplink, VlanProtocol, Wanted, WantedReach,
 };
 use plumbline_core::source::Source;
 use plumbline_core::wire::{
-    Capture, CaptureSeen, Direction, Heard, Probe, ProbeEnd, ProbeSeen, RawFrame, Script, Send, Tap, WireSeen,
+    Capture, CaptureResult, Direction, Probe, ProbeAction, ProbeEnd, ProbeResult, ProbeResults, RawFrame, Script, Tap,
+    WireObservation,
 };
 use plumbline_report::graph::{Graph, graph};
 
@@ -52,7 +53,7 @@ fn wanted<T>(value: T) -> Wanted<T> {
     Wanted { value, source: Source::default() }
 }
 
-fn address(text: &str, at: Option<Party>) -> Destination {
+fn address(text: &str, at: Option<ProbeEndpoint>) -> Destination {
     Destination::Address { address: text.parse().unwrap(), at }
 }
 
@@ -114,7 +115,7 @@ pub fn wired_plan() -> Plan {
     let mut other = plan.pods[0].clone();
     other.name = "other".into();
     plan.pods.push(other);
-    let gw = || Some(Party::Host("gw".into()));
+    let gw = || Some(ProbeEndpoint::Host("gw".into()));
     plan.expect[0].reaches = vec![
         reach(address("10.1.2.3", gw()), Protocol::Icmp, None, Some("eth1")),
         reach(address("172.16.9.9", gw()), Protocol::Tcp, Some(8080), Some("eth2")),
@@ -142,11 +143,17 @@ pub fn wired() -> Graph {
     graph(&wired_plan(), None)
 }
 
-fn probe(id: &str, end: ProbeEnd, took_us: u64) -> (Probe, ProbeSeen) {
-    let what =
-        Send::Ask { by: Protocol::Icmp, to: "10.1.2.3".parse().unwrap(), port: None, from: None, dev: None, times: 3 };
+fn probe(id: &str, end: ProbeEnd, took_us: u64) -> (Probe, ProbeResult) {
+    let what = ProbeAction::Request {
+        by: Protocol::Icmp,
+        to: "10.1.2.3".parse().unwrap(),
+        port: None,
+        from: None,
+        dev: None,
+        times: 3,
+    };
     let (id, sent) = (id.to_owned(), 1);
-    (Probe { id: id.clone(), what, window_ms: 1000 }, ProbeSeen { id, sent, end, took_us })
+    (Probe { id: id.clone(), what, window_ms: 1000 }, ProbeResult { id, sent, end, took_us })
 }
 
 /// A frame's head: two MAC addresses, tags, EtherType of IPv4.
@@ -174,28 +181,32 @@ pub fn wired_seen() -> Graph {
         probe("chain-test-pod/reaches/2", ProbeEnd::Answered { by: by(), mac: None, saw }, 733),
         probe("chain-test-pod/cannotReach/0", ProbeEnd::NoRoute, 8),
     ];
-    let capture = |id: &str, party: Party, interface: &str, frames: Vec<RawFrame>| {
+    let capture = |id: &str, party: ProbeEndpoint, interface: &str, frames: Vec<RawFrame>| {
         let id = format!("chain-test-pod/reaches/{id}");
         let tap = Capture { id: id.clone(), interface: Tap::Name(interface.into()), addresses: vec![] };
-        ((party, tap), CaptureSeen { id, interface: interface.into(), frames, dropped: 0 })
+        ((party, tap), CaptureResult { id, interface: interface.into(), frames, dropped: 0 })
     };
-    let pod = || Party::Pod("chain-test-pod".into());
-    let gw = || Party::Host("gw".into());
+    let pod = || ProbeEndpoint::Pod("chain-test-pod".into());
+    let gw = || ProbeEndpoint::Host("gw".into());
     let captures = [
         capture("0/pod", pod(), "eth1", vec![frame(&[]), frame(&[])]),
-        capture("0/uplink", Party::Node(1), "up0", vec![frame(&[100]), frame(&[])]),
+        capture("0/uplink", ProbeEndpoint::Node(1), "up0", vec![frame(&[100]), frame(&[])]),
         capture("0/far", gw(), "eth0", vec![frame(&[])]),
         capture("1/pod", pod(), "eth2", vec![frame(&[])]),
         capture("1/far", gw(), "eth0", vec![]),
     ];
     let (taps, caught) = captures.into_iter().unzip();
-    let wire = WireSeen {
+    let wire = WireObservation {
         script: Script {
             probes: all.iter().map(|(probe, _)| (pod(), probe.clone())).collect(),
             captures: taps,
             listeners: vec![],
         },
-        heard: Heard { probes: all.into_iter().map(|(_, seen)| seen).collect(), captures: caught, listeners: vec![] },
+        results: ProbeResults {
+            probes: all.into_iter().map(|(_, seen)| seen).collect(),
+            captures: caught,
+            listeners: vec![],
+        },
     };
     seen.wire = Some(wire);
     let mut drawn = graph(&wired_plan(), Some(&seen));

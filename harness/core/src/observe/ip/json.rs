@@ -1,6 +1,6 @@
 //! `ip -j -d`: links with addresses, routes, rules (iproute2; its keys are stable since 4.19, unknown ones are passed over).
 
-use super::parts::{ParseError, address, destination, everything, mark, sorted, table};
+use super::fields::{ParseError, address, destination, everything, mark, sorted, table};
 use crate::observe::{Address, Link, NextHop, Route, Rule};
 use ipnet::IpNet;
 use serde::Deserialize;

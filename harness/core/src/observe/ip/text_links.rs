@@ -1,6 +1,6 @@
 //! The text of `ip a` (iproute2 and BusyBox).
 
-use super::parts::{ParseError, address, number, sorted};
+use super::fields::{ParseError, address, number, sorted};
 use crate::observe::{Address, Link};
 use ipnet::IpNet;
 

@@ -3,7 +3,7 @@
 //! BusyBox leaves out what it does not know: the hops of a multipath route, a gateway of the other family,
 //! the protocol, `linkdown`. Whoever compares its routes leaves these out too ([`super::Coverage`]).
 
-use super::parts::{ParseError, address, destination, everything, mark, number, sorted, table};
+use super::fields::{ParseError, address, destination, everything, mark, number, sorted, table};
 use crate::observe::{NextHop, Route, Rule};
 
 /// Route types that begin a line (`ip-route(8)`).

@@ -4,7 +4,7 @@ mod lookup;
 mod whom;
 
 use super::Reader;
-use crate::plan::{Because, Destination, Party, Protocol, Unreachable, Wanted, WantedReach};
+use crate::plan::{Because, Destination, ProbeEndpoint, Protocol, Unreachable, Wanted, WantedReach};
 use crate::scenario::file::{ReachFile, UnreachableFile};
 use crate::scenario::names;
 use crate::scenario::strict::{self, At};
@@ -262,7 +262,7 @@ impl Reader<'_> {
         Some(Wanted { value, source: strict::source(self.file, tags) })
     }
 
-    fn party(&mut self, name: &At<String>, senders: &[String], field: &str) -> Option<Party> {
+    fn party(&mut self, name: &At<String>, senders: &[String], field: &str) -> Option<ProbeEndpoint> {
         if senders.contains(&name.value) {
             self.note(name, field, "is the sender itself; a third party is wanted");
             return None;

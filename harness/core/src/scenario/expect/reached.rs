@@ -1,7 +1,7 @@
 //! `reachedBy`.
 
 use super::Reader;
-use crate::plan::{NodeAddress, Party, Pod, PortMapping, Protocol, ReachedBy, SeenAs, Wanted};
+use crate::plan::{NodeAddress, Pod, PortMapping, ProbeEndpoint, Protocol, ReachedBy, SeenAs, Wanted};
 use crate::scenario::file::ReachedByFile;
 use crate::scenario::names;
 use crate::scenario::strict::{self, At};
@@ -69,7 +69,7 @@ impl Reader<'_> {
     }
 
     /// A party by its name; the inner none is the node that the pod is on.
-    fn who(&mut self, name: &At<String>, field: &str) -> Option<Option<Party>> {
+    fn who(&mut self, name: &At<String>, field: &str) -> Option<Option<ProbeEndpoint>> {
         if let Some(party) = self.scene.party(&name.value) {
             return Some(Some(party));
         }
@@ -79,7 +79,7 @@ impl Reader<'_> {
         let nodes = self.scene.topology.nodes;
         let number = name.value.strip_prefix(NODES).and_then(|number| number.parse::<usize>().ok());
         match number {
-            Some(number) if (1..=nodes).contains(&number) => Some(Some(Party::Node(number))),
+            Some(number) if (1..=nodes).contains(&number) => Some(Some(ProbeEndpoint::Node(number))),
             Some(number) => {
                 self.note(name, field, format!("node {number}; this topology has nodes 1 to {nodes}"));
                 None
@@ -99,7 +99,7 @@ impl Reader<'_> {
                 return None;
             }
             Ok(address) => Some(SeenAs::Address(address)),
-            Err(_) => self.who(word, field)?.map(SeenAs::Party),
+            Err(_) => self.who(word, field)?.map(SeenAs::Endpoint),
         };
         Some(Wanted { value, source: strict::source(self.file, word) })
     }

@@ -144,7 +144,7 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
             if is_masq {
                 notes.push("the document's example below its table has `\"masqAll\": false`; the table and Terway's docs/symmetric_routing_config.md (SNAT to the node's address with Datapath V2) say otherwise".to_owned());
             } else {
-                notes.push("without it the reply leaves by the pod's ENI, since the node's rule for the pod's address comes first, and not by eth0, where the question came in".to_owned());
+                notes.push("without it the reply leaves by the pod's ENI, since the node's rule for the pod's address comes first, and not by eth0, where the request came in".to_owned());
             }
             book.add_lack(at, message, notes);
         }

@@ -35,7 +35,7 @@ pub enum Net {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arp {
     /// Whether it asks (`who has`), or tells.
-    pub is_question: bool,
+    pub is_request: bool,
     /// The sender's address.
     pub sender: Ipv4Addr,
     /// The sender's MAC as the packet tells it.
@@ -81,7 +81,7 @@ pub enum Transport {
     /// ICMP or ICMPv6 echo.
     Echo {
         /// A request, or a reply.
-        is_question: bool,
+        is_request: bool,
         /// Identifier.
         id: u16,
         /// Sequence number.
@@ -99,7 +99,7 @@ pub enum Transport {
     /// Neighbour solicitation or advertisement (RFC 4861).
     Neighbour {
         /// A solicitation, or an advertisement.
-        is_question: bool,
+        is_request: bool,
         /// The address asked for, or told of.
         target: Ipv6Addr,
         /// The link-layer address in its first option.
@@ -139,5 +139,67 @@ impl Packet {
             Net::Ip(ip) => Some(ip),
             _ => None,
         }
+    }
+}
+
+impl std::fmt::Display for Packet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.source, self.destination)?;
+        for tag in &self.tags {
+            let kind = if tag.protocol == 0x88a8 { "802.1ad " } else { "" };
+            write!(f, ", {kind}VLAN {}", tag.id)?;
+            if tag.priority > 0 {
+                write!(f, " priority {}", tag.priority)?;
+            }
+        }
+        match &self.net {
+            Net::Arp(arp) => write!(f, ", {arp}"),
+            Net::Ip(ip) => write!(f, ", {ip}"),
+            Net::Control(id) => write!(f, ", control frame {id}"),
+            Net::Other => write!(f, ", EtherType {:#06x}", self.ethertype),
+        }
+    }
+}
+
+impl std::fmt::Display for Arp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_request {
+            write!(f, "ARP who has {}, tell {}", self.target, self.sender)
+        } else {
+            write!(f, "ARP {} is at {}", self.sender, self.sender_mac)
+        }
+    }
+}
+
+impl std::fmt::Display for Ip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (from, to) = (self.from, self.to);
+        match &self.transport {
+            Transport::Echo { is_request, .. } => {
+                write!(f, "{from} to {to}, ICMP echo {}", if *is_request { "request" } else { "reply" })
+            }
+            Transport::Icmp { kind, code, about } => {
+                write!(f, "{from} to {to}, ICMP type {kind} code {code}")?;
+                about.map_or(Ok(()), |about| write!(f, " about a packet to {about}"))
+            }
+            Transport::Neighbour { is_request: true, target, .. } => {
+                write!(f, "{from} to {to}, neighbour solicitation, who has {target}")
+            }
+            Transport::Neighbour { target, .. } => {
+                write!(f, "{from} to {to}, neighbour advertisement, {target} is here")
+            }
+            Transport::Udp { from: port, to: other } => write!(f, "{from} port {port} to {to} port {other}, UDP"),
+            Transport::Tcp { from: port, to: other, flags } => {
+                write!(f, "{from} port {port} to {to} port {other}, TCP{flags}")
+            }
+            Transport::Other => write!(f, "{from} to {to}, IP protocol {}", self.protocol),
+        }
+    }
+}
+
+impl std::fmt::Display for Flags {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let flags = [(self.syn, " SYN"), (self.rst, " RST"), (self.fin, " FIN"), (self.ack, " ACK")];
+        flags.into_iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, word)| f.write_str(word))
     }
 }

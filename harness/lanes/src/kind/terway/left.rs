@@ -7,8 +7,8 @@ use crate::kind::place::places;
 use crate::traces::{self, Before};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
-use plumbline_core::observe::traces::Gone;
-use plumbline_core::observe::{Left, LeftKind};
+use plumbline_core::observe::traces::RemovedPod;
+use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::plan::Plan;
 use plumbline_testbed::error::TestbedError;
 
@@ -33,25 +33,25 @@ pub(super) async fn before(cluster: &Cluster, plan: &Plan) -> Result<Before, Tes
 }
 
 /// What came since and stayed; and what could not be read, each a line.
-pub(super) async fn stayed(before: &Before, cluster: &Cluster, gone: &[Gone]) -> (Vec<Left>, Vec<String>) {
+pub(super) async fn stayed(before: &Before, cluster: &Cluster, gone: &[RemovedPod]) -> (Vec<Leak>, Vec<String>) {
     let nodes = nodes(cluster, before.nodes());
-    let (mut left, lines) = before.stayed(gone, &mut nodes.as_slice()).await;
+    let (mut left, lines) = before.find_leaks(gone, &mut nodes.as_slice()).await;
     left.retain(is_plugins);
     (left, lines)
 }
 
 /// Whether it is a pod's, or was made by a plugin.
-fn is_plugins(left: &Left) -> bool {
-    left.kind != LeftKind::Firewall || left.pod.is_some() || OF_PLUGINS.iter().any(|mark| left.what.contains(mark))
+fn is_plugins(left: &Leak) -> bool {
+    left.kind != LeakKind::Firewall || left.pod.is_some() || OF_PLUGINS.iter().any(|mark| left.what.contains(mark))
 }
 
 /// By what a pod's traces on a node are known: its id and its addresses, as Kubernetes has them.
-pub(in crate::kind) fn gone(name: &str, pod: &Pod) -> Gone {
+pub(in crate::kind) fn gone(name: &str, pod: &Pod) -> RemovedPod {
     let status = pod.status.as_ref();
     let listed = status.and_then(|status| status.pod_ips.as_deref()).unwrap_or_default();
     let addresses: Vec<std::net::IpAddr> = listed.iter().filter_map(|ip| ip.ip.parse().ok()).collect();
     let marks = pod.uid().into_iter().chain(addresses.iter().map(ToString::to_string)).collect();
-    Gone { pod: name.to_owned(), marks, addresses }
+    RemovedPod { pod: name.to_owned(), marks, addresses }
 }
 
 #[cfg(test)]
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn rules_that_kube_proxy_makes_meanwhile_are_no_pods() {
-        let left = |kind, pod: Option<&str>, what: &str| Left {
+        let left = |kind, pod: Option<&str>, what: &str| Leak {
             kind,
             pod: pod.map(str::to_owned),
             what: what.to_owned(),
             place: String::new(),
         };
-        assert!(!is_plugins(&left(LeftKind::Firewall, None, "chain KUBE-SEP-AB of table nat")));
-        assert!(is_plugins(&left(LeftKind::Firewall, None, "chain CNI-DN-12 of table nat")));
-        assert!(is_plugins(&left(LeftKind::Firewall, Some("web"), "-A KUBE-SEP-AB -d 10.77.0.17/32")));
-        assert!(is_plugins(&left(LeftKind::Routing, None, "link cali12")));
+        assert!(!is_plugins(&left(LeakKind::Firewall, None, "chain KUBE-SEP-AB of table nat")));
+        assert!(is_plugins(&left(LeakKind::Firewall, None, "chain CNI-DN-12 of table nat")));
+        assert!(is_plugins(&left(LeakKind::Firewall, Some("web"), "-A KUBE-SEP-AB -d 10.77.0.17/32")));
+        assert!(is_plugins(&left(LeakKind::Routing, None, "link cali12")));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Reader<'_> {
         if to.is_some_and(|to| !to.is_nobodys()) {
             self.note(lookup, &place, "the listeners of hosts and pods know no names; leave out who has the address");
         }
-        let name = self.check(lookup, &place, dns::name(&lookup.value));
+        let name = self.check(lookup, &place, dns::name(&lookup.value).map_err(|error| error.to_string()));
         let Some(address) = &file.resolves_to else {
             self.note(item, field, "`resolvesTo` is missing: any answer at all would do");
             return None;

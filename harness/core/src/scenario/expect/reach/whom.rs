@@ -2,7 +2,7 @@
 
 use super::super::{Reader, Scene};
 use crate::chain::go_key;
-use crate::plan::{Destination, Party, Pod};
+use crate::plan::{Destination, Pod, ProbeEndpoint};
 use crate::scenario::file::Where;
 use crate::scenario::names;
 use crate::scenario::strict::At;
@@ -51,11 +51,11 @@ impl<'a> Scene<'a> {
         self.topology.hosts.iter().map(|host| host.name.as_str()).chain(self.pods.iter().map(|pod| pod.name.as_str()))
     }
 
-    pub(in super::super) fn party(&self, name: &str) -> Option<Party> {
+    pub(in super::super) fn party(&self, name: &str) -> Option<ProbeEndpoint> {
         if self.topology.hosts.iter().any(|host| host.name == name) {
-            return Some(Party::Host(name.to_owned()));
+            return Some(ProbeEndpoint::Host(name.to_owned()));
         }
-        self.pods.iter().any(|pod| pod.name == name).then(|| Party::Pod(name.to_owned()))
+        self.pods.iter().any(|pod| pod.name == name).then(|| ProbeEndpoint::Pod(name.to_owned()))
     }
 
     fn pod(&self, name: &str) -> Option<&'a Pod> {
@@ -64,15 +64,15 @@ impl<'a> Scene<'a> {
 
     /// Whether a party is known to have an address before anything runs. Of a pod that are the addresses asked for: by
     /// its annotation, and by static IPAM.
-    fn has(&self, party: &Party, address: IpAddr) -> bool {
+    fn has(&self, party: &ProbeEndpoint, address: IpAddr) -> bool {
         match party {
-            Party::Host(name) => self.topology.hosts.iter().filter(|host| host.name == *name).any(|host| {
+            ProbeEndpoint::Host(name) => self.topology.hosts.iter().filter(|host| host.name == *name).any(|host| {
                 // A whole network on `lo` is answered for; of a port's network only its own address is.
                 host.behind.iter().any(|net| net.contains(&address))
                     || host.ports.iter().flat_map(|port| &port.addresses).any(|net| net.addr() == address)
             }),
-            Party::Pod(name) => self.pod(name).is_some_and(|pod| self.asked_for(pod).contains(&address)),
-            Party::Node(_) => false,
+            ProbeEndpoint::Pod(name) => self.pod(name).is_some_and(|pod| self.asked_for(pod).contains(&address)),
+            ProbeEndpoint::Node(_) => false,
         }
     }
 
@@ -121,7 +121,7 @@ impl Reader<'_> {
                         let party = self.party_of(at, &field)?;
                         if let Some(address) = address.filter(|address| !self.scene.has(&party, *address)) {
                             let message = match party {
-                                Party::Pod(_) => format!(
+                                ProbeEndpoint::Pod(_) => format!(
                                     "pod `{}` does not ask for {address}; name its address by `pod` and `interface`",
                                     at.value
                                 ),
@@ -168,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn party_of(&mut self, name: &At<String>, field: &str) -> Option<Party> {
+    pub(super) fn party_of(&mut self, name: &At<String>, field: &str) -> Option<ProbeEndpoint> {
         let found = self.scene.party(&name.value);
         if found.is_none() {
             let message = format!("there is neither a host nor a pod `{}` in this scenario", name.value);

@@ -1,0 +1,399 @@
+//! Egress probes: what a pod must reach (`PL401` to `PL407`).
+//!
+//! The path of a request (interface, gateway, source address, tags) is judged by captured frames. Where no frame was
+//! captured because nothing was sent, `PL401` reports it.
+
+use super::frames::{DecodedProbes, Frame, RequestPattern, describe_path, flow, flows};
+use super::messages;
+use crate::finding::{Finding, FindingCode};
+use crate::judge::judgement::JudgementBuilder;
+use crate::plan::{Pod, ProbeEndpoint, Protocol, Wanted, WantedReach};
+use crate::script::{ProbeTarget, find_target, ids, uplink_of};
+use crate::source::Source;
+use crate::wire::decode::{Net, Packet};
+use crate::wire::{Capture, Direction, ProbeAction, ProbeEnd, ProbeResult, Tap, dns};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// One `reaches` as it is judged.
+pub(super) struct EgressProbe<'a> {
+    pub probes: &'a DecodedProbes<'a>,
+    pub pod: &'a Pod,
+    /// The node that the pod is on, from 1.
+    pub node: usize,
+    pub id: &'a str,
+    pub item: &'a Wanted<WantedReach>,
+    pub target: ProbeTarget,
+    pub seen: &'a ProbeResult,
+    pub request: RequestPattern,
+}
+
+impl EgressProbe<'_> {
+    /// A finding about this request.
+    pub fn finding(&self, code: FindingCode, message: &str) -> Finding {
+        let text = messages::question(self.item.value.by, self.item.value.port, &self.target);
+        let entry = Finding::new(code, format!("{text}: {message}")).pod(&self.pod.name).source(&self.item.source);
+        match &self.item.value.through {
+            Some(through) => entry.interface(&through.value),
+            None => entry,
+        }
+    }
+
+    /// Whether the target address itself answered.
+    pub fn is_answered(&self) -> bool {
+        match &self.seen.end {
+            // A DNS query is answered only by a DNS answer.
+            ProbeEnd::Answered { by, .. } => self.item.value.lookup.is_none() && *by == self.target.address,
+            ProbeEnd::Resolved { by, .. } => *by == self.target.address,
+            _ => false,
+        }
+    }
+
+    pub fn path_notes(&self) -> Vec<String> {
+        describe_path(self.probes, self.pod, &self.request, &self.target)
+    }
+}
+
+/// Judges a `reaches`.
+pub(super) fn judge(
+    probes: &DecodedProbes<'_>,
+    pod: &Pod,
+    node: usize,
+    id: &str,
+    item: &Wanted<WantedReach>,
+    judgement: &mut JudgementBuilder,
+) {
+    let wanted = &item.value;
+    judgement.count_fact();
+    let target = match find_target(probes.observation, &wanted.to) {
+        Ok(target) => target,
+        Err(why) => {
+            let entry = Finding::new(FindingCode::PL401, "not reached: the target has no address")
+                .pod(&pod.name)
+                .source(&item.source);
+            judgement.add_finding(entry.found(Some(why.to_string())));
+            return;
+        }
+    };
+    let Some(seen) = probes.results.probe(id) else {
+        judgement.add_unobserved(format!("probe {id}: it was not sent"));
+        return;
+    };
+    let request = RequestPattern { by: wanted.by, to: target.address, port: wanted.port, from: wanted.from };
+    let case = EgressProbe { probes, pod, node, id, item, target, seen, request };
+    judge_reply(&case, judgement);
+    judge_lookup(&case, judgement);
+    judge_through(&case, judgement);
+    judge_gateway(&case, judgement);
+    judge_seen_from(&case, judgement);
+    judge_tags(&case, judgement);
+}
+
+/// Whether a name server returned exactly the expected address.
+fn judge_lookup(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let (Some(lookup), ProbeEnd::Resolved { code, addresses, .. }) = (&case.item.value.lookup, &case.seen.end) else {
+        return;
+    };
+    judgement.count_fact();
+    let wanted = lookup.resolves_to.value;
+    if code != dns::NO_ERROR || addresses.is_empty() || addresses.iter().any(|address| *address != wanted) {
+        let entry = case.finding(FindingCode::PL407, &format!("{} resolves to a different address", lookup.name));
+        let entry = entry.source(&lookup.resolves_to.source).expected(format!("{} is {wanted}", lookup.name));
+        judgement.add_finding(entry.found(Some(messages::end(case.seen))));
+    }
+}
+
+/// Whether a reply came, and from the expected endpoint.
+fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let expected = format!("a reply from {}", case.target.address);
+    if !case.is_answered() {
+        let entry =
+            case.finding(FindingCode::PL401, "not reached").expected(expected).found(Some(messages::end(case.seen)));
+        judgement.add_finding(entry.notes(case.path_notes()));
+        return;
+    }
+    let Some(endpoint) = &case.target.endpoint else {
+        return;
+    };
+    let far = case.probes.far_captures(Some(endpoint));
+    let came: Vec<_> = far
+        .iter()
+        .flat_map(|capture| case.probes.frames(capture))
+        .filter(|(way, packet)| *way == Direction::In && case.request.matches(packet))
+        .collect();
+    let mine = flows(case.probes, case.pod, &case.request);
+    let is_mine = |packet| flow(packet, false).is_some_and(|flow| mine.contains(&flow));
+    if far.is_empty() || came.iter().any(|(_, packet)| is_mine(packet)) {
+        return;
+    }
+    if came.is_empty() {
+        let entry = case
+            .finding(FindingCode::PL401, "a different endpoint replied")
+            .expected(format!("a reply from {} by {endpoint}", case.target.address))
+            .found(Some(format!("{}; no capture of {endpoint} has the request", messages::end(case.seen))));
+        judgement.add_finding(entry.notes(case.path_notes()));
+    } else {
+        judgement.add_unobserved(format!(
+            "probe {}: answered, but its request cannot be told from others that reached {endpoint}",
+            case.id
+        ));
+    }
+}
+
+/// The request left through the expected interface only, and the reply arrived through it.
+fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let Some(through) = &case.item.value.through else {
+        return;
+    };
+    let name = through.value.as_str();
+    let all = case.probes.pod_captures(case.pod);
+    type Fits<'f> = &'f dyn Fn(&Packet) -> bool;
+    let by = |way: Direction, fits: Fits<'_>| -> (bool, Vec<&str>) {
+        let has = |capture: &Capture| case.probes.frames(capture).iter().any(|(at, packet)| *at == way && fits(packet));
+        let seen: Vec<&str> = all.iter().filter(|(_, capture)| has(capture)).map(|(name, _)| *name).collect();
+        let astray = seen.iter().filter(|other| **other != name && !case.probes.are_one_way(case.pod, name, other));
+        (seen.contains(&name), astray.copied().collect())
+    };
+    let is_there = all.iter().any(|(known, _)| *known == name);
+    let (is_out, out_astray) = by(Direction::Out, &|packet| case.request.matches_from_sender(packet));
+    if !is_out && out_astray.is_empty() {
+        if case.is_answered() {
+            judgement.count_fact();
+            judgement.add_unobserved(format!(
+                "probe {}: answered, but no capture of pod {} has the request",
+                case.id, case.pod.name
+            ));
+        }
+        // Otherwise nothing was sent, which is reported already.
+        return;
+    }
+    judgement.count_fact();
+    if !is_out || !out_astray.is_empty() {
+        let found = if is_there {
+            format!("left by {}", out_astray.join(", "))
+        } else {
+            format!("left by {}; the pod has no interface {name}", out_astray.join(", "))
+        };
+        let entry = case
+            .finding(FindingCode::PL402, "request left through a different interface")
+            .expected(format!("left by {name}"));
+        judgement.add_finding(about(entry, case, &through.source).found(Some(found)));
+        return;
+    }
+    if !case.is_answered() {
+        return;
+    }
+    judgement.count_fact();
+    let (is_back, back_astray) = by(Direction::In, &|packet| case.request.matches_reply(packet));
+    if !back_astray.is_empty() {
+        let entry = case.finding(FindingCode::PL402, "reply arrived through a different interface");
+        let entry =
+            entry.expected(format!("back by {name}")).found(Some(format!("back by {}", back_astray.join(", "))));
+        judgement.add_finding(about(entry, case, &through.source));
+    } else if !is_back {
+        judgement.add_unobserved(format!(
+            "probe {}: answered, but no capture of pod {} has the reply",
+            case.id, case.pod.name
+        ));
+    }
+}
+
+fn about(entry: Finding, case: &EgressProbe<'_>, source: &Source) -> Finding {
+    entry.source(source).notes(case.path_notes())
+}
+
+/// Handed to the neighbour that answers for the gateway's address, and to no other.
+fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let (Some(gateway), Some(through)) = (&case.item.value.gateway, &case.item.value.through) else {
+        return;
+    };
+    let id = format!("{}{}", case.id, ids::GATEWAY);
+    let Some(seen) = case.probes.results.probe(&id) else {
+        judgement.add_unobserved(format!("probe {id}: it was not sent"));
+        return;
+    };
+    let mut macs: BTreeSet<String> = BTreeSet::new();
+    for (_, capture) in case.probes.pod_captures(case.pod).into_iter().filter(|(name, _)| *name == through.value) {
+        let frames = case.probes.frames(capture).iter();
+        let out = frames.filter(|(way, packet)| *way == Direction::Out && case.request.matches_from_sender(packet));
+        macs.extend(out.map(|(_, packet)| packet.destination.clone()));
+    }
+    let handed = || {
+        let who = |mac: &String| match case.probes.owner(mac) {
+            Some(owner) => format!("{mac} ({owner})"),
+            None => mac.clone(),
+        };
+        macs.iter().map(who).collect::<Vec<_>>().join(", ")
+    };
+    let address = gateway.value;
+    let entry = |message: &str| case.finding(FindingCode::PL403, message).source(&gateway.source);
+    match &seen.end {
+        ProbeEnd::Answered { mac: Some(mac), .. } => {
+            if macs.is_empty() {
+                return;
+            }
+            judgement.count_fact();
+            if macs.iter().any(|other| other != mac) {
+                let expected = format!("sent to {address} at {mac}");
+                let entry = entry("packet sent to a different neighbour").expected(expected);
+                judgement.add_finding(entry.found(Some(format!("sent to {}", handed()))));
+            }
+        }
+        ProbeEnd::Answered { mac: None, .. } => {
+            judgement.add_unobserved(format!("probe {id}: answered, but the reply names no MAC address"));
+        }
+        _ => {
+            judgement.count_fact();
+            let found = if macs.is_empty() { "no packet was sent".to_owned() } else { format!("sent to {}", handed()) };
+            let entry = entry("no neighbour answers for the gateway's address").expected(format!("sent to {address}"));
+            judgement
+                .add_finding(entry.found(Some(found)).notes([format!("ARP for {address}: {}", messages::end(seen))]));
+        }
+    }
+}
+
+/// The source address at the target: reported by its listener, else read from the frames captured there.
+fn judge_seen_from(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let Some(wanted) = &case.item.value.seen_from else {
+        return;
+    };
+    if !case.is_answered() {
+        return;
+    }
+    let mut sources: BTreeSet<IpAddr> = BTreeSet::new();
+    if let ProbeEnd::Answered { saw: Some(saw), .. } = &case.seen.end {
+        sources.insert(saw.ip());
+    } else {
+        let flows = flows(case.probes, case.pod, &case.request);
+        for capture in case.probes.far_captures(case.target.endpoint.as_ref()) {
+            let frames = case.probes.frames(capture).iter();
+            let came = frames.filter(|(way, packet)| *way == Direction::In && case.request.matches(packet));
+            let mine = came.filter(|(_, packet)| flow(packet, false).is_some_and(|flow| flows.contains(&flow)));
+            sources.extend(mine.filter_map(|(_, packet)| source_of(packet)));
+        }
+    }
+    judgement.count_fact();
+    if sources.is_empty() {
+        judgement
+            .add_unobserved(format!("probe {}: answered, but the far end does not report the source address", case.id));
+    } else if sources.iter().any(|source| *source != wanted.value) {
+        let found: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        let entry = case.finding(FindingCode::PL404, "target sees a different source address").source(&wanted.source);
+        judgement.add_finding(
+            entry
+                .expected(format!("seen from {}", wanted.value))
+                .found(Some(format!("seen from {}", found.join(", ")))),
+        );
+    }
+}
+
+fn source_of(packet: &Packet) -> Option<IpAddr> {
+    match &packet.net {
+        Net::Arp(arp) => Some(IpAddr::V4(arp.sender)),
+        Net::Ip(ip) => Some(ip.from),
+        Net::Control(_) | Net::Other => None,
+    }
+}
+
+/// The tags on the node's uplink, of questions and answers, in a capture that is known to show tags.
+fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
+    let Some(wanted) = &case.item.value.tags else {
+        return;
+    };
+    let through = case.item.value.through.as_ref().map(|through| through.value.as_str());
+    let uplink = uplink_of(case.probes.plan, case.pod, through, case.target.endpoint.as_ref());
+    let capture = uplink
+        .as_ref()
+        .and_then(|uplink| case.probes.script.capture(&ProbeEndpoint::Node(case.node), &Tap::Uplink(uplink.clone())));
+    let (Some(uplink), Some(capture)) = (&uplink, capture) else {
+        judgement.add_unobserved(format!(
+            "probe {}: tags are wanted, and no uplink of node {} was watched",
+            case.id, case.node
+        ));
+        return;
+    };
+    let frames = case.probes.frames(capture);
+    if let Some(fault) = find_capture_fault(case, frames) {
+        judgement.add_unobserved(format!("capture {} at uplink {uplink}: {fault}", capture.id));
+        return;
+    }
+    let flows = flows(case.probes, case.pod, &case.request);
+    let mine = |packet: &&Packet| {
+        let is_mine = |is_reply| flow(packet, is_reply).is_some_and(|flow| flows.contains(&flow));
+        (case.request.matches(packet) && is_mine(false))
+            || (case.request.matches_reply(packet) && (case.request.by == Protocol::Arp || is_mine(true)))
+    };
+    let found: BTreeSet<Vec<u16>> = frames.iter().map(|(_, packet)| packet).filter(mine).map(Packet::vlans).collect();
+    let entry = |message: &str| {
+        let expected = format!("{} on uplink {uplink}", messages::tags(&wanted.value));
+        case.finding(FindingCode::PL405, message).source(&wanted.source).expected(expected)
+    };
+    if found.is_empty() {
+        if case.is_answered() {
+            judgement.count_fact();
+            let entry = entry("reached without using the node's uplink");
+            judgement.add_finding(entry.found(Some("no frame of it there".to_owned())).notes(case.path_notes()));
+        }
+        return;
+    }
+    judge_priority(case, frames, uplink, judgement);
+    judgement.count_fact();
+    if found.iter().any(|tags| *tags != wanted.value) {
+        let all: Vec<String> = found.iter().map(|tags| messages::tags(tags)).collect();
+        let mut notes = Vec::new();
+        let example =
+            frames.iter().map(|(_, packet)| packet).filter(mine).find(|packet| packet.vlans() != wanted.value);
+        notes.extend(example.map(|packet| format!("such as {packet}")));
+        judgement.add_finding(entry("wrong tags").found(Some(all.join("; "))).notes(notes));
+    }
+}
+
+/// The priority bits in the outermost tag of the questions, in a capture that is known to show them. Frames without a
+/// tag have none; `PL405` reports those.
+fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgement: &mut JudgementBuilder) {
+    let Some(wanted) = &case.item.value.priority else {
+        return;
+    };
+    let flows = flows(case.probes, case.pod, &case.request);
+    let is_mine = |packet: &Packet| flow(packet, false).is_some_and(|flow| flows.contains(&flow));
+    let out = frames.iter().filter(|(way, packet)| *way == Direction::Out && case.request.matches(packet));
+    let asked: Vec<&Packet> = out.map(|(_, packet)| packet).filter(|packet| is_mine(packet)).collect();
+    judgement.count_fact();
+    if asked.is_empty() {
+        judgement.add_unobserved(format!(
+            "probe {}: VLAN priority expected, but no request left by uplink {uplink}",
+            case.id
+        ));
+        return;
+    }
+    let bits: BTreeSet<u8> = asked.iter().filter_map(|packet| packet.tags.first()).map(|tag| tag.priority).collect();
+    if bits.iter().any(|bits| *bits != wanted.value) {
+        let found: Vec<String> = bits.iter().map(|bits| format!("priority {bits}")).collect();
+        let is_other = |packet: &&&Packet| packet.tags.first().is_some_and(|tag| tag.priority != wanted.value);
+        let example = asked.iter().find(is_other).map(|packet| format!("such as {packet}"));
+        let entry = case.finding(FindingCode::PL406, "wrong VLAN priority").source(&wanted.source);
+        let entry = entry.expected(format!("priority {} on uplink {uplink}", wanted.value));
+        judgement.add_finding(entry.found(Some(found.join("; "))).notes(example));
+    }
+}
+
+/// Why a capture is not known to show tags: its control frame is not in it, or is in it with other tags or bits.
+fn find_capture_fault(case: &EgressProbe<'_>, frames: &[Frame]) -> Option<String> {
+    let id = format!("{}{}", case.id, ids::TAGGED);
+    let probe = case.probes.script.probes.iter().find(|(_, probe)| probe.id == id);
+    let Some(ProbeAction::Control { tags, priority, .. }) = probe.map(|(_, probe)| &probe.what) else {
+        return Some("no control frame was sent".to_owned());
+    };
+    let sent = messages::control(tags, *priority);
+    let mut seen = frames.iter().filter(|(_, packet)| packet.net == Net::Control(id.clone())).peekable();
+    if seen.peek().is_none() {
+        return Some(format!("the control frame with {sent} was not seen in it"));
+    }
+    let first = |packet: &Packet| packet.tags.first().map_or(0, |tag| tag.priority);
+    let shown: Vec<(Vec<u16>, u8)> = seen.map(|(_, packet)| (packet.vlans(), first(packet))).collect();
+    if shown.iter().any(|(shown, bits)| shown == tags && bits == priority) {
+        return None;
+    }
+    let shown: Vec<String> = shown.iter().map(|(tags, bits)| messages::control(tags, *bits)).collect();
+    Some(format!("the control frame with {sent} is shown in it as {}", shown.join(", ")))
+}
