@@ -1,6 +1,6 @@
 //! Starting processes: what a deadline, a grandchild, a flood and a failure come to.
 
-use plumbline_testbed::exec::{Cmd, Ending, ExecError, Session, detach};
+use plumbline_testbed::exec::{Cmd, ExecError, ProcessEnd, Session, detach};
 use plumbline_testbed::journal::{alive, start_time};
 use plumbline_testbed::wait::{Deadline, Look, until};
 use std::sync::{Arc, Mutex};
@@ -33,9 +33,12 @@ async fn a_failure_can_be_pasted() {
     assert!(text.starts_with(r"`sh -c 'echo '\''it says no'\'' >&2; exit 3'` failed: exit code 3 after "), "{text}");
     assert!(text.ends_with(" s: it says no"), "{text}");
     let error = Cmd::new("/nowhere/plumbline-test").run().await.unwrap_err();
-    assert!(matches!(error, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound), "{error}");
+    assert!(
+        matches!(error, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound),
+        "{error}"
+    );
     let signal = shell("kill -TERM $$").run().await.unwrap();
-    assert_eq!(signal.ending, Ending::Signal(15));
+    assert_eq!(signal.ending, ProcessEnd::Signal(15));
 }
 
 #[tokio::test]
@@ -44,7 +47,7 @@ async fn the_deadline_ends_the_whole_group() {
     let deadline = Duration::from_millis(300);
     // The child ignores SIGTERM and has a child of its own.
     let done = shell("trap '' TERM; sleep 600 & echo $!; wait; wait").deadline(deadline).run().await.unwrap();
-    assert_eq!(done.ending, Ending::Deadline(deadline));
+    assert_eq!(done.ending, ProcessEnd::Deadline(deadline));
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild: u32 = done.stdout.trim().parse().unwrap();
     wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;
@@ -151,7 +154,9 @@ async fn what_is_detached_has_a_session_of_its_own() {
     until("test", "a session of its own", deadline, Duration::from_millis(5), leads).await.unwrap();
     Cmd::new("kill").arg(pid.to_string()).run_ok().await.unwrap();
     let missing = detach(&["/nowhere/plumbline-test".to_owned()], &[], &log).unwrap_err();
-    assert!(matches!(missing, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound));
+    assert!(
+        matches!(missing, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    );
 }
 
 #[tokio::test]
