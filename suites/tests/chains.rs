@@ -6,7 +6,7 @@ use plumbline::requirements::chains;
 use plumbline_report::{chain, paint};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
-use plumbline_testbed::exec::{Ending, Transcript};
+use plumbline_testbed::exec::{ProcessEnd, Transcript};
 use rstest::rstest;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ const LESS: &str = "suites/chains-negative/ack/public-access-on-v2/eni-config.ya
 
 fn code(of: &Transcript) -> Option<i32> {
     match of.ending {
-        Ending::Code(code) => Some(code),
+        ProcessEnd::Code(code) => Some(code),
         _ => None,
     }
 }

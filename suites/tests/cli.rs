@@ -1,14 +1,14 @@
 //! The command as users meet it: what is refused, with what words and exit code, and what is left untouched.
 
 use plumbline_suites::command::{plumbline, run};
-use plumbline_testbed::exec::{Ending, Transcript};
+use plumbline_testbed::exec::{ProcessEnd, Transcript};
 use rstest::rstest;
 use std::path::Path;
 use std::time::Duration;
 
 fn code(of: &Transcript) -> Option<i32> {
     match of.ending {
-        Ending::Code(code) => Some(code),
+        ProcessEnd::Code(code) => Some(code),
         _ => None,
     }
 }

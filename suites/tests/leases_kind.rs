@@ -8,7 +8,7 @@ use plumbline_core::finding::FindingCode;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_suites::host::HostState;
 use plumbline_suites::own_cluster::OwnCluster;
-use plumbline_testbed::exec::Ending;
+use plumbline_testbed::exec::ProcessEnd;
 
 const SEED: &str = "openshift/chain-example";
 /// What makes one node with Multus thick over a list out of the profile of three over a single plugin.
@@ -41,7 +41,7 @@ async fn ran(own: &OwnCluster) -> anyhow::Result<ScenarioReport> {
     let evidence = folder.path().display().to_string();
     let run = ["run", SEED, "--lane", "kind", "--profile", own.profile(), "--evidence", &evidence];
     let ran = own.run(&run).await?;
-    anyhow::ensure!(ran.ending == Ending::Code(1), "{:?}\n{} {}", ran.ending, ran.stdout, ran.stderr);
+    anyhow::ensure!(ran.ending == ProcessEnd::Code(1), "{:?}\n{} {}", ran.ending, ran.stdout, ran.stderr);
     let file = folder.path().join("kind").join(SEED).join("report.json");
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     Ok(serde_json::from_str(&text)?)

@@ -2,7 +2,7 @@
 //! do, with exit code 3, and leaves nothing. None of these needs an engine, and none touches one.
 
 use plumbline_suites::command::{plumbline, program};
-use plumbline_testbed::exec::{Cmd, Ending, Transcript};
+use plumbline_testbed::exec::{Cmd, ProcessEnd, Transcript};
 use rstest::rstest;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -44,7 +44,7 @@ fn said(of: &Transcript) -> String {
 /// One message with a fix, and the exit code for an error of the testbed.
 fn is_error(of: &Transcript, words: &str) {
     let said = said(of);
-    assert_eq!(of.ending, Ending::Code(3), "{said}");
+    assert_eq!(of.ending, ProcessEnd::Code(3), "{said}");
     assert!(said.contains(words), "wanted {words:?} in: {said}");
     assert!(said.contains("to do: "), "no way out is named: {said}");
     assert_eq!(said.matches("to do: ").count(), 1, "one message, shown once: {said}");
@@ -125,7 +125,7 @@ async fn an_unwritable_state_folder_is_an_error() -> anyhow::Result<()> {
     std::fs::write(&file, "")?;
     let done = bare(plumbline(&["run", SEED])?, &file.join("state")).run().await?;
     let said = said(&done);
-    assert_eq!(done.ending, Ending::Code(3), "{said}");
+    assert_eq!(done.ending, ProcessEnd::Code(3), "{said}");
     assert!(said.contains("state"), "the folder is named: {said}");
     Ok(())
 }
@@ -138,7 +138,7 @@ async fn an_unwritable_cache_folder_is_an_error() -> anyhow::Result<()> {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400))?;
     let command = bare(plumbline(&["run", SEED])?, state.path());
     let done = command.env("PLUMBLINE_CACHE", file.join("cache").display().to_string()).run().await?;
-    assert_eq!(done.ending, Ending::Code(3), "{}", said(&done));
+    assert_eq!(done.ending, ProcessEnd::Code(3), "{}", said(&done));
     assert!(said(&done).contains("cache"), "the folder is named: {}", said(&done));
     left_nothing(state.path()).await
 }

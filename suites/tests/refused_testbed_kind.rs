@@ -4,7 +4,7 @@ use plumbline_lanes::cluster::node::KIND_LABEL;
 use plumbline_suites::command::plumbline;
 use plumbline_suites::own_cluster::profile_in_use;
 use plumbline_testbed::engine::{Container, Engine};
-use plumbline_testbed::exec::{Cmd, Ending};
+use plumbline_testbed::exec::{Cmd, ProcessEnd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_foreign_cluster_of_the_same_name_is_refused_and_not_changed() -> anyh
     let state = tempfile::tempdir()?;
 
     let up = command(&["up", "--yes", "--profile", &profile], state.path())?.run().await?;
-    assert_eq!(up.ending, Ending::Code(3), "{}", up.stderr);
+    assert_eq!(up.ending, ProcessEnd::Code(3), "{}", up.stderr);
     assert!(up.stderr.contains("already, and it was not made here"), "{}", up.stderr);
     assert!(up.stderr.contains("to do: delete it, if it is not needed: kind delete cluster"), "{}", up.stderr);
     let clusters = std::fs::read_dir(state.path().join("clusters")).into_iter().flatten().count();

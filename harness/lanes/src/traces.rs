@@ -178,7 +178,7 @@ async fn run(node: usize, argv: &[&str], agent: &mut dyn Nodes) -> Result<Option
 #[cfg(test)]
 mod tests {
     use super::CONNECTIONS;
-    use plumbline_testbed::exec::{Cmd, Ending, Transcript};
+    use plumbline_testbed::exec::{Cmd, ProcessEnd, Transcript};
     use std::path::Path;
 
     /// The script on a host that has no `conntrack`.
@@ -193,10 +193,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (list, sign) = (folder.path().join("list"), folder.path().join("max"));
         let none = told(&list, &sign).await;
-        assert!(none.ending == Ending::Code(0) && none.stdout.is_empty(), "the kernel tracks nothing: {none:?}");
+        assert!(none.ending == ProcessEnd::Code(0) && none.stdout.is_empty(), "the kernel tracks nothing: {none:?}");
         std::fs::write(&sign, "65536").unwrap();
         let refused = told(&list, &sign).await;
-        assert!(refused.ending == Ending::Code(1) && refused.stderr.contains("install the program"), "{refused:?}");
+        assert!(refused.ending == ProcessEnd::Code(1) && refused.stderr.contains("install the program"), "{refused:?}");
         std::fs::write(&list, "ipv4 2 udp 17 src=10.0.0.1").unwrap();
         assert_eq!(told(&list, &sign).await.stdout.trim(), "ipv4 2 udp 17 src=10.0.0.1");
     }

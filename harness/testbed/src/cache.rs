@@ -1,31 +1,45 @@
 //! The cache of built things: folders named by the hash of all that went into them.
 //!
 //! An entry appears whole or not at all: it is built in a temporary folder on the same file system and renamed into
-//! place. Two builders of one key take turns by a file lock, and the second finds the work done. What the key stands
-//! for (which versions, which sources) is the caller's business; see [`crate::images`].
+//! place. Two builders of one key take turns by a file lock, and the second finds the work done. A process that uses an
+//! entry holds the same lock shared until it ends, so that nothing in use is removed when the cache is over its limit. What
+//! the key stands for (which versions, which sources) is the caller's business; see [`crate::images`].
 
 mod key;
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
-
+use crate::build_error::{BuildError, Context as _, Result, refuse};
+use crate::error::TestbedError;
 use crate::wait::{Deadline, late, pause};
-pub(crate) use key::hex;
 pub use key::{Key, KeyMaker, file_sha256};
 
 /// How long another builder of the same entry is waited for: longer than the longest build.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 /// Pause between two looks at a lock, which gives no event.
 const LOOK: Duration = Duration::from_millis(200);
+/// The environment variable with the most that the cache may hold, in GiB.
+const LIMIT_VARIABLE: &str = "PLUMBLINE_CACHE_LIMIT";
+/// What it may hold where the variable is not set: several versions of everything.
+const LIMIT_GIB: f64 = 20.0;
+/// Entries that no process has used for this long go when something new is built: a node image takes a gigabyte.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A folder in use without a lock is no older than this: `.ci/deps` copies one in seconds.
+const JUST_USED: Duration = Duration::from_secs(3600);
 
-/// A content-addressed folder of entries under the user's cache.
+/// A content-addressed folder of entries under the user's cache. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    limit_bytes: u64,
+    /// The locks of the entries that this process uses.
+    used: Arc<Mutex<BTreeMap<Key, File>>>,
 }
 
 /// What [`Cache::claim`] gives.
@@ -33,20 +47,19 @@ pub enum Claim {
     /// The entry is there, whole: its folder.
     There(PathBuf),
     /// It is missing, and the caller is the one to build it.
-    Build(Work),
+    Build(PendingEntry),
 }
 
 /// The right and the duty to build one entry. Dropping it gives both up and removes what was built so far.
 #[must_use = "an entry that is not kept is removed"]
-pub struct Work {
+pub struct PendingEntry {
     folder: PathBuf,
-    entry: PathBuf,
-    root: PathBuf,
-    kept: bool,
-    _lock: File,
+    key: Key,
+    cache: Cache,
+    lock: Option<File>,
 }
 
-impl Work {
+impl PendingEntry {
     /// The empty folder to fill.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -57,27 +70,28 @@ impl Work {
     /// # Errors
     /// When it cannot be moved there.
     pub fn keep(mut self) -> Result<PathBuf> {
-        fs::rename(&self.folder, &self.entry)
-            .with_context(|| format!("failed to move {} to {}", self.folder.display(), self.entry.display()))?;
-        self.kept = true;
-        Ok(self.entry.clone())
+        let entry = self.cache.entry(&self.key);
+        fs::rename(&self.folder, &entry)
+            .with_context(|| format!("failed to move {} to {}", self.folder.display(), entry.display()))?;
+        if let Some(lock) = self.lock.take() {
+            self.cache.hold(&self.key, lock);
+        }
+        Ok(entry)
     }
 
-    /// The error of a failed build, with the way out where it was a full disk.
-    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+    /// The error of a failed build, with how to fix it where it was a full disk.
+    pub fn explain(&self, error: BuildError) -> BuildError {
         if !is_full(&error) {
             return error;
         }
-        error.context(format!(
-            "the disk of {} is full; free some space, or set PLUMBLINE_CACHE to a folder on another disk",
-            self.root.display()
-        ))
+        let full = TestbedError::new(format!("the disk of {} is full", self.cache.root.display()), error);
+        full.with_hint("free some space, or set PLUMBLINE_CACHE to a folder on another disk").into()
     }
 }
 
-impl Drop for Work {
+impl Drop for PendingEntry {
     fn drop(&mut self) {
-        if !self.kept {
+        if self.lock.is_some() {
             // What stays behind after an error here goes when the cache is opened next.
             let _ = remove(&self.folder);
         }
@@ -85,12 +99,15 @@ impl Drop for Work {
 }
 
 impl Cache {
-    /// Opens the user's cache (see [`crate::folders::cache`]) and makes it where it is missing.
+    /// Opens the user's cache (see [`crate::folders::cache`]) and makes it where it is missing. It may hold 20 GiB, or as
+    /// many as `PLUMBLINE_CACHE_LIMIT` names.
     ///
     /// # Errors
-    /// When no home is known, or the folder cannot be made or written.
+    /// When no home is known, the limit is no number, or the folder cannot be made or written.
     pub fn open() -> Result<Self> {
-        Self::open_at(&crate::folders::cache()?)
+        let set = std::env::var(LIMIT_VARIABLE).ok().filter(|text| !text.is_empty());
+        let limit_bytes = limit_bytes(set.as_deref())?;
+        Ok(Self { limit_bytes, ..Self::open_at(&crate::folders::cache()?)? })
     }
 
     /// Opens a cache in the given folder and removes what interrupted builds have left in it.
@@ -108,7 +125,7 @@ impl Cache {
                 )
             })?;
         }
-        let cache = Self { root };
+        let cache = Self { root, limit_bytes: limit_bytes(None)?, used: Arc::default() };
         cache.drop_leftovers();
         Ok(cache)
     }
@@ -118,19 +135,28 @@ impl Cache {
         &self.root
     }
 
-    /// The folder of an entry that is there and whole; its use is noted, so that old entries can be told from live ones.
+    /// The folder of an entry that is there and whole; it counts as used from now until this process ends.
     pub fn get(&self, key: &Key) -> Option<PathBuf> {
         let path = self.entry(key);
-        path.is_dir().then(|| {
-            // Only a hint for cleaning up; a cache that can be read but not written still serves.
-            let _ = File::open(&path).and_then(|dir| dir.set_modified(std::time::SystemTime::now()));
-            path
-        })
+        if !path.is_dir() {
+            return None;
+        }
+        if !self.used().contains_key(key) {
+            // A cache that can be read but not written still serves; nothing can be removed from it either.
+            if let Ok(lock) = File::create(self.lock_path(key.as_str())) {
+                if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+                    // Another process finishes or removes it just now: the caller's claim waits for that.
+                    return None;
+                }
+                self.hold(key, lock);
+            }
+        }
+        Some(path)
     }
 
-    /// Whether a builder holds the entry's lock just now. Only for telling people what is waited for.
+    /// Whether a builder holds the entry's lock just now. Only for messages about what is waited for.
     pub fn is_being_built(&self, key: &Key) -> bool {
-        let path = self.root.join("locks").join(key.as_str());
+        let path = self.lock_path(key.as_str());
         self.get(key).is_none() && File::open(&path).is_ok_and(|lock| matches!(try_lock(&lock, &path), Ok(false)))
     }
 
@@ -140,52 +166,123 @@ impl Cache {
     /// # Errors
     /// When the lock or the folder cannot be made, or the other builder takes more than 45 minutes.
     pub async fn claim(&self, key: &Key) -> Result<Claim> {
-        if let Some(path) = self.get(key) {
-            return Ok(Claim::There(path));
+        let path = self.lock_path(key.as_str());
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            if let Some(path) = self.get(key) {
+                return Ok(Claim::There(path));
+            }
+            let lock = make_lock(&path)?;
+            if try_lock(&lock, &path)? {
+                return self.claim_locked(key, lock);
+            }
+            let who = format!("the other builder of cache entry {}", key.short());
+            wait_for_lock(&who, deadline).await?;
         }
-        let lock = self.turn(key.as_str(), &format!("the other builder of cache entry {}", key.short())).await?;
-        if let Some(path) = self.get(key) {
+    }
+
+    /// The entry, filled by `fill` where it is missing: for what takes a moment.
+    ///
+    /// # Errors
+    /// When the lock or the folder cannot be made, or `fill` fails.
+    pub fn get_or_fill(&self, key: &Key, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let path = self.lock_path(key.as_str());
+        let lock = loop {
+            if let Some(path) = self.get(key) {
+                return Ok(path);
+            }
+            let lock = make_lock(&path)?;
+            if try_lock(&lock, &path)? {
+                break lock;
+            }
+            // Given when the other process has filled it, or has given up.
+            lock.lock_shared().with_context(|| format!("failed to lock {}", path.display()))?;
+        };
+        match self.claim_locked(key, lock)? {
+            Claim::There(path) => Ok(path),
+            Claim::Build(pending) => {
+                fill(pending.folder()).map_err(|error| pending.explain(error))?;
+                pending.keep()
+            }
+        }
+    }
+
+    fn claim_locked(&self, key: &Key, lock: File) -> Result<Claim> {
+        let path = self.entry(key);
+        if path.is_dir() {
+            self.hold(key, lock);
             return Ok(Claim::There(path));
         }
         let folder = self.root.join("tmp").join(key.as_str());
         remove(&folder)?;
         fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
-        Ok(Claim::Build(Work { folder, entry: self.entry(key), root: self.root.clone(), kept: false, _lock: lock }))
+        Ok(Claim::Build(PendingEntry { folder, key: key.clone(), cache: self.clone(), lock: Some(lock) }))
     }
 
-    /// The lock of that name, once nobody else has it; held until it is dropped. `who` is waited for meanwhile, in words.
+    /// The lock of that name, once no other process has it; held until it is dropped. `who` is waited for meanwhile.
     ///
     /// # Errors
     /// When the lock cannot be made, or the other one takes more than 45 minutes.
     pub async fn turn(&self, name: &str, who: &str) -> Result<File> {
-        let path = self.root.join("locks").join(name);
-        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+        let path = self.lock_path(name);
+        let lock = make_lock(&path)?;
         let deadline = Deadline::after(PATIENCE);
         while !try_lock(&lock, &path)? {
-            if deadline.over() {
-                return Err(late("wait for a build", who, deadline, "it still holds its lock").into());
-            }
-            pause(LOOK).await;
+            wait_for_lock(who, deadline).await?;
         }
         Ok(lock)
     }
 
-    /// Removes entries that nobody has used for `age`, and gives how many.
+    /// Removes what no process has used for 30 days, then the least recently used until the cache is within its limit; never
+    /// what is in use. Gives how many folders went.
     ///
     /// # Errors
-    /// When the cache cannot be listed, or an entry cannot be removed.
-    pub fn drop_unused(&self, age: Duration) -> Result<usize> {
-        let mut dropped = 0;
-        let folder = self.root.join("entries");
-        for entry in fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()))? {
-            let entry = entry?;
-            let used = entry.metadata().and_then(|meta| meta.modified());
-            if used.is_ok_and(|used| used.elapsed().is_ok_and(|passed| passed > age)) {
-                remove(&entry.path())?;
-                dropped += 1;
+    /// When the cache cannot be listed, or a folder cannot be removed.
+    pub fn prune(&self) -> Result<usize> {
+        let mut kept = self.list_removable()?;
+        kept.sort_by_key(|found| found.used);
+        let mut total: u64 = kept.iter().map(|found| found.bytes).sum();
+        let mut removed = 0;
+        for found in kept {
+            let age = found.used.elapsed().unwrap_or_default();
+            if age <= UNUSED && total <= self.limit_bytes {
+                break;
+            }
+            // Held until the folder is gone: a claim waits for that.
+            let _lock = match &found.lock {
+                Some(name) => {
+                    let path = self.lock_path(name);
+                    let lock = make_lock(&path)?;
+                    if !try_lock(&lock, &path)? {
+                        continue;
+                    }
+                    Some(lock)
+                }
+                None if age < JUST_USED => continue,
+                None => None,
+            };
+            remove(&found.path)?;
+            total = total.saturating_sub(found.bytes);
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// The folders that can be made again: entries, cargo's folder for static programs, and what `.ci/deps` keeps.
+    fn list_removable(&self) -> Result<Vec<Removable>> {
+        let mut found = Vec::new();
+        for part in ["entries", "deps"] {
+            for entry in fs::read_dir(self.root.join(part)).into_iter().flatten() {
+                let entry = entry.with_context(|| format!("failed to list {part} of the cache"))?;
+                let lock = (part == "entries").then(|| entry.file_name().to_string_lossy().into_owned());
+                found.push(Removable::read(entry.path(), lock)?);
             }
         }
-        Ok(dropped)
+        let cargo = self.root.join("cargo");
+        if cargo.is_dir() {
+            found.push(Removable::read(cargo, Some("cargo".to_owned()))?);
+        }
+        Ok(found)
     }
 
     /// Removes the entry, if it is there.
@@ -193,11 +290,28 @@ impl Cache {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self, key: &Key) -> Result<()> {
+        self.used().remove(key);
         remove(&self.entry(key))
     }
 
     fn entry(&self, key: &Key) -> PathBuf {
         self.root.join("entries").join(key.as_str())
+    }
+
+    fn lock_path(&self, name: &str) -> PathBuf {
+        self.root.join("locks").join(name)
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeMap<Key, File>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an entry as used: by its age from now on, and by its lock until this process ends.
+    fn hold(&self, key: &Key, lock: File) {
+        // An exclusive lock becomes a shared one. Without either the age alone protects the entry.
+        let _ = lock.try_lock_shared();
+        touch(&self.entry(key));
+        self.used().insert(key.clone(), lock);
     }
 
     /// Removes the temporary folders whose builder is gone: its lock, which the kernel drops with the process, is free.
@@ -211,6 +325,59 @@ impl Cache {
             }
         }
     }
+}
+
+/// A folder of the cache that can be made again.
+struct Removable {
+    path: PathBuf,
+    /// The name of the lock that a process holds while it uses the folder.
+    lock: Option<String>,
+    used: SystemTime,
+    bytes: u64,
+}
+
+impl Removable {
+    fn read(path: PathBuf, lock: Option<String>) -> Result<Self> {
+        let used = fs::metadata(&path).and_then(|meta| meta.modified());
+        let used = used.with_context(|| format!("failed to read {}", path.display()))?;
+        Ok(Self { bytes: disk_bytes(&path), path, lock, used })
+    }
+}
+
+/// The disk space of a folder and all in it. What goes away meanwhile counts for nothing.
+fn disk_bytes(path: &Path) -> u64 {
+    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
+    let inner = if meta.is_dir() { fs::read_dir(path).ok() } else { None };
+    let inner: u64 = inner.into_iter().flatten().flatten().map(|entry| disk_bytes(&entry.path())).sum();
+    meta.blocks() * 512 + inner
+}
+
+/// Notes that a folder was used just now. A failure leaves it older than it is.
+pub(crate) fn touch(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
+}
+
+fn limit_bytes(set: Option<&str>) -> Result<u64> {
+    let gib = match set.map(|text| (text, text.trim().parse::<f64>())) {
+        None => LIMIT_GIB,
+        Some((_, Ok(gib))) if gib.is_finite() && gib >= 0.0 => gib,
+        Some((text, _)) => refuse!("{LIMIT_VARIABLE} is {text:?}, want a number of GiB such as 20"),
+    };
+    // A limit that is rounded by some bytes is the same limit, and a cast saturates.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Ok((gib * f64::from(1 << 30)) as u64)
+}
+
+fn make_lock(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("failed to make {}", path.display()))
+}
+
+async fn wait_for_lock(who: &str, deadline: Deadline) -> Result<()> {
+    if deadline.over() {
+        return Err(late("wait for a build", who, deadline, "it still holds its lock").into());
+    }
+    pause(LOOK).await;
+    Ok(())
 }
 
 fn try_lock(lock: &File, path: &Path) -> Result<bool> {
@@ -233,7 +400,7 @@ fn remove(path: &Path) -> Result<()> {
 
 fn remove_on(path: &Path, meta: &fs::Metadata, device: u64) -> Result<()> {
     if meta.dev() != device {
-        bail!("{} is a mount point; unmount it first", path.display());
+        refuse!("{} is a mount point; unmount it first", path.display());
     }
     if !meta.is_dir() {
         return fs::remove_file(path).with_context(|| format!("failed to remove {}", path.display()));
@@ -248,12 +415,18 @@ fn remove_on(path: &Path, meta: &fs::Metadata, device: u64) -> Result<()> {
     fs::remove_dir(path).with_context(|| format!("failed to remove {}", path.display()))
 }
 
-fn is_full(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
-            || cause.to_string().contains("no space left on device")
-            || cause.to_string().contains("No space left on device")
-    })
+fn is_full(error: &BuildError) -> bool {
+    let mut next: Option<&dyn Error> = Some(error);
+    while let Some(cause) = next {
+        let io = cause.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+            || cause.to_string().contains("o space left on device")
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-/// A fault of the testbed. It never says anything about a plugin.
+/// A fault of the testbed. It is no statement about a plugin.
 ///
 /// The command maps it to exit code 3, a scenario to the verdict `Error`. Its text is one line: the stage, each cause of
 /// the chain once, and the hint.
@@ -17,7 +17,7 @@ pub struct TestbedError {
 }
 
 impl TestbedError {
-    /// A fault at `stage`, caused by another error, or by what a text says.
+    /// A fault at `stage`, caused by another error, or by what a text describes.
     pub fn new(stage: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { stage: stage.into(), hint: None, cause: Arc::from(cause.into()) }
     }

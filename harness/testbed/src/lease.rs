@@ -1,4 +1,4 @@
-//! Leases: a cluster or a name that scenarios share, or that one of them has to itself.
+//! Leases: a cluster or a name that scenarios share, or that one of them holds exclusively.
 //!
 //! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel gives it back when its
 //! holder dies, however it dies.
@@ -14,9 +14,9 @@ use std::time::Duration;
 /// How a lease is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Beside others that share it.
+    /// By several holders at once.
     Shared,
-    /// Alone.
+    /// By one holder.
     Exclusive,
 }
 
@@ -32,7 +32,7 @@ impl Lease {
     /// Takes the lease `name`, waiting until the deadline for others to give it back.
     ///
     /// # Errors
-    /// [`TestbedError`] at the deadline, naming who holds it.
+    /// [`TestbedError`] at the deadline, naming its holder.
     pub async fn take(name: &str, kind: Kind, deadline: Deadline) -> Result<Self, TestbedError> {
         let path = path(name)?;
         let stage = format!("lease {name}");
@@ -45,7 +45,7 @@ impl Lease {
         Ok(Self { _file: file, name: name.to_string() })
     }
 
-    /// Takes the lease `name` if nobody holds it in a way that excludes it.
+    /// Takes the lease `name` unless it is held in a way that excludes it.
     ///
     /// # Errors
     /// [`TestbedError`] when the lock file can't be opened.
@@ -78,7 +78,7 @@ fn try_take(path: &PathBuf, kind: Kind) -> Result<Option<File>, TestbedError> {
     };
     match locked {
         Ok(()) => {
-            // Only a hint for whoever waits; the lock itself is the truth.
+            // Only for messages about what is waited for; the lock itself decides.
             let _ = file
                 .set_len(0)
                 .and_then(|()| file.rewind())
@@ -95,6 +95,6 @@ fn holder(path: &PathBuf) -> String {
     let read = File::open(path).and_then(|file| file.take(200).read_to_string(&mut text));
     match read {
         Ok(_) if !text.is_empty() => format!("held by {text}"),
-        _ => "held by somebody".to_string(),
+        _ => "held by another process".to_string(),
     }
 }

@@ -1,9 +1,15 @@
-//! The test bed: processes, waiting, the journal, leases, caches, images and the container engine.
+//! The testbed on this host: processes, waiting, the journal, leases, the cache, images and the container engine.
 //!
-//! No Kubernetes here: the lanes know that.
+//! No Kubernetes here: the crates above know that.
+//!
+//! Order of the modules, each uses only those before it:
+//! `error`, `ids`, `cpio`, `probe`; `wait`, `folders`; `exec`; `packages`, `lease`, `journal`; `build_error`, `cache`,
+//! `document`; `engine`; `images`. The test `order` checks it.
 
+pub mod build_error;
 pub mod cache;
 pub mod cpio;
+pub(crate) mod document;
 pub mod engine;
 pub mod error;
 pub mod exec;

@@ -16,14 +16,14 @@ pub fn path() -> String {
     std::iter::once(own.as_str()).filter(|own| !own.is_empty()).chain(lacking).collect::<Vec<_>>().join(":")
 }
 
-/// Runs `apt-get` with `args`, telling `note` what it gets and sets up.
+/// Runs `apt-get` with `args`, passing to `note` what it gets and sets up.
 ///
 /// # Errors
-/// [`ExecError`] with what apt said.
+/// [`ExecError`] with apt's message.
 pub async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), ExecError> {
     let note = note.clone();
     let done = Cmd::new("apt-get")
-        // Another apt that is at work is waited for, and a mirror that stumbles is asked again.
+        // Waits for another apt that is at work, and tries a mirror again that fails.
         .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"])
         .args(args.iter().cloned())
         .env("DEBIAN_FRONTEND", "noninteractive")

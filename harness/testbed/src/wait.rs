@@ -87,7 +87,7 @@ where
 /// Awaits a future, at most until the deadline.
 ///
 /// # Errors
-/// [`TestbedError`] at `stage` when the deadline is over first, with what `seen` says was last seen.
+/// [`TestbedError`] at `stage` when the deadline is over first, with what `seen` gives as last seen.
 pub async fn by<T>(
     stage: &str,
     what: &str,
@@ -98,8 +98,8 @@ pub async fn by<T>(
     within(deadline.remaining(), work).await.ok_or_else(|| late(stage, what, deadline, &seen()))
 }
 
-/// Awaits a future at most as long as `length`; none when that is over first. For whoever has words of its own for
-/// being late; [`by`] has them ready.
+/// Awaits a future at most as long as `length`; none when that is over first. For callers with an error of their own for
+/// being late; [`by`] makes the usual one.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that sets a time limit")]
 pub async fn within<T>(length: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(length, work).await.ok()

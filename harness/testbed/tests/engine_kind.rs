@@ -1,11 +1,11 @@
 //! The set-up of an engine, on a real dockerd in a private place: from nothing, left alone, after its death, ended.
 //!
-//! Runs with the tests that want a cluster. Where the set-up is refused (no root, no way to install), its words are
+//! Runs with the tests that want a cluster. Where the set-up is refused (no root, no way to install), its message is
 //! what is tested; packages are never installed by a test.
 
 use plumbline_testbed::cache::Cache;
-use plumbline_testbed::engine::setup::{Needed, Place, Setup};
-use plumbline_testbed::engine::{Engine, File, Start, tar};
+use plumbline_testbed::engine::setup::{DaemonPlace, Needed, Setup};
+use plumbline_testbed::engine::{ArchiveFile, ContainerPlan, Engine, tar};
 use plumbline_testbed::exec::Cmd;
 use plumbline_testbed::images::Images;
 use plumbline_testbed::wait::{Deadline, Look, until};
@@ -22,19 +22,19 @@ async fn runs_privileged(engine: &Engine, pause: &Path) {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("image.tar");
     let content = std::fs::read(pause).unwrap();
-    std::fs::write(&archive, tar(&[File { path: "pause".into(), mode: 0o755, content }]).unwrap()).unwrap();
+    std::fs::write(&archive, tar(&[ArchiveFile { path: "pause".into(), mode: 0o755, content }]).unwrap()).unwrap();
     engine.import_image("plumbline-setup-test:1", &archive, &[r#"CMD ["/pause"]"#.to_owned()]).await.unwrap();
-    let start = Start {
+    let plan = ContainerPlan {
         name: "plumbline-setup-test".into(),
         image: "plumbline-setup-test:1".into(),
         privileged: true,
         network: Some("none".into()),
-        ..Start::default()
+        ..ContainerPlan::default()
     };
-    let container = engine.start_new(&start).await.unwrap();
+    let container = engine.start_new(&plan).await.unwrap();
     assert!(container.running, "{container:?}");
-    engine.remove(&start.name).await.unwrap();
-    assert_eq!(engine.container(&start.name).await.unwrap(), None);
+    engine.remove(&plan.name).await.unwrap();
+    assert_eq!(engine.container(&plan.name).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,12 +43,12 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     let told = Arc::new(Mutex::new(Vec::<String>::new()));
     let into = told.clone();
     let note = move |line: &str| into.lock().unwrap().push(line.to_owned());
-    let setup = Setup::at(&root(), Place::private(dir.path()), dir.path().join("state"), note).unwrap();
+    let setup = Setup::at(&root(), DaemonPlace::private(dir.path()), dir.path().join("state"), note).unwrap();
     let plan = match setup.needed().await {
         Ok(Needed::Plan(plan)) => plan,
         Ok(Needed::Nothing(_)) => panic!("something answers at a new socket"),
         Err(error) => {
-            assert!(error.cause().contains("can't get one going") && error.hint.is_some(), "{error}");
+            assert!(error.cause().contains("can't start one") && error.hint.is_some(), "{error}");
             return;
         }
     };
@@ -65,7 +65,7 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     assert!(refused.hint.as_ref().unwrap().contains("--yes"), "{}", refused.cause());
     assert!(setup.record().is_none(), "nothing is started without consent");
 
-    // A dead engine's note, whose process id somebody else has now: dockerd alone would refuse to start over it.
+    // A dead engine's note, whose process id another process has now: dockerd alone would refuse to start over it.
     std::fs::write(dir.path().join("docker.pid"), std::process::id().to_string()).unwrap();
     let engine = setup.ensure(true, runtime()).await.unwrap();
     let record = setup.record().unwrap();

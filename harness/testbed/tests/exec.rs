@@ -1,6 +1,6 @@
 //! Starting processes: what a deadline, a grandchild, a flood and a failure come to.
 
-use plumbline_testbed::exec::{Cmd, Ending, ExecError, Session, detach};
+use plumbline_testbed::exec::{Cmd, ExecError, ProcessEnd, Session, detach};
 use plumbline_testbed::journal::{alive, start_time};
 use plumbline_testbed::wait::{Deadline, Look, until};
 use std::sync::{Arc, Mutex};
@@ -38,7 +38,7 @@ async fn a_failure_can_be_pasted() {
         "{error}"
     );
     let signal = shell("kill -TERM $$").run().await.unwrap();
-    assert_eq!(signal.ending, Ending::Signal(15));
+    assert_eq!(signal.ending, ProcessEnd::Signal(15));
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn the_deadline_ends_the_whole_group() {
     let deadline = Duration::from_millis(300);
     // The child ignores SIGTERM and has a child of its own.
     let done = shell("trap '' TERM; sleep 600 & echo $!; wait; wait").deadline(deadline).run().await.unwrap();
-    assert_eq!(done.ending, Ending::Deadline(deadline));
+    assert_eq!(done.ending, ProcessEnd::Deadline(deadline));
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild: u32 = done.stdout.trim().parse().unwrap();
     wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;

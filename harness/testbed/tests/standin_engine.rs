@@ -1,5 +1,5 @@
-//! What is said when an engine ends in the middle, or a registry refuses. The engine here is a stand-in: a socket
-//! that answers with canned HTTP; what real engines say was taken from Docker 20.10.24.
+//! The errors when an engine ends in the middle, or a registry refuses. The engine here is a stand-in: a socket
+//! that answers with canned HTTP; the messages were taken from Docker 20.10.24.
 
 use plumbline_testbed::engine::{Endpoint, Engine};
 use std::path::Path;

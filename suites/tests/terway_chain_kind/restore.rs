@@ -9,7 +9,7 @@ use plumbline_lanes::{cluster, registry};
 use plumbline_suites::chain::{read_first_plugin, set_chain};
 use plumbline_suites::context;
 use plumbline_testbed::error::TestbedError;
-use plumbline_testbed::exec::Ending;
+use plumbline_testbed::exec::ProcessEnd;
 use plumbline_testbed::folders;
 use plumbline_testbed::journal::Effect;
 use plumbline_testbed::wait::{self, Deadline, Look};
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Kills an apply that stands still after a step.
 async fn kill(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     let killed = testbed.start_and_stop_after(step).await?.send("-KILL").await?;
-    ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
+    ensure!(killed.ending != ProcessEnd::Code(0), "it was killed: {killed:?}");
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub async fn canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
     };
     wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;
     let killed = applying.send("-KILL").await?;
-    ensure!(killed.ending != Ending::Code(0), "it was killed: {killed:?}");
+    ensure!(killed.ending != ProcessEnd::Code(0), "it was killed: {killed:?}");
     ensure!(testbed.count_canaries().await? > 0, "they went by themselves, and nothing is shown");
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);

@@ -11,7 +11,7 @@ use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_testbed::engine::Engine;
-use plumbline_testbed::exec::{Cmd, Ending, Transcript};
+use plumbline_testbed::exec::{Cmd, ProcessEnd, Transcript};
 use plumbline_testbed::lease::{Kind, Lease};
 use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(
         testbed.others = testbed.list_copies().await?;
         let tested = test(&testbed).await;
         // Whatever a test left, the next one finds the chain that was.
-        while !testbed.list_copies().await?.is_empty() && chain(&["restore"]).await?.ending == Ending::Code(0) {}
+        while !testbed.list_copies().await?.is_empty() && chain(&["restore"]).await?.ending == ProcessEnd::Code(0) {}
         tested?;
         ensure!(testbed.read_config_map().await? == testbed.before, "the ConfigMap is not as it was");
         ensure!(testbed.list_copies().await?.is_empty(), "copies are left");
@@ -84,7 +84,7 @@ pub async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
 
 pub fn code(of: &Transcript) -> anyhow::Result<i32> {
     match of.ending {
-        Ending::Code(code) => Ok(code),
+        ProcessEnd::Code(code) => Ok(code),
         _ => anyhow::bail!("it did not end by itself: {of:?}"),
     }
 }

@@ -1,8 +1,8 @@
 //! Capabilities by name and number, and the set that this host allows.
 //!
-//! harness/testbed takes this file in as well (`probe/capability.rs` there), so that both know the same names.
+//! harness/testbed takes this file in as well (`probe.rs` there), so that both know the same names.
 
-use anyhow::{Context as _, Result};
+use std::io::{Error, Result};
 
 /// Names by number, as in linux/capability.h (CAP_CHOWN is 0).
 const NAMES: [&str; 41] = [
@@ -73,17 +73,14 @@ impl Set {
 /// # Errors
 /// When the file can't be read or has no such line.
 pub fn bounding_set() -> Result<Set> {
-    let status = std::fs::read_to_string("/proc/self/status").context("failed to read /proc/self/status")?;
-    parse(&status)
+    parse(&std::fs::read_to_string("/proc/self/status")?)
 }
 
 fn parse(status: &str) -> Result<Set> {
-    let hex = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapBnd:"))
-        .context("/proc/self/status has no line CapBnd")?
-        .trim();
-    Ok(Set(u64::from_str_radix(hex, 16).with_context(|| format!("CapBnd is {hex}, which is no hexadecimal number"))?))
+    let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let hex = line.ok_or_else(|| Error::other("/proc/self/status has no line CapBnd"))?.trim();
+    let bits = u64::from_str_radix(hex, 16);
+    bits.map(Set).map_err(|error| Error::other(format!("CapBnd of /proc/self/status is {hex}: {error}")))
 }
 
 #[cfg(test)]

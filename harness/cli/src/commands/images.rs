@@ -4,7 +4,7 @@ use super::telling;
 use crate::args::{Colour, ImagesArgs, ImagesCommand};
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
-use plumbline_testbed::images::{Part, State};
+use plumbline_testbed::images::{BuildState, BuildStatus};
 use std::io::Write as _;
 
 /// Builds, lists or verifies.
@@ -30,19 +30,19 @@ pub async fn run(args: &ImagesArgs, colour: Colour) -> anyhow::Result<u8> {
         ImagesCommand::Verify => {
             let parts = images.verify()?;
             print(&parts)?;
-            Ok(if parts.iter().any(|part| part.state == State::Refused) { exit::FAILED } else { exit::PASS })
+            Ok(if parts.iter().any(|part| part.state == BuildState::Refused) { exit::FAILED } else { exit::PASS })
         }
     }
 }
 
-fn print(parts: &[Part]) -> std::io::Result<()> {
+fn print(parts: &[BuildStatus]) -> std::io::Result<()> {
     let mut out = anstream::stdout();
     let width = parts.iter().map(|p| p.name.len()).max().unwrap_or(0);
     for part in parts {
         let state = match part.state {
-            State::Built => "built",
-            State::Missing => "missing",
-            State::Refused => "REFUSED",
+            BuildState::Built => "built",
+            BuildState::Missing => "missing",
+            BuildState::Refused => "REFUSED",
         };
         writeln!(out, "{:width$}  {:6}  {state:7}  {}  {}", part.name, part.kind, part.key, part.version)?;
         for remark in &part.remarks {

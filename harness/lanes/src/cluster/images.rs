@@ -206,7 +206,7 @@ impl Pull {
         for node in nodes {
             everywhere &= has(node, image).await?;
         }
-        let offered = within(REGISTRY, self.engine.offered(image)).await;
+        let offered = within(REGISTRY, self.engine.check_offered(image)).await;
         let refused = match offered {
             Some(Ok(())) => return Ok(ImageState::Pullable),
             Some(Err(error)) => error.cause(),

@@ -48,7 +48,7 @@ impl Set {
         let hashing = files.into_iter().map(|(name, path)| {
             tokio::task::spawn_blocking(move || {
                 let hash = file_sha256(&path).map_err(|error| {
-                    TestbedError::new(STAGE, format!("read plugin {name} at {}: {}", path.display(), causes(&*error)))
+                    TestbedError::new(STAGE, format!("read plugin {name} at {}: {}", path.display(), causes(&error)))
                 })?;
                 Ok((name, Plugin { hash, path }))
             })

@@ -26,7 +26,7 @@ pub(super) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> R
     let mut archive = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
         let new = beside(&file.path, &id, number);
-        archive.push(engine::File {
+        archive.push(engine::ArchiveFile {
             path: new.trim_start_matches('/').to_owned(),
             mode: file.mode,
             content: file.bytes,

@@ -168,7 +168,7 @@ async fn had(engine: &Engine, reference: &str) -> Result<Had, TestbedError> {
     if engine.image(reference).await?.is_some() {
         return Ok(Had::AtHand);
     }
-    let offered = within(Duration::from_secs(8), engine.offered(reference)).await;
+    let offered = within(Duration::from_secs(8), engine.check_offered(reference)).await;
     Ok(match offered {
         Some(Ok(())) => Had::ToBePulled,
         Some(Err(error)) => Had::No(error.cause()),

@@ -13,7 +13,7 @@ use futures::future::{join_all, try_join_all};
 use plumbline_core::observe::NodeObservation;
 use plumbline_core::plan::{Host, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
-use plumbline_testbed::engine::{self, Engine, Outside as Machine, OutsidePlan};
+use plumbline_testbed::engine::{self, Engine, ExternalHost, ExternalHostPlan};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId, Run};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub(super) struct Stranger {
     /// Its interface on each uplink, by the uplink's name.
     pub ports: BTreeMap<String, String>,
     pub session: Session,
-    machine: Machine,
+    machine: ExternalHost,
     entry: EffectId,
 }
 
@@ -171,7 +171,7 @@ impl Machines<'_> {
         let networks = wanted.iter().map(network).collect::<Result<Vec<_>, TestbedError>>()?;
         let (file, _) = node::agent_file(&self.cx.images.agent().await?)?;
         let path = file.path.clone();
-        let plan = OutsidePlan {
+        let plan = ExternalHostPlan {
             name: format!("plumbline-{}-{}", self.scenario, host.name),
             image: self.cluster.toolbox.clone(),
             networks: networks.clone(),
@@ -179,10 +179,10 @@ impl Machines<'_> {
                 (RUN_LABEL.to_owned(), self.run.id().to_owned()),
                 (CLUSTER_LABEL.to_owned(), self.cluster.name.clone()),
             ]),
-            files: vec![engine::File { path: file.path, mode: file.mode, content: file.bytes }],
+            files: vec![engine::ArchiveFile { path: file.path, mode: file.mode, content: file.bytes }],
         };
         let entry = self.run.intend(Effect::Container { name: plan.name.clone() })?;
-        let machine = self.engine.start_outside(&plan).await?;
+        let machine = self.engine.start_external_host(&plan).await?;
         let session = Session::begin(self.engine, &machine.container.name, &path).await?;
         let mac = |network: &String| {
             let found = machine.container.macs.get(network).cloned();

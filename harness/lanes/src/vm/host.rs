@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::host::HostCheck;
 use crate::lane::{HostReport, Installation};
 use plumbline_testbed::error::TestbedError;
-use plumbline_testbed::images::State;
+use plumbline_testbed::images::BuildState;
 use std::path::Path;
 
 const SCOPE: &str = "vm";
@@ -31,7 +31,7 @@ pub fn check_host(cx: &Context, build: bool) -> Result<HostReport, TestbedError>
         return Ok(refused(HostCheck::new(SCOPE, &emulator.program, false, found, "to run the guest", &hint)));
     };
     let mut checks = vec![HostCheck::met(SCOPE, &emulator.program, &path.display().to_string())];
-    let built = cx.images.list()?.iter().any(|part| part.name == "vm/guest" && part.state == State::Built);
+    let built = cx.images.list()?.iter().any(|part| part.name == "vm/guest" && part.state == BuildState::Built);
     if !built && !build {
         let hint = "run plumbline up --lane vm, which builds it in some minutes";
         checks.push(HostCheck::new(SCOPE, "guest system", false, "not built yet", "to boot it", hint).optional());

@@ -13,7 +13,7 @@ use plumbline_testbed::cache::KeyMaker;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::exec::detach;
 use plumbline_testbed::folders;
-use plumbline_testbed::journal::{self, Effect, Held, Run, start_time};
+use plumbline_testbed::journal::{self, Effect, JournalHold, Run, start_time};
 use plumbline_testbed::lease::{Kind, Lease};
 use plumbline_testbed::wait::{Deadline, Look, until};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ pub struct Shared {
 pub struct Running {
     /// What is noted of it.
     pub record: Record,
-    _held: Held,
+    _held: JournalHold,
 }
 
 impl Shared {

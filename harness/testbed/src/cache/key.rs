@@ -1,9 +1,10 @@
 //! The keys of cache entries: a hash over named parts, files and folders.
 
+use crate::build_error::{Context as _, Result};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// The hash that names an entry: 64 hexadecimal digits.
@@ -70,13 +71,8 @@ impl KeyMaker {
 
     /// The key of all parts so far.
     pub fn finish(self) -> Key {
-        Key(hex(&self.0.finalize()))
+        Key(HEXLOWER.encode(&self.0.finalize()))
     }
-}
-
-/// Lower-case hexadecimal digits of the bytes.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of a file, as 64 hexadecimal digits.
@@ -88,7 +84,7 @@ pub fn file_sha256(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     std::io::copy(&mut file, &mut HashWriter(&mut hash))
         .with_context(|| format!("failed to read {}", path.display()))?;
-    Ok(hex(&hash.finalize()))
+    Ok(HEXLOWER.encode(&hash.finalize()))
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

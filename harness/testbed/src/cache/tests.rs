@@ -4,9 +4,9 @@ fn key(text: &str) -> Key {
     KeyMaker::new("test", 1).part("text", text.as_bytes()).finish()
 }
 
-fn work(claim: Claim) -> Work {
+fn pending(claim: Claim) -> PendingEntry {
     match claim {
-        Claim::Build(work) => work,
+        Claim::Build(pending) => pending,
         Claim::There(path) => panic!("already there: {}", path.display()),
     }
 }
@@ -15,7 +15,7 @@ fn work(claim: Claim) -> Work {
 async fn an_entry_is_built_once() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let first = work(cache.claim(&key("a")).await.unwrap());
+    let first = pending(cache.claim(&key("a")).await.unwrap());
     fs::write(first.folder().join("file"), "content").unwrap();
     assert!(cache.is_being_built(&key("a")));
     let wanted = key("a");
@@ -31,7 +31,7 @@ async fn an_entry_is_built_once() {
 async fn a_failed_build_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let attempt = work(cache.claim(&key("a")).await.unwrap());
+    let attempt = pending(cache.claim(&key("a")).await.unwrap());
     fs::write(attempt.folder().join("half"), "x").unwrap();
     drop(attempt);
     assert!(cache.get(&key("a")).is_none());
@@ -42,10 +42,10 @@ async fn a_failed_build_leaves_nothing() {
 async fn a_full_disk_is_named_with_a_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
-    let attempt = work(cache.claim(&key("a")).await.unwrap());
+    let attempt = pending(cache.claim(&key("a")).await.unwrap());
     let text = attempt.explain(std::io::Error::from(std::io::ErrorKind::StorageFull).into()).to_string();
     assert!(text.contains("is full") && text.contains("PLUMBLINE_CACHE"), "{text}");
-    let text = attempt.explain(anyhow::anyhow!("compiler says no")).to_string();
+    let text = attempt.explain(BuildError::Refused("compiler says no".into())).to_string();
     assert_eq!(text, "compiler says no");
 }
 
@@ -62,21 +62,64 @@ fn leftovers_go_unless_their_builder_lives() {
     assert!(!dead.exists() && alive.exists());
 }
 
-#[tokio::test]
-async fn only_what_nobody_used_for_long_is_dropped() {
-    let dir = tempfile::tempdir().unwrap();
-    let cache = Cache::open_at(dir.path()).unwrap();
-    let long = Duration::from_secs(1000);
-    for name in ["old", "used", "new"] {
-        let path = work(cache.claim(&key(name)).await.unwrap()).keep().unwrap();
-        if name != "new" {
-            File::open(path).unwrap().set_modified(std::time::SystemTime::now() - 2 * long).unwrap();
-        }
+/// A cache with entries of one MiB that another process made, the first the oldest, each an hour apart.
+async fn filled(folder: &Path, names: &[&str]) {
+    let cache = Cache::open_at(folder).unwrap();
+    for (name, hours) in names.iter().zip((1..=names.len() as u64).rev()) {
+        let made = pending(cache.claim(&key(name)).await.unwrap());
+        fs::write(made.folder().join("file"), vec![1; 1 << 20]).unwrap();
+        let path = made.keep().unwrap();
+        let used = SystemTime::now() - Duration::from_secs(hours * 3600);
+        File::open(path).unwrap().set_modified(used).unwrap();
     }
-    cache.get(&key("used")).unwrap();
-    assert_eq!(cache.drop_unused(long).unwrap(), 1);
-    assert!(cache.get(&key("old")).is_none());
-    assert!(cache.get(&key("used")).is_some() && cache.get(&key("new")).is_some());
+}
+
+fn present(cache: &Cache, names: &[&str]) -> Vec<bool> {
+    names.iter().map(|name| cache.entry(&key(name)).is_dir()).collect()
+}
+
+#[tokio::test]
+async fn what_is_unused_for_long_goes_and_what_is_within_the_limit_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["old", "new"];
+    filled(dir.path(), &names).await;
+    let cache = Cache::open_at(dir.path()).unwrap();
+    assert_eq!((cache.prune().unwrap(), present(&cache, &names)), (0, vec![true, true]));
+    let long_ago = SystemTime::now() - UNUSED - Duration::from_secs(1);
+    File::open(cache.entry(&key("old"))).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!((cache.prune().unwrap(), present(&cache, &names)), (1, vec![false, true]));
+}
+
+#[tokio::test]
+async fn over_the_limit_the_least_recently_used_goes_and_never_what_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["held", "old", "newer", "newest"];
+    filled(dir.path(), &names).await;
+    let user = Cache::open_at(dir.path()).unwrap();
+    user.get(&key("held")).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(24 * 3600);
+    File::open(user.entry(&key("held"))).unwrap().set_modified(long_ago).unwrap();
+    let cache = Cache { limit_bytes: 5 << 19, ..Cache::open_at(dir.path()).unwrap() };
+    assert_eq!((cache.prune().unwrap(), present(&cache, &names)), (2, vec![true, false, false, true]));
+    drop(user);
+    let cache = Cache { limit_bytes: 0, ..cache };
+    assert_eq!((cache.prune().unwrap(), present(&cache, &names)), (2, vec![false; 4]));
+}
+
+#[test]
+fn the_limit_is_a_number_of_gib() {
+    assert_eq!(limit_bytes(None).unwrap(), 20 << 30);
+    assert_eq!(limit_bytes(Some("0.5")).unwrap(), 1 << 29);
+    assert!(limit_bytes(Some("lots")).unwrap_err().to_string().contains("want a number of GiB"));
+}
+
+#[test]
+fn what_takes_a_moment_is_filled_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let fill = |folder: &Path| Ok(fs::write(folder.join("file"), "content")?);
+    let first = Cache::open_at(dir.path()).unwrap().get_or_fill(&key("a"), fill).unwrap();
+    let second = Cache::open_at(dir.path()).unwrap().get_or_fill(&key("a"), |_| panic!("filled twice")).unwrap();
+    assert_eq!((first, fs::read_to_string(second.join("file")).unwrap()), (second.clone(), "content".to_owned()));
 }
 
 #[test]

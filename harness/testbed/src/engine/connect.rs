@@ -1,10 +1,10 @@
-//! Connecting, and what the engine says about itself.
+//! Connecting, and what the engine reports about itself.
 
-use super::{Endpoint, trouble};
+use super::{Endpoint, fault};
 use crate::error::TestbedError;
 use crate::wait::within;
+use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use std::time::Duration;
-use testcontainers::bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 
 /// Longest single request: committing or loading an image of some gigabytes on a slow disk.
 const REQUEST: Duration = Duration::from_secs(900);
@@ -18,16 +18,16 @@ pub struct Engine {
     endpoint: Endpoint,
 }
 
-/// What an engine says about itself.
+/// What an engine reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Info {
+pub struct EngineInfo {
     /// Its version, for example `20.10.24+dfsg1`.
     pub version: String,
     /// The API version that is spoken with it, for example `1.41`.
     pub api: String,
     /// Storage driver, for example `overlay2`.
     pub storage: String,
-    /// `1` or `2`; empty where it does not say.
+    /// `1` or `2`; empty where it does not report it.
     pub cgroup: String,
     /// The default OCI runtime.
     pub runtime: String,
@@ -54,17 +54,17 @@ impl Engine {
     /// [`TestbedError`] when nothing answers there, or the user may not talk to it, with what to do.
     pub async fn connect_to(endpoint: Endpoint) -> Result<Self, TestbedError> {
         let stage = "engine";
-        let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &trouble::words(&error)))?;
+        let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &fault::message(&error)))?;
         let greeting = within(GREETING, docker.negotiate_version()).await.ok_or_else(|| {
             let cause = format!("no answer from {endpoint} within {} s", GREETING.as_secs());
             TestbedError::new(stage, cause).with_hint("see whether the engine is stuck: docker info")
         })?;
         let docker = greeting.map_err(|error| {
-            let words = trouble::words(&error);
-            if trouble::is_gone(&error) {
-                unreachable(&endpoint, &words)
+            let message = fault::message(&error);
+            if fault::is_gone(&error) {
+                unreachable(&endpoint, &message)
             } else {
-                trouble::fault(&endpoint, stage, &error)
+                fault::testbed_error(&endpoint, stage, &error)
             }
         })?;
         Ok(Self { docker, endpoint })
@@ -84,14 +84,14 @@ impl Engine {
         self.docker.ping().await.map(drop).map_err(|error| self.fault("ping engine", &error))
     }
 
-    /// What it says about itself.
+    /// What it reports about itself.
     ///
     /// # Errors
     /// [`TestbedError`] when it does not answer.
-    pub async fn info(&self) -> Result<Info, TestbedError> {
-        let info = self.docker.info().await.map_err(|error| self.fault("ask the engine about itself", &error))?;
+    pub async fn info(&self) -> Result<EngineInfo, TestbedError> {
+        let info = self.docker.info().await.map_err(|error| self.fault("read the engine's information", &error))?;
         let security = info.security_options.unwrap_or_default();
-        Ok(Info {
+        Ok(EngineInfo {
             version: info.server_version.unwrap_or_default(),
             api: self.docker.client_version().to_string(),
             storage: info.driver.unwrap_or_default(),
@@ -105,7 +105,7 @@ impl Engine {
 
     /// An engine's error as a fault at `stage`.
     pub(super) fn fault(&self, stage: &str, error: &Error) -> TestbedError {
-        trouble::fault(&self.endpoint, stage, error)
+        fault::testbed_error(&self.endpoint, stage, error)
     }
 }
 
@@ -119,16 +119,16 @@ fn open(endpoint: &Endpoint) -> Result<Docker, Error> {
     Ok(docker)
 }
 
-fn unreachable(endpoint: &Endpoint, words: &str) -> TestbedError {
-    let fault = TestbedError::new("engine", format!("no container engine answers at {endpoint}: {words}"));
-    if words.contains("ermission denied") {
+fn unreachable(endpoint: &Endpoint, message: &str) -> TestbedError {
+    let fault = TestbedError::new("engine", format!("no container engine answers at {endpoint}: {message}"));
+    if message.contains("ermission denied") {
         return fault.with_hint(
             "add yourself to the group docker (sudo usermod -aG docker USER, then log in again) or run as root",
         );
     }
     if endpoint.is_usual() {
         return fault.with_hint(
-            "start it (sudo systemctl start docker), or let plumbline get one going: plumbline up --yes (root, apt)",
+            "start it (sudo systemctl start docker), or let plumbline start one: plumbline up --yes (root, apt)",
         );
     }
     fault.with_hint("start that engine, or unset DOCKER_HOST or the docker context")

@@ -1,13 +1,13 @@
 //! Containers: found by label, looked at, started, removed.
 
-use super::{Engine, trouble};
+use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use testcontainers::bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
-use testcontainers::bollard::query_parameters::{
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
+use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
 };
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A container as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ pub struct Container {
 
 /// What a container is to be.
 #[derive(Debug, Clone, Default)]
-pub struct Start {
+pub struct ContainerPlan {
     /// Name.
     pub name: String,
     /// Image, by name or id; it must be there already.
@@ -57,7 +57,7 @@ pub struct Start {
     pub binds: Vec<String>,
     /// Tmpfs mounts: path to options.
     pub tmpfs: BTreeMap<String, String>,
-    /// Network; none for the engine's default one. `none` and `host` are the engine's own words.
+    /// Network; none for the engine's default one. `none` and `host` are the engine's own names.
     pub network: Option<String>,
     /// Sysctls of its own namespaces.
     pub sysctls: BTreeMap<String, String>,
@@ -87,8 +87,8 @@ impl Engine {
     /// [`TestbedError`] when the engine does not answer.
     pub async fn container(&self, name: &str) -> Result<Option<Container>, TestbedError> {
         match self.docker.inspect_container(name, None::<InspectContainerOptions>).await {
-            Ok(found) => Ok(Some(of(found))),
-            Err(error) if trouble::is_missing(&error) => Ok(None),
+            Ok(found) => Ok(Some(read_container(found))),
+            Err(error) if fault::is_missing(&error) => Ok(None),
             Err(error) => Err(self.fault(&format!("inspect container {name}"), &error)),
         }
     }
@@ -98,11 +98,11 @@ impl Engine {
     /// # Errors
     /// [`TestbedError`] when it can't be made or started. A container that was made and could not be started stays, for
     /// the journal to remove.
-    pub async fn start_new(&self, start: &Start) -> Result<Container, TestbedError> {
-        let stage = format!("start container {}", start.name);
-        let options = CreateContainerOptionsBuilder::new().name(&start.name).build();
+    pub async fn start_new(&self, plan: &ContainerPlan) -> Result<Container, TestbedError> {
+        let stage = format!("start container {}", plan.name);
+        let options = CreateContainerOptionsBuilder::new().name(&plan.name).build();
         let made =
-            self.docker.create_container(Some(options), body(start)).await.map_err(|e| self.fault(&stage, &e))?;
+            self.docker.create_container(Some(options), create_body(plan)).await.map_err(|e| self.fault(&stage, &e))?;
         self.start(&made.id).await?;
         self.container(&made.id).await?.ok_or_else(|| TestbedError::new(&stage, "it was gone right after its start"))
     }
@@ -133,7 +133,7 @@ impl Engine {
     pub async fn remove(&self, name: &str) -> Result<(), TestbedError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         match self.docker.remove_container(name, Some(options)).await {
-            Err(error) if !trouble::is_missing(&error) && !trouble::is_under_way(&error) => {
+            Err(error) if !fault::is_missing(&error) && !fault::is_under_way(&error) => {
                 Err(self.fault(&format!("remove container {name}"), &error))
             }
             _ => Ok(()),
@@ -170,10 +170,10 @@ impl Engine {
     }
 }
 
-fn of(found: ContainerInspectResponse) -> Container {
+fn read_container(found: ContainerInspectResponse) -> Container {
     let state = found.state.unwrap_or_default();
     let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let texts = |pick: fn(&testcontainers::bollard::models::EndpointSettings) -> Option<String>| {
+    let texts = |pick: fn(&bollard::models::EndpointSettings) -> Option<String>| {
         networks
             .iter()
             .filter_map(|(name, at)| Some((name.clone(), pick(at).filter(|text| !text.is_empty())?)))
@@ -193,22 +193,22 @@ fn of(found: ContainerInspectResponse) -> Container {
     }
 }
 
-fn body(start: &Start) -> ContainerCreateBody {
-    let mut labels: HashMap<String, String> = start.labels.clone().into_iter().collect();
+fn create_body(plan: &ContainerPlan) -> ContainerCreateBody {
+    let mut labels: HashMap<String, String> = plan.labels.clone().into_iter().collect();
     labels.insert(crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
     ContainerCreateBody {
-        image: Some(start.image.clone()),
-        cmd: (!start.command.is_empty()).then(|| start.command.clone()),
-        entrypoint: start.entrypoint.clone(),
-        env: Some(start.env.clone()),
+        image: Some(plan.image.clone()),
+        cmd: (!plan.command.is_empty()).then(|| plan.command.clone()),
+        entrypoint: plan.entrypoint.clone(),
+        env: Some(plan.env.clone()),
         labels: Some(labels),
         host_config: Some(HostConfig {
-            privileged: Some(start.privileged),
-            cap_add: Some(start.capabilities.clone()),
-            binds: Some(start.binds.clone()),
-            tmpfs: Some(start.tmpfs.clone().into_iter().collect()),
-            network_mode: start.network.clone(),
-            sysctls: Some(start.sysctls.clone().into_iter().collect()),
+            privileged: Some(plan.privileged),
+            cap_add: Some(plan.capabilities.clone()),
+            binds: Some(plan.binds.clone()),
+            tmpfs: Some(plan.tmpfs.clone().into_iter().collect()),
+            network_mode: plan.network.clone(),
+            sysctls: Some(plan.sysctls.clone().into_iter().collect()),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

@@ -1,19 +1,20 @@
 //! Which engine the user means: DOCKER_HOST, else the docker command's current context, else the usual socket.
 
 use crate::error::{AtStage, TestbedError};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Where the engine listens when nothing else is said.
+/// Where the engine listens when nothing else is set.
 const USUAL: &str = "unix:///var/run/docker.sock";
 
-/// Where an engine listens, and who said so.
+/// Where an engine listens, and by which setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// As in DOCKER_HOST, for example `unix:///var/run/docker.sock`.
     pub host: String,
-    /// Who said so: `DOCKER_HOST`, `docker context NAME`, or `the usual place`.
+    /// The setting: `DOCKER_HOST`, `docker context NAME`, or `the usual place`.
     pub why: String,
 }
 
@@ -72,7 +73,7 @@ fn choose(host: Option<String>, context: Option<String>, config: Option<&Path>) 
 
 /// A context's endpoint: the docker command keeps each in `contexts/meta/SHA256-OF-NAME/meta.json`.
 fn of_context(name: &str, config: &Path) -> Result<Endpoint, TestbedError> {
-    let digest: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = HEXLOWER.encode(&Sha256::digest(name));
     let path = config.join("contexts/meta").join(digest).join("meta.json");
     let stage = format!("read docker context {name} from {}", path.display());
     let text = std::fs::read(&path).at_stage(&stage)?;
@@ -97,7 +98,7 @@ mod tests {
         let error = choose(None, None, Some(config)).unwrap_err();
         assert!(error.stage.starts_with("read docker context rootless"), "{error}");
         // sha256("rootless"), as the docker command names the folder.
-        let digest: String = Sha256::digest("rootless").iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = HEXLOWER.encode(&Sha256::digest("rootless"));
         let meta = config.join("contexts/meta").join(digest);
         std::fs::create_dir_all(&meta).unwrap();
         let text = r#"{"Name": "rootless", "Endpoints": {"docker": {"Host": "unix:///run/user/1000/docker.sock"}}}"#;

@@ -1,18 +1,18 @@
-//! Commands inside containers: run to their end, or spoken to for as long as they live.
+//! Commands inside containers: run to their end, or with open streams for as long as they live.
 
-use super::{Engine, trouble};
+use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
-use crate::exec::{Ending, Transcript};
+use crate::exec::{ProcessEnd, Transcript};
 use crate::wait::within;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use testcontainers::bollard::container::LogOutput;
-use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::exec::{CreateExecOptions, StartExecResults};
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _};
 
 /// What is kept of each output of a command, in bytes: the last ones.
@@ -26,7 +26,7 @@ pub type Output = Pin<Box<dyn AsyncBufRead + Send>>;
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
 /// A command in a container with open standard streams, such as the agent on a node. Dropping it closes its input;
-/// whoever serves on its standard input ends with that.
+/// a server on its standard input ends with that.
 pub struct ExecSession {
     id: String,
     container: String,
@@ -70,24 +70,24 @@ impl Engine {
             let read = async {
                 while let Some(frame) = frames.try_next().await.map_err(|error| self.fault(&stage, &error))? {
                     match frame {
-                        LogOutput::StdErr { message } => keep(&mut stderr, &message),
-                        other => keep(&mut stdout, &other.into_bytes()),
+                        LogOutput::StdErr { message } => keep_tail(&mut stderr, &message),
+                        other => keep_tail(&mut stdout, &other.into_bytes()),
                     }
                 }
                 Ok::<(), TestbedError>(())
             };
             let ((), read) = tokio::join!(feed, read);
             read?;
-            self.code(&id, &stage).await
+            self.exit_code_of(&id, &stage).await
         };
         let ending = match within(deadline, work).await {
-            Some(code) => Ending::Code(code?),
-            None => Ending::Deadline(deadline),
+            Some(code) => ProcessEnd::Code(code?),
+            None => ProcessEnd::Deadline(deadline),
         };
         let mut line: Vec<String> = vec!["docker".into(), "exec".into()];
         line.extend(stdin.map(|_| "-i".to_owned()));
         line.push(container.to_owned());
-        line.extend(argv.iter().map(|word| (*word).to_owned()));
+        line.extend(argv.iter().map(|argument| (*argument).to_owned()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Transcript { argv: line, ending, stdout: text(stdout), stderr: text(stderr), duration: begun.elapsed() })
     }
@@ -119,7 +119,7 @@ impl Engine {
         let stdout = frames.try_filter_map(move |frame| {
             let bytes = match frame {
                 LogOutput::StdErr { message } => {
-                    keep(&mut aside.lock().unwrap_or_else(PoisonError::into_inner), &message);
+                    keep_tail(&mut aside.lock().unwrap_or_else(PoisonError::into_inner), &message);
                     None
                 }
                 other => Some(other.into_bytes()),
@@ -146,7 +146,7 @@ impl Engine {
             ..CreateExecOptions::default()
         };
         let made = self.docker.create_exec(container, options).await.map_err(|error| {
-            if trouble::is_missing(&error) {
+            if fault::is_missing(&error) {
                 TestbedError::new(stage, "there is no such container")
             } else {
                 self.fault(stage, &error)
@@ -158,7 +158,7 @@ impl Engine {
         }
     }
 
-    async fn code(&self, id: &str, stage: &str) -> Result<i32, TestbedError> {
+    async fn exit_code_of(&self, id: &str, stage: &str) -> Result<i32, TestbedError> {
         let found = self.docker.inspect_exec(id).await.map_err(|error| self.fault(stage, &error))?;
         let code = found.exit_code.and_then(|code| i32::try_from(code).ok());
         code.ok_or_else(|| TestbedError::new(stage, "its streams ended, but the engine knows no exit code"))
@@ -221,7 +221,7 @@ impl Drop for Closing {
     }
 }
 
-fn keep(kept: &mut Vec<u8>, block: &[u8]) {
+fn keep_tail(kept: &mut Vec<u8>, block: &[u8]) {
     kept.extend_from_slice(block);
     // Cut seldom: moving the rest forward at every block would cost the square of the output.
     if kept.len() > 2 * CAP {

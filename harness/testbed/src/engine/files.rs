@@ -1,15 +1,15 @@
-//! Files into containers, as tar archives, which is how the engine takes them.
+//! Copying files into containers, as tar archives, which is how the engine takes them.
 
 use super::Engine;
 use crate::error::{AtStage, TestbedError};
+use bollard::query_parameters::UploadToContainerOptionsBuilder;
+use bollard::{body_full, body_try_stream};
 use std::path::Path;
 use std::time::Duration;
-use testcontainers::bollard::query_parameters::UploadToContainerOptionsBuilder;
-use testcontainers::bollard::{body_full, body_try_stream};
 
 /// A regular file for an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct ArchiveFile {
     /// Path within the archive, without a leading slash, at most 100 bytes.
     pub path: String,
     /// Mode bits, for example `0o755`.
@@ -19,11 +19,11 @@ pub struct File {
 }
 
 /// An uncompressed tar archive (ustar, POSIX.1-1988) of regular files that belong to root. Folders are made by
-/// whoever unpacks it.
+/// the program that unpacks it.
 ///
 /// # Errors
 /// [`TestbedError`] when a path is longer than the 100 bytes that the format's name field holds.
-pub fn tar(files: &[File]) -> Result<Vec<u8>, TestbedError> {
+pub fn tar(files: &[ArchiveFile]) -> Result<Vec<u8>, TestbedError> {
     let mut archive = Vec::new();
     for file in files {
         archive.extend_from_slice(&header(file)?);
@@ -34,7 +34,7 @@ pub fn tar(files: &[File]) -> Result<Vec<u8>, TestbedError> {
     Ok(archive)
 }
 
-fn header(file: &File) -> Result<[u8; 512], TestbedError> {
+fn header(file: &ArchiveFile) -> Result<[u8; 512], TestbedError> {
     if file.path.len() > 100 {
         return Err(TestbedError::new(
             "pack files",
@@ -64,7 +64,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`TestbedError`] when the engine refuses, for example because there is no such folder.
-    pub async fn put_files(&self, container: &str, folder: &str, files: &[File]) -> Result<(), TestbedError> {
+    pub async fn put_files(&self, container: &str, folder: &str, files: &[ArchiveFile]) -> Result<(), TestbedError> {
         let stage = format!("put {} files into {container}:{folder}", files.len());
         let body = body_full(tar(files)?.into());
         let options = UploadToContainerOptionsBuilder::new().path(folder).build();
@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Puts one file at an absolute path of a running container by writing it beside its place and renaming it, so
-    /// that nobody ever starts half a program and a running one is not refused as busy. Wants `mv` in the container.
+    /// that half a program is never started and a running one is not refused as busy. Wants `mv` in the container.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine refuses or the rename fails.
@@ -100,7 +100,7 @@ impl Engine {
             path.rsplit_once('/').ok_or_else(|| TestbedError::new(&stage, "the path is not absolute"))?;
         let folder = if folder.is_empty() { "/" } else { folder };
         let beside = format!(".{name}.{}", crate::ids::new_id());
-        self.put_files(container, folder, &[File { path: beside.clone(), mode, content }]).await?;
+        self.put_files(container, folder, &[ArchiveFile { path: beside.clone(), mode, content }]).await?;
         let from = format!("{}/{beside}", folder.trim_end_matches('/'));
         let argv = ["mv", "-fT", &from, path];
         self.exec_ok(&stage, container, &argv, None, Duration::from_secs(30)).await.map(drop)
@@ -116,8 +116,8 @@ mod tests {
     async fn the_archive_is_read_by_tar_itself() {
         let dir = tempfile::tempdir().unwrap();
         let files = [
-            File { path: "opt/cni/bin/tool".into(), mode: 0o755, content: vec![7; 1000] },
-            File { path: "empty".into(), mode: 0o640, content: vec![] },
+            ArchiveFile { path: "opt/cni/bin/tool".into(), mode: 0o755, content: vec![7; 1000] },
+            ArchiveFile { path: "empty".into(), mode: 0o640, content: vec![] },
         ];
         Cmd::new("tar")
             .args(["-xf", "-", "-C"])
@@ -131,6 +131,6 @@ mod tests {
         let mode = |path: &str| std::fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("opt/cni/bin/tool"), 0o755);
         assert_eq!(std::fs::read(dir.path().join("empty")).unwrap(), Vec::<u8>::new());
-        assert!(tar(&[File { path: "x".repeat(101), mode: 0, content: vec![] }]).is_err());
+        assert!(tar(&[ArchiveFile { path: "x".repeat(101), mode: 0, content: vec![] }]).is_err());
     }
 }

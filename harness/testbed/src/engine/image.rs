@@ -1,22 +1,22 @@
 //! Images: looked at, loaded, imported, pulled, tagged, committed, saved.
 
-use super::{Engine, trouble};
+use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
-use futures::{Stream, TryStreamExt as _};
-use std::collections::BTreeMap;
-use std::path::Path;
-use testcontainers::bollard::body_try_stream;
-use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::models::{ContainerConfig, CreateImageInfo};
-use testcontainers::bollard::query_parameters::{
+use bollard::body_try_stream;
+use bollard::errors::Error;
+use bollard::models::{ContainerConfig, CreateImageInfo};
+use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder,
     TagImageOptionsBuilder,
 };
+use futures::{Stream, TryStreamExt as _};
+use std::collections::BTreeMap;
+use std::path::Path;
 use tokio::io::AsyncWriteExt as _;
 
 /// An image as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Image {
+pub struct EngineImage {
     /// Id: `sha256:` and the hash of its configuration.
     pub id: String,
     /// Names, `repository:tag`.
@@ -36,9 +36,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
-    pub async fn image(&self, name: &str) -> Result<Option<Image>, TestbedError> {
+    pub async fn image(&self, name: &str) -> Result<Option<EngineImage>, TestbedError> {
         match self.docker.inspect_image(name).await {
-            Ok(found) => Ok(Some(Image {
+            Ok(found) => Ok(Some(EngineImage {
                 id: found.id.unwrap_or_default(),
                 names: found.repo_tags.unwrap_or_default(),
                 digests: found.repo_digests.unwrap_or_default(),
@@ -46,15 +46,15 @@ impl Engine {
                 size: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
                 labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
             })),
-            Err(error) if trouble::is_missing(&error) => Ok(None),
+            Err(error) if fault::is_missing(&error) => Ok(None),
             Err(error) => Err(self.fault(&format!("inspect image {name}"), &error)),
         }
     }
 
-    /// Pulls an image, telling `note` what the engine says as it goes.
+    /// Pulls an image, passing the engine's progress to `note`.
     ///
     /// # Errors
-    /// [`TestbedError`] with the registry's words and a way out.
+    /// [`TestbedError`] with the registry's message and how to fix it.
     pub async fn pull_image(&self, name: &str, note: impl Fn(&str)) -> Result<(), TestbedError> {
         // The engine takes every tag of a repository when none is given.
         let tagged = name.contains('@') || name.rsplit('/').next().is_some_and(|last| last.contains(':'));
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// Loads an archive made by `docker save` (or in the OCI layout, where the engine knows that).
-    /// Gives the names or ids that the engine says it loaded.
+    /// Gives the names or ids that the engine reports as loaded.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be read or the engine refuses it.
@@ -83,7 +83,7 @@ impl Engine {
             .collect())
     }
 
-    /// Makes an image of a root file system: a tar archive on disk, with changes in Dockerfile words (`CMD`, `ENV`;
+    /// Makes an image of a root file system: a tar archive on disk, with changes as Dockerfile instructions (`CMD`, `ENV`;
     /// `ENTRYPOINT`; not `STOPSIGNAL`, which the import does not know).
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Engine {
         self.follow(&stage, self.docker.create_image(Some(options), Some(body), None), |_| {}).await
     }
 
-    /// Makes an image of a container as it is, with changes in Dockerfile words. Gives its id.
+    /// Makes an image of a container as it is, with changes as Dockerfile instructions. Gives its id.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine refuses.
@@ -143,9 +143,19 @@ impl Engine {
     pub async fn remove_image(&self, name: &str) -> Result<(), TestbedError> {
         let options = RemoveImageOptionsBuilder::new().build();
         match self.docker.remove_image(name, Some(options), None).await {
-            Err(error) if !trouble::is_missing(&error) => Err(self.fault(&format!("remove image {name}"), &error)),
+            Err(error) if !fault::is_missing(&error) => Err(self.fault(&format!("remove image {name}"), &error)),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that the registry of an image has it, without pulling it. The engine asks, so with its credentials, proxies and
+    /// mirrors.
+    ///
+    /// # Errors
+    /// [`TestbedError`] with the registry's message, or with why it can't be reached.
+    pub async fn check_offered(&self, name: &str) -> Result<(), TestbedError> {
+        let found = self.docker.inspect_registry_image(name, None).await;
+        found.map(drop).map_err(|error| self.fault(&format!("look for {name} in its registry"), &error))
     }
 
     async fn follow(

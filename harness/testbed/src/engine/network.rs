@@ -1,15 +1,15 @@
 //! Networks and volumes of the engine.
 
-use super::{Engine, trouble};
+use super::{Engine, fault};
 use crate::error::TestbedError;
-use std::collections::{BTreeMap, HashMap};
-use testcontainers::bollard::models::{
+use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
     NetworkDisconnectRequest,
 };
-use testcontainers::bollard::query_parameters::{
+use bollard::query_parameters::{
     InspectNetworkOptions, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
+use std::collections::{BTreeMap, HashMap};
 
 /// A network as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Engine {
     pub async fn disconnect_network(&self, network: &str, container: &str) -> Result<(), TestbedError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
         match self.docker.disconnect_network(network, request).await {
-            Err(error) if !trouble::is_missing(&error) && !trouble::words(&error).contains("is not connected") => {
+            Err(error) if !fault::is_missing(&error) && !fault::message(&error).contains("is not connected") => {
                 Err(self.fault(&format!("take container {container} off network {network}"), &error))
             }
             _ => Ok(()),
@@ -154,7 +154,7 @@ impl Engine {
     pub async fn on_network(&self, network: &str) -> Result<Vec<String>, TestbedError> {
         match self.docker.inspect_network(network, None::<InspectNetworkOptions>).await {
             Ok(found) => Ok(found.containers.unwrap_or_default().into_keys().collect()),
-            Err(error) if trouble::is_missing(&error) => Ok(vec![]),
+            Err(error) if fault::is_missing(&error) => Ok(vec![]),
             Err(error) => Err(self.fault(&format!("inspect network {network}"), &error)),
         }
     }
@@ -165,7 +165,7 @@ impl Engine {
     /// [`TestbedError`] when it can't be removed, for example because containers are on it.
     pub async fn remove_network(&self, name: &str) -> Result<(), TestbedError> {
         match self.docker.remove_network(name).await {
-            Err(error) if !trouble::is_missing(&error) => Err(self.fault(&format!("remove network {name}"), &error)),
+            Err(error) if !fault::is_missing(&error) => Err(self.fault(&format!("remove network {name}"), &error)),
             _ => Ok(()),
         }
     }
@@ -196,7 +196,7 @@ impl Engine {
     pub async fn remove_volume(&self, name: &str) -> Result<(), TestbedError> {
         let options = RemoveVolumeOptionsBuilder::new().force(true).build();
         match self.docker.remove_volume(name, Some(options)).await {
-            Err(error) if !trouble::is_missing(&error) => Err(self.fault(&format!("remove volume {name}"), &error)),
+            Err(error) if !fault::is_missing(&error) => Err(self.fault(&format!("remove volume {name}"), &error)),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Taking away what runs made in the engine: by journal, and by label.
+//! Removing what runs made in the engine: by journal, and by label.
 
 use super::{Engine, Network};
 use crate::error::TestbedError;
@@ -8,12 +8,12 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 /// What a sweep by label did, each a line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepResult {
     /// What is gone.
     pub gone: Vec<String>,
     /// What could not be removed.
     pub left: Vec<String>,
-    /// What belongs to runs that this state folder does not know: somebody else's run may be alive.
+    /// What belongs to runs that this state folder does not know: another user's run may be alive.
     pub unknown: Vec<String>,
 }
 
@@ -47,33 +47,33 @@ impl Sweeper {
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
-    pub async fn sweep(&self) -> Result<Swept, TestbedError> {
+    pub async fn sweep(&self) -> Result<SweepResult, TestbedError> {
         let engine = self.engine().await?;
         let ours = [format!("{OWNER_LABEL}={OWNER}"), RUN_LABEL.to_owned()];
-        let mut swept = Swept::default();
+        let mut swept = SweepResult::default();
         for container in engine.containers(&ours).await? {
             let what = format!("container {}", container.name);
             if swept.may_go(&what, container.labels.get(RUN_LABEL))? {
-                swept.tell(what, engine.remove(&container.id).await);
+                swept.note(what, engine.remove(&container.id).await);
             }
         }
         for network in engine.networks(&ours).await? {
             let what = format!("network {}", network.name);
             if swept.may_go(&what, network.labels.get(RUN_LABEL))? {
-                swept.tell(what, remove_network(engine, &network).await);
+                swept.note(what, remove_network(engine, &network).await);
             }
         }
         for (volume, run) in engine.labelled_volumes(&ours, RUN_LABEL).await? {
             let what = format!("volume {volume}");
             if swept.may_go(&what, run.as_ref())? {
-                swept.tell(what, engine.remove_volume(&volume).await);
+                swept.note(what, engine.remove_volume(&volume).await);
             }
         }
         Ok(swept)
     }
 
     /// Removes what an effect names, if it carries our label: an intent is written before the thing is made, and a
-    /// name may turn out to be taken by somebody else's.
+    /// name may be taken by another program's.
     async fn remove(&self, effect: &Effect) -> Result<(), TestbedError> {
         let engine = self.engine().await?;
         let label = format!("{OWNER_LABEL}={OWNER}");
@@ -90,13 +90,13 @@ impl Sweeper {
                 let ours = engine.labelled_volumes(&[label], OWNER_LABEL).await?;
                 if ours.iter().any(|(volume, _)| volume == name) { engine.remove_volume(name).await } else { Ok(()) }
             }
-            other => Err(TestbedError::new("undo", format!("{other} is nothing of the engine's"))),
+            other => Err(TestbedError::new("undo", format!("{other} is no object of the engine"))),
         }
     }
 }
 
-impl Swept {
-    fn tell(&mut self, what: String, removed: Result<(), TestbedError>) {
+impl SweepResult {
+    fn note(&mut self, what: String, removed: Result<(), TestbedError>) {
         match removed {
             Ok(()) => self.gone.push(what),
             Err(error) => self.left.push(format!("{what}: {error}")),

@@ -1,7 +1,7 @@
 //! A command run to its end.
 
-use super::pump::{OnLine, Pump};
-use super::transcript::{Ending, ExecError, Transcript, shell_line};
+use super::output::{OnLine, OutputReader};
+use super::transcript::{ExecError, ProcessEnd, Transcript, shell_line};
 use crate::wait::within;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -65,7 +65,7 @@ impl Cmd {
         self
     }
 
-    /// One more variable of the environment, beside the inherited ones. Of this and [`Cmd::without_env`] the last word
+    /// One more variable of the environment, beside the inherited ones. Of this and [`Cmd::without_env`] the last call
     /// holds.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
@@ -135,12 +135,12 @@ impl Cmd {
                 let _ = pipe.write_all(&bytes).await;
             });
         }
-        let stdout = child.stdout.take().map(|s| Pump::start(s, self.cap, self.on_line.clone()));
-        let stderr = child.stderr.take().map(|s| Pump::start(s, self.cap, self.on_line.clone()));
+        let stdout = child.stdout.take().map(|s| OutputReader::start(s, self.cap, self.on_line.clone()));
+        let stderr = child.stderr.take().map(|s| OutputReader::start(s, self.cap, self.on_line.clone()));
         let mut guard = GroupGuard { pid };
         let ending = end(&mut child, pid, self.deadline).await;
         guard.pid = None;
-        let finish = async |pump: Option<Pump>| match pump {
+        let finish = async |pump: Option<OutputReader>| match pump {
             Some(pump) => pump.finish().await,
             None => String::new(),
         };
@@ -178,18 +178,20 @@ pub(super) fn not_started(argv: &[String], error: std::io::Error) -> ExecError {
 }
 
 /// Waits for the end; at the deadline ends the whole group, first kindly.
-async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> Ending {
+async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> ProcessEnd {
     if let Some(status) = within(deadline, child.wait()).await {
         return match status {
-            Ok(status) => status.code().map_or_else(|| Ending::Signal(status.signal().unwrap_or(0)), Ending::Code),
-            Err(_) => Ending::Signal(0),
+            Ok(status) => {
+                status.code().map_or_else(|| ProcessEnd::Signal(status.signal().unwrap_or(0)), ProcessEnd::Code)
+            }
+            Err(_) => ProcessEnd::Signal(0),
         };
     }
     signal_group(pid, Signal::SIGTERM);
     let _ = within(GRACE, child.wait()).await;
     signal_group(pid, Signal::SIGKILL);
     let _ = child.wait().await;
-    Ending::Deadline(deadline)
+    ProcessEnd::Deadline(deadline)
 }
 
 pub(super) fn signal_group(pid: Option<u32>, signal: Signal) {

@@ -2,14 +2,14 @@
 //!
 //! Every child has its own process group, a closed standard input unless it is given one, a deadline,
 //! and size caps on what it prints. A grandchild that keeps an output open does not hold the reader.
+//!
+//! Order of the files, each uses only those before it: `transcript`, `output`, `command`, `session`.
 
 mod command;
-mod detached;
-mod pump;
+mod output;
 mod session;
 mod transcript;
 
 pub use command::Cmd;
-pub use detached::detach;
-pub use session::Session;
-pub use transcript::{Ending, ExecError, Transcript};
+pub use session::{Session, detach};
+pub use transcript::{ExecError, ProcessEnd, Transcript};

@@ -1,11 +1,12 @@
-//! A long-lived child that is spoken to over its standard streams.
+//! Long-lived children: one with open standard streams that ends with its [`Session`], and one that outlives this process.
 
 use super::command::{not_started, signal_group};
-use super::pump::Pump;
+use super::output::OutputReader;
 use super::transcript::ExecError;
 use crate::wait::within;
 use nix::poll::poll;
 use nix::sys::signal::Signal;
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -18,7 +19,7 @@ const REAPS: u16 = 400;
 pub struct Session {
     child: Child,
     pid: Option<u32>,
-    stderr: Option<Pump>,
+    stderr: Option<OutputReader>,
     streams: Option<(ChildStdin, ChildStdout)>,
 }
 
@@ -34,7 +35,7 @@ impl Session {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| not_started(argv, error))?;
         let streams = child.stdin.take().zip(child.stdout.take());
-        let stderr = child.stderr.take().map(|stream| Pump::start(stream, 64 * 1024, None));
+        let stderr = child.stderr.take().map(|stream| OutputReader::start(stream, 64 * 1024, None));
         Ok(Self { pid: child.id(), child, stderr, streams })
     }
 
@@ -81,4 +82,27 @@ impl Drop for Session {
             let _ = poll(&mut [], REAP);
         }
     }
+}
+
+/// Starts `argv` in a session of its own, with a closed input, both outputs appended to `log`, and `/` as its folder.
+/// It lives on when this process ends, and holds none of this process' outputs open.
+///
+/// The child becomes the leader of a new session by `setsid` of util-linux, which execs it in place, so the process
+/// id given is its own.
+///
+/// # Errors
+/// [`ExecError::NotStarted`] when it, or `setsid`, can't be started.
+pub fn detach(argv: &[String], env: &[(String, String)], log: &File) -> Result<u32, ExecError> {
+    let refuse = |error: std::io::Error| not_started(argv, error);
+    let out = log.try_clone().map_err(refuse)?;
+    let err = log.try_clone().map_err(refuse)?;
+    // setsid's own "not found" would only show up in the log.
+    let program =
+        which::which(&argv[0]).map_err(|error| refuse(std::io::Error::new(std::io::ErrorKind::NotFound, error)))?;
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+    let mut command = Command::new("setsid");
+    command.arg(program).args(&argv[1..]).envs(env.iter().cloned()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(out).stderr(err);
+    let child = command.spawn().map_err(refuse)?;
+    child.id().ok_or_else(|| refuse(std::io::Error::other("it ended at once")))
 }

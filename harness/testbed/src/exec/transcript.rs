@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
+pub enum ProcessEnd {
     /// It exited with this code.
     Code(i32),
     /// This signal ended it.
@@ -15,12 +15,12 @@ pub enum Ending {
     Deadline(Duration),
 }
 
-impl std::fmt::Display for Ending {
+impl std::fmt::Display for ProcessEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Ending::Code(code) => write!(f, "exit code {code}"),
-            Ending::Signal(signal) => write!(f, "signal {signal}"),
-            Ending::Deadline(after) => write!(f, "killed at its deadline of {:.1} s", after.as_secs_f64()),
+            ProcessEnd::Code(code) => write!(f, "exit code {code}"),
+            ProcessEnd::Signal(signal) => write!(f, "signal {signal}"),
+            ProcessEnd::Deadline(after) => write!(f, "killed at its deadline of {:.1} s", after.as_secs_f64()),
         }
     }
 }
@@ -31,7 +31,7 @@ pub struct Transcript {
     /// Program and arguments.
     pub argv: Vec<String>,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: ProcessEnd,
     /// Standard output, lossily decoded, cut at the cap.
     pub stdout: String,
     /// Standard error, lossily decoded, cut at the cap.
@@ -44,7 +44,7 @@ impl Transcript {
     /// Whether it exited with code 0.
     #[must_use]
     pub fn ok(&self) -> bool {
-        self.ending == Ending::Code(0)
+        self.ending == ProcessEnd::Code(0)
     }
 
     /// The command as a line for a shell.
@@ -88,7 +88,7 @@ pub enum ExecError {
         /// The command line.
         line: String,
         /// How it ended.
-        ending: Ending,
+        ending: ProcessEnd,
         /// Wall time in seconds.
         seconds: f64,
         /// The tail of what it printed.
@@ -97,7 +97,7 @@ pub enum ExecError {
 }
 
 impl ExecError {
-    /// The same as a fault of the bed at `stage`.
+    /// The same as a testbed error at `stage`.
     #[must_use]
     pub fn testbed_error(&self, stage: &str) -> TestbedError {
         TestbedError::new(stage, self.clone())
@@ -122,11 +122,11 @@ fn tail(text: &str, max: usize) -> String {
 /// Quotes what a shell would take apart.
 pub(super) fn shell_line(argv: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-    let quote = |word: &String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
+    let quote = |argument: &String| {
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument.clone()
         } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
+            format!("'{}'", argument.replace('\'', r"'\''"))
         }
     };
     argv.iter().map(quote).collect::<Vec<_>>().join(" ")

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use super::pins::Arch;
-use super::recipe::Config;
-use crate::cache::{file_sha256, hex};
+use super::recipe::ImageConfig;
+use crate::build_error::{Context as _, Result};
+use crate::cache::file_sha256;
 use crate::exec::Cmd;
 
 /// The longest that writing one tar may take.
@@ -23,14 +24,14 @@ const CREATED: &str = "2023-11-14T22:13:20Z";
 
 /// A layer as a file.
 #[derive(Debug, Clone)]
-pub(super) struct Layer {
+pub(super) struct LayerTar {
     /// The tar, uncompressed.
     pub path: PathBuf,
     /// Its SHA-256, 64 digits.
     pub digest: String,
 }
 
-impl Layer {
+impl LayerTar {
     /// A tar that is there.
     pub(super) fn of_tar(path: &Path) -> Result<Self> {
         Ok(Self { path: path.to_path_buf(), digest: file_sha256(path)? })
@@ -50,18 +51,18 @@ impl Layer {
 }
 
 /// One image of an archive.
-pub(super) struct Image<'a> {
+pub(super) struct ArchiveImage<'a> {
     /// Its reference, with a tag.
     pub reference: String,
     /// From the bottom up.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerTar>,
     /// How it runs.
-    pub config: &'a Config,
+    pub config: &'a ImageConfig,
     /// Its labels.
     pub labels: Vec<(&'a str, String)>,
 }
 
-impl Image<'_> {
+impl ArchiveImage<'_> {
     /// The config as the image specification has it.
     fn config(&self, arch: Arch) -> serde_json::Value {
         let mut run = serde_json::Map::new();
@@ -91,7 +92,7 @@ impl Image<'_> {
 }
 
 /// Writes an archive of images; a layer that several of them have is in it once.
-pub(super) async fn write(archive: &Path, images: &[Image<'_>], arch: Arch) -> Result<()> {
+pub(super) async fn write(archive: &Path, images: &[ArchiveImage<'_>], arch: Arch) -> Result<()> {
     let beside = archive.parent().context("the archive has no folder")?;
     let folder = tempfile::Builder::new()
         .prefix("archive-")
@@ -124,14 +125,14 @@ pub(super) async fn write(archive: &Path, images: &[Image<'_>], arch: Arch) -> R
         "--mode=u+rw,go+r",
     ]);
     let tar = tar.arg(format!("--mtime={EPOCH}")).arg(format!("--file={}", archive.display()));
-    let tar = tar.arg(format!("--directory={}", folder.path().display())).args(super::tree::names(folder.path())?);
+    let tar = tar.arg(format!("--directory={}", folder.path().display())).args(super::tree::list_names(folder.path())?);
     tar.deadline(WRITE).run_ok().await.with_context(|| format!("failed to write {}", archive.display()))?;
     Ok(())
 }
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    hex(&sha2::Sha256::digest(bytes))
+    HEXLOWER.encode(&sha2::Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -144,12 +145,15 @@ mod tests {
         let tree = dir.path().join("tree");
         fs::create_dir_all(tree.join("bin")).unwrap();
         fs::write(tree.join("bin/a"), "program").unwrap();
-        let layer = Layer::of_folder(&tree, &dir.path().join("layer.tar"), false).await.unwrap();
-        let again = Layer::of_folder(&tree, &dir.path().join("again.tar"), false).await.unwrap();
+        let layer = LayerTar::of_folder(&tree, &dir.path().join("layer.tar"), false).await.unwrap();
+        let again = LayerTar::of_folder(&tree, &dir.path().join("again.tar"), false).await.unwrap();
         assert_eq!(layer.digest, again.digest, "equal content gives an equal layer");
-        let config =
-            Config { entrypoint: vec!["/bin/a".into()], stop_signal: Some("SIGRTMIN+3".into()), ..Config::default() };
-        let image = |reference: &str| Image {
+        let config = ImageConfig {
+            entrypoint: vec!["/bin/a".into()],
+            stop_signal: Some("SIGRTMIN+3".into()),
+            ..ImageConfig::default()
+        };
+        let image = |reference: &str| ArchiveImage {
             reference: reference.into(),
             layers: vec![layer.clone()],
             config: &config,

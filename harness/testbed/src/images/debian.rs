@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-
+use super::lock::Package;
 use super::pins::{Arch, DebianPin};
-use super::recipe::Debian;
-use super::record::Package;
+use super::recipe::DebianStep;
+use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::Cmd;
 
 /// The longest that a root file system may take.
@@ -20,16 +19,16 @@ const BUILD: Duration = Duration::from_secs(15 * 60);
 pub(super) const LAYER: &str = "layer.tar";
 
 /// How a root file system is to be built.
-pub(super) struct Job<'a> {
+pub(super) struct DebianBuild<'a> {
     /// The step.
-    pub step: &'a Debian,
+    pub step: &'a DebianStep,
     /// Its pin.
     pub pin: &'a DebianPin,
     /// For which architecture.
     pub arch: Arch,
 }
 
-impl Job<'_> {
+impl DebianBuild<'_> {
     /// Builds the layer into `folder` and gives the packages that are in it.
     pub(super) async fn build(
         &self,
@@ -54,7 +53,7 @@ impl Job<'_> {
         let packages: Vec<String> =
             self.step.packages.iter().map(|name| name.replace("ARCH", self.arch.name())).collect();
         let remove: String = self.step.remove.iter().map(|path| format!(" .{path}")).collect();
-        let mut command = if root { tied(&tools.mmdebstrap) } else { Cmd::new(&tools.mmdebstrap) };
+        let mut command = if root { in_own_namespaces(&tools.mmdebstrap) } else { Cmd::new(&tools.mmdebstrap) };
         command = command
             .args(["--mode=auto", "--variant=minbase", "--components=main"])
             .arg(format!("--architectures={}", self.arch.name()))
@@ -67,7 +66,7 @@ impl Job<'_> {
             command = command.arg(format!("--dpkgopt=path-exclude={path}"));
         }
         command = command.args([self.pin.suite.clone(), folder.join(LAYER).display().to_string()]);
-        command = command.args(sources(Path::new("/etc/apt"), &self.pin.suite));
+        command = command.args(host_sources(&self.pin.suite).await);
         if root {
             command = command.env("TMPDIR", scratch.path().display().to_string());
         }
@@ -80,20 +79,20 @@ impl Job<'_> {
             "failed to make a root file system of Debian {}; it wants root, or an ordinary user with user namespaces and /etc/subuid",
             self.pin.suite
         ))?;
-        resolved(&read(&installed)?, &read(&available)?)
+        read_packages(&read_file(&installed)?, &read_file(&available)?)
     }
 }
 
 /// The program in mount and PID namespaces of its own, which end with this process. As root mmdebstrap mounts /proc, /sys
 /// and /dev below its folder in the namespace that it finds; a build that is killed must not leave them on the host,
-/// where whoever cleans up would walk into them.
-fn tied(program: &Path) -> Cmd {
+/// where a clean-up would walk into them.
+fn in_own_namespaces(program: &Path) -> Cmd {
     Cmd::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
         .arg(program.display().to_string())
 }
 
-fn read(path: &Path) -> Result<String> {
+fn read_file(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
 }
 
@@ -101,7 +100,7 @@ fn read(path: &Path) -> Result<String> {
 fn check_pattern(path: &str) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "/._-*?+@".contains(c);
     if !path.starts_with('/') || path.contains("..") || !path.chars().all(fine) {
-        bail!("`{path}` is no absolute path or pattern");
+        refuse!("`{path}` is no absolute path or pattern");
     }
     Ok(())
 }
@@ -147,7 +146,7 @@ impl Tools {
 }
 
 /// The packages that are installed, each with the hash that the index has of it.
-fn resolved(installed: &str, available: &str) -> Result<Vec<Package>> {
+fn read_packages(installed: &str, available: &str) -> Result<Vec<Package>> {
     let mut hashes = std::collections::BTreeMap::new();
     for stanza in available.split("\n\n") {
         let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
@@ -157,70 +156,44 @@ fn resolved(installed: &str, available: &str) -> Result<Vec<Package>> {
     }
     let mut packages = Vec::new();
     for line in installed.lines() {
-        let [name, _, version] = line.split(' ').collect::<Vec<_>>()[..] else { bail!("dpkg-query gave `{line}`") };
+        let [name, _, version] = line.split(' ').collect::<Vec<_>>()[..] else { refuse!("dpkg-query gave `{line}`") };
         let sha256 =
             hashes.get(&(name, version)).with_context(|| format!("the index knows no hash of {name} {version}"))?;
         packages.push(Package { name: name.into(), version: version.into(), sha256: (*sha256).into() });
     }
     packages.sort();
     if packages.is_empty() {
-        bail!("no package was installed");
+        refuse!("no package was installed");
     }
     Ok(packages)
 }
 
+/// Fields of apt's index targets, a line each.
+const INDEX_FIELDS: &str = "$(SIGNED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)";
+/// The keys of Debian's own archive, where their package is installed.
+const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// The host's own apt sources for a suite and its updates, as one-line entries; none where it has none, and then
 /// mmdebstrap takes Debian's own.
-fn sources(folder: &Path, suite: &str) -> Vec<String> {
-    let mut files = vec![folder.join("sources.list")];
-    files.extend(fs::read_dir(folder.join("sources.list.d")).into_iter().flatten().flatten().map(|entry| entry.path()));
-    files.sort();
-    let mut lines = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        match file.extension().and_then(|extension| extension.to_str()) {
-            Some("list") => lines.extend(text.lines().filter_map(|line| one_line(line, suite))),
-            Some("sources") => lines.extend(text.split("\n\n").flat_map(|stanza| deb822(stanza, suite))),
-            _ => {}
-        }
-    }
+async fn host_sources(suite: &str) -> Vec<String> {
+    let listed = Cmd::new("apt-get").args(["indextargets", "--format", INDEX_FIELDS, "Created-By: Packages"]);
+    let listed = listed.run_ok().await.map(|done| done.stdout).unwrap_or_default();
+    let keys = Path::new(DEBIAN_KEYS).is_file().then_some(DEBIAN_KEYS);
+    let mut lines: Vec<_> = listed.lines().filter_map(|line| source_line(line, suite, keys)).collect();
+    lines.sort();
+    lines.dedup();
     lines
 }
 
-fn of_suite(found: &str, suite: &str) -> bool {
-    [suite.to_owned(), format!("{suite}-updates"), format!("{suite}-security"), format!("{suite}/updates")]
-        .contains(&found.to_owned())
-}
-
-fn one_line(line: &str, suite: &str) -> Option<String> {
-    let words: Vec<&str> = line.strip_prefix("deb ")?.split_whitespace().collect();
-    let options = words.iter().position(|word| word.ends_with(']')).map_or(0, |end| end + 1);
-    let options = if words.first()?.starts_with('[') { options } else { 0 };
-    let known = of_suite(words.get(options + 1)?, suite) && words.get(options + 2..)?.contains(&"main");
-    known.then(|| format!("deb {} main", words[..options + 2].join(" ")))
-}
-
-fn deb822(stanza: &str, suite: &str) -> Vec<String> {
-    let field = |name: &str| {
-        stanza
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let holds = |name: &str, word: &str| field(name).split_whitespace().any(|found| found == word);
-    if !holds("Types", "deb") || !holds("Components", "main") || field("Enabled") == "no" {
-        return vec![];
-    }
-    let signed = field("Signed-By");
-    // A key written out in the stanza spans lines and cannot stand in a one-line entry; the installed keys serve then.
-    let options = if signed.starts_with('/') { format!("[signed-by={signed}] ") } else { String::new() };
-    let suites: Vec<_> =
-        field("Suites").split_whitespace().filter(|found| of_suite(found, suite)).map(str::to_owned).collect();
-    let uris = field("URIs");
-    let pairs = uris.split_whitespace().flat_map(|uri| suites.iter().map(move |suite| (uri, suite)));
-    pairs.map(|(uri, suite)| format!("deb {options}{uri} {suite} main")).collect()
+/// One index target as a source entry, where it is of the suite's main component. `keys` sign it where apt names no others:
+/// it gives the field back as it stands where the version at hand does not know it, and an inline key spans lines.
+fn source_line(line: &str, suite: &str, keys: Option<&str>) -> Option<String> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [uri, release, "main"] = *fields.last_chunk::<3>()? else { return None };
+    let of_suite = release.strip_prefix(suite).is_some_and(|rest| ["", "-updates", "-security"].contains(&rest));
+    let signed = fields.first().copied().filter(|field| fields.len() > 3 && field.starts_with('/')).or(keys);
+    let options = signed.map(|keys| format!("[signed-by={keys}] ")).unwrap_or_default();
+    of_suite.then(|| format!("deb {options}{uri} {release} main"))
 }
 
 #[cfg(test)]
@@ -229,37 +202,25 @@ mod tests {
 
     #[test]
     fn the_hosts_own_mirror_is_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sources.list.d")).unwrap();
-        fs::write(
-            dir.path().join("sources.list"),
-            "# deb http://no.example/debian bookworm main\ndeb [arch=amd64 trusted=no] http://a.example/debian bookworm main contrib\n\
-             deb http://a.example/debian trixie main\n",
-        )
-        .unwrap();
-        fs::write(
-            dir.path().join("sources.list.d/debian.sources"),
-            "Types: deb\n# a remark\nURIs: http://b.example/debian\nSuites: bookworm bookworm-updates sid\nComponents: main\n\
-             Signed-By: /usr/share/keyrings/k.gpg\n\nTypes: deb-src\nURIs: http://c.example\nSuites: bookworm\nComponents: main\n",
-        )
-        .unwrap();
-        assert_eq!(
-            sources(dir.path(), "bookworm"),
-            [
-                "deb [arch=amd64 trusted=no] http://a.example/debian bookworm main",
-                "deb [signed-by=/usr/share/keyrings/k.gpg] http://b.example/debian bookworm main",
-                "deb [signed-by=/usr/share/keyrings/k.gpg] http://b.example/debian bookworm-updates main",
-            ]
-        );
-        assert!(sources(dir.path(), "forky").is_empty());
+        let line = |text| source_line(text, "bookworm", Some("/k.gpg"));
+        let own = line("/own.gpg http://a.example/debian/ bookworm-updates main").unwrap();
+        assert_eq!(own, "deb [signed-by=/own.gpg] http://a.example/debian/ bookworm-updates main");
+        for unsigned in
+            ["$(SIGNED_BY) http://a.example/debian/ bookworm main", " http://a.example/debian/ bookworm main"]
+        {
+            assert_eq!(line(unsigned).unwrap(), "deb [signed-by=/k.gpg] http://a.example/debian/ bookworm main");
+        }
+        for other in ["x http://a.example/ trixie main", "x http://a.example/ bookworm contrib", "main", ""] {
+            assert_eq!(line(other), None, "{other}");
+        }
     }
 
     #[test]
     fn installed_packages_get_the_hash_of_the_index() {
         let index = "Package: a\nVersion: 1\nSHA256: aa\n\nPackage: b\nVersion: 2\nSHA256: bb\n";
-        let found = resolved("b amd64 2\na all 1\n", index).unwrap();
+        let found = read_packages("b amd64 2\na all 1\n", index).unwrap();
         assert_eq!(found.iter().map(|package| package.sha256.as_str()).collect::<Vec<_>>(), ["aa", "bb"]);
-        assert!(resolved("a amd64 9\n", index).unwrap_err().to_string().contains("no hash of a 9"));
+        assert!(read_packages("a amd64 9\n", index).unwrap_err().to_string().contains("no hash of a 9"));
     }
 
     #[test]

@@ -12,13 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::lock::Lock;
+use super::lock::{Lock, Module};
 use super::pins::{Arch, GoPin};
-use super::recipe::Go;
-use super::record::Module;
+use super::recipe::GoStep;
+use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::Cmd;
 
 /// The longest that one `go build` may take. Kubernetes takes five minutes on two cores.
@@ -29,7 +28,7 @@ const FETCH: Duration = Duration::from_secs(10 * 60);
 /// A module in the module cache.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Fetched {
+pub(super) struct FetchedModule {
     /// Its folder.
     pub dir: PathBuf,
     /// Its go.mod.
@@ -39,9 +38,9 @@ pub(super) struct Fetched {
 }
 
 /// Fetches a pinned module and checks its hash. With `update` a hash that is not locked is let through.
-pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetched> {
+pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<FetchedModule> {
     if which::which("go").is_err() {
-        bail!(
+        refuse!(
             "`go` is not in PATH; install Go 1.25 or later to build {} (or let a cache be filled where it is)",
             pin.module
         );
@@ -56,22 +55,22 @@ pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetc
         .run_ok()
         .await
         .with_context(|| format!("failed to fetch the Go module {name}; see `go env GOPROXY`"))?;
-    let fetched: Fetched =
+    let fetched: FetchedModule =
         serde_json::from_str(&said.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
     if !update {
-        lock.check_modules(&[module(pin, &fetched)])?;
+        lock.check_modules(&[locked_module(pin, &fetched)])?;
     }
     Ok(fetched)
 }
 
-fn module(pin: &GoPin, fetched: &Fetched) -> Module {
+fn locked_module(pin: &GoPin, fetched: &FetchedModule) -> Module {
     Module { module: pin.module.clone(), version: pin.version.clone(), sum: fetched.sum.clone() }
 }
 
 /// How a build is to be done.
-pub(super) struct Job<'a> {
+pub(super) struct GoBuild<'a> {
     /// The step.
-    pub step: &'a Go,
+    pub step: &'a GoStep,
     /// Its pin.
     pub pin: &'a GoPin,
     /// The lock file's content.
@@ -84,7 +83,7 @@ pub(super) struct Job<'a> {
     pub variables: Vec<(String, String)>,
 }
 
-impl Job<'_> {
+impl GoBuild<'_> {
     /// Builds the programs into `folder` and gives the modules that have to be locked.
     pub(super) async fn build(
         &self,
@@ -119,7 +118,7 @@ impl Job<'_> {
         let mut flags = "-s -w".to_owned();
         for (name, value) in &self.variables {
             if value.contains(char::is_whitespace) {
-                bail!("the value of {name} has a space in it, which the linker's flags cannot carry");
+                refuse!("the value of {name} has a space in it, which the linker's flags cannot carry");
             }
             let _ = write!(flags, " -X {name}={value}");
         }
@@ -151,19 +150,19 @@ impl Job<'_> {
     }
 
     /// The go.mod of the module that requires the pinned one.
-    async fn go_mod(&self, fetched: &Fetched) -> Result<String> {
+    async fn go_mod(&self, fetched: &FetchedModule) -> Result<String> {
         let said =
             Cmd::new("go").args(["mod", "edit", "-json"]).arg(fetched.go_mod.display().to_string()).run_ok().await?;
         let upstream: GoMod =
             serde_json::from_str(&said.stdout).context("`go mod edit -json` gave something unknown")?;
-        Ok(upstream.derive(self.pin))
+        Ok(upstream.derive_text(self.pin))
     }
 
     /// The pinned module, and the modules in `all` (a go.sum after the build) that its own go.sum does not list. Only
-    /// contents count: what a go.mod says is checked by what it makes Go fetch.
-    fn modules_to_lock(&self, fetched: &Fetched, own: &str, all: &str) -> Vec<Module> {
+    /// contents count: the content of a go.mod is checked by what it makes Go fetch.
+    fn modules_to_lock(&self, fetched: &FetchedModule, own: &str, all: &str) -> Vec<Module> {
         let own: BTreeSet<&str> = own.lines().collect();
-        let mut modules = vec![module(self.pin, fetched)];
+        let mut modules = vec![locked_module(self.pin, fetched)];
         for line in all.lines().filter(|line| !own.contains(line)) {
             let [path, version, sum] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
             if !version.ends_with("/go.mod") {
@@ -177,13 +176,13 @@ impl Job<'_> {
 
     /// Names as `go build` gives them, and as the step wants them.
     fn built_names(&self) -> Vec<(String, String)> {
-        let plain = Go { rename: std::collections::BTreeMap::default(), ..self.step.clone() };
+        let plain = GoStep { rename: std::collections::BTreeMap::default(), ..self.step.clone() };
         let built: Vec<_> = plain.programs().map(str::to_owned).collect();
         built.into_iter().zip(self.step.programs().map(str::to_owned)).collect()
     }
 }
 
-/// What `go mod edit -json` says of a go.mod.
+/// A go.mod, as `go mod edit -json` prints it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GoMod {
@@ -221,8 +220,8 @@ struct Replace {
 }
 
 impl GoMod {
-    /// The text of a go.mod that requires `pin` and otherwise says the same.
-    fn derive(&self, pin: &GoPin) -> String {
+    /// The text of a go.mod that requires `pin` and otherwise has the same content.
+    fn derive_text(&self, pin: &GoPin) -> String {
         let mut text = String::from("module plumbline.dev/images/build\n");
         if let Some(go) = &self.go {
             let _ = writeln!(text, "go {go}");
@@ -257,7 +256,7 @@ impl GoMod {
 mod tests {
     use super::*;
 
-    fn derive(json: &str, staging: Option<&str>) -> String {
+    fn derive_text(json: &str, staging: Option<&str>) -> String {
         let pin = GoPin {
             module: "k8s.io/kubernetes".into(),
             version: "v1.35.4".into(),
@@ -265,12 +264,12 @@ mod tests {
             staging: staging.map(Into::into),
             toolchain: None,
         };
-        serde_json::from_str::<GoMod>(json).unwrap().derive(&pin)
+        serde_json::from_str::<GoMod>(json).unwrap().derive_text(&pin)
     }
 
     #[test]
     fn placeholders_become_the_staging_version() {
-        let text = derive(
+        let text = derive_text(
             r#"{"Go": "1.25.0", "Godebug": [{"Key": "default", "Value": "go1.25"}],
                 "Require": [{"Path": "k8s.io/api", "Version": "v0.0.0"}, {"Path": "example.org/x", "Version": "v1.2.3"}],
                 "Replace": [{"Old": {"Path": "k8s.io/api"}, "New": {"Path": "./staging/src/k8s.io/api"}}]}"#,
@@ -290,7 +289,7 @@ mod tests {
 
     #[test]
     fn local_replacements_go_and_others_stay() {
-        let text = derive(
+        let text = derive_text(
             r#"{"Replace": [{"Old": {"Path": "a"}, "New": {"Path": "../a"}},
                 {"Old": {"Path": "b", "Version": "v1.0.0"}, "New": {"Path": "c", "Version": "v2.0.0"}}]}"#,
             None,

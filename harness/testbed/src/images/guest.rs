@@ -8,12 +8,12 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
 use plumbline_core::guest::order_modules;
 
 use super::debian;
-use super::recipe::Guest;
-use super::tree::Parts;
+use super::recipe::GuestStep;
+use super::tree::TreeSources;
+use crate::build_error::{BuildError, Context as _, Result, refuse};
 use crate::cpio::Writer;
 use crate::exec::Cmd;
 
@@ -31,11 +31,11 @@ const SPARE_BLOCKS: u64 = 4096;
 const PACK: Duration = Duration::from_secs(300);
 
 /// Builds all three into `folder`.
-pub(super) async fn build(step: &Guest, parts: &Parts<'_>, folder: &Path) -> Result<()> {
+pub(super) async fn build(step: &GuestStep, sources: &TreeSources<'_>, folder: &Path) -> Result<()> {
     let scratch = tempfile::Builder::new().prefix("guest-").tempdir_in(folder).context("failed to make a folder")?;
     let top = scratch.path().join("root");
     fs::create_dir(&top)?;
-    let layer = parts.step(&step.root)?.join(debian::LAYER);
+    let layer = sources.step(&step.root)?.join(debian::LAYER);
     // Devices are the guest kernel's business, and an ordinary user could not unpack them.
     Cmd::new("tar")
         .args(["--extract", "--exclude=./dev/*", "--exclude=./boot/initrd*", "--file"])
@@ -46,32 +46,33 @@ pub(super) async fn build(step: &Guest, parts: &Parts<'_>, folder: &Path) -> Res
         .run_ok()
         .await
         .context("failed to unpack the root")?;
-    let version = only(&top.join("lib/modules")).or_else(|_| only(&top.join("usr/lib/modules")))?;
+    let version = read_only_name(&top.join("lib/modules")).or_else(|_| read_only_name(&top.join("usr/lib/modules")))?;
     let boot = top.join("boot");
     let kernel = boot.join(format!("vmlinuz-{version}"));
     fs::copy(&kernel, folder.join(KERNEL)).with_context(|| format!("the root has no {}", kernel.display()))?;
     fs::remove_dir_all(&boot)?;
     fs::create_dir(&boot)?;
-    early(&top.join("lib/modules").join(&version), &step.early, &folder.join(EARLY))?;
-    parts.lay_out(&step.items, &top).await?;
-    disk(&top, &folder.join(DISK)).await
+    write_early_modules(&top.join("lib/modules").join(&version), &step.early, &folder.join(EARLY))?;
+    sources.lay_out(&step.items, &top).await?;
+    write_disk(&top, &folder.join(DISK)).await
 }
 
 /// The one name in a folder.
-fn only(folder: &Path) -> Result<String> {
-    let names = super::tree::names(folder)?;
+fn read_only_name(folder: &Path) -> Result<String> {
+    let names = super::tree::list_names(folder)?;
     match names.as_slice() {
         [one] => Ok(one.clone()),
-        names => bail!("{} should hold one kernel's modules, and holds {names:?}", folder.display()),
+        names => refuse!("{} should hold one kernel's modules, and holds {names:?}", folder.display()),
     }
 }
 
 /// Writes the archive of early modules, each after those that it needs.
-fn early(modules: &Path, wanted: &[String], to: &Path) -> Result<()> {
+fn write_early_modules(modules: &Path, wanted: &[String], to: &Path) -> Result<()> {
     let path = modules.join("modules.dep");
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    let ordered = order_modules(&text, wanted)
-        .map_err(|missing| anyhow::anyhow!("the kernel of this root has no module {}", missing.join(", ")))?;
+    let ordered = order_modules(&text, wanted).map_err(|missing| {
+        BuildError::Refused(format!("the kernel of this root has no module {}", missing.join(", ")))
+    })?;
     let mut archive = Writer::new(BufWriter::new(File::create(to)?));
     archive.folder("early")?;
     for (number, module) in ordered.iter().enumerate() {
@@ -82,9 +83,9 @@ fn early(modules: &Path, wanted: &[String], to: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn disk(top: &Path, to: &Path) -> Result<()> {
+async fn write_disk(top: &Path, to: &Path) -> Result<()> {
     let (mut blocks, mut files) = (SPARE_BLOCKS, 1024);
-    measure(top, &mut blocks, &mut files)?;
+    measure_folder(top, &mut blocks, &mut files)?;
     // An inode takes 256 bytes.
     blocks += files / (BLOCK / 256);
     // Groups and their bitmaps.
@@ -114,7 +115,7 @@ async fn disk(top: &Path, to: &Path) -> Result<()> {
 }
 
 /// Adds up blocks and inodes of all that is in a folder.
-fn measure(folder: &Path, blocks: &mut u64, files: &mut u64) -> Result<()> {
+fn measure_folder(folder: &Path, blocks: &mut u64, files: &mut u64) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))? {
         let entry = entry?;
         let about = entry.metadata()?;
@@ -122,7 +123,7 @@ fn measure(folder: &Path, blocks: &mut u64, files: &mut u64) -> Result<()> {
         *blocks += about.len().div_ceil(BLOCK);
         if about.is_dir() {
             *blocks += 1;
-            measure(&entry.path(), blocks, files)?;
+            measure_folder(&entry.path(), blocks, files)?;
         }
     }
     Ok(())

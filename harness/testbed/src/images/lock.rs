@@ -1,4 +1,5 @@
-//! `images/lock.yaml`: versions and hashes of what the pins resolved to.
+//! `images/lock.yaml`: versions and hashes of what the pins resolved to, and the record of what a build resolved, which is
+//! written beside its result in the cache and compared with the lock.
 //!
 //! A Go module whose hash differs from the lock is refused. A Debian package that moved is reported and recorded, as
 //! mirrors drop old packages and a refusal would break every build some weeks after a release.
@@ -6,16 +7,85 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::document::{self, API_VERSION};
 use super::pins::Arch;
-use super::record::{Module, Package, Record};
+use crate::build_error::{Context as _, Result, refuse};
+use crate::document::{self, API_VERSION};
 
 /// What stands above the file's content.
 const COMMENT: &str = "Versions and hashes of what images/pins.yaml resolved to. Written by: plumbline images build --update-lock\n\
-    modules: Go modules whose hashes no go.sum of a module listed here vouches for. packages: Debian packages by step.";
+    modules: GoStep modules whose hashes no go.sum of a module listed here vouches for. packages: DebianStep packages by step.";
+
+/// The file in a cache entry with what its build resolved.
+const RECORD: &str = ".record.json";
+
+/// What went into one cache entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRecord {
+    /// `recipe/step` or the recipe's name for an image.
+    pub what: String,
+    /// Version or reference, for people.
+    #[serde(default)]
+    pub version: String,
+    /// The compiler that made it, where there was one.
+    #[serde(default)]
+    pub tool: String,
+    /// Go modules whose hashes no other file of a pinned module vouches for.
+    #[serde(default)]
+    pub modules: Vec<Module>,
+    /// Debian packages.
+    #[serde(default)]
+    pub packages: Vec<Package>,
+}
+
+/// A Go module as resolved.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Module {
+    /// Module path.
+    pub module: String,
+    /// Version, with its `v`.
+    pub version: String,
+    /// Hash of its content, `h1:` as in go.sum.
+    pub sum: String,
+}
+
+/// A Debian package as resolved.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// SHA-256 of the package file, as the signed index gives it.
+    pub sha256: String,
+}
+
+/// Whether a file in a cache entry is the builder's own record.
+pub(super) fn is_record(name: &str) -> bool {
+    name == RECORD
+}
+
+impl BuildRecord {
+    /// Writes it into an entry's folder.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(RECORD);
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("failed to write {}", path.display()))
+    }
+
+    /// Reads it from an entry's folder.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(RECORD);
+        let bytes = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("failed to read {}", path.display()))
+    }
+}
 
 /// The lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +149,7 @@ impl Lock {
             }
         }
         if !wrong.is_empty() {
-            bail!(
+            refuse!(
                 "refused by images/lock.yaml: {}; if the change is meant, run: plumbline images build --update-lock",
                 wrong.join("; ")
             );
@@ -116,8 +186,8 @@ impl Lock {
         lines
     }
 
-    /// Takes over what records of builds say; everything that they do not mention stays.
-    pub fn take(&mut self, arch: Arch, records: &[Record]) {
+    /// Takes over what the records of builds hold; everything else stays.
+    pub fn take(&mut self, arch: Arch, records: &[BuildRecord]) {
         for record in records {
             for module in &record.modules {
                 self.modules.retain(|known| (&known.module, &known.version) != (&module.module, &module.version));
@@ -146,7 +216,7 @@ mod tests {
     #[test]
     fn a_module_with_another_hash_is_refused_by_name() {
         let mut lock = Lock::default();
-        lock.take(Arch::Amd64, &[Record { modules: vec![module("h1:good")], ..Record::default() }]);
+        lock.take(Arch::Amd64, &[BuildRecord { modules: vec![module("h1:good")], ..BuildRecord::default() }]);
         lock.check_modules(&[module("h1:good")]).unwrap();
         let text = lock.check_modules(&[module("h1:evil")]).unwrap_err().to_string();
         assert!(text.contains("example.org/m v1.0.0 has h1:evil, locked is h1:good"), "{text}");
@@ -162,7 +232,8 @@ mod tests {
     #[test]
     fn packages_that_moved_are_told_one_by_one() {
         let mut lock = Lock::default();
-        let record = Record { what: "toolbox/root".into(), packages: vec![package("1", "aa")], ..Record::default() };
+        let record =
+            BuildRecord { what: "toolbox/root".into(), packages: vec![package("1", "aa")], ..BuildRecord::default() };
         lock.take(Arch::Amd64, &[record]);
         let moved = |found: &[Package]| lock.moved_packages(Arch::Amd64, "toolbox/root", found);
         assert!(moved(&[package("1", "aa")]).is_empty());
@@ -183,7 +254,7 @@ mod tests {
         let packages = vec![package("1:2.3~deb12u1", "00e1")];
         lock.take(
             Arch::Amd64,
-            &[Record { what: "a/b".into(), modules: vec![module("h1:a=")], packages, ..Record::default() }],
+            &[BuildRecord { what: "a/b".into(), modules: vec![module("h1:a=")], packages, ..BuildRecord::default() }],
         );
         lock.write(&path).unwrap();
         assert_eq!(Lock::read(&path).unwrap(), lock);

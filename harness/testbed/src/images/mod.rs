@@ -3,36 +3,38 @@
 //! What is built is data: `images/<name>/recipe.yaml`, versions in `images/pins.yaml`, hashes in `images/lock.yaml`.
 //! [`Images`] resolves recipes to steps, gives each step a key from all that goes into it, and keeps results in the
 //! [`crate::cache::Cache`]. No engine is needed to build; [`Images::ensure_image`] loads an archive into one.
+//!
+//! Order of the files, each uses only those before it: `items`, `recipe`, `pins`, `lock`, `tree`; one builder for each
+//! kind of step or layer (`gomod`, `cargo`, `debian`, `guest`, `archive`, `preload`); `progress`, `store`; the methods of
+//! [`Images`] in `keys`, `steps`, `survey`.
 
 mod archive;
-mod closure;
+mod cargo;
 mod debian;
-pub(crate) mod document;
 mod gomod;
 pub mod guest;
+mod items;
 mod keys;
 mod lock;
 mod pins;
 mod preload;
 mod progress;
 mod recipe;
-mod record;
 mod steps;
 mod store;
 mod survey;
 mod tree;
-mod workspace;
 
-pub use lock::Lock;
+pub use items::{Edit, EmptyFolder, Link, ModuleFiles, Programs, RecipeFiles, RuntimeSpec, StepRef, Text, TreeItem};
+pub use lock::{BuildRecord, Lock, Module, Package};
 pub use pins::{Arch, DebianPin, GoPin, Pins};
 pub use progress::{Progress, Silent};
 pub use recipe::{
-    Cargo, Config, Debian, Folder, Go, Guest, Image, Layer, Metadata, Preload, PreloadImage, Recipe, Step, StepRef,
+    CargoStep, DebianStep, FolderStep, GoStep, GuestStep, ImageConfig, ImageRecipe, LayerRecipe, Metadata, Preload,
+    PreloadImage, Recipe, Step,
 };
-pub use record::{Module, Package, Record};
 pub use store::{Images, TOOLS};
-pub use survey::{Part, State};
-pub use tree::{Edit, EmptyFolder, Item, Link, ModuleFiles, Programs, RecipeFiles, RuntimeSpec, Text};
+pub use survey::{BuildState, BuildStatus};
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::document;
+use crate::build_error::{Context as _, Result, refuse};
+use crate::document;
 
 /// A processor architecture, under the name that Go, Debian and container images share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ impl Arch {
         match std::env::consts::ARCH {
             "x86_64" => Ok(Self::Amd64),
             "aarch64" => Ok(Self::Arm64),
-            other => bail!("images are built for amd64 and arm64, and this machine is {other}"),
+            other => refuse!("images are built for amd64 and arm64, and this machine is {other}"),
         }
     }
 
@@ -107,7 +107,7 @@ impl Pins {
                 })
             });
             if !exact {
-                bail!("{}: go.{name}: `{}` is not an exact version such as v1.2.3", path.display(), pin.version);
+                refuse!("{}: go.{name}: `{}` is not an exact version such as v1.2.3", path.display(), pin.version);
             }
         }
         Ok(pins)
@@ -120,7 +120,7 @@ impl Pins {
     pub fn go(&self, name: &str, arch: Arch) -> Result<&GoPin> {
         let pin = self.go.get(name).with_context(|| format!("images/pins.yaml has no Go module `{name}`"))?;
         if !pin.arch.contains(&arch) {
-            bail!("the Go module `{name}` is not pinned for {} in images/pins.yaml", arch.name());
+            refuse!("the Go module `{name}` is not pinned for {} in images/pins.yaml", arch.name());
         }
         Ok(pin)
     }
@@ -132,7 +132,7 @@ impl Pins {
     pub fn debian(&self, name: &str, arch: Arch) -> Result<&DebianPin> {
         let pin = self.debian.get(name).with_context(|| format!("images/pins.yaml has no Debian suite `{name}`"))?;
         if !pin.arch.contains(&arch) {
-            bail!("the Debian suite `{name}` is not pinned for {} in images/pins.yaml", arch.name());
+            refuse!("the Debian suite `{name}` is not pinned for {} in images/pins.yaml", arch.name());
         }
         Ok(pin)
     }
@@ -150,6 +150,6 @@ impl Pins {
         let mut environment = minijinja::Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         let filled = environment.render_str(text, minijinja::context! { versions });
-        filled.map_err(|error| anyhow::anyhow!("failed to fill in `{text}` from images/pins.yaml: {error}"))
+        filled.with_context(|| format!("failed to fill in `{text}` from images/pins.yaml"))
     }
 }

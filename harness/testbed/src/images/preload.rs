@@ -1,19 +1,18 @@
 //! A containerd state folder with images unpacked in it, so that a node needs no pull and no import at its start.
 //!
 //! The node image's own containerd runs for some seconds on this host, in a mount namespace of its own, with its state
-//! in a folder of the build. Nothing of it is told to any engine.
+//! in a folder of the build. No engine knows of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-
-use super::archive::{self, Image, Layer};
+use super::archive::{self, ArchiveImage, LayerTar};
 use super::debian::LAYER;
 use super::pins::Arch;
-use super::recipe::{Config, Preload, PreloadImage};
-use super::tree::Parts;
+use super::recipe::{ImageConfig, Preload, PreloadImage};
+use super::tree::TreeSources;
+use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::{Cmd, Session};
 use crate::wait::{Deadline, late, pause};
 
@@ -31,48 +30,61 @@ const CONTENT: &str = "io.containerd.content.v1.content";
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Builds the state folder below `top` (the layer's top), with scratch files in `scratch`.
-pub(super) async fn build(preload: &Preload, parts: &Parts<'_>, arch: Arch, top: &Path, scratch: &Path) -> Result<()> {
+pub(super) async fn build(
+    preload: &Preload,
+    sources: &TreeSources<'_>,
+    arch: Arch,
+    top: &Path,
+    scratch: &Path,
+) -> Result<()> {
     let archive = scratch.join("preload.tar");
-    write_archive(preload, parts, arch, &archive, scratch).await?;
+    write_archive(preload, sources, arch, &archive, scratch).await?;
     let state = top.join(preload.folder.trim_start_matches('/'));
     fs::create_dir_all(&state)?;
-    let daemon = Daemon::start(parts.step(&preload.containerd)?, &state).await?;
+    let daemon = Daemon::start(sources.step(&preload.containerd)?, &state).await?;
     let filled = daemon.fill(&archive).await;
     let said = daemon.stop().await;
-    let layers = filled.with_context(|| format!("failed to unpack images; containerd said: {}", last_lines(&said)))?;
-    tidy(&state, &layers)
+    let layers =
+        filled.with_context(|| format!("failed to unpack images; containerd printed: {}", last_lines(&said)))?;
+    remove_rest(&state, &layers)
 }
 
 /// The images' archive, under the references that kubeadm asks for.
-async fn write_archive(preload: &Preload, parts: &Parts<'_>, arch: Arch, archive: &Path, scratch: &Path) -> Result<()> {
-    let kubeadm = parts.step(&preload.kubeadm)?.join("kubeadm");
-    let version = parts.pins.fill(&preload.version)?;
+async fn write_archive(
+    preload: &Preload,
+    sources: &TreeSources<'_>,
+    arch: Arch,
+    archive: &Path,
+    scratch: &Path,
+) -> Result<()> {
+    let kubeadm = sources.step(&preload.kubeadm)?.join("kubeadm");
+    let version = sources.pins.fill(&preload.version)?;
     let said = Cmd::new(&kubeadm).args(["config", "images", "list", "--kubernetes-version", &version]).run_ok().await?;
-    let configs: Vec<_> = preload.images.iter().map(config).collect();
+    let configs: Vec<_> = preload.images.iter().map(image_config).collect();
     let mut images = Vec::new();
     for (image, config) in preload.images.iter().zip(&configs) {
-        let reference = reference(&said.stdout, &image.name)?;
+        let reference = find_reference(&said.stdout, &image.name)?;
         let folder = scratch.join("images").join(&image.name);
         let program = folder.join(image.path.trim_start_matches('/'));
         fs::create_dir_all(program.parent().context("a program needs a folder")?)?;
-        let from = parts.step(&image.from)?.join(&image.program);
+        let from = sources.step(&image.from)?.join(&image.program);
         fs::copy(&from, &program).with_context(|| format!("failed to copy {}", from.display()))?;
         let mut layers = Vec::new();
         if let Some(base) = &image.base {
-            layers.push(Layer::of_tar(&parts.step(base)?.join(LAYER))?);
+            layers.push(LayerTar::of_tar(&sources.step(base)?.join(LAYER))?);
         }
-        layers.push(Layer::of_folder(&folder, &scratch.join(format!("{}.tar", image.name)), false).await?);
-        images.push(Image { reference, layers, config, labels: vec![] });
+        layers.push(LayerTar::of_folder(&folder, &scratch.join(format!("{}.tar", image.name)), false).await?);
+        images.push(ArchiveImage { reference, layers, config, labels: vec![] });
     }
     archive::write(archive, &images, arch).await
 }
 
-fn config(image: &PreloadImage) -> Config {
-    Config { entrypoint: vec![image.path.clone()], env: vec![PATH.into()], ..Config::default() }
+fn image_config(image: &PreloadImage) -> ImageConfig {
+    ImageConfig { entrypoint: vec![image.path.clone()], env: vec![PATH.into()], ..ImageConfig::default() }
 }
 
 /// The reference in kubeadm's list whose repository ends in `name`.
-fn reference(list: &str, name: &str) -> Result<String> {
+fn find_reference(list: &str, name: &str) -> Result<String> {
     let found = list.lines().find(|line| {
         let repository = line.rsplit_once(':').map_or(*line, |(repository, _)| repository);
         repository.rsplit('/').next() == Some(name)
@@ -93,8 +105,8 @@ struct Daemon {
 impl Daemon {
     async fn start(programs: &Path, state: &Path) -> Result<Self> {
         if !nix::unistd::geteuid().is_root() {
-            bail!(
-                "unpacking images for a node wants root; build as root once, or use a profile with published images (upstream)"
+            refuse!(
+                "unpacking images for a node needs root; build as root once, or use a profile with published images (upstream)"
             );
         }
         // A short place: the path of a socket may have 107 bytes.
@@ -134,7 +146,7 @@ impl Daemon {
             .run_ok()
             .await?;
         let listed = self.ctr(["content", "list"]).run_ok().await?.stdout;
-        let layers = large_content(&listed);
+        let layers = list_layers(&listed);
         for digest in &layers {
             self.ctr(["content", "rm", digest]).run_ok().await?;
         }
@@ -143,7 +155,7 @@ impl Daemon {
 
     async fn stop(self) -> String {
         if let Some(pid) = self.session.pid().and_then(|pid| i32::try_from(pid).ok()) {
-            // Kindly, so that it writes its database out. Its group is its own (see `exec`).
+            // By a signal that it can handle, so that it writes its database out. Its group is its own (see `exec`).
             let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         }
         self.session.end(Duration::from_secs(10)).await.1
@@ -164,7 +176,7 @@ fn daemon_config(state: &Path, run: &Path) -> String {
 
 /// The digests of layers in `ctr content list`: what has a size in more than kilobytes. Manifests and configs, which
 /// must stay, are smaller.
-fn large_content(listed: &str) -> Vec<String> {
+fn list_layers(listed: &str) -> Vec<String> {
     let rows = listed.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     rows.filter(|row| row.len() > 1 && (row[1].ends_with("MB") || row[1].ends_with("MiB") || row[1].ends_with("GB")))
         .map(|row| row[0].to_owned())
@@ -173,7 +185,7 @@ fn large_content(listed: &str) -> Vec<String> {
 
 /// Leaves only what belongs to content, snapshots and the database of both, without the forgotten layers, whose files
 /// containerd would remove at its next collection only.
-fn tidy(state: &Path, layers: &[String]) -> Result<()> {
+fn remove_rest(state: &Path, layers: &[String]) -> Result<()> {
     for digest in layers {
         let path = state.join(CONTENT).join("blobs").join(digest.replace(':', "/"));
         match fs::remove_file(&path) {
@@ -192,7 +204,7 @@ fn tidy(state: &Path, layers: &[String]) -> Result<()> {
     }
     match keep.iter().find(|name| !state.join(name).is_dir()) {
         None => Ok(()),
-        Some(missing) => bail!("containerd made no {missing}"),
+        Some(missing) => refuse!("containerd made no {missing}"),
     }
 }
 
@@ -210,14 +222,14 @@ mod tests {
 
     #[test]
     fn references_are_kubeadms() {
-        assert_eq!(reference(LIST, "coredns").unwrap(), "registry.k8s.io/coredns/coredns:v1.13.1");
-        assert_eq!(reference(LIST, "pause").unwrap(), "registry.k8s.io/pause:3.10.1");
-        assert!(reference(LIST, "proxy").is_err(), "the whole name, not its end");
+        assert_eq!(find_reference(LIST, "coredns").unwrap(), "registry.k8s.io/coredns/coredns:v1.13.1");
+        assert_eq!(find_reference(LIST, "pause").unwrap(), "registry.k8s.io/pause:3.10.1");
+        assert!(find_reference(LIST, "proxy").is_err(), "the whole name, not its end");
     }
 
     #[test]
     fn only_layers_are_dropped_from_the_content() {
         let listed = "DIGEST\t\tSIZE\tAGE\t\tLABELS\nsha256:aa\t1.2kB\t1 second\t-\nsha256:bb\t61.93MB\t1 second\t-\n";
-        assert_eq!(large_content(listed), ["sha256:bb"]);
+        assert_eq!(list_layers(listed), ["sha256:bb"]);
     }
 }

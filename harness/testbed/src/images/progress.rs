@@ -1,8 +1,8 @@
-//! How a build tells that it lives.
+//! How a build reports its progress.
 
 use std::time::Duration;
 
-/// Told of a build's steps. Implementations must not block for long: they are called from the build itself.
+/// Gets a build's steps. Implementations must not block for long: the build itself calls them.
 pub trait Progress: Send + Sync {
     /// A step begins, for example `node/kubernetes: k8s.io/kubernetes v1.35.4`. One line in a log.
     fn step(&self, what: &str);
@@ -18,7 +18,7 @@ pub trait Progress: Send + Sync {
     fn warn(&self, what: &str);
 }
 
-/// Tells nobody anything.
+/// Drops all progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,13 +1,13 @@
-//! `images/<name>/recipe.yaml`: how a set of tools or an image is made, as data.
+//! `images/<name>/recipe.yaml`: how a set of tools or an image is made, as data, and which steps each part takes from.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::document;
-use super::tree::Item;
+use super::items::{StepRef, TreeItem};
+use crate::build_error::{Context as _, Result, refuse};
+use crate::document;
 
 /// One recipe.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Recipe {
     pub steps: Vec<Step>,
     /// The image that is made of the steps' results; none for a set of tools.
     #[serde(default)]
-    pub image: Option<Image>,
+    pub image: Option<ImageRecipe>,
     /// The recipe's folder.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -47,21 +47,21 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase")]
 pub enum Step {
     /// Programs out of a pinned Go module.
-    Go(Go),
+    Go(GoStep),
     /// A static program out of this workspace.
-    Cargo(Cargo),
+    Cargo(CargoStep),
     /// A root file system out of Debian packages.
-    Debian(Debian),
+    Debian(DebianStep),
     /// A folder of files from other steps.
-    Folder(Folder),
+    Folder(FolderStep),
     /// What a virtual machine boots.
-    Guest(Guest),
+    Guest(GuestStep),
 }
 
 /// Programs out of a pinned Go module, static, without cgo.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Go {
+pub struct GoStep {
     /// Name of the step.
     pub id: String,
     /// Which pin.
@@ -79,7 +79,7 @@ pub struct Go {
     pub rename: BTreeMap<String, String>,
 }
 
-impl Go {
+impl GoStep {
     /// The names of the programs it gives.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.packages.iter().map(|package| {
@@ -98,7 +98,7 @@ fn is_major(part: &str) -> bool {
 /// A static program out of this workspace, profile `static`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cargo {
+pub struct CargoStep {
     /// Name of the step.
     pub id: String,
     /// The crate.
@@ -117,7 +117,7 @@ pub struct Cargo {
 /// A root file system out of Debian packages, as a layer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Debian {
+pub struct DebianStep {
     /// Name of the step.
     pub id: String,
     /// Which pin.
@@ -135,17 +135,17 @@ pub struct Debian {
 /// A folder of files from other steps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Folder {
+pub struct FolderStep {
     /// Name of the step.
     pub id: String,
     /// What goes in.
-    pub items: Vec<Item>,
+    pub items: Vec<TreeItem>,
 }
 
 /// What a virtual machine boots: kernel, early modules, disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Guest {
+pub struct GuestStep {
     /// Name of the step.
     pub id: String,
     /// The Debian step that becomes the disk; one kernel package is in it.
@@ -153,7 +153,7 @@ pub struct Guest {
     /// Modules that are loaded before the disk is there; what they need is found by itself.
     pub early: Vec<String>,
     /// What else goes onto the disk.
-    pub items: Vec<Item>,
+    pub items: Vec<TreeItem>,
 }
 
 impl Step {
@@ -172,26 +172,26 @@ impl Step {
 /// An image made of layers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Image {
-    /// Repository of its reference. Never pushed: the name says that it is local.
+pub struct ImageRecipe {
+    /// Repository of its reference. Never pushed: its name marks it as local.
     pub repository: String,
     /// First part of its tag (may name versions); the hash of all that went in is appended.
     pub tag: String,
     /// From the bottom up.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerRecipe>,
     /// How it runs.
     #[serde(default)]
-    pub config: Config,
+    pub config: ImageConfig,
 }
 
 /// One layer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Layer {
+pub enum LayerRecipe {
     /// The root file system of a Debian step.
     Debian(StepRef),
     /// Files.
-    Tree(Vec<Item>),
+    Tree(Vec<TreeItem>),
     /// The state folder of a containerd that has images unpacked.
     Preload(Preload),
 }
@@ -199,7 +199,7 @@ pub enum Layer {
 /// How an image runs; names as in the image specification's config.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Config {
+pub struct ImageConfig {
     /// Program and first arguments.
     #[serde(default)]
     pub entrypoint: Vec<String>,
@@ -223,7 +223,7 @@ pub struct Config {
 pub struct Preload {
     /// The step that has `containerd` and `ctr`.
     pub containerd: StepRef,
-    /// The step that has `kubeadm`, which says under which references it wants the images.
+    /// The step that has `kubeadm`, which lists the references of the images that it needs.
     pub kubeadm: StepRef,
     /// The Kubernetes version whose images are asked for (may name versions).
     pub version: String,
@@ -250,24 +250,6 @@ pub struct PreloadImage {
     pub base: Option<StepRef>,
 }
 
-/// A step by `id` (of the same recipe) or `recipe/id`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepRef(String);
-
-impl StepRef {
-    /// Recipe and step, seen from the recipe `here`.
-    pub fn resolve<'a>(&'a self, here: &'a str) -> (&'a str, &'a str) {
-        self.0.split_once('/').unwrap_or((here, &self.0))
-    }
-}
-
-impl From<&str> for StepRef {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
 impl Recipe {
     /// Reads and checks the recipe in a folder.
     ///
@@ -279,11 +261,11 @@ impl Recipe {
         document::check(&path, (&recipe.api_version, &recipe.kind), "ImageRecipe")?;
         let name = folder.file_name().and_then(|name| name.to_str()).context("a recipe folder has no name")?;
         if recipe.metadata.name != name {
-            bail!("{}: the name is `{}`, but the folder is `{name}`", path.display(), recipe.metadata.name);
+            refuse!("{}: the name is `{}`, but the folder is `{name}`", path.display(), recipe.metadata.name);
         }
         for (index, step) in recipe.steps.iter().enumerate() {
             if recipe.steps[..index].iter().any(|other| other.id() == step.id()) {
-                bail!("{}: two steps are called `{}`", path.display(), step.id());
+                refuse!("{}: two steps are called `{}`", path.display(), step.id());
             }
         }
         folder.clone_into(&mut recipe.folder);
@@ -297,5 +279,71 @@ impl Recipe {
     pub fn step(&self, id: &str) -> Result<&Step> {
         let found = self.steps.iter().find(|step| step.id() == id);
         found.with_context(|| format!("the recipe `{}` has no step `{id}`", self.metadata.name))
+    }
+}
+
+/// A step with its place.
+#[derive(Clone, Copy)]
+pub(super) struct PlacedStep<'a> {
+    /// The recipe it stands in.
+    pub recipe: &'a Recipe,
+    /// The step.
+    pub step: &'a Step,
+}
+
+impl PlacedStep<'_> {
+    /// `recipe/step`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.recipe.metadata.name, self.step.id())
+    }
+}
+
+/// The steps that an item list takes from.
+fn needs(items: &[TreeItem]) -> impl Iterator<Item = &StepRef> {
+    items.iter().filter_map(TreeItem::needs)
+}
+
+impl Step {
+    /// The steps that this one takes from.
+    pub(super) fn needs(&self) -> Vec<&StepRef> {
+        match self {
+            Self::Folder(folder) => needs(&folder.items).collect(),
+            Self::Guest(guest) => std::iter::once(&guest.root).chain(needs(&guest.items)).collect(),
+            Self::Go(_) | Self::Cargo(_) | Self::Debian(_) => vec![],
+        }
+    }
+}
+
+impl ImageRecipe {
+    /// The steps that the image takes from, each once, in the order of their first use.
+    pub(super) fn needs(&self) -> Vec<&StepRef> {
+        let mut all: Vec<&StepRef> = Vec::new();
+        for layer in &self.layers {
+            match layer {
+                LayerRecipe::Debian(step) => all.push(step),
+                LayerRecipe::Tree(items) => all.extend(needs(items)),
+                LayerRecipe::Preload(preload) => {
+                    all.extend([&preload.containerd, &preload.kubeadm]);
+                    all.extend(
+                        preload.images.iter().flat_map(|image| [Some(&image.from), image.base.as_ref()]).flatten(),
+                    );
+                }
+            }
+        }
+        let mut once: Vec<&StepRef> = Vec::new();
+        for step in all {
+            if !once.contains(&step) {
+                once.push(step);
+            }
+        }
+        once
+    }
+
+    /// All items of its layers.
+    pub(super) fn items(&self) -> impl Iterator<Item = &TreeItem> {
+        self.layers.iter().flat_map(|layer| match layer {
+            LayerRecipe::Tree(items) => items.as_slice(),
+            LayerRecipe::Debian(_) | LayerRecipe::Preload(_) => &[],
+        })
     }
 }

@@ -5,32 +5,30 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::keys::Placed;
+use super::items::{StepRef, TreeItem};
+use super::lock::BuildRecord;
 use super::progress::Progress;
-use super::recipe::{Image, Layer, Recipe, Step, StepRef};
-use super::record::Record;
+use super::recipe::{ImageRecipe, LayerRecipe, PlacedStep, Recipe, Step};
 use super::store::Images;
-use super::tree::{Item, Parts};
-use super::{archive, debian, gomod, guest, preload, workspace};
+use super::tree::TreeSources;
+use super::{archive, cargo, debian, gomod, guest, preload};
+use crate::build_error::{Context as _, Result, refuse};
 use crate::cache::{Claim, Key};
 
 /// The image's archive in its cache entry.
 const ARCHIVE: &str = "image.tar";
-/// Results that no checkout has used for this long go when something new is built: a node image takes a gigabyte.
-const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How many steps are built side by side: while one waits for the network or links, the other compiles.
 const SIDE_BY_SIDE: usize = 2;
 
 /// What an entry of the cache is.
 #[derive(Clone, Copy)]
 enum Product<'a> {
-    Step(Placed<'a>),
-    Image(&'a Recipe, &'a Image),
+    Step(PlacedStep<'a>),
+    Image(&'a Recipe, &'a ImageRecipe),
 }
 
 impl Product<'_> {
@@ -46,7 +44,7 @@ impl Images {
     /// Builds a step and what it needs, and gives its folder in the cache.
     pub(super) fn build_step<'a>(
         &'a self,
-        placed: Placed<'a>,
+        placed: PlacedStep<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
         Box::pin(async move {
             let key = self.step_key(placed, self.arch())?;
@@ -74,10 +72,11 @@ impl Images {
             let metadata = &recipe.metadata;
             if names.is_empty() { !metadata.on_demand } else { names.contains(&metadata.name) }
         };
-        let mut steps: Vec<Placed<'_>> = Vec::new();
+        let mut steps: Vec<PlacedStep<'_>> = Vec::new();
         for recipe in self.recipes().iter().filter(wanted) {
-            let own = recipe.steps.iter().map(|step| Ok(Placed { recipe, step }));
-            let used = recipe.image.iter().flat_map(Image::needs).map(|need| self.placed(need, &recipe.metadata.name));
+            let own = recipe.steps.iter().map(|step| Ok(PlacedStep { recipe, step }));
+            let used =
+                recipe.image.iter().flat_map(ImageRecipe::needs).map(|need| self.placed(need, &recipe.metadata.name));
             for placed in own.chain(used) {
                 let placed = placed?;
                 if !steps.iter().any(|known| known.name() == placed.name()) {
@@ -94,13 +93,13 @@ impl Images {
 
     /// Builds steps in their order, two at a time. Root file systems, which mostly wait for the network and the disk,
     /// go beside them.
-    async fn build_steps(&self, steps: &[Placed<'_>]) -> Result<()> {
-        let (roots, others): (Vec<Placed<'_>>, Vec<Placed<'_>>) =
+    async fn build_steps(&self, steps: &[PlacedStep<'_>]) -> Result<()> {
+        let (roots, others): (Vec<PlacedStep<'_>>, Vec<PlacedStep<'_>>) =
             steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
         tokio::try_join!(self.build_some(others, SIDE_BY_SIDE), self.build_some(roots, 1)).map(|_| ())
     }
 
-    async fn build_some(&self, steps: Vec<Placed<'_>>, side_by_side: usize) -> Result<()> {
+    async fn build_some(&self, steps: Vec<PlacedStep<'_>>, side_by_side: usize) -> Result<()> {
         // Made into a list first: a lazy one would hold a closure that the compiler takes to be bound to one thread.
         let mut builds = Vec::new();
         for placed in steps {
@@ -127,11 +126,11 @@ impl Images {
                 progress.done(&what, start.elapsed());
                 let path = work.keep()?;
                 // A failure here is none of this build.
-                let _ = self.cache().drop_unused(UNUSED);
+                let _ = self.cache().prune();
                 path
             }
         };
-        let record = Record::read(&path)?;
+        let record = BuildRecord::read(&path)?;
         if !self.lets_unlocked_through() {
             self.lock().check_modules(&record.modules)?;
         }
@@ -139,9 +138,9 @@ impl Images {
         Ok(path)
     }
 
-    async fn make_step(&self, placed: Placed<'_>, folder: &Path) -> Result<Record> {
+    async fn make_step(&self, placed: PlacedStep<'_>, folder: &Path) -> Result<BuildRecord> {
         let name = placed.name();
-        let mut record = Record { what: name.clone(), ..Record::default() };
+        let mut record = BuildRecord { what: name.clone(), ..BuildRecord::default() };
         match placed.step {
             Step::Go(step) => {
                 let pin = self.pins().go(&step.pin, self.arch())?;
@@ -151,16 +150,16 @@ impl Images {
                     variables.push((name.clone(), self.pins().fill(value)?));
                 }
                 let update = self.lets_unlocked_through();
-                let job = gomod::Job { step, pin, lock: self.lock(), update, arch: self.arch(), variables };
-                record.modules = job.build(folder, notes(self.progress(), &name)).await?;
+                let job = gomod::GoBuild { step, pin, lock: self.lock(), update, arch: self.arch(), variables };
+                record.modules = job.build(folder, note_lines(self.progress(), &name)).await?;
                 record.version.clone_from(&pin.version);
-                record.tool = tool_version("go", "version").await?;
+                record.tool = read_tool_version("go", "version").await?;
             }
             Step::Cargo(step) => {
                 self.progress().step(&format!("{name}: build {} (static)", step.package));
-                let job = workspace::Job { step, arch: self.arch(), root: self.root(), cache: self.cache() };
-                job.build(folder, notes(self.progress(), &name)).await?;
-                record.tool = tool_version("rustc", "--version").await?;
+                let job = cargo::CargoBuild { step, arch: self.arch(), root: self.workspace()?, cache: self.cache() };
+                job.build(folder, note_lines(self.progress(), &name)).await?;
+                record.tool = read_tool_version("rustc", "--version").await?;
             }
             Step::Debian(step) => {
                 let pin = self.pins().debian(&step.pin, self.arch())?;
@@ -169,35 +168,35 @@ impl Images {
                     step.packages.len(),
                     pin.suite
                 ));
-                let job = debian::Job { step, pin, arch: self.arch() };
-                record.packages = job.build(folder, notes(self.progress(), &name)).await?;
+                let job = debian::DebianBuild { step, pin, arch: self.arch() };
+                record.packages = job.build(folder, note_lines(self.progress(), &name)).await?;
                 record.version.clone_from(&pin.suite);
                 for line in self.lock().moved_packages(self.arch(), &name, &record.packages) {
                     self.progress().warn(&line);
                 }
             }
             Step::Folder(step) => {
-                let (steps, modules) = self.parts(placed.recipe, placed.step.needs(), &step.items).await?;
-                let parts =
-                    Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
-                parts.lay_out(&step.items, folder).await?;
+                let (steps, modules) = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
+                let sources =
+                    TreeSources { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                sources.lay_out(&step.items, folder).await?;
             }
             Step::Guest(step) => {
                 self.progress().step(&format!("{name}: kernel, early modules and disk"));
-                let (steps, modules) = self.parts(placed.recipe, placed.step.needs(), &step.items).await?;
-                let parts =
-                    Parts { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
-                guest::build(step, &parts, folder).await?;
+                let (steps, modules) = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
+                let sources =
+                    TreeSources { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                guest::build(step, &sources, folder).await?;
             }
         }
         Ok(record)
     }
 
-    async fn make_image(&self, recipe: &Recipe, image: &Image, folder: &Path) -> Result<Record> {
+    async fn make_image(&self, recipe: &Recipe, image: &ImageRecipe, folder: &Path) -> Result<BuildRecord> {
         let name = &recipe.metadata.name;
-        let items: Vec<Item> = image.items().cloned().collect();
-        let (steps, modules) = self.parts(recipe, image.needs(), &items).await?;
-        let parts = Parts { steps: &steps, modules: &modules, folder: &recipe.folder, pins: self.pins() };
+        let items: Vec<TreeItem> = image.items().cloned().collect();
+        let (steps, modules) = self.tree_sources(recipe, image.needs(), &items).await?;
+        let sources = TreeSources { steps: &steps, modules: &modules, folder: &recipe.folder, pins: self.pins() };
         let reference = self.image_reference(recipe, image)?;
         self.progress().step(&format!("image {name}: put together {reference}"));
         let scratch = tempfile::Builder::new()
@@ -210,41 +209,43 @@ impl Images {
                 (scratch.path().join(format!("layer{index}")), scratch.path().join(format!("layer{index}.tar")));
             std::fs::create_dir(&top)?;
             layers.push(match layer {
-                Layer::Debian(step) => archive::Layer::of_tar(&parts.step(step)?.join(debian::LAYER))?,
-                Layer::Tree(items) => {
+                LayerRecipe::Debian(step) => archive::LayerTar::of_tar(&sources.step(step)?.join(debian::LAYER))?,
+                LayerRecipe::Tree(items) => {
                     self.progress().note(&format!("image {name}: files"));
-                    parts.lay_out(items, &top).await?;
-                    archive::Layer::of_folder(&top, &tar, false).await?
+                    sources.lay_out(items, &top).await?;
+                    archive::LayerTar::of_folder(&top, &tar, false).await?
                 }
-                Layer::Preload(preload) => {
+                LayerRecipe::Preload(preload) => {
                     self.progress()
                         .note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
-                    preload::build(preload, &parts, self.arch(), &top, &scratch.path().join("preload")).await?;
-                    archive::Layer::of_folder(&top, &tar, true).await?
+                    preload::build(preload, &sources, self.arch(), &top, &scratch.path().join("preload")).await?;
+                    archive::LayerTar::of_folder(&top, &tar, true).await?
                 }
             });
         }
-        ensure!(!layers.is_empty(), "the image has no layers");
+        if layers.is_empty() {
+            refuse!("the image has no layers");
+        }
         self.progress().note(&format!("image {name}: write its archive"));
         let labels = vec![("plumbline.dev/owner", "plumbline".to_owned()), ("plumbline.dev/image", name.clone())];
-        let whole = archive::Image { reference: reference.clone(), layers, config: &image.config, labels };
+        let whole = archive::ArchiveImage { reference: reference.clone(), layers, config: &image.config, labels };
         archive::write(&folder.join(ARCHIVE), &[whole], self.arch()).await?;
-        Ok(Record { what: name.clone(), version: reference, ..Record::default() })
+        Ok(BuildRecord { what: name.clone(), version: reference, ..BuildRecord::default() })
     }
 
     /// Builds the steps and fetches the modules that are taken from.
-    async fn parts(
+    async fn tree_sources(
         &self,
         recipe: &Recipe,
         needs: Vec<&StepRef>,
-        items: &[Item],
+        items: &[TreeItem],
     ) -> Result<(BTreeMap<StepRef, PathBuf>, BTreeMap<String, PathBuf>)> {
         let (mut steps, mut modules) = (BTreeMap::new(), BTreeMap::new());
         for need in needs {
             let placed = self.placed(need, &recipe.metadata.name)?;
             steps.insert(need.clone(), self.build_step(placed).await?);
         }
-        let pins: BTreeSet<&str> = items.iter().filter_map(Item::module).collect();
+        let pins: BTreeSet<&str> = items.iter().filter_map(TreeItem::module).collect();
         for pin in pins {
             let fetched =
                 gomod::fetch(self.pins().go(pin, self.arch())?, self.lock(), self.lets_unlocked_through()).await?;
@@ -254,12 +255,12 @@ impl Images {
     }
 }
 
-/// Tells the progress each line of a tool's output.
-fn notes(progress: &Arc<dyn Progress>, what: &str) -> Box<dyn Fn(&str) + Send + Sync> {
+/// Passes each line of a tool's output to the progress.
+fn note_lines(progress: &Arc<dyn Progress>, what: &str) -> Box<dyn Fn(&str) + Send + Sync> {
     let (progress, what) = (Arc::clone(progress), what.to_owned());
     Box::new(move |line| progress.note(&format!("{what}: {line}")))
 }
 
-async fn tool_version(program: &str, argument: &str) -> Result<String> {
+async fn read_tool_version(program: &str, argument: &str) -> Result<String> {
     Ok(crate::exec::Cmd::new(program).arg(argument).run_ok().await?.stdout.trim().to_owned())
 }

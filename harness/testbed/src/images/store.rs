@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result};
-
-use super::keys::Placed;
-use super::lock::Lock;
+use super::items::{StepRef, TreeItem};
+use super::lock::{BuildRecord, Lock};
 use super::pins::{Arch, Pins};
 use super::progress::{Progress, Silent};
-use super::recipe::{Image, Recipe, Step, StepRef};
-use super::record::Record;
+use super::recipe::{ImageRecipe, PlacedStep, Recipe, Step};
+use crate::build_error::{BuildError, Context as _, Result};
 use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::error::{AtStage as _, TestbedError};
@@ -36,7 +34,7 @@ struct Inner {
     recipes: Vec<Recipe>,
     arch: Arch,
     /// Records of what was used, for `--update-lock`.
-    used: Mutex<Vec<Record>>,
+    used: Mutex<Vec<BuildRecord>>,
 }
 
 impl Images {
@@ -67,7 +65,7 @@ impl Images {
         Ok(images)
     }
 
-    /// The same, telling `progress` about what is built.
+    /// The same, with `progress` for what is built.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
@@ -137,7 +135,7 @@ impl Images {
     pub async fn guest(&self) -> Result<PathBuf, TestbedError> {
         let step = || {
             let recipe = self.recipe(GUEST)?;
-            anyhow::Ok(Placed { recipe, step: recipe.step("guest")? })
+            Ok::<_, BuildError>(PlacedStep { recipe, step: recipe.step("guest")? })
         };
         let build = async { self.build_step(step()?).await };
         build.await.at_stage("build the virtual machine's system")
@@ -150,7 +148,7 @@ impl Images {
     pub async fn folder(&self, recipe: &str, step: &str) -> Result<PathBuf, TestbedError> {
         let placed = || {
             let recipe = self.recipe(recipe)?;
-            anyhow::Ok(Placed { recipe, step: recipe.step(step)? })
+            Ok::<_, BuildError>(PlacedStep { recipe, step: recipe.step(step)? })
         };
         let build = async { self.build_step(placed()?).await };
         build.await.at_stage(&format!("build {recipe}/{step}"))
@@ -194,7 +192,7 @@ impl Images {
         reference().at_stage(&format!("name image {name}"))
     }
 
-    pub(super) fn image_reference(&self, recipe: &Recipe, image: &Image) -> Result<String> {
+    pub(super) fn image_reference(&self, recipe: &Recipe, image: &ImageRecipe) -> Result<String> {
         let key = self.image_key(recipe, image, self.arch())?;
         Ok(format!("{}:{}-{}", image.repository, self.pins().fill(&image.tag)?, key.short()))
     }
@@ -207,17 +205,21 @@ impl Images {
         self.build_recipes(names).await.at_stage("build images")
     }
 
-    /// Writes what the builds so far resolved into `images/lock.yaml`. Gives whether it changed.
+    /// Writes what the builds so far resolved into the checkout's `images/lock.yaml`. Gives whether it changed.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When there is no checkout, or it cannot be written.
     pub fn update_lock(&self) -> Result<bool, TestbedError> {
         let mut lock = self.lock().clone();
         lock.take(self.arch(), &self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
         if lock == *self.lock() {
             return Ok(false);
         }
-        lock.write(&self.root().join("images/lock.yaml")).at_stage("write the lock file")?;
+        if !self.inner.root.join("Cargo.lock").is_file() {
+            let cause = format!("{} is no checkout", self.inner.root.display());
+            return Err(TestbedError::new("write the lock file", cause).with_hint("run it in a checkout of Plumbline"));
+        }
+        lock.write(&self.inner.root.join("images/lock.yaml")).at_stage("write the lock file")?;
         Ok(true)
     }
 
@@ -231,7 +233,7 @@ impl Images {
         Ok(self.build_step(self.program_step(recipe, name)?).await?.join(name))
     }
 
-    fn program_step(&self, recipe: &str, name: &str) -> Result<Placed<'_>> {
+    fn program_step(&self, recipe: &str, name: &str) -> Result<PlacedStep<'_>> {
         let recipe = self.recipe(recipe)?;
         let makes = |step: &&Step| match step {
             Step::Go(go) => go.programs().any(|program| program == name),
@@ -242,12 +244,12 @@ impl Images {
         let step = step.with_context(|| {
             format!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
         })?;
-        Ok(Placed { recipe, step })
+        Ok(PlacedStep { recipe, step })
     }
 
     async fn tools_step(&self, id: &str) -> Result<PathBuf> {
         let recipe = self.recipe(TOOLS)?;
-        self.build_step(Placed { recipe, step: recipe.step(id)? }).await
+        self.build_step(PlacedStep { recipe, step: recipe.step(id)? }).await
     }
 
     /// Every reference of every recipe must lead somewhere, so that a typo is found before minutes of building.
@@ -259,7 +261,7 @@ impl Images {
     }
 
     fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
-        let needs = recipe.steps.iter().flat_map(Step::needs).chain(recipe.image.iter().flat_map(Image::needs));
+        let needs = recipe.steps.iter().flat_map(Step::needs).chain(recipe.image.iter().flat_map(ImageRecipe::needs));
         for need in needs {
             self.placed(need, &recipe.metadata.name)?;
         }
@@ -270,16 +272,16 @@ impl Images {
                 Step::Cargo(_) | Step::Folder(_) | Step::Guest(_) => {}
             }
         }
-        for module in recipe.image.iter().flat_map(Image::items).filter_map(super::tree::Item::module) {
+        for module in recipe.image.iter().flat_map(ImageRecipe::items).filter_map(TreeItem::module) {
             self.pins().go(module, self.arch())?;
         }
         Ok(())
     }
 
-    pub(super) fn placed<'a>(&'a self, step: &StepRef, here: &str) -> Result<Placed<'a>> {
+    pub(super) fn placed<'a>(&'a self, step: &StepRef, here: &str) -> Result<PlacedStep<'a>> {
         let (recipe, id) = step.resolve(here);
         let recipe = self.recipe(recipe)?;
-        Ok(Placed { recipe, step: recipe.step(id)? })
+        Ok(PlacedStep { recipe, step: recipe.step(id)? })
     }
 
     pub(super) fn recipe(&self, name: &str) -> Result<&Recipe> {
@@ -287,19 +289,28 @@ impl Images {
         found.with_context(|| format!("there is no images/{name}/recipe.yaml"))
     }
 
-    pub(super) fn image(&self, name: &str) -> Result<(&Recipe, &Image)> {
+    pub(super) fn image(&self, name: &str) -> Result<(&Recipe, &ImageRecipe)> {
         let recipe = self.recipe(name)?;
         let image =
             recipe.image.as_ref().with_context(|| format!("images/{name}/recipe.yaml makes tools, no image"))?;
         Ok((recipe, image))
     }
 
-    pub(super) fn used(&self, record: Record) {
+    pub(super) fn used(&self, record: BuildRecord) {
         self.inner.used.lock().unwrap_or_else(PoisonError::into_inner).push(record);
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.inner.root
+    /// The workspace whose crates the `cargo` steps build: the checkout, or where the recipes come from a program outside
+    /// one, the sources that the program was compiled from.
+    pub(super) fn workspace(&self) -> Result<&Path> {
+        let compiled_from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let found = [&*self.inner.root, compiled_from].into_iter().find(|folder| folder.join("Cargo.lock").is_file());
+        let gone = || {
+            let cause = format!("{} is gone, from which this program was compiled", compiled_from.display());
+            let error = TestbedError::new("find the sources of agent and plugins", cause);
+            error.with_hint("set PLUMBLINE_ROOT to a checkout of Plumbline")
+        };
+        Ok(found.ok_or_else(gone)?)
     }
 
     pub(super) fn cache(&self) -> &Cache {

@@ -1,14 +1,14 @@
-//! What is in the cache, and whether it is what the lock file says: for `plumbline images list` and `verify`.
+//! What is in the cache, and whether the lock file allows it: for `plumbline images list` and `verify`.
 
-use super::keys::Placed;
-use super::recipe::Step;
-use super::record::Record;
+use super::lock::BuildRecord;
+use super::recipe::{PlacedStep, Step};
 use super::store::Images;
+use crate::build_error::Result;
 use crate::error::{AtStage as _, TestbedError};
 
 /// A step or an image, and how it stands.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct BuildStatus {
     /// `recipe/step`, or the recipe's name for its image.
     pub name: String,
     /// `go`, `cargo`, `debian`, `folder`, `guest` or `image`.
@@ -18,14 +18,14 @@ pub struct Part {
     /// The first 12 digits of its key.
     pub key: String,
     /// How it stands.
-    pub state: State,
+    pub state: BuildState,
     /// What was resolved otherwise than locked, a line each.
     pub remarks: Vec<String>,
 }
 
 /// How a part stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum BuildState {
     /// In the cache.
     Built,
     /// Not in the cache; the next use builds it.
@@ -39,18 +39,18 @@ impl Images {
     ///
     /// # Errors
     /// When a source is missing or a record is damaged.
-    pub fn list(&self) -> Result<Vec<Part>, TestbedError> {
+    pub fn list(&self) -> Result<Vec<BuildStatus>, TestbedError> {
         let mut parts = Vec::new();
         for recipe in self.recipes() {
             for step in &recipe.steps {
-                parts.push(self.survey_step(Placed { recipe, step }).at_stage("list images")?);
+                parts.push(self.survey_step(PlacedStep { recipe, step }).at_stage("list images")?);
             }
             if let Some(image) = &recipe.image {
-                let survey = || -> anyhow::Result<Part> {
+                let survey = || -> Result<BuildStatus> {
                     let key = self.image_key(recipe, image, self.arch())?;
-                    let state = if self.cache().get(&key).is_some() { State::Built } else { State::Missing };
+                    let state = if self.cache().get(&key).is_some() { BuildState::Built } else { BuildState::Missing };
                     let version = self.image_reference(recipe, image)?;
-                    Ok(Part {
+                    Ok(BuildStatus {
                         name: recipe.metadata.name.clone(),
                         kind: "image",
                         version,
@@ -70,9 +70,9 @@ impl Images {
     ///
     /// # Errors
     /// With every refusal in one text.
-    pub fn verify(&self) -> Result<Vec<Part>, TestbedError> {
+    pub fn verify(&self) -> Result<Vec<BuildStatus>, TestbedError> {
         let parts = self.list()?;
-        let refused = parts.iter().filter(|part| part.state == State::Refused);
+        let refused = parts.iter().filter(|part| part.state == BuildState::Refused);
         let mut wrong: Vec<String> =
             refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
         for pin in self.pins().go.values() {
@@ -86,7 +86,7 @@ impl Images {
         if wrong.is_empty() { Ok(parts) } else { Err(TestbedError::new("verify images", wrong.join("; "))) }
     }
 
-    fn survey_step(&self, placed: Placed<'_>) -> anyhow::Result<Part> {
+    fn survey_step(&self, placed: PlacedStep<'_>) -> Result<BuildStatus> {
         let key = self.step_key(placed, self.arch())?;
         let (kind, version) = match placed.step {
             Step::Go(step) => ("go", self.pins().go(&step.pin, self.arch())?.version.clone()),
@@ -95,19 +95,19 @@ impl Images {
             Step::Folder(_) => ("folder", String::new()),
             Step::Guest(_) => ("guest", String::new()),
         };
-        let (mut state, mut remarks) = (State::Missing, vec![]);
+        let (mut state, mut remarks) = (BuildState::Missing, vec![]);
         if let Some(path) = self.cache().get(&key) {
-            state = State::Built;
-            let record = Record::read(&path)?;
+            state = BuildState::Built;
+            let record = BuildRecord::read(&path)?;
             if let Err(error) = self.lock().check_modules(&record.modules) {
-                state = State::Refused;
+                state = BuildState::Refused;
                 remarks.push(error.to_string());
             }
             if matches!(placed.step, Step::Debian(_)) {
                 remarks.extend(self.lock().moved_packages(self.arch(), &placed.name(), &record.packages));
             }
         }
-        Ok(Part { name: placed.name(), kind, version, key: key.short().into(), state, remarks })
+        Ok(BuildStatus { name: placed.name(), kind, version, key: key.short().into(), state, remarks })
     }
 
     /// The names of all images.

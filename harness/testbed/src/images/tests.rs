@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::recipe::PlacedStep;
 use super::*;
 use crate::cache::{Cache, Claim};
 
@@ -117,12 +118,14 @@ fn a_key_follows_just_what_its_step_is_made_of() {
 /// Puts a result into the cache as if it had been built, with the given hash of its module.
 async fn put(checkout: &Checkout, images: &Images, sum: &str) {
     let (recipe, cache) = (&images.recipes()[0], Cache::open_at(&checkout.dir.path().join("cache")).unwrap());
-    let key = images.step_key(keys::Placed { recipe, step: &recipe.steps[0] }, Arch::host().unwrap()).unwrap();
+    let key = images.step_key(PlacedStep { recipe, step: &recipe.steps[0] }, Arch::host().unwrap()).unwrap();
     cache.remove(&key).unwrap();
     let Claim::Build(work) = cache.claim(&key).await.unwrap() else { panic!("it is there already") };
     fs::write(work.folder().join("kind"), "a program").unwrap();
     let module = Module { module: "example.org/kind".into(), version: "v0.1.0".into(), sum: sum.into() };
-    Record { what: "tools/kind".into(), modules: vec![module], ..Record::default() }.write(work.folder()).unwrap();
+    BuildRecord { what: "tools/kind".into(), modules: vec![module], ..BuildRecord::default() }
+        .write(work.folder())
+        .unwrap();
     work.keep().unwrap();
 }
 
@@ -135,12 +138,12 @@ async fn what_the_lock_refuses_is_not_used_from_the_cache_either() {
 
     put(&checkout, &images, "h1:good").await;
     assert!(images.tool("kind").await.unwrap().is_file());
-    assert_eq!(images.verify().unwrap()[0].state, State::Built);
+    assert_eq!(images.verify().unwrap()[0].state, BuildState::Built);
 
     put(&checkout, &images, "h1:evil").await;
     let text = images.tool("kind").await.unwrap_err().to_string();
     assert!(text.contains("example.org/kind v0.1.0 has h1:evil, locked is h1:good"), "{text}");
-    assert_eq!(images.list().unwrap()[0].state, State::Refused);
+    assert_eq!(images.list().unwrap()[0].state, BuildState::Refused);
     assert!(images.verify().unwrap_err().to_string().contains("h1:evil"));
     let updating = checkout.open().unwrap().updating_lock();
     updating.tool("kind").await.unwrap();
@@ -185,7 +188,7 @@ fn the_recipes_of_this_repository_read_and_every_pin_is_locked() {
 
 #[test]
 fn programs_have_the_names_that_users_know() {
-    let go = |package: &str, rename: &[(&str, &str)]| Go {
+    let go = |package: &str, rename: &[(&str, &str)]| GoStep {
         id: "x".into(),
         pin: "x".into(),
         packages: vec![package.into()],

@@ -72,18 +72,18 @@ pub enum Effect {
     Inside {
         /// The container's name.
         container: String,
-        /// A line of shell that takes the change back; to run it twice does no harm.
+        /// A line of shell that takes the change back; running it twice does no harm.
         undo: String,
         /// What was changed.
         what: String,
-        /// The lease that is held alone by whoever changes it.
+        /// The lease that is held exclusively while it is changed.
         lease: String,
     },
-    /// A change of Terway's chain that is not done yet: the old one is to be put back.
+    /// A chain change that is not complete: the old chain is to be restored.
     Chain {
-        /// How the cluster is called.
+        /// The cluster's name.
         cluster: String,
-        /// The file with the old configuration and the way to the cluster.
+        /// The file with the old configuration and how to reach the cluster.
         kept: PathBuf,
     },
 }
@@ -106,11 +106,15 @@ impl std::fmt::Display for Effect {
     }
 }
 
+/// An intent's number within its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EffectId(pub u64);
+
 /// A line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Line {
-    /// The first line: whose journal it is.
+    /// The first line: which run's journal it is.
     Begin {
         /// Run id.
         run: String,
@@ -121,14 +125,14 @@ pub enum Line {
         /// The owner's start time in clock ticks since boot.
         start: u64,
     },
-    /// About to make this.
+    /// The effect is about to be made.
     Intent {
         /// Number within the journal, from 1.
         id: u64,
-        /// What.
+        /// The effect.
         effect: Effect,
     },
-    /// It is gone again, or was handed over.
+    /// The effect is gone again, or was handed over.
     Done {
         /// The intent's number.
         id: u64,

@@ -1,14 +1,15 @@
-//! Collecting what dead runs left behind.
+//! Collecting what dead runs left behind, and forgetting runs of long ago.
 
-use super::effect::{Effect, Line};
-use super::run::{EffectId, journal_path, runs_folder};
-use super::{Undo, process, unwind};
+use super::effect::EffectId;
+use super::file::{cross_out, journal_path, read_journal, runs_folder};
+use super::undo::{Undo, undo_all};
 use crate::error::{AtStage, TestbedError};
-use futures::future::{BoxFuture, FutureExt};
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How long a run is kept after its journal was last written: as long as results of builds are kept unused.
+pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What `gc` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Collected {
     pub undone: Vec<String>,
     /// Runs that still live and were left alone.
     pub alive: Vec<String>,
-    /// What could not be undone, each a line.
+    /// What could not be undone or read, each a line.
     pub left: Vec<String>,
 }
 
@@ -34,7 +35,7 @@ pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, TestbedError> {
     };
     for entry in entries {
         let run = entry.at_stage("read state folder")?.path();
-        collect(&run, undoers, &mut collected).await;
+        collect_run(&run, undoers, &mut collected).await;
     }
     Ok(collected)
 }
@@ -45,101 +46,94 @@ pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, TestbedError> {
 /// [`TestbedError`] when there is no state folder.
 pub async fn gc_of(run: &str, undoers: &[&dyn Undo]) -> Result<Collected, TestbedError> {
     let mut collected = Collected::default();
-    collect(&runs_folder()?.join(run), undoers, &mut collected).await;
+    collect_run(&runs_folder()?.join(run), undoers, &mut collected).await;
     Ok(collected)
 }
 
-/// Undoes one journal's open effects, whoever holds it: for what the user wants gone.
+/// Undoes the open effects of one journal that need neither an engine nor a cluster, also while a process holds it: for
+/// what the user wants gone.
 ///
 /// # Errors
 /// [`TestbedError`] with what could not be undone.
 pub async fn undo(run: &str) -> Result<(), TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
     let mut file = OpenOptions::new().read(true).append(true).open(&path).at_stage("read a journal")?;
-    let open = read(&file).open;
+    let open = read_journal(&file).at_stage("read a journal")?.open;
     let mut gone = Vec::new();
-    let left = unwind(&open, &[&Own], |id| gone.push(id)).await;
-    gone.into_iter().for_each(|id| note_gone(&mut file, id));
+    let left = undo_all(&open, &[], |id| gone.push(id)).await;
+    gone.into_iter().for_each(|id| cross_out(&mut file, id));
     if left.is_empty() { Ok(()) } else { Err(TestbedError::new("clean up", left.join("; "))) }
 }
 
-fn note_gone(file: &mut File, id: EffectId) {
-    if let Ok(line) = serde_json::to_string(&Line::Done { id: id.0 }) {
-        // On a line of its own, also after one that was cut short.
-        let _ = write!(file, "\n{line}\n");
-    }
-}
-
-async fn collect(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
+async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = journal_path(run);
     let Ok(mut file) = OpenOptions::new().read(true).append(true).open(&path) else {
         return;
     };
+    let mut fail = |error: &std::io::Error| collected.left.push(format!("journal {}: {error}", path.display()));
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return collected.alive.push(name),
-        Err(TryLockError::Error(error)) => return collected.left.push(format!("journal {}: {error}", path.display())),
+        Err(TryLockError::Error(error)) => return fail(&error),
     }
-    let own = Own;
-    let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
-    let open = read(&file).open;
-    let mut gone = Vec::new();
-    collected.left.extend(unwind(&open, &undoers, |id| gone.push(id)).await);
-    for (id, effect) in &open {
+    let content = match read_journal(&file) {
+        Ok(content) => content,
+        Err(error) => return fail(&error),
+    };
+    let damaged = content.damaged.iter().map(|(line, why)| format!("journal {}, line {line}: {why}", path.display()));
+    collected.left.extend(damaged);
+    let mut gone: Vec<EffectId> = Vec::new();
+    collected.left.extend(undo_all(&content.open, undoers, |id| gone.push(id)).await);
+    for (id, effect) in &content.open {
         if gone.contains(id) {
             collected.undone.push(effect.to_string());
-            note_gone(&mut file, *id);
+            cross_out(&mut file, *id);
         }
     }
 }
 
-/// What a journal says.
-pub(super) struct Book {
-    /// The intents that are not crossed out.
-    pub open: Vec<(EffectId, Effect)>,
-    /// Whether every line could be read: one of a newer version can't.
-    pub whole: bool,
-}
-
-/// Reads a journal. A line cut short by a crash counts for nothing: its effect was not made, since the line was not synced.
-pub(super) fn read(file: &File) -> Book {
-    let (mut open, mut whole) = (BTreeMap::new(), true);
-    for line in BufReader::new(file).split(b'\n') {
-        let Ok(line) = line else {
-            whole = false;
-            break;
-        };
-        match serde_json::from_slice(&line) {
-            Ok(Line::Begin { .. }) => {}
-            Ok(Line::Intent { id, effect }) => drop(open.insert(id, effect)),
-            Ok(Line::Done { id }) => drop(open.remove(&id)),
-            Err(_) => whole &= line.trim_ascii().is_empty(),
+/// Removes the folders, evidence included, of runs that are dead and left nothing open, and whose journal was last
+/// written longer than [`KEPT`] ago; gives how many. To be called after the sweep by label: afterwards a run is unknown.
+/// A journal with a line that can't be read stays for a version that can read it.
+///
+/// # Errors
+/// [`TestbedError`] when the state folder can't be read, or a folder can't be removed.
+pub fn forget() -> Result<usize, TestbedError> {
+    let Ok(entries) = std::fs::read_dir(runs_folder()?) else { return Ok(0) };
+    let mut forgotten = 0;
+    for entry in entries {
+        let run = entry.at_stage("read state folder")?.path();
+        if is_over(&run) {
+            // The journal goes last: a folder without one is never looked at again.
+            for inner in std::fs::read_dir(&run).at_stage("forget a run")?.flatten() {
+                remove_beside_journal(&inner.path(), &run)?;
+            }
+            std::fs::remove_dir_all(&run).at_stage("forget a run")?;
+            forgotten += 1;
         }
     }
-    Book { open: open.into_iter().map(|(id, effect)| (EffectId(id), effect)).collect(), whole }
+    Ok(forgotten)
 }
 
-/// Undoes what needs neither an engine nor a cluster.
-pub(super) struct Own;
-
-impl Undo for Own {
-    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
-        let result = match effect {
-            Effect::Process { pid, start, .. } => process::end(*pid, *start),
-            Effect::Folder { path } => gone(std::fs::remove_dir_all(path), path),
-            Effect::File { path } => gone(std::fs::remove_file(path), path),
-            _ => return None,
-        };
-        Some(async move { result }.boxed())
+fn remove_beside_journal(path: &Path, run: &Path) -> Result<(), TestbedError> {
+    if path == journal_path(run) {
+        return Ok(());
     }
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    removed.at_stage(&format!("remove {}", path.display()))
 }
 
-fn gone(removed: std::io::Result<()>, path: &Path) -> Result<(), TestbedError> {
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(TestbedError::new("remove", format!("{}: {error}", path.display())))
-        }
-        _ => Ok(()),
+/// Whether no process holds the run, it left nothing open, and it is old.
+fn is_over(run: &Path) -> bool {
+    let Ok(journal) = OpenOptions::new().read(true).append(true).open(journal_path(run)) else { return false };
+    if !is_old(&journal) || journal.try_lock().is_err() {
+        return false;
     }
+    read_journal(&journal).is_ok_and(|content| content.open.is_empty() && content.damaged.is_empty())
+}
+
+fn is_old(journal: &File) -> bool {
+    let written = journal.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > KEPT))
 }

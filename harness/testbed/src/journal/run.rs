@@ -1,29 +1,25 @@
-//! One run: its id, its folder, its journal, and the lock that says that its owner lives.
+//! One run: its id, its folder, its journal, and the lock that its owner holds while it lives.
 
-use super::effect::{Effect, Line};
-use super::gc::Own;
-use super::{Undo, process, unwind};
+use super::effect::{Effect, EffectId, Line};
+use super::file::{append_line, journal_path, runs_folder};
+use super::process;
+use super::undo::{Undo, undo_all};
 use crate::error::{AtStage, TestbedError};
-use crate::{folders, ids};
+use crate::ids;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-
-/// An intent's number within its journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EffectId(pub u64);
 
 /// A run and its journal. The journal's file stays locked as long as the run lives.
 #[derive(Debug)]
 pub struct Run {
     id: String,
     folder: PathBuf,
-    book: Mutex<Book>,
+    journal: Mutex<OpenJournal>,
 }
 
 #[derive(Debug)]
-struct Book {
+struct OpenJournal {
     file: File,
     last: u64,
     open: Vec<(EffectId, Effect)>,
@@ -46,7 +42,7 @@ impl Run {
             .open(&path)
             .at_stage(&format!("make journal {}", path.display()))?;
         file.lock().at_stage(stage)?;
-        let run = Self { id: id.clone(), folder, book: Mutex::new(Book { file, last: 0, open: vec![] }) };
+        let run = Self { id: id.clone(), folder, journal: Mutex::new(OpenJournal { file, last: 0, open: vec![] }) };
         let pid = std::process::id();
         let start = process::start_time(pid).unwrap_or(0);
         run.write(&Line::Begin { run: id, what: what.to_string(), pid, start })?;
@@ -76,67 +72,57 @@ impl Run {
     /// # Errors
     /// [`TestbedError`] when it can't be written; then the effect must not be made.
     pub fn intend(&self, effect: Effect) -> Result<EffectId, TestbedError> {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = EffectId(book.last + 1);
-        append(&mut book.file, &Line::Intent { id: id.0, effect: effect.clone() })?;
-        book.last = id.0;
-        book.open.push((id, effect));
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = EffectId(journal.last + 1);
+        append_line(&mut journal.file, &Line::Intent { id: id.0, effect: effect.clone() })?;
+        journal.last = id.0;
+        journal.open.push((id, effect));
         Ok(id)
     }
 
-    /// Crosses out an intent: the effect is gone again, or handed over to somebody who keeps it.
+    /// Crosses out an intent: the effect is gone again, or was handed over.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be written. The effect is then undone once more by `gc`, which is harmless.
     pub fn done(&self, id: EffectId) -> Result<(), TestbedError> {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.open.retain(|(open, _)| *open != id);
-        append(&mut book.file, &Line::Done { id: id.0 })
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.open.retain(|(open, _)| *open != id);
+        append_line(&mut journal.file, &Line::Done { id: id.0 })
     }
 
-    /// Undoes in reverse whatever is still open, and gives what could not be undone, each a line.
+    /// Undoes in reverse what is still open, and gives what could not be undone, each a line.
     /// To be called at the end of every run, also of one that was interrupted.
     pub async fn unwind(&self, undoers: &[&dyn Undo]) -> Vec<String> {
-        let open = self.book.lock().unwrap_or_else(PoisonError::into_inner).open.clone();
-        let own = Own;
-        let undoers: Vec<&dyn Undo> = std::iter::once(&own as &dyn Undo).chain(undoers.iter().copied()).collect();
-        unwind(&open, &undoers, |id| {
+        let open = self.journal.lock().unwrap_or_else(PoisonError::into_inner).open.clone();
+        undo_all(&open, undoers, |id| {
             let _ = self.done(id);
         })
         .await
     }
 
     fn write(&self, line: &Line) -> Result<(), TestbedError> {
-        append(&mut self.book.lock().unwrap_or_else(PoisonError::into_inner).file, line)
+        append_line(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner).file, line)
     }
 }
 
-fn append(file: &mut File, line: &Line) -> Result<(), TestbedError> {
-    let stage = "write journal";
-    let mut text = serde_json::to_string(line).at_stage(stage)?;
-    text.push('\n');
-    file.write_all(text.as_bytes()).at_stage(stage)?;
-    file.sync_data().at_stage(stage)
-}
-
-/// A journal that is kept from `gc` by somebody who did not begin it.
+/// Keeps a journal from `gc`, held by another process than its owner.
 #[derive(Debug)]
-#[must_use = "a journal that is dropped is for gc to collect"]
-pub struct Held {
+#[must_use = "gc collects a journal whose hold is dropped"]
+pub struct JournalHold {
     _file: File,
 }
 
-/// Keeps `gc` from a journal whose owner has handed over what is in it to all who use it. Any number may hold it.
+/// Keeps `gc` from a journal whose owner has handed over what is in it. Any number of processes may hold it.
 ///
 /// # Errors
-/// [`TestbedError`] when there is no such journal, or somebody has it alone: its owner, or `gc`.
-pub fn hold(run: &str) -> Result<Held, TestbedError> {
+/// [`TestbedError`] when there is no such journal, or its owner or `gc` holds it exclusively.
+pub fn hold(run: &str) -> Result<JournalHold, TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
     let stage = format!("hold journal {}", path.display());
     let file = File::open(&path).at_stage(&stage)?;
     match file.try_lock_shared() {
-        Ok(()) => Ok(Held { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(TestbedError::new(stage, "somebody has it alone")),
+        Ok(()) => Ok(JournalHold { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(TestbedError::new(stage, "it is held exclusively by its owner or by gc")),
         Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
     }
 }
@@ -146,7 +132,7 @@ pub fn hold(run: &str) -> Result<Held, TestbedError> {
 pub enum RunState {
     /// Its owner holds its journal.
     Alive,
-    /// Its journal is here, and nobody holds it.
+    /// Its journal is here, and no process holds it.
     Dead,
     /// This state folder has no such run.
     Unknown,
@@ -162,21 +148,11 @@ pub fn state_of(run: &str) -> Result<RunState, TestbedError> {
     match File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
         Err(error) => Err(TestbedError::new(stage, error)),
-        // Shared, so that two who look don't take each other for the owner.
+        // Shared, so that two lookers don't take each other for the owner.
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(RunState::Dead),
             Err(TryLockError::WouldBlock) => Ok(RunState::Alive),
             Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
         },
     }
-}
-
-/// Where the runs' folders are.
-pub(super) fn runs_folder() -> Result<PathBuf, TestbedError> {
-    Ok(folders::state()?.join("runs"))
-}
-
-/// The journal of a run's folder.
-pub(super) fn journal_path(folder: &Path) -> PathBuf {
-    folder.join("journal.jsonl")
 }

@@ -121,7 +121,7 @@ fn a_reused_process_id_is_not_killed(dir: &Path, runtime: &tokio::runtime::Runti
         let start = start_time(pid).unwrap();
         assert_eq!(child("reused-pid", dir, &pid.to_string()).await, ["ready"]);
         assert_eq!(child("gc", dir, "").await, [format!("undone process {pid} (long dead)")]);
-        assert!(alive(pid, start), "somebody else's process was killed");
+        assert!(alive(pid, start), "another program's process was killed");
         bystander.end(Duration::ZERO).await;
     });
 }
@@ -134,7 +134,7 @@ fn collecting_goes_on_after_what_it_cannot_undo(dir: &Path, runtime: &tokio::run
         let said = child("gc", dir, "").await;
         let left: Vec<_> = said.iter().filter(|line| line.starts_with("left ")).collect();
         assert_eq!((said.len(), left.len()), (4, 2), "{said:?}");
-        assert_eq!(left[0], "left container nobody-undoes-this-here: nobody here can undo this kind");
+        assert_eq!(left[0], "left container not-undone-here: this command can't undo this kind");
         assert!(left[1].starts_with(&format!("left file {}", made.join("middle").display())), "{left:?}");
         assert!(!made.join("first").exists() && !made.join("last").exists());
         // What is left is tried again, what is gone is not.
@@ -149,7 +149,7 @@ fn an_old_run_is_forgotten_when_it_left_nothing(dir: &Path, runtime: &tokio::run
         child("make-and-unwind", dir, "").await;
         let runs = || std::fs::read_dir(dir.join("state/runs")).unwrap().map(|run| run.unwrap().path());
         let over = runs().next().unwrap();
-        // One of a newer version, whose effects nobody here can read; and one that left something.
+        // One of a newer version, whose effects this version can't read; and one that left something.
         let newer = dir.join("state/runs/newer");
         std::fs::create_dir(&newer).unwrap();
         std::fs::write(newer.join("journal.jsonl"), "{\"intent\":{\"id\":1,\"effect\":{\"star\":{}}}}\n").unwrap();

@@ -29,7 +29,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn say(line: &str) {
+fn print(line: &str) {
     let mut out = std::io::stdout();
     writeln!(out, "{line}").unwrap();
     out.flush().unwrap();
@@ -43,7 +43,7 @@ fn make(run: &Run, folder: PathBuf) -> Session {
     let session = Session::start(&["sh", "-c", "sleep 600 & wait"].map(String::from), &[]).unwrap();
     let pid = session.pid().unwrap();
     run.intend(Effect::Process { pid, start: start_time(pid).unwrap(), what: "a sleeper".into() }).unwrap();
-    say(&format!("{} {pid}", run.id()));
+    print(&format!("{} {pid}", run.id()));
     session
 }
 
@@ -58,7 +58,7 @@ async fn make_and_unwind(folder: PathBuf) {
     let session = make(&run, folder);
     let left = run.unwind(&[]).await;
     session.end(Duration::ZERO).await;
-    say(&format!("left {}", left.len()));
+    print(&format!("left {}", left.len()));
 }
 
 /// Journals a process that lives under this id, with another start time, as after a reuse of the id.
@@ -66,7 +66,7 @@ fn reused_pid(pid: &str) {
     let run = Run::begin("test").unwrap();
     let pid = pid.parse().unwrap();
     run.intend(Effect::Process { pid, start: start_time(pid).unwrap() - 1, what: "long dead".into() }).unwrap();
-    say("ready");
+    print("ready");
 }
 
 /// Journals a folder as a file, which can't be removed as one, between two files that can.
@@ -77,39 +77,39 @@ fn stubborn(folder: PathBuf) {
         run.intend(Effect::File { path: path.clone() }).unwrap();
         if name == "middle" { std::fs::create_dir(path).unwrap() } else { std::fs::write(path, "x").unwrap() }
     }
-    run.intend(Effect::Container { name: "nobody-undoes-this-here".into() }).unwrap();
-    say("ready");
+    run.intend(Effect::Container { name: "not-undone-here".into() }).unwrap();
+    print("ready");
 }
 
 async fn collect() {
     let collected = journal::gc(&[]).await.unwrap();
     for line in collected.undone {
-        say(&format!("undone {line}"));
+        print(&format!("undone {line}"));
     }
     for line in collected.alive {
-        say(&format!("alive {line}"));
+        print(&format!("alive {line}"));
     }
     for line in collected.left {
-        say(&format!("left {line}"));
+        print(&format!("left {line}"));
     }
 }
 
 /// The `gc` of a user: collects, then forgets.
 async fn forget() {
     collect().await;
-    say(&format!("forgotten {}", journal::forget().unwrap()));
+    print(&format!("forgotten {}", journal::forget().unwrap()));
 }
 
 async fn hold(kind: &str) {
     let _lease = Lease::take("cluster x", kind_of(kind), Deadline::after(Duration::from_secs(5))).await.unwrap();
-    say("held");
+    print("held");
     std::future::pending::<()>().await;
 }
 
 async fn take(kind: &str) {
     match Lease::take("cluster x", kind_of(kind), Deadline::after(Duration::from_millis(300))).await {
-        Ok(lease) => say(&format!("taken {}", lease.name())),
-        Err(error) => say(&error.to_string()),
+        Ok(lease) => print(&format!("taken {}", lease.name())),
+        Err(error) => print(&error.to_string()),
     }
 }
 

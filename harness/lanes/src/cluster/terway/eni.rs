@@ -14,7 +14,7 @@ use super::chart::spec;
 use super::standin;
 use futures::future::try_join_all;
 use ipnet::Ipv4Net;
-use plumbline_testbed::engine::{Container, Engine, NetworkPlan, Start};
+use plumbline_testbed::engine::{Container, ContainerPlan, Engine, NetworkPlan};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, Run};
 use plumbline_testbed::lease::{Kind, Lease};
@@ -201,7 +201,7 @@ impl Eni<'_> {
         sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
         sysctls.insert("net.ipv4.conf.all.send_redirects".to_owned(), "0".to_owned());
         sysctls.insert("net.ipv4.conf.default.send_redirects".to_owned(), "0".to_owned());
-        let start = Start {
+        let start = ContainerPlan {
             name: name.clone(),
             image: image.to_owned(),
             command: vec!["sleep".to_owned(), "infinity".to_owned()],
@@ -209,7 +209,7 @@ impl Eni<'_> {
             capabilities: vec!["NET_ADMIN".to_owned()],
             network: Some(NETWORK.to_owned()),
             sysctls,
-            ..Start::default()
+            ..ContainerPlan::default()
         };
         let effect = run.intend(Effect::Container { name: name.clone() })?;
         self.engine.start_new(&start).await?;

@@ -67,14 +67,14 @@ async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, Tes
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_testbed::exec::{Cmd, Ending};
+    use plumbline_testbed::exec::{Cmd, ProcessEnd};
 
     #[tokio::test]
     async fn what_can_not_be_listed_is_not_nothing() {
         for what in ["look", "any", "take"] {
             let script = Cmd::new("/bin/sh").args(["-c", SCRIPT, "sh", what, "terway-symmetric", "600", "100"]);
             let ran = script.env("PATH", "/nonexistent").run().await.unwrap();
-            assert_eq!(ran.ending, Ending::Code(1), "{what}: {ran:?}");
+            assert_eq!(ran.ending, ProcessEnd::Code(1), "{what}: {ran:?}");
         }
     }
 }

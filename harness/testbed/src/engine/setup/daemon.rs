@@ -1,12 +1,11 @@
 //! Starting and ending the engine's daemon.
 
-use super::ground;
-use super::install::Note;
-use super::record::{Record, folder};
+use super::record::{EngineRecord, folder};
 use crate::engine::{Endpoint, Engine};
 use crate::error::{AtStage, TestbedError};
 use crate::exec::{Cmd, detach};
 use crate::journal::start_time;
+use crate::packages::{self, Note};
 use crate::wait::{Deadline, Look, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(20);
 
 /// Where the engine listens, and further arguments of its command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct DaemonPlace {
     /// Where it listens.
     pub endpoint: Endpoint,
     /// Where it notes its process id.
@@ -35,7 +34,7 @@ pub struct Place {
     pub args: Vec<String>,
 }
 
-impl Place {
+impl DaemonPlace {
     /// The usual one, with dockerd's own defaults.
     #[must_use]
     pub fn usual() -> Self {
@@ -63,10 +62,10 @@ impl Place {
 }
 
 /// Waits for a daemon that runs already and does not answer yet. Where there is none, clears away what a dead one
-/// left noted, since dockerd believes such notes.
-pub(super) async fn settle(place: &Place) -> Result<Option<Engine>, TestbedError> {
-    let Some(pid) = noted(&place.pidfile, "dockerd") else {
-        bury(place).await?;
+/// left noted, since dockerd takes such notes for true.
+pub(super) async fn settle(place: &DaemonPlace) -> Result<Option<Engine>, TestbedError> {
+    let Some(pid) = read_noted_pid(&place.pidfile, "dockerd") else {
+        remove_notes(place).await?;
         return Ok(None);
     };
     let what = format!("dockerd (process {pid}) to answer at {}", place.endpoint.host);
@@ -79,16 +78,16 @@ pub(super) async fn settle(place: &Place) -> Result<Option<Engine>, TestbedError
     });
     let engine = waited.await.map_err(|b| b.with_hint(format!("see why it is stuck, or end it: kill {pid}")))?;
     if engine.is_none() {
-        bury(place).await?;
+        remove_notes(place).await?;
     }
     Ok(engine)
 }
 
 /// Takes away the notes of a dockerd that is dead. Its containerd dies with it, but only a moment later, and dockerd
-/// 20.10 takes a dying one, its zombie, or whoever has its process id now for one that can be used, and then waits
+/// 20.10 takes a dying one, its zombie, or another process under its id for one that can be used, and then waits
 /// for it in vain ("containerd is still running", "timeout waiting for containerd to start").
-async fn bury(place: &Place) -> Result<(), TestbedError> {
-    if let Some(pid) = noted(&place.containerd_pidfile, "containerd") {
+async fn remove_notes(place: &DaemonPlace) -> Result<(), TestbedError> {
+    if let Some(pid) = read_noted_pid(&place.containerd_pidfile, "containerd") {
         let what = format!("containerd (process {pid}) of the dead engine to end");
         let gone =
             async || Ok(if start_time(pid).is_none() { Look::There(()) } else { Look::NotYet("it runs".to_owned()) });
@@ -107,15 +106,15 @@ async fn bury(place: &Place) -> Result<(), TestbedError> {
     Ok(())
 }
 
-/// Whether somebody listens at the socket who is not a dockerd that is noted as running. A socket's file without
-/// anybody behind it is what a dead engine leaves: dockerd removes it, and would remove a stranger's too.
-pub(super) fn stranger(place: &Place) -> bool {
+/// Whether a process listens at the socket that is not a dockerd that is noted as running. A socket's file without a
+/// listener is what a dead engine leaves: dockerd removes it, and would remove a foreign one too.
+pub(super) fn is_foreign(place: &DaemonPlace) -> bool {
     let listens = place.endpoint.socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
-    listens && noted(&place.pidfile, "dockerd").is_none()
+    listens && read_noted_pid(&place.pidfile, "dockerd").is_none()
 }
 
 /// The process noted in a file, if it lives and has this name.
-fn noted(file: &Path, name: &str) -> Option<u32> {
+fn read_noted_pid(file: &Path, name: &str) -> Option<u32> {
     let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
     start_time(pid)?;
     (std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim() == name).then_some(pid)
@@ -124,11 +123,11 @@ fn noted(file: &Path, name: &str) -> Option<u32> {
 /// Starts dockerd by hand and waits until it answers. `runtime` is our OCI runtime and its name in the engine, where
 /// it is wanted.
 pub(super) async fn start(
-    place: &Place,
+    place: &DaemonPlace,
     runtime: Option<(&str, &Path)>,
     state: &Path,
     deadline: Duration,
-) -> Result<(Engine, Record), TestbedError> {
+) -> Result<(Engine, EngineRecord), TestbedError> {
     let home = folder(state);
     std::fs::create_dir_all(&home).at_stage(&format!("make folder {}", home.display()))?;
     let log = home.join("dockerd.log");
@@ -142,10 +141,10 @@ pub(super) async fn start(
         argv.extend(["--default-runtime".to_owned(), name.to_owned()]);
     }
     let pid =
-        detach(&argv, &[("PATH".to_owned(), ground::path())], &file).map_err(|error| error.testbed_error(STAGE))?;
+        detach(&argv, &[("PATH".to_owned(), packages::path())], &file).map_err(|error| error.testbed_error(STAGE))?;
     // Written at once: an engine that we started must be known as ours even if we are killed now.
     let start = start_time(pid).unwrap_or_default();
-    let record = Record { host: place.endpoint.host.clone(), pid, start, log: log.clone(), packages: vec![] };
+    let record = EngineRecord { host: place.endpoint.host.clone(), pid, start, log: log.clone(), packages: vec![] };
     record.write(state)?;
     let what = format!("dockerd (process {pid}) to answer at {}", place.endpoint.host);
     let engine = until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
@@ -161,7 +160,11 @@ pub(super) async fn start(
 }
 
 /// Starts systemd's service and waits until it answers.
-pub(super) async fn start_service(place: &Place, deadline: Duration, note: &Note) -> Result<Engine, TestbedError> {
+pub(super) async fn start_service(
+    place: &DaemonPlace,
+    deadline: Duration,
+    note: &Note,
+) -> Result<Engine, TestbedError> {
     note("systemctl start docker");
     let started = Cmd::new("systemctl").args(["start", "docker"]).deadline(deadline).run_ok().await;
     started.map_err(|error| error.testbed_error(STAGE).with_hint("see journalctl -u docker"))?;
@@ -176,7 +179,7 @@ pub(super) async fn start_service(place: &Place, deadline: Duration, note: &Note
 }
 
 /// Ends an engine that we started: SIGTERM, then waits until it and its containerd are gone.
-pub(super) async fn stop(place: &Place, record: &Record, deadline: Duration) -> Result<(), TestbedError> {
+pub(super) async fn stop(place: &DaemonPlace, record: &EngineRecord, deadline: Duration) -> Result<(), TestbedError> {
     let stage = "stop the engine";
     let Ok(pid) = i32::try_from(record.pid) else { return Ok(()) };
     if !record.alive() {
@@ -189,7 +192,7 @@ pub(super) async fn stop(place: &Place, record: &Record, deadline: Duration) -> 
     })
     .await
     .map_err(|fault| fault.with_hint(format!("see its log {}", record.log.display())))?;
-    bury(place).await
+    remove_notes(place).await
 }
 
 /// Copies the runtime beside the record: the engine starts it for every container, also when the cache is gone.
@@ -202,7 +205,7 @@ fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
     Ok(path)
 }
 
-/// The engine ended before it answered: the last of what it said since `from`, and what to do.
+/// The engine ended before it answered: the last of what it printed since `from`, and how to fix it.
 fn died(line: &str, log: &Path, from: u64) -> TestbedError {
     let said = said_since(log, from);
     let tail: Vec<&str> = said.lines().rev().take(8).collect();

@@ -1,28 +1,30 @@
 //! Installing packages by apt.
 
-use super::pins::Pins;
+use super::settings::EngineSettings;
 use crate::error::TestbedError;
 use crate::exec::{Cmd, ExecError};
-use crate::packages;
+use crate::packages::{self, Note};
 use std::time::Duration;
 
 const STAGE: &str = "install the engine";
-
-pub(super) use crate::packages::Note;
 
 /// Installs `packages`, and the client's where no `docker` command is there afterwards. Gives what the host's suite
 /// resolved them to, `name=version`.
 ///
 /// # Errors
-/// [`TestbedError`] with what apt said, and what to do.
-pub(super) async fn install(packages: &[String], pins: &Pins, note: &Note) -> Result<Vec<String>, TestbedError> {
+/// [`TestbedError`] with apt's message, and how to fix it.
+pub(super) async fn install(
+    packages: &[String],
+    settings: &EngineSettings,
+    note: &Note,
+) -> Result<Vec<String>, TestbedError> {
     note("apt-get update");
-    apt(&["update".to_owned()], pins.deadlines.update(), note).await?;
-    get(packages, pins, note).await?;
+    apt(&["update".to_owned()], settings.deadlines.update(), note).await?;
+    install_packages(packages, settings, note).await?;
     let mut installed = packages.to_vec();
     if which::which("docker").is_err() {
-        get(&pins.client_packages, pins, note).await?;
-        installed.extend(pins.client_packages.clone());
+        install_packages(&settings.client_packages, settings, note).await?;
+        installed.extend(settings.client_packages.clone());
     }
     let mut query = vec!["-W".to_owned(), "-f=${Package}=${Version}\\n".to_owned()];
     query.extend(installed);
@@ -30,16 +32,16 @@ pub(super) async fn install(packages: &[String], pins: &Pins, note: &Note) -> Re
     Ok(said.stdout.lines().map(str::to_owned).collect())
 }
 
-async fn get(packages: &[String], pins: &Pins, note: &Note) -> Result<(), TestbedError> {
+async fn install_packages(packages: &[String], settings: &EngineSettings, note: &Note) -> Result<(), TestbedError> {
     note(&format!("apt-get install {}", packages.join(" ")));
-    apt(&packages::install_line(packages), pins.deadlines.install(), note).await
+    apt(&packages::install_line(packages), settings.deadlines.install(), note).await
 }
 
 async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), TestbedError> {
-    packages::apt(args, deadline, note).await.map_err(|error| testbed_error(&error))
+    packages::apt(args, deadline, note).await.map_err(|error| install_error(&error))
 }
 
-fn testbed_error(error: &ExecError) -> TestbedError {
+fn install_error(error: &ExecError) -> TestbedError {
     let said = error.to_string();
     let hint = if said.contains("No space left") || said.contains("not enough free space") {
         "free some disk space"

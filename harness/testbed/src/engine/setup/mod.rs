@@ -1,4 +1,4 @@
-//! Getting a container engine going on a bare host, as root, where apt is there; starting it again after it died;
+//! Starting a container engine on a bare host, as root, where apt is there; starting it again after it died;
 //! touching nothing where one answers.
 //!
 //! What is installed is in `clusters/engine/engine.yaml`. An engine that we started is left running, belongs to the
@@ -6,14 +6,14 @@
 
 mod daemon;
 mod ensure;
-mod ground;
+mod host;
 mod install;
-mod pins;
 mod plan;
 mod record;
+mod settings;
 
-pub use daemon::Place;
+pub use daemon::DaemonPlace;
 pub use ensure::{Needed, Setup};
-pub use pins::Pins;
-pub use plan::{Plan, Start};
-pub use record::Record;
+pub use plan::{DaemonStart, SetupPlan};
+pub use record::EngineRecord;
+pub use settings::EngineSettings;

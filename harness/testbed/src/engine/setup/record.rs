@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// An engine that we started by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct EngineRecord {
     /// Where it listens, as in DOCKER_HOST.
     pub host: String,
     /// Its process id.
@@ -22,7 +22,7 @@ pub struct Record {
     pub packages: Vec<String>,
 }
 
-impl Record {
+impl EngineRecord {
     /// Whether that very process still runs.
     #[must_use]
     pub fn alive(&self) -> bool {

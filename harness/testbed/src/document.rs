@@ -1,13 +1,13 @@
-//! Strict reading and plain writing of the YAML files of `images/`. The one place here that knows the YAML library.
+//! Strict reading and plain writing of YAML files of `images/` and `clusters/`. The one file here that uses the YAML library.
 
+use crate::build_error::{Context as _, Result, refuse};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The `apiVersion` of all these files.
-pub(super) const API_VERSION: &str = "plumbline.dev/v1alpha1";
+pub(crate) const API_VERSION: &str = "plumbline.dev/v1alpha1";
 
 /// Reads one document. An unknown key, a duplicate one or a wrong type is an error that names file, line and column.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -16,12 +16,12 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 /// As [`read`], of a text that came from `path`.
-pub(super) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
-    serde_yaml::from_str(text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+    serde_yaml::from_str(text).with_context(|| path.display().to_string())
 }
 
 /// Writes one document below comment lines, whole or not at all.
-pub(super) fn write<T: Serialize>(path: &Path, comment: &str, value: &T) -> Result<()> {
+pub(crate) fn write<T: Serialize>(path: &Path, comment: &str, value: &T) -> Result<()> {
     let body = serde_yaml::to_string(value).with_context(|| format!("failed to write {}", path.display()))?;
     let text: String = comment.lines().map(|line| format!("# {line}\n")).collect::<String>() + &body;
     let beside = path.with_extension("yaml.new");
@@ -33,7 +33,7 @@ pub(super) fn write<T: Serialize>(path: &Path, comment: &str, value: &T) -> Resu
 /// Refuses a document of another kind or version.
 pub(crate) fn check(path: &Path, found: (&str, &str), kind: &str) -> Result<()> {
     if found != (API_VERSION, kind) {
-        bail!("{}: want apiVersion {API_VERSION} and kind {kind}, found {} and {}", path.display(), found.0, found.1);
+        refuse!("{}: want apiVersion {API_VERSION} and kind {kind}, found {} and {}", path.display(), found.0, found.1);
     }
     Ok(())
 }

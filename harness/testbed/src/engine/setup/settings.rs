@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The file as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Pins {
+pub struct EngineSettings {
     api_version: String,
     kind: String,
     /// Packages that bring the engine.
@@ -72,17 +72,17 @@ impl Deadlines {
     }
 }
 
-impl Pins {
+impl EngineSettings {
     /// Reads the file of a checkout.
     ///
     /// # Errors
-    /// [`TestbedError`] when it is not there or says what is not known, with file, line and column.
+    /// [`TestbedError`] when it is not there or has an unknown key, with file, line and column.
     pub fn read(root: &Path) -> Result<Self, TestbedError> {
         let path = root.join("clusters/engine/engine.yaml");
         let stage = format!("read {}", path.display());
-        let pins: Self = crate::images::document::read(&path).at_stage(&stage)?;
-        crate::images::document::check(&path, (&pins.api_version, &pins.kind), "Engine").at_stage(&stage)?;
-        Ok(pins)
+        let settings: Self = crate::document::read(&path).at_stage(&stage)?;
+        crate::document::check(&path, (&settings.api_version, &settings.kind), "Engine").at_stage(&stage)?;
+        Ok(settings)
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_committed_file_is_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let pins = Pins::read(&root).unwrap();
-        assert!(!pins.packages.is_empty() && pins.deadlines.start() >= Duration::from_secs(30));
+        let settings = EngineSettings::read(&root).unwrap();
+        assert!(!settings.packages.is_empty() && settings.deadlines.start() >= Duration::from_secs(30));
     }
 }

@@ -1,22 +1,22 @@
-//! The engine's errors, as faults of the bed with a way out.
+//! The engine's errors as testbed errors, with how to fix them.
 
 use super::Endpoint;
 use crate::error::{TestbedError, causes};
-use testcontainers::bollard::errors::Error;
+use bollard::errors::Error;
 
-/// Whether the engine says that there is no such thing.
+/// Whether the engine reports that there is no such thing.
 pub(super) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
 
-/// Whether the engine says that it is so already (304), or that a removal is under way (409).
+/// Whether the engine reports that a removal is under way (409).
 pub(super) fn is_under_way(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 409, message } if message.contains("in progress"))
 }
 
-/// A fault at `stage`: what the engine said, or that it is no longer there.
-pub(super) fn fault(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedError {
-    let fault = TestbedError::new(stage, words(error));
+/// A fault at `stage`: the engine's message, or that it is no longer there.
+pub(super) fn testbed_error(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedError {
+    let fault = TestbedError::new(stage, message(error));
     match error {
         Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
             match hint(message) {
@@ -29,10 +29,10 @@ pub(super) fn fault(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedE
         }
         error if is_gone(error) => TestbedError::new(
             stage,
-            format!("the container engine at {endpoint} no longer answers: {}", words(error)),
+            format!("the container engine at {endpoint} no longer answers: {}", message(error)),
         )
         .with_hint(
-            "see why it ended (its log), then run the same command again: plumbline starts an engine of its own again",
+            "see why it ended (its log), then run the same command again: plumbline starts its own engine again",
         ),
         _ => fault,
     }
@@ -49,15 +49,15 @@ pub(super) fn is_gone(error: &Error) -> bool {
     )
 }
 
-/// The engine's own words, else the whole chain of causes.
-pub(super) fn words(error: &Error) -> String {
+/// The engine's own message, else the whole chain of causes.
+pub(super) fn message(error: &Error) -> String {
     if let Error::DockerResponseServerError { status_code, message } = error {
         return format!("{} (HTTP {status_code})", message.trim());
     }
     causes(error)
 }
 
-/// What to do about what engines are known to say (moby's and containerd's own texts).
+/// How to fix what is known (moby's and containerd's own texts).
 fn hint(message: &str) -> Option<&'static str> {
     let has = |part: &str| message.contains(part);
     if has("no space left on device") {
@@ -97,21 +97,21 @@ mod tests {
     #[test]
     fn a_refused_registry_names_the_way_out() {
         let said = r#"Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host"#;
-        let fault = fault(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, said));
+        let fault = testbed_error(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, said));
         assert!(fault.cause().contains(said), "{fault}");
         assert!(fault.hint.unwrap().contains("profile hermetic"));
     }
 
     #[test]
     fn a_full_disk_and_a_taken_port_name_the_way_out() {
-        let of = |said: &str| fault(&Endpoint::usual(), "x", &server(500, said)).hint.unwrap();
+        let of = |said: &str| testbed_error(&Endpoint::usual(), "x", &server(500, said)).hint.unwrap();
         assert!(of("write /var/lib/docker/tmp/x: no space left on device").contains("docker system prune"));
         assert!(of("driver failed: Bind for 127.0.0.1:6443 failed: port is already allocated").contains("ss -ltnp"));
     }
 
     #[test]
     fn what_is_not_known_is_passed_on_as_it_is() {
-        let fault = fault(&Endpoint::usual(), "start container a", &server(400, "bad parameter\n"));
+        let fault = testbed_error(&Endpoint::usual(), "start container a", &server(400, "bad parameter\n"));
         assert_eq!(fault.to_string(), "start container a: bad parameter (HTTP 400)");
     }
 }

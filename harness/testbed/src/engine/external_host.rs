@@ -1,4 +1,4 @@
-//! Machines outside a cluster: containers that live as long as one scenario, started by testcontainers.
+//! External hosts: containers outside a cluster that live as long as one scenario, started by testcontainers.
 //!
 //! testcontainers finds the engine by itself: by DOCKER_HOST, else at the usual sockets. It knows nothing of the docker
 //! command's contexts, so what it started is looked up at the engine that everything else here talks to; where that one
@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::container::Container;
-use super::files::File;
+use super::files::ArchiveFile;
 use crate::error::TestbedError;
 use crate::ids::{OWNER, OWNER_LABEL};
 use std::collections::BTreeMap;
@@ -18,9 +18,9 @@ use testcontainers::{ContainerAsync, CopyTargetOptions, GenericImage, ImageExt a
 /// How long one may take to start.
 const START: Duration = Duration::from_secs(60);
 
-/// What a machine outside is to be.
+/// What an external host is to be.
 #[derive(Debug, Clone, Default)]
-pub struct OutsidePlan {
+pub struct ExternalHostPlan {
     /// Name.
     pub name: String,
     /// Image, with its tag; it must be there already, and run until it is killed.
@@ -30,23 +30,23 @@ pub struct OutsidePlan {
     /// Labels. Plumbline's owner label is added.
     pub labels: BTreeMap<String, String>,
     /// Files in it; paths absolute.
-    pub files: Vec<File>,
+    pub files: Vec<ArchiveFile>,
 }
 
-/// A machine outside. It is killed and removed when this is dropped, or by [`Outside::remove`], which tells how it went.
-pub struct Outside {
+/// An external host. It is killed and removed when this is dropped, or by [`ExternalHost::remove`], which reports errors.
+pub struct ExternalHost {
     /// The container as it was right after its start, on all its networks.
     pub container: Container,
     running: ContainerAsync<GenericImage>,
 }
 
 impl Engine {
-    /// Starts a machine outside, privileged, since it makes links, routes and sysctls of its own. To be journalled by the
+    /// Starts an external host, privileged, since it makes links, routes and sysctls of its own. To be journalled by the
     /// caller before.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be started, or was started at another engine than this one.
-    pub async fn start_outside(&self, plan: &OutsidePlan) -> Result<Outside, TestbedError> {
+    pub async fn start_external_host(&self, plan: &ExternalHostPlan) -> Result<ExternalHost, TestbedError> {
         let stage = format!("start container {}", plan.name);
         let Some((image, tag)) = plan.image.rsplit_once(':') else {
             return Err(TestbedError::new(stage, format!("image {} has no tag", plan.image)));
@@ -70,7 +70,7 @@ impl Engine {
             self.connect_network(network, running.id(), None).await?;
         }
         match self.container(running.id()).await? {
-            Some(container) => Ok(Outside { container, running }),
+            Some(container) => Ok(ExternalHost { container, running }),
             None => Err(TestbedError::new(
                 stage,
                 format!("testcontainers started it, and the engine at {} does not have it", self.endpoint()),
@@ -80,7 +80,7 @@ impl Engine {
     }
 }
 
-impl Outside {
+impl ExternalHost {
     /// Kills and removes it.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Outside {
         self.running.rm().await.map_err(|e| TestbedError::new(stage, e))
     }
 
-    /// Leaves it running, for people to look at; the journal removes it.
+    /// Leaves it running for the user to look at; the journal removes it.
     pub fn keep(self) {
         std::mem::forget(self.running);
     }

@@ -1,4 +1,4 @@
-//! Reading what a child prints: capped, line by line to whoever listens, never held up by a grandchild.
+//! Reading what a child prints: capped, passed on line by line, never held up by a grandchild.
 
 use crate::wait::within;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ pub type OnLine = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
 const SILENCE: Duration = Duration::from_millis(200);
 /// After the child's end: how long it is read from at all, when a grandchild goes on printing.
 const LINGER: Duration = Duration::from_secs(2);
-/// The longest line that is told, in bytes; the rest of it is not.
+/// The longest line that is passed on, in bytes; the rest of it is dropped.
 const LINE: usize = 4096;
 
 /// A reader that runs beside the child.
-pub(super) struct Pump {
+pub(super) struct OutputReader {
     task: JoinHandle<Vec<u8>>,
     ended: oneshot::Sender<()>,
 }
 
-impl Pump {
+impl OutputReader {
     /// Starts to read `source`, keeping at most the last `cap` bytes.
     pub(super) fn start(source: impl AsyncRead + Unpin + Send + 'static, cap: usize, on_line: Option<OnLine>) -> Self {
         let (ended, end) = oneshot::channel();
@@ -49,12 +49,12 @@ async fn read(
     loop {
         let read = match ended {
             Some(at) if at.elapsed() > LINGER => break,
-            // The read comes first: what is in the pipe is never lost to a clock, however late this task gets its turn.
+            // The read comes first: no timeout loses what is in the pipe, however late this task runs.
             Some(_) => within(SILENCE, source.read(&mut block)).await.unwrap_or(Ok(0)),
             None => tokio::select! {
                 biased;
                 read = source.read(&mut block) => read,
-                // Dropped without a word means that nobody wants the rest.
+                // Dropped without a message: the rest is not wanted.
                 _ = &mut end => {
                     ended = Some(Instant::now());
                     continue;
@@ -62,9 +62,9 @@ async fn read(
             },
         };
         let Ok(read @ 1..) = read else { break };
-        keep(&mut kept, &block[..read], cap);
+        keep_tail(&mut kept, &block[..read], cap);
         if let Some(on_line) = &on_line {
-            tell_lines(&mut line, &block[..read], on_line);
+            pass_lines(&mut line, &block[..read], on_line);
         }
     }
     if let Some(on_line) = on_line.filter(|_| !line.is_empty()) {
@@ -75,14 +75,14 @@ async fn read(
 }
 
 /// Cut seldom: moving the rest forward at every block would cost the square of what is kept.
-fn keep(kept: &mut Vec<u8>, block: &[u8], cap: usize) {
+fn keep_tail(kept: &mut Vec<u8>, block: &[u8], cap: usize) {
     kept.extend_from_slice(block);
     if kept.len() > 2 * cap {
         kept.drain(..kept.len() - cap);
     }
 }
 
-fn tell_lines(line: &mut Vec<u8>, block: &[u8], on_line: &OnLine) {
+fn pass_lines(line: &mut Vec<u8>, block: &[u8], on_line: &OnLine) {
     for &byte in block {
         if byte == b'\n' || byte == b'\r' {
             if !line.is_empty() {

@@ -1,0 +1,58 @@
+//! Undoing effects, each by the first of several that can undo its kind.
+
+use super::effect::{Effect, EffectId};
+use super::process;
+use crate::error::TestbedError;
+use futures::future::{BoxFuture, FutureExt};
+use std::path::Path;
+
+/// Undoes some kinds of effects. The crates above bring one for the engine, one for Kubernetes objects, and others.
+pub trait Undo: Send + Sync {
+    /// Undoes an effect; none when it does not undo this kind. An effect that is gone already is undone.
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>>;
+}
+
+/// Undoes `effects` in reverse, what needs neither an engine nor a cluster by itself and the rest by `undoers`. Goes on
+/// after an error, and gives what could not be undone, each a line. Calls `done` with the id of each one that is gone.
+pub(super) async fn undo_all(
+    effects: &[(EffectId, Effect)],
+    undoers: &[&dyn Undo],
+    mut done: impl FnMut(EffectId),
+) -> Vec<String> {
+    let mut left = Vec::new();
+    for (id, effect) in effects.iter().rev() {
+        let mut found = std::iter::once(&LocalUndo as &dyn Undo).chain(undoers.iter().copied());
+        match found.find_map(|undoer| undoer.undo(effect)) {
+            Some(work) => match work.await {
+                Ok(()) => done(*id),
+                Err(error) => left.push(format!("{effect}: {error}")),
+            },
+            None => left.push(format!("{effect}: this command can't undo this kind")),
+        }
+    }
+    left
+}
+
+/// Undoes what is on this host.
+struct LocalUndo;
+
+impl Undo for LocalUndo {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
+        let result = match effect {
+            Effect::Process { pid, start, .. } => process::end(*pid, *start),
+            Effect::Folder { path } => accept_missing(std::fs::remove_dir_all(path), path),
+            Effect::File { path } => accept_missing(std::fs::remove_file(path), path),
+            _ => return None,
+        };
+        Some(async move { result }.boxed())
+    }
+}
+
+fn accept_missing(removed: std::io::Result<()>, path: &Path) -> Result<(), TestbedError> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TestbedError::new(format!("remove {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
