@@ -25,6 +25,10 @@ run: command ## The seed scenario on netns and on a kind cluster, set-up include
 test: ## Every test: format, clippy, all nextest profiles, and the check that enough of them ran
 	@.ci/test
 
+.PHONY: soak
+soak: ## Feed every parser of untrusted text mutated inputs, SOAK_SECONDS (600) for each, and print a table
+	@cargo run --locked -q -p plumbline-fuzz --bin soak -- $(or $(SOAK_SECONDS),600) $(SOAK_TARGETS)
+
 .PHONY: rows
 rows: command ## Every row of the demand on the lanes that it wants, as a table (installs an engine where none is)
 	@$(PLUMBLINE) rows $(ROWS) --yes $(PROFILE_FLAG)

@@ -215,7 +215,7 @@ impl Load<'_> {
                 }
                 let file = loader::beside(self.path, &manifest.value);
                 let asked = strict::source(self.path, manifest);
-                match loader::text(self.loader, &file, &asked, &format!("{field}.manifest")) {
+                match loader::manifest(self.loader, &file, &asked, &format!("{field}.manifest")) {
                     Ok(text) => (file, text, false),
                     Err(error) => {
                         self.errors.push(error);
