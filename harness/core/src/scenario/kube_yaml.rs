@@ -87,6 +87,10 @@ struct Composer<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: Anchors,
     nodes: usize,
+    /// Where the event before the last one ends.
+    before: Marker,
+    /// Where the last event ends.
+    last: Marker,
     /// The line of a quoted scalar at which the parser stopped, because it is indented no more than its key.
     under_indented: Option<usize>,
 }
@@ -100,7 +104,8 @@ impl<'a> Composer<'a> {
             block_nesting_limit: MAX_DEPTH + 1,
         };
         let parser = Parser::new_from_str_with_options(&text.text, options);
-        Self { file, text, parser, anchors: HashMap::new(), nodes: 0, under_indented: None }
+        let begin = Marker::new(0, 1, 0).with_byte_offset(Some(0));
+        Self { file, text, parser, anchors: HashMap::new(), nodes: 0, before: begin, last: begin, under_indented: None }
     }
 
     fn documents(&mut self) -> Result<Vec<Node>, InputError> {
@@ -133,7 +138,10 @@ impl<'a> Composer<'a> {
 
     fn next(&mut self) -> Result<(Event<'a>, Span), InputError> {
         match self.parser.next_event() {
-            Some(Ok(event)) => Ok(event),
+            Some(Ok(event)) => {
+                self.before = std::mem::replace(&mut self.last, event.1.end);
+                Ok(event)
+            }
             Some(Err(error)) => Err(self.scan_error(&error)),
             None => Err(InputError::file(self.file, "not YAML: ends within a value")),
         }
@@ -168,7 +176,13 @@ impl<'a> Composer<'a> {
             return Err(self.error(start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         self.count(1, start)?;
-        let at = self.text.place(start);
+        let at = match &event {
+            Event::Scalar(_, ScalarStyle::Literal, ..) => self.block_header('|').unwrap_or(start),
+            Event::Scalar(_, ScalarStyle::Folded, ..) => self.block_header('>').unwrap_or(start),
+            _ => start,
+        };
+        let at = self.text.place(at);
+        let tagged = span.tag_start().unwrap_or(start);
         let (anchor, data, end) = match event {
             Event::Alias(anchor) => {
                 let node = match self.anchors.get(&anchor) {
@@ -187,10 +201,10 @@ impl<'a> Composer<'a> {
                     // YAML 1.2 ends the last line of a file with a line break if the file does not; kubectl does not.
                     value.pop();
                 }
-                (anchor, self.scalar(tag.as_deref(), value, style, start)?, span.end)
+                (anchor, self.scalar(tag.as_deref(), value, style, tagged)?, span.end)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.container_tag(tag.as_deref(), "seq", start)?;
+                self.container_tag(tag.as_deref(), "seq", tagged)?;
                 self.anchors.insert(anchor, None);
                 let mut items = Vec::new();
                 let end = loop {
@@ -202,7 +216,7 @@ impl<'a> Composer<'a> {
                 (anchor, Data::List(items), end)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.container_tag(tag.as_deref(), "map", start)?;
+                self.container_tag(tag.as_deref(), "map", tagged)?;
                 self.anchors.insert(anchor, None);
                 let (entries, end) = self.mapping(depth)?;
                 (anchor, Data::Map(entries), end)
@@ -215,6 +229,26 @@ impl<'a> Composer<'a> {
             self.anchors.insert(anchor, Some(node.clone()));
         }
         Ok(node)
+    }
+
+    /// Where the header of the last event's block scalar begins; the event itself begins at the first line of content.
+    fn block_header(&self, indicator: char) -> Option<Marker> {
+        let begin = self.before.byte_offset()?;
+        let (mut line, mut column) = (self.before.line(), self.before.col());
+        let (mut previous, mut in_comment) = (' ', false);
+        for (index, c) in self.text.text.get(begin..)?.char_indices() {
+            let after_blank = previous.is_whitespace();
+            if c == indicator && after_blank && !in_comment {
+                return Some(Marker::new(0, line, column).with_byte_offset(Some(begin + index)));
+            }
+            in_comment = c != '\n' && (in_comment || (c == '#' && after_blank));
+            match c {
+                '\n' => (line, column) = (line + 1, 0),
+                _ => column += 1,
+            }
+            previous = c;
+        }
+        None
     }
 
     /// Whether this is a block scalar whose last line is the file's last, has content, and ends without a line break.

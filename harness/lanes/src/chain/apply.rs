@@ -109,7 +109,9 @@ pub async fn apply(
                     let pods = rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
                     applied.rollout.findings.extend(pods.findings);
                 }
-                Err(fault) => applied.rollout.untold.push(format!("which pods run on the old chain: {}", fault.cause())),
+                Err(fault) => {
+                    applied.rollout.untold.push(format!("which pods run on the old chain: {}", fault.cause()))
+                }
             }
         }
         Err(why) => {

@@ -247,7 +247,9 @@ impl Stages for BringUp<'_> {
         Box::pin(async move {
             match step {
                 Step::Engine => match self.engine.get() {
-                    Some(engine) => Ok(engine.ping().await.map_or_else(|b| Found::Wanting(b.cause()), |()| Found::Good)),
+                    Some(engine) => {
+                        Ok(engine.ping().await.map_or_else(|b| Found::Wanting(b.cause()), |()| Found::Good))
+                    }
                     None => match Engine::connect().await {
                         Ok(engine) => {
                             let _ = self.engine.set(engine);

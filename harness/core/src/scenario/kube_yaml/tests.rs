@@ -120,6 +120,16 @@ fn every_value_knows_its_place_and_the_way_to_it() {
     assert_eq!(inner.at, Place { line: 3, column: 5 });
     assert_eq!(documents[0].path_at(Place { line: 4, column: 10 }), "a.b[1].z");
     assert_eq!(documents[0].path_at(Place { line: 1, column: 1 }), "a");
+    for (text, line, column) in [
+        ("a:\n  b: |\n    x\n", 2, 6),
+        ("a:\n  b: | # >\n\n    x\n", 2, 6),
+        ("a:\n  b: # |\n    !!str\n    >-\n    x", 4, 5),
+        ("a: { c: '|' }\nb: &x |\n  x", 2, 7),
+    ] {
+        let documents = read("a.yaml", text).unwrap();
+        let scalar = documents[0].at_path(&["a", "b"]).or_else(|| documents[0].get("b")).unwrap();
+        assert_eq!(scalar.at, Place { line, column }, "{text:?}");
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {
