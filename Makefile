@@ -29,6 +29,11 @@ test: ## Every test: format, clippy, all nextest profiles, and the check that en
 requirements: command ## Every requirement on its lanes, as a table (installs an engine where none is)
 	@$(PLUMBLINE) requirements $(REQUIREMENTS) --yes $(PROFILE_FLAG)
 
+.PHONY: soak
+soak: ## Feed every parser of untrusted text mutated inputs, SOAK_SECONDS (600) for each, and print a table
+	@cargo run --locked -q -p plumbline-fuzz --bin soak -- $(or $(SOAK_SECONDS),600) $(SOAK_TARGETS)
+
+
 .PHONY: lint
 lint: ## Format, clippy, licences and sources of dependencies, actionlint
 	@.ci/lint

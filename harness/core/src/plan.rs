@@ -75,6 +75,22 @@ pub struct Pod {
     pub source: Source,
 }
 
+/// A workload: an object whose controller makes pods of its template (Deployment, StatefulSet, Job and their like).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Its `kind`.
+    pub kind: String,
+    /// Object name.
+    pub name: String,
+    /// Namespace as written.
+    pub namespace: Option<String>,
+    /// The object as it would be applied, before adaptations.
+    pub manifest: Value,
+    /// Names of its pods in the plan. A StatefulSet's are those that its controller gives.
+    pub pods: Vec<String>,
+}
+
 /// A value with the place that wanted it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wanted<T> {
@@ -241,8 +257,11 @@ pub struct Plan {
     pub topology: Topology,
     /// Networks.
     pub networks: Vec<Network>,
-    /// Pods.
+    /// Pods, those of workloads among them.
     pub pods: Vec<Pod>,
+    /// Workloads, in the order written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<Workload>,
     /// Expectations.
     pub expect: Vec<PodExpectation>,
 }

@@ -134,7 +134,7 @@ fn depth_and_aliases_are_limited() {
     }
     let mut deep = Files::new();
     deep.0.insert(P, format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000)).into_bytes());
-    refused("I16 in a manifest", &deep, "s/pod.yaml:1:68", "", "nested deeper");
+    refused("I16 in a manifest", &deep, "s/pod.yaml:1:69", "", "nested deeper");
     let mut many = Files::new();
     many.0.insert(P, "a: 1\n---\n".repeat(1000).into_bytes());
     refused("I13 a thousand documents", &many, "s/pod.yaml:128:1", "", "more than 64 documents");

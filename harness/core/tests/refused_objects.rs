@@ -144,7 +144,7 @@ fn kubernetes_objects() {
     let first = format!("{net}[0]");
     for (what, from, to, at, field, part) in [
         ("duplicate key", "kind: Pod\n", "kind: Pod\nkind: Pod\n", "3:1", "", "twice"),
-        ("another kind", "kind: Pod", "kind: Deployment", "2:7", "kind", "`Pod` is wanted"),
+        ("another kind", "kind: Pod", "kind: Service", "2:7", "kind", "expected Pod, Deployment"),
         ("not a text", "kind: Pod", "kind: yes", "2:7", "kind", "true"),
         ("I61 upper case", "  name: pod", "  name: Pod", "4:9", "metadata.name", "Pod"),
         ("I61 long", "  name: pod", &format!("  name: {}", "p".repeat(64)), "4:9", "metadata.name", "64 characters"),

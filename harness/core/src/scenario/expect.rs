@@ -7,7 +7,7 @@ mod routes;
 
 use super::error::{InputError, did_you_mean};
 use super::file::{InterfaceFile, PodFile};
-use super::load::Copies;
+use super::load::PodGroup;
 use super::names;
 use super::strict::{self, At, ListOr};
 use crate::plan::{InterfaceExpectation, Network, Pod, PodExpectation, Topology, Wanted, WantedList};
@@ -25,15 +25,15 @@ const KINDS: [&str; 14] = [
 pub(super) struct Scene<'a> {
     /// The networks.
     pub networks: &'a [Network],
-    /// The pods, copies one by one.
+    /// The pods, copies and replicas one by one.
     pub pods: &'a [Pod],
-    /// Which of them are copies.
-    pub copies: &'a [Copies],
+    /// Which of them one name stands for.
+    pub groups: &'a [PodGroup],
     /// Nodes, bridges and hosts.
     pub topology: &'a Topology,
 }
 
-/// Reads what is wanted of one pod, or of all copies of one.
+/// Reads what is wanted of one pod, or of all pods of one group.
 pub(super) struct Reader<'a> {
     file: &'a str,
     scene: Scene<'a>,

@@ -1,14 +1,16 @@
-//! The tolerant reader of users' Kubernetes YAML, over libyaml's events: what kubectl reads, this reads,
-//! with the same meaning. Stricter than kubectl in this alone: a duplicate key, a custom tag,
-//! and more than the limits below are refused. The only module that knows `libyaml-safer`.
+//! The tolerant reader of users' Kubernetes YAML, over the events of `granit-parser`: what kubectl reads, this reads,
+//! with the same meaning. It is stricter than kubectl in three things: it refuses duplicate keys, custom tags,
+//! and files beyond the limits below. It is laxer in two: it reads some tabs before content, and the escape `\/`.
+//! The only module that knows `granit-parser`.
 
 use super::error::InputError;
 use super::node::{Data, Node, Place};
 use super::scalar;
 use crate::source::Source;
-use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// Deepest nesting accepted. Kubernetes objects stay far below.
 pub const MAX_DEPTH: usize = 64;
@@ -16,63 +18,149 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NODES: usize = 50_000;
 /// Most documents accepted in one file.
 pub const MAX_DOCUMENTS: usize = 64;
+/// Most bytes parsed for one file, all repetitions for under-indented lines counted.
+const MAX_PARSED_BYTES: usize = 32 * 1024 * 1024;
 
 /// Reads every document of a text; empty documents are left out, as kubectl does.
 ///
 /// # Errors
 /// The first thing that is wrong, with line and column.
 pub fn read(file: &str, text: &str) -> Result<Vec<Node>, InputError> {
-    let mut input = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut input);
-    let mut composer = Composer { file, parser, anchors: HashMap::new(), nodes: 0 };
-    let mut documents = Vec::new();
+    let mut indented = Indented { text: Cow::Borrowed(text), added: BTreeMap::new() };
+    let mut parsed = 0;
     loop {
-        let event = composer.next()?;
-        match event.data {
-            EventData::StreamEnd => return Ok(documents),
-            EventData::DocumentStart { .. } => {
-                composer.anchors.clear();
-                let first = composer.next()?;
-                let node = composer.node(first, 0)?;
-                if !matches!(node.data, Data::Plain(Value::Null)) {
-                    documents.push(node);
-                }
-                if documents.len() > MAX_DOCUMENTS {
-                    return Err(composer.error(event.start_mark, format!("more than {MAX_DOCUMENTS} documents")));
-                }
-            }
-            _ => {}
+        parsed += indented.text.len();
+        let mut composer = Composer::new(file, &indented);
+        match (composer.documents(), composer.under_indented) {
+            (Err(_), Some(line)) if parsed < MAX_PARSED_BYTES && indented.can_indent(line) => indented.indent(line),
+            (result, _) => return result,
         }
     }
 }
 
+/// A text in which some lines have more spaces before them than the user wrote.
+///
+/// YAML 1.2 refuses a line of a quoted scalar that is indented no more than its key; kubectl reads it. The spaces
+/// before such a line are no part of the value, so more of them change nothing but columns, which are corrected.
+struct Indented<'a> {
+    text: Cow<'a, str>,
+    /// Spaces added, by line from 1.
+    added: BTreeMap<usize, usize>,
+}
+
+impl Indented<'_> {
+    /// Spaces added at first: deeper than any key of an accepted file that is indented by two columns a level.
+    const FIRST: usize = 2 * MAX_DEPTH;
+    /// Most spaces added to one line.
+    const MOST: usize = 8 * Self::FIRST;
+
+    fn can_indent(&self, line: usize) -> bool {
+        self.added.get(&line).is_none_or(|added| *added < Self::MOST)
+    }
+
+    fn indent(&mut self, line: usize) {
+        let bytes = self.text.as_bytes();
+        let ends_line = |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+        let begin = match line {
+            0 | 1 => Some(0),
+            _ => (0..bytes.len()).filter(|at| ends_line(*at)).nth(line - 2).map(|end| end + 1),
+        };
+        let begin = begin.unwrap_or(bytes.len());
+        let added = self.added.entry(line).or_insert(0);
+        let more = if *added == 0 { Self::FIRST } else { Self::MOST - *added };
+        *added += more;
+        self.text.to_mut().insert_str(begin, &" ".repeat(more));
+    }
+
+    fn place(&self, mark: Marker) -> Place {
+        let added = self.added.get(&mark.line()).copied().unwrap_or(0);
+        Place { line: mark.line(), column: mark.col().saturating_sub(added) + 1 }
+    }
+}
+
 /// What an anchor stands for: nothing yet while the anchored value itself is being read.
-type Anchors = HashMap<String, Option<Node>>;
+type Anchors = HashMap<usize, Option<Node>>;
 
 struct Composer<'a> {
     file: &'a str,
-    parser: Parser<&'a mut &'a [u8]>,
+    text: &'a Indented<'a>,
+    parser: Parser<'a, StrInput<'a>>,
     anchors: Anchors,
     nodes: usize,
+    /// Where the event before the last one ends.
+    before: Marker,
+    /// Where the last event ends.
+    last: Marker,
+    /// The line of a quoted scalar at which the parser stopped, because it is indented no more than its key.
+    under_indented: Option<usize>,
 }
 
-impl Composer<'_> {
-    fn error(&self, mark: Mark, message: impl Into<String>) -> InputError {
-        let at = place(mark);
+impl<'a> Composer<'a> {
+    fn new(file: &'a str, text: &'a Indented<'a>) -> Self {
+        let options = granit_parser::options! {
+            emit_comments: false,
+            emit_unresolved_aliases: true,
+            flow_nesting_limit: MAX_DEPTH + 1,
+            block_nesting_limit: MAX_DEPTH + 1,
+        };
+        let parser = Parser::new_from_str_with_options(&text.text, options);
+        let begin = Marker::new(0, 1, 0).with_byte_offset(Some(0));
+        Self { file, text, parser, anchors: HashMap::new(), nodes: 0, before: begin, last: begin, under_indented: None }
+    }
+
+    fn documents(&mut self) -> Result<Vec<Node>, InputError> {
+        let mut documents = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(documents),
+                Event::DocumentStart(..) => {
+                    self.anchors.clear();
+                    let first = self.next()?;
+                    let node = self.node(first, 0)?;
+                    if !matches!(node.data, Data::Plain(Value::Null)) {
+                        documents.push(node);
+                    }
+                    if documents.len() > MAX_DOCUMENTS {
+                        return Err(self.error(span.start, format!("more than {MAX_DOCUMENTS} documents")));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn error(&self, mark: Marker, message: impl Into<String>) -> InputError {
+        let at = self.text.place(mark);
         let source = Source { file: self.file.to_owned(), line: at.line, column: at.column };
         InputError::new(source, "", message)
     }
 
-    fn next(&mut self) -> Result<Event, InputError> {
-        self.parser.parse().map_err(|error| match error.problem_mark() {
-            Some(mark) => self.error(mark, format!("not YAML: {}", error.problem())),
-            None => InputError::file(self.file, format!("not YAML: {error}")),
-        })
+    fn next(&mut self) -> Result<(Event<'a>, Span), InputError> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => {
+                self.before = std::mem::replace(&mut self.last, event.1.end);
+                Ok(event)
+            }
+            Some(Err(error)) => Err(self.scan_error(&error)),
+            None => Err(InputError::file(self.file, "not YAML: ends within a value")),
+        }
+    }
+
+    fn scan_error(&mut self, error: &ScanError) -> InputError {
+        let mark = *error.marker();
+        match error.kind() {
+            ErrorKind::InvalidQuotedScalarIndent => self.under_indented = Some(mark.line()),
+            ErrorKind::RecursionLimitExceeded => {
+                return self.error(mark, format!("nested deeper than {MAX_DEPTH} levels"));
+            }
+            _ => {}
+        }
+        self.error(mark, format!("not YAML: {}", error.info()))
     }
 
     /// Counts values, so that aliases can't blow a small file up.
-    fn count(&mut self, added: usize, mark: Mark) -> Result<(), InputError> {
+    fn count(&mut self, added: usize, mark: Marker) -> Result<(), InputError> {
         self.nodes += added;
         if self.nodes > MAX_NODES {
             return Err(
@@ -82,79 +170,113 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn node(&mut self, event: Event, depth: usize) -> Result<Node, InputError> {
-        let start = event.start_mark;
+    fn node(&mut self, (event, span): (Event<'a>, Span), depth: usize) -> Result<Node, InputError> {
+        let start = span.start;
         if depth > MAX_DEPTH {
             return Err(self.error(start, format!("nested deeper than {MAX_DEPTH} levels")));
         }
         self.count(1, start)?;
-        let (anchor, node) = match event.data {
-            EventData::Alias { anchor } => {
+        let at = match &event {
+            Event::Scalar(_, ScalarStyle::Literal, ..) => self.block_header('|').unwrap_or(start),
+            Event::Scalar(_, ScalarStyle::Folded, ..) => self.block_header('>').unwrap_or(start),
+            _ => start,
+        };
+        let at = self.text.place(at);
+        let tagged = span.tag_start().unwrap_or(start);
+        let (anchor, data, end) = match event {
+            Event::Alias(anchor) => {
                 let node = match self.anchors.get(&anchor) {
                     Some(Some(node)) => node.clone(),
-                    Some(None) => {
-                        return Err(self.error(start, format!("alias `*{anchor}` refers to the value that holds it")));
-                    }
-                    None => return Err(self.error(start, format!("alias `*{anchor}` has no anchor"))),
+                    _ => return Err(self.error(start, "an alias refers to the value that holds it")),
                 };
                 self.count(size(&node), start)?;
-                return Ok(Node { at: place(start), end: place(event.end_mark), ..node });
+                return Ok(Node { at, end: self.text.place(span.end), ..node });
             }
-            EventData::Scalar { anchor, tag, value, style, .. } => {
-                let data = self.scalar(tag.as_deref(), value, style, start)?;
-                (anchor, Node { data, at: place(start), end: place(event.end_mark) })
+            Event::UnresolvedAlias(name) => {
+                return Err(self.error(start, format!("alias `*{name}` has no anchor")));
             }
-            EventData::SequenceStart { anchor, tag, .. } => {
-                self.container_tag(tag.as_deref(), "tag:yaml.org,2002:seq", start)?;
-                self.open(anchor.as_ref());
+            Event::Scalar(value, style, anchor, tag) => {
+                let mut value = value.into_owned();
+                if value.ends_with('\n') && self.ends_in_last_line(style, span.end) {
+                    // YAML 1.2 ends the last line of a file with a line break if the file does not; kubectl does not.
+                    value.pop();
+                }
+                (anchor, self.scalar(tag.as_deref(), value, style, tagged)?, span.end)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.container_tag(tag.as_deref(), "seq", tagged)?;
+                self.anchors.insert(anchor, None);
                 let mut items = Vec::new();
                 let end = loop {
-                    let event = self.next()?;
-                    if matches!(event.data, EventData::SequenceEnd) {
-                        break event.end_mark;
+                    match self.next()? {
+                        (Event::SequenceEnd, span) => break span.end,
+                        event => items.push(self.node(event, depth + 1)?),
                     }
-                    items.push(self.node(event, depth + 1)?);
                 };
-                (anchor, Node { data: Data::List(items), at: place(start), end: place(end) })
+                (anchor, Data::List(items), end)
             }
-            EventData::MappingStart { anchor, tag, .. } => {
-                self.container_tag(tag.as_deref(), "tag:yaml.org,2002:map", start)?;
-                self.open(anchor.as_ref());
+            Event::MappingStart(_, anchor, tag) => {
+                self.container_tag(tag.as_deref(), "map", tagged)?;
+                self.anchors.insert(anchor, None);
                 let (entries, end) = self.mapping(depth)?;
-                (anchor, Node { data: Data::Map(entries), at: place(start), end: place(end) })
+                (anchor, Data::Map(entries), end)
             }
             _ => return Err(self.error(start, "a value was expected here")),
         };
-        if let Some(anchor) = anchor {
+        let node = Node { data, at, end: self.text.place(end) };
+        // 0 stands for no anchor.
+        if anchor != 0 {
             self.anchors.insert(anchor, Some(node.clone()));
         }
         Ok(node)
     }
 
-    /// Marks an anchor as being read, so that an alias to it from inside is told apart.
-    fn open(&mut self, anchor: Option<&String>) {
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor.clone(), None);
+    /// Where the header of the last event's block scalar begins; the event itself begins at the first line of content.
+    fn block_header(&self, indicator: char) -> Option<Marker> {
+        let begin = self.before.byte_offset()?;
+        let (mut line, mut column) = (self.before.line(), self.before.col());
+        let (mut previous, mut in_comment) = (' ', false);
+        for (index, c) in self.text.text.get(begin..)?.char_indices() {
+            let after_blank = previous.is_whitespace();
+            if c == indicator && after_blank && !in_comment {
+                return Some(Marker::new(0, line, column).with_byte_offset(Some(begin + index)));
+            }
+            in_comment = c != '\n' && (in_comment || (c == '#' && after_blank));
+            match c {
+                '\n' => (line, column) = (line + 1, 0),
+                _ => column += 1,
+            }
+            previous = c;
         }
+        None
+    }
+
+    /// Whether this is a block scalar whose last line is the file's last, has content, and ends without a line break.
+    fn ends_in_last_line(&self, style: ScalarStyle, end: Marker) -> bool {
+        let text = &self.text.text;
+        let last = text.rsplit(['\n', '\r']).next().unwrap_or_default();
+        matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            && end.byte_offset() == Some(text.len())
+            && !last.trim().is_empty()
     }
 
     #[expect(clippy::type_complexity, reason = "the entries of a mapping, as Data::Map holds them")]
-    fn mapping(&mut self, depth: usize) -> Result<(Vec<(String, Place, Node)>, Mark), InputError> {
+    fn mapping(&mut self, depth: usize) -> Result<(Vec<(String, Place, Node)>, Marker), InputError> {
         let mut entries: Vec<(String, Place, Node)> = Vec::new();
         let mut merged: Vec<(String, Place, Node)> = Vec::new();
         loop {
             let event = self.next()?;
-            if matches!(event.data, EventData::MappingEnd) {
+            if matches!(event.0, Event::MappingEnd) {
                 // Merged entries give way to those written out (YAML merge keys, as Go's reader has them).
                 for entry in merged {
                     if !entries.iter().any(|(key, _, _)| *key == entry.0) {
                         entries.push(entry);
                     }
                 }
-                return Ok((entries, event.end_mark));
+                return Ok((entries, event.1.end));
             }
-            let mark = event.start_mark;
-            let is_merge = matches!(&event.data, EventData::Scalar { value, style: ScalarStyle::Plain, tag: None, .. } if value == "<<");
+            let mark = event.1.start;
+            let is_merge = matches!(&event.0, Event::Scalar(value, ScalarStyle::Plain, _, None) if value == "<<");
             let key = self.node(event, depth + 1)?;
             let next = self.next()?;
             let value = self.node(next, depth + 1)?;
@@ -172,11 +294,11 @@ impl Composer<'_> {
                 let message = format!("key `{key}` is there twice; first in line {}", first.line);
                 return Err(self.error(mark, message));
             }
-            entries.push((key, place(mark), value));
+            entries.push((key, self.text.place(mark), value));
         }
     }
 
-    fn merge(&self, value: Node, merged: &mut Vec<(String, Place, Node)>, mark: Mark) -> Result<(), InputError> {
+    fn merge(&self, value: Node, merged: &mut Vec<(String, Place, Node)>, mark: Marker) -> Result<(), InputError> {
         let sources = match value.data {
             Data::List(items) => items,
             _ => vec![value],
@@ -194,42 +316,41 @@ impl Composer<'_> {
         Ok(())
     }
 
-    fn scalar(&self, tag: Option<&str>, value: String, style: ScalarStyle, mark: Mark) -> Result<Data, InputError> {
-        let plain = style == ScalarStyle::Plain;
-        match tag {
-            None | Some("!") if !plain || tag.is_some() => Ok(Data::Text(value)),
-            None => match value.as_str() {
+    fn scalar(&self, tag: Option<&Tag>, value: String, style: ScalarStyle, mark: Marker) -> Result<Data, InputError> {
+        let Some(tag) = tag else {
+            return match value.as_str() {
+                _ if style != ScalarStyle::Plain => Ok(Data::Text(value)),
                 ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" | ".nan"
                 | ".NaN" | ".NAN" => Err(self.error(mark, format!("`{value}` has no form in JSON"))),
                 _ => Ok(scalar::resolve(&value)),
-            },
-            Some("tag:yaml.org,2002:str") => Ok(Data::Text(value)),
-            Some(
-                tag @ ("tag:yaml.org,2002:int"
-                | "tag:yaml.org,2002:float"
-                | "tag:yaml.org,2002:bool"
-                | "tag:yaml.org,2002:null"),
-            ) => {
+            };
+        };
+        match tag.core_suffix() {
+            Some("str") => Ok(Data::Text(value)),
+            None if tag.original() == "!" => Ok(Data::Text(value)),
+            Some(kind @ ("int" | "float" | "bool" | "null")) => {
                 let data = scalar::resolve(&value);
                 let fits = match &data {
-                    Data::Plain(Value::Number(number)) => {
-                        tag.ends_with("float") || (tag.ends_with("int") && !number.is_f64())
-                    }
-                    Data::Plain(Value::Bool(_)) => tag.ends_with("bool"),
-                    Data::Plain(Value::Null) => tag.ends_with("null"),
+                    Data::Plain(Value::Number(number)) => kind == "float" || (kind == "int" && !number.is_f64()),
+                    Data::Plain(Value::Bool(_)) => kind == "bool",
+                    Data::Plain(Value::Null) => kind == "null",
                     _ => false,
                 };
                 if fits { Ok(data) } else { Err(self.error(mark, format!("`{value}` does not fit its tag"))) }
             }
-            Some(tag) => Err(self.error(mark, format!("tag `{tag}` is not known here"))),
+            _ => Err(self.unknown_tag(tag, mark)),
         }
     }
 
-    fn container_tag(&self, tag: Option<&str>, known: &str, mark: Mark) -> Result<(), InputError> {
+    fn container_tag(&self, tag: Option<&Tag>, known: &str, mark: Marker) -> Result<(), InputError> {
         match tag {
-            Some(tag) if tag != known && tag != "!" => Err(self.error(mark, format!("tag `{tag}` is not known here"))),
+            Some(tag) if tag.core_suffix() != Some(known) && tag.original() != "!" => Err(self.unknown_tag(tag, mark)),
             _ => Ok(()),
         }
+    }
+
+    fn unknown_tag(&self, tag: &Tag, mark: Marker) -> InputError {
+        self.error(mark, format!("tag `{}` is not known here", tag.original()))
     }
 }
 
@@ -239,14 +360,6 @@ fn size(node: &Node) -> usize {
         Data::List(items) => 1 + items.iter().map(size).sum::<usize>(),
         Data::Map(entries) => 1 + entries.iter().map(|(_, _, node)| 1 + size(node)).sum::<usize>(),
         _ => 1,
-    }
-}
-
-/// libyaml counts from 0.
-fn place(mark: Mark) -> Place {
-    Place {
-        line: usize::try_from(mark.line).unwrap_or(usize::MAX - 1) + 1,
-        column: usize::try_from(mark.column).unwrap_or(usize::MAX - 1) + 1,
     }
 }
 

@@ -4,7 +4,7 @@ mod default_network;
 mod pods;
 mod relations;
 
-pub(super) use pods::Copies;
+pub(super) use pods::PodGroup;
 pub use relations::same_names;
 
 use super::error::{InputError, did_you_mean};
@@ -123,14 +123,15 @@ impl Load<'_> {
         for (index, entry) in file.networks.iter().enumerate() {
             networks.extend(self.networks(entry, &format!("networks[{index}]")));
         }
-        let (mut pods, mut copies) = (Vec::new(), Vec::new());
+        let (mut pods, mut groups, mut workloads) = (Vec::new(), Vec::new(), Vec::new());
         // How many objects there would be at least if all could be read; copies are many from one.
         let mut entries = file.networks.len();
         for (index, entry) in file.pods.iter().enumerate() {
-            let (found, groups) = self.pods(entry, &format!("pods[{index}]"), &topology);
-            entries += found.len().max(1);
-            pods.extend(found);
-            copies.extend(groups);
+            let found = self.pods(entry, &format!("pods[{index}]"), &topology);
+            entries += found.pods.len().max(1);
+            pods.extend(found.pods);
+            groups.extend(found.groups);
+            workloads.extend(found.workloads);
         }
         if file.pods.is_empty() {
             self.errors.push(InputError::file(self.path, "no pods: there is nothing to look at"));
@@ -142,7 +143,7 @@ impl Load<'_> {
             error.source_at.file == self.path && !["pods[", "topology"].iter().any(|part| error.field.starts_with(part))
         };
         if self.errors.iter().all(in_order) {
-            let scene = Scene { networks: &networks, pods: &pods, copies: &copies, topology: &topology };
+            let scene = Scene { networks: &networks, pods: &pods, groups: &groups, topology: &topology };
             for (name, wanted) in &file.expect.0 {
                 match Reader::new(self.path, scene).pod(name, wanted) {
                     Ok(wanted) => expect.extend(wanted),
@@ -161,6 +162,7 @@ impl Load<'_> {
             topology,
             networks,
             pods,
+            workloads,
             expect,
         }
     }
@@ -197,7 +199,7 @@ impl Load<'_> {
         entry: &At<Entry>,
         field: &str,
         kind: &str,
-        read: fn(&Object<'_>) -> Result<T, Vec<InputError>>,
+        read: impl Fn(&Object<'_>) -> Result<T, Vec<InputError>>,
     ) -> Vec<T> {
         if let Some(namespace) = &entry.value.namespace {
             self.fail(
@@ -219,7 +221,7 @@ impl Load<'_> {
                 }
                 let file = loader::beside(self.path, &manifest.value);
                 let asked = strict::source(self.path, manifest);
-                match loader::text(self.loader, &file, &asked, &format!("{field}.manifest")) {
+                match loader::manifest(self.loader, &file, &asked, &format!("{field}.manifest")) {
                     Ok(text) => (file, text, false),
                     Err(error) => {
                         self.errors.push(error);

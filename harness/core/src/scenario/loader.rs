@@ -7,6 +7,8 @@ use crate::source::Source;
 /// A [`Loader`] need not read further than one byte more.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Why a file could not be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadError {
@@ -32,9 +34,26 @@ impl<F: Fn(&str) -> Result<Vec<u8>, LoadError>> Loader for F {
     }
 }
 
-/// Reads a file as text: within the size limit, UTF-8, without a byte order mark.
-/// `at` and `field` say who asked for it, for the error.
+/// Reads a file of Plumbline's own formats as text: within the size limit, UTF-8, without a byte order mark.
+/// `at` and `field` are the place that names the file, for the error.
 pub(crate) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
+    let text = utf8_text(loader, path, at, field)?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return Err(InputError::file(path, "begins with a byte order mark").help("save it as UTF-8 without one"));
+    }
+    Ok(text)
+}
+
+/// Reads a user's Kubernetes manifest as text, the byte order mark left out, which kubectl reads too.
+pub(super) fn manifest(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
+    let mut text = utf8_text(loader, path, at, field)?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
+fn utf8_text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
     let bytes = loader.read(path).map_err(|error| {
         let why = match error {
             LoadError::NotFound => "no such file".to_owned(),
@@ -44,9 +63,6 @@ pub(crate) fn text(loader: &dyn Loader, path: &str, at: &Source, field: &str) ->
     })?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(InputError::file(path, format!("larger than {MAX_FILE_BYTES} bytes")));
-    }
-    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        return Err(InputError::file(path, "begins with a byte order mark").help("save it as UTF-8 without one"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -60,6 +60,15 @@ impl Node {
         }
     }
 
+    /// The items, where this is a sequence; else none.
+    #[must_use]
+    pub fn items(&self) -> &[Node] {
+        match &self.data {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// `true` for null and for a mapping or sequence without content.
     #[must_use]
     pub fn is_empty(&self) -> bool {

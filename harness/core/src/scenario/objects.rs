@@ -1,16 +1,23 @@
 //! Kubernetes objects as users write them, made into networks and pods of the plan.
 
+mod workload;
+
+pub(super) use workload::{PodsOfObject, pods};
+
 use super::annotation;
 use super::error::InputError;
 use super::json_keys;
 use super::names;
-use super::node::{Data, Node, Place};
+use super::node::{Node, Place};
 use crate::chain;
-use crate::plan::{Network, Pod};
+use crate::plan::{Attachment, Network};
 use crate::source::Source;
 
 /// The `apiVersion` of a NetworkAttachmentDefinition.
 pub const NAD_API: &str = "k8s.cni.cncf.io/v1";
+
+/// The way to the networks annotation.
+const ANNOTATION: [&str; 3] = ["metadata", "annotations", annotation::NETWORKS];
 
 /// An object together with where errors and sources point.
 pub(super) struct Object<'a> {
@@ -43,11 +50,7 @@ impl Object<'_> {
         match node.text() {
             Some(text) => Some(text.to_owned()),
             None => {
-                errors.push(self.error(
-                    Some(node),
-                    &path.join("."),
-                    format!("must be a string, and reads as {}", node.to_json()),
-                ));
+                errors.push(self.error(Some(node), &path.join("."), not_a_string(node)));
                 None
             }
         }
@@ -131,84 +134,73 @@ pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
     })
 }
 
-/// Reads a Pod with its networks annotation.
-pub(super) fn pod(object: &Object<'_>) -> Result<Pod, Vec<InputError>> {
-    let mut errors = Vec::new();
-    if !object.expect_kind("Pod", "v1", &mut errors) {
-        return Err(errors);
+/// The part of an object that pods are made of: a Pod itself, or the pod template of a workload.
+struct PodTemplate<'a> {
+    object: &'a Object<'a>,
+    /// The node with `metadata` and `spec`.
+    node: &'a Node,
+    /// The way to that node from the object's top, with a dot at its end; empty for a Pod itself.
+    path: &'static str,
+}
+
+impl PodTemplate<'_> {
+    fn error(&self, node: Option<&Node>, field: &str, message: impl Into<String>) -> InputError {
+        self.object.error(node.or(Some(self.node)), &format!("{}{field}", self.path), message)
     }
-    let identity = object.identity(&mut errors);
-    refuse_privilege(object, &mut errors);
-    if object.node.at_path(&["spec", "containers"]).is_none_or(Node::is_empty) {
-        errors.push(object.error(object.node.get("spec"), "spec.containers", "a pod needs at least one container"));
+
+    /// Checks the template, and reads the attachments that its annotation requests.
+    fn attachments(&self, errors: &mut Vec<InputError>) -> Vec<Attachment> {
+        self.refuse_privilege(errors);
+        if self.node.at_path(&["spec", "containers"]).is_none_or(Node::is_empty) {
+            errors.push(self.error(self.node.get("spec"), "spec.containers", "a pod needs at least one container"));
+        }
+        let field = format!("metadata.annotations[{}]", annotation::NETWORKS);
+        let Some(node) = self.node.at_path(&ANNOTATION) else { return Vec::new() };
+        let Some(text) = node.text() else {
+            errors.push(self.error(Some(node), &ANNOTATION.join("."), not_a_string(node)));
+            return Vec::new();
+        };
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        annotation::parse(text).unwrap_or_else(|found| {
+            for (index, message) in found {
+                let field = index.map_or_else(|| field.clone(), |index| format!("{field}[{index}]"));
+                errors.push(self.error(Some(node), &field, message));
+            }
+            Vec::new()
+        })
     }
-    let path = ["metadata", "annotations", annotation::NETWORKS];
-    let field = format!("metadata.annotations[{}]", annotation::NETWORKS);
-    let mut attachments = Vec::new();
-    if let Some(text) = object.text_at(&path, &mut errors)
-        && !text.trim().is_empty()
-    {
-        match annotation::parse(&text) {
-            Ok(found) => attachments = found,
-            Err(found) => {
-                for (index, message) in found {
-                    let field = index.map_or_else(|| field.clone(), |index| format!("{field}[{index}]"));
-                    errors.push(object.error(object.node.at_path(&path), &field, message));
+
+    /// A scenario file is data that may come from anywhere: it gets no power over the node.
+    fn refuse_privilege(&self, errors: &mut Vec<InputError>) {
+        let Some(spec) = self.node.get("spec") else {
+            return;
+        };
+        let is_set = |node: &&Node| node.to_json() != serde_json::Value::Bool(false);
+        for key in ["hostNetwork", "hostPID", "hostIPC"] {
+            if let Some(node) = spec.get(key).filter(is_set) {
+                let message = "a pod that shares the node's namespaces is not run";
+                errors.push(self.error(Some(node), &format!("spec.{key}"), message));
+            }
+        }
+        for group in ["containers", "initContainers"] {
+            for (index, container) in spec.get(group).map_or(&[][..], Node::items).iter().enumerate() {
+                if let Some(node) = container.at_path(&["securityContext", "privileged"]).filter(is_set) {
+                    let field = format!("spec.{group}[{index}].securityContext.privileged");
+                    errors.push(self.error(Some(node), &field, "a privileged container is not run"));
                 }
             }
         }
-    }
-    match identity {
-        Some((name, namespace)) if errors.is_empty() => Ok(Pod {
-            name,
-            namespace,
-            manifest: object.node.to_json(),
-            attachments,
-            node: None,
-            source: object.source(object.node.at),
-        }),
-        _ => Err(errors),
+        for (index, volume) in spec.get("volumes").map_or(&[][..], Node::items).iter().enumerate() {
+            if let Some(node) = volume.get("hostPath") {
+                let field = format!("spec.volumes[{index}].hostPath");
+                errors.push(self.error(Some(node), &field, "a pod with the node's files is not run"));
+            }
+        }
     }
 }
 
-/// A scenario file is data that may come from anywhere: it gets no power over the node.
-fn refuse_privilege(object: &Object<'_>, errors: &mut Vec<InputError>) {
-    let Some(spec) = object.node.get("spec") else {
-        return;
-    };
-    for key in ["hostNetwork", "hostPID", "hostIPC"] {
-        if let Some(node) = spec.get(key)
-            && node.to_json() != serde_json::Value::Bool(false)
-        {
-            errors.push(object.error(
-                Some(node),
-                &format!("spec.{key}"),
-                "a pod that shares the node's namespaces is not run",
-            ));
-        }
-    }
-    for group in ["containers", "initContainers"] {
-        let Some(Data::List(containers)) = spec.get(group).map(|node| &node.data) else {
-            continue;
-        };
-        for (index, container) in containers.iter().enumerate() {
-            if let Some(node) = container.at_path(&["securityContext", "privileged"])
-                && node.to_json() != serde_json::Value::Bool(false)
-            {
-                let field = format!("spec.{group}[{index}].securityContext.privileged");
-                errors.push(object.error(Some(node), &field, "a privileged container is not run"));
-            }
-        }
-    }
-    if let Some(Data::List(volumes)) = spec.get("volumes").map(|node| &node.data) {
-        for (index, volume) in volumes.iter().enumerate() {
-            if let Some(node) = volume.get("hostPath") {
-                errors.push(object.error(
-                    Some(node),
-                    &format!("spec.volumes[{index}].hostPath"),
-                    "a pod with the node's files is not run",
-                ));
-            }
-        }
-    }
+fn not_a_string(node: &Node) -> String {
+    format!("must be a string, and reads as {}", node.to_json())
 }

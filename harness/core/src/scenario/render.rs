@@ -13,8 +13,12 @@ pub fn render(plan: &Plan) -> Vec<(String, String)> {
         .networks
         .iter()
         .filter_map(|network| Some((format!("network/{}", network.name), network.manifest.as_ref()?)));
-    let pods = plan.pods.iter().map(|pod| (format!("pod/{}", pod.name), &pod.manifest));
-    networks.chain(pods).map(|(name, manifest)| (name, yaml(manifest))).collect()
+    let has_workload = |name: &String| plan.workloads.iter().any(|workload| workload.pods.contains(name));
+    let pods = plan.pods.iter().filter(|pod| !has_workload(&pod.name));
+    let pods = pods.map(|pod| (format!("pod/{}", pod.name), &pod.manifest));
+    let name = |kind: &str, name: &str| format!("{}/{name}", kind.to_lowercase());
+    let workloads = plan.workloads.iter().map(|found| (name(&found.kind, &found.name), &found.manifest));
+    networks.chain(pods).chain(workloads).map(|(name, manifest)| (name, yaml(manifest))).collect()
 }
 
 /// A value as YAML text that kubectl reads back as the same value.

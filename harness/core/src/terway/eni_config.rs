@@ -256,7 +256,7 @@ mod tests {
                 "a.yaml:5:27: data[disable_network_policy]: must be a text",
             ),
             (format!("{HEAD}data: {{}}\n---\n{HEAD}data: {{}}\n"), "a.yaml:6:1: metadata.name: a second ConfigMap"),
-            (format!("{HEAD}data:\n\ta: 1\n"), "a.yaml:5:1: not YAML"),
+            (format!("{HEAD}data:\n\ta: 1\n"), "a.yaml:5:2: not YAML"),
         ] {
             let error = EniConfig::read("a.yaml", &text).expect_err(&text).to_string();
             assert!(error.starts_with(wanted), "wanted {wanted}\nfound  {error}");

@@ -49,6 +49,70 @@ fn what_is_refused_says_where() {
     }
 }
 
+/// Every header of a block scalar, with every end that a file can have.
+#[test]
+fn block_scalars_are_read_as_kubectl_reads_them() {
+    let lines = ["one", "two"];
+    for (style, chomping) in ["|", ">"].into_iter().flat_map(|style| ["", "-", "+"].map(|chomping| (style, chomping))) {
+        for (indentation, comment) in ["", "2"].into_iter().flat_map(|i| ["", " # note"].map(|c| (i, c))) {
+            for line_break in ["\n", "\r\n", "\r"] {
+                for (end, breaks) in
+                    [("", 0), ("\n", 1), ("\n\n", 2), ("\n# note\n", 1), ("\n---\nb: 1", 1), ("\n...\n", 1)]
+                {
+                    let body = format!("a: {style}{indentation}{chomping}{comment}\n  one\n  two{end}");
+                    let text = body.replace('\n', line_break);
+                    let kept = match chomping {
+                        "-" => 0,
+                        "+" => breaks,
+                        _ => breaks.min(1),
+                    };
+                    let value = lines.join(if style == "|" { "\n" } else { " " }) + &"\n".repeat(kept);
+                    let documents = read("a.yaml", &text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+                    assert_eq!(documents[0].to_json(), json!({ "a": value }), "{text:?}");
+                    assert_eq!(documents.len(), 1 + usize::from(end.contains("---")), "{text:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_scalar_without_lines_is_empty() {
+    for header in ["|", "|-", "|+", ">", ">-", ">+"] {
+        for end in ["", "\n", "\n# note", "\n---", "\n..."] {
+            let documents = read("a.yaml", &format!("a: {header}{end}")).unwrap();
+            assert_eq!(documents[0].to_json(), json!({ "a": "" }), "{header:?} {end:?}");
+        }
+        let error = read("a.yaml", &format!("a:\n  b: {header}\n\tc\n")).unwrap_err();
+        assert!(error.source_at.line > 1 && error.message.starts_with("not YAML"), "{header}: {error}");
+    }
+}
+
+/// YAML 1.2 refuses such lines, kubectl reads them.
+#[test]
+fn lines_of_a_quoted_scalar_may_be_indented_less_than_their_key() {
+    for (text, value) in [
+        ("a:\n  b: '{\n  }'\n  c: !x y\n", json!("{ }")),
+        ("a:\n  b: '{\n\"x\":\n  1\n}'\n  c: !x y\n", json!("{ \"x\": 1 }")),
+        ("a:\n  b: \"{\nx\n\n y\n}\"\n  c: !x y\n", json!("{ x\ny }")),
+        ("a:\r\n  b: '{\r\n  }'\r\n  c: !x y\r\n", json!("{ }")),
+    ] {
+        let error = read("a.yaml", text).unwrap_err();
+        let line = text.lines().position(|line| line.contains("!x")).unwrap() + 1;
+        assert_eq!(error.source_at.to_string(), format!("a.yaml:{line}:6"), "{text:?}: {error}");
+        let documents = read("a.yaml", &text.replace("!x y", "z")).unwrap();
+        assert_eq!(documents[0].at_path(&["a", "b"]).unwrap().to_json(), value, "{text:?}");
+    }
+    let place = read("a.yaml", "a: '\nx' : y\n").unwrap_err().source_at;
+    assert_eq!((place.line, place.column), (2, 4));
+    let deep = format!("{}a: 'x\ny'\n", "- ".repeat(60));
+    assert!(read("a.yaml", &deep).is_ok());
+    let wide = format!("a: 'x\n{}'\n", "y\n".repeat(400_000));
+    let started = std::time::Instant::now();
+    assert!(read("a.yaml", &wide).is_err());
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
 #[test]
 fn every_value_knows_its_place_and_the_way_to_it() {
     let documents = read("a.yaml", "a:\n  b:\n    - x\n    - z: 1\n").unwrap();
@@ -56,6 +120,16 @@ fn every_value_knows_its_place_and_the_way_to_it() {
     assert_eq!(inner.at, Place { line: 3, column: 5 });
     assert_eq!(documents[0].path_at(Place { line: 4, column: 10 }), "a.b[1].z");
     assert_eq!(documents[0].path_at(Place { line: 1, column: 1 }), "a");
+    for (text, line, column) in [
+        ("a:\n  b: |\n    x\n", 2, 6),
+        ("a:\n  b: | # >\n\n    x\n", 2, 6),
+        ("a:\n  b: # |\n    !!str\n    >-\n    x", 4, 5),
+        ("a: { c: '|' }\nb: &x |\n  x", 2, 7),
+    ] {
+        let documents = read("a.yaml", text).unwrap();
+        let scalar = documents[0].at_path(&["a", "b"]).or_else(|| documents[0].get("b")).unwrap();
+        assert_eq!(scalar.at, Place { line, column }, "{text:?}");
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {

@@ -1,59 +1,105 @@
-//! The pods of a scenario: one by one, or many from one template or manifest.
+//! The pods of a scenario: one by one, many from one template or manifest, or those of workloads.
 
 use super::Load;
-use crate::plan::{Pod, Topology};
+use crate::plan::{Pod, Topology, Workload};
 use crate::scenario::file::Entry;
+use crate::scenario::objects::PodsOfObject;
 use crate::scenario::strict::At;
 use crate::scenario::{names, objects};
 
 /// Most copies of one pod: a node takes about as many (kubelet's `maxPods` is 110).
 const MAX_COPIES: i64 = 100;
 
-/// Pods made from one object: the name written, and the names of the copies.
+/// Pods made from one object, copies or replicas: the name written, and the names of the pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::scenario) struct Copies {
+pub(in crate::scenario) struct PodGroup {
     /// The name in the manifest or template.
     pub of: String,
     /// `NAME-1` and so on.
     pub names: Vec<String>,
 }
 
+/// The pods of one entry.
+#[derive(Debug, Default)]
+pub(super) struct EntryPods {
+    pub pods: Vec<Pod>,
+    /// Those that one name stands for.
+    pub groups: Vec<PodGroup>,
+    pub workloads: Vec<Workload>,
+}
+
+impl EntryPods {
+    fn extend(&mut self, other: Self) {
+        self.pods.extend(other.pods);
+        self.groups.extend(other.groups);
+        self.workloads.extend(other.workloads);
+    }
+}
+
 impl Load<'_> {
-    /// The pods of an entry, and which of them are copies of one.
-    pub(super) fn pods(&mut self, entry: &At<Entry>, field: &str, topology: &Topology) -> (Vec<Pod>, Vec<Copies>) {
+    /// The pods of an entry, which of them belong together, and their workloads.
+    pub(super) fn pods(&mut self, entry: &At<Entry>, field: &str, topology: &Topology) -> EntryPods {
         if let Some(existing) = &entry.value.existing {
             self.fail(existing, &format!("{field}.existing"), "a pod is always made by its scenario");
-            return (Vec::new(), Vec::new());
+            return EntryPods::default();
         }
-        let mut pods = self.objects(entry, field, "Pod", objects::pod);
-        if let Some(node) = &entry.value.node {
-            match usize::try_from(node.value).ok().filter(|node| (1..=topology.nodes).contains(node)) {
-                Some(node) => pods.iter_mut().for_each(|pod| pod.node = Some(node)),
-                None => {
-                    let message = format!("node {}; this topology has nodes 1 to {}", node.value, topology.nodes);
-                    self.fail(node, &format!("{field}.node"), message);
-                }
+        // A wrong number of nodes is refused elsewhere, and read as a very large one.
+        let nodes = if topology.nodes == usize::MAX { 1 } else { topology.nodes };
+        let mut found = EntryPods::default();
+        for mut object in self.objects(entry, field, "Pod", |object| objects::pods(object, nodes)) {
+            self.place(&mut object.pods, entry, field, topology);
+            found.extend(match object.workload {
+                Some(workload) => self.replicas(object.pods, workload, entry, field),
+                None => self.copies(object.pods, entry, field),
+            });
+        }
+        found
+    }
+
+    /// Puts pods on the node that the entry says.
+    fn place(&mut self, pods: &mut [Pod], entry: &At<Entry>, field: &str, topology: &Topology) {
+        let Some(node) = &entry.value.node else { return };
+        let field = format!("{field}.node");
+        match usize::try_from(node.value).ok().filter(|node| (1..=topology.nodes).contains(node)) {
+            _ if pods.iter().any(|pod| pod.node.is_some()) => {
+                self.fail(node, &field, "does not go with a DaemonSet, which has a pod on each node");
+            }
+            Some(node) => pods.iter_mut().for_each(|pod| pod.node = Some(node)),
+            None => {
+                let message = format!("node {}; this topology has nodes 1 to {}", node.value, topology.nodes);
+                self.fail(node, &field, message);
             }
         }
+    }
+
+    fn replicas(&mut self, pods: Vec<Pod>, workload: Workload, entry: &At<Entry>, field: &str) -> EntryPods {
+        if let Some(copies) = &entry.value.copies {
+            let message = format!("does not go with a {}, which says itself how many pods it has", workload.kind);
+            self.fail(copies, &format!("{field}.copies"), message);
+        }
+        let group = PodGroup { of: workload.name.clone(), names: workload.pods.clone() };
+        EntryPods { pods, groups: vec![group], workloads: vec![workload] }
+    }
+
+    fn copies(&mut self, pods: Vec<Pod>, entry: &At<Entry>, field: &str) -> EntryPods {
         let Some(copies) = &entry.value.copies else {
-            return (pods, Vec::new());
+            return EntryPods { pods, ..EntryPods::default() };
         };
         let field = format!("{field}.copies");
         if !(1..=MAX_COPIES).contains(&copies.value) {
             self.fail(copies, &field, format!("{} copies; 1 to {MAX_COPIES} are made", copies.value));
-            return (pods, Vec::new());
+            return EntryPods { pods, ..EntryPods::default() };
         }
-        let mut all = Vec::new();
-        let mut groups = Vec::new();
+        let mut found = EntryPods::default();
         for pod in pods {
             let made: Vec<Pod> = (1..=copies.value).map(|number| copy(&pod, number)).collect();
             if let Some(Err(message)) = made.last().map(|last| names::label(&last.name)) {
                 self.fail(copies, &field, format!("the last copy has {message}"));
             }
-            groups.push(Copies { of: pod.name, names: made.iter().map(|pod| pod.name.clone()).collect() });
-            all.extend(made);
+            found.groups.push(PodGroup { of: pod.name, names: made.iter().map(|pod| pod.name.clone()).collect() });
+            found.pods.extend(made);
         }
-        (all, groups)
+        found
     }
 }
 

@@ -38,12 +38,12 @@ impl<'a> Scene<'a> {
         if self.pods.iter().any(|pod| pod.name == name) {
             return vec![name.to_owned()];
         }
-        self.copies.iter().filter(|group| group.of == name).flat_map(|group| group.names.clone()).collect()
+        self.groups.iter().filter(|group| group.of == name).flat_map(|group| group.names.clone()).collect()
     }
 
     /// Every name that stands for pods.
     pub fn pod_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let groups = self.copies.iter().map(|group| group.of.as_str());
+        let groups = self.groups.iter().map(|group| group.of.as_str());
         self.pods.iter().map(|pod| pod.name.as_str()).chain(groups)
     }
 

@@ -1,0 +1,13 @@
+//! Fuzz targets: every parser of text that Plumbline did not write itself.
+//!
+//! A [`targets::Target`] takes bytes and checks what must hold of its parser for any bytes. [`run`] feeds it mutated
+//! seeds for a time, and reports the input that makes it panic, breaks a property, or takes too long. Seeds are the
+//! suites' own files, and those in `fuzz/seeds`. It works with a stable compiler; `make soak` runs each target for long.
+
+mod mutate;
+mod properties;
+mod run;
+mod seeds;
+pub mod targets;
+
+pub use run::{Crash, Outcome, run};

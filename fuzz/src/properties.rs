@@ -1,0 +1,42 @@
+//! What must hold of a parser's answer for any input.
+
+use plumbline_core::plan::Plan;
+use plumbline_core::scenario::{InputError, render};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// Refuses a property that does not hold.
+pub(crate) fn ensure(holds: bool, property: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(property()) }
+}
+
+/// A value is the same after a way through JSON, as evidence is kept.
+pub(crate) fn survives_json<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> Result<(), String> {
+    let text = serde_json::to_string(value).map_err(|error| format!("cannot be written as JSON: {error}"))?;
+    let back: T = serde_json::from_str(&text).map_err(|error| format!("does not read back: {error}: {text}"))?;
+    ensure(back == *value, || format!("reads back as another value: {value:?}\n{back:?}"))
+}
+
+/// Errors of an input are some, name a file and a place within it, and hold no control characters.
+pub(crate) fn errors_have_places(errors: &[InputError], file: &str, text: &[u8]) -> Result<(), String> {
+    ensure(!errors.is_empty(), || "refused without an error".to_owned())?;
+    let breaks = |byte: &&u8| matches!(**byte, b'\n' | b'\r');
+    let lines = text.iter().filter(breaks).count() + 2;
+    for error in errors {
+        let source = &error.source_at;
+        ensure(!source.file.is_empty(), || format!("an error without a file: {error}"))?;
+        ensure(source.file != file || source.line <= lines, || format!("beyond the file's end: {error}"))?;
+        ensure(!error.to_string().chars().any(char::is_control), || format!("control characters: {error:?}"))?;
+    }
+    Ok(())
+}
+
+/// A plan survives JSON, and its objects can be written as YAML.
+pub(crate) fn plan_holds(plan: &Plan) -> Result<(), String> {
+    survives_json(plan)?;
+    for (name, text) in render(plan) {
+        ensure(!text.starts_with("# cannot"), || format!("{name}: {text}"))?;
+    }
+    Ok(())
+}
