@@ -12,6 +12,7 @@ pub mod face;
 pub mod interrupt;
 pub mod kept;
 pub mod prelude;
+pub mod registry;
 pub mod root;
 pub mod rows;
 pub mod runner;

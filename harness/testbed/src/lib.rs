@@ -2,7 +2,9 @@
 //!
 //! No Kubernetes here: the lanes know that.
 
+pub mod agent_client;
 pub mod cache;
+pub mod context;
 pub mod cpio;
 pub mod engine;
 pub mod error;

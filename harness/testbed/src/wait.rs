@@ -133,7 +133,11 @@ mod tests {
         let error =
             until("pods", "pod client to be Ready", deadline, Duration::from_millis(5), look).await.unwrap_err();
         assert_eq!(error.stage, "pods");
-        assert!(error.cause().contains("for pod client to be Ready; last seen: ContainerCreating"), "{}", error.cause());
+        assert!(
+            error.cause().contains("for pod client to be Ready; last seen: ContainerCreating"),
+            "{}",
+            error.cause()
+        );
     }
 
     #[tokio::test]

@@ -33,7 +33,10 @@ async fn a_failure_can_be_pasted() {
     assert!(text.starts_with(r"`sh -c 'echo '\''it says no'\'' >&2; exit 3'` failed: exit code 3 after "), "{text}");
     assert!(text.ends_with(" s: it says no"), "{text}");
     let error = Cmd::new("/nowhere/plumbline-test").run().await.unwrap_err();
-    assert!(matches!(error, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound), "{error}");
+    assert!(
+        matches!(error, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound),
+        "{error}"
+    );
     let signal = shell("kill -TERM $$").run().await.unwrap();
     assert_eq!(signal.ending, Ending::Signal(15));
 }
@@ -151,7 +154,9 @@ async fn what_is_detached_has_a_session_of_its_own() {
     until("test", "a session of its own", deadline, Duration::from_millis(5), leads).await.unwrap();
     Cmd::new("kill").arg(pid.to_string()).run_ok().await.unwrap();
     let missing = detach(&["/nowhere/plumbline-test".to_owned()], &[], &log).unwrap_err();
-    assert!(matches!(missing, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound));
+    assert!(
+        matches!(missing, ExecError::NotStarted { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,8 @@ impl Setup {
         if !looked.systemd && daemon::stranger(&self.place) {
             let cause = format!(
                 "something listens at {} that is no container engine, and dockerd would take its place: {}",
-                self.place.endpoint.host, fault.cause()
+                self.place.endpoint.host,
+                fault.cause()
             );
             return Err(TestbedError::new("engine", cause)
                 .with_hint("see who it is (ss -lxp) and end it, or say where your engine listens with DOCKER_HOST"));
