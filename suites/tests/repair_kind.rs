@@ -186,7 +186,7 @@ fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
     let ran = trials::run_with(TestTarget::lane("kind"), plan, Options { plugins, ..Options::default() });
     // The range has one address: the next pod would get none.
     let repaired: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
-        let cluster = cluster::up(&context(Options::default())?).await?;
+        let cluster = cluster::up(&context(Options::default())?, registry::PROVIDERS).await?;
         for node in &cluster.nodes {
             let things = ["rm", "-rf", "/var/lib/cni/networks/no-del", "/opt/cni/bin/no-del-macvlan"];
             node.must("put right", &things).await?;

@@ -9,7 +9,6 @@ use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_suites::chain::{read_first_plugin, set_chain};
 use plumbline_suites::context;
 use plumbline_terway::chain::saved::Kept;
-use plumbline_terway::chain::saved::Kept;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::exec::Ending;
 use plumbline_testbed::folders;
