@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::runner::Bench;
 use crate::samples::{Samples, ms};
 use crate::{table, ten};
-use plumbline_lanes::cluster::record;
+use plumbline_cluster::record;
 use std::time::Duration;
 
 const LANE: &str = "kind";

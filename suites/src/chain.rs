@@ -1,12 +1,13 @@
 //! Terway's chain on the profile's cluster, for tests that change it or need the profile's own.
 
 use anyhow::Context as _;
+use plumbline_cluster::Cluster;
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
-use plumbline_lanes::chain::reach::Reach;
-use plumbline_lanes::chain::{apply, look};
-use plumbline_lanes::cluster::Cluster;
-use plumbline_lanes::cluster::terway::in_force;
 use plumbline_lanes::context::Context;
+use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::{apply, state};
+use plumbline_terway::in_force;
+use plumbline_testbed::wait::Look;
 use serde_json::Value;
 
 /// Lease of the tests behind Terway. A test that changes the chain by several commands holds it exclusively, so that no
@@ -20,7 +21,7 @@ pub const CHAIN_LEASE: &str = "chain-tests";
 /// When it does not come into force.
 pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
     let reach = Reach::of_cluster(cluster);
-    let looked = look::look(&reach, false).await?;
+    let looked = state::look(&reach, false).await?;
     let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
     let mut file = EniConfig::of_cluster(given.into_iter().collect());
     if chain.is_none() {
@@ -38,7 +39,10 @@ pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> 
 async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     for node in &cluster.nodes {
-        let text = in_force(node).await?.map_err(|why| anyhow::anyhow!("node {}: {why}", node.name))?;
+        let text = match in_force(node).await? {
+            Look::There(text) => text,
+            Look::NotYet(why) => anyhow::bail!("node {}: {why}", node.name),
+        };
         found.push(serde_json::from_str(&text)?);
     }
     Ok(found)
@@ -49,6 +53,6 @@ async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
 /// # Errors
 /// When it can't be read.
 pub async fn read_first_plugin(cluster: &Cluster) -> anyhow::Result<Value> {
-    let looked = look::look(&Reach::of_cluster(cluster), false).await?;
+    let looked = state::look(&Reach::of_cluster(cluster), false).await?;
     Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
 }

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
-use plumbline_lanes::registry;
+use plumbline::registry;
 use serde_json::json;
 use std::path::Path;
 

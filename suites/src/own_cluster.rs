@@ -7,7 +7,7 @@ use crate::host::wait_for;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use plumbline_lanes::cluster::node::{self, KIND_LABEL};
+use plumbline_cluster::node::{self, KIND_LABEL};
 use plumbline_testbed::engine::{Container, Engine};
 use plumbline_testbed::exec::{Cmd, Session, Transcript};
 use plumbline_testbed::wait;

@@ -1,8 +1,8 @@
 //! Every scenario file of one node on the kind lane, whatever the cluster's ranges are.
 
 use plumbline_core::plan::Plan;
-use plumbline_lanes::kind::terway::is_behind;
 use plumbline_suites::trials::{self, TestTarget};
+use plumbline_terway::scenario::is_behind;
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();

@@ -1,6 +1,6 @@
 //! A testbed that the kind lane refuses: a cluster of the same name, made with another state folder.
 
-use plumbline_lanes::cluster::node::KIND_LABEL;
+use plumbline_cluster::node::KIND_LABEL;
 use plumbline_suites::command::plumbline;
 use plumbline_suites::own_cluster::profile_in_use;
 use plumbline_testbed::engine::{Container, Engine};

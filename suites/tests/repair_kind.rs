@@ -4,11 +4,12 @@
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
+use plumbline::registry;
 use plumbline::{root, select, session};
+use plumbline_cluster::{self as cluster, Cluster, breakage};
 use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;
 use plumbline_core::verdict::Verdict;
-use plumbline_lanes::cluster::{self, Cluster, mend};
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::kind::OpenKind;
 use plumbline_lanes::lane::{OpenLane, Scene};
@@ -32,7 +33,7 @@ fn context(options: Options) -> anyhow::Result<Context> {
 
 /// The cluster, for this test alone.
 async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
-    Ok(cluster::alone(cluster::up(cx).await?).await?)
+    Ok(cluster::alone(cluster::up(cx, registry::PROVIDERS).await?).await?)
 }
 
 /// Stages the seed, hands the scene to `look`, and takes it down whatever came of it.
@@ -55,10 +56,10 @@ async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> any
     let lane = OpenKind::on(alone(&cx).await?).await?;
     let node = lane.cluster().nodes[0].clone();
 
-    mend::multus_out_of_force(&node).await?;
+    breakage::multus_out_of_force(&node).await?;
     let checked = cluster::again(&cx, lane.cluster()).await;
     let unchecked = unchecked(&lane).await;
-    let repaired = mend::multus_in_force(&node).await;
+    let repaired = breakage::multus_in_force(&node).await;
     repaired?;
     cluster::again(&cx, lane.cluster()).await?;
 
@@ -91,7 +92,7 @@ async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Res
     assert_ne!(after.of, before.of, "a restarted node was accepted without a canary");
     drop(cluster);
     // Whoever comes next finds nothing to do.
-    let lane = OpenKind::on(cluster::up(&cx).await?).await?;
+    let lane = OpenKind::on(cluster::up(&cx, registry::PROVIDERS).await?).await?;
     assert_eq!(lane.cluster().home.record().and_then(|record| record.proof), Some(after));
     close(lane).await
 }
@@ -111,11 +112,11 @@ async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> any
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
 
-    mend::multus_out_of_force(&node).await?;
-    mend::multus_back_unseen(&node).await?;
+    breakage::multus_out_of_force(&node).await?;
+    breakage::multus_back_unseen(&node).await?;
     let checked = cluster::again(&cx, &cluster).await;
-    mend::multus_out_of_force(&node).await?;
-    mend::multus_in_force(&node).await?;
+    breakage::multus_out_of_force(&node).await?;
+    breakage::multus_in_force(&node).await?;
     cluster::again(&cx, &cluster).await?;
 
     let error = checked.expect_err("every file is in place, and pods come up with eth0 alone");
@@ -127,14 +128,14 @@ async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> any
 #[tokio::test]
 async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
-    let lane = OpenKind::on(cluster::up(&cx).await?).await?;
+    let lane = OpenKind::on(cluster::up(&cx, registry::PROVIDERS).await?).await?;
     let held = lane.cluster().clone();
     let of = cx.clone();
     let observed: Result<_, TestbedError> = with_seed(&lane, &cx, |scene| {
         Box::pin(async move {
             let door = scene.doors().first().cloned().context("a door to the pod")?;
             let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
-            mend::pods_away(&held, namespace).await?;
+            breakage::pods_away(&held, namespace).await?;
             Ok(scene.observe(&of).await)
         })
     })
@@ -149,8 +150,8 @@ async fn bring_up_restores_a_missing_plugin_and_bridge() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
-    mend::plugin_away(&node, "tuning").await?;
-    mend::bridge_away(&node, "br-ex").await?;
+    breakage::plugin_away(&node, "tuning").await?;
+    breakage::bridge_away(&node, "br-ex").await?;
     cluster::again(&cx, &cluster).await?;
     let plugin = node.ran(&["test", "-x", "/opt/cni/bin/tuning"]).await?;
     let bridge = node.ran(&["test", "-d", "/sys/class/net/br-ex"]).await?;
@@ -185,7 +186,7 @@ fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
     let ran = trials::run_with(TestTarget::lane("kind"), plan, Options { plugins, ..Options::default() });
     // The range has one address: the next pod would get none.
     let repaired: anyhow::Result<()> = tokio::runtime::Runtime::new()?.block_on(async {
-        let cluster = cluster::up(&context(Options::default())?).await?;
+        let cluster = cluster::up(&context(Options::default())?, registry::PROVIDERS).await?;
         for node in &cluster.nodes {
             let things = ["rm", "-rf", "/var/lib/cni/networks/no-del", "/opt/cni/bin/no-del-macvlan"];
             node.must("put right", &things).await?;

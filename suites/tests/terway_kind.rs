@@ -3,22 +3,22 @@
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
+use plumbline::registry;
 use plumbline::session;
+use plumbline_cluster::node::NETWORK;
+use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::observe::LeakKind;
 use plumbline_core::observe::traces::RemovedPod;
-use plumbline_lanes::cluster::node::NETWORK;
-use plumbline_lanes::cluster::terway::scrub::{Symmetric, any, look, scrub};
-use plumbline_lanes::cluster::terway::{STAND_INS, eni};
-use plumbline_lanes::cluster::{self, Cluster};
 use plumbline_lanes::context::Context;
-use plumbline_lanes::kind::terway::is_behind;
-use plumbline_lanes::registry;
 use plumbline_lanes::traces::Before;
 use plumbline_suites::chain::{CHAIN_LEASE, read_first_plugin, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_suites::host::wait_for;
 use plumbline_suites::trials::{self, TestTarget};
+use plumbline_terway::scenario::is_behind;
+use plumbline_terway::symmetric_routing::{Symmetric, any, look, scrub};
+use plumbline_terway::{STAND_INS, eni};
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::exec::Cmd;
 use plumbline_testbed::folders;
@@ -84,7 +84,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     run(async {
         let cx = context::open(PROFILE, "terway test")?;
-        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         let tested = test(&cx, &cluster).await;
         let left = session::close(&cx).await;
         tested?;
@@ -155,7 +155,7 @@ fn check_killed_run() -> Result<(), Failed> {
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
         let cx = context::open(PROFILE, "terway test")?;
-        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         let tested = without(&cluster, &routes).await;
         let left = session::close(&cx).await;
         tested?;

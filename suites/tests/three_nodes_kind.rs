@@ -1,7 +1,7 @@
 //! Every scenario file of more than one node on the kind lane, on the profile of three nodes with Multus thick.
 
-use plumbline_lanes::kind::terway::is_behind;
 use plumbline_suites::trials::{self, TestTarget};
+use plumbline_terway::scenario::is_behind;
 
 fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = libtest_mimic::Arguments::from_args();

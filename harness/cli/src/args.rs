@@ -6,7 +6,7 @@ pub use chain::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plumbline::exit;
-use plumbline_lanes::registry;
+use plumbline::registry;
 use std::path::PathBuf;
 
 /// Proves what a chain of CNI plugins really did to a pod.

@@ -1,10 +1,10 @@
 //! The capability file: what each lane offered when it was last opened here. Written by `doctor` and `up`;
 //! read when tests are listed, which must not probe.
 
+use crate::registry;
 use crate::session;
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::{Offers, OpenLane};
-use plumbline_lanes::registry;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};

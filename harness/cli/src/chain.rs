@@ -7,11 +7,11 @@ use crate::select::Refused;
 use begin::{consent, obstacle};
 use plumbline_core::event::Event;
 use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
-use plumbline_lanes::chain::look::{self, Looked};
-use plumbline_lanes::chain::reach::{Reach, Way};
-use plumbline_lanes::chain::{apply as operation, restore as back};
-use plumbline_lanes::cluster::terway::STAND_INS;
 use plumbline_lanes::context::EventSink;
+use plumbline_terway::STAND_INS;
+use plumbline_terway::chain::handle::{Reach, Way};
+use plumbline_terway::chain::state::{self, Looked};
+use plumbline_terway::chain::{apply as operation, restore as back};
 use plumbline_testbed::journal::Run;
 use plumbline_testbed::lease::Kind;
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub struct Now {
 /// What kept it from being read.
 pub async fn now(at: At<'_>) -> anyhow::Result<Now> {
     let reach = reach(at, Kind::Shared).await?;
-    let (map, set) = (look::config_map(&reach).await?, look::daemon_set(&reach).await?);
+    let (map, set) = (state::config_map(&reach).await?, state::daemon_set(&reach).await?);
     Ok(Now { data: map.data.unwrap_or_default(), generation: set.metadata.generation })
 }
 
@@ -103,7 +103,7 @@ pub async fn lint(file: Option<&Path>, at: Option<At<'_>>, usage: &Usage, strict
         (None, None) => return Err(Refused::one(WHERE).into()),
         (read, Some(at)) => {
             let reach = reach(at, Kind::Shared).await?;
-            let looked = look::look(&reach, false).await?;
+            let looked = state::look(&reach, false).await?;
             let usage = told(usage, &looked);
             match read {
                 None => (reach.name.clone(), terway::lint(&looked.config, &usage, Some(&looked.seen))),
@@ -132,12 +132,12 @@ pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyho
         (Some(file), None) => Ok(terway::show(&file.display().to_string(), &read(file)?, None)),
         (None, Some(at)) => {
             let reach = reach(at, Kind::Shared).await?;
-            let mut looked = look::look(&reach, nodes || reach.engine.is_some()).await?;
+            let mut looked = state::look(&reach, nodes || reach.engine.is_some()).await?;
             // Since when the chain is in force is known of one that was applied here.
             let kept = back::kept(&reach).await?;
             if let Some(since) = kept.first().and_then(|kept| kept.in_force_since()) {
                 let names: Vec<String> = looked.pods.keys().cloned().collect();
-                looked.seen.old_pods = look::old_pods(&reach, &names, Some(since)).await?;
+                looked.seen.old_pods = state::old_pods(&reach, &names, Some(since)).await?;
             }
             let shown = terway::show(&reach.name, &looked.config, Some(&looked.seen));
             Ok(Shown { stand_ins: stand_ins(&reach), ..shown })
@@ -164,7 +164,7 @@ pub async fn plan(
             let new = read(file)?;
             let reach = reach(at, Kind::Shared).await?;
             let nodes = nodes || reach.engine.is_some();
-            let looked = look::look(&reach, nodes).await?;
+            let looked = state::look(&reach, nodes).await?;
             let (change, mut planned) = planned(file, &new, &reach, &looked, usage).await?;
             if !planned.unfit() {
                 // A node that can't be read is told as not told: `apply` may be asked by somebody who can.
@@ -207,7 +207,7 @@ async fn planned(
     let lint = terway::lint(&change.merged, &told(usage, looked), Some(&looked.seen));
     let mut seen = looked.seen.clone();
     let names: Vec<String> = looked.pods.keys().cloned().collect();
-    seen.old_pods = look::old_pods(reach, &names, None).await?;
+    seen.old_pods = state::old_pods(reach, &names, None).await?;
     let (from, to) = (reach.name.as_str(), file.display().to_string());
     let planned = terway::plan((from, &to), &change, lint, Some((&looked.config, &seen)));
     Ok((change, Planned { stand_ins: stand_ins(reach), ..planned }))
@@ -236,7 +236,7 @@ pub async fn apply(
     let at =
         at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
     let reach = reach(at, Kind::Exclusive).await?;
-    let looked = look::look(&reach, true).await?;
+    let looked = state::look(&reach, true).await?;
     let (change, planned) = planned(file, &new, &reach, &looked, usage).await?;
     if planned.unfit() {
         return Ok(Ended::Refused(Box::new(planned)));

@@ -12,6 +12,7 @@ pub mod face;
 pub mod interrupt;
 pub mod kept;
 pub mod prelude;
+pub mod registry;
 pub mod requirements;
 pub mod root;
 pub mod runner;

@@ -1,8 +1,8 @@
 //! The context that lanes are given: images with their progress told as events, the run's journal, options.
 
+use crate::registry;
 use plumbline_core::event::Event;
 use plumbline_lanes::context::{Context, EventSink, Options};
-use plumbline_lanes::registry;
 use plumbline_testbed::cache::Cache;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::images::{Images, Progress};

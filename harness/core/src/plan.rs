@@ -23,7 +23,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// The lanes that a scenario may name: every lane of the registry (`plumbline_lanes::registry`), which a test there checks.
+/// The lanes that a scenario may name: every lane of the registry (`plumbline::registry`), which a test there checks.
 pub const LANES: [&str; 3] = ["netns", "vm", "kind"];
 
 /// One attachment asked for by a pod: one element of `k8s.v1.cni.cncf.io/networks`.

@@ -1,11 +1,11 @@
 //! What nodes have of their pods: read before pods come and after they went, by the agent that stands for a node.
 
 use crate::agent::LocalAgent;
-use crate::cluster::node::Node;
 use futures::future::BoxFuture;
+use plumbline_cluster::node::Node;
 use plumbline_core::observe::traces::{RemovedPod, Traces, find_leaks};
 use plumbline_core::observe::{KernelState, Leak, LeakKind};
-use plumbline_core::plan::{DefaultNetwork, Plan};
+use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
@@ -72,8 +72,8 @@ impl Nodes for &[Node] {
 
 /// Whether a plan's pods leave anything on nodes that is worth looking for: ports of the node, or policy routing.
 pub fn wanted(plan: &Plan) -> bool {
-    let terway = || plan.topology.default_network.iter().flat_map(DefaultNetwork::plugins).any(|one| one == "terway");
-    plan.pods.iter().any(|pod| !pod.port_mappings().is_empty()) || terway()
+    let routed = plan.topology.ports.iter().any(|port| port.eni.is_some());
+    routed || plan.pods.iter().any(|pod| !pod.port_mappings().is_empty())
 }
 
 impl Before {

@@ -6,8 +6,10 @@
 //! `error`, `ids`, `cpio`, `probe`; `wait`, `folders`; `exec`; `packages`, `lease`, `journal`; `build_error`, `cache`,
 //! `document`; `engine`; `images`. The test `order` checks it.
 
+pub mod agent_client;
 pub mod build_error;
 pub mod cache;
+pub mod context;
 pub mod cpio;
 pub(crate) mod document;
 pub mod engine;

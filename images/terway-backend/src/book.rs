@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ipnet::IpNet;
-use plumbline_terway::leases::Leases;
-use plumbline_terway::settings::{Pool, Settings};
+use plumbline_terway_plugin::leases::Leases;
+use plumbline_terway_plugin::settings::{Pool, Settings};
 
 /// What a pod was given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use backend::Backend;
 use backend::rpc::terway_backend_server::TerwayBackendServer;
 use book::Book;
-use plumbline_terway::settings;
+use plumbline_terway_plugin::settings;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::StreamExt;

@@ -2,12 +2,13 @@
 
 use crate::testbed::{ChainTestbed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
+use plumbline::registry;
 use plumbline::session;
-use plumbline_lanes::chain::kept::Kept;
-use plumbline_lanes::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
-use plumbline_lanes::{cluster, registry};
+use plumbline_cluster as cluster;
+use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_suites::chain::{read_first_plugin, set_chain};
 use plumbline_suites::context;
+use plumbline_terway::chain::saved::Kept;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::exec::ProcessEnd;
 use plumbline_testbed::folders;
@@ -90,7 +91,7 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
     testbed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
     let cx = context::open(PROFILE, "chain test")?;
-    let cluster = cluster::alone(Box::pin(cluster::up(&cx)).await?).await?;
+    let cluster = cluster::alone(Box::pin(cluster::up(&cx, registry::PROVIDERS)).await?).await?;
     let own = json!({ "plugins": [read_first_plugin(&cluster).await?, { "type": "tuning" }] }).to_string();
     let settled = set_chain(&cx, &cluster, Some(&own)).await;
     let (copies, now) = (testbed.list_copies().await?, testbed.read_config_map().await?);

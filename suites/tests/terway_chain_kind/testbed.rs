@@ -2,14 +2,15 @@
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Failed;
+use plumbline::registry;
 use plumbline::session;
-use plumbline_lanes::chain::kept::copies;
-use plumbline_lanes::chain::look;
-use plumbline_lanes::chain::reach::Reach;
-use plumbline_lanes::cluster;
+use plumbline_cluster as cluster;
 use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
+use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::saved::copies;
+use plumbline_terway::chain::state;
 use plumbline_testbed::engine::Engine;
 use plumbline_testbed::exec::{Cmd, ProcessEnd, Transcript};
 use plumbline_testbed::lease::{Kind, Lease};
@@ -42,7 +43,7 @@ pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(
         // The commands under test hold the cluster themselves, each for its own time.
         let _alone = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         let cx = context::open(PROFILE, "chain test")?;
-        let cluster = cluster::alone(cluster::up(&cx).await?).await?;
+        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         set_chain(&cx, &cluster, None).await?;
         // A test that failed may have left a change open; there is nothing to put back any more.
         let reach = Reach::of_cluster(&cluster);
@@ -108,7 +109,7 @@ impl ChainTestbed {
 
     /// All keys of eni-config, byte for byte.
     pub async fn read_config_map(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        Ok(look::config_map(&self.reach).await?.data.unwrap_or_default())
+        Ok(state::config_map(&self.reach).await?.data.unwrap_or_default())
     }
 
     /// The names of what these tests have kept.
@@ -118,7 +119,7 @@ impl ChainTestbed {
     }
 
     pub async fn read_generation(&self) -> anyhow::Result<Option<i64>> {
-        Ok(look::daemon_set(&self.reach).await?.metadata.generation)
+        Ok(state::daemon_set(&self.reach).await?.metadata.generation)
     }
 
     /// The number of canary pods of changes that are not being deleted.

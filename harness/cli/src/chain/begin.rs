@@ -3,9 +3,9 @@
 use super::At;
 use crate::select::Refused;
 use plumbline_core::terway::{Change, NodeFacts, Planned, alternatives};
-use plumbline_lanes::chain::look::Looked;
-use plumbline_lanes::chain::reach::Reach;
-use plumbline_lanes::chain::restore as back;
+use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::restore as back;
+use plumbline_terway::chain::state::Looked;
 use plumbline_testbed::error::TestbedError;
 
 /// What a node's own Terway may be asked to do first.

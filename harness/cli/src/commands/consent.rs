@@ -1,7 +1,7 @@
 //! The user's yes to installing what is missing: by `--yes`, by `CI=true`, or on a terminal when asked.
 
+use plumbline::registry;
 use plumbline_lanes::lane::Lane;
-use plumbline_lanes::registry;
 use plumbline_testbed::error::TestbedError;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;

@@ -2,11 +2,11 @@
 
 use super::telling;
 use crate::args::{Colour, DownArgs};
+use plumbline::registry;
 use plumbline::select::Refused;
 use plumbline::{exit, root, session};
-use plumbline_lanes::chain::kept;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::registry;
+use plumbline_terway::chain::saved;
 use plumbline_testbed::engine::setup::Setup;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    kept::forget_gone()?;
+    saved::forget_gone()?;
     reporters.finish()?;
     let mut out = anstream::stdout();
     gone.iter().try_for_each(|name| writeln!(out, "{name} is gone"))?;

@@ -2,8 +2,8 @@
 
 use crate::args::GcArgs;
 use plumbline::exit;
-use plumbline_lanes::chain::kept;
-use plumbline_lanes::registry;
+use plumbline::registry;
+use plumbline_terway::chain::saved;
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::journal::{self, Undo};
 use std::io::Write as _;
@@ -27,7 +27,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
             Err(error) => left.push(error.to_string()),
         }
     }
-    gone.extend(kept::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
+    gone.extend(saved::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
     let mut out = anstream::stdout();
     for line in &gone {
         writeln!(out, "gone: {line}")?;

@@ -1,11 +1,11 @@
 //! `plumbline list`: scenarios with lanes and requirements, names to paste.
 
 use crate::args::{ListArgs, MessageFormat};
+use plumbline::registry;
 use plumbline::runner::meant_for;
 use plumbline::select::{self, Refused};
 use plumbline::{exit, root};
 use plumbline_core::plan::Plan;
-use plumbline_lanes::registry;
 use std::io::Write as _;
 
 /// Lists them; every file must be one that could be run.

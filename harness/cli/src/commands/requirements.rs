@@ -3,14 +3,15 @@
 use super::{consent, telling};
 use crate::args::{Colour, RequirementsArgs};
 use crate::options;
+use plumbline::registry;
 use plumbline::requirements::{outcome, suite, wanted};
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::Refused;
 use plumbline::{exit, interrupt, root, session};
+use plumbline_cluster as cluster;
 use plumbline_core::event::Event;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
-use plumbline_lanes::{cluster, registry};
 use plumbline_report::paint;
 use plumbline_report::reporter::Reporter;
 use plumbline_report::requirements::{Cell, Shown, tables};
@@ -92,8 +93,8 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
             break;
         }
         let options = Options { profile: Some(profile.clone()), ..options.clone() };
-        let cx = session::context(&root, options, events.clone(), cancel.clone(), "covers")?;
-        let up = cluster::up(&cx).await;
+        let cx = session::context(&root, options, events.clone(), cancel.clone(), "requirements")?;
+        let up = cluster::up(&cx, registry::PROVIDERS).await;
         left_behind.extend(session::close(&cx).await);
         // Whoever does a change takes the cluster for himself.
         let up = up.map(drop);

@@ -3,11 +3,11 @@
 use super::{consent, telling};
 use crate::args::{Colour, MessageFormat, RunArgs};
 use crate::options;
+use plumbline::registry;
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::{self, Refused};
 use plumbline::{exit, interrupt, root};
 use plumbline_core::plan::Plan;
-use plumbline_lanes::registry;
 use plumbline_report::json::JsonLines;
 use plumbline_report::junit::Junit;
 use plumbline_report::reporter::Reporter;

@@ -5,9 +5,9 @@ use crate::args::{Colour, UpArgs};
 use crate::{failure, options};
 use anyhow::Context as _;
 use plumbline::capability::{self, Known};
+use plumbline::registry;
 use plumbline::select::Refused;
 use plumbline::{exit, interrupt, root, session};
-use plumbline_lanes::registry;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 

@@ -1,12 +1,12 @@
 //! A lane that tests work on.
 
 use super::seen::{Judged, Seen};
+use crate::registry;
 use crate::{root, select, session};
 use anyhow::Context as _;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::{Context, EventSink, Options};
 use plumbline_lanes::lane::{OpenLane, Scene};
-use plumbline_lanes::registry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

@@ -1,9 +1,9 @@
 //! `suites/requirements.yaml`.
 
+use crate::registry;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::plan::Plan;
-use plumbline_lanes::registry;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;

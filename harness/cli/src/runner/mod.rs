@@ -8,6 +8,7 @@ mod tests;
 
 pub use config::{RunConfig, RunSummary};
 
+use crate::registry;
 use crate::session;
 use evidence::Evidence;
 use futures::stream::{self, StreamExt};
@@ -15,7 +16,6 @@ use plumbline_core::event::Event;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Lane;
-use plumbline_lanes::registry;
 use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 use tokio::sync::Semaphore;

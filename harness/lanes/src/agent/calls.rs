@@ -1,10 +1,10 @@
 //! The questions with their proper answers.
 
-use super::client::Unanswered;
 use super::local::LocalAgent;
 use plumbline_core::cni::ChainOutcome;
 use plumbline_core::plan::{Bridge, Topology};
 use plumbline_core::protocol::{CniRequest, Observed, Op, Outcome, PROTOCOL_VERSION, PluginVersion, Probed, Target};
+use plumbline_testbed::agent_client::Unanswered;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! An agent with a node of its own: a child of this process, or one that is reached over streams from elsewhere.
 
-use super::client::{Client, Unanswered};
 use futures::future::BoxFuture;
 use plumbline_core::protocol::{Op, Outcome};
+use plumbline_testbed::agent_client::{Client, Unanswered};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::exec::Session;
 use std::time::Duration;

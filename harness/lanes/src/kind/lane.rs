@@ -1,11 +1,12 @@
 //! The kind lane as the runner sees it.
 
-use super::{host, place, stage, terway};
-use crate::cluster::choice::{HERMETIC, UPSTREAM};
-use crate::cluster::{self, Cluster};
+use super::{host, placement, stage};
 use crate::context::Context;
 use crate::lane::{HostReport, Installation, Lane, Offer, Offers, OpenLane, Scene, TestSettings};
 use futures::future::BoxFuture;
+use plumbline_cluster::choice::{HERMETIC, UPSTREAM};
+use plumbline_cluster::provider::Providers;
+use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome};
 use plumbline_testbed::error::TestbedError;
@@ -14,8 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The kind lane.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct KindLane;
+#[derive(Clone, Copy)]
+pub struct KindLane {
+    /// The default networks that its clusters may have.
+    pub providers: Providers,
+}
 
 /// The kind lane with its cluster.
 pub struct OpenKind {
@@ -93,7 +97,9 @@ impl Lane for KindLane {
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
-        Box::pin(async move { Ok(Box::new(OpenKind::on(cluster::up(cx).await?).await?) as Box<dyn OpenLane>) })
+        Box::pin(async move {
+            Ok(Box::new(OpenKind::on(cluster::up(cx, self.providers).await?).await?) as Box<dyn OpenLane>)
+        })
     }
 }
 
@@ -107,11 +113,11 @@ impl OpenLane for OpenKind {
     }
 
     fn lack(&self, plan: &Plan) -> Option<String> {
-        let places = place::places(&self.cluster.nodes).len();
+        let (places, cluster) = (self.cluster.nodes.len(), &self.cluster);
         let profile = &self.cluster.profile;
-        let lack = self.offers.lack(&plan.requires).or_else(|| place::lack(plan, places, profile));
-        let lack = lack.or_else(|| terway::lack(plan, self.cluster.terway.is_some(), profile));
-        lack.or_else(|| place::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
+        let lack = self.offers.lack(&plan.requires).or_else(|| placement::lack(plan, places, profile));
+        let lack = lack.or_else(|| placement::lack_of_network(plan, cluster.providers, cluster.provider(), profile));
+        lack.or_else(|| placement::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
 
     fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {

@@ -1,12 +1,12 @@
 //! What pods have leased from host-local on their nodes, and what of it stays when they are gone.
 
-use super::place::places;
-use super::ready::{Came, node_of, uid_of};
 use super::scene::Staged;
-use crate::cluster::Cluster;
 use futures::future::join_all;
+use plumbline_cluster::Cluster;
+use plumbline_cluster::node::in_scenario_order;
 use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::protocol::{Lease, Op, Outcome};
+use plumbline_kube::readiness::{Came, node_of, uid_of};
 
 /// The leases of a pod.
 pub(super) struct Held {
@@ -63,7 +63,7 @@ async fn ask(cluster: &Cluster, pod: &str, node: &str, op: Op) -> Result<Vec<Lea
 
 /// In the scenario's own words, where the node is one of its nodes.
 fn left(cluster: &Cluster, held: &Held, lease: &Lease) -> Leak {
-    let place = places(&cluster.nodes).iter().position(|place| place.name == held.node);
+    let place = in_scenario_order(&cluster.nodes).iter().position(|place| place.name == held.node);
     let node = place.map_or_else(|| held.node.clone(), |place| (place + 1).to_string());
     Leak {
         kind: LeakKind::Lease,

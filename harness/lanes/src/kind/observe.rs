@@ -1,21 +1,21 @@
 //! Reading a pod that is up: by `ip` in it and by the agent on its node, side by side; both have to agree.
 
-use super::exec::{self, Spoken};
-use super::heard;
-use super::isolation::Namespaces;
-use super::ready::{node_of, uid_of};
-use super::reported::{STATUS, together};
-use crate::cluster::Cluster;
-use crate::cluster::node::Node;
-use crate::cluster::objects::{is_absent, words};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::Api;
+use plumbline_cluster::Cluster;
+use plumbline_cluster::node::Node;
 use plumbline_core::observe::agree_within;
 use plumbline_core::observe::ip::kernel_state;
 use plumbline_core::observe::{LogLine, PodObservation, PodState, Witness};
 use plumbline_core::plan;
 use plumbline_core::protocol::{Fault, Observed, Op, Outcome, Target};
+use plumbline_kube::exec::{self, Spoken};
+use plumbline_kube::namespaces::Namespaces;
+use plumbline_kube::objects::{is_absent, words};
+use plumbline_kube::readiness::{node_of, uid_of};
+use plumbline_kube::reported::{STATUS, together};
+use plumbline_kube::runtime_log;
 use plumbline_testbed::error::TestbedError;
 use serde_json::Value;
 
@@ -161,7 +161,7 @@ pub async fn runtime(node: &Node, subject: &Subject<'_>) -> Result<Vec<LogLine>,
     let since = format!("--since=@{since}");
     let argv = ["journalctl", "--unit=containerd", "--output=cat", "--no-pager", "--quiet", &since];
     let ran = node.ran(&argv).await?;
-    Ok(heard::runtime_log(&ran.stdout, subject.namespace, &subject.pod.name))
+    Ok(runtime_log::runtime_log(&ran.stdout, subject.namespace, &subject.pod.name))
 }
 
 fn faulted(name: &str, fault: &Fault) -> TestbedError {

@@ -1,15 +1,15 @@
 //! What a plan wants around its pods that is not Kubernetes': bridges, uplinks, VLAN links, gateways and peers, and an
 //! agent of the scenario's own at each of them, by which its packets are sent and captured.
 
-use super::apart;
-use super::place::places;
-use super::terway;
-use crate::cluster::naming::{CLUSTER_LABEL, RUN_LABEL};
-use crate::cluster::node::{self, NETWORK, Node};
-use crate::cluster::talk::Session;
-use crate::cluster::{Cluster, bridges, uplink};
+use super::packet_leases;
 use crate::context::Context;
 use futures::future::{join_all, try_join_all};
+use ipnet::IpNet;
+use plumbline_cluster::agent_session::Session;
+use plumbline_cluster::naming::{CLUSTER_LABEL, RUN_LABEL};
+use plumbline_cluster::node::in_scenario_order;
+use plumbline_cluster::node::{self, NETWORK, Node};
+use plumbline_cluster::{Cluster, bridges, uplink};
 use plumbline_core::observe::NodeObservation;
 use plumbline_core::plan::{Host, Plan};
 use plumbline_core::protocol::{Op, Outcome, Target};
@@ -79,11 +79,11 @@ pub(super) async fn around(
     run: &Arc<Run>,
     scenario: &str,
 ) -> Result<Around, TestbedError> {
-    if !apart::sends(plan) {
+    if !packet_leases::sends(plan) {
         return Ok(Around::default());
     }
     let engine = cluster.engine();
-    let away: Vec<_> = apart::subnets(plan).into_iter().collect();
+    let away: Vec<_> = packet_leases::subnets(plan).into_iter().collect();
     let mut ports: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut networks: BTreeMap<String, String> = BTreeMap::new();
     for bridge in &plan.topology.bridges {
@@ -95,18 +95,18 @@ pub(super) async fn around(
                 }
                 networks.insert(uplink.clone(), uplink::network_name(&cluster.name, &bridge.name));
             }
-            None if apart::alone(plan, bridge) => {
+            None if packet_leases::alone(plan, bridge) => {
                 uplink::part(engine, &cluster.name, &cluster.nodes, &bridge.name).await?;
             }
             None => {}
         }
     }
-    let nodes = places(&cluster.nodes);
+    let nodes = in_scenario_order(&cluster.nodes);
     let mut subnet = None;
-    if terway::is_behind(plan) {
-        networks.extend(terway::networks(cluster, run, plan).await?);
+    if let Some(provider) = cluster.provider_of(plan) {
+        networks.extend(provider.uplink_networks(cluster, run, plan).await?);
         for (number, node) in nodes.iter().enumerate() {
-            ports.entry(node.name.clone()).or_default().extend(terway::ports(plan, number + 1));
+            ports.entry(node.name.clone()).or_default().extend(self::ports(plan, number + 1));
         }
         subnet = engine.network(NETWORK).await?.and_then(|network| network.subnets.first().cloned());
     }
@@ -218,7 +218,7 @@ impl Machines<'_> {
         names: &BTreeMap<String, String>,
         macs: &BTreeMap<&String, &String>,
     ) -> Result<(), TestbedError> {
-        let Some(line) = self.subnet.as_ref().and_then(|subnet| terway::ways(self.plan, host, subnet)) else {
+        let Some(line) = self.subnet.as_ref().and_then(|subnet| ways(self.plan, host, subnet)) else {
             return Ok(());
         };
         let of_port = |uplink: &String| macs.get(uplink).and_then(|mac| names.get(*mac)).cloned().unwrap_or_default();
@@ -283,5 +283,85 @@ impl Around {
         for stranger in std::mem::take(&mut self.strangers) {
             stranger.machine.keep();
         }
+    }
+}
+
+/// The interface of each uplink on a node of a plan.
+fn ports(plan: &Plan, node: usize) -> BTreeMap<String, String> {
+    let of_node = plan.topology.ports.iter().filter(|port| port.node == node);
+    of_node.map(|port| (port.uplink.clone(), port.name.clone())).collect()
+}
+
+/// What a machine outside needs to reach the nodes by their own addresses, in `nodes`: a line of shell, in which `$i` are its
+/// interfaces in the order of its ports. None where it needs nothing.
+fn ways(plan: &Plan, host: &Host, nodes: &str) -> Option<String> {
+    let first: Vec<&String> =
+        plan.topology.ports.iter().filter(|port| port.eni.is_none()).map(|port| &port.uplink).collect();
+    let near = host.ports.iter().position(|port| first.contains(&&port.uplink));
+    if let Some(index) = near {
+        let own = host.ports[index].addresses.first()?.addr();
+        return Some(format!("ip route replace {nodes} dev \"${{{}}}\" src {own}", index + 1));
+    }
+    let scenarios: Vec<IpNet> = plan.topology.ports.iter().flat_map(|port| &port.addresses).map(IpNet::trunc).collect();
+    let (_, via) = host.routes.iter().find(|(to, _)| scenarios.iter().any(|net| to.contains(net)))?;
+    Some(format!("ip route replace {nodes} via {via}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_core::plan::{DefaultNetwork, Eni, HostPort, NodePort, Topology};
+
+    fn port(name: &str, uplink: &str, address: Option<&str>) -> NodePort {
+        NodePort {
+            node: 1,
+            name: name.into(),
+            uplink: uplink.into(),
+            addresses: address.map(|a| a.parse().unwrap()).into_iter().collect(),
+            defaults: Vec::new(),
+            eni: address.is_none().then(Eni::default),
+            source: Default::default(),
+        }
+    }
+
+    fn host(name: &str, gateway: bool, ports: &[(&str, &str)], routes: &[(&str, &str)]) -> Host {
+        let port = |(uplink, address): &(&str, &str)| HostPort {
+            uplink: (*uplink).into(),
+            vlan: None,
+            addresses: vec![address.parse().unwrap()],
+        };
+        Host {
+            name: name.into(),
+            gateway,
+            ports: ports.iter().map(port).collect(),
+            behind: Vec::new(),
+            routes: routes.iter().map(|(to, via)| (to.parse().unwrap(), via.parse().unwrap())).collect(),
+            source: Default::default(),
+        }
+    }
+
+    fn plan(plugins: &str) -> Plan {
+        let default_network = DefaultNetwork {
+            name: "n".into(),
+            config: format!(r#"{{"name":"n","plugins":[{plugins}]}}"#),
+            source: Default::default(),
+        };
+        let hosts = vec![
+            host("router", true, &[("lan", "10.66.0.1/24"), ("internet", "203.0.113.1/24")], &[]),
+            host("client", false, &[("internet", "203.0.113.9/24")], &[("10.66.0.0/24", "203.0.113.1")]),
+            host("vpc", false, &[("vpc", "10.77.0.1/24")], &[]),
+        ];
+        let ports = vec![port("eth0", "lan", Some("10.66.0.10/24")), port("eth1", "vpc", None)];
+        let topology = Topology { default_network: Some(default_network), hosts, ports, ..Topology::default() };
+        Plan { name: "a/b".into(), topology, ..Plan::default() }
+    }
+
+    #[test]
+    fn machines_outside_find_the_nodes_own_addresses() {
+        let plan = plan(r#"{"type":"terway"}"#);
+        let ways = |index: usize| ways(&plan, &plan.topology.hosts[index], "172.18.0.0/16");
+        assert_eq!(ways(0).unwrap(), "ip route replace 172.18.0.0/16 dev \"${1}\" src 10.66.0.1");
+        assert_eq!(ways(1).unwrap(), "ip route replace 172.18.0.0/16 via 203.0.113.1");
+        assert_eq!(ways(2), None, "the gateway of the second interfaces knows nobody else");
     }
 }

@@ -2,17 +2,17 @@
 //! containers.
 
 use super::outside::Around;
-use super::ready::Came;
-use super::ready::{node_of, uid_of};
 use super::scene::Staged;
-use crate::cluster::talk::Session;
 use crate::wire::{self, Parties};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use plumbline_cluster::agent_session::Session;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{Plan, ProbeEndpoint};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::{ProbeAction, Script, Tap, WireObservation};
+use plumbline_kube::readiness::Came;
+use plumbline_kube::readiness::{node_of, uid_of};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;

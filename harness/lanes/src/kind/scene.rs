@@ -1,25 +1,27 @@
 //! A staged plan: reading it, and taking it down.
 
-use super::doubt;
-use super::gone::{Still, gone};
-use super::isolation::Namespaces;
 use super::leases;
 use super::observe::{self, Subject};
 use super::outside::Around;
 use super::parties;
-use super::ready::{Came, node_of};
-use super::terway::{self, Behind};
-use crate::cluster::Cluster;
-use crate::cluster::objects::{is_absent, words};
+use super::sandbox_removal::{Still, gone};
+use super::unattached;
+use super::{stage, traces};
 use crate::context::{Context, Keep};
 use crate::lane::{Closed, Scene, Staging};
+use crate::traces::Before;
 use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
+use plumbline_cluster::Cluster;
+use plumbline_cluster::provider::StagedNetwork;
 use plumbline_core::observe::traces::RemovedPod;
 use plumbline_core::observe::{Leak, LeakKind, Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan};
+use plumbline_kube::namespaces::Namespaces;
+use plumbline_kube::objects::{is_absent, words};
+use plumbline_kube::readiness::{Came, node_of};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{EffectId, Run};
 use plumbline_testbed::lease::Lease;
@@ -28,6 +30,8 @@ use std::sync::Arc;
 /// Grace period of pods, in seconds: with 0 the object is gone before CNI DEL has run, and `sleep` as the first
 /// process ignores SIGTERM, so that Kubernetes' own 30 s would be waited out.
 const GRACE: u32 = 1;
+/// The network by which the runtime sets `lo` up, before any other (containerd's `go-cni`).
+const LOOPBACK: &str = "cni-loopback";
 
 /// A pod that was staged.
 pub struct Staged {
@@ -43,7 +47,7 @@ impl Staged {
     /// By what its traces on nodes are known; none of a pod that did not come up.
     fn known(&self) -> Option<RemovedPod> {
         match &self.came {
-            Came::Up(pod) => Some(terway::gone(&self.pod.name, pod)),
+            Came::Up(pod) => Some(traces::gone(&self.pod.name, pod)),
             Came::Down { .. } => None,
         }
     }
@@ -61,8 +65,10 @@ pub struct KindScene {
     pub(super) made: Vec<(String, EffectId)>,
     /// What is around its pods.
     pub(super) around: Around,
-    /// What was changed on a cluster with Terway.
-    pub(super) behind: Option<Behind>,
+    /// The default network that a provider staged.
+    pub(super) network: Option<Box<dyn StagedNetwork>>,
+    /// What the nodes had before its pods.
+    pub(super) before: Before,
     pub(super) leases: Vec<Lease>,
     /// Its journal.
     pub(super) run: Arc<Run>,
@@ -88,7 +94,7 @@ impl KindScene {
         namespaces: Namespaces,
         label: String,
     ) -> Result<Self, TestbedError> {
-        let staging = Staging { stand_ins: cluster.stand_ins(cx, plan), ..Staging::default() };
+        let staging = Staging { stand_ins: stage::stand_ins(&cluster, cx, plan), ..Staging::default() };
         // What may be kept outlives its run: with the run's own journal it would be undone at the run's end.
         let run = match cx.options.keep {
             Keep::Never => cx.run.clone(),
@@ -102,7 +108,8 @@ impl KindScene {
             created: Vec::new(),
             made: Vec::new(),
             around: Around::default(),
-            behind: None,
+            network: None,
+            before: Before::default(),
             leases: Vec::new(),
             run,
             marker: format!("plumbline-{}", cx.run.id()),
@@ -134,23 +141,24 @@ impl KindScene {
             closed.left_behind.extend(self.cluster.drop_namespace(&name, id, self.run.clone()).await.err());
         }
         let mut around = std::mem::take(&mut self.around);
-        let mut behind = self.behind.take();
+        let mut network = self.network.take();
         let pods = async {
             let gone = join_all(going.iter().map(|pod| gone(&self.cluster, pod))).await;
             let mut unseen = Vec::new();
             let mut left = leases::kept(&self.cluster, &held, &mut unseen).await;
-            if let Some(behind) = &mut behind {
-                if let Some((stayed, lines)) = behind.stayed(&known).await {
-                    left.get_or_insert_default().extend(stayed);
-                    unseen.extend(lines);
-                }
+            if self.before.nodes() > 0 {
+                let (stayed, lines) = traces::stayed(&self.before, &self.cluster, &known).await;
+                left.get_or_insert_default().extend(stayed);
+                unseen.extend(lines);
+            }
+            if let Some(network) = &mut network {
                 // The next chain can come into force while the machines go.
-                unseen.extend(behind.undo().await);
+                unseen.extend(network.undo().await);
             }
             (gone, left, unseen)
         };
         let ((gone, left, unseen), machines) = tokio::join!(pods, around.take_down(&self.run));
-        drop(behind);
+        drop(network);
         closed.left = left;
         closed.left_behind.extend(unseen);
         // A connection that the kernel tracks says nothing of DEL.
@@ -236,11 +244,12 @@ impl Scene for KindScene {
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>> {
         Box::pin(async {
             let mut pods = try_join_all(self.pods.iter().map(|staged| self.read(staged))).await?;
-            if self.behind.is_some() {
-                pods.iter_mut().for_each(terway::without_runtimes_own);
+            if self.network.is_some() {
+                // The runtime's own result for `lo` is from before the chain, which may take IPv6 from every interface.
+                pods.iter_mut().for_each(|seen| seen.reported.retain(|reported| reported.network != LOOPBACK));
             }
             for (staged, seen) in self.pods.iter().zip(&pods) {
-                doubt::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
+                unattached::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
             let cluster_ranges = self.cluster.own.ranges();
             let mut seen = Observation { pods, cluster_ranges, ..Observation::default() };

@@ -1,29 +1,33 @@
 //! Staging a plan on a cluster: namespaces, networks, bridges, pods.
 
-use super::adapt::{self, adapt};
-use super::apart;
-use super::isolation::Namespaces;
 use super::outside;
-use super::place::{places, put};
-use super::ready::{self, Came};
+use super::packet_leases;
+use super::placement::put;
 use super::scene::{KindScene, Staged};
-use super::terway::{self, Behind};
-use crate::cluster::Cluster;
-use crate::cluster::canary::account;
-use crate::cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
-use crate::cluster::objects::{apply, label};
+use super::traces;
 use crate::context::Context;
 use futures::future::try_join_all;
+use plumbline_cluster::Cluster;
+use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
+use plumbline_cluster::node::in_scenario_order;
 use plumbline_core::plan::Plan;
+use plumbline_kube::adaptation::{adapt, images_of};
+use plumbline_kube::namespaces::Namespaces;
+use plumbline_kube::objects::{apply, label};
+use plumbline_kube::readiness::service_account;
+use plumbline_kube::readiness::{self, Came};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId};
 use plumbline_testbed::lease::{Kind, Lease};
 use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const STAGE: &str = "stage";
+/// The plugin that this project carries itself.
+const OURS: &str = "route-override";
 /// As the seed document has it.
 const READY: Duration = Duration::from_secs(120);
 /// How long somebody else's use of a written namespace is waited for.
@@ -72,12 +76,13 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Te
     } else {
         format!("namespace {} of its own", in_force.join(", "))
     });
-    scene.leases.extend(apart::take(&cluster.name, plan).await?);
+    scene.leases.extend(packet_leases::take(&cluster.name, plan).await?);
     outside::ground(&cluster, plan).await?;
-    if terway::is_behind(plan) {
-        let (behind, adaptations) = Behind::lay(&cluster, cx, &scene.run, plan).await?;
-        scene.behind = Some(behind);
+    if let Some(provider) = cluster.provider_of(plan) {
+        let (network, adaptations) = provider.stage(&cluster, cx, &scene.run, plan).await?;
+        scene.network = Some(network);
         scene.staging.adaptations.extend(adaptations);
+        scene.before = traces::before(&cluster, plan).await?;
     }
     for name in &in_force {
         if cx.options.verbatim {
@@ -100,10 +105,11 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Te
     let applied = async {
         try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.map_err(testbed_error)
     };
-    let accounts = try_join_all(in_force.iter().map(|name| account(&cluster.client, name, STAGE)));
-    let (images, _, _) = tokio::try_join!(cluster.images(cx, plan), applied, accounts)?;
+    let images = images_of(plan);
+    let accounts = try_join_all(in_force.iter().map(|name| service_account(&cluster.client, name, STAGE)));
+    let (images, _, _) = tokio::try_join!(cluster.images(cx, &images), applied, accounts)?;
 
-    let places = places(&cluster.nodes);
+    let places = in_scenario_order(&cluster.nodes);
     let mut objects = Vec::new();
     for (number, pod) in plan.pods.iter().enumerate() {
         let mut object = pod.manifest.clone();
@@ -129,7 +135,7 @@ async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), Te
     }
     let waiting = scene.created.iter().map(|(namespace, name)| async {
         tokio::select! {
-            came = ready::ready(&cluster.client, namespace, name, deadline) => came,
+            came = readiness::ready(&cluster.client, namespace, name, deadline) => came,
             () = cx.cancel.cancelled() => Err(TestbedError::new(STAGE, "interrupted")),
         }
     });
@@ -172,11 +178,18 @@ async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<()
     Ok(())
 }
 
-/// The images of all pods of a plan, without doubles.
+/// Parts that are not what users run, as far as `plan` uses them.
 #[must_use]
-pub fn images(plan: &Plan) -> Vec<String> {
-    let mut all: Vec<String> = plan.pods.iter().flat_map(|pod| adapt::images(&pod.manifest)).collect();
-    all.sort();
-    all.dedup();
+pub(super) fn stand_ins(cluster: &Cluster, cx: &Context, plan: &Plan) -> Vec<String> {
+    let links = plan.networks.iter().filter_map(|n| n.chain.as_ref()).flat_map(|chain| &chain.links);
+    let used: BTreeSet<&str> = links.map(|link| link.plugin.as_str()).collect();
+    let mut all = cluster.parts.clone();
+    for plugin in used {
+        match cx.options.replacement(plugin) {
+            Some(path) => all.push(format!("{plugin}: {}, put in its place by the user", path.display())),
+            None if plugin == OURS => all.push(format!("{plugin}: plumbline's, not upstream's")),
+            None => {}
+        }
+    }
     all
 }

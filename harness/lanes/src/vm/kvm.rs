@@ -111,7 +111,7 @@ mod tests {
             let text =
                 committed.replace("kvm: 8", "kvm: 1").replace("amd64:", &format!("{}:", Arch::host().unwrap().name()));
             assert_ne!(text, committed, "the deadline is written otherwise");
-            let settings = crate::cluster::yaml::decode("machine.yaml", &text).unwrap();
+            let settings = plumbline_kube::manifests::decode("machine.yaml", &text).unwrap();
             let fake = Self { folder: tempfile::tempdir().unwrap(), settings };
             fake.says(body);
             std::fs::write(fake.path("device"), "").unwrap();

@@ -1,6 +1,6 @@
 //! `images/vm/machine.yaml`: the emulator and the machine.
 
-use crate::cluster::yaml;
+use plumbline_kube::manifests as yaml;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::images::Arch;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! The program `terway`: plumbline's stand-in, not upstream's. What it does is in the library beside it.
 
 use plumbline_plugin::Plugin;
-use plumbline_terway::{command, result};
+use plumbline_terway_plugin::{command, result};
 use std::process::ExitCode;
 
 const ABOUT: &str = concat!(

@@ -1,0 +1,357 @@
+//! Bringing a cluster of a profile up: what each step looks at and does.
+
+use crate::bridges;
+use crate::images::{self, At};
+use crate::kind_config::{Host, Rendered, kind_config};
+use crate::kind_tool::KindTool;
+use crate::network;
+use crate::node::{self, Node};
+use crate::plugins::Set;
+use crate::profile::{ImageSource, Loaded};
+use crate::provider::{self, ClusterContext, DefaultNetworkProvider, Providers};
+use crate::record::{Home, Record};
+use crate::restart;
+use crate::step::{Found, Notes, Stages, Step};
+use futures::future::BoxFuture;
+use kube::Client;
+use plumbline_kube::objects::words;
+use plumbline_testbed::context::Context;
+use plumbline_testbed::engine::Engine;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::images::TOOLS;
+use plumbline_testbed::journal::Effect;
+use tokio::sync::{Mutex, OnceCell};
+
+const STAGE: &str = "cluster";
+
+/// What is known once the cluster's step was good.
+#[derive(Clone)]
+pub(crate) struct Alive {
+    pub client: Client,
+    pub nodes: Vec<Node>,
+}
+
+/// The bring-up of one profile.
+pub(crate) struct BringUp<'a> {
+    pub cx: &'a Context,
+    pub loaded: &'a Loaded,
+    engine: OnceCell<Engine>,
+    rendered: OnceCell<(Rendered, Home)>,
+    plugins: OnceCell<Set>,
+    provider: Option<&'static dyn DefaultNetworkProvider>,
+    alive: Mutex<Option<Alive>>,
+}
+
+impl<'a> BringUp<'a> {
+    /// # Errors
+    /// `TestbedError` when the profile names a provider that is not registered, or that refuses its settings.
+    pub fn new(
+        cx: &'a Context,
+        loaded: &'a Loaded,
+        engine: Option<Engine>,
+        providers: Providers,
+    ) -> Result<Self, TestbedError> {
+        Ok(Self {
+            provider: provider::of_profile(providers, loaded)?,
+            cx,
+            loaded,
+            engine: OnceCell::new_with(engine),
+            rendered: OnceCell::new(),
+            plugins: OnceCell::new(),
+            alive: Mutex::new(None),
+        })
+    }
+
+    /// The provider of the default network; only in its own steps.
+    pub fn provider(&self) -> Result<&'static dyn DefaultNetworkProvider, TestbedError> {
+        self.provider.ok_or_else(|| TestbedError::new(STAGE, "the profile has no default network provider"))
+    }
+
+    /// The cluster as providers get it.
+    pub async fn context<'b>(&'b self, alive: &'b Alive) -> Result<ClusterContext<'b>, TestbedError> {
+        let (rendered, home) = self.rendered().await?;
+        Ok(ClusterContext {
+            cx: self.cx,
+            loaded: self.loaded,
+            engine: self.engine()?,
+            name: &rendered.name,
+            kubeconfig: home.kubeconfig(),
+            client: &alive.client,
+            nodes: &alive.nodes,
+        })
+    }
+
+    /// The engine; only after its step.
+    pub fn engine(&self) -> Result<&Engine, TestbedError> {
+        self.engine.get().ok_or_else(|| TestbedError::new("engine", "asked for before its step"))
+    }
+
+    /// kind's configuration and the cluster's home. The node image's reference is known before it is built.
+    pub async fn rendered(&self) -> Result<&(Rendered, Home), TestbedError> {
+        let make = || async {
+            let info = self.engine()?.info().await?;
+            // Without /proc nothing is said to be lacking.
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let host = Host::new(Some(info.cgroup.as_str()), &status);
+            let image = images::reference(&self.cx.images, &self.loaded.profile.images.node)?;
+            let rendered = kind_config(self.loaded, host, &image)?;
+            let home = Home::of(&rendered.name)?;
+            Ok((rendered, home))
+        };
+        self.rendered.get_or_try_init(make).await
+    }
+
+    /// The plugins that the nodes should have.
+    pub async fn plugins(&self) -> Result<&Set, TestbedError> {
+        let make = || async {
+            let folder: BoxFuture<'_, Result<_, TestbedError>> = Box::pin(self.cx.images.plugins_dir());
+            let folder = folder.await?;
+            Set::gather(&folder, &self.cx.options).await
+        };
+        self.plugins.get_or_try_init(make).await
+    }
+
+    /// The cluster as it answers; only after its step.
+    pub async fn alive(&self) -> Result<Alive, TestbedError> {
+        self.alive.lock().await.clone().ok_or_else(|| TestbedError::new(STAGE, "asked for before its step"))
+    }
+
+    /// The reference of the toolbox image.
+    pub fn toolbox(&self) -> Result<String, TestbedError> {
+        images::reference(&self.cx.images, &self.loaded.profile.images.toolbox)
+    }
+
+    /// The reference of Multus' image.
+    pub(crate) fn multus(&self) -> Result<String, TestbedError> {
+        images::reference(&self.cx.images, self.multus_source()?)
+    }
+
+    pub(crate) fn multus_source(&self) -> Result<&ImageSource, TestbedError> {
+        let source = self.loaded.profile.images.multus.as_ref();
+        source.ok_or_else(|| TestbedError::new(STAGE, "the profile has no Multus"))
+    }
+
+    /// Parts of the cluster that are not what users run.
+    ///
+    /// # Errors
+    /// `TestbedError` when a file of the profile can't be read.
+    pub fn parts(&self) -> Result<Vec<String>, TestbedError> {
+        let images = &self.loaded.profile.images;
+        let built = |what: &str, source: Option<&ImageSource>| match source {
+            Some(ImageSource::Built(_)) => {
+                Some(format!("{what}: built here from pinned sources, not the published image"))
+            }
+            Some(ImageSource::Pulled(_)) | None => None,
+        };
+        let parts = [built("node image", Some(&images.node)), built("Multus image", images.multus.as_ref())];
+        let mut all: Vec<String> = parts.into_iter().flatten().collect();
+        if let Some(provider) = self.provider {
+            all.extend(provider.stand_ins(&self.cx.images, self.loaded)?);
+        }
+        Ok(all)
+    }
+
+    fn kind(&self, path: std::path::PathBuf) -> Result<KindTool, TestbedError> {
+        Ok(KindTool { path, engine: self.engine()?.endpoint().host.clone() })
+    }
+
+    /// Recipes and their programs that later steps run. They are built with the images, since a build takes minutes and no
+    /// later step waits as long.
+    fn programs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let of_provider = self.provider.map_or(&[][..], |provider| provider.programs());
+        [(TOOLS, "kind"), (TOOLS, "plumbline-agent")].into_iter().chain(of_provider.iter().copied())
+    }
+
+    fn lacks_program(&self) -> Result<Option<String>, TestbedError> {
+        for (recipe, program) in self.programs() {
+            if !self.cx.images.has_program(recipe, program)? {
+                return Ok(Some(format!("program {program} is not built")));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn check_cluster(&self) -> Result<Found, TestbedError> {
+        let (rendered, home) = self.rendered().await?;
+        let engine = self.engine()?;
+        let containers = node::containers(engine, &rendered.name).await?;
+        let Some(record) = home.record().filter(|r| r.complete) else {
+            let half = if containers.is_empty() { "there is none yet" } else { "it is half-made, or not ours" };
+            return Ok(Found::Wanting(format!("cluster {}: {half}", rendered.name)));
+        };
+        if containers.len() != self.loaded.profile.nodes.len() {
+            return Ok(Found::Wanting(format!(
+                "cluster {}: {} of its nodes are there",
+                rendered.name,
+                containers.len()
+            )));
+        }
+        for container in &containers {
+            if record.containers.get(&container.name) != Some(&container.id) {
+                return Ok(Found::Wanting(format!("container {} is not the one that was made here", container.name)));
+            }
+            if !container.running {
+                return Ok(Found::Wanting(format!("node {} is stopped", container.name)));
+            }
+        }
+        let agent = self.cx.images.agent().await?;
+        let mut alive = self.alive.lock().await;
+        let nodes = match &*alive {
+            Some(alive) => alive.nodes.clone(),
+            None => node::open(engine, &containers, &agent).await?,
+        };
+        if let Some(astray) = restart::astray_by(&nodes, &containers).await?.first() {
+            return Ok(Found::Wanting(astray.to_string()));
+        }
+        let client = client(home).await?;
+        if let Err(e) = client.apiserver_version().await {
+            return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
+        }
+        *alive = Some(Alive { client, nodes });
+        Ok(Found::Good)
+    }
+
+    async fn make_cluster(&self, notes: &Notes) -> Result<(), TestbedError> {
+        let (rendered, home) = self.rendered().await?;
+        let engine = self.engine()?;
+        let kind = self.kind(self.cx.images.tool("kind").await?)?;
+        let containers = node::containers(engine, &rendered.name).await?;
+        *self.alive.lock().await = None;
+        let record = home.record();
+        if !containers.is_empty() {
+            let ours = record
+                .as_ref()
+                .is_some_and(|r| !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id)));
+            if !ours {
+                let name = &rendered.name;
+                return Err(TestbedError::new(
+                    STAGE,
+                    format!("there is a kind cluster {name} already, and it was not made here"),
+                )
+                .with_hint(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
+            }
+            let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
+            if whole {
+                match restart::start(engine, home, &containers, notes).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => notes.note(format!("its nodes can't be started again: {error}")),
+                }
+            }
+            notes.note("it is not whole: it is deleted and made again");
+            node::remove(engine, &rendered.name).await?;
+        }
+        home.keep_config(&rendered.text)?;
+        let profile = self.loaded.profile.metadata.name.clone();
+        let record = Record { name: rendered.name.clone(), profile, ..Record::default() };
+        home.keep(&record)?;
+        let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
+        node::network(engine).await?;
+        if let Err(error) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
+            // kind took away what it made; what it could not, this does. What neither can is in the journal.
+            if node::remove(engine, &rendered.name).await.is_ok() {
+                self.cx.run.done(effect)?;
+            }
+            return Err(error);
+        }
+        let containers = node::containers(engine, &rendered.name).await?;
+        let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
+        home.keep(&Record { complete: true, containers, ..record })?;
+        self.cx.run.done(effect)
+    }
+}
+
+impl Stages for BringUp<'_> {
+    fn has(&self, step: Step) -> bool {
+        match step {
+            Step::Multus => self.loaded.profile.multus.is_some(),
+            Step::ProveDefaultNetwork => self.provider.is_some(),
+            _ => true,
+        }
+    }
+
+    fn check<'b>(&'b self, step: Step, _notes: &'b Notes) -> BoxFuture<'b, Result<Found, TestbedError>> {
+        Box::pin(async move {
+            match step {
+                Step::Engine => match self.engine.get() {
+                    Some(engine) => {
+                        Ok(engine.ping().await.map_or_else(|b| Found::Wanting(b.cause()), |()| Found::Good))
+                    }
+                    None => match Engine::connect().await {
+                        Ok(engine) => {
+                            let _ = self.engine.set(engine);
+                            Ok(Found::Good)
+                        }
+                        Err(error) => Ok(Found::Wanting(error.cause())),
+                    },
+                },
+                Step::Images => {
+                    let at = images::at_hand(self.engine()?, &self.cx.images, self.loaded).await?;
+                    Ok(match at {
+                        At::Hand => self.lacks_program()?.map_or(Found::Good, Found::Wanting),
+                        At::Lacking(what) => Found::Wanting(what),
+                    })
+                }
+                Step::Cluster => self.check_cluster().await,
+                Step::DefaultNetwork => {
+                    let alive = self.alive().await?;
+                    match self.provider {
+                        Some(provider) => provider.check(&self.context(&alive).await?).await,
+                        None => network::check(self.loaded, &alive.client, &alive.nodes).await,
+                    }
+                }
+                Step::Plugins => self.plugins().await?.check(&self.alive().await?.nodes).await,
+                Step::Bridges => bridges::check(&self.loaded.profile.bridges, &self.alive().await?.nodes).await,
+                Step::Multus => self.check_multus().await,
+                Step::ProveDefaultNetwork => self.check_provided().await,
+            }
+        })
+    }
+
+    fn make<'b>(&'b self, step: Step, notes: &'b Notes) -> BoxFuture<'b, Result<(), TestbedError>> {
+        Box::pin(async move {
+            match step {
+                Step::Engine => {
+                    let engine = images::engine(self.cx, notes).await?;
+                    let _ = self.engine.set(engine);
+                    Ok(())
+                }
+                Step::Images => {
+                    images::get(self.engine()?, &self.cx.images, self.loaded, notes).await?;
+                    for (recipe, program) in self.programs() {
+                        self.cx.images.program(recipe, program).await?;
+                    }
+                    Ok(())
+                }
+                Step::Cluster => self.make_cluster(notes).await,
+                Step::DefaultNetwork => {
+                    let alive = self.alive().await?;
+                    match self.provider {
+                        Some(provider) => provider.install(&self.context(&alive).await?, notes).await,
+                        None => network::make(self.loaded, &alive.client, &alive.nodes, notes).await,
+                    }
+                }
+                Step::Plugins => self.plugins().await?.make(&self.alive().await?.nodes, notes).await,
+                Step::Bridges => {
+                    bridges::make(&bridges::plain(&self.loaded.profile.bridges), &self.alive().await?.nodes).await
+                }
+                Step::Multus => self.make_multus(notes).await,
+                Step::ProveDefaultNetwork => self.prove_provided(notes).await,
+            }
+        })
+    }
+}
+
+/// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
+pub(crate) async fn client(home: &Home) -> Result<Client, TestbedError> {
+    plumbline_kube::client::connect(&[home.kubeconfig()], None, STAGE).await
+}
+
+/// The profile's summary line, for events.
+pub(crate) fn scope(loaded: &Loaded) -> String {
+    format!("cluster {}", loaded.profile.metadata.name)
+}
+
+/// Names everything here that has to stay one.
+pub(crate) fn lease_name(cluster: &str) -> String {
+    format!("cluster-{cluster}")
+}

@@ -1,0 +1,109 @@
+//! The default network: the profile's configuration on each node, with the node's own range of pod addresses, and
+//! routes from every node to the pods of the others.
+
+use crate::node::{File, Node};
+use crate::profile::Loaded;
+use crate::step::{Found, Notes, Step};
+use futures::future::try_join_all;
+use kube::Client;
+use plumbline_kube::manifests::render;
+use plumbline_kube::rollout;
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::wait::Deadline;
+use serde_json::json;
+use std::path::Path;
+
+/// Where the runtime looks for configurations on the nodes.
+const FOLDER: &str = "/etc/cni/net.d";
+const STAGE: &str = "default-network";
+
+/// The path of a profile's default network on the nodes: a list or a single configuration, as its template is called.
+/// Multus takes the first file that is not its own as its default network.
+#[must_use]
+pub fn path(loaded: &Loaded) -> String {
+    let template = loaded.profile.networking.default_network.as_deref().unwrap_or(Path::new(""));
+    let template = template.with_extension("");
+    let ending = if template.extension().is_some_and(|ending| ending == "conf") { "conf" } else { "conflist" };
+    format!("{FOLDER}/10-plumbline.{ending}")
+}
+
+/// What each node should have.
+pub struct Wanted {
+    node: String,
+    conf: String,
+    /// `ip route` arguments: destination and gateway.
+    routes: Vec<(String, String)>,
+}
+
+/// Renders what each node should have.
+///
+/// # Errors
+/// `TestbedError` when the nodes have no ranges yet, or the template can't be rendered.
+pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, TestbedError> {
+    let template = loaded.profile.networking.default_network.as_deref();
+    let template = template.ok_or_else(|| TestbedError::new(STAGE, "the profile has no default network of its own"))?;
+    let text = loaded.text(template)?;
+    let ranges = rollout::ranges(client, STAGE).await?;
+    let whole = &loaded.profile.networking;
+    let cluster = json!({ "podSubnet": whole.pod_subnet, "serviceSubnet": whole.service_subnet });
+    let of = |(node, cidr, _): &(String, String, String)| {
+        let values = json!({ "node": { "name": node, "podCidr": cidr }, "cluster": cluster });
+        let conf = render(&template.display().to_string(), &text, &values).map_err(|e| TestbedError::new(STAGE, e))?;
+        let others = ranges.iter().filter(|(other, _, _)| other != node);
+        let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();
+        Ok(Wanted { node: node.clone(), conf, routes })
+    };
+    ranges.iter().map(of).collect()
+}
+
+/// Whether every node has it, and is ready.
+///
+/// # Errors
+/// `TestbedError` when a node can't be asked.
+pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<Found, TestbedError> {
+    let wanted = match wanted(loaded, client).await {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(Found::Wanting(error.cause())),
+    };
+    let path = path(loaded);
+    for want in &wanted {
+        let node = node(nodes, &want.node)?;
+        if node.read(&path).await?.as_deref() != Some(want.conf.as_str()) {
+            return Ok(Found::Wanting(format!("node {} has no {path}, or another", want.node)));
+        }
+        for (to, via) in &want.routes {
+            let ran = node.ran(&["ip", "route", "show", to, "via", via]).await?;
+            if ran.stdout.trim().is_empty() {
+                return Ok(Found::Wanting(format!("node {} has no route to {to} via {via}", want.node)));
+            }
+        }
+    }
+    Ok(rollout::unready(client, STAGE).await?.map_or(Found::Good, Found::Wanting))
+}
+
+/// Puts it there, and waits for every node to be ready.
+///
+/// # Errors
+/// `TestbedError` when a node can't be reached, or is not ready at the deadline.
+pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), TestbedError> {
+    let deadline = Deadline::after(Step::DefaultNetwork.deadline());
+    try_join_all(nodes.iter().map(|n| rollout::range(client, &n.name, STAGE, deadline))).await?;
+    let wanted = wanted(loaded, client).await?;
+    for want in &wanted {
+        let node = node(nodes, &want.node)?;
+        node.put(vec![File { path: path(loaded), mode: 0o644, bytes: want.conf.clone().into_bytes() }]).await?;
+        for (to, via) in &want.routes {
+            node.must(STAGE, &["ip", "route", "replace", to, "via", via]).await?;
+        }
+    }
+    notes.note("waiting for the nodes to be ready");
+    try_join_all(wanted.iter().map(|w| rollout::node(client, &w.node, STAGE, deadline))).await?;
+    Ok(())
+}
+
+fn node<'a>(nodes: &'a [Node], name: &str) -> Result<&'a Node, TestbedError> {
+    nodes
+        .iter()
+        .find(|n| n.name == name)
+        .ok_or_else(|| TestbedError::new(STAGE, format!("node {name} has no container")))
+}

@@ -1,0 +1,277 @@
+//! Cluster profiles: what `clusters/<name>/profile.yaml` says, decoded strictly.
+
+use ipnet::Ipv4Net;
+use plumbline_kube::manifests;
+use plumbline_testbed::error::TestbedError;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The name of the file in each profile's folder.
+const FILE: &str = "profile.yaml";
+/// What a profile's `apiVersion` and `kind` must be.
+const API_VERSION: &str = "plumbline.dev/v1alpha1";
+const KIND: &str = "ClusterProfile";
+
+/// A profile as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Profile {
+    /// `plumbline.dev/v1alpha1`.
+    pub api_version: String,
+    /// `ClusterProfile`.
+    pub kind: String,
+    /// Name and summary.
+    pub metadata: Metadata,
+    /// Whether this profile has been run, and not only rendered.
+    pub tried: bool,
+    /// Version of Kubernetes, without the `v`.
+    pub kubernetes: String,
+    /// Template of kind's configuration, beside the profile.
+    pub kind_config: PathBuf,
+    /// The nodes; the first is the control plane.
+    pub nodes: Vec<NodeSpec>,
+    /// Where its images come from.
+    pub images: ImageSpecs,
+    /// Subnets and the default network.
+    pub networking: Networking,
+    /// Multus; none where [`Profile::default_network_provider`] makes all of a pod's network.
+    #[serde(default)]
+    pub multus: Option<MultusSpec>,
+    /// The product that makes the default network; none where this project's own configuration is it.
+    #[serde(default)]
+    pub default_network_provider: Option<ProviderSpec>,
+    /// Bridges that every node has.
+    pub bridges: Vec<String>,
+}
+
+/// Name and summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The folder's name.
+    pub name: String,
+    /// One line for `list` and `up`.
+    pub summary: String,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeSpec {
+    /// `control-plane` or `worker`.
+    pub role: Role,
+}
+
+/// What a node is for, as kind's v1alpha4 has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Control plane.
+    ControlPlane,
+    /// Worker.
+    Worker,
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ImageSource {
+    /// Built from the folder of this name under `images/`.
+    Built(String),
+    /// Pulled by this reference.
+    Pulled(String),
+}
+
+/// The images of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageSpecs {
+    /// kind's node image.
+    pub node: ImageSource,
+    /// Multus, where the profile has it.
+    #[serde(default)]
+    pub multus: Option<ImageSource>,
+    /// The image that stands in for pods' images that can't be had.
+    pub toolbox: ImageSource,
+}
+
+/// Subnets and the default network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Networking {
+    /// Pods' addresses; each node gets a part.
+    pub pod_subnet: Ipv4Net,
+    /// Services' addresses.
+    pub service_subnet: Ipv4Net,
+    /// Template of the default network, relative to the profile's folder: `*.conflist.j2`, or `*.conf.j2` for a single
+    /// plugin. None where a provider makes it.
+    #[serde(default)]
+    pub default_network: Option<PathBuf>,
+}
+
+/// A default-network provider in a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProviderSpec {
+    /// The name under which it is registered.
+    pub name: String,
+    /// The image of its pods.
+    pub image: ImageSource,
+    /// Its own settings, which it reads and checks itself.
+    pub settings: serde_json::Value,
+}
+
+/// Multus in a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MultusSpec {
+    /// How it is built.
+    pub flavour: Flavour,
+    /// Manifests, relative to the profile's folder, in order; `.j2` ones are rendered.
+    pub manifests: Vec<PathBuf>,
+}
+
+/// Multus' two builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Flavour {
+    /// The plugin alone does the work.
+    Thin,
+    /// A daemon on each node does the work, and the plugin is its shim.
+    Thick,
+}
+
+/// A profile with the folder it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// As written.
+    pub profile: Profile,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl Profile {
+    /// Decodes the text of `file` strictly, then checks what types can't say.
+    ///
+    /// # Errors
+    /// One line with file, line and column, or with the key that is wrong.
+    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
+        let profile: Self = manifests::decode(file, text)?;
+        if profile.api_version != API_VERSION || profile.kind != KIND {
+            return Err(format!(
+                "{file}: apiVersion {} and kind {} found, {API_VERSION} and {KIND} wanted",
+                profile.api_version, profile.kind
+            ));
+        }
+        if profile.nodes.first().map(|n| n.role) != Some(Role::ControlPlane) {
+            return Err(format!("{file}: the first of nodes has to be the control plane"));
+        }
+        if profile.networking.pod_subnet.contains(&profile.networking.service_subnet.network())
+            || profile.networking.service_subnet.contains(&profile.networking.pod_subnet.network())
+        {
+            return Err(format!("{file}: podSubnet and serviceSubnet overlap"));
+        }
+        profile.check_parts().map_err(|what| format!("{file}: {what}"))?;
+        for image in profile.all_images() {
+            if let ImageSource::Pulled(reference) = image
+                && !is_exact(reference)
+            {
+                return Err(format!("{file}: image {reference} has neither a digest nor an exact tag"));
+            }
+        }
+        Ok(profile)
+    }
+
+    /// A profile has Multus over a default network of ours, or a provider, which is both.
+    fn check_parts(&self) -> Result<(), String> {
+        let (multus, provider) = (self.multus.is_some(), self.default_network_provider.is_some());
+        if multus == provider {
+            return Err("one of multus and defaultNetworkProvider has to be there, and not both".to_owned());
+        }
+        if self.images.multus.is_some() != multus {
+            return Err("images.multus goes with multus".to_owned());
+        }
+        if self.networking.default_network.is_some() == provider {
+            return Err(
+                "networking.defaultNetwork is left out where defaultNetworkProvider is there, and nowhere else"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// All images, the node's first.
+    pub fn all_images(&self) -> impl Iterator<Item = &ImageSource> {
+        let ImageSpecs { node, multus, toolbox } = &self.images;
+        let provider = self.default_network_provider.as_ref().map(|provider| &provider.image);
+        [Some(node), multus.as_ref(), provider, Some(toolbox)].into_iter().flatten()
+    }
+}
+
+/// Whether a reference names one image: by digest, or by a tag that is no moving word.
+fn is_exact(reference: &str) -> bool {
+    if reference.contains("@sha256:") {
+        return true;
+    }
+    let last = reference.rsplit('/').next().unwrap_or_default();
+    last.split_once(':').is_some_and(|(_, tag)| tag.starts_with('v') && tag.bytes().filter(|b| *b == b'.').count() >= 2)
+}
+
+impl Profile {
+    /// How many nodes a scenario can have: the workers, or all nodes where there are none.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        match self.nodes.iter().filter(|node| node.role == Role::Worker).count() {
+            0 => self.nodes.len(),
+            workers => workers,
+        }
+    }
+}
+
+impl Loaded {
+    /// Reads the profile `name` under `root/clusters`.
+    ///
+    /// # Errors
+    /// `TestbedError` at stage `profile` when there is none of that name, with the names there are, or when it is refused.
+    pub fn read(root: &Path, name: &str) -> Result<Self, TestbedError> {
+        let folder = root.join("clusters").join(name);
+        let file = folder.join(FILE);
+        let text = std::fs::read_to_string(&file).map_err(|e| {
+            TestbedError::new("profile", format!("no profile {name}: {}: {e}", file.display()))
+                .with_hint(format!("--profile takes one of: {}", names(root).join(", ")))
+        })?;
+        let profile =
+            Profile::parse(&file.display().to_string(), &text).map_err(|e| TestbedError::new("profile", e))?;
+        if profile.metadata.name != name {
+            let said = &profile.metadata.name;
+            return Err(TestbedError::new(
+                "profile",
+                format!("{}: metadata.name is {said}, the folder {name}", file.display()),
+            ));
+        }
+        Ok(Self { profile, folder })
+    }
+
+    /// The text of a file named relative to the profile's folder.
+    ///
+    /// # Errors
+    /// `TestbedError` at stage `profile`, with the path.
+    pub fn text(&self, relative: &Path) -> Result<String, TestbedError> {
+        let path = self.folder.join(relative);
+        std::fs::read_to_string(&path).map_err(|e| TestbedError::new("profile", format!("{}: {e}", path.display())))
+    }
+}
+
+/// The names of all profiles under `root/clusters`, sorted.
+#[must_use]
+pub fn names(root: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(root.join("clusters"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().join(FILE).is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}

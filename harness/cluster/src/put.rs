@@ -1,0 +1,77 @@
+//! Files onto a node, by writing beside their places and renaming: nobody ever starts half a program, and a running
+//! one is not refused as busy.
+
+use plumbline_testbed::engine::{self, Engine};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::ids::new_id;
+use std::time::Duration;
+
+const STAGE: &str = "node";
+const RENAME: &str = include_str!("put_files.sh");
+
+/// A file to be put on a node.
+pub struct File {
+    /// Absolute path; its folder's has at most 80 bytes.
+    pub path: String,
+    /// Mode bits.
+    pub mode: u32,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// Puts files on a container by writing beside and renaming; folders are made.
+pub(crate) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), TestbedError> {
+    let id = new_id();
+    let mut pairs = Vec::new();
+    let mut archive = Vec::new();
+    for (number, file) in files.into_iter().enumerate() {
+        let new = beside(&file.path, &id, number);
+        archive.push(engine::ArchiveFile {
+            path: new.trim_start_matches('/').to_owned(),
+            mode: file.mode,
+            content: file.bytes,
+        });
+        pairs.extend([new, file.path]);
+    }
+    engine.put_files(container, "/", &archive).await?;
+    let mut argv = vec!["sh", "-c", RENAME, "sh"];
+    argv.extend(pairs.iter().map(String::as_str));
+    engine.exec_ok(STAGE, container, &argv, None, Duration::from_secs(30)).await.map(drop)
+}
+
+/// Where a file waits for its rename: in the same folder, under a name that no other process takes, and with a dot in
+/// front, so that whoever goes through the folder passes it by.
+fn beside(path: &str, id: &str, number: usize) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/.plb-{id}-{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plumbline_testbed::exec::Cmd;
+
+    #[test]
+    fn two_puts_of_one_file_wait_under_two_names_in_its_folder() {
+        let at = |id: &str| beside("/opt/plumbline/agent-1", id, 0);
+        assert_ne!(at("r1"), at("r2"));
+        assert_eq!(at("r1"), "/opt/plumbline/.plb-r1-0");
+    }
+
+    #[tokio::test]
+    async fn every_file_gets_its_place_and_a_failed_rename_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        for (name, text) in [(".plb-r-0", "new"), ("tool", "old"), (".plb-r-1", "lost"), (".plb-other-0", "another's")]
+        {
+            std::fs::write(at(name), text).unwrap();
+        }
+        let pairs = [at(".plb-r-0"), at("tool"), at(".plb-r-1"), at("no/such/folder/tool")];
+        let done = Cmd::new("sh").args(["-c", RENAME, "sh"]).args(pairs).run().await.unwrap();
+        assert!(!done.ok(), "a file that did not get its place is no success");
+        assert_eq!(std::fs::read_to_string(at("tool")).unwrap(), "new");
+        let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".plb-other-0", "tool"], "another process's new file is left alone");
+    }
+}

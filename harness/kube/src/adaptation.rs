@@ -1,0 +1,170 @@
+//! Adaptations: what has to be changed in a written pod so that it can run on this cluster, and nothing more.
+
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::Adaptation;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The user given where a pod forbids root and nothing assigns one (OpenShift assigns one by namespace).
+const USER: i64 = 1000;
+
+/// What is known of an image on this cluster.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ImageState {
+    /// The nodes can pull it.
+    Pullable,
+    /// It is on the nodes, and can't be pulled again: the reason.
+    OnNodesOnly(String),
+    /// It is not there and can't be pulled: the reason.
+    NotToBeHad(String),
+}
+
+/// The images a pod names, without doubles.
+#[must_use]
+pub fn images(pod: &Value) -> Vec<String> {
+    let mut all: Vec<String> = ["containers", "initContainers"]
+        .iter()
+        .filter_map(|list| pod["spec"][list].as_array())
+        .flatten()
+        .filter_map(|container| container["image"].as_str().map(str::to_owned))
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The images of all pods of a plan, without doubles.
+#[must_use]
+pub fn images_of(plan: &Plan) -> Vec<String> {
+    let mut all: Vec<String> = plan.pods.iter().flat_map(|pod| images(&pod.manifest)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Changes `pod` where it has to be, and tells each change. `toolbox` is the image that takes the place of one that
+/// is not to be had; an image without an entry in `known` is left alone.
+#[must_use]
+pub fn adapt(pod: &mut Value, known: &BTreeMap<String, ImageState>, toolbox: &str) -> Vec<Adaptation> {
+    let object = format!("pod/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+    let mut made = Vec::new();
+    for list in ["initContainers", "containers"] {
+        let spec = pod.get_mut("spec").and_then(|spec| spec.get_mut(list));
+        let Some(containers) = spec.and_then(Value::as_array_mut) else { continue };
+        for (i, container) in containers.iter_mut().enumerate() {
+            let field = format!("spec.{list}[{i}]");
+            made.extend(image(container, &object, &field, known, toolbox));
+        }
+    }
+    made.extend(user(pod, &object));
+    made
+}
+
+fn image(
+    container: &mut Value,
+    object: &str,
+    field: &str,
+    known: &BTreeMap<String, ImageState>,
+    toolbox: &str,
+) -> Vec<Adaptation> {
+    let Some(written) = container["image"].as_str().map(str::to_owned) else { return Vec::new() };
+    let (replaced, reason) = match known.get(&written) {
+        Some(ImageState::NotToBeHad(reason)) => (true, reason),
+        Some(ImageState::OnNodesOnly(reason)) => (false, reason),
+        _ => return Vec::new(),
+    };
+    let mut made = Vec::new();
+    if replaced {
+        container["image"] = json!(toolbox);
+        made.push(Adaptation {
+            object: object.to_owned(),
+            field: format!("{field}.image"),
+            from: Some(written.clone()),
+            to: toolbox.to_owned(),
+            reason: reason.clone(),
+        });
+    }
+    let policy = container["imagePullPolicy"].as_str().map(str::to_owned);
+    // Kubernetes' default for a moving tag; the toolbox's own tag is exact, so it needs no policy.
+    let always = policy.as_deref() == Some("Always") || (policy.is_none() && !replaced && moving(&written));
+    if always {
+        container["imagePullPolicy"] = json!("IfNotPresent");
+        made.push(Adaptation {
+            object: object.to_owned(),
+            field: format!("{field}.imagePullPolicy"),
+            from: policy,
+            to: "IfNotPresent".to_owned(),
+            reason: reason.clone(),
+        });
+    }
+    made
+}
+
+/// Whether a reference has no tag or `latest`, and no digest.
+fn moving(reference: &str) -> bool {
+    let last = reference.rsplit('/').next().unwrap_or_default();
+    !last.contains('@') && (!last.contains(':') || last.ends_with(":latest"))
+}
+
+fn user(pod: &mut Value, object: &str) -> Option<Adaptation> {
+    let spec = pod.get_mut("spec")?;
+    let of_pod = |key: &str| spec["securityContext"].get(key).cloned();
+    let (nonroot, user) = (of_pod("runAsNonRoot"), of_pod("runAsUser"));
+    let wanting = ["initContainers", "containers"].iter().filter_map(|list| spec[list].as_array()).flatten().any(|c| {
+        let own = |key: &str| c["securityContext"].get(key).cloned();
+        let forbids_root = own("runAsNonRoot").or_else(|| nonroot.clone()) == Some(Value::Bool(true));
+        forbids_root && own("runAsUser").or_else(|| user.clone()).is_none()
+    });
+    if !wanting {
+        return None;
+    }
+    if !spec["securityContext"].is_object() {
+        spec["securityContext"] = json!({});
+    }
+    spec["securityContext"]["runAsUser"] = json!(USER);
+    Some(Adaptation {
+        object: object.to_owned(),
+        field: "spec.securityContext.runAsUser".to_owned(),
+        from: None,
+        to: USER.to_string(),
+        reason: "runAsNonRoot is set, and nothing on this cluster assigns a user".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seed() -> Value {
+        json!({ "metadata": { "name": "p" }, "spec": {
+            "securityContext": { "runAsNonRoot": true },
+            "containers": [{ "name": "c", "image": "registry.example/ubi9/ubi:latest" }] } })
+    }
+
+    #[test]
+    fn nothing_is_changed_where_nothing_has_to_be() {
+        let mut pod = json!({ "metadata": { "name": "p" }, "spec": { "containers": [{ "image": "a:1" }] } });
+        let before = pod.clone();
+        let known = BTreeMap::from([("a:1".to_owned(), ImageState::Pullable)]);
+        assert_eq!(adapt(&mut pod, &known, "toolbox:x"), []);
+        assert_eq!(pod, before);
+    }
+
+    #[test]
+    fn the_seed_gets_an_image_and_a_user_and_no_policy() {
+        let mut pod = seed();
+        let known = BTreeMap::from([(images(&pod)[0].clone(), ImageState::NotToBeHad("refused".into()))]);
+        let fields: Vec<_> = adapt(&mut pod, &known, "toolbox:x").into_iter().map(|a| a.field).collect();
+        assert_eq!(fields, ["spec.containers[0].image", "spec.securityContext.runAsUser"]);
+        assert_eq!(pod["spec"]["containers"][0]["image"], "toolbox:x");
+    }
+
+    #[test]
+    fn a_moving_tag_that_is_only_on_the_nodes_gets_a_policy() {
+        let mut pod = seed();
+        let known = BTreeMap::from([(images(&pod)[0].clone(), ImageState::OnNodesOnly("refused".into()))]);
+        let made = adapt(&mut pod, &known, "toolbox:x");
+        assert_eq!((made[0].field.as_str(), made[0].from.clone()), ("spec.containers[0].imagePullPolicy", None));
+    }
+}

@@ -1,0 +1,67 @@
+//! Files of this project: their templates are rendered, their YAML is read strictly.
+//!
+//! Only this module knows the YAML library: profile files, kind's configuration, manifests. Users' manifests do not come
+//! this way: they are in the plan already. Templates are strict (an undefined value is an error), and every `{{ value }}`
+//! prints JSON, which is YAML too, so that no value can add a key.
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Decodes one document strictly into `T`; `name` is the file's name for the error, which carries line and column.
+///
+/// # Errors
+/// The library's words, with line and column, after the file's name.
+pub fn decode<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {
+    serde_yaml::from_str(text).map_err(|e| format!("{name}: {e}"))
+}
+
+/// Every document of a manifest of ours, as JSON values; empty documents are left out.
+///
+/// # Errors
+/// The library's words, with line and column, after the file's name.
+pub fn documents(name: &str, text: &str) -> Result<Vec<Value>, String> {
+    let all: Vec<Value> = serde_yaml::from_multiple(text).map_err(|e| format!("{name}: {e}"))?;
+    Ok(all.into_iter().filter(|doc| !doc.is_null()).collect())
+}
+
+/// Renders `text`, the template called `name`, with `values`.
+///
+/// # Errors
+/// The template engine's words with name and line.
+pub fn render<T: Serialize>(name: &str, text: &str, values: &T) -> Result<String, String> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_formatter(|out, _, value| out.write_str(&json(value)?).map_err(Error::from));
+    let rendered = env.render_named_str(name, text, minijinja::Value::from(Serde(values)));
+    rendered.map_err(|e| format!("{name}: {e:#}"))
+}
+
+/// A value as JSON.
+fn json(value: &minijinja::Value) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
+    serde_json::to_string(value).map_err(|e| Error::new(ErrorKind::BadSerialization, e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_data() {
+        let text = render("t", "a: {{ a }}", &json!({ "a": "x\nb: 1" })).unwrap();
+        assert_eq!(text, r#"a: "x\nb: 1""#);
+    }
+
+    #[test]
+    fn what_is_not_given_is_an_error_with_the_templates_name() {
+        let error = render("kind.yaml.j2", "a: {{ missing }}", &json!({})).unwrap_err();
+        assert!(error.starts_with("kind.yaml.j2: "), "{error}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Undoing what dead runs left in Kubernetes: namespaces and objects, by our own kubeconfigs.
+
+use crate::client;
+use crate::objects::{api_of, is_absent, words};
+use futures::future::BoxFuture;
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
+use kube::runtime::wait::{await_condition, conditions};
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::journal::{Effect, Undo};
+use plumbline_testbed::wait::{self, Deadline};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+const STAGE: &str = "clean up";
+/// Kubernetes takes 5 s for an empty namespace (a constant of its controller), more for a full one.
+pub const NAMESPACE_GONE: Duration = Duration::from_secs(60);
+
+/// Undoes effects in Kubernetes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KubeUndo;
+
+impl Undo for KubeUndo {
+    fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
+        match effect {
+            Effect::KubeNamespace { kubeconfig, name } => {
+                let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+                Some(Box::pin(delete(kubeconfig, object)))
+            }
+            Effect::KubeObject { kubeconfig, api_version, object_kind, namespace, name } => {
+                let mut object =
+                    json!({ "apiVersion": api_version, "kind": object_kind, "metadata": { "name": name } });
+                if !namespace.is_empty() {
+                    object["metadata"]["namespace"] = json!(namespace);
+                }
+                Some(Box::pin(delete(kubeconfig, object)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Deletes an object; one that is gone, or whose cluster is gone, is undone.
+async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
+    if !kubeconfig.exists() {
+        return Ok(());
+    }
+    let client = client::connect(&[kubeconfig.to_owned()], None, STAGE).await?;
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let api = api_of(&client, &object).map_err(|e| TestbedError::new(STAGE, e))?;
+    let uid = match api.delete(name, &DeleteParams::background()).await {
+        Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
+        Err(e) if is_absent(&e) => return Ok(()),
+        Err(e) => {
+            return Err(TestbedError::new(STAGE, words(&e)).with_hint(
+                "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
+            ));
+        }
+    };
+    // Gone is said of what is gone, not of what was told to go.
+    let gone = await_condition(api, name, conditions::is_deleted(&uid));
+    let what = format!("{name} to be gone");
+    let waited =
+        wait::by(STAGE, &what, Deadline::after(NAMESPACE_GONE), gone, || "it is terminating".to_owned()).await?;
+    waited.map(|_| ()).at_stage(STAGE)
+}

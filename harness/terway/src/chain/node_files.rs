@@ -1,0 +1,89 @@
+//! What lies on a node of ours, read in one go: to start a program there costs far more than all that it reads.
+
+use super::handle::Reach;
+use plumbline_core::terway::Version;
+use plumbline_testbed::error::TestbedError;
+use std::collections::BTreeMap;
+
+/// Prints all of it.
+const LOOK: &str = include_str!("node_files.sh");
+/// The conflist as a node has it (Terway's `daemon/server.go`).
+const CONFLIST: &str = "/etc/cni/net.d/10-terway.conflist";
+/// Where plugins are.
+const PLUGINS: &str = "/opt/cni/bin";
+/// The plugin whose version is asked for.
+const PORTMAP: &str = "portmap";
+/// Where libcni keeps what it made (`libcni/api.go`, `CacheDir`).
+pub(super) const RECORDS: &str = "/var/lib/cni/results";
+
+/// What lies on a node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OnNode {
+    /// The plugins, with what is known of each one's version; none where their folder can't be listed.
+    pub plugins: Option<BTreeMap<String, Option<Version>>>,
+    /// The conflist, or why it can't be read.
+    pub conflist: Result<String, String>,
+}
+
+/// Reads it; none where the cluster is not ours.
+///
+/// # Errors
+/// `TestbedError` when the node does not answer.
+pub(super) async fn read(reach: &Reach, node: &str) -> Result<Option<OnNode>, TestbedError> {
+    let argv = ["sh", "-c", LOOK, "sh", PLUGINS, CONFLIST];
+    let ran = reach.on_node(node, &argv).await?;
+    Ok(ran.map(|(read, said, why)| understand(&said, if read { Ok(()) } else { Err(why.trim().to_owned()) })))
+}
+
+fn understand(said: &str, read: Result<(), String>) -> OnNode {
+    let (names, rest) = match said.strip_prefix('\n') {
+        Some(rest) => ("", rest),
+        None => said.split_once("\n\n").unwrap_or_default(),
+    };
+    let (portmap, conflist) = rest.split_once('\n').unwrap_or_default();
+    let mut names = names.lines();
+    let there = names.next().is_some();
+    let told = |name: &str| if name == PORTMAP { Version::find(portmap) } else { None };
+    let plugins = names.map(|name| (name.to_owned(), told(name))).collect();
+    OnNode { plugins: there.then_some(plugins), conflist: read.map(|()| conflist.to_owned()) }
+}
+
+/// The runtime's records of a pod's networks, by the file of each; none where the cluster is not ours.
+///
+/// # Errors
+/// `TestbedError` when the node does not answer.
+pub(super) async fn records(
+    reach: &Reach,
+    node: &str,
+    uid: &str,
+) -> Result<Option<Vec<(String, String)>>, TestbedError> {
+    // A record is one line (`libcni/api.go`, `cacheAdd`).
+    let ran = reach.on_node(node, &["grep", "-r", uid, RECORDS]).await?;
+    let of_line = |line: &str| line.split_once(':').map(|(file, record)| (file.to_owned(), record.to_owned()));
+    Ok(ran.map(|(_, said, _)| said.lines().filter_map(of_line).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLD: &str = "CNI portmap plugin v1.9.1 CNI protocol versions supported: 0.1.0, 1.1.0 ";
+
+    #[test]
+    fn plugins_versions_and_the_conflist_come_in_one_go() {
+        let list = "{\n\n \"plugins\": [] }";
+        let seen = understand(&format!("plugins\nbridge\nportmap\n\n{TOLD}\n{list}"), Ok(()));
+        let plugins = seen.plugins.unwrap();
+        assert_eq!(plugins.keys().collect::<Vec<_>>(), ["bridge", "portmap"]);
+        assert_eq!((plugins["bridge"], plugins["portmap"]), (None, "1.9.1".parse().ok()));
+        assert_eq!(seen.conflist.unwrap(), list);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_not_there() {
+        let seen = understand("\n\n", Err("no such file".into()));
+        assert_eq!(seen, OnNode { plugins: None, conflist: Err("no such file".into()) });
+        let seen = understand("plugins\n\n\n{}", Ok(()));
+        assert_eq!(seen, OnNode { plugins: Some(BTreeMap::new()), conflist: Ok("{}".into()) });
+    }
+}

@@ -1,0 +1,213 @@
+//! Looking at a cluster: nothing here changes anything.
+
+use super::handle::Reach;
+use super::node_files;
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::api::{Api, AttachParams, ListParams};
+use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Version};
+use plumbline_kube::objects::words;
+use plumbline_testbed::error::TestbedError;
+use std::collections::BTreeMap;
+use tokio::io::AsyncReadExt as _;
+
+pub(super) const STAGE: &str = "look at the cluster";
+/// The DaemonSet.
+pub const SET: &str = "terway-eniip";
+/// The conflist as the daemon's container has it (chart `terwayd/daemonset.yaml`, volume `host-cni`).
+const MOUNTED: &str = "/host-etc-net.d/10-terway.conflist";
+/// The daemon's container.
+const CONTAINER: &str = "terway";
+/// The label of nodes whose ENIs are for single pods; its value is compared without regard to case (`types/k8s.go`).
+const EXCLUSIVE: (&str, &str) = ("k8s.aliyun.com/exclusive-mode-eni-type", "enionly");
+
+/// What was seen of a cluster.
+pub struct Looked {
+    /// Its configuration.
+    pub config: EniConfig,
+    /// The ConfigMap, for a write that must not pass over another's.
+    pub map: ConfigMap,
+    /// The DaemonSet.
+    pub set: DaemonSet,
+    /// The DaemonSet's pods by node.
+    pub pods: BTreeMap<String, Pod>,
+    /// Nodes, conflists, plugins.
+    pub seen: ClusterSeen,
+    /// Terway's version, by the image of the DaemonSet, where its tag is one.
+    pub terway: Option<Version>,
+}
+
+fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
+    TestbedError::new(STAGE, format!("{what}: {}", words(error)))
+}
+
+/// The ConfigMap.
+///
+/// # Errors
+/// `TestbedError` when there is none, or the server does not give it.
+pub async fn config_map(reach: &Reach) -> Result<ConfigMap, TestbedError> {
+    let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
+    map.ok_or_else(|| {
+        TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", reach.name))
+            .with_hint("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
+    })
+}
+
+/// By what a cluster is known again, whatever its context is called: the UID of the namespace kube-system. None where the
+/// user has no right to read it.
+///
+/// # Errors
+/// `TestbedError` when the server does not answer.
+pub async fn identity(reach: &Reach) -> Result<Option<String>, TestbedError> {
+    let namespaces: Api<Namespace> = Api::all(reach.client.clone());
+    match namespaces.get(NAMESPACE).await {
+        Ok(namespace) => Ok(namespace.metadata.uid),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(testbed_error(&format!("get namespace {NAMESPACE}"), &error)),
+    }
+}
+
+/// The DaemonSet.
+///
+/// # Errors
+/// `TestbedError` when there is none, or the server does not give it.
+pub async fn daemon_set(reach: &Reach) -> Result<DaemonSet, TestbedError> {
+    let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
+    set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", reach.name)))
+}
+
+/// Looks at all of it. With `nodes` the conflist of each node is read too: on a cluster that is not ours by `cat` in
+/// Terway's own pod there, which needs the right to exec.
+///
+/// # Errors
+/// `TestbedError` when the server does not answer, or it is no cluster with Terway.
+pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, TestbedError> {
+    let (map, set) = tokio::try_join!(config_map(reach), daemon_set(reach))?;
+    let pods = pods_of(reach, &set).await?;
+    let api = Api::<Node>::all(reach.client.clone());
+    let labels = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list nodes", &e))?;
+    let exclusive: BTreeMap<String, bool> =
+        labels.items.iter().map(|node| (node.name_any(), is_exclusive(node))).collect();
+    let image = set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
+    let terway = image.and_then(|container| container.image.as_deref()).and_then(Version::find);
+    let each = pods.iter().map(|(node, pod)| {
+        let exclusive = exclusive.get(node).copied().unwrap_or_default();
+        async move {
+            let facts = NodeFacts { exclusive, ..NodeFacts::default() };
+            let mut seen = NodeSeen { name: node.clone(), facts, ..NodeSeen::default() };
+            let (plugins, conflist) =
+                node_files::read(reach, node).await?.map(|ours| (ours.plugins, ours.conflist)).unzip();
+            seen.plugins = plugins.flatten();
+            let conflist = match conflist {
+                _ if !nodes => Err("nobody asked for it: --nodes looks".to_owned()),
+                Some(ours) => ours,
+                None => by_terways_pod(reach, pod).await,
+            };
+            match conflist {
+                Ok(text) => seen.conflist = Some(text),
+                Err(why) => seen.unread = Some(why),
+            }
+            Ok::<_, TestbedError>(seen)
+        }
+    });
+    let all = try_join_all(each).await?;
+    let config = EniConfig::of_cluster(map.data.clone().unwrap_or_default());
+    Ok(Looked { config, map, set, pods, seen: ClusterSeen { nodes: all, old_pods: Vec::new() }, terway })
+}
+
+fn is_exclusive(node: &Node) -> bool {
+    node.labels().get(EXCLUSIVE.0).is_some_and(|value| value.eq_ignore_ascii_case(EXCLUSIVE.1))
+}
+
+/// The newest pod of the DaemonSet on each node.
+pub(super) async fn pods_of(reach: &Reach, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
+    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let all = pods
+        .list(&ListParams::default().labels(&selector(set)))
+        .await
+        .map_err(|e| testbed_error("list Terway's pods", &e))?;
+    let mut by_node: BTreeMap<String, Pod> = BTreeMap::new();
+    for pod in all.items.into_iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.name == SET)) {
+        let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else { continue };
+        let newer = by_node.get(&node).is_none_or(|known| known.creation_timestamp() < pod.creation_timestamp());
+        if newer {
+            by_node.insert(node, pod);
+        }
+    }
+    Ok(by_node)
+}
+
+/// The labels of the DaemonSet's pods.
+pub(super) fn selector(set: &DaemonSet) -> String {
+    let labels = set.spec.selector.match_labels.clone().unwrap_or_default();
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// A node's conflist as Terway's own pod there has it, or why it can't be had.
+async fn by_terways_pod(reach: &Reach, pod: &Pod) -> Result<String, String> {
+    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let name = pod.name_any();
+    let params = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(true);
+    let mut process = match pods.exec(&name, ["cat", MOUNTED], &params).await {
+        Ok(process) => process,
+        Err(error) => return Err(format!("exec in {name}: {}", words(&error))),
+    };
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    let (out, err) = (process.stdout(), process.stderr());
+    let out = async {
+        match out {
+            Some(mut out) => out.read_to_string(&mut stdout).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    let err = async {
+        match err {
+            Some(mut err) => err.read_to_string(&mut stderr).await.map(drop),
+            None => Ok(()),
+        }
+    };
+    let (read, _) = tokio::join!(out, err);
+    read.map_err(|error| format!("exec in {name}: {error}"))?;
+    let status = match process.take_status() {
+        Some(status) => status.await,
+        None => None,
+    };
+    match status.and_then(|status| status.status) {
+        Some(word) if word == "Success" => Ok(stdout),
+        _ if stderr.trim().is_empty() => Err(format!("exec in {name}: it did not end well")),
+        _ => Err(stderr.trim().to_owned()),
+    }
+}
+
+/// The pods of Terway's network on these nodes that were made before a point in time, by node and name. Pods of the
+/// node's own network are none of it.
+///
+/// # Errors
+/// `TestbedError` when the server does not answer.
+pub async fn old_pods(reach: &Reach, nodes: &[String], before: Option<Timestamp>) -> Result<Vec<OldPod>, TestbedError> {
+    let api = Api::<Pod>::all(reach.client.clone());
+    let all = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list pods", &e))?;
+    let mut old: Vec<OldPod> = all
+        .items
+        .into_iter()
+        .filter(|pod| {
+            let spec = pod.spec.as_ref();
+            let own = spec.is_none_or(|spec| spec.host_network == Some(true));
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            let ended = matches!(phase, Some("Succeeded" | "Failed")) || pod.metadata.deletion_timestamp.is_some();
+            let made = pod.creation_timestamp().map(|time| time.0);
+            !own && !ended && before.is_none_or(|before| made.is_some_and(|made| made < before))
+        })
+        .filter_map(|pod| {
+            let node = pod.spec.as_ref()?.node_name.clone().filter(|node| nodes.contains(node))?;
+            Some(OldPod { node, namespace: pod.namespace().unwrap_or_default(), name: pod.name_any() })
+        })
+        .collect();
+    old.sort();
+    Ok(old)
+}

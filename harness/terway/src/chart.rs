@@ -1,0 +1,121 @@
+//! Terway's own chart, rendered by the real helm with the profile's values, and changed where it can't run here.
+
+use crate::NAMESPACE;
+use crate::chart_adaptations::Adaptations;
+use crate::settings::{TerwaySettings, spec};
+use plumbline_cluster::images;
+use plumbline_cluster::naming::full_hash;
+use plumbline_cluster::profile::Loaded;
+use plumbline_core::verdict::Adaptation;
+use plumbline_kube::manifests;
+use plumbline_kube::manifests::render;
+use plumbline_testbed::error::{AtStage, TestbedError};
+use plumbline_testbed::exec::Cmd;
+use plumbline_testbed::images::Images;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const STAGE: &str = "terway-chart";
+/// The recipe under `images/` that has helm, the chart and the image.
+pub const RECIPE: &str = "terway";
+/// What renders the chart, of that recipe.
+pub const HELM: &str = "helm";
+/// helm only reads and writes text here.
+const RENDERS: Duration = Duration::from_secs(60);
+/// The objects that live in no namespace.
+const CLUSTERS: [&str; 2] = ["ClusterRole", "ClusterRoleBinding"];
+
+/// A chart as it is to be applied.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// In the order in which they are applied, each in its namespace.
+    pub objects: Vec<Value>,
+    /// What was changed in them.
+    pub adaptations: Vec<Adaptation>,
+}
+
+/// What decides how the chart comes out.
+pub struct Inputs {
+    values: String,
+    adaptations: Adaptations,
+    /// Another one means other objects.
+    pub hash: String,
+}
+
+impl Inputs {
+    /// What is changed in the chart's objects, a line each for reports.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        let told = |change: &crate::chart_adaptations::Change| {
+            let put = change.put.as_ref().map_or_else(|| "left out".to_owned(), |put| format!("{put} here"));
+            format!("Terway's chart, {} {}: {put}, as {}", change.object, change.at, change.why)
+        };
+        let left_out = self.adaptations.objects.leave_out.iter().map(|kind| format!("Terway's chart: no {kind}"));
+        self.adaptations.changes.iter().map(told).chain(left_out).collect()
+    }
+}
+
+/// The reference of Terway's image.
+///
+/// # Errors
+/// `TestbedError` when the profile has none, or its recipe can't be read.
+pub fn image(images: &Images, loaded: &Loaded) -> Result<String, TestbedError> {
+    images::reference(images, &spec(loaded)?.image)
+}
+
+/// Reads what decides how the chart comes out; the chart itself is in it by the image's version.
+///
+/// # Errors
+/// `TestbedError` when a file of the profile can't be read.
+pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> {
+    let spec = TerwaySettings::read(loaded)?;
+    let image = image(images, loaded)?;
+    let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+    let values = json!({ "image": { "repository": repository, "tag": tag },
+        "cluster": { "serviceSubnet": loaded.profile.networking.service_subnet } });
+    let name = spec.values.display().to_string();
+    let values = render(&name, &loaded.text(&spec.values)?, &values).map_err(|e| TestbedError::new(STAGE, e))?;
+    let text = loaded.text(&spec.adaptations)?;
+    let name = spec.adaptations.display().to_string();
+    let adaptations = Adaptations::parse(&name, &text).map_err(|e| TestbedError::new(STAGE, e))?;
+    let hash = full_hash(format!("{values}\n{text}").as_bytes());
+    Ok(Inputs { values, adaptations, hash })
+}
+
+/// Renders the chart.
+///
+/// # Errors
+/// `TestbedError` when helm or the chart can't be built, when helm refuses, or when a change has no place in the objects.
+pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, TestbedError> {
+    let helm = images.program(RECIPE, HELM).await?;
+    let chart = images.folder(RECIPE, "chart").await?.join("terway");
+    let folder = tempfile::tempdir().at_stage(STAGE)?;
+    let values = folder.path().join("values.yaml");
+    std::fs::write(&values, &inputs.values).at_stage(STAGE)?;
+    let mut objects = Vec::new();
+    for template in &inputs.adaptations.objects.templates {
+        let mut command = Cmd::new(helm.display().to_string())
+            .args(["template", "terway"])
+            .arg(chart.display().to_string())
+            .args(["--namespace", NAMESPACE, "--kube-version", &loaded.profile.kubernetes])
+            .args(["--values".to_owned(), values.display().to_string()])
+            .args(["--show-only", template.as_str()])
+            .deadline(RENDERS);
+        // helm's own folders are the user's; nothing of theirs is looked at.
+        for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command = command.env(name, folder.path().display().to_string());
+        }
+        let said = command.run_ok().await.at_stage(STAGE)?;
+        objects.extend(manifests::documents(template, &said.stdout).map_err(|e| TestbedError::new(STAGE, e))?);
+    }
+    let left_out = &inputs.adaptations.objects.leave_out;
+    objects.retain(|object| !left_out.iter().any(|kind| object["kind"] == kind.as_str()));
+    for object in &mut objects {
+        // helm tells the namespace to the server beside each object, and not in it.
+        if !CLUSTERS.contains(&object["kind"].as_str().unwrap_or_default()) {
+            object["metadata"]["namespace"] = json!(NAMESPACE);
+        }
+    }
+    let adaptations = inputs.adaptations.apply(&mut objects).map_err(|e| TestbedError::new(STAGE, e))?;
+    Ok(Rendered { objects, adaptations })
+}

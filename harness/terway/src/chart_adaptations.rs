@@ -1,0 +1,162 @@
+//! Changes of a chart's objects so that they can run here, as data, each with its reason.
+
+use plumbline_core::verdict::Adaptation;
+use plumbline_kube::manifests;
+use plumbline_kube::objects::called;
+use serde::Deserialize;
+use serde_json::Value;
+
+const API_VERSION: &str = "plumbline.dev/v1alpha1";
+const KIND: &str = "ChartAdaptations";
+
+/// What is taken of a chart, and what is changed in it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Adaptations {
+    api_version: String,
+    kind: String,
+    /// Which objects.
+    pub objects: Objects,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// Which objects of a chart are used.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Objects {
+    /// Templates by their paths in the chart, in the order in which their objects are applied.
+    pub templates: Vec<String>,
+    /// Kinds of objects that are left out.
+    pub leave_out: Vec<String>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// `Kind/name`.
+    pub object: String,
+    /// The place, its parts after slashes: a key, or `key=value` for the item of a list that has it. It has to be there.
+    pub at: String,
+    /// What is put there; the place is removed where nothing is.
+    #[serde(default)]
+    pub put: Option<Value>,
+    /// Why.
+    pub why: String,
+}
+
+impl Adaptations {
+    /// Reads the text of `file` strictly.
+    ///
+    /// # Errors
+    /// One line with file, line and column.
+    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
+        let read: Self = manifests::decode(file, text)?;
+        if read.api_version != API_VERSION || read.kind != KIND {
+            return Err(format!("{file}: apiVersion {API_VERSION} and kind {KIND} wanted"));
+        }
+        Ok(read)
+    }
+
+    /// Makes all changes, and tells each.
+    ///
+    /// # Errors
+    /// An object or a place that is not there: then the chart is another one than these changes were written for.
+    pub fn apply(&self, objects: &mut [Value]) -> Result<Vec<Adaptation>, String> {
+        self.changes.iter().map(|change| change.apply(objects)).collect()
+    }
+}
+
+impl Change {
+    fn apply(&self, objects: &mut [Value]) -> Result<Adaptation, String> {
+        let testbed_error = |what: String| format!("{} at {}: {what}", self.object, self.at);
+        let name = |object: &Value| match (object["kind"].as_str(), object["metadata"]["name"].as_str()) {
+            (Some(kind), Some(name)) => format!("{kind}/{name}"),
+            _ => String::new(),
+        };
+        let object = objects.iter_mut().find(|object| name(object) == self.object);
+        let object = object.ok_or_else(|| testbed_error("the chart has no such object".to_owned()))?;
+        let told = called(object);
+        let (above, last) = self.at.rsplit_once('/').ok_or_else(|| testbed_error("no place".to_owned()))?;
+        let mut place = object;
+        for part in above.split('/').skip(1) {
+            place = step(place, part).ok_or_else(|| testbed_error(format!("there is no {part}")))?;
+        }
+        let was = step(place, last).cloned().ok_or_else(|| testbed_error(format!("there is no {last}")))?;
+        match &self.put {
+            Some(new) => {
+                if let Some(there) = step(place, last) {
+                    *there = new.clone();
+                }
+            }
+            None => match place {
+                Value::Object(map) => drop(map.remove(last)),
+                Value::Array(all) => all.retain(|item| !is(item, last)),
+                _ => return Err(testbed_error("it can't be removed".to_owned())),
+            },
+        }
+        Ok(Adaptation {
+            object: told,
+            field: self.at.trim_start_matches('/').replace('/', "."),
+            from: Some(was.to_string()),
+            to: self.put.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string),
+            reason: self.why.clone(),
+        })
+    }
+}
+
+/// One part of a place.
+fn step<'a>(place: &'a mut Value, part: &str) -> Option<&'a mut Value> {
+    match place {
+        Value::Object(map) => map.get_mut(part),
+        Value::Array(all) => all.iter_mut().find(|item| is(item, part)),
+        _ => None,
+    }
+}
+
+/// Whether an item of a list has what `key=value` says.
+fn is(item: &Value, part: &str) -> bool {
+    part.split_once('=').is_some_and(|(key, value)| item[key].as_str() == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(at: &str, put: Option<Value>) -> Change {
+        Change { object: "DaemonSet/d".into(), at: at.into(), put, why: "w".into() }
+    }
+
+    fn objects() -> Vec<Value> {
+        vec![json!({ "kind": "DaemonSet", "metadata": { "name": "d" }, "spec": {
+            "containers": [{ "name": "a", "probe": { "period": 10 } }, { "name": "b" }], "volumes": [{ "name": "v" }] } })]
+    }
+
+    #[test]
+    fn a_place_is_changed_and_told_with_what_was_there() {
+        let mut all = objects();
+        let told = change("/spec/containers/name=a/probe/period", Some(json!(1))).apply(&mut all).unwrap();
+        assert_eq!(all[0]["spec"]["containers"][0]["probe"]["period"], 1);
+        assert_eq!((told.from.as_deref(), told.to.as_str(), told.object.as_str()), (Some("10"), "1", "daemonset/d"));
+    }
+
+    #[test]
+    fn keys_and_items_are_removed() {
+        let mut all = objects();
+        change("/spec/containers/name=a/probe", None).apply(&mut all).unwrap();
+        change("/spec/volumes/name=v", None).apply(&mut all).unwrap();
+        assert_eq!(all[0]["spec"], json!({ "containers": [{ "name": "a" }, { "name": "b" }], "volumes": [] }));
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_that_names_it() {
+        let error = change("/spec/containers/name=c/probe", None).apply(&mut objects()).unwrap_err();
+        assert!(error.contains("there is no name=c"), "{error}");
+        assert!(change("/spec/other", Some(json!(1))).apply(&mut objects()).unwrap_err().contains("no other"));
+        let mut other = change("/spec", None);
+        other.object = "DaemonSet/e".into();
+        assert!(other.apply(&mut objects()).unwrap_err().contains("no such object"));
+    }
+}

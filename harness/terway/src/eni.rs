@@ -1,0 +1,287 @@
+//! The network that stands in for the cloud's: an engine's network on which every node has its second interface, and a
+//! router on it and on the nodes' own network.
+//!
+//! As in a cloud the router is the nodes' default gateway and the pods' one, whatever a node sends to another node's
+//! pod goes by it, and it drops what leaves a second interface with an address that is not of it. So a reply that takes the
+//! second interface with the node's first address does not arrive, as it does not there. All of it goes with the cluster.
+
+use crate::plugin_settings;
+use crate::settings::{EniSettings, TerwaySettings};
+use futures::future::try_join_all;
+use ipnet::Ipv4Net;
+use plumbline_cluster::naming::CLUSTER_LABEL;
+use plumbline_cluster::node::{self, NETWORK, Node};
+use plumbline_cluster::profile::{Loaded, NodeSpec, Role};
+use plumbline_cluster::step::Found;
+use plumbline_cluster::uplink;
+use plumbline_testbed::engine::{Container, ContainerPlan, Engine, NetworkPlan};
+use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::journal::{Effect, Run};
+use plumbline_testbed::lease::{Kind, Lease};
+use plumbline_testbed::wait::Deadline;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const STAGE: &str = "eni-network";
+/// The leases of the CNI plugin's stand-in.
+const LEASES: &str = "/var/run/eni/plumbline-leases";
+const ON_NODE: &str = include_str!("eni_node.sh");
+const ON_ROUTER: &str = include_str!("eni_router.sh");
+/// For scripts that only set and look.
+const SHORT: Duration = Duration::from_secs(30);
+/// Others that make a network at this moment are done by then.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// What there is of it.
+pub(super) struct Eni<'a> {
+    pub engine: &'a Engine,
+    pub cluster: &'a str,
+    pub loaded: &'a Loaded,
+    pub nodes: &'a [Node],
+}
+
+/// The name of the engine's network in a cluster.
+#[must_use]
+pub fn network_name(cluster: &str) -> String {
+    format!("{cluster}.eni")
+}
+
+/// The name of the router's container in a cluster.
+#[must_use]
+pub fn router_name(cluster: &str) -> String {
+    format!("{cluster}.router")
+}
+
+/// The pod addresses of a node: the profile's pool for it. kind names the control plane and the workers in the profile's
+/// order.
+///
+/// # Errors
+/// `TestbedError` for a node that the profile does not have.
+pub fn pool(loaded: &Loaded, cluster: &str, node: &str) -> Result<Ipv4Net, TestbedError> {
+    let names = kind_names(loaded, cluster);
+    let index = names.iter().position(|name| name == node);
+    let pool = index.and_then(|index| TerwaySettings::read(loaded).ok()?.eni.pools.get(index).copied());
+    pool.ok_or_else(|| TestbedError::new(STAGE, format!("profile {} has no node {node}", loaded.profile.metadata.name)))
+}
+
+/// The last address of a subnet that a machine can have.
+fn last(net: Ipv4Net) -> String {
+    Ipv4Addr::from_bits(net.broadcast().to_bits() - 1).to_string()
+}
+
+/// The names that kind gives the profile's nodes, in their order.
+fn kind_names(loaded: &Loaded, cluster: &str) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let name = |node: &NodeSpec| {
+        let role = match node.role {
+            Role::ControlPlane => "control-plane",
+            Role::Worker => "worker",
+        };
+        let count = counts.entry(role).and_modify(|count| *count += 1).or_insert(1);
+        if *count == 1 { format!("{cluster}-{role}") } else { format!("{cluster}-{role}{count}") }
+    };
+    loaded.profile.nodes.iter().map(name).collect()
+}
+
+impl Eni<'_> {
+    fn settings(&self) -> Result<EniSettings, TestbedError> {
+        Ok(TerwaySettings::read(self.loaded)?.eni)
+    }
+
+    /// Looks at the network, the router and every node.
+    pub async fn check(&self) -> Result<Found, TestbedError> {
+        let network = network_name(self.cluster);
+        if self.engine.network(&network).await?.is_none() {
+            return Ok(Found::Wanting(format!("there is no network {network}")));
+        }
+        let Some(router) = self.router().await?.filter(|router| router.running) else {
+            return Ok(Found::Wanting(format!("router {} does not run", router_name(self.cluster))));
+        };
+        let Some(hop) = router.addresses.get(NETWORK) else {
+            return Ok(Found::Wanting(format!("router {} is not on the nodes' network", router.name)));
+        };
+        let said = self.on_router("check").await?;
+        if said != "good" {
+            return Ok(Found::Wanting(format!("router {}: {said}", router.name)));
+        }
+        let links = match self.links().await? {
+            Ok(links) => links,
+            Err(what) => return Ok(Found::Wanting(what)),
+        };
+        let found = try_join_all(self.nodes.iter().map(|node| self.node(node, "check", &links, hop))).await?;
+        for (node, said) in self.nodes.iter().zip(found) {
+            if said != "good" {
+                return Ok(Found::Wanting(format!("node {}: {said}", node.name)));
+            }
+            if node.read(plugin_settings::FILE).await?
+                != Some(plugin_settings::text(&self.plugin_settings(node, &links)?))
+            {
+                return Ok(Found::Wanting(format!("node {} has no {}, or another", node.name, plugin_settings::FILE)));
+            }
+        }
+        Ok(Found::Good)
+    }
+
+    /// Makes what is wanting; `image` is the router's, with iproute2 and iptables.
+    pub async fn make(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
+        let network = network_name(self.cluster);
+        let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
+        if self.engine.network(&network).await?.is_none() {
+            let plan = NetworkPlan {
+                name: network.clone(),
+                labels: self.labels(),
+                subnet: Some(self.loaded.profile.networking.pod_subnet.to_string()),
+                // Out of the way of scenarios, whose gateways like to have the first addresses.
+                gateway: Some(last(self.loaded.profile.networking.pod_subnet)),
+                options: BTreeMap::from([(uplink::MASQUERADE.to_owned(), "false".to_owned())]),
+                ..NetworkPlan::default()
+            };
+            let effect = run.intend(Effect::Network { name: network.clone() })?;
+            let made = self.engine.make_network(&plan).await;
+            made.map_err(|b| {
+                b.with_hint(
+                    "something has its range: an older cluster of this profile goes by plumbline down --profile terway",
+                )
+            })?;
+            // From here on it is the cluster's, and goes with it.
+            run.done(effect)?;
+        }
+        drop(lease);
+        self.make_router(run, image).await?;
+        let there = node::containers(self.engine, self.cluster).await?;
+        let missing = there.iter().filter(|container| !container.macs.contains_key(&network));
+        try_join_all(missing.map(|one| self.engine.connect_network(&network, &one.name, None))).await?;
+        self.wanting(self.on_router("make").await?, "the router")?;
+        let router = self.router().await?.unwrap_or_default();
+        let hop = router.addresses.get(NETWORK).cloned().unwrap_or_default();
+        let links = self.links().await?.map_err(|what| TestbedError::new(STAGE, what))?;
+        for node in self.nodes {
+            let said = self.node(node, "make", &links, &hop).await?;
+            self.wanting(said, &format!("node {}", node.name))?;
+            let line = plugin_settings::line(&self.plugin_settings(node, &links)?);
+            node.must(STAGE, &["sh", "-ec", &line]).await?;
+        }
+        Ok(())
+    }
+
+    fn wanting(&self, said: String, what: &str) -> Result<(), TestbedError> {
+        if said == "good" { Ok(()) } else { Err(TestbedError::new(STAGE, format!("{what}, made: {said}"))) }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(CLUSTER_LABEL.to_owned(), self.cluster.to_owned())])
+    }
+
+    async fn router(&self) -> Result<Option<Container>, TestbedError> {
+        self.engine.container(&router_name(self.cluster)).await
+    }
+
+    async fn make_router(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
+        let (name, network) = (router_name(self.cluster), network_name(self.cluster));
+        let address = self.settings()?.gateway.to_string();
+        match self.router().await? {
+            Some(router) if router.addresses.contains_key(NETWORK) && router.macs.contains_key(&network) => {
+                return if router.running { Ok(()) } else { self.engine.start(&name).await };
+            }
+            // One that was stopped has no addresses to tell, and is started as it is.
+            Some(router) if !router.running => {
+                self.engine.start(&name).await?;
+                let on = self.router().await?.unwrap_or_default();
+                if on.addresses.contains_key(NETWORK) && on.macs.contains_key(&network) {
+                    return Ok(());
+                }
+                self.engine.remove(&name).await?;
+            }
+            Some(_) => self.engine.remove(&name).await?,
+            None => {}
+        }
+        let on = |name: &str| (format!("net.ipv4.conf.{name}.rp_filter"), "0".to_owned());
+        let mut sysctls = BTreeMap::from([on("all"), on("default")]);
+        sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+        sysctls.insert("net.ipv4.conf.all.send_redirects".to_owned(), "0".to_owned());
+        sysctls.insert("net.ipv4.conf.default.send_redirects".to_owned(), "0".to_owned());
+        let start = ContainerPlan {
+            name: name.clone(),
+            image: image.to_owned(),
+            command: vec!["sleep".to_owned(), "infinity".to_owned()],
+            labels: self.labels(),
+            capabilities: vec!["NET_ADMIN".to_owned()],
+            network: Some(NETWORK.to_owned()),
+            sysctls,
+            ..ContainerPlan::default()
+        };
+        let effect = run.intend(Effect::Container { name: name.clone() })?;
+        self.engine.start_new(&start).await?;
+        self.engine.connect_network(&network, &name, Some(&address)).await?;
+        run.done(effect)
+    }
+
+    async fn on_router(&self, what: &str) -> Result<String, TestbedError> {
+        let (gateway, pods) =
+            (self.settings()?.gateway.to_string(), self.loaded.profile.networking.pod_subnet.to_string());
+        let argv = ["sh", "-c", ON_ROUTER, "sh", what, &gateway, &pods];
+        let said = self.engine.exec_ok(STAGE, &router_name(self.cluster), &argv, None, SHORT).await?;
+        Ok(said.stdout.trim().to_owned())
+    }
+
+    async fn node(
+        &self,
+        node: &Node,
+        what: &str,
+        links: &BTreeMap<String, String>,
+        hop: &str,
+    ) -> Result<String, TestbedError> {
+        let link = links.get(&node.name).map_or("", String::as_str);
+        let ran = node.must(STAGE, &["sh", "-c", ON_NODE, "sh", what, link, hop]).await?;
+        Ok(ran.stdout.trim().to_owned())
+    }
+
+    /// The second interface of each node, by the node's name. The inner error names one that has none.
+    async fn links(&self) -> Result<Result<BTreeMap<String, String>, String>, TestbedError> {
+        let network = network_name(self.cluster);
+        let there = node::containers(self.engine, self.cluster).await?;
+        let mut names = BTreeMap::new();
+        for node in self.nodes {
+            let mac = there.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
+            let Some(mac) = mac else { return Ok(Err(format!("node {} is not on {network}", node.name))) };
+            let links = uplink::links(node).await?;
+            let Some(link) = links.iter().find(|link| link.mac.eq_ignore_ascii_case(mac)) else {
+                return Ok(Err(format!("node {} has no interface with the address {mac}", node.name)));
+            };
+            names.insert(node.name.clone(), link.name.clone());
+        }
+        Ok(Ok(names))
+    }
+
+    /// What the CNI plugin's stand-in is told on a node.
+    fn plugin_settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<Value, TestbedError> {
+        let eni = self.settings()?;
+        Ok(json!({
+            "eni": { "link": links.get(&node.name), "gateway": eni.gateway, "gateway6": null, "table": eni.table },
+            "pool": pool(self.loaded, self.cluster, &node.name)?, "pool6": null,
+            "subnet": self.loaded.profile.networking.pod_subnet, "leases": LEASES,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn loaded() -> Loaded {
+        Loaded::read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."), "terway").unwrap()
+    }
+
+    #[test]
+    fn every_node_has_its_own_pool_by_its_name_in_kind() {
+        let loaded = loaded();
+        let of = |node: &str| pool(&loaded, "c", node).map(|net| net.to_string());
+        assert_eq!(of("c-control-plane").unwrap(), "10.77.16.0/24");
+        assert_eq!(of("c-worker").unwrap(), "10.77.17.0/24");
+        assert_eq!(of("c-worker2").unwrap(), "10.77.18.0/24");
+        assert!(of("c-worker3").unwrap_err().cause().contains("c-worker3"));
+    }
+}
