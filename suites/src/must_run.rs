@@ -120,4 +120,17 @@ mod tests {
         assert_eq!(lanes, list.binaries.len());
         Ok(())
     }
+
+    #[test]
+    fn every_test_binary_is_listed() -> anyhow::Result<()> {
+        let root = root::find()?;
+        let list = MustRun::read(&root)?;
+        for entry in std::fs::read_dir(root.join("suites/tests"))? {
+            let path = entry?.path();
+            let is_binary = path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").is_file();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            assert!(!is_binary || list.binaries.contains_key(&name), "suites/must-run.yaml does not list {name}");
+        }
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! An entry appears whole or not at all: it is built in a temporary folder on the same file system and renamed into
 //! place. Two builders of one key take turns by a file lock, and the second finds the work done. A process that uses an
-//! entry holds the same lock shared until it ends, so that nothing in use is removed when the cache is over its limit. What
+//! entry holds another lock of it, shared, until it ends: nothing in use is removed when the cache is over its limit. What
 //! the key stands for (which versions, which sources) is the caller's business; see [`crate::images`].
 
 mod key;
@@ -56,7 +56,8 @@ pub struct PendingEntry {
     folder: PathBuf,
     key: Key,
     cache: Cache,
-    lock: Option<File>,
+    kept: bool,
+    _lock: File,
 }
 
 impl PendingEntry {
@@ -73,9 +74,8 @@ impl PendingEntry {
         let entry = self.cache.entry(&self.key);
         fs::rename(&self.folder, &entry)
             .with_context(|| format!("failed to move {} to {}", self.folder.display(), entry.display()))?;
-        if let Some(lock) = self.lock.take() {
-            self.cache.hold(&self.key, lock);
-        }
+        self.cache.hold(&self.key);
+        self.kept = true;
         Ok(entry)
     }
 
@@ -91,7 +91,7 @@ impl PendingEntry {
 
 impl Drop for PendingEntry {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if !self.kept {
             // What stays behind after an error here goes when the cache is opened next.
             let _ = remove(&self.folder);
         }
@@ -138,20 +138,8 @@ impl Cache {
     /// The folder of an entry that is there and whole; it counts as used from now until this process ends.
     pub fn get(&self, key: &Key) -> Option<PathBuf> {
         let path = self.entry(key);
-        if !path.is_dir() {
-            return None;
-        }
-        if !self.used().contains_key(key) {
-            // A cache that can be read but not written still serves; nothing can be removed from it either.
-            if let Ok(lock) = File::create(self.lock_path(key.as_str())) {
-                if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
-                    // Another process finishes or removes it just now: the caller's claim waits for that.
-                    return None;
-                }
-                self.hold(key, lock);
-            }
-        }
-        Some(path)
+        // Where another process removes it just now there is no hold, and the caller's claim waits for that.
+        (path.is_dir() && self.hold(key) && path.is_dir()).then_some(path)
     }
 
     /// Whether a builder holds the entry's lock just now. Only for messages about what is waited for.
@@ -209,14 +197,13 @@ impl Cache {
 
     fn claim_locked(&self, key: &Key, lock: File) -> Result<Claim> {
         let path = self.entry(key);
-        if path.is_dir() {
-            self.hold(key, lock);
+        if path.is_dir() && self.hold(key) {
             return Ok(Claim::There(path));
         }
         let folder = self.root.join("tmp").join(key.as_str());
         remove(&folder)?;
         fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
-        Ok(Claim::Build(PendingEntry { folder, key: key.clone(), cache: self.clone(), lock: Some(lock) }))
+        Ok(Claim::Build(PendingEntry { folder, key: key.clone(), cache: self.clone(), kept: false, _lock: lock }))
     }
 
     /// The lock of that name, once no other process has it; held until it is dropped. `who` is waited for meanwhile.
@@ -248,19 +235,18 @@ impl Cache {
             if age <= UNUSED && total <= self.limit_bytes {
                 break;
             }
-            // Held until the folder is gone: a claim waits for that.
-            let _lock = match &found.lock {
-                Some(name) => {
-                    let path = self.lock_path(name);
-                    let lock = make_lock(&path)?;
-                    if !try_lock(&lock, &path)? {
-                        continue;
-                    }
-                    Some(lock)
+            // Both held until the folder is gone: a claim waits for that.
+            let mut locks = Vec::new();
+            for path in found.lock.iter().flat_map(|name| [self.lock_path(name), self.used_path(name)]) {
+                let lock = make_lock(&path)?;
+                if try_lock(&lock, &path)? {
+                    locks.push(lock);
                 }
-                None if age < JUST_USED => continue,
-                None => None,
-            };
+            }
+            let in_use = if found.lock.is_some() { locks.len() < 2 } else { age < JUST_USED };
+            if in_use {
+                continue;
+            }
             remove(&found.path)?;
             total = total.saturating_sub(found.bytes);
             removed += 1;
@@ -302,16 +288,29 @@ impl Cache {
         self.root.join("locks").join(name)
     }
 
+    fn used_path(&self, name: &str) -> PathBuf {
+        self.root.join("locks").join(format!("{name}.used"))
+    }
+
     fn used(&self) -> MutexGuard<'_, BTreeMap<Key, File>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an entry as used: by its age from now on, and by its lock until this process ends.
-    fn hold(&self, key: &Key, lock: File) {
-        // An exclusive lock becomes a shared one. Without either the age alone protects the entry.
-        let _ = lock.try_lock_shared();
+    /// Counts an entry as used: by its age from now on, and by its lock until this process ends. False where another process
+    /// removes it just now.
+    fn hold(&self, key: &Key) -> bool {
         touch(&self.entry(key));
-        self.used().insert(key.clone(), lock);
+        let mut used = self.used();
+        if used.contains_key(key) {
+            return true;
+        }
+        // A cache that can be read but not written still serves; nothing can be removed from it either.
+        let Ok(lock) = File::create(self.used_path(key.as_str())) else { return true };
+        if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+            return false;
+        }
+        used.insert(key.clone(), lock);
+        true
     }
 
     /// Removes the temporary folders whose builder is gone: its lock, which the kernel drops with the process, is free.

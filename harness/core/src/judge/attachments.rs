@@ -28,12 +28,12 @@ pub(super) fn attached(
             continue;
         }
         let link = kernel.links.iter().find(|link| link.name == attachment.interface);
-        let reported = reported.iter().find(|reported| {
+        let report = reported.iter().find(|reported| {
             reported.interface == attachment.interface || reported.sandbox_interfaces.contains(&attachment.interface)
         });
-        match (link, reported) {
+        match (link, report) {
             (Some(_), Some(_)) => {}
-            (None, reported) => {
+            (None, report) => {
                 let names: Vec<&str> = kernel.links.iter().map(|link| link.name.as_str()).collect();
                 let mut entry = Finding::new(
                     FindingCode::PL102,
@@ -41,12 +41,8 @@ pub(super) fn attached(
                 );
                 entry = about(entry, pod, attachment).expected(attachment.interface.clone());
                 entry = entry.found(Some(format!("the pod has {}", names.join(", "))));
-                let told =
-                    reported.map(
-                        |reported| {
-                            if reported.has_result { "a CNI result names it" } else { "network-status names it" }
-                        },
-                    );
+                let told = report
+                    .map(|report| if report.has_result { "a CNI result names it" } else { "network-status names it" });
                 judgement.add_finding(
                     entry.notes(told.map(str::to_owned)).notes(heard(observed, Some(&attachment.network))),
                 );

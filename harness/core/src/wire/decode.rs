@@ -37,7 +37,7 @@ impl RawFrame {
 }
 
 /// Why a captured frame is not a packet.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FrameError {
     /// The bytes are not hex.
     #[error("bytes of a captured frame are not hex")]

@@ -14,7 +14,7 @@ const SNAPLEN: u32 = 262_144;
 const ETHERNET: u32 = 1;
 
 /// Why a capture cannot be written as a file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PcapError {
     /// A frame cannot be read.
     #[error("frame {index} of {capture}: {source}")]
