@@ -92,9 +92,9 @@ fn workloads_that_cannot_be_tested_are_refused() {
     let field = "spec.template.spec.containers[0].securityContext.privileged";
     refused("privileged", &privileged, "s/pod.yaml:13:61", field, "privileged");
     let copies = deployment("").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, copies: 2 }");
-    refused("copies", &copies, "s/case.yaml:12:33", "pods[0].copies", "Deployment");
+    refused("copies", &copies, "s/case.yaml:12:35", "pods[0].copies", "Deployment");
     let node = files("apps/v1", "DaemonSet", "").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, node: 1 }");
-    refused("node", &node, "s/case.yaml:12:31", "pods[0].node", "DaemonSet");
+    refused("node", &node, "s/case.yaml:12:33", "pods[0].node", "DaemonSet");
 }
 
 /// Multus reads the annotation of pods alone; on a workload's own metadata it does nothing, and nothing says so.
