@@ -85,7 +85,7 @@ fn workloads_that_cannot_be_tested_are_refused() {
     let job = files("batch/v1", "Job", "  parallelism: 11\n");
     refused("parallelism", &job, "s/pod.yaml:6:16", "spec.parallelism", "expected 1 to 10");
     let wrong = files("v1", "Deployment", "");
-    refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "`apps/v1` is wanted");
+    refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "expected `apps/v1`");
     let without = deployment("").bend(P, "  template:", "  tmplate:");
     refused("no template", &without, "s/pod.yaml:6:3", "spec.template", "pod template is missing");
     let privileged = deployment("").bend(P, "image: b", "image: b, securityContext: { privileged: true }");

@@ -1,6 +1,6 @@
 //! What is wrong with an input, and where.
 
-pub use crate::words::did_you_mean;
+pub use crate::suggestion::did_you_mean;
 
 use crate::source::Source;
 use serde::{Deserialize, Serialize};

@@ -115,9 +115,9 @@ fn lines_of_a_quoted_scalar_may_be_indented_less_than_their_key() {
 fn every_value_knows_its_place_and_the_way_to_it() {
     let documents = read("a.yaml", "a:\n  b:\n    - x\n    - z: 1\n").unwrap();
     let inner = documents[0].at_path(&["a", "b"]).unwrap();
-    assert_eq!(inner.at, Place { line: 3, column: 5 });
-    assert_eq!(documents[0].path_at(Place { line: 4, column: 10 }), "a.b[1].z");
-    assert_eq!(documents[0].path_at(Place { line: 1, column: 1 }), "a");
+    assert_eq!(inner.at, Position { line: 3, column: 5 });
+    assert_eq!(documents[0].path_at(Position { line: 4, column: 10 }), "a.b[1].z");
+    assert_eq!(documents[0].path_at(Position { line: 1, column: 1 }), "a");
     for (text, line, column) in [
         ("a:\n  b: |\n    x\n", 2, 6),
         ("a:\n  b: | # >\n\n    x\n", 2, 6),
@@ -126,7 +126,7 @@ fn every_value_knows_its_place_and_the_way_to_it() {
     ] {
         let documents = read("a.yaml", text).unwrap();
         let scalar = documents[0].at_path(&["a", "b"]).or_else(|| documents[0].get("b")).unwrap();
-        assert_eq!(scalar.at, Place { line, column }, "{text:?}");
+        assert_eq!(scalar.at, Position { line, column }, "{text:?}");
     }
 }
 
