@@ -191,6 +191,7 @@ mod tests {
             topology: plumbline_core::plan::Topology::default(),
             networks: vec![],
             pods: vec![],
+            workloads: vec![],
             expect: vec![],
         }]
     }

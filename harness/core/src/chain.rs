@@ -1,13 +1,10 @@
-//! A chain: the plugins of one network, in order (CNI spec, section 1, "Network configuration format").
-
-mod config;
-
-pub use config::{go_key, parse};
+//! A chain: the plugins of one network, in order (CNI spec, section 1, "Network configuration format"), read from its
+//! configuration as libcni does (`libcni/conf.go`, `NetworkConfFromBytes` and `ConfFromBytes`).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// One link of the chain: one plugin with its configuration.
+/// One plugin of the chain with its configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChainLink {
     /// The plugin's `type`, which is the name of its binary.
@@ -27,6 +24,101 @@ pub struct Chain {
     pub is_list: bool,
     /// Spec key `disableCheck`.
     pub disable_check: bool,
-    /// The links in order; never empty.
+    /// The plugins in order; never empty.
     pub links: Vec<ChainLink>,
+}
+
+/// The version that libcni takes where `cniVersion` is absent (`pkg/version/conf.go`).
+const DEFAULT_VERSION: &str = "0.1.0";
+
+/// The value of a key as Go's decoder finds it: the exact name first, else without regard to case.
+#[must_use]
+pub fn go_key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// Reads `spec.config` of a NetworkAttachmentDefinition, or the text of a conf or conflist file.
+/// `fallback_name` is taken where the configuration has no `name` (Multus gives it the object's).
+///
+/// # Errors
+/// Why no chain can be made of it, as a lower-case fragment.
+pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
+    if text.trim().is_empty() {
+        return Err("the configuration is empty; Multus then looks for a file of that name on the node".to_owned());
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    let Value::Object(top) = value else {
+        return Err("not a JSON object".to_owned());
+    };
+    let text_of = |key: &str| match go_key(&top, key) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(format!("`{key}` is {other}, and must be a string")),
+    };
+    let name = text_of("name")?.filter(|name| !name.is_empty()).unwrap_or_else(|| fallback_name.to_owned());
+    let cni_version = text_of("cniVersion")?.unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+    let (is_list, links) = match go_key(&top, "plugins") {
+        None => (false, vec![link(&Value::Object(top.clone()), 0)?]),
+        Some(Value::Array(plugins)) if plugins.is_empty() => return Err("`plugins` is empty".to_owned()),
+        Some(Value::Array(plugins)) => {
+            let links =
+                plugins.iter().enumerate().map(|(position, conf)| link(conf, position)).collect::<Result<_, _>>()?;
+            (true, links)
+        }
+        Some(_) => return Err("`plugins` is not a list".to_owned()),
+    };
+    let disable_check = match go_key(&top, "disableCheck") {
+        Some(Value::Bool(value)) => *value,
+        Some(Value::String(value)) => value == "true",
+        _ => false,
+    };
+    Ok(Chain { name, cni_version, is_list, disable_check, links })
+}
+
+fn link(conf: &Value, position: usize) -> Result<ChainLink, String> {
+    let Value::Object(object) = conf else {
+        return Err(format!("plugin {position} is not a JSON object"));
+    };
+    match go_key(object, "type") {
+        Some(Value::String(plugin)) if !plugin.is_empty() => {
+            if plugin.contains(['/', '\\', '\0']) || plugin == "." || plugin == ".." {
+                return Err(format!(
+                    "plugin {position}: type `{plugin}` is a path; a type is the bare name of a binary"
+                ));
+            }
+            Ok(ChainLink { plugin: plugin.clone(), conf: conf.clone() })
+        }
+        Some(Value::String(_)) | None => Err(format!("plugin {position} has no `type`")),
+        Some(_) => Err(format!("plugin {position}: `type` is not a string")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_and_a_bare_plugin_are_both_chains() {
+        let list = parse(r#"{"cniVersion":"1.0.0","plugins":[{"type":"macvlan"},{"type":"tuning"}]}"#, "n").unwrap();
+        assert_eq!((list.name.as_str(), list.is_list, list.links.len()), ("n", true, 2));
+        let bare = parse(r#"{"cniVersion":"0.3.1","name":"x","type":"bridge"}"#, "n").unwrap();
+        assert_eq!((bare.name.as_str(), bare.is_list, bare.links[0].plugin.as_str()), ("x", false, "bridge"));
+    }
+
+    #[test]
+    fn what_no_chain_can_be_made_of_is_told() {
+        for (text, part) in [
+            ("", "empty"),
+            ("{", "not JSON"),
+            ("[]", "not a JSON object"),
+            (r#"{"plugins":[]}"#, "`plugins` is empty"),
+            (r#"{"type":"a"} trailing"#, "not JSON"),
+            (r#"{"type":"../a"}"#, "is a path"),
+            (r#"{"plugins":[{"type":"a"},{}]}"#, "plugin 1 has no `type`"),
+            (r#"{"cniVersion":1,"type":"a"}"#, "must be a string"),
+        ] {
+            let error = parse(text, "n").unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! No module reads files, clocks, the environment or the network.
 //!
 //! Order of the modules, each uses only those before it:
-//! `source`, `words`, `cni`, `chain`, `finding`, `plan`, `wire`, `observe`, `script`, `record`, `guest`, `protocol`,
+//! `source`, `suggestion`, `cni`, `chain`, `finding`, `plan`, `wire`, `observe`, `script`, `record`, `guest`, `protocol`,
 //! `verdict`, `judge`, `event`, `scenario`, `terway`.
 
 pub mod chain;
@@ -22,8 +22,8 @@ pub mod record;
 pub mod scenario;
 pub mod script;
 pub mod source;
+mod suggestion;
 #[cfg(feature = "files")]
 pub mod terway;
 pub mod verdict;
 pub mod wire;
-mod words;

@@ -25,3 +25,24 @@ impl std::fmt::Display for Source {
         Ok(())
     }
 }
+
+/// An expected value, and where it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted<T> {
+    /// The value wanted.
+    pub value: T,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// A list that is exact, unless it says `atLeast`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WantedList<T> {
+    /// Whether the list names everything there may be.
+    pub exact: bool,
+    /// The items.
+    pub items: Vec<Wanted<T>>,
+    /// Where the list itself was written.
+    pub source: Source,
+}

@@ -76,7 +76,7 @@ fn mistakes_are_told_with_their_place() {
             format!("{ports}[2].eni.pool"),
             "not within the subnet",
         ),
-        ("pool: 10.77.0.16/28", "pool: 'fd00::/120'", "14:80", format!("{ports}[2].eni.pool"), "IPv4 is wanted"),
+        ("pool: 10.77.0.16/28", "pool: 'fd00::/120'", "14:80", format!("{ports}[2].eni.pool"), "expected IPv4"),
         ("sender: client, by", "sender: cliant, by", "20:19", format!("{reached}[0].sender"), "did you mean `client`?"),
         ("sender: node-2", "sender: node-3", "22:19", format!("{reached}[2].sender"), "nodes 1 to 2"),
         (
@@ -84,10 +84,10 @@ fn mistakes_are_told_with_their_place() {
             "port: 8081, seenFrom: client",
             "20:42",
             format!("{reached}[0].port"),
-            "it asks for TCP 8080, UDP 5005",
+            "it has TCP 8080, UDP 5005",
         ),
         ("by: udp, port: 5005", "by: icmp, port: 5005", "22:31", format!("{reached}[2].by"), "none of udp, tcp"),
-        ("sender: node, at", "sender: client, at", "21:31", format!("{reached}[1].at"), "`sender: node` is wanted"),
+        ("sender: node, at", "sender: client, at", "21:31", format!("{reached}[1].at"), "expected `sender: node`"),
         ("seenFrom: 10.66.0.11", "seenFrom: 'fd00::1'", "22:58", format!("{reached}[2].seenFrom"), "another family"),
         (
             "backBy: eth0",

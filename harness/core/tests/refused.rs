@@ -154,7 +154,7 @@ fn addresses_and_names_of_the_scenarios_own_fields() {
             "addresses: ['::ffff:10.0.0.1/120']",
             "16:79",
             address,
-            "IPv6 clothes",
+            "IPv4-mapped",
         ),
         ("I35 multicast", "addresses: [10.0.0.10/24]", "addresses: [224.0.0.1/24]", "16:79", address, "can't be"),
         ("I35 loopback", "addresses: [10.0.0.10/24]", "addresses: [127.0.0.1/8]", "16:79", address, "can't be"),

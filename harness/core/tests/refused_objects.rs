@@ -224,7 +224,7 @@ fn kubernetes_objects() {
     refused("not YAML", &error, "s/pod.yaml:2:2", "", "not YAML");
     let mut empty = Files::new();
     empty.0.insert(P, b"---\n# nothing\n".to_vec());
-    refused("empty", &empty, P, "", "a Pod is wanted");
+    refused("empty", &empty, P, "", "expected a Pod");
     refused(
         "no manifest",
         &f().bend(S, "manifest: pod.yaml", "manifest: pot.yaml"),
@@ -268,7 +268,7 @@ fn two_scenarios_of_one_name_are_refused() {
     let plan = Files::new().load().unwrap();
     assert!(same_names(std::slice::from_ref(&plan)).is_empty());
     let errors = same_names(&[plan.clone(), plan]);
-    assert!(errors[0].to_string().contains("there twice"), "I23: {}", errors[0]);
+    assert!(errors[0].to_string().contains("defined twice"), "I23: {}", errors[0]);
 }
 
 #[test]

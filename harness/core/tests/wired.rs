@@ -46,7 +46,7 @@ fn reachability_is_read_with_the_lines_that_want_it() {
     let plan = wired();
     let reach = &plan.expect[0].reaches[0];
     assert_eq!((reach.source.line, reach.value.by), (24, Protocol::Icmp));
-    assert_eq!(reach.value.to.party(), Some(ProbeEndpoint::Host("gw".into())));
+    assert_eq!(reach.value.to.endpoint(), Some(ProbeEndpoint::Host("gw".into())));
     let tags = reach.value.tags.as_ref().unwrap();
     assert_eq!((tags.value.as_slice(), tags.source.line, tags.source.column), ([100].as_slice(), 24, 104));
     let cannot = &plan.expect[0].cannot_reach[0].value;
@@ -235,7 +235,7 @@ fn mistakes_in_reachability_are_told_with_their_place() {
             "to: 10.2.2.3, by: icmp",
             "24:79",
             format!("{r}[0].seenFrom"),
-            "say by `at`",
+            "needs `at`",
         ),
         ("tag 0", "tags: [100]", "tags: [0]", "24:105", format!("{r}[0].tags[0]"), "VLAN 0"),
         ("tag 4095", "tags: [100]", "tags: [4095]", "24:105", format!("{r}[0].tags[0]"), "VLAN 4095"),

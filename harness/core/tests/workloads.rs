@@ -85,16 +85,16 @@ fn workloads_that_cannot_be_tested_are_refused() {
     let job = files("batch/v1", "Job", "  parallelism: 11\n");
     refused("parallelism", &job, "s/pod.yaml:6:16", "spec.parallelism", "expected 1 to 10");
     let wrong = files("v1", "Deployment", "");
-    refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "`apps/v1` is wanted");
+    refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "expected `apps/v1`");
     let without = deployment("").bend(P, "  template:", "  tmplate:");
     refused("no template", &without, "s/pod.yaml:6:3", "spec.template", "pod template is missing");
     let privileged = deployment("").bend(P, "image: b", "image: b, securityContext: { privileged: true }");
     let field = "spec.template.spec.containers[0].securityContext.privileged";
     refused("privileged", &privileged, "s/pod.yaml:13:61", field, "privileged");
     let copies = deployment("").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, copies: 2 }");
-    refused("copies", &copies, "s/case.yaml:12:33", "pods[0].copies", "Deployment");
+    refused("copies", &copies, "s/case.yaml:12:35", "pods[0].copies", "Deployment");
     let node = files("apps/v1", "DaemonSet", "").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, node: 1 }");
-    refused("node", &node, "s/case.yaml:12:31", "pods[0].node", "DaemonSet");
+    refused("node", &node, "s/case.yaml:12:33", "pods[0].node", "DaemonSet");
 }
 
 /// Multus reads the annotation of pods alone; on a workload's own metadata it does nothing, and nothing says so.

@@ -8,7 +8,7 @@ use super::known_keys;
 use crate::chain::{self, ChainLink, go_key};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::{Network, Plan, Pod};
-use crate::words::did_you_mean;
+use crate::suggestion::did_you_mean;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 use std::net::IpAddr;

@@ -22,7 +22,7 @@ pub struct Network {
     /// The chain read from it; none where it could not be read (then there is a `PL6xx` finding) or exists already.
     pub chain: Option<Chain>,
     /// Where each key of each plugin was written: `plugins/0/vlan` to its place; the empty path is the configuration's
-    /// own. Only that one where the configuration is written in a form in which the places of keys can't be told.
+    /// own. Only that one where the configuration is written in a form in which the places of keys are not known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Source>,
     /// Where it was written.
@@ -45,7 +45,7 @@ impl Network {
         }
     }
 
-    /// The place of the route to a network that the chain adds; none where no plugin of it is told to.
+    /// The place of the route to a network that the chain adds; none if no plugin adds one.
     #[must_use]
     pub fn place_of_route(&self, to: &IpNet) -> Option<&Source> {
         let chain = self.chain.as_ref()?;

@@ -141,7 +141,7 @@ pub struct Symmetric {
 
 impl Symmetric {
     /// What a chain asks of terway-cli: `symmetric_routing` and `symmetric_routing_config` of its first plugin of type
-    /// `terway`, with terway-cli's defaults; none where it is not asked for (`cmd/terway-cli/node.go`).
+    /// `terway`, with terway-cli's defaults; none if it is not configured (`cmd/terway-cli/node.go`).
     ///
     /// # Errors
     /// What is wrong with `symmetric_routing_config`, in words.

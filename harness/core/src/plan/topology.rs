@@ -123,7 +123,7 @@ impl DefaultNetwork {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Topology {
-    /// How many nodes; pods go to them in turn where they don't say.
+    /// How many nodes; pods go to them in turn unless a pod names its node.
     pub nodes: usize,
     /// Bridges, such as `br-ex`.
     pub bridges: Vec<Bridge>,

@@ -1,6 +1,6 @@
 //! What is wrong with an input, and where.
 
-pub use crate::words::did_you_mean;
+pub use crate::suggestion::did_you_mean;
 
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ impl InputError {
             text.push_str("; ");
             text.push_str(help);
         }
-        crate::observe::printable(&text)
+        crate::observe::printable(&text).replace('\n', "\\n").replace('\t', "\\t")
     }
 }
 
@@ -64,5 +64,6 @@ mod tests {
     fn escape_sequences_of_a_hostile_file_do_not_reach_the_terminal() {
         let error = InputError::file("a.yaml", "unknown field \u{1b}[31mred");
         assert!(!error.to_string().contains('\u{1b}'), "{error}");
+        assert!(!InputError::file("a.yaml", "one\ntwo").to_string().contains('\n'), "an error is one line");
     }
 }

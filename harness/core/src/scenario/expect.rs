@@ -1,15 +1,16 @@
 //! Expectations: the `expect` part of a scenario file, made into typed facts that know their place.
 
+mod egress;
+mod endpoint;
+mod ingress;
 mod kernel;
-mod reach;
-mod reached;
 mod routes;
 
 use super::error::{InputError, did_you_mean};
 use super::file::{InterfaceFile, PodFile};
-use super::load::PodGroup;
 use super::names;
-use super::strict::{self, At, ListOr};
+use super::objects::PodGroup;
+use super::strict::{self, ListOr, Located};
 use crate::plan::{InterfaceExpectation, Network, Pod, PodExpectation, Topology, Wanted, WantedList};
 use crate::source::Source;
 use ipnet::IpNet;
@@ -33,7 +34,7 @@ pub(super) struct Scene<'a> {
     pub topology: &'a Topology,
 }
 
-/// Reads what is wanted of one pod, or of all pods of one group.
+/// Reads what is expected of one pod, or of all pods of one group.
 pub(super) struct Reader<'a> {
     file: &'a str,
     scene: Scene<'a>,
@@ -49,7 +50,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads it all, and gives one expectation per pod, or every mistake found.
-    pub fn pod(mut self, name: &At<String>, pod: &At<PodFile>) -> Result<Vec<PodExpectation>, Vec<InputError>> {
+    pub fn pod(
+        mut self,
+        name: &Located<String>,
+        pod: &Located<PodFile>,
+    ) -> Result<Vec<PodExpectation>, Vec<InputError>> {
         let field = format!("expect.{}", name.value);
         let source = strict::source(self.file, name);
         let names = self.scene.named(&name.value);
@@ -114,8 +119,8 @@ impl<'a> Reader<'a> {
                 interfaces: interfaces.clone(),
                 default: default.clone(),
                 default6: default6.clone(),
-                reaches: reach::of(pod, &reaches),
-                cannot_reach: reach::of(pod, &cannot_reach),
+                reaches: endpoint::expand_copies(pod, &reaches),
+                cannot_reach: endpoint::expand_copies(pod, &cannot_reach),
                 reached_by: reached_by.clone(),
                 sysctls: sysctls.clone(),
                 link_local: link_local.clone(),
@@ -124,7 +129,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A name that is not known, with the one most like it.
-    fn unknown<'k>(&mut self, at: &At<String>, field: &str, message: String, known: impl IntoIterator<Item = &'k str>) {
+    fn unknown<'k>(
+        &mut self,
+        at: &Located<String>,
+        field: &str,
+        message: String,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
         let error = InputError::new(strict::source(self.file, at), field, message);
         self.errors.push(match did_you_mean(&at.value, known) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -133,7 +144,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of some known words.
-    fn one_of<T: Copy>(&mut self, word: &At<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
+    fn one_of<T: Copy>(&mut self, word: &Located<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
         let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
@@ -144,12 +155,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a mistake at a place.
-    fn note<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+    fn note<T>(&mut self, at: &Located<T>, field: &str, message: impl Into<String>) {
         self.errors.push(InputError::new(strict::source(self.file, at), field, message));
     }
 
     /// Notes an error at a value's place.
-    fn check<T, V>(&mut self, at: &At<V>, field: &str, result: Result<T, String>) -> Option<T> {
+    fn check<T, V>(&mut self, at: &Located<V>, field: &str, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(message) => {
@@ -159,15 +170,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A value that is wanted as it is written.
-    fn wanted<T: Clone>(&mut self, value: Option<&At<T>>) -> Option<Wanted<T>> {
+    /// A value that is expected as it is written.
+    fn wanted<T: Clone>(&mut self, value: Option<&Located<T>>) -> Option<Wanted<T>> {
         value.map(|value| {
             self.claims += 1;
             Wanted { value: value.value.clone(), source: strict::source(self.file, value) }
         })
     }
 
-    fn choice(&mut self, value: Option<&At<String>>, field: &str, choices: &[&str]) -> Option<Wanted<String>> {
+    fn choice(&mut self, value: Option<&Located<String>>, field: &str, choices: &[&str]) -> Option<Wanted<String>> {
         let value = value?;
         let fits = if choices.contains(&value.value.as_str()) {
             Ok(())
@@ -182,7 +193,12 @@ impl<'a> Reader<'a> {
         self.wanted(Some(value))
     }
 
-    fn interface(&mut self, name: &At<String>, wanted: &At<InterfaceFile>, field: &str) -> InterfaceExpectation {
+    fn interface(
+        &mut self,
+        name: &Located<String>,
+        wanted: &Located<InterfaceFile>,
+        field: &str,
+    ) -> InterfaceExpectation {
         let source = strict::source(self.file, name);
         let InterfaceFile { absent, kind, parent, state, mtu, mac, addresses } = &wanted.value;
         let mut interface = empty(&name.value, source.clone());
@@ -196,7 +212,11 @@ impl<'a> Reader<'a> {
             interface.absent = true;
             self.absences.push(source.clone());
             if says_more {
-                self.errors.push(InputError::new(source, field, "is said to be absent, and something is wanted of it"));
+                self.errors.push(InputError::new(
+                    source,
+                    field,
+                    "is absent and has other expectations; expected one of both",
+                ));
             }
             return interface;
         }
@@ -231,7 +251,7 @@ impl<'a> Reader<'a> {
         interface
     }
 
-    fn not_empty<T>(&mut self, at: &At<T>, is_empty: bool, field: &str) {
+    fn not_empty<T>(&mut self, at: &Located<T>, is_empty: bool, field: &str) {
         if is_empty {
             self.errors.push(InputError::new(
                 strict::source(self.file, at),
@@ -241,7 +261,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn addresses<T>(&mut self, at: &At<T>, items: &[At<String>], exact: bool, field: &str) -> WantedList<IpNet> {
+    fn addresses<T>(
+        &mut self,
+        at: &Located<T>,
+        items: &[Located<String>],
+        exact: bool,
+        field: &str,
+    ) -> WantedList<IpNet> {
         let source = strict::source(self.file, at);
         let mut list = WantedList { exact, items: Vec::new(), source };
         for (index, item) in items.iter().enumerate() {
@@ -253,10 +279,10 @@ impl<'a> Reader<'a> {
         list
     }
 
-    fn push<T: PartialEq>(&mut self, list: &mut WantedList<T>, item: &At<impl Sized>, value: T, field: &str) {
+    fn push<T: PartialEq>(&mut self, list: &mut WantedList<T>, item: &Located<impl Sized>, value: T, field: &str) {
         let source = strict::source(self.file, item);
         if let Some(first) = list.items.iter().find(|other| other.value == value) {
-            let message = format!("is wanted twice; first in line {}", first.source.line);
+            let message = format!("is expected twice; first in line {}", first.source.line);
             self.errors.push(InputError::new(source, field, message));
             return;
         }
@@ -266,7 +292,7 @@ impl<'a> Reader<'a> {
 
     fn absent(
         &mut self,
-        items: &[At<String>],
+        items: &[Located<String>],
         field: &str,
         parse: fn(&str) -> Result<IpNet, String>,
     ) -> Vec<Wanted<IpNet>> {

@@ -1,15 +1,9 @@
 //! The scenario file, version 1, as it is written; `docs/scenario.md` explains it.
 //!
 //! Scalars that have a form of their own (addresses, gateways) are read as text here and parsed by
-//! [`super::expect`], so that every mistake in a file is told at once, each with its place.
+//! [`super::expect`], so that every mistake in a file is reported at once, each with its place.
 
-mod reach;
-mod topology;
-
-pub(super) use reach::{ReachFile, ReachedByFile, UnreachableFile, Where};
-pub(super) use topology::{BridgeFile, EniFile, HostFile, LinkFile, NodePortFile, TopologyFile};
-
-use super::strict::{At, ListOr, Pairs};
+use super::strict::{ListOr, Located, Pairs};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,109 +15,302 @@ pub const KIND: &str = "Scenario";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ScenarioFile {
-    pub api_version: At<String>,
-    pub kind: At<String>,
+    pub api_version: Located<String>,
+    pub kind: Located<String>,
     pub metadata: Metadata,
     #[serde(default)]
-    pub requires: Vec<At<String>>,
+    pub requires: Vec<Located<String>>,
     #[serde(default)]
-    pub lanes: Vec<At<String>>,
+    pub lanes: Vec<Located<String>>,
     #[serde(default)]
     pub topology: TopologyFile,
     #[serde(default)]
-    pub networks: Vec<At<Entry>>,
+    pub networks: Vec<Located<Entry>>,
     #[serde(default)]
-    pub pods: Vec<At<Entry>>,
+    pub pods: Vec<Located<Entry>>,
     #[serde(default)]
-    pub expect: Pairs<At<PodFile>>,
+    pub expect: Pairs<Located<PodFile>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Metadata {
-    pub name: At<String>,
+    pub name: Located<String>,
     #[serde(default)]
     pub summary: String,
     #[serde(default)]
-    pub covers: Vec<At<String>>,
+    pub covers: Vec<Located<String>>,
 }
 
 /// A network or a pod: a user's file, a template with values, or (networks alone) the name of one that is there already.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Entry {
-    pub manifest: Option<At<String>>,
-    pub template: Option<At<String>>,
-    pub values: Option<Pairs<At<Value>>>,
-    pub existing: Option<At<String>>,
-    pub namespace: Option<At<String>>,
-    pub node: Option<At<i64>>,
-    pub copies: Option<At<i64>>,
+    pub manifest: Option<Located<String>>,
+    pub template: Option<Located<String>>,
+    pub values: Option<Pairs<Located<Value>>>,
+    pub existing: Option<Located<String>>,
+    pub namespace: Option<Located<String>>,
+    pub node: Option<Located<i64>>,
+    pub copies: Option<Located<i64>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PodFile {
     #[serde(default)]
-    pub interfaces: Pairs<At<InterfaceFile>>,
+    pub interfaces: Pairs<Located<InterfaceFile>>,
     #[serde(default)]
-    pub routes: Pairs<At<ListOr<At<RouteFile>, RouteLists>>>,
-    pub default: Option<At<DefaultFile>>,
-    pub default6: Option<At<DefaultFile>>,
+    pub routes: Pairs<Located<ListOr<Located<RouteFile>, RouteLists>>>,
+    pub default: Option<Located<DefaultFile>>,
+    pub default6: Option<Located<DefaultFile>>,
     #[serde(default)]
-    pub reaches: Vec<At<ReachFile>>,
+    pub reaches: Vec<Located<ReachFile>>,
     #[serde(default)]
-    pub cannot_reach: Vec<At<UnreachableFile>>,
+    pub cannot_reach: Vec<Located<UnreachableFile>>,
     #[serde(default)]
-    pub reached_by: Vec<At<ReachedByFile>>,
+    pub reached_by: Vec<Located<ReachedByFile>>,
     #[serde(default)]
-    pub sysctls: Pairs<At<String>>,
-    pub link_local: Option<At<String>>,
+    pub sysctls: Pairs<Located<String>>,
+    pub link_local: Option<Located<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct InterfaceFile {
-    pub absent: Option<At<bool>>,
-    pub kind: Option<At<String>>,
-    pub parent: Option<At<String>>,
-    pub state: Option<At<String>>,
-    pub mtu: Option<At<u32>>,
-    pub mac: Option<At<String>>,
-    pub addresses: Option<At<ListOr<At<String>, AddressLists>>>,
+    pub absent: Option<Located<bool>>,
+    pub kind: Option<Located<String>>,
+    pub parent: Option<Located<String>>,
+    pub state: Option<Located<String>>,
+    pub mtu: Option<Located<u32>>,
+    pub mac: Option<Located<String>>,
+    pub addresses: Option<Located<ListOr<Located<String>, AddressLists>>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct AddressLists {
-    pub at_least: Option<Vec<At<String>>>,
+    pub at_least: Option<Vec<Located<String>>>,
     #[serde(default)]
-    pub absent: Vec<At<String>>,
+    pub absent: Vec<Located<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RouteLists {
-    pub at_least: Option<Vec<At<RouteFile>>>,
+    pub at_least: Option<Vec<Located<RouteFile>>>,
     #[serde(default)]
-    pub absent: Vec<At<String>>,
+    pub absent: Vec<Located<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RouteFile {
-    pub to: At<String>,
-    pub via: Option<At<String>>,
-    pub scope: Option<At<String>>,
-    pub src: Option<At<String>>,
-    pub table: Option<At<u32>>,
-    pub metric: Option<At<u32>>,
+    pub to: Located<String>,
+    pub via: Option<Located<String>>,
+    pub scope: Option<Located<String>>,
+    pub src: Option<Located<String>>,
+    pub table: Option<Located<u32>>,
+    pub metric: Option<Located<u32>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct DefaultFile {
-    pub dev: Option<At<String>>,
-    pub count: Option<At<usize>>,
-    pub via: Option<At<String>>,
+    pub dev: Option<Located<String>>,
+    pub count: Option<Located<usize>>,
+    pub via: Option<Located<String>>,
+}
+
+/// A destination: `to` with or without `at`, or `pod` with `interface`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Where<'a> {
+    pub to: Option<&'a Located<String>>,
+    pub at: Option<&'a Located<String>>,
+    pub pod: Option<&'a Located<String>>,
+    pub interface: Option<&'a Located<String>>,
+    pub v6: Option<&'a Located<bool>>,
+}
+
+macro_rules! destination {
+    ($file:ty) => {
+        impl $file {
+            pub fn destination(&self) -> Where<'_> {
+                Where {
+                    to: self.to.as_ref(),
+                    at: self.at.as_ref(),
+                    pod: self.pod.as_ref(),
+                    interface: self.interface.as_ref(),
+                    v6: self.v6.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ReachFile {
+    to: Option<Located<String>>,
+    at: Option<Located<String>>,
+    pod: Option<Located<String>>,
+    interface: Option<Located<String>>,
+    v6: Option<Located<bool>>,
+    pub by: Located<String>,
+    pub port: Option<Located<i64>>,
+    pub lookup: Option<Located<String>>,
+    pub resolves_to: Option<Located<String>>,
+    pub from: Option<Located<String>>,
+    pub through: Option<Located<String>>,
+    pub gateway: Option<Located<String>>,
+    pub seen_from: Option<Located<String>>,
+    pub tags: Option<Located<Vec<Located<i64>>>>,
+    pub priority: Option<Located<i64>>,
+}
+destination!(ReachFile);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct UnreachableFile {
+    to: Option<Located<String>>,
+    at: Option<Located<String>>,
+    pod: Option<Located<String>>,
+    interface: Option<Located<String>>,
+    v6: Option<Located<bool>>,
+    pub by: Located<String>,
+    pub port: Option<Located<i64>>,
+    pub from: Option<Located<String>>,
+    pub because: Option<Located<String>>,
+    pub control: Option<Located<ControlFile>>,
+    pub reached_by: Option<Located<String>>,
+}
+destination!(UnreachableFile);
+
+/// Who reaches the pod by a port of its node.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ReachedByFile {
+    pub sender: Located<String>,
+    pub at: Option<Located<String>>,
+    pub by: Located<String>,
+    pub port: Located<i64>,
+    pub v6: Option<Located<bool>>,
+    pub seen_from: Option<Located<String>>,
+    pub back_by: Option<Located<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ControlFile {
+    to: Option<Located<String>>,
+    at: Option<Located<String>>,
+    pod: Option<Located<String>>,
+    interface: Option<Located<String>>,
+    v6: Option<Located<bool>>,
+}
+destination!(ControlFile);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct TopologyFile {
+    pub nodes: Option<Located<i64>>,
+    pub default_network: Option<Located<String>>,
+    #[serde(default)]
+    pub cluster_ranges: Vec<Located<String>>,
+    #[serde(default)]
+    pub bridges: Vec<BridgeFile>,
+    #[serde(default)]
+    pub links: Vec<LinkFile>,
+    #[serde(default)]
+    pub uplinks: Vec<UplinkFile>,
+    #[serde(default)]
+    pub ports: Vec<NodePortFile>,
+    pub kube_mark_masq: Option<Located<bool>>,
+    pub tuning_allow_list: Option<Located<Vec<Located<String>>>>,
+    #[serde(default)]
+    pub gateways: Vec<HostFile>,
+    #[serde(default)]
+    pub peers: Vec<HostFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct BridgeFile {
+    pub name: Located<String>,
+    #[serde(default)]
+    pub addresses: Vec<Located<String>>,
+    pub uplink: Option<Located<String>>,
+    pub vlan_filtering: Option<Located<bool>>,
+    pub vlans: Option<Located<Vec<Located<i64>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct LinkFile {
+    pub name: Located<String>,
+    pub parent: Located<String>,
+    pub vlan: Located<i64>,
+    pub protocol: Option<Located<String>>,
+    pub priority: Option<Located<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct UplinkFile {
+    pub name: Located<String>,
+}
+
+/// An interface of a node on an uplink.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct NodePortFile {
+    pub name: Located<String>,
+    pub uplink: Located<String>,
+    pub node: Option<Located<i64>>,
+    #[serde(default)]
+    pub addresses: Vec<Located<String>>,
+    #[serde(default)]
+    pub defaults: Vec<Located<String>>,
+    pub eni: Option<Located<EniFile>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct EniFile {
+    pub gateway: Option<Located<String>>,
+    pub gateway6: Option<Located<String>>,
+    pub table: Option<Located<i64>>,
+    pub pool: Option<Located<String>>,
+    pub pool6: Option<Located<String>>,
+    pub subnet: Option<Located<String>>,
+    pub subnet6: Option<Located<String>>,
+    pub device: Option<Located<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct HostFile {
+    pub name: Located<String>,
+    #[serde(default)]
+    pub ports: Vec<PortFile>,
+    #[serde(default)]
+    pub behind: Vec<Located<String>>,
+    #[serde(default)]
+    pub routes: Vec<HostRouteFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PortFile {
+    pub uplink: Located<String>,
+    pub vlan: Option<Located<i64>>,
+    #[serde(default)]
+    pub addresses: Vec<Located<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct HostRouteFile {
+    pub to: Located<String>,
+    pub via: Located<String>,
 }

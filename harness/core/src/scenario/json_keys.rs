@@ -1,12 +1,12 @@
 //! Where the keys of a configuration stand in the user's file: the JSON text inside a YAML scalar,
 //! read once more with lines and columns, so that a finding can point at the very line.
 
-use super::node::{Node, Place};
+use super::node::{Node, Position};
 use std::collections::BTreeMap;
 
 /// The places of all keys of the JSON text in a scalar: `plugins/0/ipam/type` to its line and column.
 /// Empty where the text in the file is not the text of the value (a double-quoted scalar with escapes).
-pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
+pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Position> {
     let mut found = BTreeMap::new();
     let Some(value) = scalar.text() else {
         return found;
@@ -30,16 +30,16 @@ pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Place> {
 /// What is known of the keys of a JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Keys {
-    /// The places of all keys, as in [`places`]; of one that is there twice the last, which is the one that Go takes.
-    pub places: BTreeMap<String, Place>,
+    /// The places of all keys, as in [`places`]; of a key that is defined twice the last, which is the one that Go takes.
+    pub places: BTreeMap<String, Position>,
     /// Keys that are there again, each with its first place.
-    pub twice: Vec<(String, Place)>,
+    pub twice: Vec<(String, Position)>,
 }
 
 /// The keys of a JSON text, places counted from its own first line. Empty where its top is no object.
 pub(crate) fn in_text(text: &str) -> Keys {
     let mut keys = Keys::default();
-    let mut cursor = Cursor::over(text, Place { line: usize::MAX, column: usize::MAX });
+    let mut cursor = Cursor::over(text, Position { line: usize::MAX, column: usize::MAX });
     cursor.space();
     if cursor.peek() == Some('{') && cursor.object("", &mut keys.places, 0).is_some() {
         keys.twice = cursor.twice;
@@ -52,14 +52,14 @@ pub(crate) fn in_text(text: &str) -> Keys {
 struct Cursor {
     rest: Vec<char>,
     at: usize,
-    place: Place,
-    end: Place,
-    twice: Vec<(String, Place)>,
+    place: Position,
+    end: Position,
+    twice: Vec<(String, Position)>,
 }
 
 impl Cursor {
-    fn over(text: &str, end: Place) -> Self {
-        let place = Place { line: 1, column: 1 };
+    fn over(text: &str, end: Position) -> Self {
+        let place = Position { line: 1, column: 1 };
         Self { rest: text.chars().collect(), at: 0, place, end, twice: Vec::new() }
     }
 
@@ -71,7 +71,7 @@ impl Cursor {
         let c = self.rest.get(self.at).copied()?;
         self.at += 1;
         if c == '\n' {
-            self.place = Place { line: self.place.line + 1, column: 1 };
+            self.place = Position { line: self.place.line + 1, column: 1 };
         } else {
             self.place.column += 1;
         }
@@ -89,7 +89,7 @@ impl Cursor {
         (self.peek()? == wanted).then(|| self.step()).flatten().map(|_| ())
     }
 
-    /// A string; escapes are kept as written, which is enough to tell keys apart.
+    /// A string; escapes are kept as written, which is enough to distinguish keys.
     fn string(&mut self) -> Option<String> {
         self.take('"')?;
         let mut text = String::new();
@@ -108,7 +108,7 @@ impl Cursor {
         }
     }
 
-    fn value(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+    fn value(&mut self, path: &str, found: &mut BTreeMap<String, Position>, depth: usize) -> Option<()> {
         self.space();
         match self.peek()? {
             '{' => self.object(path, found, depth + 1),
@@ -123,7 +123,7 @@ impl Cursor {
         }
     }
 
-    fn object(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+    fn object(&mut self, path: &str, found: &mut BTreeMap<String, Position>, depth: usize) -> Option<()> {
         if depth > super::kube_yaml::MAX_DEPTH {
             return None;
         }
@@ -147,7 +147,7 @@ impl Cursor {
         }
     }
 
-    fn list(&mut self, path: &str, found: &mut BTreeMap<String, Place>, depth: usize) -> Option<()> {
+    fn list(&mut self, path: &str, found: &mut BTreeMap<String, Position>, depth: usize) -> Option<()> {
         if depth > super::kube_yaml::MAX_DEPTH {
             return None;
         }

@@ -4,7 +4,7 @@
 //! The only module that knows `granit-parser`.
 
 use super::error::InputError;
-use super::node::{Data, Node, Place};
+use super::node::{Data, Node, Position};
 use super::scalar;
 use crate::source::Source;
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
@@ -72,9 +72,9 @@ impl Indented<'_> {
         self.text.to_mut().insert_str(begin, &" ".repeat(more));
     }
 
-    fn place(&self, mark: Marker) -> Place {
+    fn place(&self, mark: Marker) -> Position {
         let added = self.added.get(&mark.line()).copied().unwrap_or(0);
-        Place { line: mark.line(), column: mark.col().saturating_sub(added) + 1 }
+        Position { line: mark.line(), column: mark.col().saturating_sub(added) + 1 }
     }
 }
 
@@ -261,9 +261,9 @@ impl<'a> Composer<'a> {
     }
 
     #[expect(clippy::type_complexity, reason = "the entries of a mapping, as Data::Map holds them")]
-    fn mapping(&mut self, depth: usize) -> Result<(Vec<(String, Place, Node)>, Marker), InputError> {
-        let mut entries: Vec<(String, Place, Node)> = Vec::new();
-        let mut merged: Vec<(String, Place, Node)> = Vec::new();
+    fn mapping(&mut self, depth: usize) -> Result<(Vec<(String, Position, Node)>, Marker), InputError> {
+        let mut entries: Vec<(String, Position, Node)> = Vec::new();
+        let mut merged: Vec<(String, Position, Node)> = Vec::new();
         loop {
             let event = self.next()?;
             if matches!(event.0, Event::MappingEnd) {
@@ -291,21 +291,21 @@ impl<'a> Composer<'a> {
                 Data::List(_) | Data::Map(_) => return Err(self.error(mark, "a key that is not a scalar")),
             };
             if let Some((_, first, _)) = entries.iter().find(|(name, _, _)| *name == key) {
-                let message = format!("key `{key}` is there twice; first in line {}", first.line);
+                let message = format!("key `{key}` is defined twice; first in line {}", first.line);
                 return Err(self.error(mark, message));
             }
             entries.push((key, self.text.place(mark), value));
         }
     }
 
-    fn merge(&self, value: Node, merged: &mut Vec<(String, Place, Node)>, mark: Marker) -> Result<(), InputError> {
+    fn merge(&self, value: Node, merged: &mut Vec<(String, Position, Node)>, mark: Marker) -> Result<(), InputError> {
         let sources = match value.data {
             Data::List(items) => items,
             _ => vec![value],
         };
         for source in sources {
             let Data::Map(entries) = source.data else {
-                return Err(self.error(mark, "the merge key `<<` wants a mapping or a list of mappings"));
+                return Err(self.error(mark, "the merge key `<<` needs a mapping or a list of mappings"));
             };
             for entry in entries {
                 if !merged.iter().any(|(key, _, _)| *key == entry.0) {

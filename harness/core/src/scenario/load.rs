@@ -4,7 +4,6 @@ mod default_network;
 mod pods;
 mod relations;
 
-pub(super) use pods::PodGroup;
 pub use relations::same_names;
 
 use super::error::{InputError, did_you_mean};
@@ -14,7 +13,7 @@ use super::kube_yaml;
 use super::loader::{self, Loader};
 use super::names;
 use super::objects::{self, Object};
-use super::strict::{self, At, Pairs};
+use super::strict::{self, Located, Pairs};
 use super::{template, topology, values};
 use crate::plan::{CAPABILITIES, Device, LANES, Network, NodePort, Plan, Topology, VIRTIO_ENI};
 use crate::source::Source;
@@ -23,7 +22,7 @@ use crate::source::Source;
 ///
 /// # Errors
 /// Every mistake found, each with file, line, column and field. A mistake in the form of the file itself
-/// (not YAML, an unknown field) is told alone, since nothing after it can be trusted.
+/// (not YAML, an unknown field) is reported alone, since nothing after it can be trusted.
 pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputError>> {
     let whole = Source { file: path.to_owned(), line: 0, column: 0 };
     let text = loader::text(loader, path, &whole, "").map_err(|error| vec![error])?;
@@ -37,14 +36,14 @@ pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputE
     if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
 }
 
-/// Another object than a scenario, by its kind: its fields would be told as unknown ones otherwise.
+/// Another object than a scenario, by its kind: its fields would be reported as unknown ones otherwise.
 fn other_kind(path: &str, text: &str) -> Option<InputError> {
     let documents = kube_yaml::read(path, text).ok()?;
     let kind = documents.first()?.get("kind")?;
     let found = kind.text().filter(|found| *found != KIND)?;
     let source = Source { file: path.to_owned(), line: kind.at.line, column: kind.at.column };
     let help = "manifests of a scenario a.yaml are in the folder a/ beside it, templates in a folder templates/; what else a folder holds is read as scenarios";
-    Some(InputError::new(source, "kind", format!("is `{found}`; `{KIND}` is wanted")).help(help))
+    Some(InputError::new(source, "kind", format!("is `{found}`; expected `{KIND}`")).help(help))
 }
 
 struct Load<'a> {
@@ -53,7 +52,7 @@ struct Load<'a> {
     errors: Vec<InputError>,
 }
 
-/// What a scenario says that it needs, and what its topology needs besides.
+/// The capabilities that a scenario requires, and those that its topology needs.
 fn needs(mut said: Vec<String>, topology: &Topology) -> Vec<String> {
     let virtio = |port: &NodePort| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio);
     if topology.ports.iter().any(virtio) && said.iter().all(|need| need != VIRTIO_ENI) {
@@ -63,12 +62,12 @@ fn needs(mut said: Vec<String>, topology: &Topology) -> Vec<String> {
 }
 
 impl Load<'_> {
-    fn fail<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+    fn fail<T>(&mut self, at: &Located<T>, field: &str, message: impl Into<String>) {
         self.errors.push(InputError::new(strict::source(self.path, at), field, message));
     }
 
     /// Refuses a word that is none of those known.
-    fn one_of(&mut self, item: &At<String>, field: &str, known: &[&str], refusal: &str) {
+    fn one_of(&mut self, item: &Located<String>, field: &str, known: &[&str], refusal: &str) {
         if known.contains(&item.value.as_str()) {
             return;
         }
@@ -89,7 +88,7 @@ impl Load<'_> {
             );
         }
         if file.kind.value != KIND {
-            self.fail(&file.kind, "kind", format!("is `{}`; `{KIND}` is wanted", file.kind.value));
+            self.fail(&file.kind, "kind", format!("is `{}`; expected `{KIND}`", file.kind.value));
         }
         if let Err(message) = names::scenario(&file.metadata.name.value) {
             self.fail(&file.metadata.name, "metadata.name", message);
@@ -106,9 +105,9 @@ impl Load<'_> {
                 );
             }
         }
-        let words = |items: &[At<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
+        let words = |items: &[Located<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
         for (index, item) in file.requires.iter().enumerate() {
-            // A slip of the pen would be a Skip for ever.
+            // A misspelt capability would skip the scenario on every lane.
             self.one_of(item, &format!("requires[{index}]"), &CAPABILITIES, "no lane knows of");
         }
         for (index, lane) in file.lanes.iter().enumerate() {
@@ -134,7 +133,7 @@ impl Load<'_> {
             workloads.extend(found.workloads);
         }
         if file.pods.is_empty() {
-            self.errors.push(InputError::file(self.path, "no pods: there is nothing to look at"));
+            self.errors.push(InputError::file(self.path, "has no pods; expected at least one"));
         }
         self.relations(&networks, &pods, &topology, entries);
         let mut expect = Vec::new();
@@ -167,7 +166,7 @@ impl Load<'_> {
         }
     }
 
-    fn networks(&mut self, entry: &At<Entry>, field: &str) -> Vec<Network> {
+    fn networks(&mut self, entry: &Located<Entry>, field: &str) -> Vec<Network> {
         for (word, given) in [("node", &entry.value.node), ("copies", &entry.value.copies)] {
             if let Some(given) = given {
                 self.fail(given, &format!("{field}.{word}"), "goes with pods; networks have none");
@@ -196,7 +195,7 @@ impl Load<'_> {
     /// Reads the objects of an entry: all documents of a manifest, or of what a template gives.
     fn objects<T>(
         &mut self,
-        entry: &At<Entry>,
+        entry: &Located<Entry>,
         field: &str,
         kind: &str,
         read: impl Fn(&Object<'_>) -> Result<T, Vec<InputError>>,
@@ -237,7 +236,7 @@ impl Load<'_> {
                 }
             },
             _ => {
-                self.fail(entry, field, "one of `manifest`, `template` and (for networks) `existing` is wanted");
+                self.fail(entry, field, "expected one of `manifest`, `template` and (for networks) `existing`");
                 return Vec::new();
             }
         };
@@ -254,7 +253,7 @@ impl Load<'_> {
             }
         };
         if documents.is_empty() {
-            self.errors.push(InputError::file(&file, format!("empty: a {kind} is wanted")));
+            self.errors.push(InputError::file(&file, format!("is empty; expected a {kind}")));
         }
         let mut found = Vec::new();
         for node in &documents {
@@ -272,7 +271,12 @@ impl Load<'_> {
         found
     }
 
-    fn rendered(&self, name: &At<String>, entry: &At<Entry>, field: &str) -> Result<(String, String), Vec<InputError>> {
+    fn rendered(
+        &self,
+        name: &Located<String>,
+        entry: &Located<Entry>,
+        field: &str,
+    ) -> Result<(String, String), Vec<InputError>> {
         let at = strict::source(self.path, name);
         let one = |error| vec![error];
         let (place, text) =

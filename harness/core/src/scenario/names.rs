@@ -75,7 +75,7 @@ pub fn address(text: &str) -> Result<IpNet, String> {
     if let IpAddr::V6(v6) = address
         && v6.to_ipv4_mapped().is_some()
     {
-        return Err(format!("`{text}` is an IPv4 address in IPv6 clothes; write it as IPv4"));
+        return Err(format!("`{text}` is an IPv4-mapped IPv6 address; write it as IPv4"));
     }
     Ok(net)
 }
@@ -165,8 +165,8 @@ pub fn port(port: i64) -> Result<u16, String> {
     u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| format!("port {port}; 1 to 65535 are there"))
 }
 
-/// An address that packets can be sent to, or come from: no multicast, loopback or unspecified one, no IPv4 in IPv6
-/// clothes.
+/// An address that packets can be sent to, or come from: no multicast, loopback or unspecified one, no IPv4-mapped
+/// IPv6 address.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -177,7 +177,7 @@ pub fn host_ip(text: &str) -> Result<IpAddr, String> {
     }
     match ip {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(format!("`{text}` is an IPv4 address in IPv6 clothes; write it as IPv4"))
+            Err(format!("`{text}` is an IPv4-mapped IPv6 address; write it as IPv4"))
         }
         ip => Ok(ip),
     }

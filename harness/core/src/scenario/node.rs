@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 /// A place in a text, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Place {
+pub struct Position {
     /// Line.
     pub line: usize,
     /// Column, in characters.
@@ -21,7 +21,7 @@ pub enum Data {
     /// A sequence.
     List(Vec<Node>),
     /// A mapping in the order written; keys are unique.
-    Map(Vec<(String, Place, Node)>),
+    Map(Vec<(String, Position, Node)>),
 }
 
 /// A value with its place.
@@ -30,9 +30,9 @@ pub struct Node {
     /// The value.
     pub data: Data,
     /// Where it begins.
-    pub at: Place,
+    pub at: Position,
     /// Where it ends.
-    pub end: Place,
+    pub end: Position,
 }
 
 impl Node {
@@ -95,7 +95,7 @@ impl Node {
 
     /// The path (`networks[0].values`) of the innermost value or key that covers a place; empty for the top.
     #[must_use]
-    pub fn path_at(&self, place: Place) -> String {
+    pub fn path_at(&self, place: Position) -> String {
         let mut path = String::new();
         let mut node = self;
         loop {

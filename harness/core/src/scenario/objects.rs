@@ -2,13 +2,13 @@
 
 mod workload;
 
-pub(super) use workload::{PodsOfObject, pods};
+pub(super) use workload::{PodGroup, PodsOfObject, pods};
 
 use super::annotation;
 use super::error::InputError;
 use super::json_keys;
 use super::names;
-use super::node::{Node, Place};
+use super::node::{Node, Position};
 use crate::chain;
 use crate::plan::{Attachment, Network};
 use crate::source::Source;
@@ -32,7 +32,7 @@ pub(super) struct Object<'a> {
 }
 
 impl Object<'_> {
-    fn source(&self, place: Place) -> Source {
+    fn source(&self, place: Position) -> Source {
         self.entry.cloned().unwrap_or_else(|| Source {
             file: self.file.to_owned(),
             line: place.line,
@@ -60,13 +60,9 @@ impl Object<'_> {
         let before = errors.len();
         for (key, wanted) in [("apiVersion", api), ("kind", kind)] {
             match self.node.get(key) {
-                None => errors.push(self.error(None, key, format!("`{key}` is missing; `{wanted}` is wanted"))),
+                None => errors.push(self.error(None, key, format!("`{key}` is missing; expected `{wanted}`"))),
                 Some(node) if node.text() != Some(wanted) => {
-                    errors.push(self.error(
-                        Some(node),
-                        key,
-                        format!("is {}; `{wanted}` is wanted here", node.to_json()),
-                    ));
+                    errors.push(self.error(Some(node), key, format!("is {}; expected `{wanted}`", node.to_json())));
                 }
                 Some(_) => {}
             }

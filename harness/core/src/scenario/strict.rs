@@ -3,7 +3,7 @@
 
 use super::error::{InputError, did_you_mean};
 use super::kube_yaml;
-use super::node::Place;
+use super::node::Position;
 use crate::source::Source;
 use serde::Deserialize;
 use serde::de::{
@@ -15,10 +15,10 @@ use serde_yaml::{Error, MergeKeyPolicy, Spanned};
 use std::marker::PhantomData;
 
 /// A value with its place.
-pub(super) type At<T> = Spanned<T>;
+pub(super) type Located<T> = Spanned<T>;
 
 /// Where a value was written.
-pub(super) fn source<T>(file: &str, value: &At<T>) -> Source {
+pub(super) fn source<T>(file: &str, value: &Located<T>) -> Source {
     Source {
         file: file.to_owned(),
         line: usize::try_from(value.referenced.line()).unwrap_or(0),
@@ -28,7 +28,7 @@ pub(super) fn source<T>(file: &str, value: &At<T>) -> Source {
 
 /// A mapping with free keys, in the order written; keys are unique.
 #[derive(Debug, Clone)]
-pub(super) struct Pairs<T>(pub Vec<(At<String>, T)>);
+pub(super) struct Pairs<T>(pub Vec<(Located<String>, T)>);
 
 impl<T> Default for Pairs<T> {
     fn default() -> Self {
@@ -46,7 +46,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some(key) = map.next_key::<At<String>>()? {
+                while let Some(key) = map.next_key::<Located<String>>()? {
                     pairs.push((key, map.next_value()?));
                 }
                 Ok(Pairs(pairs))
@@ -128,11 +128,11 @@ const RENAMED: [(&str, &str); 1] = [("rows", "covers")];
 fn explain(file: &str, text: &str, error: &Error) -> InputError {
     let error = error.without_snippet();
     let location = error.location();
-    let at = Place {
+    let at = Position {
         line: location.and_then(|l| usize::try_from(l.line()).ok()).unwrap_or(0),
         column: location.and_then(|l| usize::try_from(l.column()).ok()).unwrap_or(0),
     };
-    // The other reader is asked for the way to that place; where it can't read the text there is no way to give.
+    // The tolerant reader gives the path to that place, if it can read the text.
     let field = kube_yaml::read(file, text)
         .ok()
         .and_then(|documents| documents.first().map(|node| node.path_at(at)))
@@ -157,7 +157,7 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
             let key = key.as_deref().unwrap_or("?");
             // The other reader refuses it too, and so knows no way to it.
             let field = if field.is_empty() { key.to_owned() } else { field };
-            InputError::new(source, field, format!("key `{key}` is there twice"))
+            InputError::new(source, field, format!("key `{key}` is defined twice"))
         }
         Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
             InputError::new(source, "", "more than one document; a scenario file holds one")

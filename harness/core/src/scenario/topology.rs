@@ -6,11 +6,11 @@ mod ports;
 use super::error::{InputError, did_you_mean};
 use super::file::{BridgeFile, LinkFile, TopologyFile};
 use super::names;
-use super::strict::{self, At};
+use super::strict::{self, Located};
 use crate::plan::{Bridge, NodeLink, Topology, Uplink, VlanProtocol};
 use ipnet::IpNet;
 
-/// Most nodes of one scenario: private nodes are cheap, and a slip of the finger is not.
+/// Most nodes of one scenario: a larger number is a misspelling.
 const MAX_NODES: i64 = 16;
 
 /// Reads it all, and gives every mistake found beside what could be read.
@@ -22,7 +22,7 @@ pub(super) fn read(path: &str, file: &TopologyFile) -> (Topology, Vec<InputError
         let field = format!("topology.uplinks[{index}].name");
         reader.check(&uplink.name, &field, names::label(&uplink.name.value));
         if uplinks.iter().any(|other| other.name == uplink.name.value) {
-            reader.fail(&uplink.name, &field, format!("uplink `{}` is there twice", uplink.name.value));
+            reader.fail(&uplink.name, &field, format!("uplink `{}` is defined twice", uplink.name.value));
         }
         uplinks.push(Uplink { name: uplink.name.value.clone() });
     }
@@ -41,11 +41,7 @@ pub(super) fn read(path: &str, file: &TopologyFile) -> (Topology, Vec<InputError
     }
     if let Some(list) = &file.tuning_allow_list {
         if list.value.is_empty() {
-            reader.fail(
-                list,
-                "topology.tuningAllowList",
-                "an empty list allows nothing, and is no list that anybody has",
-            );
+            reader.fail(list, "topology.tuningAllowList", "is empty; expected at least one pattern");
         }
         topology.tuning_allow_list = list.value.iter().map(|line| line.value.clone()).collect();
     }
@@ -69,16 +65,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn fail<T>(&mut self, at: &At<T>, field: &str, message: impl Into<String>) {
+    fn fail<T>(&mut self, at: &Located<T>, field: &str, message: impl Into<String>) {
         self.errors.push(InputError::new(strict::source(self.path, at), field, message));
     }
 
-    fn check<T, V>(&mut self, at: &At<V>, field: &str, result: Result<T, String>) -> Option<T> {
+    fn check<T, V>(&mut self, at: &Located<V>, field: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.fail(at, field, message)).ok()
     }
 
     /// A name that must be among those known.
-    fn known<'k>(&mut self, name: &At<String>, field: &str, what: &str, known: impl Iterator<Item = &'k str> + Clone) {
+    fn known<'k>(
+        &mut self,
+        name: &Located<String>,
+        field: &str,
+        what: &str,
+        known: impl Iterator<Item = &'k str> + Clone,
+    ) {
         if known.clone().any(|known| known == name.value) {
             return;
         }
@@ -93,11 +95,11 @@ impl Reader<'_> {
         });
     }
 
-    fn uplink(&mut self, name: &At<String>, field: &str, topology: &Topology) {
+    fn uplink(&mut self, name: &Located<String>, field: &str, topology: &Topology) {
         self.known(name, field, "uplink", topology.uplinks.iter().map(|uplink| uplink.name.as_str()));
     }
 
-    fn nodes(&mut self, nodes: Option<&At<i64>>) -> usize {
+    fn nodes(&mut self, nodes: Option<&Located<i64>>) -> usize {
         let Some(nodes) = nodes else {
             return 1;
         };
@@ -105,13 +107,13 @@ impl Reader<'_> {
             Ok(count) if (1..=MAX_NODES).contains(&nodes.value) => count,
             _ => {
                 self.fail(nodes, "topology.nodes", format!("{} nodes; 1 to {MAX_NODES} are made", nodes.value));
-                // What names a node is looked up all the same, so that one slip is told once.
+                // What names a node is looked up all the same, so that one mistake is reported once.
                 usize::MAX
             }
         }
     }
 
-    fn addresses(&mut self, items: &[At<String>], field: &str) -> Vec<IpNet> {
+    fn addresses(&mut self, items: &[Located<String>], field: &str) -> Vec<IpNet> {
         let mut addresses: Vec<IpNet> = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let field = format!("{field}[{index}]");
@@ -119,7 +121,7 @@ impl Reader<'_> {
                 continue;
             };
             if addresses.contains(&net) {
-                self.fail(item, &field, format!("`{net}` is there twice"));
+                self.fail(item, &field, format!("`{net}` is defined twice"));
             }
             addresses.push(net);
         }
@@ -130,7 +132,7 @@ impl Reader<'_> {
         let name = bridge.name.value.clone();
         self.check(&bridge.name, &format!("{field}.name"), names::interface(&name));
         if topology.bridges.iter().any(|other| other.name == name) {
-            self.fail(&bridge.name, &format!("{field}.name"), format!("bridge `{name}` is there twice"));
+            self.fail(&bridge.name, &format!("{field}.name"), format!("bridge `{name}` is defined twice"));
         }
         if let Some(uplink) = &bridge.uplink {
             let field = format!("{field}.uplink");
@@ -156,7 +158,7 @@ impl Reader<'_> {
                 match self.check(item, &field, names::vlan(item.value)) {
                     Some(1) => self.fail(item, &field, "VLAN 1 is carried untagged in any case; leave it out"),
                     Some(vlan) if vlans.contains(&vlan) => {
-                        self.fail(item, &field, format!("VLAN {vlan} is there twice"));
+                        self.fail(item, &field, format!("VLAN {vlan} is defined twice"));
                     }
                     Some(vlan) => vlans.push(vlan),
                     None => {}

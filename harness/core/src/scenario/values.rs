@@ -2,7 +2,7 @@
 
 use super::error::{InputError, did_you_mean};
 use super::names;
-use super::strict::{self, At, Pairs};
+use super::strict::{self, Located, Pairs};
 use crate::source::Source;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -89,7 +89,7 @@ impl Declaration {
     /// `at` is the entry's place, `field` the path to its values.
     pub fn check(
         &self,
-        given: &Pairs<At<Value>>,
+        given: &Pairs<Located<Value>>,
         file: &str,
         at: &Source,
         field: &str,
@@ -141,12 +141,12 @@ impl Declared {
             Value::Array(items) => {
                 items.iter().map(|item| self.one(item)).collect::<Result<Vec<_>, _>>().map(Value::Array)
             }
-            other => Err(format!("a list is wanted, and this is {other}")),
+            other => Err(format!("is {other}; expected a list")),
         }
     }
 
     fn one(&self, value: &Value) -> Result<Value, String> {
-        let text = || value.as_str().ok_or_else(|| format!("text is wanted, and this is {value}"));
+        let text = || value.as_str().ok_or_else(|| format!("is {value}; expected a text"));
         match self.kind {
             Kind::Any => {}
             Kind::String => {
@@ -155,10 +155,10 @@ impl Declared {
             Kind::Name => names::label(text()?)?,
             Kind::Interface => names::interface(text()?)?,
             Kind::Boolean => {
-                value.as_bool().ok_or_else(|| format!("`true` or `false` is wanted, and this is {value}"))?;
+                value.as_bool().ok_or_else(|| format!("is {value}; expected `true` or `false`"))?;
             }
             Kind::Integer => {
-                let number = value.as_i64().ok_or_else(|| format!("an integer is wanted, and this is {value}"))?;
+                let number = value.as_i64().ok_or_else(|| format!("is {value}; expected an integer"))?;
                 if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
                     let bound = |bound: Option<i64>| bound.map_or_else(|| "any".to_owned(), |bound| bound.to_string());
                     return Err(format!("{number} is not within {} to {}", bound(self.min), bound(self.max)));

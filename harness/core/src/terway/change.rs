@@ -3,7 +3,7 @@
 use super::eni_config::{CONF, CONFLIST, ENI_CONF, EniConfig};
 use super::json_text::JsonText;
 use crate::finding::{Finding, FindingCode};
-use crate::scenario::node::Place;
+use crate::scenario::node::Position;
 
 /// The change of a cluster's `eni-config` that a file asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
                 CONF => vec!["the document: 10-terway.conf is not to be changed".to_owned()],
                 _ => vec!["leave the key out of the file, or take over what the cluster has".to_owned()],
             };
-            findings.push(entry.source(&file.source_of(key, Place { line: 1, column: 1 })).notes(notes));
+            findings.push(entry.source(&file.source_of(key, Position { line: 1, column: 1 })).notes(notes));
         }
     }
     for key in file.removed.iter().filter(|key| *key != CONFLIST && cluster.text(key).is_some()) {
@@ -135,7 +135,7 @@ mod tests {
         );
         assert_eq!(change.merged.text("disable_network_policy"), Some("true"));
         assert_eq!(change.merged.text(CONF), Some(ENTRY), "the cluster's own text stays");
-        assert_eq!(change.merged.source_of(CONFLIST, Place { line: 2, column: 3 }).to_string(), "f.yaml:7:7");
+        assert_eq!(change.merged.source_of(CONFLIST, Position { line: 2, column: 3 }).to_string(), "f.yaml:7:7");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::json_text::JsonText;
 use crate::scenario::loader::{self, Loader};
-use crate::scenario::node::{Data, Node, Place};
+use crate::scenario::node::{Data, Node, Position};
 use crate::scenario::{InputError, kube_yaml};
 use crate::source::Source;
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,7 +180,7 @@ impl EniConfig {
     }
 
     /// Where a place of a key's text stands in the file.
-    pub(super) fn source_of(&self, key: &str, place: Place) -> Source {
+    pub(super) fn source_of(&self, key: &str, place: Position) -> Source {
         let Some(lines) = self.texts.get(key) else {
             return self.source.clone();
         };
@@ -197,7 +197,7 @@ impl EniConfig {
 
 /// Where each line of a scalar's text stands in the file: below the mark of a block scalar, or on its own line.
 /// Empty where the file's lines are not the text's (folded, or with escapes).
-fn lines(file: &[&str], at: Place, value: &str) -> Vec<(usize, usize)> {
+fn lines(file: &[&str], at: Position, value: &str) -> Vec<(usize, usize)> {
     let below = |index: usize, line: &str| -> Option<(usize, usize)> {
         let number = at.line + 1 + index;
         let written = file.get(number - 1)?.trim_end_matches('\r');

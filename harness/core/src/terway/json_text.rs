@@ -1,7 +1,7 @@
 //! A JSON text in which every key knows where it was written.
 
 use crate::scenario::json_keys::{self, Keys};
-use crate::scenario::node::Place;
+use crate::scenario::node::Position;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl JsonText {
     }
 
     /// The place of a key such as `plugins/0/type`, or of the nearest one above it; the text's begin where there is none.
-    pub(super) fn place(&self, path: &str) -> Place {
+    pub(super) fn place(&self, path: &str) -> Position {
         let mut path = path;
         loop {
             if let Some(place) = self.keys.places.get(path) {
@@ -43,18 +43,18 @@ impl JsonText {
             }
             match path.rfind('/') {
                 Some(end) => path = &path[..end],
-                None => return Place { line: 1, column: 1 },
+                None => return Position { line: 1, column: 1 },
             }
         }
     }
 
     /// The places of all keys.
-    pub(super) fn places(&self) -> &BTreeMap<String, Place> {
+    pub(super) fn places(&self) -> &BTreeMap<String, Position> {
         &self.keys.places
     }
 
     /// Keys that are written more than once.
-    pub(super) fn twice(&self) -> &[(String, Place)] {
+    pub(super) fn twice(&self) -> &[(String, Position)] {
         &self.keys.twice
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     fn a_key_that_is_there_twice_is_known_and_the_last_one_counts() {
         let text = JsonText::read("{\n \"a\": 1,\n \"b\": { \"c\": 1 },\n \"a\": 2\n}");
         assert_eq!(text.value.as_ref().unwrap()["a"], 2);
-        assert_eq!(text.twice(), [("a".to_owned(), Place { line: 2, column: 2 })]);
-        assert_eq!(text.place("b/c/d"), Place { line: 3, column: 9 });
+        assert_eq!(text.twice(), [("a".to_owned(), Position { line: 2, column: 2 })]);
+        assert_eq!(text.place("b/c/d"), Position { line: 3, column: 9 });
     }
 }

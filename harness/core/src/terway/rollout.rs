@@ -106,7 +106,7 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
                     );
                     entry.expected = Some(difference.expected.unwrap_or_else(|| "nothing there".to_owned()));
                     entry.found = Some(difference.found.unwrap_or_else(|| "nothing there".to_owned()));
-                    let source = config.source_of(CONFLIST, crate::scenario::node::Place { line: 1, column: 1 });
+                    let source = config.source_of(CONFLIST, crate::scenario::node::Position { line: 1, column: 1 });
                     out.findings.push(entry.source(&source));
                 }
             }

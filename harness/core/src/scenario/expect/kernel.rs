@@ -1,8 +1,8 @@
-//! `sysctls` and `linkLocal`: what is wanted of the pod's kernel beside links, addresses and routes.
+//! `sysctls` and `linkLocal`: what is expected of the pod's kernel beside links, addresses and routes.
 
 use super::Reader;
 use crate::plan::Wanted;
-use crate::scenario::strict::{self, At, Pairs};
+use crate::scenario::strict::{self, Located, Pairs};
 use std::collections::BTreeMap;
 
 /// Whether a text names a sysctl of a network namespace: `net.` and more, with dots or, where a part has dots itself, with
@@ -21,7 +21,7 @@ fn is_name(text: &str) -> Result<(), String> {
 }
 
 impl Reader<'_> {
-    pub(super) fn sysctls(&mut self, given: &Pairs<At<String>>, field: &str) -> BTreeMap<String, Wanted<String>> {
+    pub(super) fn sysctls(&mut self, given: &Pairs<Located<String>>, field: &str) -> BTreeMap<String, Wanted<String>> {
         let mut wanted = BTreeMap::new();
         for (name, value) in &given.0 {
             let field = format!("{field}.{}", name.value);
@@ -29,7 +29,7 @@ impl Reader<'_> {
                 continue;
             }
             if value.value.trim() != value.value || value.value.is_empty() {
-                self.note(value, &field, "a value without blanks around it is wanted");
+                self.note(value, &field, "has blanks around it; expected none");
             }
             self.claims += 1;
             let source = strict::source(self.file, value);
@@ -38,8 +38,8 @@ impl Reader<'_> {
         wanted
     }
 
-    /// `linkLocal`: whether IPv6 link-local addresses are wanted on some interface, or on none.
-    pub(super) fn link_local(&mut self, word: Option<&At<String>>, field: &str) -> Option<Wanted<bool>> {
+    /// `linkLocal`: whether IPv6 link-local addresses are expected on some interface, or on none.
+    pub(super) fn link_local(&mut self, word: Option<&Located<String>>, field: &str) -> Option<Wanted<bool>> {
         let word = word?;
         let value = self.one_of(word, field, &[("none", false), ("some", true)])?;
         let source = strict::source(self.file, word);

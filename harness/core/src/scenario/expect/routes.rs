@@ -5,17 +5,17 @@ use crate::plan::{DefaultExpectation, Wanted, WantedGateway, WantedList, WantedR
 use crate::scenario::error::InputError;
 use crate::scenario::file::{DefaultFile, RouteFile, RouteLists};
 use crate::scenario::names;
-use crate::scenario::strict::{self, At, ListOr};
+use crate::scenario::strict::{self, ListOr, Located};
 use ipnet::IpNet;
 
 impl Reader<'_> {
     pub(super) fn routes(
         &mut self,
-        lists: &At<ListOr<At<RouteFile>, RouteLists>>,
+        lists: &Located<ListOr<Located<RouteFile>, RouteLists>>,
         field: &str,
     ) -> (Option<WantedList<WantedRoute>>, Vec<Wanted<IpNet>>) {
         let source = strict::source(self.file, lists);
-        let (items, exact, absent): (&[At<RouteFile>], bool, &[At<String>]) = match &lists.value {
+        let (items, exact, absent): (&[Located<RouteFile>], bool, &[Located<String>]) = match &lists.value {
             ListOr::List(items) => (items, true, &[]),
             ListOr::Map(map) => match &map.at_least {
                 Some(items) => {
@@ -91,7 +91,7 @@ impl Reader<'_> {
         })
     }
 
-    fn scope(&mut self, scope: Option<&At<String>>, field: &str) -> Option<String> {
+    fn scope(&mut self, scope: Option<&Located<String>>, field: &str) -> Option<String> {
         let scope = scope?;
         let fits = if ["global", "link", "host"].contains(&scope.value.as_str()) {
             Ok(scope.value.clone())
@@ -101,7 +101,12 @@ impl Reader<'_> {
         self.check(scope, field, fits)
     }
 
-    pub(super) fn default(&mut self, wanted: &At<DefaultFile>, field: &str, v6: bool) -> Option<DefaultExpectation> {
+    pub(super) fn default(
+        &mut self,
+        wanted: &Located<DefaultFile>,
+        field: &str,
+        v6: bool,
+    ) -> Option<DefaultExpectation> {
         let source = strict::source(self.file, wanted);
         let count = match &wanted.value.count {
             Some(count) => Wanted { value: count.value, source: strict::source(self.file, count) },

@@ -35,7 +35,7 @@ impl Load<'_> {
         if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
             let message = "only a lane with nodes of its own can lay another default network";
             let error = InputError::new(network.source.clone(), FIELD, message);
-            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
+            self.errors.push(error.help(format!("name them by `lanes`: {}", OWN_NODES.join(", "))));
         }
         Some(network)
     }
@@ -49,7 +49,7 @@ impl Load<'_> {
         if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
             let message = "only a lane with nodes of its own can lay an allow-list on them";
             let error = InputError::new(strict::source(self.path, list), "topology.tuningAllowList", message);
-            self.errors.push(error.help(format!("say which by `lanes`: {}", OWN_NODES.join(", "))));
+            self.errors.push(error.help(format!("name them by `lanes`: {}", OWN_NODES.join(", "))));
         }
     }
 
@@ -87,11 +87,11 @@ fn name(text: &str) -> Result<String, String> {
         None => is_typed(&whole),
     };
     if !has_plugins {
-        return Err("no CNI configuration: `plugins`, each with a `type`, are wanted".to_owned());
+        return Err("not a CNI configuration; expected `plugins`, each with a `type`".to_owned());
     }
     match whole["name"].as_str() {
         Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        _ => Err("no CNI configuration: a `name` is wanted".to_owned()),
+        _ => Err("not a CNI configuration; expected a `name`".to_owned()),
     }
 }
 

@@ -3,21 +3,12 @@
 use super::Load;
 use crate::plan::{Pod, Topology, Workload};
 use crate::scenario::file::Entry;
-use crate::scenario::objects::PodsOfObject;
-use crate::scenario::strict::At;
+use crate::scenario::objects::PodGroup;
+use crate::scenario::strict::Located;
 use crate::scenario::{names, objects};
 
 /// Most copies of one pod: a node takes about as many (kubelet's `maxPods` is 110).
 const MAX_COPIES: i64 = 100;
-
-/// Pods made from one object, copies or replicas: the name written, and the names of the pods.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::scenario) struct PodGroup {
-    /// The name in the manifest or template.
-    pub of: String,
-    /// `NAME-1` and so on.
-    pub names: Vec<String>,
-}
 
 /// The pods of one entry.
 #[derive(Debug, Default)]
@@ -38,7 +29,7 @@ impl EntryPods {
 
 impl Load<'_> {
     /// The pods of an entry, which of them belong together, and their workloads.
-    pub(super) fn pods(&mut self, entry: &At<Entry>, field: &str, topology: &Topology) -> EntryPods {
+    pub(super) fn pods(&mut self, entry: &Located<Entry>, field: &str, topology: &Topology) -> EntryPods {
         if let Some(existing) = &entry.value.existing {
             self.fail(existing, &format!("{field}.existing"), "a pod is always made by its scenario");
             return EntryPods::default();
@@ -57,7 +48,7 @@ impl Load<'_> {
     }
 
     /// Puts pods on the node that the entry says.
-    fn place(&mut self, pods: &mut [Pod], entry: &At<Entry>, field: &str, topology: &Topology) {
+    fn place(&mut self, pods: &mut [Pod], entry: &Located<Entry>, field: &str, topology: &Topology) {
         let Some(node) = &entry.value.node else { return };
         let field = format!("{field}.node");
         match usize::try_from(node.value).ok().filter(|node| (1..=topology.nodes).contains(node)) {
@@ -72,7 +63,7 @@ impl Load<'_> {
         }
     }
 
-    fn replicas(&mut self, pods: Vec<Pod>, workload: Workload, entry: &At<Entry>, field: &str) -> EntryPods {
+    fn replicas(&mut self, pods: Vec<Pod>, workload: Workload, entry: &Located<Entry>, field: &str) -> EntryPods {
         if let Some(copies) = &entry.value.copies {
             let message = format!("does not go with a {}, which says itself how many pods it has", workload.kind);
             self.fail(copies, &format!("{field}.copies"), message);
@@ -81,7 +72,7 @@ impl Load<'_> {
         EntryPods { pods, groups: vec![group], workloads: vec![workload] }
     }
 
-    fn copies(&mut self, pods: Vec<Pod>, entry: &At<Entry>, field: &str) -> EntryPods {
+    fn copies(&mut self, pods: Vec<Pod>, entry: &Located<Entry>, field: &str) -> EntryPods {
         let Some(copies) = &entry.value.copies else {
             return EntryPods { pods, ..EntryPods::default() };
         };

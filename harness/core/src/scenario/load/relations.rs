@@ -12,7 +12,7 @@ pub fn same_names(plans: &[Plan]) -> Vec<InputError> {
     let mut errors = Vec::new();
     for (index, plan) in plans.iter().enumerate() {
         if let Some(first) = plans[..index].iter().find(|other| other.name == plan.name) {
-            let message = format!("scenario `{}` is there twice; first in {}", plan.name, first.file);
+            let message = format!("scenario `{}` is defined twice; first in {}", plan.name, first.file);
             errors.push(InputError::new(
                 Source { file: plan.file.clone(), line: 0, column: 0 },
                 "metadata.name",
@@ -29,7 +29,7 @@ impl Load<'_> {
         for (index, network) in networks.iter().enumerate() {
             if networks[..index].iter().any(|other| other.name == network.name && other.namespace == network.namespace)
             {
-                let message = format!("network `{}` is there twice", network.name);
+                let message = format!("network `{}` is defined twice", network.name);
                 self.errors.push(InputError::new(network.source.clone(), "metadata.name", message));
             }
         }
@@ -38,7 +38,7 @@ impl Load<'_> {
                 self.errors.push(InputError::new(
                     pod.source.clone(),
                     "metadata.name",
-                    format!("pod `{}` is there twice", pod.name),
+                    format!("pod `{}` is defined twice", pod.name),
                 ));
             }
         }

@@ -62,6 +62,15 @@ pub(in crate::scenario) struct PodsOfObject {
     pub workload: Option<Workload>,
 }
 
+/// Pods made from one object, copies or replicas: the name written, and the names of the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::scenario) struct PodGroup {
+    /// The name in the manifest or template.
+    pub of: String,
+    /// `NAME-1` and so on.
+    pub names: Vec<String>,
+}
+
 /// Reads a Pod or a workload, with the networks annotation of its pods. `nodes` is the number of nodes.
 pub(in crate::scenario) fn pods(object: &Object<'_>, nodes: usize) -> Result<PodsOfObject, Vec<InputError>> {
     let mut errors = Vec::new();

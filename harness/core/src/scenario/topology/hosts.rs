@@ -10,10 +10,10 @@ impl Reader<'_> {
         let name = host.name.value.clone();
         self.check(&host.name, &format!("{field}.name"), names::label(&name));
         if topology.hosts.iter().any(|other| other.name == name) {
-            self.fail(&host.name, &format!("{field}.name"), format!("host `{name}` is there twice"));
+            self.fail(&host.name, &format!("{field}.name"), format!("host `{name}` is defined twice"));
         }
         if host.ports.is_empty() {
-            self.fail(&host.name, &format!("{field}.ports"), "a host without a port is reached by nobody");
+            self.fail(&host.name, &format!("{field}.ports"), "a host needs at least one port");
         }
         let mut ports: Vec<HostPort> = Vec::new();
         for (index, port) in host.ports.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::Reader;
 use crate::plan::{Device, Eni, NodePort, Topology};
 use crate::scenario::file::{EniFile, NodePortFile};
 use crate::scenario::names;
-use crate::scenario::strict::{self, At};
+use crate::scenario::strict::{self, Located};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -62,7 +62,7 @@ impl Reader<'_> {
         Some(NodePort { node, name, uplink, addresses, defaults, eni, source })
     }
 
-    fn eni(&mut self, file: &At<EniFile>, field: &str) -> Eni {
+    fn eni(&mut self, file: &Located<EniFile>, field: &str) -> Eni {
         let EniFile { gateway, gateway6, table, pool, pool6, subnet, subnet6, device } = &file.value;
         let eni = Eni {
             gateway: self.address4(gateway.as_ref(), &format!("{field}.gateway")),
@@ -97,7 +97,7 @@ impl Reader<'_> {
         eni
     }
 
-    fn device(&mut self, text: Option<&At<String>>, field: &str) -> Device {
+    fn device(&mut self, text: Option<&Located<String>>, field: &str) -> Device {
         let Some(text) = text else { return Device::default() };
         let parsed = match text.value.as_str() {
             "veth" => Ok(Device::Veth),
@@ -107,38 +107,38 @@ impl Reader<'_> {
         self.check(text, field, parsed).unwrap_or_default()
     }
 
-    fn net4(&mut self, text: Option<&At<String>>, field: &str) -> Option<Ipv4Net> {
+    fn net4(&mut self, text: Option<&Located<String>>, field: &str) -> Option<Ipv4Net> {
         let text = text?;
         let parsed = names::network(&text.value).and_then(|net| match net {
             IpNet::V4(net) => Ok(net),
-            IpNet::V6(net) => Err(format!("`{net}` is IPv6, and IPv4 is wanted")),
+            IpNet::V6(net) => Err(format!("`{net}` is IPv6; expected IPv4")),
         });
         self.check(text, field, parsed)
     }
 
-    fn net6(&mut self, text: Option<&At<String>>, field: &str) -> Option<Ipv6Net> {
+    fn net6(&mut self, text: Option<&Located<String>>, field: &str) -> Option<Ipv6Net> {
         let text = text?;
         let parsed = names::network(&text.value).and_then(|net| match net {
             IpNet::V6(net) => Ok(net),
-            IpNet::V4(net) => Err(format!("`{net}` is IPv4, and IPv6 is wanted")),
+            IpNet::V4(net) => Err(format!("`{net}` is IPv4; expected IPv6")),
         });
         self.check(text, field, parsed)
     }
 
-    fn address4(&mut self, text: Option<&At<String>>, field: &str) -> Option<Ipv4Addr> {
+    fn address4(&mut self, text: Option<&Located<String>>, field: &str) -> Option<Ipv4Addr> {
         let text = text?;
         let parsed = names::host_ip(&text.value).and_then(|ip| match ip {
             IpAddr::V4(ip) => Ok(ip),
-            IpAddr::V6(ip) => Err(format!("`{ip}` is IPv6, and IPv4 is wanted")),
+            IpAddr::V6(ip) => Err(format!("`{ip}` is IPv6; expected IPv4")),
         });
         self.check(text, field, parsed)
     }
 
-    fn address6(&mut self, text: Option<&At<String>>, field: &str) -> Option<Ipv6Addr> {
+    fn address6(&mut self, text: Option<&Located<String>>, field: &str) -> Option<Ipv6Addr> {
         let text = text?;
         let parsed = names::host_ip(&text.value).and_then(|ip| match ip {
             IpAddr::V6(ip) => Ok(ip),
-            IpAddr::V4(ip) => Err(format!("`{ip}` is IPv4, and IPv6 is wanted")),
+            IpAddr::V4(ip) => Err(format!("`{ip}` is IPv4; expected IPv6")),
         });
         self.check(text, field, parsed)
     }

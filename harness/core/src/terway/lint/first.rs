@@ -4,9 +4,9 @@
 
 use super::{Book, Chain};
 use crate::finding::FindingCode;
+use crate::suggestion::did_you_mean;
 use crate::terway::eni_config::{CONF, CONFLIST};
 use crate::terway::expected::TERWAY;
-use crate::words::did_you_mean;
 use serde_json::Value;
 
 /// Keys that Terway reads of its entry: the CNI binary's (`plugin/driver/types`, `CNIConf`, case does not matter) and

@@ -3,9 +3,9 @@
 use super::{Book, Chain};
 use crate::finding::FindingCode;
 use crate::judge::{doubts, known_keys};
+use crate::suggestion::did_you_mean;
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::expected::{CILIUM, TERWAY};
-use crate::words::did_you_mean;
 
 /// Rules of chains in general of which this lint has better ones.
 const OWN: [FindingCode; 2] = [FindingCode::PL604, FindingCode::PL607];

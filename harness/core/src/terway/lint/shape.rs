@@ -2,10 +2,10 @@
 
 use super::Book;
 use crate::finding::FindingCode;
-use crate::scenario::node::Place;
+use crate::scenario::node::Position;
+use crate::suggestion::did_you_mean;
 use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF, POLICY};
 use crate::terway::expected::{self, NodeFacts};
-use crate::words::did_you_mean;
 use serde_json::Value;
 
 /// The keys that a chain is about.
@@ -21,7 +21,7 @@ pub(super) fn lint(book: &mut Book<'_>) {
         match &json.value {
             Err(problem) => {
                 all_json = false;
-                let at = config.source_of(key, Place { line: problem.line, column: problem.column });
+                let at = config.source_of(key, Position { line: problem.line, column: problem.column });
                 let mut notes = vec![match key {
                     CONF if config.data.contains_key(CONFLIST) => {
                         format!("terway-cli does not read it while there is a {CONFLIST}, and ends with an error when that is taken away (cmd/terway-cli/cni.go, `processInput`)")
@@ -41,7 +41,7 @@ pub(super) fn lint(book: &mut Book<'_>) {
             Ok(Value::Object(_)) => twice(key, &json, book),
             Ok(other) => {
                 all_json = false;
-                let at = config.source_of(key, Place { line: 1, column: 1 });
+                let at = config.source_of(key, Position { line: 1, column: 1 });
                 let kind = if other.is_array() { "a list" } else { "no object" };
                 book.add(FindingCode::PL621, at, format!("{key} must be a JSON object, and is {kind}"), []);
             }
@@ -57,7 +57,7 @@ fn keys(book: &mut Book<'_>) {
     for key in config.data.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
         book.check();
         if let Some(near) = did_you_mean(key, KNOWN) {
-            let at = config.source_of(key, Place { line: 1, column: 1 });
+            let at = config.source_of(key, Position { line: 1, column: 1 });
             let notes = [format!("did you mean `{near}`?")];
             book.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of eni-config"), notes);
         }

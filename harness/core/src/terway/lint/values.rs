@@ -2,9 +2,9 @@
 
 use super::{Book, Chain, Link};
 use crate::finding::FindingCode;
+use crate::suggestion::did_you_mean;
 use crate::terway::eni_config::{CONFLIST, ENI_CONF};
 use crate::terway::expected::TERWAY;
-use crate::words::did_you_mean;
 use serde_json::{Map, Value};
 
 /// Keys of `symmetric_routing_config` (`plugin/driver/types`): texts, then numbers.

@@ -1,10 +1,10 @@
-//! `reachedBy`.
+//! Ingress probes: `reachedBy`.
 
 use super::Reader;
 use crate::plan::{NodeAddress, Pod, PortMapping, ProbeEndpoint, Protocol, ReachedBy, SeenAs, Wanted};
 use crate::scenario::file::ReachedByFile;
 use crate::scenario::names;
-use crate::scenario::strict::{self, At};
+use crate::scenario::strict::{self, Located};
 use std::net::IpAddr;
 
 /// The node that the pod is on.
@@ -16,7 +16,7 @@ impl Reader<'_> {
     /// All `reachedBy` of the pods of these names.
     pub(super) fn reached_by(
         &mut self,
-        list: &[At<ReachedByFile>],
+        list: &[Located<ReachedByFile>],
         pods: &[String],
         field: &str,
     ) -> Vec<Wanted<ReachedBy>> {
@@ -30,11 +30,11 @@ impl Reader<'_> {
         found
     }
 
-    fn one_reached_by(&mut self, item: &At<ReachedByFile>, pods: &[String], field: &str) -> Option<ReachedBy> {
+    fn one_reached_by(&mut self, item: &Located<ReachedByFile>, pods: &[String], field: &str) -> Option<ReachedBy> {
         const BY: [(&str, Protocol); 2] = [("udp", Protocol::Udp), ("tcp", Protocol::Tcp)];
         const AT: [(&str, NodeAddress); 2] = [(NODE, NodeAddress::Own), ("localhost", NodeAddress::Localhost)];
         let file = &item.value;
-        let sender = self.who(&file.sender, &format!("{field}.sender"));
+        let sender = self.sender(&file.sender, &format!("{field}.sender"));
         let by = self.one_of(&file.by, &format!("{field}.by"), &BY);
         let host_port = self.check(&file.port, &format!("{field}.port"), names::port(file.port.value));
         let at = match &file.at {
@@ -42,7 +42,7 @@ impl Reader<'_> {
             Some(at) => self.one_of(at, &format!("{field}.at"), &AT),
         };
         if let (Some(word), Some(NodeAddress::Localhost), Some(Some(_))) = (&file.at, at, &sender) {
-            let message = "only the node that the pod is on has this localhost: `sender: node` is wanted";
+            let message = "is the localhost of the pod's own node; expected `sender: node`";
             self.note(word, &format!("{field}.at"), message);
         }
         let v6 = file.v6.as_ref().is_some_and(|v6| v6.value);
@@ -68,10 +68,10 @@ impl Reader<'_> {
         })
     }
 
-    /// A party by its name; the inner none is the node that the pod is on.
-    fn who(&mut self, name: &At<String>, field: &str) -> Option<Option<ProbeEndpoint>> {
-        if let Some(party) = self.scene.party(&name.value) {
-            return Some(Some(party));
+    /// An endpoint by its name; the inner none is the node that the pod is on.
+    fn sender(&mut self, name: &Located<String>, field: &str) -> Option<Option<ProbeEndpoint>> {
+        if let Some(endpoint) = self.scene.endpoint(&name.value) {
+            return Some(Some(endpoint));
         }
         if name.value == NODE {
             return Some(None);
@@ -86,20 +86,20 @@ impl Reader<'_> {
             }
             None => {
                 let message = format!("there is neither a host nor a pod `{}` here, and it is no node", name.value);
-                self.unknown(name, field, message, self.scene.party_names().chain([NODE]));
+                self.unknown(name, field, message, self.scene.endpoint_names().chain([NODE]));
                 None
             }
         }
     }
 
-    fn seen_as(&mut self, word: &At<String>, v6: bool, field: &str) -> Option<Wanted<Option<SeenAs>>> {
+    fn seen_as(&mut self, word: &Located<String>, v6: bool, field: &str) -> Option<Wanted<Option<SeenAs>>> {
         let value = match word.value.parse::<IpAddr>() {
             Ok(address) if address.is_ipv6() != v6 => {
                 self.note(word, field, format!("`{address}` is of another family than what is asked"));
                 return None;
             }
             Ok(address) => Some(SeenAs::Address(address)),
-            Err(_) => self.who(word, field)?.map(SeenAs::Endpoint),
+            Err(_) => self.sender(word, field)?.map(SeenAs::Endpoint),
         };
         Some(Wanted { value, source: strict::source(self.file, word) })
     }
@@ -121,7 +121,7 @@ impl Reader<'_> {
             let all: Vec<String> =
                 mappings.iter().map(|one| format!("{} {}", one.protocol.to_uppercase(), one.host_port)).collect();
             let has = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-            let message = format!("pod `{}` asks for no hostPort {by} {host_port}; it asks for {has}", pod.name);
+            let message = format!("pod `{}` has no hostPort {by} {host_port}; it has {has}", pod.name);
             self.note(&file.port, &format!("{field}.port"), message);
         }
         found

@@ -1,60 +1,22 @@
-//! `reaches` and `cannotReach`.
-
-mod lookup;
-mod whom;
+//! Egress probes: `reaches` and `cannotReach`.
 
 use super::Reader;
-use crate::plan::{Because, Destination, ProbeEndpoint, Protocol, Unreachable, Wanted, WantedReach};
+use super::endpoint::ProbeTarget;
+use crate::plan::{Because, Destination, Lookup, ProbeEndpoint, Protocol, Unreachable, Wanted, WantedReach};
 use crate::scenario::file::{ReachFile, UnreachableFile};
 use crate::scenario::names;
-use crate::scenario::strict::{self, At};
+use crate::scenario::strict::{self, Located};
+use crate::wire::dns;
 use std::net::IpAddr;
-use whom::Whom;
 
 /// Most tags of one frame: an outer and an inner one.
 const MAX_TAGS: usize = 2;
 
-/// The lists of one pod: where a destination is "all other copies", one for each of them.
-pub(super) fn of<T: Aimed>(pod: &str, all: &[Wanted<(Vec<String>, T)>]) -> Vec<Wanted<T>> {
-    let mut found = Vec::new();
-    for Wanted { value: (copies, wanted), source } in all {
-        if copies.is_empty() {
-            found.push(Wanted { value: wanted.clone(), source: source.clone() });
-        }
-        for other in copies.iter().filter(|other| *other != pod) {
-            let mut wanted = wanted.clone();
-            if let Destination::Pod { pod, .. } = wanted.destination() {
-                pod.clone_from(other);
-            }
-            found.push(Wanted { value: wanted, source: source.clone() });
-        }
-    }
-    found
-}
-
-/// What has a destination.
-pub(super) trait Aimed: Clone {
-    /// The destination, to be changed.
-    fn destination(&mut self) -> &mut Destination;
-}
-
-impl Aimed for WantedReach {
-    fn destination(&mut self) -> &mut Destination {
-        &mut self.to
-    }
-}
-
-impl Aimed for Unreachable {
-    fn destination(&mut self) -> &mut Destination {
-        &mut self.to
-    }
-}
-
 impl Reader<'_> {
-    /// All `reaches`, each with the copies that its destination stands for (none where it is one party).
+    /// All `reaches`, each with the copies that its destination stands for (none where it is one endpoint).
     pub(super) fn reaches(
         &mut self,
-        list: &[At<ReachFile>],
+        list: &[Located<ReachFile>],
         senders: &[String],
         field: &str,
     ) -> Vec<Wanted<(Vec<String>, WantedReach)>> {
@@ -68,13 +30,18 @@ impl Reader<'_> {
         found
     }
 
-    fn reach(&mut self, item: &At<ReachFile>, senders: &[String], field: &str) -> Option<(Vec<String>, WantedReach)> {
+    fn reach(
+        &mut self,
+        item: &Located<ReachFile>,
+        senders: &[String],
+        field: &str,
+    ) -> Option<(Vec<String>, WantedReach)> {
         let file = &item.value;
         let to = self.destination(item, &file.destination(), senders, field);
         let by = self.protocol(&file.by, &format!("{field}.by"));
         let port = self.port(item, by, file.port.as_ref(), field);
         let lookup = self.lookup(item, by, to.as_ref(), field);
-        let family = to.as_ref().map(Whom::is_v4);
+        let family = to.as_ref().map(ProbeTarget::is_v4);
         let from = self.host_ip(file.from.as_ref(), family, &format!("{field}.from"));
         let through = file.through.as_ref().and_then(|through| {
             self.interface_of(through, senders, &format!("{field}.through"))
@@ -93,10 +60,14 @@ impl Reader<'_> {
             }
         }
         let seen_from = self.host_ip(file.seen_from.as_ref(), family, &format!("{field}.seenFrom"));
-        if let (Some(at), Some(whom)) = (&file.seen_from, &to)
-            && whom.is_nobodys()
+        if let (Some(at), Some(target)) = (&file.seen_from, &to)
+            && target.has_no_owner()
         {
-            self.note(at, &format!("{field}.seenFrom"), "somebody must look: say by `at` who has the address");
+            self.note(
+                at,
+                &format!("{field}.seenFrom"),
+                "needs `at`: the endpoint that has the address and captures there",
+            );
         }
         let tags = file.tags.as_ref().and_then(|tags| self.tags(tags, &format!("{field}.tags")));
         let priority = file.priority.as_ref().and_then(|bits| {
@@ -107,7 +78,7 @@ impl Reader<'_> {
             let value = self.check(bits, &field, names::priority(bits.value))?;
             Some(Wanted { value, source: strict::source(self.file, bits) })
         });
-        let Whom { destination, copies } = to?;
+        let ProbeTarget { destination, copies } = to?;
         let wanted = WantedReach {
             to: destination,
             by: by?,
@@ -126,7 +97,7 @@ impl Reader<'_> {
     /// All `cannotReach`, as [`Reader::reaches`] gives the others.
     pub(super) fn cannot_reach(
         &mut self,
-        list: &[At<UnreachableFile>],
+        list: &[Located<UnreachableFile>],
         senders: &[String],
         field: &str,
     ) -> Vec<Wanted<(Vec<String>, Unreachable)>> {
@@ -147,7 +118,7 @@ impl Reader<'_> {
 
     fn unreachable(
         &mut self,
-        item: &At<UnreachableFile>,
+        item: &Located<UnreachableFile>,
         senders: &[String],
         field: &str,
     ) -> Option<(Vec<String>, Unreachable)> {
@@ -155,7 +126,7 @@ impl Reader<'_> {
         let to = self.destination(item, &file.destination(), senders, field);
         let by = self.protocol(&file.by, &format!("{field}.by"));
         let port = self.port(item, by, file.port.as_ref(), field);
-        let from = self.host_ip(file.from.as_ref(), to.as_ref().map(Whom::is_v4), &format!("{field}.from"));
+        let from = self.host_ip(file.from.as_ref(), to.as_ref().map(ProbeTarget::is_v4), &format!("{field}.from"));
         let because = match &file.because {
             None => {
                 self.note(item, field, "`because` is missing: no-route, no-answer, refused or filtered");
@@ -170,11 +141,11 @@ impl Reader<'_> {
             }
             Some(control) => {
                 let field = format!("{field}.control");
-                let whom = self.destination(control, &control.value.destination(), senders, &field);
-                if whom.as_ref().is_some_and(|whom| !whom.copies.is_empty()) {
+                let target = self.destination(control, &control.value.destination(), senders, &field);
+                if target.as_ref().is_some_and(|target| !target.copies.is_empty()) {
                     self.note(control, &field, "is one destination: name one copy, such as the first by `-1`");
                 }
-                whom.map(|whom| whom.destination)
+                target.map(|target| target.destination)
             }
         };
         let reached_by = match &file.reached_by {
@@ -185,14 +156,14 @@ impl Reader<'_> {
                 }
                 None
             }
-            Some(name) => self.party(name, senders, &format!("{field}.reachedBy")),
+            Some(name) => self.third_endpoint(name, senders, &format!("{field}.reachedBy")),
         };
-        if let (Some(name), Some(third), Some(whom)) = (&file.reached_by, &reached_by, &to)
-            && whom.destination.party().as_ref() == Some(third)
+        if let (Some(name), Some(third), Some(target)) = (&file.reached_by, &reached_by, &to)
+            && target.destination.endpoint().as_ref() == Some(third)
         {
-            self.note(name, &format!("{field}.reachedBy"), "is the destination itself; a third party is wanted");
+            self.note(name, &format!("{field}.reachedBy"), "is the destination itself; expected a third endpoint");
         }
-        let Whom { destination, copies } = to?;
+        let ProbeTarget { destination, copies } = to?;
         let wanted = Unreachable {
             to: destination,
             by: by?,
@@ -205,13 +176,13 @@ impl Reader<'_> {
         Some((copies, wanted))
     }
 
-    fn protocol(&mut self, by: &At<String>, field: &str) -> Option<Protocol> {
+    fn protocol(&mut self, by: &Located<String>, field: &str) -> Option<Protocol> {
         const KNOWN: [(&str, Protocol); 4] =
             [("icmp", Protocol::Icmp), ("udp", Protocol::Udp), ("tcp", Protocol::Tcp), ("arp", Protocol::Arp)];
         self.one_of(by, field, &KNOWN)
     }
 
-    fn because(&mut self, because: &At<String>, field: &str) -> Option<Because> {
+    fn because(&mut self, because: &Located<String>, field: &str) -> Option<Because> {
         const KNOWN: [(&str, Because); 4] = [
             ("no-route", Because::NoRoute),
             ("no-answer", Because::NoAnswer),
@@ -221,7 +192,13 @@ impl Reader<'_> {
         self.one_of(because, field, &KNOWN)
     }
 
-    fn port<T>(&mut self, item: &At<T>, by: Option<Protocol>, port: Option<&At<i64>>, field: &str) -> Option<u16> {
+    fn port<T>(
+        &mut self,
+        item: &Located<T>,
+        by: Option<Protocol>,
+        port: Option<&Located<i64>>,
+        field: &str,
+    ) -> Option<u16> {
         let has_ports = matches!(by?, Protocol::Udp | Protocol::Tcp);
         match port {
             None if has_ports => {
@@ -238,7 +215,7 @@ impl Reader<'_> {
     }
 
     /// An address of one machine, of the destination's family.
-    fn host_ip(&mut self, text: Option<&At<String>>, v4: Option<bool>, field: &str) -> Option<Wanted<IpAddr>> {
+    fn host_ip(&mut self, text: Option<&Located<String>>, v4: Option<bool>, field: &str) -> Option<Wanted<IpAddr>> {
         let text = text?;
         let parsed = names::host_ip(&text.value).and_then(|ip| match v4 {
             Some(v4) if ip.is_ipv4() != v4 => Err(format!("`{ip}` is of another family than the destination")),
@@ -248,7 +225,7 @@ impl Reader<'_> {
         Some(Wanted { value, source: strict::source(self.file, text) })
     }
 
-    fn tags(&mut self, tags: &At<Vec<At<i64>>>, field: &str) -> Option<Wanted<Vec<u16>>> {
+    fn tags(&mut self, tags: &Located<Vec<Located<i64>>>, field: &str) -> Option<Wanted<Vec<u16>>> {
         if tags.value.len() > MAX_TAGS {
             self.note(tags, field, format!("{} tags; at most {MAX_TAGS} are looked for", tags.value.len()));
         }
@@ -262,11 +239,44 @@ impl Reader<'_> {
         Some(Wanted { value, source: strict::source(self.file, tags) })
     }
 
-    fn party(&mut self, name: &At<String>, senders: &[String], field: &str) -> Option<ProbeEndpoint> {
+    /// `lookup` and `resolvesTo`: a name server is reached if it gives the right answer.
+    fn lookup(
+        &mut self,
+        item: &Located<ReachFile>,
+        by: Option<Protocol>,
+        to: Option<&ProbeTarget>,
+        field: &str,
+    ) -> Option<Lookup> {
+        let file = &item.value;
+        let Some(lookup) = &file.lookup else {
+            if let Some(address) = &file.resolves_to {
+                self.note(address, &format!("{field}.resolvesTo"), "goes with `lookup`: the name that is asked for");
+            }
+            return None;
+        };
+        let place = format!("{field}.lookup");
+        if by.is_some_and(|by| by != Protocol::Udp) {
+            self.note(lookup, &place, "names are asked for by `udp`");
+        }
+        if to.is_some_and(|to| !to.has_no_owner()) {
+            self.note(lookup, &place, "the listeners of hosts and pods know no names; leave out who has the address");
+        }
+        let name = self.check(lookup, &place, dns::name(&lookup.value).map_err(|error| error.to_string()));
+        let Some(address) = &file.resolves_to else {
+            self.note(item, field, "`resolvesTo` is missing: any answer at all would do");
+            return None;
+        };
+        // Of either family, whatever that of the name server is.
+        let parsed = self.check(address, &format!("{field}.resolvesTo"), names::host_ip(&address.value));
+        let source = strict::source(self.file, address);
+        Some(Lookup { name: name?, resolves_to: Wanted { value: parsed?, source } })
+    }
+
+    fn third_endpoint(&mut self, name: &Located<String>, senders: &[String], field: &str) -> Option<ProbeEndpoint> {
         if senders.contains(&name.value) {
-            self.note(name, field, "is the sender itself; a third party is wanted");
+            self.note(name, field, "is the sender itself; expected a third endpoint");
             return None;
         }
-        self.party_of(name, field)
+        self.endpoint_of(name, field)
     }
 }

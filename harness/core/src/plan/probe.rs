@@ -1,6 +1,6 @@
-//! What is wanted of packets.
+//! Probes that a scenario expects: egress (`reaches`, `cannotReach`) and ingress (`reachedBy`).
 
-use super::Wanted;
+use crate::source::Wanted;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ impl std::fmt::Display for Protocol {
     }
 }
 
-/// Somebody who can send, listen and capture.
+/// An endpoint of a probe: it can send, listen and capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProbeEndpoint {
@@ -55,11 +55,11 @@ impl std::fmt::Display for ProbeEndpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Destination {
-    /// This very address, and who answers for it where the scenario says (`at`).
+    /// This address, and the endpoint that has it if the scenario names one (`at`).
     Address {
         /// The address.
         address: IpAddr,
-        /// Who answers for it: there the listener and the far capture are.
+        /// The endpoint with the listener and the far capture.
         at: Option<ProbeEndpoint>,
     },
     /// The address that a pod's interface turned out to have: its first of the family.
@@ -74,9 +74,9 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Who answers, where that is known.
+    /// The endpoint that answers, if it is known.
     #[must_use]
-    pub fn party(&self) -> Option<ProbeEndpoint> {
+    pub fn endpoint(&self) -> Option<ProbeEndpoint> {
         match self {
             Destination::Address { at, .. } => at.clone(),
             Destination::Pod { pod, .. } => Some(ProbeEndpoint::Pod(pod.clone())),
@@ -104,7 +104,7 @@ pub struct WantedReach {
     pub by: Protocol,
     /// Port of UDP and TCP.
     pub port: Option<u16>,
-    /// The name that is asked for, where a name server is to be reached.
+    /// The name to look up, if the destination is a name server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
     /// Source address to bind to; none leaves it to the routes.
@@ -119,7 +119,7 @@ pub struct WantedReach {
     /// VLAN ids, outermost first, that the packets must have on the node's uplink (an empty list: untagged).
     pub tags: Option<Wanted<Vec<u16>>>,
     /// Priority bits (PCP), 0 to 7, that the questions must have there in their outermost tag. Answers are left out:
-    /// their bits are set by whoever answers.
+    /// their bits are set by the answering side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Wanted<u8>>,
 }
@@ -130,15 +130,15 @@ pub struct WantedReach {
 pub enum Because {
     /// The sender's kernel has no route (ENETUNREACH).
     NoRoute,
-    /// Nobody answers, not even for the neighbour.
+    /// There is no answer, not even for the neighbour.
     NoAnswer,
     /// The far side refuses: TCP reset, ICMP port unreachable.
     Refused,
-    /// Somebody on the way refuses: any other ICMP error (administratively prohibited, host unreachable).
+    /// A machine on the way refuses: any other ICMP error (administratively prohibited, host unreachable).
     Filtered,
 }
 
-/// A `cannotReach`, with what proves that it could have been heard.
+/// A `cannotReach`, with the controls that prove sender and destination work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unreachable {
@@ -155,6 +155,61 @@ pub struct Unreachable {
     /// What the sender reaches by the same protocol in the same window; so the sender can send.
     pub sender_reaches: Destination,
     /// Who reaches the destination by the same protocol in the same window; so the destination can answer. None where
-    /// the reason is on the sender's own side (no route), or nobody has the address.
+    /// the reason is on the sender's own side (no route), or no endpoint has the address.
     pub reached_by: Option<ProbeEndpoint>,
+}
+
+/// Which address of the node a probe goes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeAddress {
+    /// The one on the link of its default route, as kubelet chooses it.
+    #[default]
+    Own,
+    /// 127.0.0.1 or ::1.
+    Localhost,
+}
+
+/// Whose address the pod sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SeenAs {
+    /// This one.
+    Address(IpAddr),
+    /// Any that this endpoint has.
+    Endpoint(ProbeEndpoint),
+}
+
+/// A `reachedBy`: an endpoint sends to a `hostPort` of the pod on its node, and the pod answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReachedBy {
+    /// The sender; none for the node that the pod is on.
+    pub sender: Option<ProbeEndpoint>,
+    /// Which address of the node the probe goes to.
+    #[serde(default)]
+    pub at: NodeAddress,
+    /// UDP or TCP.
+    pub by: Protocol,
+    /// The port of the node.
+    pub host_port: u16,
+    /// The port of the pod that it leads to.
+    pub container_port: u16,
+    /// IPv6 instead of IPv4.
+    #[serde(default)]
+    pub v6: bool,
+    /// Whose address the pod must see; the inner none is the node that the pod is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_from: Option<Wanted<Option<SeenAs>>>,
+    /// The node's interface by which the answers must leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_by: Option<Wanted<String>>,
+}
+
+impl ReachedBy {
+    /// The sender of the probe of a pod on this node.
+    #[must_use]
+    pub fn sender_at(&self, node: usize) -> ProbeEndpoint {
+        self.sender.clone().unwrap_or(ProbeEndpoint::Node(node))
+    }
 }

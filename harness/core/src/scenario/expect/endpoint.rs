@@ -1,23 +1,23 @@
-//! Whom an expectation names: hosts, pods, their interfaces and addresses.
+//! Endpoints of probes: hosts, pods, their interfaces and addresses, by the names in an expectation.
 
-use super::super::{Reader, Scene};
+use super::{Reader, Scene};
 use crate::chain::go_key;
-use crate::plan::{Destination, Pod, ProbeEndpoint};
+use crate::plan::{Destination, Pod, ProbeEndpoint, Unreachable, Wanted, WantedReach};
 use crate::scenario::file::Where;
 use crate::scenario::names;
-use crate::scenario::strict::At;
+use crate::scenario::strict::Located;
 use std::net::IpAddr;
 
 /// The interface that the default network makes.
 const DEFAULT_INTERFACE: &str = "eth0";
 
 /// A destination, and the copies that it stands for where it names more than one pod.
-pub(super) struct Whom {
+pub(super) struct ProbeTarget {
     pub destination: Destination,
     pub copies: Vec<String>,
 }
 
-impl Whom {
+impl ProbeTarget {
     /// Whether it is an IPv4 destination.
     pub fn is_v4(&self) -> bool {
         match &self.destination {
@@ -26,9 +26,45 @@ impl Whom {
         }
     }
 
-    /// Whether nobody is said to have the address.
-    pub fn is_nobodys(&self) -> bool {
+    /// Whether the scenario names no endpoint that has the address.
+    pub fn has_no_owner(&self) -> bool {
         matches!(self.destination, Destination::Address { at: None, .. })
+    }
+}
+
+/// The lists of one pod: where a destination is "all other copies", one for each of them.
+pub(super) fn expand_copies<T: HasDestination>(pod: &str, all: &[Wanted<(Vec<String>, T)>]) -> Vec<Wanted<T>> {
+    let mut found = Vec::new();
+    for Wanted { value: (copies, wanted), source } in all {
+        if copies.is_empty() {
+            found.push(Wanted { value: wanted.clone(), source: source.clone() });
+        }
+        for other in copies.iter().filter(|other| *other != pod) {
+            let mut wanted = wanted.clone();
+            if let Destination::Pod { pod, .. } = wanted.destination() {
+                pod.clone_from(other);
+            }
+            found.push(Wanted { value: wanted, source: source.clone() });
+        }
+    }
+    found
+}
+
+/// What has a destination.
+pub(super) trait HasDestination: Clone {
+    /// The destination, to be changed.
+    fn destination(&mut self) -> &mut Destination;
+}
+
+impl HasDestination for WantedReach {
+    fn destination(&mut self) -> &mut Destination {
+        &mut self.to
+    }
+}
+
+impl HasDestination for Unreachable {
+    fn destination(&mut self) -> &mut Destination {
+        &mut self.to
     }
 }
 
@@ -47,11 +83,11 @@ impl<'a> Scene<'a> {
         self.pods.iter().map(|pod| pod.name.as_str()).chain(groups)
     }
 
-    pub(in super::super) fn party_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(super) fn endpoint_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.topology.hosts.iter().map(|host| host.name.as_str()).chain(self.pods.iter().map(|pod| pod.name.as_str()))
     }
 
-    pub(in super::super) fn party(&self, name: &str) -> Option<ProbeEndpoint> {
+    pub(super) fn endpoint(&self, name: &str) -> Option<ProbeEndpoint> {
         if self.topology.hosts.iter().any(|host| host.name == name) {
             return Some(ProbeEndpoint::Host(name.to_owned()));
         }
@@ -62,21 +98,23 @@ impl<'a> Scene<'a> {
         self.pods.iter().find(|pod| pod.name == name)
     }
 
-    /// Whether a party is known to have an address before anything runs. Of a pod that are the addresses asked for: by
-    /// its annotation, and by static IPAM.
-    fn has(&self, party: &ProbeEndpoint, address: IpAddr) -> bool {
-        match party {
+    /// Whether an endpoint is known to have an address before anything runs. For a pod, these are the requested
+    /// addresses: by its annotation, and by static IPAM.
+    fn has(&self, endpoint: &ProbeEndpoint, address: IpAddr) -> bool {
+        match endpoint {
             ProbeEndpoint::Host(name) => self.topology.hosts.iter().filter(|host| host.name == *name).any(|host| {
                 // A whole network on `lo` is answered for; of a port's network only its own address is.
                 host.behind.iter().any(|net| net.contains(&address))
                     || host.ports.iter().flat_map(|port| &port.addresses).any(|net| net.addr() == address)
             }),
-            ProbeEndpoint::Pod(name) => self.pod(name).is_some_and(|pod| self.asked_for(pod).contains(&address)),
+            ProbeEndpoint::Pod(name) => {
+                self.pod(name).is_some_and(|pod| self.requested_addresses(pod).contains(&address))
+            }
             ProbeEndpoint::Node(_) => false,
         }
     }
 
-    fn asked_for(&self, pod: &Pod) -> Vec<IpAddr> {
+    fn requested_addresses(&self, pod: &Pod) -> Vec<IpAddr> {
         let bare = |text: &str| text.split('/').next().and_then(|ip| ip.parse::<IpAddr>().ok());
         let mut found: Vec<IpAddr> = Vec::new();
         for attachment in &pod.attachments {
@@ -101,11 +139,11 @@ impl Reader<'_> {
     /// Reads a destination; `item` is where it stands as a whole.
     pub(super) fn destination<T>(
         &mut self,
-        item: &At<T>,
+        item: &Located<T>,
         file: &Where<'_>,
         senders: &[String],
         field: &str,
-    ) -> Option<Whom> {
+    ) -> Option<ProbeTarget> {
         match (file.to, file.pod) {
             (Some(to), None) => {
                 for (word, is_given) in [("interface", file.interface.is_some()), ("v6", file.v6.is_some())] {
@@ -118,21 +156,21 @@ impl Reader<'_> {
                     None => None,
                     Some(at) => {
                         let field = format!("{field}.at");
-                        let party = self.party_of(at, &field)?;
-                        if let Some(address) = address.filter(|address| !self.scene.has(&party, *address)) {
-                            let message = match party {
+                        let endpoint = self.endpoint_of(at, &field)?;
+                        if let Some(address) = address.filter(|address| !self.scene.has(&endpoint, *address)) {
+                            let message = match endpoint {
                                 ProbeEndpoint::Pod(_) => format!(
-                                    "pod `{}` does not ask for {address}; name its address by `pod` and `interface`",
+                                    "pod `{}` does not request {address}; name its address by `pod` and `interface`",
                                     at.value
                                 ),
                                 _ => format!("host `{}` has {address} neither on a port nor behind it", at.value),
                             };
                             self.note(at, &field, message);
                         }
-                        Some(party)
+                        Some(endpoint)
                     }
                 };
-                Some(Whom { destination: Destination::Address { address: address?, at }, copies: Vec::new() })
+                Some(ProbeTarget { destination: Destination::Address { address: address?, at }, copies: Vec::new() })
             }
             (None, Some(pod)) => {
                 if let Some(at) = file.at {
@@ -159,33 +197,33 @@ impl Reader<'_> {
                 };
                 // A name of its own stands for one pod; that of copies for each of them.
                 let copies = if names == [pod.value.clone()] { Vec::new() } else { names };
-                Some(Whom { destination, copies })
+                Some(ProbeTarget { destination, copies })
             }
             _ => {
-                self.note(item, field, "one of `to` and `pod` is wanted");
+                self.note(item, field, "expected either `to` or `pod`");
                 None
             }
         }
     }
 
-    pub(super) fn party_of(&mut self, name: &At<String>, field: &str) -> Option<ProbeEndpoint> {
-        let found = self.scene.party(&name.value);
+    pub(super) fn endpoint_of(&mut self, name: &Located<String>, field: &str) -> Option<ProbeEndpoint> {
+        let found = self.scene.endpoint(&name.value);
         if found.is_none() {
             let message = format!("there is neither a host nor a pod `{}` in this scenario", name.value);
-            self.unknown(name, field, message, self.scene.party_names());
+            self.unknown(name, field, message, self.scene.endpoint_names());
         }
         found
     }
 
-    /// Whether all these pods are asked to have an interface; told where one is not.
-    pub(super) fn interface_of(&mut self, interface: &At<String>, pods: &[String], field: &str) -> bool {
+    /// Whether an interface is requested for each of these pods; an error where it is not.
+    pub(super) fn interface_of(&mut self, interface: &Located<String>, pods: &[String], field: &str) -> bool {
         for name in pods {
             let Some(pod) = self.scene.pod(name) else {
                 continue;
             };
             let known = || pod.attachments.iter().map(|attachment| attachment.interface.as_str());
             if interface.value != DEFAULT_INTERFACE && !known().any(|known| known == interface.value) {
-                let message = format!("pod `{name}` is asked for no interface `{}`", interface.value);
+                let message = format!("pod `{name}` requests no interface `{}`", interface.value);
                 self.unknown(interface, field, message, known().chain([DEFAULT_INTERFACE]));
                 return false;
             }

@@ -1,8 +1,75 @@
-//! The ports of its node that a pod asks for: `hostPort` in its containers.
+//! Pods and workloads, their attachments, and the ports of the node that a pod requests (`hostPort`).
 
-use super::{Pod, Protocol};
+use super::probe::Protocol;
+use crate::source::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::net::IpAddr;
+
+/// One attachment that a pod requests: one element of `k8s.v1.cni.cncf.io/networks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// Network name.
+    pub network: String,
+    /// Network's namespace as written; none means the pod's.
+    pub namespace: Option<String>,
+    /// Interface name in the pod; `net<N>` with N from 1 if none is requested.
+    pub interface: String,
+    /// Requested addresses (`ips`), as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ips: Vec<String>,
+    /// Requested MAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// `cni-args`: goes to every plugin as `args.cni`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cni_args: Option<Value>,
+    /// `default-route`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_route: Vec<IpAddr>,
+    /// `portMappings`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_mappings: Option<Value>,
+    /// `bandwidth`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Value>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// Object name.
+    pub name: String,
+    /// Namespace as written.
+    pub namespace: Option<String>,
+    /// The object as it would be applied, before adaptations.
+    pub manifest: Value,
+    /// Attachments in the annotation's order, the default network not counted.
+    pub attachments: Vec<Attachment>,
+    /// The node it is to run on, from 1, where the scenario says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<usize>,
+    /// Where it was written.
+    pub source: Source,
+}
+
+/// A workload: an object whose controller makes pods of its template (Deployment, StatefulSet, Job and their like).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Its `kind`.
+    pub kind: String,
+    /// Object name.
+    pub name: String,
+    /// Namespace as written.
+    pub namespace: Option<String>,
+    /// The object as it would be applied, before adaptations.
+    pub manifest: Value,
+    /// Names of its pods in the plan. A StatefulSet's are those that its controller gives.
+    pub pods: Vec<String>,
+}
 
 /// A port of the node that leads to one of the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +87,7 @@ pub struct PortMapping {
 }
 
 impl PortMapping {
-    /// The protocol, where it is one that this house asks by.
+    /// The protocol, if probes can use it.
     #[must_use]
     pub fn by(&self) -> Option<Protocol> {
         match self.protocol.to_ascii_lowercase().as_str() {
@@ -67,7 +134,6 @@ impl Pod {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::Source;
 
     #[test]
     fn host_ports_are_read_from_all_containers_and_given_as_the_runtime_does() {
