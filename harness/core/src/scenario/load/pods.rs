@@ -3,7 +3,6 @@
 use super::Load;
 use crate::plan::{Pod, Topology, Workload};
 use crate::scenario::file::Entry;
-use crate::scenario::objects::PodsOfObject;
 use crate::scenario::strict::At;
 use crate::scenario::{names, objects};
 
