@@ -2,7 +2,7 @@
 
 mod workload;
 
-pub(super) use workload::{PodsOfObject, pods};
+pub(super) use workload::pods;
 
 use super::annotation;
 use super::error::InputError;
