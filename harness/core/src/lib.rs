@@ -4,9 +4,25 @@
 //! scenario file -> [`scenario`] -> [`plan`] -> (a lane) -> [`observe`] -> [`judge`] -> [`verdict`].
 //! No module reads files, clocks, the environment or the network.
 //!
-//! Order of the modules, each uses only those before it:
-//! `source`, `suggestion`, `cni`, `chain`, `finding`, `plan`, `wire`, `observe`, `script`, `record`, `guest`, `protocol`,
-//! `verdict`, `judge`, `event`, `scenario`, `terway`.
+//! Order of the modules; each uses only those before it:
+//!
+//! 1. `source`: places in files
+//! 2. `suggestion`: suggestions for misspelt words
+//! 3. `cni`: plugin calls and their outcomes
+//! 4. `chain`: chains of plugins
+//! 5. `finding`: finding codes, severities and findings
+//! 6. `plan`: what a lane has to do, and what is expected
+//! 7. `wire`: probes, captures and their results
+//! 8. `observe`: what was observed of pods and nodes
+//! 9. `script`: the probes that a plan needs
+//! 10. `record`: recording of plugin calls
+//! 11. `guest`: the channel to a virtual machine
+//! 12. `protocol`: requests to the agent and its replies
+//! 13. `verdict`: verdicts and the report of a scenario
+//! 14. `judge`: from plan and observation to findings
+//! 15. `event`: the event stream of a run
+//! 16. `scenario`: scenario files and templates
+//! 17. `terway`: Terway's configuration
 
 pub mod chain;
 pub mod cni;

@@ -9,8 +9,9 @@ use common::terway::files;
 use plumbline_core::judge::{Judgement, judge};
 use plumbline_core::observe::{KernelState, NodeObservation, Observation, PodObservation};
 use plumbline_core::plan::{Plan, ProbeEndpoint};
+use plumbline_core::script::build_script;
 use plumbline_core::wire::{
-    CaptureResult, Direction, ListenerResult, ProbeEnd, ProbeResult, ProbeResults, Tap, WireObservation, script,
+    CaptureResult, Direction, ListenerResult, ProbeEnd, ProbeResult, ProbeResults, Tap, WireObservation,
 };
 
 const CLIENT: &str = "10.66.0.20";
@@ -45,7 +46,7 @@ fn well(bend: &[(&'static str, &str, &str)]) -> Acted {
     let mut observation = Observation { pods: vec![pod], ..Observation::default() };
     observation.nodes = vec![node(1, "10.66.0.10/24"), node(2, "10.66.0.11/24")];
     let script = build_script(&plan, &observation).unwrap();
-    let mut heard = ProbeResults::default();
+    let mut results = ProbeResults::default();
     for (_, capture) in &script.captures {
         let (Tap::Name(name) | Tap::Uplink(name)) = &capture.interface;
         results.captures.push(CaptureResult {
@@ -61,7 +62,7 @@ fn well(bend: &[(&'static str, &str, &str)]) -> Acted {
     }
     let end = ProbeEnd::Answered { by: NODE.parse().unwrap(), mac: None, saw: Some(from) };
     results.probes.push(ProbeResult { id: script.probes[0].1.id.clone(), sent: 1, end, took_us: 900 });
-    observation.wire = Some(WireObservation { script, heard });
+    observation.wire = Some(WireObservation { script, results });
     let mut acted = Acted { plan, observation };
     let client = ProbeEndpoint::Host("client".into());
     acted.at(&client, "lan", Direction::Out, question(NODE, 8080));

@@ -121,7 +121,7 @@ impl Scene for ActedScene {
             }
             let came = within(HANG, others).await.is_some();
             self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
-            Closed { left_behind: vec![format!("{}'s", self.name)], left: None }
+            Closed { left_behind: vec![format!("{}'s", self.name)], leaks: None }
         })
     }
 }

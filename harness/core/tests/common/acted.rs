@@ -65,7 +65,7 @@ impl Acted {
     pub fn of(plan: Plan) -> Self {
         let mut observation = observed();
         let script = build_script(&plan, &observation).unwrap();
-        let mut heard = ProbeResults::default();
+        let mut results = ProbeResults::default();
         for (_, capture) in &script.captures {
             let interface = match &capture.interface {
                 Tap::Name(name) | Tap::Uplink(name) => name.clone(),
@@ -75,7 +75,7 @@ impl Acted {
         for (_, listener) in &script.listeners {
             results.listeners.push(ListenerResult { id: listener.id.clone(), alive: true, from: vec![] });
         }
-        observation.wire = Some(WireObservation { script, heard });
+        observation.wire = Some(WireObservation { script, results });
         let mut acted = Self { plan, observation };
         for index in 0..acted.wire().script.probes.len() {
             acted.answer(index);
