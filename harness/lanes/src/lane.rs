@@ -174,7 +174,7 @@ impl Closed {
             None => format!("every pod is gone, and {} stays in {}", left.what, left.place),
         };
         let mut lines = self.left_behind;
-        lines.extend(self.left.into_iter().flatten().map(stays));
+        lines.extend(self.leaks.into_iter().flatten().map(stays));
         lines
     }
 }

@@ -151,12 +151,12 @@ impl KindScene {
         };
         let ((gone, left, unseen), machines) = tokio::join!(pods, around.take_down(&self.run));
         drop(behind);
-        closed.left = left;
+        closed.leaks = left;
         closed.left_behind.extend(unseen);
         // A connection that the kernel tracks says nothing of DEL.
         let of_del = |left: &&Leak| left.kind != LeakKind::Connection;
         let stays =
-            |pod: &str| closed.left.iter().flatten().filter(of_del).any(|left| left.pod.as_deref() == Some(pod));
+            |pod: &str| closed.leaks.iter().flatten().filter(of_del).any(|left| left.pod.as_deref() == Some(pod));
         for (pod, still) in going.iter().zip(gone) {
             match still {
                 Ok(()) => {}

@@ -269,11 +269,11 @@ impl Scene for NetnsScene {
             }
             if !self.cancel.is_cancelled() {
                 let (left, unseen) = folders.kept(&mut agent).await;
-                closed.left = left;
+                closed.leaks = left;
                 closed.left_behind.extend(unseen);
                 if let Some(before) = self.before.take() {
                     let (stayed, unseen) = before.find_leaks(&gone, &mut agent).await;
-                    closed.left.get_or_insert_default().extend(stayed);
+                    closed.leaks.get_or_insert_default().extend(stayed);
                     closed.left_behind.extend(unseen);
                 }
             }
