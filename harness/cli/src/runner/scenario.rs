@@ -104,8 +104,8 @@ impl Stood<'_> {
         self.teller.phase("clean up");
         let mut closed = scene.close().await;
         match self.seen.take() {
-            Some(mut observation) if closed.left.is_some() => {
-                observation.leaks = closed.left.take();
+            Some(mut observation) if closed.leaks.is_some() => {
+                observation.leaks = closed.leaks.take();
                 judged(&mut self.report, self.plan, &observation, self.strict);
                 self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
             }
