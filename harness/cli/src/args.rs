@@ -59,6 +59,8 @@ pub enum Command {
     Gc(GcArgs),
     /// Explain a finding code.
     Explain(ExplainArgs),
+    /// Print the jobs of continuous integration: one for each lane and cluster profile.
+    Matrix(MatrixArgs),
     /// Show the version.
     Version(VersionArgs),
 }
@@ -301,6 +303,24 @@ pub struct ExplainArgs {
     /// A code such as PL301; without one, all codes are listed.
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
+}
+
+/// `matrix`.
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// The CI system that reads the matrix.
+    #[arg(long, value_enum, default_value = "github")]
+    pub format: MatrixFormat,
+    /// Print one job for each lane, for pull requests.
+    #[arg(long)]
+    pub small: bool,
+}
+
+/// `matrix --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MatrixFormat {
+    /// A JSON object for `strategy.matrix` of GitHub Actions.
+    Github,
 }
 
 /// `version`.

@@ -1,6 +1,7 @@
 //! How an error becomes a message and an exit code.
 
 use plumbline::exit;
+use plumbline::fault::{Fault, HINT};
 use plumbline::select::Refused;
 use plumbline_report::escape;
 use plumbline_report::paint::{BAD, ERROR, paint};
@@ -8,6 +9,9 @@ use plumbline_report::reporter;
 use plumbline_testbed::error::{TestbedError, causes};
 use std::io::Write as _;
 use std::process::ExitCode;
+
+/// What a message about a fault begins with.
+const FAULT: &str = "a fault of Plumbline:";
 
 /// Of the command line itself: clap's own words and code (0 for help, 2 for wrong usage).
 pub fn of_clap(error: &clap::Error) -> ExitCode {
@@ -27,6 +31,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints the faults of a command that panicked and gives its exit code.
+pub fn report_faults(faults: &[Fault]) -> ExitCode {
+    let mut err = anstream::stderr();
+    for fault in faults {
+        let text = escape::block(&fault.to_string());
+        // Standard error may be closed; the code tells it all the same.
+        let _ = writeln!(err, "{} {text}", paint(BAD, FAULT));
+    }
+    let _ = writeln!(err, "    fix: {HINT}");
+    ExitCode::from(exit::INTERNAL)
+}
+
 fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(refused) = error.downcast_ref::<Refused>() {
         let mut text = String::new();
@@ -39,7 +55,7 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(fault) = error.downcast_ref::<TestbedError>() {
         return (error_text(fault), exit::ERROR);
     }
-    (format!("{} {}", paint(BAD, "fault of plumbline:"), causes(error.as_ref())), exit::INTERNAL)
+    (format!("{} {}", paint(BAD, FAULT), causes(error.as_ref())), exit::INTERNAL)
 }
 
 /// `ERROR at STAGE`, its cause, and what to do.
@@ -49,7 +65,7 @@ pub fn error_text(error: &TestbedError) -> String {
         text.push_str(&format!("    {line}\n"));
     }
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("    to do: {}\n", escape::line(hint)));
+        text.push_str(&format!("    fix: {}\n", escape::line(hint)));
     }
     text.trim_end().to_owned()
 }

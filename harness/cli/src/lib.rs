@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod exit;
 pub mod expected;
 pub mod face;
+pub mod fault;
 pub mod interrupt;
 pub mod kept;
 pub mod prelude;

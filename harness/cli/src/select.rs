@@ -7,6 +7,7 @@ mod found;
 pub use files::SuiteFiles;
 pub use found::{find, scenario_files};
 
+use crate::fault;
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{load_scenario, same_names};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,6 @@ pub fn plans(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<Plan>, Refuse
 /// [`Refused`] with every mistake in it.
 pub fn plan(root: Option<&Path>, file: &Path) -> Result<Plan, Refused> {
     let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
-    load_scenario(name, &SuiteFiles::of(file, root))
+    fault::name_file(name, || load_scenario(name, &SuiteFiles::of(file, root)))
         .map_err(|errors| Refused { problems: errors.iter().map(ToString::to_string).collect() })
 }

@@ -1,5 +1,6 @@
 //! The user's file with an `eni-config`.
 
+use crate::fault;
 use crate::select::{Refused, SuiteFiles};
 use plumbline_core::terway::EniConfig;
 use std::io::Read as _;
@@ -22,12 +23,13 @@ pub fn read(file: &Path) -> Result<EniConfig, Refused> {
         if text.len() as u64 > MAX_STDIN {
             return Err(Refused::one(format!("standard input: larger than {MAX_STDIN} bytes")));
         }
-        return EniConfig::read("stdin", &text).map_err(|error| Refused::one(error.to_string()));
+        return fault::name_file("standard input", || EniConfig::read("stdin", &text))
+            .map_err(|error| Refused::one(error.to_string()));
     }
     let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
     // A link is followed to where it leads: the file is named by the user, and nothing in it names another.
     let real = std::fs::canonicalize(file).ok();
     let folder = real.as_deref().and_then(Path::parent).map(Path::to_owned);
     let files = SuiteFiles::below(folder.into_iter().chain(file.parent().map(Path::to_owned)));
-    EniConfig::load(name, &files).map_err(|error| Refused::one(error.to_string()))
+    fault::name_file(name, || EniConfig::load(name, &files)).map_err(|error| Refused::one(error.to_string()))
 }

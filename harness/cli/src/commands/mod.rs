@@ -9,6 +9,7 @@ mod gc;
 mod graph;
 mod images;
 mod list;
+mod matrix;
 mod render;
 mod requirements;
 mod run;
@@ -17,6 +18,9 @@ mod up;
 mod version;
 
 use crate::args::{Colour, Command};
+use plumbline::registry;
+use plumbline_testbed::journal::{self, Undo};
+use std::io::Write as _;
 
 /// Does what was asked.
 pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
@@ -33,6 +37,18 @@ pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
         Command::Images(args) => images::run(&args, colour).await,
         Command::Gc(args) => gc::run(&args).await,
         Command::Explain(args) => explain::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Version(args) => version::run(&args),
     }
+}
+
+/// Undoes what the journals of dead runs have open.
+pub async fn clean_up() -> anyhow::Result<()> {
+    let undoers = registry::undoers();
+    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
+    let collected = journal::gc(&undoers).await?;
+    for line in &collected.left {
+        writeln!(anstream::stderr(), "left behind (plumbline gc removes it): {line}")?;
+    }
+    Ok(())
 }

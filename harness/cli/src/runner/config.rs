@@ -1,5 +1,6 @@
 //! What a run is given, and what it gives back.
 
+use crate::{exit, fault};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{EventSink, Options};
@@ -46,12 +47,15 @@ pub struct RunSummary {
 impl RunSummary {
     /// The exit code of the whole: the gravest of its parts (design, "Verdicts").
     ///
-    /// 0 pass, 1 failed, 3 broken or something was left behind, 4 nothing ran, 130 interrupted.
+    /// 0 pass, 1 failed, 3 error or something was left behind, 4 nothing ran, 5 a fault of Plumbline, 130 interrupted.
     /// An error outweighs failed: where the bed is not sound, a fail may be the bed's as well.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
+        if self.reports.iter().any(|report| is_fault(&report.verdict)) {
+            return exit::INTERNAL;
+        }
         if self.cancelled {
-            return 130;
+            return exit::INTERRUPTED;
         }
         let (mut error, mut failed, mut ran) = (!self.left_behind.is_empty(), false, false);
         for report in &self.reports {
@@ -63,12 +67,17 @@ impl RunSummary {
             }
         }
         match (error, failed, ran) {
-            (true, _, _) => 3,
-            (_, true, _) => 1,
-            (_, _, false) => 4,
-            _ => 0,
+            (true, _, _) => exit::ERROR,
+            (_, true, _) => exit::FAILED,
+            (_, _, false) => exit::NOTHING,
+            _ => exit::PASS,
         }
     }
+}
+
+/// Whether a panic ended the scenario.
+fn is_fault(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Error { stage, .. } if stage == fault::STAGE)
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ mod tests;
 
 pub use config::{RunConfig, RunSummary};
 
-use crate::registry;
-use crate::session;
+use crate::{fault, registry, session};
 use evidence::Evidence;
 use futures::stream::{self, StreamExt};
 use plumbline_core::event::Event;
@@ -67,7 +66,7 @@ async fn on_lane(
     summary: &mut RunSummary,
 ) {
     let opened = tokio::select! {
-        opened = lane.open(cx) => opened,
+        opened = scenario::caught(lane.name(), lane.open(cx)) => opened,
         () = cx.cancel.cancelled() => Err(TestbedError::new("open lane", "interrupted")),
     };
     let open = match opened {
@@ -93,7 +92,10 @@ async fn on_lane(
         summary.reports.push(ended.report);
         summary.left_behind.extend(ended.left_behind);
     }
-    summary.left_behind.extend(open.close().await);
+    match fault::catch(name, open.close()).await {
+        Ok(left_behind) => summary.left_behind.extend(left_behind),
+        Err(fault) => summary.left_behind.push(format!("lane {name}: {}", fault::error_of(&fault))),
+    }
 }
 
 fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, TestbedError> {

@@ -4,6 +4,7 @@
 //! the judgement, [`Stood::end`] takes down, looks at what stays, and tells the verdict.
 
 use super::evidence::Evidence;
+use crate::fault::{self, Fault};
 use plumbline_core::event::Event;
 use plumbline_core::judge;
 use plumbline_core::observe::Observation;
@@ -57,10 +58,13 @@ pub(super) async fn stand<'a>(
         return stood;
     }
     stood.teller.phase("create");
-    match or_cancelled(cx, lane.stage(cx, plan)).await {
+    match caught(&plan.file, or_cancelled(cx, lane.stage(cx, plan))).await {
         Ok(mut scene) => {
             describe(&mut stood.report, scene.staging());
-            stood.look(scene.as_mut()).await;
+            let looked = fault::catch(&plan.file, stood.look(scene.as_mut())).await;
+            if let Err(fault) = looked {
+                stood.fail(&fault);
+            }
             stood.scene = Some(scene);
         }
         Err(error) => stood.report.verdict = error_verdict(error),
@@ -102,17 +106,35 @@ impl Stood<'_> {
             return ended;
         }
         self.teller.phase("clean up");
-        let mut closed = scene.close().await;
-        match self.seen.take() {
-            Some(mut observation) if closed.leaks.is_some() => {
-                observation.leaks = closed.leaks.take();
-                judged(&mut self.report, self.plan, &observation, self.strict);
-                self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+        let plan = self.plan;
+        let closed = fault::catch(&plan.file, async {
+            let mut closed = scene.close().await;
+            match self.seen.take() {
+                Some(mut observation) if closed.leaks.is_some() => {
+                    observation.leaks = closed.leaks.take();
+                    judged(&mut self.report, self.plan, &observation, self.strict);
+                    self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+                }
+                _ => {}
             }
-            _ => {}
-        }
+            closed.lines()
+        });
+        let closed = closed.await;
+        let left_behind = match closed {
+            Ok(lines) => lines,
+            // What stays of the scene is in the journal; the end of the run undoes it.
+            Err(fault) => {
+                self.fail(&fault);
+                vec![]
+            }
+        };
         self.report.timing.total_us = micros(self.start);
-        self.finish(closed.lines())
+        self.finish(left_behind)
+    }
+
+    /// A panic is no verdict about the plugins: whatever was judged before it is replaced.
+    fn fail(&mut self, fault: &Fault) {
+        self.report.verdict = error_verdict(fault::error_of(fault));
     }
 
     fn finish(self, left_behind: Vec<String>) -> Ended {
@@ -144,6 +166,14 @@ fn finish(teller: &Teller<'_>, evidence: &Evidence, report: ScenarioReport, left
     evidence.keep(&report.lane, &report.scenario, "report.json", &report);
     (teller.cx.events)(Event::ScenarioFinished { report: Box::new(report.clone()) });
     Ended { report, left_behind }
+}
+
+/// A panic of the work becomes its error.
+pub(super) async fn caught<T>(
+    file: &str,
+    work: impl Future<Output = Result<T, TestbedError>>,
+) -> Result<T, TestbedError> {
+    fault::catch(file, work).await.unwrap_or_else(|fault| Err(fault::error_of(&fault)))
 }
 
 async fn or_cancelled<T>(cx: &Context, work: impl Future<Output = Result<T, TestbedError>>) -> Result<T, TestbedError> {

@@ -1,13 +1,15 @@
 //! The order of staging and taking down, seen on a lane that is only acted.
 
 use super::*;
+use crate::exit;
 use futures::future::BoxFuture;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::lane::{Closed, HostReport, Offers, OpenLane, Scene, Staging, TestSettings};
+use plumbline_testbed::journal::Effect;
 use plumbline_testbed::wait::within;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,6 +39,8 @@ struct Acted {
     staged: Arc<watch::Sender<usize>>,
     /// How many scenes must be staged before one goes.
     go_after: usize,
+    /// Staging makes this folder, with an effect in the journal, and panics.
+    panic_after: Option<PathBuf>,
     offers: Offers,
 }
 
@@ -66,7 +70,8 @@ impl Lane for Acted {
     }
     fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         let (seen, staged) = (self.seen.clone(), self.staged.clone());
-        let open = Self { seen, staged, go_after: self.go_after, offers: Offers::default() };
+        let panic_after = self.panic_after.clone();
+        let open = Self { seen, staged, go_after: self.go_after, panic_after, offers: Offers::default() };
         Box::pin(async { Ok(Box::new(open) as Box<dyn OpenLane>) })
     }
 }
@@ -78,7 +83,15 @@ impl OpenLane for Acted {
     fn offers(&self) -> &Offers {
         &self.offers
     }
-    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+        if let Some(path) = self.panic_after.clone() {
+            return Box::pin(async move {
+                cx.run.intend(Effect::Folder { path: path.clone() })?;
+                std::fs::create_dir_all(&path).unwrap();
+                assert!(!path.is_dir(), "a panic on purpose");
+                Err(TestbedError::new("stage", "no panic"))
+            });
+        }
         let standing = self.seen.standing.fetch_add(1, Ordering::SeqCst) + 1;
         self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
         self.seen.tell(format!("{} comes", plan.name));
@@ -132,6 +145,16 @@ fn plan(name: &str) -> Plan {
 
 /// Runs scenarios by these names; each goes only when `go_after` have come.
 async fn ran(names: &[&str], jobs: usize, overlap: bool, go_after: usize) -> (Arc<Seen>, RunSummary) {
+    run_acted(names, jobs, overlap, go_after, None).await
+}
+
+async fn run_acted(
+    names: &[&str],
+    jobs: usize,
+    overlap: bool,
+    go_after: usize,
+    panic_after: Option<PathBuf>,
+) -> (Arc<Seen>, RunSummary) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = tempfile::tempdir().unwrap();
     let config = RunConfig {
@@ -148,7 +171,8 @@ async fn ran(names: &[&str], jobs: usize, overlap: bool, go_after: usize) -> (Ar
     };
     let cx = session::context(&root, Options::default(), config.events.clone(), config.cancel.clone(), "run").unwrap();
     let seen = Arc::new(Seen::default());
-    let lane = Acted { seen: seen.clone(), staged: Arc::new(watch::channel(0).0), go_after, offers: Offers::default() };
+    let staged = Arc::new(watch::channel(0).0);
+    let lane = Acted { seen: seen.clone(), staged, go_after, panic_after, offers: Offers::default() };
     let plans: Vec<&Plan> = config.scenarios.iter().collect();
     let mut summary = RunSummary::default();
     on_lane(&cx, &lane, &plans, &config, &Evidence::below(folder.path()), &mut summary).await;
@@ -185,4 +209,18 @@ async fn no_more_stand_than_there_are_jobs_and_no_more_go_than_may() {
     assert_eq!(summary.reports.len(), names.len());
     let (seen, _) = ran(&names, 2, true, 1).await;
     assert_eq!(seen.most_standing.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_panic_is_a_fault_of_plumbline_and_its_effects_are_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    let (_, summary) = run_acted(&["a", "b"], 1, true, 1, Some(made.clone())).await;
+    assert!(!made.exists(), "the end of the run undoes what the journal has open");
+    assert_eq!(summary.exit_code(), exit::INTERNAL);
+    assert_eq!(summary.reports.len(), 2, "the next scenario runs all the same");
+    let Verdict::Error { stage, cause, hint } = &summary.reports[0].verdict else { panic!("{summary:?}") };
+    assert_eq!(stage, fault::STAGE);
+    assert_eq!(cause, "a.yaml: a panic on purpose");
+    assert!(hint.as_ref().is_some_and(|hint| hint.contains("report this")), "{hint:?}");
 }
