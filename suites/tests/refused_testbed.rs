@@ -46,8 +46,8 @@ fn is_error(of: &Transcript, words: &str) {
     let said = said(of);
     assert_eq!(of.ending, ProcessEnd::Code(3), "{said}");
     assert!(said.contains(words), "wanted {words:?} in: {said}");
-    assert!(said.contains("to do: "), "no way out is named: {said}");
-    assert_eq!(said.matches("to do: ").count(), 1, "one message, shown once: {said}");
+    assert!(said.contains("fix: "), "no way out is named: {said}");
+    assert_eq!(said.matches("fix: ").count(), 1, "one message, shown once: {said}");
 }
 
 /// Nothing of a cluster or an engine was begun in this state folder, and the journal is closed.

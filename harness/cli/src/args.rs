@@ -9,14 +9,14 @@ use plumbline::exit;
 use plumbline::registry;
 use std::path::PathBuf;
 
-/// Proves what a chain of CNI plugins really did to a pod.
+/// Test what a chain of CNI plugins did to a pod.
 #[derive(Debug, Parser)]
 #[command(name = "plumbline", version, after_help = exit::TABLE, arg_required_else_help = true)]
 pub struct Cli {
-    /// Whether colours are shown; auto obeys NO_COLOR, CLICOLOR_FORCE and the terminal.
+    /// When to use colours; auto follows NO_COLOR, CLICOLOR_FORCE and the terminal.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: Colour,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -24,7 +24,7 @@ pub struct Cli {
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
-    /// As the environment and the terminal say.
+    /// Follow the environment and the terminal.
     Auto,
     /// Always.
     Always,
@@ -35,27 +35,27 @@ pub enum Colour {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run scenarios on lanes and judge what they did.
+    /// Run scenarios on lanes and print their verdicts.
     Run(Box<RunArgs>),
     /// Run the scenarios behind each requirement and print a table.
     Requirements(Box<RequirementsArgs>),
-    /// List scenarios: names to paste, with their lanes and requirements.
+    /// List scenarios with their lanes and requirements.
     List(ListArgs),
-    /// Show what a scenario would apply; touches nothing.
+    /// Print the objects that a scenario applies. Changes nothing.
     Render(RenderArgs),
-    /// Draw a scenario: its topology and pods, and after a run what was seen and which way packets went.
+    /// Draw the topology and the pods of a scenario; after a run also the observed state and the paths of packets.
     Graph(GraphArgs),
-    /// Terway's custom CNI chain (ACK's ConfigMap eni-config): check it, show it, say what a change would do.
+    /// Check, show or change Terway's custom CNI chain (the ConfigMap eni-config of ACK).
     Chain(ChainArgs),
-    /// Bring a cluster up, or check a warm one.
+    /// Bring up a cluster, or check one that runs.
     Up(UpArgs),
     /// Take clusters down.
     Down(DownArgs),
-    /// Probe what this host can do; say how to mend what it can't.
+    /// Check what this host can do, and print a fix for what it cannot do.
     Doctor(DoctorArgs),
     /// Build, list or verify images, tools and plugins.
     Images(ImagesArgs),
-    /// Take away what runs that died have left behind.
+    /// Remove what dead runs have left behind.
     Gc(GcArgs),
     /// Explain a finding code.
     Explain(ExplainArgs),
@@ -76,16 +76,16 @@ pub struct Selection {
 /// What names parts to be used in place of ours.
 #[derive(Debug, Args)]
 pub struct Parts {
-    /// Put the binary PATH in the place of plugin NAME, on every lane.
+    /// Use the binary PATH for the plugin NAME, on every lane.
     #[arg(long, value_name = "NAME=PATH")]
     pub plugin: Vec<String>,
-    /// Search DIR for plugins before ours.
+    /// Search DIR for plugins before Plumbline's own plugins.
     #[arg(long, value_name = "DIR")]
     pub cni_path: Vec<PathBuf>,
-    /// Cluster profile, a folder of clusters/; else chosen by a probe.
+    /// Cluster profile (a folder of clusters/). Without it, a probe of the host chooses one.
     #[arg(long, value_name = "NAME", env = "PLUMBLINE_PROFILE")]
     pub profile: Option<String>,
-    /// Yes to installing what is missing on this host (a container engine).
+    /// Install what is missing on this host without a question: a container engine (Debian package docker.io).
     #[arg(long, env = "PLUMBLINE_YES", value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
 }
@@ -100,28 +100,29 @@ pub struct RunArgs {
     pub lane: Vec<String>,
     #[command(flatten)]
     pub parts: Parts,
-    /// Whether to leave the scenario's things in place.
+    /// When to keep the pods, networks and namespaces of a scenario.
     #[arg(long, value_enum, default_value = "never")]
     pub keep: KeepWhen,
-    /// Scenarios side by side on one lane; 0 means one per processor. One that is being taken down does not count.
+    /// Number of scenarios that run at the same time on one lane; 0 means one per processor. A scenario in tear-down
+    /// does not count.
     #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub jobs: u16,
-    /// Warnings fail a scenario.
+    /// Fail a scenario that has warnings.
     #[arg(long)]
     pub strict: bool,
-    /// Write JUnit to FILE.
+    /// Write a JUnit report to FILE.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Keep the namespaces that the files name, under a lease, instead of one of its own per run.
+    /// Use the namespaces that the files name, instead of an own namespace per run.
     #[arg(long)]
     pub verbatim: bool,
-    /// When `ip a` and `ip route` of the pods are shown.
+    /// When to show `ip a` and `ip route` of the pods.
     #[arg(long, value_enum, default_value = "on-failure")]
     pub transcripts: TranscriptsWhen,
-    /// What goes to standard output: text for people, or one JSON object per event.
+    /// Format of standard output: text, or one JSON object per event.
     #[arg(long, value_enum, default_value = "human")]
     pub message_format: MessageFormat,
-    /// Folder for the run's evidence; else in the user's state folder.
+    /// Folder for the evidence of the run. Without it, a folder in the user's state folder.
     #[arg(long, value_name = "DIR")]
     pub evidence: Option<PathBuf>,
     /// Do not prove that Multus is in force before pods are made. For tests of foreign clusters.
@@ -134,7 +135,7 @@ pub struct RunArgs {
 pub enum KeepWhen {
     /// Always clean up.
     Never,
-    /// Keep what failed or broke.
+    /// Keep the scenarios that failed or ended with an error.
     OnFailure,
     /// Keep everything.
     Always,
@@ -145,7 +146,7 @@ pub enum KeepWhen {
 pub enum TranscriptsWhen {
     /// With every verdict.
     Always,
-    /// With Fail and error.
+    /// With FAIL and ERROR.
     OnFailure,
     /// Never.
     Never,
@@ -163,18 +164,19 @@ pub enum MessageFormat {
 /// `requirements`.
 #[derive(Debug, Args)]
 pub struct RequirementsArgs {
-    /// Requirements such as R03; else every requirement of suites/requirements.yaml.
+    /// Requirements, for example R03. Without any, all requirements of suites/requirements.yaml.
     #[arg(value_name = "REQUIREMENT")]
     pub requirements: Vec<String>,
-    /// Lanes to show them on; else every lane that a requirement wants.
+    /// Lanes to run on. Without any, every lane that a requirement names.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     #[command(flatten)]
     pub parts: Parts,
-    /// Scenarios side by side on one lane; 0 means one per processor. One that is being taken down does not count.
+    /// Number of scenarios that run at the same time on one lane; 0 means one per processor. A scenario in tear-down
+    /// does not count.
     #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub jobs: u16,
-    /// Folder for the evidence; else in the user's state folder.
+    /// Folder for the evidence. Without it, a folder in the user's state folder.
     #[arg(long, value_name = "DIR")]
     pub evidence: Option<PathBuf>,
 }
@@ -182,7 +184,7 @@ pub struct RequirementsArgs {
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Scenario files, folders or names; else all of suites/scenarios.
+    /// Scenario files, folders or names. Without any, all scenarios of suites/scenarios.
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Text or JSON.
@@ -206,19 +208,19 @@ pub struct GraphArgs {
     /// A scenario's file, or its name such as openshift/chain-example.
     #[arg(value_name = "SCENARIO")]
     pub scenario: PathBuf,
-    /// How it is drawn; else by the ending of --output, else text.
+    /// Format of the drawing. Without it, the file extension of --output decides; else text.
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<GraphFormat>,
-    /// Write to FILE; else to standard output.
+    /// Write to FILE instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Draw what a run has seen: DIR is its evidence folder, as the run's report names it.
+    /// Draw the observed state of a run: DIR is the evidence folder that its report names.
     #[arg(long, value_name = "DIR", conflicts_with = "last")]
     pub evidence: Option<PathBuf>,
-    /// Draw what the newest run of the scenario has seen.
+    /// Draw the observed state of the newest run.
     #[arg(long)]
     pub last: bool,
-    /// Of which lane, where a run had several; else the newest.
+    /// Lane of that run, if it had several. Without it, the newest.
     #[arg(long, value_name = "LANE")]
     pub lane: Option<String>,
 }
@@ -226,7 +228,7 @@ pub struct GraphArgs {
 /// `graph --format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
-    /// A tree in words, for a terminal.
+    /// A text tree, for a terminal.
     Text,
     /// A mermaid flowchart, for Markdown pages.
     Mermaid,
@@ -239,7 +241,7 @@ pub enum GraphFormat {
 pub struct UpArgs {
     #[command(flatten)]
     pub parts: Parts,
-    /// For the set-up script of cargo-nextest: write what tests need to the file that NEXTEST_ENV names.
+    /// Write the settings of tests to the file that NEXTEST_ENV names (for the set-up script of cargo-nextest).
     #[arg(long)]
     pub for_nextest: bool,
     #[arg(long, value_name = "LANE", default_value = registry::DEFAULT_UP_LANE, help = preparations())]
@@ -249,10 +251,10 @@ pub struct UpArgs {
 /// `down`.
 #[derive(Debug, Args)]
 pub struct DownArgs {
-    /// Cluster profile; else every cluster that is ours.
+    /// Cluster profile. Without it, every cluster of Plumbline.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// End the container engine too, where plumbline started it.
+    /// Stop the container engine too, if plumbline started it.
     #[arg(long)]
     pub engine: bool,
 }
@@ -260,7 +262,7 @@ pub struct DownArgs {
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Lanes to probe for, such as netns,kind; else all.
+    /// Lanes to check, for example netns,kind. Without any, all lanes.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     /// Text or JSON.
@@ -271,7 +273,7 @@ pub struct DoctorArgs {
 /// `images`.
 #[derive(Debug, Args)]
 pub struct ImagesArgs {
-    /// What to do with them.
+    /// The action.
     #[command(subcommand)]
     pub command: ImagesCommand,
 }
@@ -281,9 +283,9 @@ pub struct ImagesArgs {
 pub enum ImagesCommand {
     /// Build what is missing in the cache.
     Build {
-        /// Recipes of images/ such as node; else all but those that are built on demand alone.
+        /// Recipes of images/, for example node. Without any, all recipes that are not built on demand.
         name: Vec<String>,
-        /// Let through what the lock file does not have, and write it there.
+        /// Accept artifacts that the lock file does not have, and add them to it.
         #[arg(long)]
         update_lock: bool,
     },
@@ -300,7 +302,7 @@ pub struct GcArgs {}
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A code such as PL301; without one, all codes are listed.
+    /// A code, for example PL301. Without one, all codes are listed.
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
 }

@@ -167,7 +167,7 @@ pub async fn plan(
             let looked = state::look(&reach, nodes).await?;
             let (change, mut planned) = planned(file, &new, &reach, &looked, usage).await?;
             if !planned.unfit() {
-                // A node that can't be read is told as not told: `apply` may be asked by somebody who can.
+                // A node that can't be read is told as unknown: `apply` may be asked by somebody who can.
                 planned.obstacle = match obstacle(&reach, &looked, &change, &planned, false).await {
                     Ok(()) => None,
                     Err(error) if error.is::<Refused>() => Some(error.to_string()),
@@ -233,8 +233,9 @@ pub async fn apply(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Ended> {
     let new = read(file)?;
-    let at =
-        at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
+    let at = at.ok_or_else(|| {
+        Refused::one("name the cluster: --context CONTEXT, or --profile NAME for a cluster of Plumbline")
+    })?;
     let reach = reach(at, Kind::Exclusive).await?;
     let looked = state::look(&reach, true).await?;
     let (change, planned) = planned(file, &new, &reach, &looked, usage).await?;
@@ -260,8 +261,9 @@ pub async fn apply(
 /// # Errors
 /// As [`apply`]; and when the old chain can't be put back.
 pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyhow::Result<(String, Option<PutBack>)> {
-    let at =
-        at.ok_or_else(|| Refused::one("name the cluster: --context CONTEXT, or --profile NAME for one of ours"))?;
+    let at = at.ok_or_else(|| {
+        Refused::one("name the cluster: --context CONTEXT, or --profile NAME for a cluster of Plumbline")
+    })?;
     consent(at, yes, "put the kept chain back and restart Terway on every node")?;
     let reach = reach(at, Kind::Exclusive).await?;
     let Some(kept) = back::kept(&reach).await?.into_iter().next() else { return Ok((reach.name.clone(), None)) };

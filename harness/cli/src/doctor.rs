@@ -27,7 +27,7 @@ pub fn host(root: &Path) -> Vec<HostCheck> {
     lines
 }
 
-fn program(name: &str, needed: &str, mend: &str) -> HostCheck {
+fn program(name: &str, needed: &str, hint: &str) -> HostCheck {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     let check = HostCheck::new(
@@ -36,7 +36,7 @@ fn program(name: &str, needed: &str, mend: &str) -> HostCheck {
         found.is_some(),
         found.map_or_else(|| "not in PATH".to_owned(), |file| file.display().to_string()),
         needed,
-        mend,
+        hint,
     );
     // What is built already is used from the cache.
     check.optional()

@@ -4,9 +4,9 @@
 pub const PASS: u8 = 0;
 /// At least one scenario failed.
 pub const FAILED: u8 = 1;
-/// Wrong usage, or a scenario file that is not as it must be. Nothing was touched.
+/// Wrong usage, or an invalid scenario file. Nothing was changed.
 pub const USAGE: u8 = 2;
-/// The bed broke, or this host can't do it.
+/// The testbed does not work, or something was left behind.
 pub const ERROR: u8 = 3;
 /// Nothing was selected, so nothing ran.
 pub const NOTHING: u8 = 4;
@@ -20,8 +20,8 @@ pub const TABLE: &str = "\
 Exit codes:
   0    pass
   1    at least one scenario failed
-  2    wrong usage or a bad scenario file; nothing was touched
-  3    the bed is error, or this host can't do it
-  4    nothing was selected, so nothing ran
-  5    a fault of plumbline itself
+  2    wrong usage or an invalid scenario file; nothing was changed
+  3    error: the testbed does not work, or something was left behind
+  4    no scenario was selected or none could run
+  5    a fault of Plumbline
   130  interrupted";

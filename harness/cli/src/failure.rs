@@ -49,7 +49,7 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
         for problem in &refused.problems {
             text.push_str(&format!("{} {}\n", paint(BAD, "refused:"), escape::block(problem)));
         }
-        text.push_str("nothing was touched");
+        text.push_str("nothing was changed");
         return (text, exit::USAGE);
     }
     if let Some(fault) = error.downcast_ref::<TestbedError>() {

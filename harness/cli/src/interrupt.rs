@@ -16,7 +16,7 @@ pub fn watch(cancel: CancellationToken) -> anyhow::Result<()> {
         let mut next = async || {
             tokio::select! {
                 _ = interrupt.recv() => "interrupted",
-                _ = terminate.recv() => "told to end",
+                _ = terminate.recv() => "terminated",
             }
         };
         let how = next().await;

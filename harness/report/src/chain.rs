@@ -29,7 +29,7 @@ pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     table(&mut out, &report.table);
     findings(&mut out, &report.findings);
     for line in &report.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
     }
     out
 }
@@ -208,7 +208,7 @@ pub fn plan(planned: &Planned) -> String {
     if let Some(now) = &planned.now {
         findings(&mut out, &now.findings);
         for line in &now.untold {
-            let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+            let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
         }
     }
     out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed()));

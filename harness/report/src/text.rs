@@ -228,7 +228,7 @@ fn testbed_error(out: &mut String, cause: &str, hint: Option<&str>) {
     }
     if let Some(hint) = hint {
         for line in escape::block(hint).lines() {
-            let _ = writeln!(out, "    to do: {line}");
+            let _ = writeln!(out, "    fix: {line}");
         }
     }
 }
@@ -247,7 +247,7 @@ fn beside(out: &mut String, report: &ScenarioReport) {
         );
     }
     if let Some(isolation) = &report.isolation {
-        let _ = writeln!(out, "  apart: {}", escape::line(isolation));
+        let _ = writeln!(out, "  own: {}", escape::line(isolation));
     }
     for note in &report.notes {
         let _ = writeln!(out, "  note: {}", escape::line(note));

@@ -113,7 +113,7 @@ pub async fn foreign(testbed: &ChainTestbed) -> anyhow::Result<()> {
     );
     let applied = run(&["apply", &file, "--yes"]).await?;
     ensure!(code(&applied)? == 0, "{}{}", applied.stdout, applied.stderr);
-    ensure!(applied.stdout.contains("not told: ") && !applied.stdout.contains("stand-in"), "{}", applied.stdout);
+    ensure!(applied.stdout.contains("unknown: ") && !applied.stdout.contains("stand-in"), "{}", applied.stdout);
     ensure!(code(&run(&["restore"]).await?)? == 2, "restore wants it too");
     let back = run(&["restore", "--yes"]).await?;
     ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);

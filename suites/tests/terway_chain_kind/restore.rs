@@ -31,7 +31,7 @@ pub async fn killed(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     let again = chain(&["apply", &testbed.write_portmap_file()?]).await?;
     ensure!(code(&again)? == 2 && again.stderr.contains("plumbline chain restore"), "{}", again.stderr);
     let planned = chain(&["plan", &testbed.write_portmap_file()?]).await?;
-    ensure!(code(&planned)? == 1 && planned.stdout.contains("was not brought to its end"), "{}", planned.stdout);
+    ensure!(code(&planned)? == 1 && planned.stdout.contains("is not finished"), "{}", planned.stdout);
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
     ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = CHAIN_HELP)]
 pub struct ChainArgs {
-    /// What to do with it.
+    /// The action.
     #[command(subcommand)]
     pub command: ChainCommand,
 }
@@ -37,43 +37,43 @@ docs/ack.md says what each of them reads and changes, and how to undo it.";
 /// What `chain` can do.
 #[derive(Debug, Subcommand)]
 pub enum ChainCommand {
-    /// Hold an eni-config against ACK's document and the sources: what is missing, superfluous, too old. Only reads.
+    /// Check an eni-config by the rules of ACK's document: missing, unneeded or outdated settings. Only reads.
     Lint(ChainLintArgs),
-    /// Show the chain, what terway-cli makes of it, and what each node has. Only reads.
+    /// Show the chain, the conflist that terway-cli makes from it, and the conflist of each node. Only reads.
     Show(ChainShowArgs),
-    /// Say what a change would do: the ConfigMap's difference, the conflist, what is restarted. Only reads.
+    /// Show the effect of a change: the difference of the ConfigMap, the conflist, and the restarts. Only reads.
     Plan(ChainPlanArgs),
-    /// Change the chain: keep the old one, write, restart Terway, await and compare every node, prove it by canaries;
-    /// put the old one back when anything fails or is interrupted.
+    /// Change the chain: keep a copy, write the ConfigMap, restart Terway, compare every node, run a canary pod on each.
+    /// Restore the old chain if a step fails or is interrupted.
     Apply(ChainApplyArgs),
-    /// Put the chain back that the newest apply has kept, byte for byte, finished or not.
+    /// Restore the chain that the newest `chain apply` kept, byte for byte.
     Restore(ChainRestoreArgs),
 }
 
 /// Which cluster.
 #[derive(Debug, Args)]
 pub struct ChainAt {
-    /// A context of your kubeconfig. It is never taken from the current one.
+    /// A context of your kubeconfig. The current context is never used by default.
     #[arg(long, value_name = "CONTEXT", conflicts_with = "profile")]
     pub context: Option<String>,
-    /// The cluster of ours of that profile, as `plumbline up` made it.
+    /// The cluster that `plumbline up --profile NAME` made.
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
 }
 
-/// How a cluster is used; what is not said is not known, and the report says what hangs on it.
+/// How a cluster is used. The report says what depends on a value that is not given.
 #[derive(Debug, Args)]
 pub struct ChainUse {
-    /// Whether nodes run Datapath V2; else taken from the configuration where it tells.
+    /// Whether the nodes run Datapath V2. Without it, the configuration decides if it can.
     #[arg(long, value_enum, value_name = "YES|NO")]
     pub datapath_v2: Option<YesNo>,
-    /// From where pods' hostPorts are asked for: the node's private address, a public one, both, or nowhere.
-    #[arg(long, value_enum, value_name = "WHENCE")]
+    /// How clients reach the hostPort: by the node's private address, a public address, both, or not at all.
+    #[arg(long, value_enum, value_name = "node|public|both|none")]
     pub access: Option<ChainAccess>,
-    /// Terway's version, such as 1.15.0.
+    /// Version of Terway, for example 1.15.0.
     #[arg(long, value_name = "VERSION")]
     pub terway_version: Option<Version>,
-    /// The version of the portmap plugin on the nodes, such as 1.9.1.
+    /// Version of the portmap plugin on the nodes, for example 1.9.1.
     #[arg(long, value_name = "VERSION")]
     pub portmap_version: Option<Version>,
 }
@@ -103,14 +103,14 @@ pub enum ChainAccess {
 /// `chain lint`.
 #[derive(Debug, Args)]
 pub struct ChainLintArgs {
-    /// The ConfigMap as YAML; without it the cluster's own.
+    /// The ConfigMap as YAML. Without it, the ConfigMap of the cluster.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub at: ChainAt,
     #[command(flatten)]
     pub usage: ChainUse,
-    /// Warnings fail too.
+    /// Fail on warnings too.
     #[arg(long)]
     pub strict: bool,
     /// Text or JSON.
@@ -121,13 +121,13 @@ pub struct ChainLintArgs {
 /// `chain show`.
 #[derive(Debug, Args)]
 pub struct ChainShowArgs {
-    /// The ConfigMap as YAML; without it the cluster's own.
+    /// The ConfigMap as YAML. Without it, the ConfigMap of the cluster.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub at: ChainAt,
-    /// Read each node's conflist too, by `cat` in Terway's pod there; needs the right to exec in kube-system. On
-    /// clusters of ours it is always read.
+    /// Read the conflist of each node too, by `cat` in Terway's pod. This needs the right to exec in kube-system. On
+    /// clusters of Plumbline it is always read.
     #[arg(long)]
     pub nodes: bool,
     /// Text or JSON.
@@ -138,16 +138,16 @@ pub struct ChainShowArgs {
 /// `chain plan`.
 #[derive(Debug, Args)]
 pub struct ChainPlanArgs {
-    /// The ConfigMap with the chain that is wanted, as YAML. Its key 10-terway.conflist is what would be written;
-    /// null there takes the chain away. Every other key must be as the cluster has it.
+    /// The ConfigMap with the new chain, as YAML. Only its key 10-terway.conflist is written; null removes the chain.
+    /// Every other key must be equal to the cluster's.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The ConfigMap as it is now, as YAML, in the place of a cluster's.
+    /// Compare with this ConfigMap (YAML) instead of a cluster's.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "profile"])]
     pub from: Option<PathBuf>,
     #[command(flatten)]
     pub at: ChainAt,
-    /// As of `show`.
+    /// Read the conflist of each node too, as `chain show --nodes` does.
     #[arg(long)]
     pub nodes: bool,
     #[command(flatten)]
@@ -160,14 +160,14 @@ pub struct ChainPlanArgs {
 /// `chain apply`.
 #[derive(Debug, Args)]
 pub struct ChainApplyArgs {
-    /// The ConfigMap with the chain that is wanted, as YAML; as of `plan`.
+    /// The ConfigMap with the new chain, as YAML, as for `chain plan`.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
     pub at: ChainAt,
     #[command(flatten)]
     pub usage: ChainUse,
-    /// Yes to changing a cluster that is not ours.
+    /// Confirm the change of a cluster that Plumbline did not make.
     #[arg(long)]
     pub yes: bool,
     /// Text or JSON.
@@ -180,7 +180,7 @@ pub struct ChainApplyArgs {
 pub struct ChainRestoreArgs {
     #[command(flatten)]
     pub at: ChainAt,
-    /// Yes to changing a cluster that is not ours.
+    /// Confirm the change of a cluster that Plumbline did not make.
     #[arg(long)]
     pub yes: bool,
     /// Text or JSON.

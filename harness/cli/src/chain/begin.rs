@@ -24,8 +24,8 @@ pub(super) async fn obstacle(
     nodes: bool,
 ) -> anyhow::Result<()> {
     if let Some(open) = back::kept(reach).await?.iter().find(|kept| kept.applied_at.is_none()) {
-        let what = format!("{}: the change {} was not brought to its end", reach.name, open.run);
-        return Err(Refused::one(format!("{what}; put the old chain back first: plumbline chain restore")).into());
+        let what = format!("{}: the change {} is not finished", reach.name, open.run);
+        return Err(Refused::one(format!("{what}; fix: restore the old chain first: plumbline chain restore")).into());
     }
     if nodes {
         // What is in force already is told only where every node was read, too.
@@ -70,7 +70,7 @@ fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), TestbedError> {
     if blind.is_empty() {
         return Ok(());
     }
-    let cause = format!("whether a new chain arrives can't be told, so nothing was changed: {}", blind.join("; "));
+    let cause = format!("cannot compare the conflist of every node, so nothing was changed: {}", blind.join("; "));
     Err(TestbedError::new(stage, cause)
         .with_hint("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
 }
@@ -78,7 +78,7 @@ fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), TestbedError> {
 pub(super) fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {
     match at {
         At::Context(context) if !yes => Err(Refused::one(format!(
-            "context {context} is no cluster of ours: this would {what}; ACK calls that high-risk. Say --yes"
+            "context {context} is a cluster that Plumbline did not make; this would {what}; fix: confirm with --yes"
         ))),
         _ => Ok(()),
     }

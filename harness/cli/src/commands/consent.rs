@@ -34,11 +34,11 @@ pub async fn for_lanes(root: &Path, lanes: &[String], already: bool) -> bool {
 fn asked(lack: &str, lines: &[String]) -> Result<bool, TestbedError> {
     let mut err = anstream::stderr();
     let mut ask = || -> std::io::Result<bool> {
-        writeln!(err, "{lack}; plumbline would:")?;
+        writeln!(err, "{lack}; plumbline can install it:")?;
         for line in lines {
             writeln!(err, "  {line}")?;
         }
-        write!(err, "do it? [y/N] ")?;
+        write!(err, "install it? [y/N] ")?;
         err.flush()?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;

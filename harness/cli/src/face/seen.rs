@@ -76,7 +76,7 @@ impl Seen {
 }
 
 /// A verdict with what led to it.
-#[must_use = "a verdict that nobody reads is a false green in waiting"]
+#[must_use = "read the verdict: without it a failure goes unnoticed"]
 #[derive(Debug, Clone)]
 pub struct Judged {
     plan: Plan,

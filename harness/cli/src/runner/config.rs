@@ -33,7 +33,7 @@ pub struct RunConfig {
 }
 
 /// What came of a run.
-#[must_use = "a run that nobody reads is a false green in waiting"]
+#[must_use = "read the summary: without it a failure goes unnoticed"]
 #[derive(Debug, Clone, Default)]
 pub struct RunSummary {
     /// One report for each scenario and lane, in the order in which they ended.

@@ -36,7 +36,7 @@ pub fn applied(applied: &Applied) -> String {
     let _ = writeln!(out, "  steps: {}", steps.join(", "));
     findings(&mut out, &applied.rollout.findings);
     for line in &applied.rollout.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
     }
     stand_ins(&mut out, &applied.stand_ins);
     match (&applied.failed, &applied.put_back, &applied.left) {
@@ -86,7 +86,7 @@ pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
         );
     }
     for line in &back.rollout.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "not told"), escape::line(line));
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
     }
     out
 }
