@@ -107,7 +107,7 @@ fn literals(line: &str) -> Option<String> {
         return None;
     }
     let mut found = String::new();
-    let (mut inside, mut escaped) = (false, false);
+    let (mut inside, mut escaped, mut placeholder) = (false, false, false);
     for character in line.chars() {
         match character {
             _ if escaped => escaped = false,
@@ -116,7 +116,9 @@ fn literals(line: &str) -> Option<String> {
                 inside = !inside;
                 found.push(' ');
             }
-            _ if inside => found.push(character),
+            '{' if inside => placeholder = true,
+            '}' if inside => placeholder = false,
+            _ if inside && !placeholder => found.push(character),
             _ => {}
         }
     }
@@ -144,5 +146,6 @@ fn a_term_is_whole_words() {
     assert!(has_term("the bed broke", "the bed") && has_term("a twin.", "twin"));
     assert!(!has_term("the bedrock", "the bed") && !has_term("serviceaccount", "account"));
     assert_eq!(literals(r#"let a = "the bed"; // a twin"#).unwrap().trim(), "the bed");
+    assert_eq!(literals(r#"format!("{maker} broke")"#).unwrap().trim(), "broke");
     assert_eq!(literals("// the bed"), None);
 }

@@ -23,7 +23,7 @@ pub use file::read;
 
 /// Which cluster, as the user named it.
 #[derive(Debug, Clone, Copy)]
-pub enum At<'a> {
+pub enum ClusterRef<'a> {
     /// A context of the user's own.
     Context(&'a str),
     /// The cluster of ours of a profile.
@@ -69,16 +69,16 @@ pub struct Now {
 ///
 /// # Errors
 /// What kept it from being read.
-pub async fn now(at: At<'_>) -> anyhow::Result<Now> {
+pub async fn now(at: ClusterRef<'_>) -> anyhow::Result<Now> {
     let reach = reach(at, Kind::Shared).await?;
     let (map, set) = (state::config_map(&reach).await?, state::daemon_set(&reach).await?);
     Ok(Now { data: map.data.unwrap_or_default(), generation: set.metadata.generation })
 }
 
-async fn reach(at: At<'_>, hold: Kind) -> anyhow::Result<Reach> {
+async fn reach(at: ClusterRef<'_>, hold: Kind) -> anyhow::Result<Reach> {
     Ok(match at {
-        At::Context(context) => Reach::by(Way::of_context(context)?, hold).await?,
-        At::Profile(profile) => Reach::of_profile(profile, hold).await?,
+        ClusterRef::Context(context) => Reach::by(Way::of_context(context)?, hold).await?,
+        ClusterRef::Profile(profile) => Reach::of_profile(profile, hold).await?,
     })
 }
 
@@ -96,7 +96,12 @@ fn told(usage: &Usage, looked: &Looked) -> Usage {
 ///
 /// # Errors
 /// [`Refused`] when the file is no `eni-config`, or nothing is named; else what kept the cluster from being read.
-pub async fn lint(file: Option<&Path>, at: Option<At<'_>>, usage: &Usage, strict: bool) -> anyhow::Result<Linted> {
+pub async fn lint(
+    file: Option<&Path>,
+    at: Option<ClusterRef<'_>>,
+    usage: &Usage,
+    strict: bool,
+) -> anyhow::Result<Linted> {
     let read = file.map(read).transpose()?;
     let (source, report) = match (read, at) {
         (Some(config), None) => (shown(file), terway::lint(&config, usage, None)),
@@ -126,7 +131,7 @@ fn shown(file: Option<&Path>) -> String {
 ///
 /// # Errors
 /// As [`lint`].
-pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyhow::Result<Shown> {
+pub async fn show(file: Option<&Path>, at: Option<ClusterRef<'_>>, nodes: bool) -> anyhow::Result<Shown> {
     match (file, at) {
         (Some(_), None) if nodes => Err(Refused::one(NODES).into()),
         (Some(file), None) => Ok(terway::show(&file.display().to_string(), &read(file)?, None)),
@@ -153,7 +158,7 @@ pub async fn show(file: Option<&Path>, at: Option<At<'_>>, nodes: bool) -> anyho
 pub async fn plan(
     file: &Path,
     from: Option<&Path>,
-    at: Option<At<'_>>,
+    at: Option<ClusterRef<'_>>,
     nodes: bool,
     usage: &Usage,
 ) -> anyhow::Result<Planned> {
@@ -226,7 +231,7 @@ fn stand_ins(reach: &Reach) -> Vec<String> {
 /// brought to its end; else what kept the cluster from being read, or the old chain from being kept.
 pub async fn apply(
     file: &Path,
-    at: Option<At<'_>>,
+    at: Option<ClusterRef<'_>>,
     usage: &Usage,
     yes: bool,
     events: &EventSink,
@@ -260,7 +265,11 @@ pub async fn apply(
 ///
 /// # Errors
 /// As [`apply`]; and when the old chain can't be put back.
-pub async fn restore(at: Option<At<'_>>, yes: bool, events: &EventSink) -> anyhow::Result<(String, Option<PutBack>)> {
+pub async fn restore(
+    at: Option<ClusterRef<'_>>,
+    yes: bool,
+    events: &EventSink,
+) -> anyhow::Result<(String, Option<PutBack>)> {
     let at = at.ok_or_else(|| {
         Refused::one("name the cluster: --context CONTEXT, or --profile NAME for a cluster of Plumbline")
     })?;

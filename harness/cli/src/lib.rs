@@ -11,7 +11,7 @@ pub mod expected;
 pub mod face;
 pub mod fault;
 pub mod interrupt;
-pub mod kept;
+
 pub mod prelude;
 pub mod registry;
 pub mod requirements;
@@ -19,3 +19,4 @@ pub mod root;
 pub mod runner;
 pub mod select;
 pub mod session;
+pub mod stored_evidence;

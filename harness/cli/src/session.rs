@@ -43,7 +43,8 @@ pub fn context(
 /// [`TestbedError`] when the recipes don't read or the cache can't be made.
 pub fn images(root: &Path, events: &EventSink) -> Result<Images, TestbedError> {
     let cache = Cache::open().at_stage("open the cache")?;
-    Ok(Images::open(root, cache)?.with_progress(Arc::new(Told { events: events.clone(), current: Mutex::default() })))
+    Ok(Images::open(root, cache)?
+        .with_progress(Arc::new(BuildProgress { events: events.clone(), current: Mutex::default() })))
 }
 
 /// Undoes whatever is still open in the run's journal. Gives what could not be undone, each a line.
@@ -54,19 +55,19 @@ pub async fn close(cx: &Context) -> Vec<String> {
 }
 
 /// Progress of builds as events.
-struct Told {
+struct BuildProgress {
     events: EventSink,
     /// The steps under way, newest last: notes belong to that one.
     current: Mutex<Vec<String>>,
 }
 
-impl Told {
+impl BuildProgress {
     fn steps(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
         self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Progress for Told {
+impl Progress for BuildProgress {
     fn step(&self, what: &str) {
         self.steps().push(what.to_owned());
         (self.events)(Event::StepStarted { scope: SCOPE.into(), step: what.into() });

@@ -16,7 +16,7 @@ pub struct Cell {
     /// The lane.
     pub lane: String,
     /// Whether it is shown.
-    pub shown: Shown,
+    pub shown: ProofStatus,
     /// What was run for it.
     pub lines: Vec<Line>,
 }
@@ -31,7 +31,7 @@ pub struct Line {
     /// Its verdict in words; empty when it was not run.
     pub verdict: String,
     /// Whether it came to what was wanted of it.
-    pub shown: Shown,
+    pub shown: ProofStatus,
     /// Facts checked.
     pub checked: usize,
     /// From start to verdict, in microseconds.
@@ -44,7 +44,7 @@ pub struct Line {
 
 /// Whether something is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum ProofStatus {
     /// It is.
     Yes,
     /// It is not, since nothing spoke to it; why.
@@ -55,7 +55,7 @@ pub enum Shown {
     Error(String),
 }
 
-impl Shown {
+impl ProofStatus {
     fn word(&self) -> (&'static str, Style) {
         match self {
             Self::Yes => ("shown", GOOD),
@@ -100,8 +100,8 @@ fn each(cells: &[Cell]) -> String {
     for cell in cells {
         for line in &cell.lines {
             let (word, style) = match (&line.shown, line.is_negative) {
-                (Shown::Yes, true) => ("negative, as expected", QUIET),
-                (Shown::Yes, false) => ("", QUIET),
+                (ProofStatus::Yes, true) => ("negative, as expected", QUIET),
+                (ProofStatus::Yes, false) => ("", QUIET),
                 (other, _) => other.word(),
             };
             let why = [word, line.shown.why()].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
@@ -145,7 +145,7 @@ fn summary(cells: &[Cell]) -> String {
             ],
         );
     }
-    let good = cells.iter().filter(|cell| cell.shown == Shown::Yes).count();
+    let good = cells.iter().filter(|cell| cell.shown == ProofStatus::Yes).count();
     let all = count(cells.len(), "place", "places");
     format!("{}{good} of {all} shown\n", table.finish())
 }
@@ -216,19 +216,19 @@ mod tests {
             shown,
             lines,
         };
-        let failed = Shown::Failed("PL321".into());
+        let failed = ProofStatus::Failed("PL321".into());
         let cells = [
             cell(
                 "R01",
                 "netns",
-                Shown::Yes,
+                ProofStatus::Yes,
                 vec![
-                    line("openshift/chain-example", false, Shown::Yes, "PASS, PL601"),
-                    line("openshift/addresses-wrong", true, Shown::Yes, "FAIL, PL302"),
+                    line("openshift/chain-example", false, ProofStatus::Yes, "PASS, PL601"),
+                    line("openshift/addresses-wrong", true, ProofStatus::Yes, "FAIL, PL302"),
                 ],
             ),
             cell("R02", "netns", failed.clone(), vec![line("openshift/chain-example", false, failed, "FAIL, PL321")]),
-            cell("R02", "vm", Shown::No("no scenario for it".into()), vec![]),
+            cell("R02", "vm", ProofStatus::No("no scenario for it".into()), vec![]),
         ];
         insta::assert_snapshot!(crate::paint::strip(&tables(&cells)), @r"
         row  lane   scenario                  verdict                       facts  time   pcaps

@@ -1,6 +1,6 @@
 //! What keeps a change from being begun, whatever the chain is like.
 
-use super::At;
+use super::ClusterRef;
 use crate::select::Refused;
 use plumbline_core::terway::{Change, NodeFacts, Planned, alternatives};
 use plumbline_terway::chain::handle::Reach;
@@ -75,9 +75,9 @@ fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), TestbedError> {
         .with_hint("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod"))
 }
 
-pub(super) fn consent(at: At<'_>, yes: bool, what: &str) -> Result<(), Refused> {
+pub(super) fn consent(at: ClusterRef<'_>, yes: bool, what: &str) -> Result<(), Refused> {
     match at {
-        At::Context(context) if !yes => Err(Refused::one(format!(
+        ClusterRef::Context(context) if !yes => Err(Refused::one(format!(
             "context {context} is a cluster that Plumbline did not make; this would {what}; fix: confirm with --yes"
         ))),
         _ => Ok(()),

@@ -5,7 +5,7 @@ use crate::args::{
     ChainAccess, ChainApplyArgs, ChainArgs, ChainAt, ChainCommand, ChainLintArgs, ChainPlanArgs, ChainRestoreArgs,
     ChainShowArgs, ChainUse, Colour, MessageFormat, YesNo,
 };
-use plumbline::chain::{self, At, Ended};
+use plumbline::chain::{self, ClusterRef, Ended};
 use plumbline::{exit, interrupt};
 use plumbline_core::terway::{Access, Usage};
 use plumbline_report::chain as text;
@@ -90,10 +90,10 @@ fn tell<T: Serialize>(output: MessageFormat, value: &T, human: impl FnOnce() -> 
     Ok(())
 }
 
-fn at(args: &ChainAt) -> Option<At<'_>> {
+fn at(args: &ChainAt) -> Option<ClusterRef<'_>> {
     match (&args.context, &args.profile) {
-        (Some(context), _) => Some(At::Context(context)),
-        (None, Some(profile)) => Some(At::Profile(profile)),
+        (Some(context), _) => Some(ClusterRef::Context(context)),
+        (None, Some(profile)) => Some(ClusterRef::Profile(profile)),
         (None, None) => None,
     }
 }

@@ -1,8 +1,8 @@
 //! `plumbline graph`: a picture of a scenario, as asked or as a run has seen it. Touches nothing.
 
 use crate::args::{GraphArgs, GraphFormat};
-use plumbline::kept::{self, Kept};
 use plumbline::select::{self, Refused};
+use plumbline::stored_evidence::{self, StoredEvidence};
 use plumbline::{exit, root};
 use plumbline_core::plan::Plan;
 use plumbline_report::graph::{self, Graph, mermaid, svg, text};
@@ -21,8 +21,8 @@ pub fn run(args: &GraphArgs) -> anyhow::Result<u8> {
     }
     let lane = args.lane.as_deref();
     let picture = match (&args.evidence, args.last) {
-        (Some(folder), _) => of_run(&kept::below(folder, &plans[0].name, lane)?, &plans[0])?,
-        (None, true) => of_run(&kept::last(&plans[0], lane)?, &plans[0])?,
+        (Some(folder), _) => of_run(&stored_evidence::below(folder, &plans[0].name, lane)?, &plans[0])?,
+        (None, true) => of_run(&stored_evidence::last(&plans[0], lane)?, &plans[0])?,
         (None, false) => graph::graph(&plans.remove(0), None),
     };
     let format = match (args.format, &args.output) {
@@ -46,7 +46,7 @@ pub fn run(args: &GraphArgs) -> anyhow::Result<u8> {
 }
 
 /// The picture of what a run kept.
-fn of_run(kept: &Kept, named: &Plan) -> Result<Graph, Refused> {
+fn of_run(kept: &StoredEvidence, named: &Plan) -> Result<Graph, Refused> {
     if kept.plan.name != named.name {
         let folder = kept.folder.display();
         return Err(Refused::one(format!("{folder}: this is evidence of {}, not of {}", kept.plan.name, named.name)));

@@ -14,7 +14,7 @@ use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
 use plumbline_report::paint;
 use plumbline_report::reporter::Reporter;
-use plumbline_report::requirements::{Cell, Shown, tables};
+use plumbline_report::requirements::{Cell, ProofStatus, tables};
 use plumbline_report::text::{self, Transcripts};
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -54,7 +54,7 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
     interrupt::watch(cancel.clone())?;
     let negatives = suite.negatives.iter().map(|plan| plan.name.clone()).collect();
     let settings = telling::settings(colour, Transcripts::Never);
-    let (reporters, events) = telling::reporters(vec![Box::new(Teller::new(settings.colour, negatives))]);
+    let (reporters, events) = telling::reporters(vec![Box::new(ProgressPrinter::new(settings.colour, negatives))]);
     options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
     let jobs = match args.jobs {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -120,28 +120,28 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
 fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
     if cancelled {
         exit::INTERRUPTED
-    } else if left_behind || cells.iter().any(|cell| matches!(cell.shown, Shown::Error(_))) {
+    } else if left_behind || cells.iter().any(|cell| matches!(cell.shown, ProofStatus::Error(_))) {
         exit::ERROR
-    } else if cells.iter().any(|cell| cell.shown != Shown::Yes) {
+    } else if cells.iter().any(|cell| cell.shown != ProofStatus::Yes) {
         exit::FAILED
     } else {
         exit::PASS
     }
 }
 
-/// Tells of progress: a line per step and per scenario, the whole report of what is not as wanted.
-struct Teller {
+/// Prints progress: a line per step and per scenario, the whole report of what is not as wanted.
+struct ProgressPrinter {
     err: anstream::AutoStream<std::io::Stderr>,
     negatives: BTreeSet<String>,
 }
 
-impl Teller {
+impl ProgressPrinter {
     fn new(colour: anstream::ColorChoice, negatives: BTreeSet<String>) -> Self {
         Self { err: anstream::AutoStream::new(std::io::stderr(), colour), negatives }
     }
 }
 
-impl Reporter for Teller {
+impl Reporter for ProgressPrinter {
     fn event(&mut self, event: &Event) -> anyhow::Result<()> {
         match event {
             Event::StepFinished { scope, step, millis, error, .. } => {
@@ -179,11 +179,14 @@ mod tests {
     fn what_is_missing_is_not_green() {
         let cell =
             |shown| Cell { requirement: "R01".into(), what: String::new(), lane: "vm".into(), shown, lines: vec![] };
-        let yes = || cell(Shown::Yes);
+        let yes = || cell(ProofStatus::Yes);
         assert_eq!(code(&[yes()], false, false), 0);
-        assert_eq!(code(&[yes(), cell(Shown::No("no scenario".into()))], false, false), 1);
-        assert_eq!(code(&[yes(), cell(Shown::Failed("PL321".into()))], false, false), 1);
-        assert_eq!(code(&[cell(Shown::Error("at observe".into())), cell(Shown::No(String::new()))], false, false), 3);
+        assert_eq!(code(&[yes(), cell(ProofStatus::No("no scenario".into()))], false, false), 1);
+        assert_eq!(code(&[yes(), cell(ProofStatus::Failed("PL321".into()))], false, false), 1);
+        assert_eq!(
+            code(&[cell(ProofStatus::Error("at observe".into())), cell(ProofStatus::No(String::new()))], false, false),
+            3
+        );
         assert_eq!(code(&[yes()], false, true), 3);
         assert_eq!(code(&[yes()], true, false), 130);
     }

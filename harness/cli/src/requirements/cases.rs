@@ -4,7 +4,7 @@ use super::suite::NEGATIVE;
 use super::wanted::Part;
 use crate::select::{self, Refused};
 use plumbline_core::finding::{FindingCode, Severity};
-use plumbline_report::requirements::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, ProofStatus};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -105,7 +105,7 @@ pub fn blank(name: &str, is_negative: bool) -> Line {
         scenario: name.to_owned(),
         is_negative,
         verdict: String::new(),
-        shown: Shown::No("it was not run".to_owned()),
+        shown: ProofStatus::No("it was not run".to_owned()),
         checked: 0,
         micros: 0,
         pcaps: 0,
@@ -117,10 +117,10 @@ pub fn blank(name: &str, is_negative: bool) -> Line {
 #[must_use]
 pub fn cell(requirement: &str, part: &Part, lane: &str, lines: Vec<Line>) -> Cell {
     let shown = match (lines.iter().any(|line| !line.is_negative), lines.iter().any(|line| line.is_negative)) {
-        (false, _) => Shown::No("no case for it".to_owned()),
-        (true, false) => Shown::No("no negative scenario".to_owned()),
+        (false, _) => ProofStatus::No("no case for it".to_owned()),
+        (true, false) => ProofStatus::No("no negative scenario".to_owned()),
         (true, true) => {
-            lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone())
+            lines.iter().find(|line| line.shown != ProofStatus::Yes).map_or(ProofStatus::Yes, |line| line.shown.clone())
         }
     };
     Cell { requirement: requirement.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }

@@ -4,12 +4,12 @@
 //! `suites/chain-changes-negative` those that are refused with nothing touched, or fail and are put back.
 
 use super::cases::{self, Metadata, listed};
-use crate::chain::{self, At, Ended};
+use crate::chain::{self, ClusterRef, Ended};
 use crate::select::Refused;
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::terway::{Access, Applied, CONFLIST, Usage, Version};
 use plumbline_lanes::context::EventSink;
-use plumbline_report::requirements::{Line, Shown};
+use plumbline_report::requirements::{Line, ProofStatus};
 use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ struct File {
     manifest: PathBuf,
     ends: Ends,
     #[serde(default)]
-    usage: Told,
+    usage: DeclaredUsage,
     #[serde(default)]
     findings: BTreeSet<FindingCode>,
 }
@@ -34,7 +34,7 @@ struct File {
 /// What is said of the use of the cluster; what is not said is read from it.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Told {
+struct DeclaredUsage {
     datapath_v2: Option<bool>,
     access: Option<Access>,
     terway_version: Option<Version>,
@@ -70,8 +70,8 @@ pub struct Case {
     findings: BTreeSet<FindingCode>,
 }
 
-/// What came of a case.
-struct Came {
+/// What result of a case.
+struct ChangeResult {
     ends: Ends,
     failures: BTreeSet<FindingCode>,
     checked: usize,
@@ -117,16 +117,16 @@ impl Case {
     /// Does the change on the cluster of a profile, which is up, and leaves the cluster as it was. Gives the table's line.
     pub async fn run(&self, profile: &str, events: &EventSink, cancel: &CancellationToken) -> Line {
         let mut line = cases::blank(&self.name, self.is_negative);
-        match self.come(At::Profile(profile), events, cancel).await {
-            Err(error) => line.shown = Shown::Error(plumbline_testbed::error::causes(error.as_ref())),
-            Ok(Came { error: Some(why), .. }) => line.shown = Shown::Error(why),
-            Ok(came) => {
-                let word = if came.ends == Ends::InForce { "PASS" } else { "FAIL" };
-                let codes = (!came.failures.is_empty()).then(|| format!(", {}", listed(&came.failures)));
+        match self.run_change(ClusterRef::Profile(profile), events, cancel).await {
+            Err(error) => line.shown = ProofStatus::Error(plumbline_testbed::error::causes(error.as_ref())),
+            Ok(ChangeResult { error: Some(why), .. }) => line.shown = ProofStatus::Error(why),
+            Ok(result) => {
+                let word = if result.ends == Ends::InForce { "PASS" } else { "FAIL" };
+                let codes = (!result.failures.is_empty()).then(|| format!(", {}", listed(&result.failures)));
                 line.verdict = format!("{word}{}", codes.unwrap_or_default());
-                (line.checked, line.micros) = (came.checked, came.millis.saturating_mul(1000).max(1));
-                let wrong = self.wrong(&came);
-                line.shown = if wrong.is_empty() { Shown::Yes } else { Shown::Failed(wrong.join("; ")) };
+                (line.checked, line.micros) = (result.checked, result.millis.saturating_mul(1000).max(1));
+                let wrong = self.list_differences(&result);
+                line.shown = if wrong.is_empty() { ProofStatus::Yes } else { ProofStatus::Failed(wrong.join("; ")) };
             }
         }
         line
@@ -135,17 +135,22 @@ impl Case {
     /// Its line where the cluster can't be had.
     #[must_use]
     pub fn testbed_error(&self, error: &TestbedError) -> Line {
-        Line { shown: Shown::Error(error.to_string()), ..cases::blank(&self.name, self.is_negative) }
+        Line { shown: ProofStatus::Error(error.to_string()), ..cases::blank(&self.name, self.is_negative) }
     }
 
-    async fn come(&self, at: At<'_>, events: &EventSink, cancel: &CancellationToken) -> anyhow::Result<Came> {
+    async fn run_change(
+        &self,
+        at: ClusterRef<'_>,
+        events: &EventSink,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<ChangeResult> {
         let before = chain::now(at).await?;
         let begun = std::time::Instant::now();
         let ended = chain::apply(&self.manifest, Some(at), &self.usage, false, events, cancel).await?;
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut came = match ended {
+        let mut result = match ended {
             Ended::Nothing(_) => anyhow::bail!("the chain is in force already, so nothing can be shown of it"),
-            Ended::Refused(planned) => Came {
+            Ended::Refused(planned) => ChangeResult {
                 ends: Ends::Refused,
                 failures: failures(planned.lint.findings.iter().chain(&planned.beside)),
                 checked: planned.lint.checked,
@@ -153,48 +158,48 @@ impl Case {
                 wrong: Vec::new(),
                 error: None,
             },
-            Ended::Applied(applied) => came(&applied),
+            Ended::Applied(applied) => read_result(&applied),
         };
-        if came.ends == Ends::InForce {
+        if result.ends == Ends::InForce {
             let file = chain::read(&self.manifest)?;
             if chain::now(at).await?.data.get(CONFLIST).map(String::as_str) != file.text(CONFLIST) {
-                came.wrong.push("the ConfigMap has another chain".to_owned());
+                result.wrong.push("the ConfigMap has another chain".to_owned());
             }
             if chain::restore(Some(at), false, events).await?.1.is_none() {
-                came.wrong.push("the old chain was not kept".to_owned());
+                result.wrong.push("the old chain was not kept".to_owned());
             }
         }
         let after = chain::now(at).await?;
         if after.data != before.data {
-            came.wrong.push("the ConfigMap is not as it was".to_owned());
+            result.wrong.push("the ConfigMap is not as it was".to_owned());
         }
-        if came.ends == Ends::Refused && after.generation != before.generation {
-            came.wrong.push("Terway was restarted for what was refused".to_owned());
+        if result.ends == Ends::Refused && after.generation != before.generation {
+            result.wrong.push("Terway was restarted for what was refused".to_owned());
         }
-        Ok(came)
+        Ok(result)
     }
 
-    fn wrong(&self, came: &Came) -> Vec<String> {
-        let mut wrong = came.wrong.clone();
-        if came.ends != self.ends {
-            wrong.push(format!("it ended {:?}, wanted {:?}", came.ends, self.ends));
+    fn list_differences(&self, result: &ChangeResult) -> Vec<String> {
+        let mut wrong = result.wrong.clone();
+        if result.ends != self.ends {
+            wrong.push(format!("it ended {:?}, wanted {:?}", result.ends, self.ends));
         }
-        if came.failures != self.findings {
-            wrong.push(format!("{}, wanted {}", listed(&came.failures), listed(&self.findings)));
+        if result.failures != self.findings {
+            wrong.push(format!("{}, wanted {}", listed(&result.failures), listed(&self.findings)));
         }
-        if came.checked == 0 {
+        if result.checked == 0 {
             wrong.push("nothing was checked".to_owned());
         }
         wrong
     }
 }
 
-fn came(applied: &Applied) -> Came {
+fn read_result(applied: &Applied) -> ChangeResult {
     let ends = if applied.failed.is_some() { Ends::PutBack } else { Ends::InForce };
     let put_back = applied.put_back.as_ref().map_or(0, |back| back.rollout.checked);
     let mut wrong: Vec<String> = applied.left.iter().map(|left| format!("not put back: {left}")).collect();
     wrong.extend(applied.interrupted.then(|| "interrupted".to_owned()));
-    Came {
+    ChangeResult {
         ends,
         failures: failures(&applied.rollout.findings),
         checked: applied.rollout.checked + put_back,
@@ -226,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_change_that_ends_otherwise_than_wanted_shows_nothing() {
-        let fine = || Came {
+        let fine = || ChangeResult {
             ends: Ends::InForce,
             failures: BTreeSet::new(),
             checked: 6,
@@ -235,24 +240,30 @@ mod tests {
             error: None,
         };
         let good = case(Ends::InForce, &[]);
-        assert!(good.wrong(&fine()).is_empty());
-        assert!(good.wrong(&Came { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
-        assert!(good.wrong(&Came { checked: 0, ..fine() })[0].contains("nothing was checked"));
-        assert_eq!(good.wrong(&Came { wrong: vec!["not put back: x".into()], ..fine() }), ["not put back: x"]);
+        assert!(good.list_differences(&fine()).is_empty());
+        assert!(good.list_differences(&ChangeResult { ends: Ends::PutBack, ..fine() })[0].contains("PutBack"));
+        assert!(good.list_differences(&ChangeResult { checked: 0, ..fine() })[0].contains("nothing was checked"));
+        assert_eq!(
+            good.list_differences(&ChangeResult { wrong: vec!["not put back: x".into()], ..fine() }),
+            ["not put back: x"]
+        );
         let negative = case(Ends::Refused, &[FindingCode::PL623]);
-        let refused =
-            |codes: &[FindingCode]| Came { ends: Ends::Refused, failures: codes.iter().copied().collect(), ..fine() };
-        assert!(negative.wrong(&refused(&[FindingCode::PL623])).is_empty());
-        assert!(negative.wrong(&refused(&[FindingCode::PL621]))[0].contains("PL621, wanted PL623"));
-        assert_eq!(negative.wrong(&fine()).len(), 2);
+        let refused = |codes: &[FindingCode]| ChangeResult {
+            ends: Ends::Refused,
+            failures: codes.iter().copied().collect(),
+            ..fine()
+        };
+        assert!(negative.list_differences(&refused(&[FindingCode::PL623])).is_empty());
+        assert!(negative.list_differences(&refused(&[FindingCode::PL621]))[0].contains("PL621, wanted PL623"));
+        assert_eq!(negative.list_differences(&fine()).len(), 2);
     }
 
     #[test]
     fn what_was_not_put_back_is_told() {
         let applied = Applied { failed: Some("x".into()), left: Some("y".into()), ..Applied::default() };
-        assert_eq!(came(&applied).wrong, ["not put back: y"]);
-        assert_eq!(came(&applied).ends, Ends::PutBack);
-        assert_eq!(came(&applied).error, None);
-        assert_eq!(came(&Applied { error: true, ..applied }).error.as_deref(), Some("x"));
+        assert_eq!(read_result(&applied).wrong, ["not put back: y"]);
+        assert_eq!(read_result(&applied).ends, Ends::PutBack);
+        assert_eq!(read_result(&applied).error, None);
+        assert_eq!(read_result(&Applied { error: true, ..applied }).error.as_deref(), Some("x"));
     }
 }

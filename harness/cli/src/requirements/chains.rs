@@ -8,7 +8,7 @@ use super::wanted::Part;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::terway::{self, LintReport, Usage};
-use plumbline_report::requirements::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, ProofStatus};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -149,7 +149,7 @@ pub fn cell(requirement: &str, part: &Part, all: &[Case]) -> Cell {
 fn line(case: &Case) -> Line {
     let mut line = cases::blank(&case.name, case.is_negative);
     match case.run() {
-        Err(refused) => line.shown = Shown::Failed(refused.problems.join("; ")),
+        Err(refused) => line.shown = ProofStatus::Failed(refused.problems.join("; ")),
         Ok(outcome) => {
             line.checked = outcome.reports.iter().map(|report| report.checked).sum();
             line.micros = outcome.micros;
@@ -157,7 +157,8 @@ fn line(case: &Case) -> Line {
             let codes: BTreeSet<FindingCode> = findings.map(|finding| finding.code).collect();
             let word = if outcome.reports.iter().any(LintReport::failed) { "FAIL" } else { "PASS" };
             line.verdict = if codes.is_empty() { word.to_owned() } else { format!("{word}, {}", listed(&codes)) };
-            line.shown = if outcome.wrong.is_empty() { Shown::Yes } else { Shown::Failed(outcome.wrong.join("; ")) };
+            line.shown =
+                if outcome.wrong.is_empty() { ProofStatus::Yes } else { ProofStatus::Failed(outcome.wrong.join("; ")) };
         }
     }
     line

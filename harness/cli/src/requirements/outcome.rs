@@ -5,7 +5,7 @@ use super::wanted::{Part, Requirements};
 use super::{cases, chain_changes, chains};
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::verdict::{ScenarioReport, Verdict};
-use plumbline_report::requirements::{Cell, Line, Shown};
+use plumbline_report::requirements::{Cell, Line, ProofStatus};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -71,25 +71,28 @@ fn cell(
         lines.extend(negatives.into_iter().map(|plan| negative(&plan.name, report(&plan.name), suite, lane)));
     }
     let shown = match showing.is_empty() {
-        true => Shown::No("no scenario for it".to_owned()),
-        false => lines.iter().find(|line| line.shown != Shown::Yes).map_or(Shown::Yes, |line| line.shown.clone()),
+        true => ProofStatus::No("no scenario for it".to_owned()),
+        false => {
+            lines.iter().find(|line| line.shown != ProofStatus::Yes).map_or(ProofStatus::Yes, |line| line.shown.clone())
+        }
     };
     // On another lane there may be one; the requirement as a whole must have one somewhere.
     let anywhere = suite.negatives.iter().any(|plan| plan.covers.iter().any(|named| named == requirement));
-    let shown = if shown == Shown::Yes && !anywhere { Shown::No("no negative scenario".to_owned()) } else { shown };
+    let shown =
+        if shown == ProofStatus::Yes && !anywhere { ProofStatus::No("no negative scenario".to_owned()) } else { shown };
     Cell { requirement: requirement.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
 }
 
 fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
     let shown = match report.map(|report| &report.verdict) {
-        None => Shown::No("it was not run".to_owned()),
+        None => ProofStatus::No("it was not run".to_owned()),
         Some(Verdict::Pass { warnings, .. }) => match &part.finding {
-            Some(code) if !codes(warnings).contains(code) => Shown::No(format!("without the finding {code}")),
-            _ => Shown::Yes,
+            Some(code) if !codes(warnings).contains(code) => ProofStatus::No(format!("without the finding {code}")),
+            _ => ProofStatus::Yes,
         },
-        Some(Verdict::Fail { findings, .. }) => Shown::Failed(listed(findings)),
-        Some(Verdict::Skip { reason }) => Shown::No(reason.clone()),
-        Some(Verdict::Error { stage, .. }) => Shown::Error(format!("at {stage}")),
+        Some(Verdict::Fail { findings, .. }) => ProofStatus::Failed(listed(findings)),
+        Some(Verdict::Skip { reason }) => ProofStatus::No(reason.clone()),
+        Some(Verdict::Error { stage, .. }) => ProofStatus::Error(format!("at {stage}")),
     };
     line(name, false, shown, report)
 }
@@ -97,24 +100,24 @@ fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
 fn negative(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
     let wanted = suite.expected.negative.get(name.strip_prefix(NEGATIVE).unwrap_or(name));
     let shown = match (report.map(|report| &report.verdict), wanted) {
-        (None, _) => Shown::No("it was not run".to_owned()),
-        (_, None) => Shown::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
+        (None, _) => ProofStatus::No("it was not run".to_owned()),
+        (_, None) => ProofStatus::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
         (Some(Verdict::Fail { findings, .. }), Some(wanted)) => {
             let wanted: BTreeSet<FindingCode> = wanted.codes(lane).iter().copied().collect();
             if codes(findings) == wanted {
-                Shown::Yes
+                ProofStatus::Yes
             } else {
-                Shown::Failed(format!("fails with {}, wanted {}", listed(findings), cases::listed(&wanted)))
+                ProofStatus::Failed(format!("fails with {}, wanted {}", listed(findings), cases::listed(&wanted)))
             }
         }
-        (Some(Verdict::Pass { .. }), _) => Shown::Failed("it passed, and must not".to_owned()),
-        (Some(Verdict::Skip { reason }), _) => Shown::No(reason.clone()),
-        (Some(Verdict::Error { stage, .. }), _) => Shown::Error(format!("at {stage}")),
+        (Some(Verdict::Pass { .. }), _) => ProofStatus::Failed("it passed, and must not".to_owned()),
+        (Some(Verdict::Skip { reason }), _) => ProofStatus::No(reason.clone()),
+        (Some(Verdict::Error { stage, .. }), _) => ProofStatus::Error(format!("at {stage}")),
     };
     line(name, true, shown, report)
 }
 
-fn line(name: &str, is_negative: bool, shown: Shown, report: Option<&ScenarioReport>) -> Line {
+fn line(name: &str, is_negative: bool, shown: ProofStatus, report: Option<&ScenarioReport>) -> Line {
     let (verdict, checked) = match report.map(|report| &report.verdict) {
         None => (String::new(), 0),
         Some(Verdict::Pass { checked, warnings }) if warnings.is_empty() => ("PASS".to_owned(), *checked),
@@ -191,7 +194,7 @@ mod tests {
         }
     }
 
-    fn shown(part: Part, suite: &Suite, reports: &[ScenarioReport]) -> Vec<Shown> {
+    fn shown(part: Part, suite: &Suite, reports: &[ScenarioReport]) -> Vec<ProofStatus> {
         let requirements: Requirements = [("R01".to_owned(), vec![part])].into();
         let cells = cells(&requirements, &["netns".into(), "vm".into()], suite, reports, &[]);
         cells.into_iter().map(|cell| cell.shown).collect()
@@ -211,14 +214,14 @@ mod tests {
 
     #[test]
     fn a_pass_and_a_twin_that_fails_as_wanted_show_a_row() {
-        assert_eq!(shown(part(), &suite(), &[pass(), fail(FindingCode::PL321)]), [Shown::Yes]);
+        assert_eq!(shown(part(), &suite(), &[pass(), fail(FindingCode::PL321)]), [ProofStatus::Yes]);
         let part = Part { finding: Some(FindingCode::PL601), ..part() };
-        assert_eq!(shown(part, &suite(), &[pass(), fail(FindingCode::PL321)]), [Shown::Yes]);
+        assert_eq!(shown(part, &suite(), &[pass(), fail(FindingCode::PL321)]), [ProofStatus::Yes]);
     }
 
     #[test]
     fn nothing_else_does() {
-        let none = |shown: Vec<Shown>| shown.iter().all(|shown| *shown != Shown::Yes);
+        let none = |shown: Vec<ProofStatus>| shown.iter().all(|shown| *shown != ProofStatus::Yes);
         let negative = fail(FindingCode::PL321);
         assert!(none(shown(part(), &suite(), std::slice::from_ref(&negative))), "the scenario was not run");
         assert!(none(shown(part(), &suite(), &[pass()])), "the negative scenario was not run");
@@ -249,11 +252,11 @@ mod tests {
             ..suite()
         };
         let ran = [pass(), fail(FindingCode::PL321)];
-        assert_ne!(shown(part(), &with, &ran), [Shown::Yes], "two were not run");
+        assert_ne!(shown(part(), &with, &ran), [ProofStatus::Yes], "two were not run");
         let apart = Part { without: Some("vlan".into()), ..part() };
-        assert_eq!(shown(apart.clone(), &with, &ran), [Shown::Yes]);
+        assert_eq!(shown(apart.clone(), &with, &ran), [ProofStatus::Yes]);
         let none_left = Suite { good: vec![needs("a/tagged")], ..with };
-        assert_ne!(shown(apart, &none_left, &ran), [Shown::Yes], "no scenario is its own");
+        assert_ne!(shown(apart, &none_left, &ran), [ProofStatus::Yes], "no scenario is its own");
     }
 
     #[test]
@@ -270,10 +273,10 @@ mod tests {
         };
         let shown =
             |reports: &[ScenarioReport]| cells(&requirements, &["kind".into()], &suite(), reports, &[]).remove(0).shown;
-        assert_eq!(shown(&on("openshift-like")), Shown::Yes);
-        assert_eq!(shown(&on("hermetic")), Shown::No("it was not run".to_owned()));
+        assert_eq!(shown(&on("openshift-like")), ProofStatus::Yes);
+        assert_eq!(shown(&on("hermetic")), ProofStatus::No("it was not run".to_owned()));
         let both: Vec<ScenarioReport> = on("hermetic").into_iter().chain(on("openshift-like")).collect();
-        assert_eq!(shown(&both), Shown::Yes, "its own is found behind another's");
+        assert_eq!(shown(&both), ProofStatus::Yes, "its own is found behind another's");
         let requirements: Requirements =
             [("R01".to_owned(), vec![part]), ("R02".to_owned(), vec![Part::default()])].into();
         let beds = suite().on_lane(&requirements, "kind");
@@ -288,8 +291,8 @@ mod tests {
     #[test]
     fn a_row_of_twins_is_shown_by_them_alone() {
         let part = Part { negative: true, ..part() };
-        assert_eq!(shown(part.clone(), &suite(), &[fail(FindingCode::PL321)]), [Shown::Yes]);
-        assert_ne!(shown(part, &suite(), &[fail(FindingCode::PL320)]), [Shown::Yes]);
+        assert_eq!(shown(part.clone(), &suite(), &[fail(FindingCode::PL321)]), [ProofStatus::Yes]);
+        assert_ne!(shown(part, &suite(), &[fail(FindingCode::PL320)]), [ProofStatus::Yes]);
     }
     #[test]
     fn a_change_of_the_chain_that_was_not_done_shows_nothing() {
@@ -298,11 +301,11 @@ mod tests {
             super::super::suite::read(&root).unwrap_or_else(|refused| panic!("{}", refused.problems.join("\n")));
         let requirements: Requirements = super::super::wanted::read(&root, &["R10".into()]).unwrap();
         let cell = |changes: &[Line]| cells(&requirements, &["kind".into()], &suite, &[], changes).remove(0);
-        assert_eq!(cell(&[]).shown, Shown::No("it was not run".into()));
+        assert_eq!(cell(&[]).shown, ProofStatus::No("it was not run".into()));
         let done =
-            |case: &chain_changes::Case| Line { shown: Shown::Yes, ..cases::blank(&case.name, case.is_negative) };
+            |case: &chain_changes::Case| Line { shown: ProofStatus::Yes, ..cases::blank(&case.name, case.is_negative) };
         let done: Vec<Line> = suite.chain_changes.iter().map(done).collect();
-        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (Shown::Yes, suite.chain_changes.len()));
-        assert_eq!(cell(&done[1..]).shown, Shown::No("it was not run".into()));
+        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (ProofStatus::Yes, suite.chain_changes.len()));
+        assert_eq!(cell(&done[1..]).shown, ProofStatus::No("it was not run".into()));
     }
 }

@@ -82,9 +82,9 @@ async fn on_lane(
     let slots = Semaphore::new(jobs);
     let one = async |plan| {
         let slot = slots.acquire().await;
-        let stood = scenario::stand(cx, name, lane, plan, config.strict, evidence).await;
+        let judged = scenario::judge_scenario(cx, name, lane, plan, config.strict, evidence).await;
         drop(slot);
-        stood.end().await
+        judged.take_down().await
     };
     let at_once = jobs * if config.overlap { 1 + ENDING } else { 1 };
     let ran = stream::iter(plans).map(|plan| one(plan)).buffer_unordered(at_once).collect::<Vec<_>>().await;

@@ -1,7 +1,7 @@
 //! One scenario on one open lane: stage, observe, judge, take down, tell.
 //!
-//! It goes in two steps, so that the runner may begin with the next one while this one is taken down: [`stand`] comes to
-//! the judgement, [`Stood::end`] takes down, looks at what stays, and tells the verdict.
+//! It goes in two steps, so that the runner may begin with the next one while this one is taken down: [`judge_scenario`] comes to
+//! the judgement, [`JudgedScenario::take_down`] takes down, looks at what stays, and tells the verdict.
 
 use super::evidence::Evidence;
 use crate::fault::{self, Fault};
@@ -16,14 +16,14 @@ use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 
 /// What came of one scenario on one lane.
-pub(super) struct Ended {
+pub(super) struct ScenarioResult {
     pub report: ScenarioReport,
     pub left_behind: Vec<String>,
 }
 
 /// A scenario that was judged and is not told yet.
-pub(super) struct Stood<'a> {
-    teller: Teller<'a>,
+pub(super) struct JudgedScenario<'a> {
+    progress: ProgressEvents<'a>,
     plan: &'a Plan,
     strict: bool,
     evidence: &'a Evidence,
@@ -36,84 +36,85 @@ pub(super) struct Stood<'a> {
 }
 
 /// Stages `plan` on `lane`, observes and judges. Never fails: what goes wrong is in the verdict.
-pub(super) async fn stand<'a>(
+pub(super) async fn judge_scenario<'a>(
     cx: &'a Context,
     lane_name: &'a str,
     lane: &dyn OpenLane,
     plan: &'a Plan,
     strict: bool,
     evidence: &'a Evidence,
-) -> Stood<'a> {
+) -> JudgedScenario<'a> {
     let start = Instant::now();
-    let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
-    teller.started();
+    let progress = ProgressEvents { cx, scenario: &plan.name, lane: lane_name };
+    progress.started();
     let mut report = ScenarioReport::blank(plan, lane_name);
     report.profile = lane.profile();
     report.evidence = evidence.folder(lane_name, &plan.name);
     evidence.keep(lane_name, &plan.name, "plan.json", plan);
-    let mut stood = Stood { teller, plan, strict, evidence, start, report, scene: None, seen: None };
+    let mut judged_scenario =
+        JudgedScenario { progress, plan, strict, evidence, start, report, scene: None, seen: None };
 
     if let Some(reason) = lane.lack(plan) {
-        stood.report.verdict = Verdict::Skip { reason };
-        return stood;
+        judged_scenario.report.verdict = Verdict::Skip { reason };
+        return judged_scenario;
     }
-    stood.teller.phase("create");
+    judged_scenario.progress.phase("create");
     match caught(&plan.file, or_cancelled(cx, lane.stage(cx, plan))).await {
         Ok(mut scene) => {
-            describe(&mut stood.report, scene.staging());
-            let looked = fault::catch(&plan.file, stood.look(scene.as_mut())).await;
+            describe(&mut judged_scenario.report, scene.staging());
+            let looked = fault::catch(&plan.file, judged_scenario.observe_and_judge(scene.as_mut())).await;
             if let Err(fault) = looked {
-                stood.fail(&fault);
+                judged_scenario.fail(&fault);
             }
-            stood.scene = Some(scene);
+            judged_scenario.scene = Some(scene);
         }
-        Err(error) => stood.report.verdict = error_verdict(error),
+        Err(error) => judged_scenario.report.verdict = error_verdict(error),
     }
-    stood.report.timing.verdict_us = micros(start);
-    stood
+    judged_scenario.report.timing.verdict_us = micros(start);
+    judged_scenario
 }
 
-impl Stood<'_> {
+impl JudgedScenario<'_> {
     /// Observes a scene and judges it.
-    async fn look(&mut self, scene: &mut dyn Scene) {
-        self.teller.phase("observe");
-        let observation = match or_cancelled(self.teller.cx, scene.observe(self.teller.cx)).await {
+    async fn observe_and_judge(&mut self, scene: &mut dyn Scene) {
+        self.progress.phase("observe");
+        let observation = match or_cancelled(self.progress.cx, scene.observe(self.progress.cx)).await {
             Ok(observation) => observation,
             Err(error) => {
                 self.report.verdict = error_verdict(error);
                 return;
             }
         };
-        self.teller.phase("judge");
-        judged(&mut self.report, self.plan, &observation, self.strict);
+        self.progress.phase("judge");
+        set_verdict(&mut self.report, self.plan, &observation, self.strict);
         self.report.timing.plugins_us = plugin_time(&observation);
         self.report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
-        self.evidence.keep_wire(self.teller.lane, &self.plan.name, observation.wire.as_ref());
-        self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+        self.evidence.keep_wire(self.progress.lane, &self.plan.name, observation.wire.as_ref());
+        self.evidence.keep(self.progress.lane, &self.plan.name, "observation.json", &observation);
         self.seen = Some(observation);
     }
 
     /// Takes down what stands, and tells the verdict: after the clean-up, since what stays of a pod that is gone can turn
     /// a pass into a fail.
-    pub(super) async fn end(mut self) -> Ended {
+    pub(super) async fn take_down(mut self) -> ScenarioResult {
         let Some(scene) = self.scene.take() else { return self.finish(vec![]) };
-        if keeps(self.teller.cx.options.keep, &self.report.verdict) {
-            let (cx, name, lane) = (self.teller.cx, self.teller.scenario, self.teller.lane);
+        if keeps(self.progress.cx.options.keep, &self.report.verdict) {
+            let (cx, name, lane) = (self.progress.cx, self.progress.scenario, self.progress.lane);
             let ended = self.finish(vec![]);
             for door in scene.doors() {
-                Teller { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
+                ProgressEvents { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
             }
             return ended;
         }
-        self.teller.phase("clean up");
+        self.progress.phase("clean up");
         let plan = self.plan;
         let closed = fault::catch(&plan.file, async {
             let mut closed = scene.close().await;
             match self.seen.take() {
                 Some(mut observation) if closed.leaks.is_some() => {
                     observation.leaks = closed.leaks.take();
-                    judged(&mut self.report, self.plan, &observation, self.strict);
-                    self.evidence.keep(self.teller.lane, &self.plan.name, "observation.json", &observation);
+                    set_verdict(&mut self.report, self.plan, &observation, self.strict);
+                    self.evidence.keep(self.progress.lane, &self.plan.name, "observation.json", &observation);
                 }
                 _ => {}
             }
@@ -137,12 +138,12 @@ impl Stood<'_> {
         self.report.verdict = error_verdict(fault::error_of(fault));
     }
 
-    fn finish(self, left_behind: Vec<String>) -> Ended {
-        finish(&self.teller, self.evidence, self.report, left_behind)
+    fn finish(self, left_behind: Vec<String>) -> ScenarioResult {
+        finish(&self.progress, self.evidence, self.report, left_behind)
     }
 }
 
-fn judged(report: &mut ScenarioReport, plan: &Plan, observation: &Observation, strict: bool) {
+fn set_verdict(report: &mut ScenarioReport, plan: &Plan, observation: &Observation, strict: bool) {
     let judgement = judge::judge(plan, observation);
     report.notes.clone_from(&judgement.notes);
     report.verdict = judge::fold(judgement, strict);
@@ -156,16 +157,21 @@ pub(super) fn lane_error(
     error: &TestbedError,
     evidence: &Evidence,
 ) -> ScenarioReport {
-    let teller = Teller { cx, scenario: &plan.name, lane: lane_name };
+    let progress = ProgressEvents { cx, scenario: &plan.name, lane: lane_name };
     let mut report = ScenarioReport::blank(plan, lane_name);
     report.verdict = error_verdict(error.clone());
-    finish(&teller, evidence, report, vec![]).report
+    finish(&progress, evidence, report, vec![]).report
 }
 
-fn finish(teller: &Teller<'_>, evidence: &Evidence, report: ScenarioReport, left_behind: Vec<String>) -> Ended {
+fn finish(
+    progress: &ProgressEvents<'_>,
+    evidence: &Evidence,
+    report: ScenarioReport,
+    left_behind: Vec<String>,
+) -> ScenarioResult {
     evidence.keep(&report.lane, &report.scenario, "report.json", &report);
-    (teller.cx.events)(Event::ScenarioFinished { report: Box::new(report.clone()) });
-    Ended { report, left_behind }
+    (progress.cx.events)(Event::ScenarioFinished { report: Box::new(report.clone()) });
+    ScenarioResult { report, left_behind }
 }
 
 /// A panic of the work becomes its error.
@@ -215,13 +221,13 @@ fn micros(start: Instant) -> u64 {
 }
 
 /// Tells the event stream what one scenario does.
-struct Teller<'a> {
+struct ProgressEvents<'a> {
     cx: &'a Context,
     scenario: &'a str,
     lane: &'a str,
 }
 
-impl Teller<'_> {
+impl ProgressEvents<'_> {
     fn started(&self) {
         (self.cx.events)(Event::ScenarioStarted { scenario: self.scenario.into(), lane: self.lane.into() });
     }

@@ -14,7 +14,7 @@ const OBSERVATION: &str = "observation.json";
 
 /// What a run kept of one scenario on one lane.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredEvidence {
     /// Its folder.
     pub folder: PathBuf,
     /// The plan that was run.
@@ -30,7 +30,7 @@ pub struct Kept {
 ///
 /// # Errors
 /// [`Refused`] when there is none, or it does not read.
-pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Kept, Refused> {
+pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<StoredEvidence, Refused> {
     if folder.join("plan.json").is_file() {
         return read(folder);
     }
@@ -44,7 +44,7 @@ pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Kept, 
 ///
 /// # Errors
 /// [`Refused`] when no run kept any, or it does not read.
-pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<Kept, Refused> {
+pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<StoredEvidence, Refused> {
     let runs = folders::state().map_err(|fault| Refused::one(fault.to_string()))?.join("runs");
     let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), &scenario.name, lane));
     // A copy may have kept the name of what it was copied from.
@@ -93,9 +93,9 @@ fn newest(folders: Vec<PathBuf>) -> Option<PathBuf> {
     folders.into_iter().max_by_key(|folder| (looked(folder), written(folder)))
 }
 
-fn read(folder: &Path) -> Result<Kept, Refused> {
+fn read(folder: &Path) -> Result<StoredEvidence, Refused> {
     let plan = value(&folder.join("plan.json"))?;
-    Ok(Kept {
+    Ok(StoredEvidence {
         plan: plan.ok_or_else(|| Refused::one(format!("{}: no plan.json in it", folder.display())))?,
         observation: value(&folder.join(OBSERVATION))?,
         report: value(&folder.join("report.json"))?,
@@ -135,7 +135,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("plumbline-kept-{}", std::process::id()));
         keep(&dir, "netns", "of netns");
         keep(&dir, "kind", "of kind");
-        let summary = |found: Result<Kept, Refused>| found.map(|kept| kept.plan.summary).unwrap_or_default();
+        let summary = |found: Result<StoredEvidence, Refused>| found.map(|kept| kept.plan.summary).unwrap_or_default();
         let by_lane = summary(below(&dir, "a/case", Some("netns")));
         let own = summary(below(&dir.join("kind/a/case"), "whatever", None));
         let other = below(&dir, "a/other", None).map(|kept| kept.folder);
