@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The device.
 const DEVICE: &str = "/dev/kvm";
 /// What a guest says before it switches itself off (the agent's mode `guest`): it has run, to its end.
-const LAST_WORDS: &str = "nobody has used this machine";
+const LAST_WORDS: &str = "no session for";
 /// Between two looks whether the emulator has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
