@@ -231,15 +231,15 @@ mod tests {
             cell("R02", "vm", ProofStatus::No("no scenario for it".into()), vec![]),
         ];
         insta::assert_snapshot!(crate::paint::strip(&tables(&cells)), @r"
-        row  lane   scenario                  verdict                       facts  time   pcaps
-        R01  netns  openshift/chain-example   PASS, PL601                   12     48 ms  3
-        R01  netns  openshift/addresses-wrong  FAIL, PL302  negative, as expected  12     48 ms  3
-        R02  netns  openshift/chain-example   FAIL, PL321  FAILED: PL321    12     48 ms  3
+        requirement  lane   scenario                   verdict                             facts  time   pcaps
+        R01          netns  openshift/chain-example    PASS, PL601                         12     48 ms  3
+        R01          netns  openshift/addresses-wrong  FAIL, PL302  negative, as expected  12     48 ms  3
+        R02          netns  openshift/chain-example    FAIL, PL321  FAILED: PL321          12     48 ms  3
 
-        row  lane   what       verdict                      scenarios  negatives  facts  time
-        R01  netns  addresses  shown                        1          1      24     96 ms
-        R02  netns  addresses  FAILED   PL321               1          0      12     48 ms
-        R02  vm     addresses  MISSING  no scenario for it  0          0      0
+        requirement  lane   what       verdict                      scenarios  negative  facts  time
+        R01          netns  addresses  shown                        1          1         24     96 ms
+        R02          netns  addresses  FAILED   PL321               1          0         12     48 ms
+        R02          vm     addresses  MISSING  no scenario for it  0          0         0
         1 of 3 places shown
         evidence: /run/evidence/netns/SCENARIO
         ");

@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What the lint has found.
-#[must_use = "a lint that nobody reads finds nothing"]
+#[must_use = "read the report: it holds the findings"]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LintReport {

@@ -26,9 +26,9 @@ pub struct NodeSeen {
     pub name: String,
     /// What terway-cli looks at, as far as it is known.
     pub facts: NodeFacts,
-    /// The plugins in its folder with the versions that they say; none where nobody could look.
+    /// The plugins in its folder with the versions that they say; none where its conflist was not read.
     pub plugins: Option<BTreeMap<String, Option<Version>>>,
-    /// Its conflist; none where nobody could look, or it has none.
+    /// Its conflist; none where its conflist was not read, or it has none.
     pub conflist: Option<String>,
     /// Why there is no conflist.
     pub unread: Option<String>,
@@ -74,7 +74,7 @@ impl ClusterSeen {
 }
 
 /// What is the matter with the chain in force.
-#[must_use = "a rollout that nobody judges proves nothing"]
+#[must_use = "judge the rollout: it is no verdict"]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollout {
@@ -93,7 +93,7 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
         let lists = alternatives(config, &node.facts).unwrap_or_default();
         match &node.conflist {
             None => {
-                let why = node.unread.clone().unwrap_or_else(|| "nobody could look".to_owned());
+                let why = node.unread.clone().unwrap_or_else(|| "its conflist was not read".to_owned());
                 out.untold.push(format!("the chain in force on {}: {why}", node.name));
             }
             Some(found) => {

@@ -104,7 +104,7 @@ pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, TestbedError> {
                 node_files::read(reach, node).await?.map(|ours| (ours.plugins, ours.conflist)).unzip();
             seen.plugins = plugins.flatten();
             let conflist = match conflist {
-                _ if !nodes => Err("nobody asked for it: --nodes looks".to_owned()),
+                _ if !nodes => Err("not read; --nodes reads it".to_owned()),
                 Some(ours) => ours,
                 None => by_terways_pod(reach, pod).await,
             };

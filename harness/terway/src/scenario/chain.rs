@@ -67,7 +67,7 @@ async fn symmetric(cluster: &Cluster, plan: &Plan) -> Result<Result<(), String>,
 async fn none(cluster: &Cluster) -> Result<Result<(), String>, TestbedError> {
     for node in &cluster.nodes {
         if let Some(line) = scrub::any(node).await?.first() {
-            return Ok(Err(format!("node {}: symmetric routing that nobody asked for: {line}", node.name)));
+            return Ok(Err(format!("node {}: unrequested symmetric routing: {line}", node.name)));
         }
     }
     Ok(Ok(()))
