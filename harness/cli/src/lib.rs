@@ -11,7 +11,6 @@ pub mod expected;
 pub mod face;
 pub mod fault;
 pub mod interrupt;
-
 pub mod prelude;
 pub mod registry;
 pub mod requirements;

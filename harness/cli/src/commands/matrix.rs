@@ -2,9 +2,9 @@
 
 use crate::args::MatrixArgs;
 use anyhow::Context as _;
+use plumbline::registry;
 use plumbline::select::Refused;
 use plumbline::{exit, root};
-use plumbline::registry;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::Path;
