@@ -202,7 +202,7 @@ fn cni_result(input: &[u8]) -> Result<(), String> {
             reported: vec![reported],
             outcomes: Vec::new(),
             calls: Vec::new(),
-            heard: Vec::new(),
+            log: Vec::new(),
             node_links: None,
             sysctls: std::collections::BTreeMap::new(),
         };
