@@ -2,7 +2,7 @@
 
 mod workload;
 
-pub(super) use workload::{PodGroup, PodsOfObject, pods};
+pub(super) use workload::{PodGroup, pods};
 
 use super::annotation;
 use super::error::InputError;

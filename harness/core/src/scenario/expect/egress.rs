@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::endpoint::ProbeTarget;
-use crate::plan::{Because, Destination, Lookup, ProbeEndpoint, Protocol, Unreachable, Wanted, WantedReach};
+use crate::plan::{Because, Lookup, ProbeEndpoint, Protocol, Unreachable, Wanted, WantedReach};
 use crate::scenario::file::{ReachFile, UnreachableFile};
 use crate::scenario::names;
 use crate::scenario::strict::{self, Located};
