@@ -17,6 +17,15 @@ const NODE: &str = "suites/chains/ack/node-access/eni-config.yaml";
 const V2: &str = "suites/chains/ack/datapath-v2/eni-config.yaml";
 const LESS: &str = "suites/chains-negative/ack/public-access-on-v2/eni-config.yaml";
 
+/// Only a test's own program stops a change after a step (`chain-apply-stopped`).
+#[test]
+fn no_environment_variable_stops_a_change() -> anyhow::Result<()> {
+    let program = std::fs::read(plumbline_suites::command::program()?)?;
+    let has = |text: &[u8]| program.windows(text.len()).any(|part| part == text);
+    assert!(has(b"PLUMBLINE_ROOT") && !has(b"PLUMBLINE_CHAIN_STOP"));
+    Ok(())
+}
+
 fn code(of: &Transcript) -> Option<i32> {
     match of.ending {
         ProcessEnd::Code(code) => Some(code),

@@ -3,6 +3,7 @@
 mod begin;
 mod file;
 
+use crate::exit;
 use crate::select::Refused;
 use begin::{consent, obstacle};
 use plumbline_core::event::Event;
@@ -20,6 +21,8 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 pub use file::read;
+
+pub use plumbline_terway::chain::apply::AfterStep;
 
 /// Which cluster, as the user named it.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +227,19 @@ fn stand_ins(reach: &Reach) -> Vec<String> {
     STAND_INS.iter().filter(|_| ours).map(|line| (*line).to_owned()).collect()
 }
 
-/// Puts a file's chain into force in a cluster. A cluster that is not ours wants `yes`.
+/// The exit code for how a change ended.
+#[must_use]
+pub fn exit_code(applied: &Applied) -> u8 {
+    match (&applied.left, applied.interrupted, &applied.failed) {
+        (Some(_), _, _) => exit::ERROR,
+        (None, true, _) => exit::INTERRUPTED,
+        (None, false, Some(_)) if applied.error => exit::ERROR,
+        (None, false, Some(_)) => exit::FAILED,
+        (None, false, None) => exit::PASS,
+    }
+}
+
+/// Puts a file's chain into force in a cluster. A cluster that is not ours wants `yes`. `after_step` is for tests alone.
 ///
 /// # Errors
 /// [`Refused`] when the file is no `eni-config`, no cluster is named, the yes is missing, or an earlier change was not
@@ -236,6 +251,7 @@ pub async fn apply(
     yes: bool,
     events: &EventSink,
     cancel: &CancellationToken,
+    after_step: Option<AfterStep<'_>>,
 ) -> anyhow::Result<Ended> {
     let new = read(file)?;
     let at = at.ok_or_else(|| {
@@ -253,7 +269,7 @@ pub async fn apply(
     }
     consent(at, yes, "change the chain and restart Terway on every node")?;
     let run = Run::begin("chain")?;
-    let mut applied = operation::apply(&reach, &looked, &change, &run, events, cancel).await?;
+    let mut applied = operation::apply(&reach, &looked, &change, &run, events, cancel, after_step).await?;
     // It is in force, and this is the matter with it; what could not be told of it is no pass of that.
     applied.rollout.findings.extend(planned.lint.findings);
     applied.rollout.untold.extend(planned.lint.untold);

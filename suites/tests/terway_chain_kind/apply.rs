@@ -143,7 +143,7 @@ pub async fn interrupted(testbed: &ChainTestbed) -> anyhow::Result<()> {
 
 /// The nodes were compared by then, and the canaries come up; at its next start Terway would read the other chain.
 pub async fn meanwhile(testbed: &ChainTestbed) -> anyhow::Result<()> {
-    let applying = testbed.start_until("never", ": prove ...").await?;
+    let applying = testbed.start_until(": prove ...").await?;
     let written = testbed.read_config_map().await?;
     testbed.write_chain(Some("{ \"plugins\": [] }")).await?;
     let ended = applying.run.await??;

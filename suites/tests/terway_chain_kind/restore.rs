@@ -17,7 +17,7 @@ use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::json;
 use std::time::Duration;
 
-/// Kills an apply that stands still after a step.
+/// Kills an apply that is stopped after a step.
 async fn kill(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     let killed = testbed.start_and_stop_after(step).await?.send("-KILL").await?;
     ensure!(killed.ending != ProcessEnd::Code(0), "it was killed: {killed:?}");
@@ -41,7 +41,7 @@ pub async fn killed(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
 
 /// In the middle of the last step: canaries are on the nodes, and their run is gone.
 pub async fn canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
-    let applying = testbed.start_until("never", ": prove ...").await?;
+    let applying = testbed.start_until(": prove ...").await?;
     let look = || async {
         match testbed.count_canaries().await {
             Ok(0) => Ok(Look::NotYet("none".to_owned())),

@@ -22,8 +22,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub const PROFILE: &str = "terway";
-/// Stands still after a step of that name.
-const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
 
 /// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
 pub struct ChainTestbed {
@@ -156,18 +154,24 @@ impl ChainTestbed {
         self.write_file("portmap.yaml", &portmap)
     }
 
-    /// Begins an apply that stands still after a step.
+    /// Starts an apply that stops after a step, and waits until it stops.
     pub async fn start_and_stop_after(&self, step: &str) -> anyhow::Result<Standing> {
-        self.start_until(step, &format!("stands still after, because {step}")).await
+        let program = Cmd::new(env!("CARGO_BIN_EXE_chain-apply-stopped"))
+            .args([step, &self.write_portmap_file()?, PROFILE])
+            .dir(plumbline::root::find()?)
+            .deadline(Duration::from_secs(300));
+        Self::start(program, &format!("stopped after {step}")).await
     }
 
-    /// Begins an apply that stands still after a step, if it comes to it, and awaits what it says.
-    pub async fn start_until(&self, stop: &str, says: &str) -> anyhow::Result<Standing> {
-        let file = self.write_portmap_file()?;
+    /// Starts an apply by the command, and waits until it prints `says`.
+    pub async fn start_until(&self, says: &str) -> anyhow::Result<Standing> {
+        Self::start(command(&["apply", &self.write_portmap_file()?])?, says).await
+    }
+
+    async fn start(cmd: Cmd, says: &str) -> anyhow::Result<Standing> {
         let (pid, said) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
         let (known, lines) = (Arc::clone(&pid), Arc::clone(&said));
-        let cmd = command(&["apply", &file])?
-            .env(STOP, stop)
+        let cmd = cmd
             .on_start(move |pid| _ = known.set(pid))
             .on_line(move |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n")));
         let run = tokio::spawn(cmd.run());
@@ -181,7 +185,7 @@ impl ChainTestbed {
     }
 }
 
-/// An apply that stands still.
+/// A running or stopped apply.
 pub struct Standing {
     pub pid: u32,
     pub run: tokio::task::JoinHandle<Result<Transcript, plumbline_testbed::exec::ExecError>>,

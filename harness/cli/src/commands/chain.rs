@@ -47,7 +47,7 @@ async fn apply(args: &ChainApplyArgs, colour: Colour) -> anyhow::Result<u8> {
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
     let (reporters, events) = telling::progress(colour);
-    let ended = chain::apply(&args.file, at(&args.at), &usage(&args.usage), args.yes, &events, &cancel).await;
+    let ended = chain::apply(&args.file, at(&args.at), &usage(&args.usage), args.yes, &events, &cancel, None).await;
     reporters.finish()?;
     match ended? {
         Ended::Refused(planned) => {
@@ -60,13 +60,7 @@ async fn apply(args: &ChainApplyArgs, colour: Colour) -> anyhow::Result<u8> {
         }
         Ended::Applied(applied) => {
             tell(args.output, &applied, || text::applied(&applied))?;
-            Ok(match (&applied.left, applied.interrupted, &applied.failed) {
-                (Some(_), _, _) => exit::ERROR,
-                (None, true, _) => exit::INTERRUPTED,
-                (None, false, Some(_)) if applied.error => exit::ERROR,
-                (None, false, Some(_)) => exit::FAILED,
-                (None, false, None) => exit::PASS,
-            })
+            Ok(chain::exit_code(&applied))
         }
     }
 }

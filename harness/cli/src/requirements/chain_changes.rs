@@ -146,7 +146,7 @@ impl Case {
     ) -> anyhow::Result<ChangeResult> {
         let before = chain::now(at).await?;
         let begun = std::time::Instant::now();
-        let ended = chain::apply(&self.manifest, Some(at), &self.usage, false, events, cancel).await?;
+        let ended = chain::apply(&self.manifest, Some(at), &self.usage, false, events, cancel, None).await?;
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut result = match ended {
             Ended::Nothing(_) => anyhow::bail!("the chain is in force already, so nothing can be shown of it"),

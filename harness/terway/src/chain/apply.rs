@@ -6,6 +6,7 @@ use super::restart;
 use super::restore::{ROLLOUT, compared, put_back, whole, write};
 use super::saved::{Kept, copies, mark};
 use super::state::{self, Looked};
+use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use plumbline_core::event::Event;
 use plumbline_core::terway::{Applied, CONFLIST, Change, ClusterSeen, NodeSeen, Rollout, rollout};
@@ -18,10 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// For a daemon to copy its conflist to the node, once it is Ready.
 const COPIED: Duration = Duration::from_secs(20);
-/// Names a step after which the operation stands still, for tests of what a killed one leaves behind.
-const STOP: &str = "PLUMBLINE_CHAIN_STOP_AFTER";
-/// What is told where it stands still.
-const STOPPED: &str = "chain stands still after";
+
+/// Awaited after each step that succeeded, with the step's name: a test stops a change there. The command has none.
+pub type AfterStep<'a> = &'a (dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync);
 
 /// The steps, in order, by their names in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,10 @@ pub async fn apply(
     run: &Run,
     events: &EventSink,
     cancel: &CancellationToken,
+    after_step: Option<AfterStep<'_>>,
 ) -> Result<Applied, TestbedError> {
     let begun = Instant::now();
-    let mut book = Book { events, scope: reach.name.clone(), steps: Vec::new() };
+    let mut book = Book { events, after_step, scope: reach.name.clone(), steps: Vec::new() };
     let mut kept = Kept {
         run: run.id().to_owned(),
         way: reach.way.clone(),
@@ -161,7 +162,7 @@ fn told(error: &TestbedError) -> String {
 /// # Errors
 /// `TestbedError` when the chain does not come into force; the old one was put back then, or it says that it could not be.
 pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Context) -> Result<(), TestbedError> {
-    let applied = apply(reach, looked, change, &cx.run, &cx.events, &cx.cancel).await?;
+    let applied = apply(reach, looked, change, &cx.run, &cx.events, &cx.cancel, None).await?;
     if let Some(why) = applied.failed {
         let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
         return Err(TestbedError::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
@@ -227,6 +228,7 @@ fn refuse(state: &Rollout, stage: &str) -> Result<(), TestbedError> {
 /// Tells of steps, and how long each took.
 struct Book<'a> {
     events: &'a EventSink,
+    after_step: Option<AfterStep<'a>>,
     scope: String,
     steps: Vec<(String, u64)>,
 }
@@ -245,9 +247,10 @@ impl Book<'_> {
         let error = done.as_ref().err().map(|fault| fault.cause());
         (self.events)(Event::StepFinished { scope, step: name.clone(), millis, error, unchanged: false });
         self.steps.push((name.clone(), millis));
-        if done.is_ok() && std::env::var(STOP).is_ok_and(|asked| asked == name) {
-            (self.events)(Event::Chosen { what: STOPPED.to_owned(), reason: name });
-            std::future::pending::<()>().await;
+        if done.is_ok()
+            && let Some(after_step) = self.after_step
+        {
+            after_step(&name).await;
         }
         done
     }
