@@ -10,7 +10,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
-use plumbline_lanes::lane::{OpenLane, Scene, Staging};
+use plumbline_lanes::lane::{OpenLane, StagedScenario, Staging};
 use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub(super) struct Stood<'a> {
     start: Instant,
     report: ScenarioReport,
     /// What stands and is to be taken down; none where nothing was staged, or it is kept.
-    scene: Option<Box<dyn Scene>>,
+    scene: Option<Box<dyn StagedScenario>>,
     /// What was observed, to be judged again with what stays.
     seen: Option<Observation>,
 }
@@ -71,7 +71,7 @@ pub(super) async fn stand<'a>(
 
 impl Stood<'_> {
     /// Observes a scene and judges it.
-    async fn look(&mut self, scene: &mut dyn Scene) {
+    async fn look(&mut self, scene: &mut dyn StagedScenario) {
         self.teller.phase("observe");
         let observation = match or_cancelled(self.teller.cx, scene.observe(self.teller.cx)).await {
             Ok(observation) => observation,
@@ -96,7 +96,7 @@ impl Stood<'_> {
         if keeps(self.teller.cx.options.keep, &self.report.verdict) {
             let (cx, name, lane) = (self.teller.cx, self.teller.scenario, self.teller.lane);
             let ended = self.finish(vec![]);
-            for door in scene.doors() {
+            for door in scene.entry_commands() {
                 Teller { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
             }
             return ended;

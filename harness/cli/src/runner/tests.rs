@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::lane::{Closed, HostReport, Offers, OpenLane, Scene, Staging, TestSettings};
+use plumbline_lanes::lane::{TearDown, HostReport, Capabilities, OpenLane, StagedScenario, Staging, TestSettings};
 use plumbline_testbed::wait::within;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,10 +37,10 @@ struct Acted {
     staged: Arc<watch::Sender<usize>>,
     /// How many scenes must be staged before one goes.
     go_after: usize,
-    offers: Offers,
+    offers: Capabilities,
 }
 
-struct ActedScene {
+struct ActedScenario {
     name: String,
     seen: Arc<Seen>,
     staged: watch::Receiver<usize>,
@@ -66,7 +66,7 @@ impl Lane for Acted {
     }
     fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         let (seen, staged) = (self.seen.clone(), self.staged.clone());
-        let open = Self { seen, staged, go_after: self.go_after, offers: Offers::default() };
+        let open = Self { seen, staged, go_after: self.go_after, offers: Capabilities::default() };
         Box::pin(async { Ok(Box::new(open) as Box<dyn OpenLane>) })
     }
 }
@@ -75,29 +75,29 @@ impl OpenLane for Acted {
     fn profile(&self) -> Option<String> {
         None
     }
-    fn offers(&self) -> &Offers {
+    fn offers(&self) -> &Capabilities {
         &self.offers
     }
-    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+    fn stage<'a>(&'a self, _: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>> {
         let standing = self.seen.standing.fetch_add(1, Ordering::SeqCst) + 1;
         self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
         self.seen.tell(format!("{} comes", plan.name));
         self.staged.send_modify(|staged| *staged += 1);
-        let scene = ActedScene {
+        let scene = ActedScenario {
             name: plan.name.clone(),
             seen: self.seen.clone(),
             staged: self.staged.subscribe(),
             go_after: self.go_after,
             staging: Staging::default(),
         };
-        Box::pin(async { Ok(Box::new(scene) as Box<dyn Scene>) })
+        Box::pin(async { Ok(Box::new(scene) as Box<dyn StagedScenario>) })
     }
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
         Box::pin(async { vec![] })
     }
 }
 
-impl Scene for ActedScene {
+impl StagedScenario for ActedScenario {
     fn staging(&self) -> &Staging {
         &self.staging
     }
@@ -109,10 +109,10 @@ impl Scene for ActedScene {
             Err(TestbedError::new("observe", "only acted"))
         })
     }
-    fn doors(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<String> {
         vec![]
     }
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {
         Box::pin(async move {
             let others = self.staged.wait_for(|staged| *staged >= self.go_after);
             for _ in 0..100 {
@@ -121,7 +121,7 @@ impl Scene for ActedScene {
             }
             let came = within(HANG, others).await.is_some();
             self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
-            Closed { left_behind: vec![format!("{}'s", self.name)], leaks: None }
+            TearDown { left_behind: vec![format!("{}'s", self.name)], leaks: None }
         })
     }
 }
@@ -148,7 +148,7 @@ async fn ran(names: &[&str], jobs: usize, overlap: bool, go_after: usize) -> (Ar
     };
     let cx = session::context(&root, Options::default(), config.events.clone(), config.cancel.clone(), "run").unwrap();
     let seen = Arc::new(Seen::default());
-    let lane = Acted { seen: seen.clone(), staged: Arc::new(watch::channel(0).0), go_after, offers: Offers::default() };
+    let lane = Acted { seen: seen.clone(), staged: Arc::new(watch::channel(0).0), go_after, offers: Capabilities::default() };
     let plans: Vec<&Plan> = config.scenarios.iter().collect();
     let mut summary = RunSummary::default();
     on_lane(&cx, &lane, &plans, &config, &Evidence::below(folder.path()), &mut summary).await;

@@ -1,4 +1,4 @@
-//! An agent with a node of its own: a child of this process, or one that is reached over streams from elsewhere.
+//! An agent with its own node: a child of this process, or one in a virtual machine that is reached over streams.
 
 use futures::future::BoxFuture;
 use plumbline_core::protocol::{Op, Outcome};
@@ -8,33 +8,33 @@ use plumbline_testbed::exec::Session;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How long an agent may take to leave once its input is closed: its kernel objects go with it, and nothing is awaited.
-const LEAVING: Duration = Duration::from_secs(5);
+/// How long an agent may take to end after its input was closed. The kernel then removes everything it made.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many of its last lines on standard error are told when it ended by itself.
+/// How many of its last lines on standard error an error shows.
 const LAST_LINES: usize = 5;
 
-/// What runs an agent that is not a child of this process. Hanging up is its sign to leave; it is told after that.
-pub trait Elsewhere: Send {
-    /// How it ended, as far as that was heard: its exit code, and its last words.
+/// An agent that is not a child of this process. It ends when its streams are closed.
+pub trait RemoteAgent: Send {
+    /// How it ended, as far as it is known: its exit code, and its last lines on standard error.
     fn end(self: Box<Self>) -> BoxFuture<'static, (Option<i32>, String)>;
 }
 
 /// Where an agent runs.
-enum Home {
-    /// Here.
+enum Process {
+    /// A child of this process.
     Child(Box<Session>),
-    /// Elsewhere.
-    Elsewhere(Box<dyn Elsewhere>),
+    /// In a virtual machine.
+    Remote(Box<dyn RemoteAgent>),
 }
 
 /// An agent that makes a node. Dropping it ends it, and with it everything it made.
-pub struct LocalAgent {
-    home: Option<Home>,
+pub struct NodeAgent {
+    process: Option<Process>,
     client: Option<Client>,
 }
 
-impl LocalAgent {
+impl NodeAgent {
     /// Starts an agent.
     ///
     /// # Errors
@@ -44,75 +44,75 @@ impl LocalAgent {
         let streams =
             session.streams().ok_or_else(|| TestbedError::new("start the agent", "its streams are not there"))?;
         let (input, output) = streams;
-        Ok(Self { home: Some(Home::Child(Box::new(session))), client: Some(Client::new(output, input)) })
+        Ok(Self { process: Some(Process::Child(Box::new(session))), client: Some(Client::new(output, input)) })
     }
 
-    /// An agent that somebody else has started: what it writes, what it reads, and who knows of its end.
-    pub fn elsewhere(
+    /// An agent that runs elsewhere: its output, its input, and what reports its end.
+    pub fn remote(
         output: impl AsyncRead + Send + Unpin + 'static,
         input: impl AsyncWrite + Send + Unpin + 'static,
-        home: Box<dyn Elsewhere>,
+        process: Box<dyn RemoteAgent>,
     ) -> Self {
-        Self { home: Some(Home::Elsewhere(home)), client: Some(Client::new(output, input)) }
+        Self { process: Some(Process::Remote(process)), client: Some(Client::new(output, input)) }
     }
 
-    /// Its process id on the host, while it runs; none of one that runs elsewhere.
+    /// Its process id on the host, while it runs; none for a remote one.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        match &self.home {
-            Some(Home::Child(session)) => session.pid(),
+        match &self.process {
+            Some(Process::Child(session)) => session.pid(),
             _ => None,
         }
     }
 
-    /// Asks a question.
+    /// Makes a call.
     ///
     /// # Errors
     /// [`Unanswered`].
-    pub async fn ask(&mut self, op: Op, deadline: Duration) -> Result<Outcome, Unanswered> {
+    pub async fn call(&mut self, op: Op, deadline: Duration) -> Result<Outcome, Unanswered> {
         match &mut self.client {
             Some(client) => client.ask(op, deadline).await,
             None => Err(Unanswered::Ended),
         }
     }
 
-    /// The fault of an unanswered question as the bed's own, with the agent's last words where it ended.
-    pub async fn testbed_error(&mut self, stage: &str, unanswered: Unanswered) -> TestbedError {
-        if unanswered != Unanswered::Ended {
-            return TestbedError::new(stage, unanswered.to_string());
+    /// The error of a call as the testbed's, with the agent's last lines on standard error where it ended.
+    pub async fn testbed_error(&mut self, stage: &str, error: Unanswered) -> TestbedError {
+        if error != Unanswered::Ended {
+            return TestbedError::new(stage, error.to_string());
         }
         let (code, said) = self.end().await;
         let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
         let lines: Vec<&str> = said.lines().rev().take(LAST_LINES).collect();
         let words = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
-        let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
-        TestbedError::new(stage, format!("{unanswered}: it ended {code}: {words}"))
+        let words = if words.is_empty() { "its standard error is empty".to_owned() } else { words };
+        TestbedError::new(stage, format!("{error}: it ended {code}: {words}"))
     }
 
-    /// Hangs up and awaits its end. Gives its exit code, where it had one, and what it said on standard error.
+    /// Closes its input and waits for its end. Gives its exit code, where it had one, and its standard error.
     pub async fn end(&mut self) -> (Option<i32>, String) {
-        self.end_within(LEAVING).await
+        self.end_within(END_TIMEOUT).await
     }
 
-    /// Ends an agent that was told to stay.
+    /// Ends an agent that was made to stay.
     pub async fn kill(&mut self) {
         self.end_within(Duration::ZERO).await;
     }
 
     async fn end_within(&mut self, grace: Duration) -> (Option<i32>, String) {
-        // The client holds the agent's standard input; closing it is the sign to leave.
+        // The client holds the agent's standard input; closing it ends the agent.
         self.client = None;
-        match self.home.take() {
-            Some(Home::Child(session)) => session.end(grace).await,
-            Some(Home::Elsewhere(home)) => home.end().await,
+        match self.process.take() {
+            Some(Process::Child(session)) => session.end(grace).await,
+            Some(Process::Remote(process)) => process.end().await,
             None => (None, String::new()),
         }
     }
 
-    /// Lets it run on after this process ended (`--keep`); it must have been told to stay by then.
-    pub fn leave(mut self) {
+    /// Lets it run on after this process ended (`--keep`); it must have been made to stay before ([`NodeAgent::stay`]).
+    pub fn detach(mut self) {
         // Both would end the agent when dropped, and there is nothing else to them.
-        std::mem::forget(self.home.take());
+        std::mem::forget(self.process.take());
         std::mem::forget(self.client.take());
     }
 }

@@ -1,17 +1,17 @@
-//! Two witnesses of one namespace: `ip`, and the agent by netlink.
+//! The kernel state of a pod, read by `ip` and by the agent over netlink. Both must agree.
 
-use crate::agent::LocalAgent;
-use plumbline_core::observe::ip::IpOutputs;
+use crate::agent::NodeAgent;
 use plumbline_core::observe::{KernelState, Link, Transcript, Witness, agree_within, ip};
+use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::protocol::{Observed, Target};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What was seen of a pod.
-pub struct Seen {
-    /// The state judged: that of `ip` where it was there, since that is what people look at.
+/// What was read of a pod.
+pub struct PodReading {
+    /// The state to judge: that of `ip` where the host has it, because that is what users look at.
     pub kernel: KernelState,
     /// Who read it.
     pub witnesses: Vec<Witness>,
@@ -23,72 +23,83 @@ pub struct Seen {
     pub sysctls: BTreeMap<String, String>,
 }
 
-/// How long a carrier that has just come is waited for: the kernel tells carriers at most once a second
+/// How long to wait for a new carrier: the kernel reports carriers at most once a second
 /// (`net/core/link_watch.c`), so a veth whose two ends are up may read NO-CARRIER for that long.
 const CARRIER: Duration = Duration::from_millis(1200);
-/// Between two looks.
+/// Between two readings.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads a pod, once its carriers have settled.
 ///
 /// # Errors
-/// As [`read`].
-pub async fn see(pod: &str, agent: &mut LocalAgent) -> Result<Seen, TestbedError> {
+/// As [`read_once`].
+pub async fn read_pod(pod: &str, agent: &mut NodeAgent) -> Result<PodReading, TestbedError> {
     let deadline = Deadline::after(CARRIER);
     loop {
-        let seen = read(pod, agent).await?;
-        if deadline.over() || !seen.kernel.links.iter().any(unsettled) {
-            return Ok(seen);
+        let reading = read_once(pod, agent).await?;
+        if deadline.over() || !reading.kernel.links.iter().any(unsettled) {
+            return Ok(reading);
         }
         wait::pause(PAUSE).await;
     }
 }
 
-/// Whether a link is up and has no carrier yet. One that never gets it is told as it is, after the deadline.
+/// Whether a link is up and has no carrier yet. One that never gets it is reported as it is after the deadline.
 fn unsettled(link: &Link) -> bool {
     let has = |flag: &str| link.flags.iter().any(|f| f == flag);
     has("UP") && has("NO-CARRIER")
 }
 
-/// Reads a pod. Where the witnesses disagree both are read once more.
+/// Reads a pod. Where `ip` and the agent disagree, both read once more.
 ///
 /// # Errors
-/// [`TestbedError`] when the pod is gone, or when the witnesses disagree twice, with each disagreement.
-async fn read(pod: &str, agent: &mut LocalAgent) -> Result<Seen, TestbedError> {
-    match attempt(pod, agent).await? {
-        Ok(seen) => Ok(seen),
-        // The first reading may have fallen into the middle of a change.
-        Err(_) => attempt(pod, agent).await?.map_err(|differences| {
-            let cause =
-                format!("pod {pod}: `ip` and the agent tell different things, twice: {}", differences.join("; "));
-            TestbedError::new("observe", cause)
-        }),
+/// [`TestbedError`] when the pod is gone, or when they disagree twice, with each disagreement.
+async fn read_once(pod: &str, agent: &mut NodeAgent) -> Result<PodReading, TestbedError> {
+    // The first reading may have fallen into the middle of a change.
+    for last in [false, true] {
+        match attempt(pod, agent).await? {
+            Attempt::Agreed(reading) => return Ok(reading),
+            Attempt::Differs(differences) if last => {
+                let differences = differences.join("; ");
+                let cause = format!("pod {pod}: `ip` and the agent report different states, twice: {differences}");
+                return Err(TestbedError::new("observe", cause));
+            }
+            Attempt::Differs(_) => {}
+        }
     }
+    Err(TestbedError::new("observe", format!("pod {pod}: not read")))
 }
 
-async fn attempt(pod: &str, agent: &mut LocalAgent) -> Result<Result<Seen, Vec<String>>, TestbedError> {
-    let observed = agent.observe(Target::Pod(pod.to_owned()), true).await?;
-    let Observed { kernel, ip, node_links, sysctls } = observed;
-    let seen = |kernel, witnesses, transcripts| Seen { kernel, witnesses, transcripts, node_links, sysctls };
-    let Some(outputs) = ip else {
-        // No `ip` on this host: the agent alone has seen it, and the observation names who did.
-        return Ok(Ok(seen(kernel, vec![Witness::Agent], Vec::new())));
+/// One reading by `ip` and by the agent.
+enum Attempt {
+    Agreed(PodReading),
+    Differs(Vec<String>),
+}
+
+async fn attempt(pod: &str, agent: &mut NodeAgent) -> Result<Attempt, TestbedError> {
+    let Observed { kernel, ip, node_links, sysctls } = agent.observe(Target::Pod(pod.to_owned()), true).await?;
+    let reading = |kernel, witnesses, transcripts| {
+        Attempt::Agreed(PodReading { kernel, witnesses, transcripts, node_links, sysctls })
     };
-    let (told, differences) = compare(&outputs, &kernel);
+    let Some(outputs) = ip else {
+        // This host has no `ip`, so the agent alone reads the pod. The observation names the readers.
+        return Ok(reading(kernel, vec![Witness::Agent], Vec::new()));
+    };
+    let (by_ip, differences) = compare(&outputs, &kernel);
     if !differences.is_empty() {
-        return Ok(Err(differences));
+        return Ok(Attempt::Differs(differences));
     }
-    Ok(Ok(seen(told.unwrap_or(kernel), vec![Witness::PodIp, Witness::Agent], outputs.transcripts)))
+    Ok(reading(by_ip.unwrap_or(kernel), vec![Witness::PodIp, Witness::Agent], outputs.transcripts))
 }
 
-/// What `ip` tells, and where it differs from the agent.
+/// The state by `ip`, and where it differs from the agent's.
 fn compare(outputs: &IpOutputs, kernel: &KernelState) -> (Option<KernelState>, Vec<String>) {
     match ip::kernel_state(outputs) {
-        Ok((told, coverage)) => {
-            let differences = agree_within(&told, kernel, coverage);
-            // BusyBox tells less than the agent knows; then the fuller reading is judged.
+        Ok((by_ip, coverage)) => {
+            let differences = agree_within(&by_ip, kernel, coverage);
+            // BusyBox prints less than the agent reads; then the agent's reading is judged.
             let full = coverage == ip::Coverage::FULL;
-            (full.then_some(told), differences)
+            (full.then_some(by_ip), differences)
         }
         Err(error) => (None, vec![format!("the output of `ip` can't be read: {error}")]),
     }
