@@ -4,7 +4,7 @@ use crate::runner::Bench;
 use anyhow::Context as _;
 use plumbline::session;
 use plumbline_lanes::netns::binaries::PLUGINS_VARIABLE;
-use plumbline_lanes::netns::networks::{Configured, NodeNetworks, named};
+use plumbline_lanes::netns::networks::{NetworkConfig, NodeNetworks, find_network};
 use plumbline_testbed::exec::Cmd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -85,11 +85,10 @@ pub fn isolation_argv() -> Vec<String> {
 fn write_configurations(bench: &Bench) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("make a folder for configurations")?;
     let node = NodeNetworks::read(&bench.root)?;
-    let mut all: Vec<Configured> = vec![node.loopback.clone(), node.default(1)?];
+    let mut all: Vec<NetworkConfig> = vec![node.loopback.clone(), node.default(1)?];
     for pod in &bench.plan.pods {
-        for asked in &pod.attachments {
-            let found = named(&bench.plan, pod, asked)?;
-            all.push(found.map_err(|missing| anyhow::anyhow!("network {}: {}", missing.network, missing.words))?);
+        for requested in &pod.attachments {
+            all.push(find_network(&bench.plan, pod, requested)?);
         }
     }
     for (number, one) in all.iter().enumerate() {

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::must_run::{Binary, Least};
     use plumbline::capability::Known;
-    use plumbline_lanes::lane::Offer;
+    use plumbline_lanes::lane::Capability;
     use quick_junit::{NonSuccessKind, TestCase, TestSuite};
     use std::time::Duration;
 
@@ -176,7 +176,7 @@ mod tests {
 
     fn lanes(vlan: bool) -> Lanes {
         let mut known = Known::default();
-        known.offers.0.insert("vlan".into(), Offer { there: vlan, seen: "no 8021q".into() });
+        known.offers.0.insert("vlan".into(), Capability { there: vlan, seen: "no 8021q".into() });
         BTreeMap::from([("netns".to_owned(), known)])
     }
 

@@ -24,7 +24,7 @@ async fn a_pod_on_a_cluster_can_be_looked_at_and_judged(#[future(awt)] bench: Be
             let to =
                 routes.iter().find(|route| route.to.to_string() == "172.16.0.0/12").expect("the SIP route is there");
             assert_eq!(to.hops[0].via, Some("192.168.200.1".parse()?));
-            assert!(scene.doors()[0].contains("kubectl"), "a pod on a cluster is entered by kubectl");
+            assert!(scene.entry_commands()[0].contains("kubectl"), "a pod on a cluster is entered by kubectl");
             let judged = seen.judge()?;
             assert_eq!(judged.codes(), [FindingCode::PL601]);
             judged.passes()

@@ -9,7 +9,7 @@ use plumbline_core::plan::{Bridge, Plan};
 use plumbline_core::protocol::{CniRequest, Op, Outcome, Target};
 use plumbline_core::record::{FaultRule, InjectedFault, RECORDER_SUFFIX, Recorder};
 use plumbline_core::verdict::Verdict;
-use plumbline_lanes::agent::LocalAgent;
+use plumbline_lanes::agent::NodeAgent;
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::lane::Lane as _;
 use plumbline_lanes::netns::{NetnsLane, binaries};
@@ -124,15 +124,15 @@ async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()>
 }
 
 /// A node with one pod.
-struct Node(LocalAgent);
+struct Node(NodeAgent);
 
 impl Node {
     async fn start() -> anyhow::Result<Self> {
         let binaries = binaries::find(&context(Options::default())?).await?;
-        let mut agent = LocalAgent::start(&binaries.node)?;
-        agent.hello().await?;
-        agent.bridges(&[Bridge { name: "br-ex".to_owned(), ..Bridge::default() }]).await?;
-        agent.pod_add("client", 1).await?;
+        let mut agent = NodeAgent::start(&binaries.node)?;
+        agent.check_protocol().await?;
+        agent.make_bridges(&[Bridge { name: "br-ex".to_owned(), ..Bridge::default() }]).await?;
+        agent.add_pod("client", 1).await?;
         Ok(Self(agent))
     }
 
@@ -153,13 +153,13 @@ impl Node {
             args_cni,
             deadline_ms: 30_000,
         };
-        Ok(self.0.cni(request, 2).await?)
+        Ok(self.0.run_chain(request, 2).await?)
     }
 
     async fn ip(&mut self, words: &str) -> anyhow::Result<()> {
         let argv = ["ip"].into_iter().chain(words.split(' ')).map(str::to_owned).collect();
         let op = Op::Exec { target: Target::Pod("client".to_owned()), argv, deadline_ms: 10_000 };
-        match self.0.ask(op, Duration::from_secs(20)).await {
+        match self.0.call(op, Duration::from_secs(20)).await {
             Ok(Outcome::Ran { code: Some(0), .. }) => Ok(()),
             other => anyhow::bail!("ip {words}: {other:?}"),
         }

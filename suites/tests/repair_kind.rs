@@ -12,7 +12,7 @@ use plumbline_core::judge::verdict;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::{Context, Options};
 use plumbline_lanes::kind::OpenKind;
-use plumbline_lanes::lane::{OpenLane, Scene};
+use plumbline_lanes::lane::{OpenLane, StagedScenario};
 use plumbline_suites::trials::{self, TestTarget};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
 async fn with_seed<T>(
     lane: &OpenKind,
     cx: &Context,
-    look: impl for<'a> FnOnce(&'a mut Box<dyn Scene>) -> BoxFuture<'a, anyhow::Result<T>>,
+    look: impl for<'a> FnOnce(&'a mut Box<dyn StagedScenario>) -> BoxFuture<'a, anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
     let mut scene = lane.stage(cx, &plan).await?;
@@ -133,7 +133,7 @@ async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
     let of = cx.clone();
     let observed: Result<_, TestbedError> = with_seed(&lane, &cx, |scene| {
         Box::pin(async move {
-            let door = scene.doors().first().cloned().context("a door to the pod")?;
+            let door = scene.entry_commands().first().cloned().context("a door to the pod")?;
             let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
             breakage::pods_away(&held, namespace).await?;
             Ok(scene.observe(&of).await)

@@ -10,7 +10,7 @@ use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::observe::LeakKind;
 use plumbline_core::observe::traces::RemovedPod;
 use plumbline_lanes::context::Context;
-use plumbline_lanes::traces::Before;
+use plumbline_lanes::traces::NodeTraces;
 use plumbline_suites::chain::{CHAIN_LEASE, read_first_plugin, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
@@ -230,7 +230,7 @@ async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.iter().find(|node| node.name.ends_with("-worker")).context("a worker")?;
     let mut nodes = std::slice::from_ref(node);
     let words = |why: String| anyhow::anyhow!(why);
-    let before = Before::read(1, &mut nodes).await.map_err(words)?;
+    let before = NodeTraces::read_traces(1, &mut nodes).await.map_err(words)?;
     let gone = RemovedPod { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
     let (none, unseen) = before.find_leaks(std::slice::from_ref(&gone), &mut nodes).await;
     ensure!(none.is_empty() && unseen.is_empty(), "nothing has changed: {none:?} {unseen:?}");

@@ -4,7 +4,7 @@
 use crate::registry;
 use crate::session;
 use plumbline_lanes::context::Context;
-use plumbline_lanes::lane::{Offers, OpenLane};
+use plumbline_lanes::lane::{Capabilities, OpenLane};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Known {
     pub profile: Option<String>,
     /// What it offers, as probed by trying.
     #[serde(default)]
-    pub offers: Offers,
+    pub offers: Capabilities,
     /// Why it could not be opened, in one line; none when it could.
     #[serde(default)]
     pub error: Option<String>,

@@ -4,7 +4,6 @@ mod common;
 
 use common::judged::{codes, eth, kernel, plan, pod};
 use common::observed::{self, route, seed};
-use plumbline_core::finding::Severity;
 use plumbline_core::judge::{judge, verdict};
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;

@@ -1,7 +1,7 @@
 //! Checks of this host: each says what was looked at, what was found, what is needed, and how to fix it. No check
 //! changes anything.
 
-use crate::lane::Offer;
+use crate::lane::Capability;
 use plumbline_testbed::error::TestbedError;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl HostCheck {
 
     /// A capability of a lane. Scenarios that require a missing one are skipped.
     #[must_use]
-    pub fn capability(scope: &'static str, name: &str, offer: &Offer, hint: &str) -> Self {
+    pub fn capability(scope: &'static str, name: &str, offer: &Capability, hint: &str) -> Self {
         // The agent's own wording (`probe/rules.rs`).
         let program = offer.seen.split_once(" can't be started on the node").map(|(program, _)| program);
         let hint = match program {

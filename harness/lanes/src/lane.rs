@@ -1,4 +1,4 @@
-//! What a lane is: something that opens once per run, stages scenarios, and closes.
+//! The interface of a lane: it opens once per run, stages scenarios, and closes.
 
 use crate::context::Context;
 use crate::host::HostCheck;
@@ -10,27 +10,27 @@ use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What a lane or host offers: capability name to why it is, or is not, there.
+/// What a lane offers: each capability by name, with whether it is there and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Offers(pub BTreeMap<String, Offer>);
+pub struct Capabilities(pub BTreeMap<String, Capability>);
 
 /// One capability as probed by trying.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Offer {
+pub struct Capability {
     /// Whether it is there.
     pub there: bool,
-    /// What the probe saw, in words.
+    /// What the probe found.
     pub seen: String,
 }
 
-impl Offers {
-    /// The first thing needed that is not offered, in words fit for a Skip; none when all is there.
+impl Capabilities {
+    /// Why a scenario is skipped: the first needed capability that is missing; none when all are there.
     #[must_use]
     pub fn lack(&self, needs: &[String]) -> Option<String> {
         needs.iter().find_map(|need| match self.0.get(need) {
             Some(offer) if offer.there => None,
             Some(offer) => Some(format!("needs {need}: {}", offer.seen)),
-            None => Some(format!("needs {need}, which this lane does not know of")),
+            None => Some(format!("needs {need}, which this lane does not probe")),
         })
     }
 }
@@ -116,16 +116,19 @@ pub trait OpenLane: Send + Sync {
     /// The cluster profile in use, on lanes that have one.
     fn profile(&self) -> Option<String>;
     /// What it offers, as probed.
-    fn offers(&self) -> &Offers;
-    /// Why a plan can't be staged here at all, in words fit for a Skip; none when it can.
+    fn offers(&self) -> &Capabilities;
+    /// Why a plan can't be staged here and is skipped; none when it can.
     fn lack(&self, plan: &Plan) -> Option<String> {
         self.offers().lack(&plan.requires)
     }
-    /// Stages a plan: nodes, networks, pods. A pod that does not come up because of its networks is
-    /// no error here: the observation says so. `TestbedError` is the bed's own fault.
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>>;
-    /// Ends it: awaits what was deleted in the background.
-    /// Gives what could not be cleaned up, each a line.
+    /// Stages a plan: nodes, networks, pods. A pod that is not ready because of its networks is no error here: the
+    /// observation says so.
+    fn stage<'a>(
+        &'a self,
+        cx: &'a Context,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>>;
+    /// Closes it: waits for what is deleted in the background. Gives what could not be cleaned up, each a line.
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>>;
 }
 
@@ -134,47 +137,46 @@ pub trait OpenLane: Send + Sync {
 pub struct Staging {
     /// Adaptations made.
     pub adaptations: Vec<Adaptation>,
-    /// How the scenario is kept apart from others.
+    /// How the scenario is isolated from others.
     pub isolation: Option<String>,
-    /// Parts that are not what users run, each named.
+    /// The stand-ins, each a line.
     pub stand_ins: Vec<String>,
     /// From create until every pod was Ready, in microseconds; 0 on lanes without a cluster.
     pub ready_us: u64,
 }
 
-/// A staged plan.
-pub trait Scene: Send {
+/// A staged scenario.
+pub trait StagedScenario: Send {
     /// What was done to stage it.
     fn staging(&self) -> &Staging;
-    /// Reads everything there is to judge. May be called again: each call is a fresh observation.
+    /// Reads everything that is judged. May be called again: each call is a fresh observation.
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>>;
-    /// For people and tests: where it can be entered, as commands to paste.
-    fn doors(&self) -> Vec<String>;
-    /// Takes it down, and looks at what stays of its pods.
-    fn close(self: Box<Self>) -> BoxFuture<'static, Closed>;
+    /// Commands to paste that enter its nodes and pods.
+    fn entry_commands(&self) -> Vec<String>;
+    /// Removes it, and reads the leaks of its pods.
+    fn close(self: Box<Self>) -> BoxFuture<'static, TearDown>;
 }
 
-/// What came of taking a scene down.
-#[must_use = "what was left behind must be told"]
+/// The result of removing a scenario.
+#[must_use = "leaks must be reported"]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Closed {
+pub struct TearDown {
     /// What could not be cleaned up, each a line.
     pub left_behind: Vec<String>,
-    /// What stays of pods that are gone: for the judge, since it is the plugins' doing. None where there was nothing to
-    /// look at, or nobody looked.
+    /// Leaks of removed pods: for the judge, because the plugins made them. None where nothing was read.
     pub leaks: Option<Vec<Leak>>,
 }
 
-impl Closed {
-    /// All of it, each a line: for those who don't judge what stays.
+impl TearDown {
+    /// Everything that is still there, each a line, for callers that don't judge leaks.
     #[must_use]
     pub fn lines(self) -> Vec<String> {
-        let stays = |left: Leak| match left.pod {
-            Some(pod) => format!("pod {pod} is gone, and {} stays in {}", left.what, left.place),
-            None => format!("every pod is gone, and {} stays in {}", left.what, left.place),
+        let line = |left: Leak| match left.pod {
+            Some(pod) => format!("pod {pod} is removed, but {} is still in {}", left.what, left.place),
+            None => format!("every pod is removed, but {} is still in {}", left.what, left.place),
         };
         let mut lines = self.left_behind;
-        lines.extend(self.leaks.into_iter().flatten().map(stays));
+        lines.extend(self.leaks.into_iter().flatten().map(line));
         lines
     }
 }

@@ -1,6 +1,6 @@
-//! What nodes have of their pods: read before pods come and after they went, by the agent that stands for a node.
+//! What nodes have of their pods: read before pods are made and after they were removed, by the node's agent.
 
-use crate::agent::LocalAgent;
+use crate::agent::NodeAgent;
 use futures::future::BoxFuture;
 use plumbline_cluster::node::Node;
 use plumbline_core::observe::traces::{RemovedPod, Traces, find_leaks};
@@ -10,9 +10,9 @@ use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
 
-/// For a program that lists rules; an emulated processor takes its time.
+/// For a program that lists rules. An emulated processor is slow.
 const LISTING: Duration = Duration::from_secs(20);
-/// How long the kernel may take to end a namespace that nobody uses any more.
+/// How long the kernel may take to remove an unused namespace.
 const NAMESPACE: Duration = Duration::from_secs(3);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -29,37 +29,37 @@ if command -v conntrack >/dev/null 2>&1; then
     conntrack -L -f ipv4 -o extended && conntrack -L -f ipv6 -o extended
     exit
 fi
-echo "connections are tracked and $1 is not there to tell which; install the program conntrack" >&2
+echo "connections are tracked, but $1 does not exist; install the program conntrack" >&2
 exit 1
 "#;
 const TRACKED: [&str; 3] =
     ["/proc/net/nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max", "/sys/module/nf_conntrack"];
 
-/// Each node as it was before any pod.
+/// The traces on each node before any pod was made.
 #[derive(Debug, Default)]
-pub struct Before(Vec<Traces>);
+pub struct NodeTraces(Vec<Traces>);
 
-/// A question about a node, which is the target that it is given.
-pub type Question = Box<dyn FnOnce(Target) -> Op + Send>;
-/// What was answered; in words why it was not.
-pub type Answer<'a> = BoxFuture<'a, Result<Outcome, String>>;
+/// An operation on a node, made from the target that stands for the node.
+pub type NodeOp = Box<dyn FnOnce(Target) -> Op + Send>;
+/// The outcome, or the reason why there is none.
+pub type NodeOutcome<'a> = BoxFuture<'a, Result<Outcome, String>>;
 
-/// Nodes that can be asked, counted from 1.
-pub trait Nodes: Send {
-    /// Puts a question to the agent that can tell.
-    fn ask(&mut self, node: usize, op: Question) -> Answer<'_>;
+/// The agents of nodes, counted from 1.
+pub trait NodeAgents: Send {
+    /// Calls the agent of a node.
+    fn call(&mut self, node: usize, op: NodeOp) -> NodeOutcome<'_>;
 }
 
-impl Nodes for LocalAgent {
-    fn ask(&mut self, node: usize, op: Question) -> Answer<'_> {
+impl NodeAgents for NodeAgent {
+    fn call(&mut self, node: usize, op: NodeOp) -> NodeOutcome<'_> {
         Box::pin(async move {
-            Self::ask(self, op(Target::NodeAt(node)), LISTING + LISTING).await.map_err(|other| other.to_string())
+            Self::call(self, op(Target::NodeAt(node)), LISTING + LISTING).await.map_err(|other| other.to_string())
         })
     }
 }
 
-impl Nodes for &[Node] {
-    fn ask(&mut self, node: usize, op: Question) -> Answer<'_> {
+impl NodeAgents for &[Node] {
+    fn call(&mut self, node: usize, op: NodeOp) -> NodeOutcome<'_> {
         Box::pin(async move {
             let on = self.get(node.wrapping_sub(1)).ok_or_else(|| format!("there is no node {node}"))?;
             match on.call_aside(op(Target::Node)).await.map_err(|error| error.to_string())? {
@@ -70,21 +70,21 @@ impl Nodes for &[Node] {
     }
 }
 
-/// Whether a plan's pods leave anything on nodes that is worth looking for: ports of the node, or policy routing.
-pub fn wanted(plan: &Plan) -> bool {
+/// Whether a plan's pods can leave traces on nodes: host ports, or policy routing.
+pub fn are_expected(plan: &Plan) -> bool {
     let routed = plan.topology.ports.iter().any(|port| port.eni.is_some());
     routed || plan.pods.iter().any(|pod| !pod.port_mappings().is_empty())
 }
 
-impl Before {
+impl NodeTraces {
     /// Reads all nodes.
     ///
     /// # Errors
     /// What could not be read, in words.
-    pub async fn read(nodes: usize, agent: &mut dyn Nodes) -> Result<Self, String> {
+    pub async fn read_traces(nodes: usize, agent: &mut dyn NodeAgents) -> Result<Self, String> {
         let mut all = Vec::new();
         for node in 1..=nodes.max(1) {
-            all.push(read(node, agent).await.map_err(|why| format!("node {node}: {why}"))?);
+            all.push(read_traces(node, agent).await.map_err(|why| format!("node {node}: {why}"))?);
         }
         Ok(Self(all))
     }
@@ -95,83 +95,83 @@ impl Before {
         self.0.len()
     }
 
-    /// What came since and stayed; and what could not be read, each a line.
-    pub async fn find_leaks(&self, gone: &[RemovedPod], agent: &mut dyn Nodes) -> (Vec<Leak>, Vec<String>) {
+    /// The leaks: what came since and is still there. And what could not be read, each a line.
+    pub async fn find_leaks(&self, gone: &[RemovedPod], agent: &mut dyn NodeAgents) -> (Vec<Leak>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (place, before) in self.0.iter().enumerate() {
             let node = format!("node {}", place + 1);
-            match self.settled(place, before, gone, &node, agent).await {
+            match self.find_leaks_on(place, before, gone, &node, agent).await {
                 Ok(stayed) => left.extend(stayed),
-                Err(why) => lines.push(format!("{node}: what pods left on it can't be looked at: {why}")),
+                Err(why) => lines.push(format!("{node}: leaks of pods can't be read: {why}")),
             }
         }
         (left, lines)
     }
 }
 
-impl Before {
-    /// What stayed on one node, once the kernel has taken the pods' namespaces away: it does so when it comes to it, and with
-    /// them go the ends of their cables and the routes by these.
-    async fn settled(
+impl NodeTraces {
+    /// The leaks on one node, after the kernel has removed the pods' namespaces. It does so later, and with a namespace go the
+    /// ends of its veths and the routes through them.
+    async fn find_leaks_on(
         &self,
         place: usize,
         before: &Traces,
         gone: &[RemovedPod],
         node: &str,
-        agent: &mut dyn Nodes,
+        agent: &mut dyn NodeAgents,
     ) -> Result<Vec<Leak>, String> {
         let deadline = Deadline::after(NAMESPACE);
         loop {
-            let left = find_leaks(before, &read(place + 1, agent).await?, gone, node);
+            let left = find_leaks(before, &read_traces(place + 1, agent).await?, gone, node);
             if deadline.over() || !left.iter().any(|one| one.kind == LeakKind::Routing) {
                 return Ok(left);
             }
-            // Rules don't go by themselves; links do.
-            let after = kernel(place + 1, agent).await?;
+            // Links disappear with the namespace; rules don't.
+            let after = read_kernel(place + 1, agent).await?;
             let known = |name: &str| before.kernel.links.iter().any(|link| link.name == name);
             if after.links.iter().all(|link| known(&link.name)) {
-                return Ok(find_leaks(before, &read(place + 1, agent).await?, gone, node));
+                return Ok(find_leaks(before, &read_traces(place + 1, agent).await?, gone, node));
             }
             wait::pause(PAUSE).await;
         }
     }
 }
 
-async fn read(node: usize, agent: &mut dyn Nodes) -> Result<Traces, String> {
+async fn read_traces(node: usize, agent: &mut dyn NodeAgents) -> Result<Traces, String> {
     let mut traces = Traces::default();
     for program in SAVED {
-        // Without the program nobody has made such rules with it.
-        if let Some(text) = run(node, &[program], agent).await? {
+        // Without the program there are no rules that it made.
+        if let Some(text) = run_program(node, &[program], agent).await? {
             traces.saved.push((program.to_owned(), text));
         }
     }
-    traces.ruleset = run(node, &RULESET, agent).await?;
+    traces.ruleset = run_program(node, &RULESET, agent).await?;
     let connections = [&["sh", "-c", CONNECTIONS, "sh"][..], &TRACKED].concat();
-    traces.connections = run(node, &connections, agent).await?.unwrap_or_default();
-    traces.kernel = kernel(node, agent).await?;
+    traces.connections = run_program(node, &connections, agent).await?.unwrap_or_default();
+    traces.kernel = read_kernel(node, agent).await?;
     Ok(traces)
 }
 
-async fn kernel(node: usize, agent: &mut dyn Nodes) -> Result<KernelState, String> {
-    match agent.ask(node, Box::new(|target| Op::Observe { target, with_ip: false })).await? {
+async fn read_kernel(node: usize, agent: &mut dyn NodeAgents) -> Result<KernelState, String> {
+    match agent.call(node, Box::new(|target| Op::Observe { target, with_ip: false })).await? {
         Outcome::Observed(observed) => Ok(observed.kernel),
-        other => Err(odd(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
-fn odd(outcome: &Outcome) -> String {
-    format!("the agent gave another answer than was asked for: {outcome:?}")
+fn unexpected(outcome: &Outcome) -> String {
+    format!("the agent gave an answer of another kind: {outcome:?}")
 }
 
 /// What a program prints on a node; none where it is not there or finds nothing to list.
-async fn run(node: usize, argv: &[&str], agent: &mut dyn Nodes) -> Result<Option<String>, String> {
+async fn run_program(node: usize, argv: &[&str], agent: &mut dyn NodeAgents) -> Result<Option<String>, String> {
     let script = "command -v \"$1\" >/dev/null 2>&1 || exit 0; \"$@\"";
     let argv = ["sh", "-c", script, "sh"].iter().chain(argv).map(|&word| word.to_owned()).collect();
     let deadline_ms = u64::try_from(LISTING.as_millis()).unwrap_or(u64::MAX);
-    match agent.ask(node, Box::new(move |target| Op::Exec { target, argv, deadline_ms })).await? {
+    match agent.call(node, Box::new(move |target| Op::Exec { target, argv, deadline_ms })).await? {
         Outcome::Ran { code: Some(0), stdout, .. } => Ok(Some(stdout).filter(|text| !text.is_empty())),
         Outcome::Ran { stderr, .. } => Err(stderr.trim().to_owned()),
-        other => Err(odd(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
     use std::path::Path;
 
     /// The script on a host that has no `conntrack`.
-    async fn told(list: &Path, sign: &Path) -> Transcript {
+    async fn list_connections(list: &Path, sign: &Path) -> Transcript {
         let script = CONNECTIONS.replace("command -v conntrack", "command -v no-such-program");
         let paths = [list, sign, Path::new("/none")].map(|path| path.display().to_string());
         Cmd::new("sh").args(["-c", &script, "sh"]).args(paths).run().await.unwrap()
@@ -192,12 +192,12 @@ mod tests {
     async fn connections_that_cannot_be_listed_are_no_empty_list() {
         let folder = tempfile::tempdir().unwrap();
         let (list, sign) = (folder.path().join("list"), folder.path().join("max"));
-        let none = told(&list, &sign).await;
+        let none = list_connections(&list, &sign).await;
         assert!(none.ending == ProcessEnd::Code(0) && none.stdout.is_empty(), "the kernel tracks nothing: {none:?}");
         std::fs::write(&sign, "65536").unwrap();
-        let refused = told(&list, &sign).await;
+        let refused = list_connections(&list, &sign).await;
         assert!(refused.ending == ProcessEnd::Code(1) && refused.stderr.contains("install the program"), "{refused:?}");
         std::fs::write(&list, "ipv4 2 udp 17 src=10.0.0.1").unwrap();
-        assert_eq!(told(&list, &sign).await.stdout.trim(), "ipv4 2 udp 17 src=10.0.0.1");
+        assert_eq!(list_connections(&list, &sign).await.stdout.trim(), "ipv4 2 udp 17 src=10.0.0.1");
     }
 }

@@ -1,58 +1,59 @@
-//! An act on the wire, driven over any number of agents: open everything, send everything, close everything.
+//! Probes on the wire, driven over any number of agents: open everything, send everything, close everything.
 //!
-//! Each of the three steps is one question to every agent that has a part in it, asked side by side, and ends before
-//! the next begins: nothing is sent before all listen, and nothing is closed before all have sent. What was opened is
-//! closed in any case. Nothing is resolved here: which agent a party is at, and how that agent calls it, the lane says
-//! ([`Parties`]); a lane whose agents don't know the topology's uplinks writes names into the script's taps first.
+//! Each of the three steps is one call to every agent that has a part in it. The calls run side by side, and all end before
+//! the next step begins: nothing is sent before all listen, and nothing is closed before all have sent. What was opened is
+//! closed in any case. Nothing is resolved here: the lane says which agent an endpoint is at, and how that agent names it
+//! ([`ProbeEndpoints`]). A lane whose agents don't know the topology's uplinks writes names into the script's taps first.
 
-mod parts;
 #[cfg(test)]
 mod tests;
 
 use futures::future::{BoxFuture, join_all};
-use parts::{Part, collected};
 use plumbline_core::plan::ProbeEndpoint;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::script::window::widen_windows;
-use plumbline_core::wire::{ProbeResult, ProbeResults, Script, WireObservation};
+use plumbline_core::wire::{
+    Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction, ProbeResult, ProbeResults, Script,
+    WireObservation,
+};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Stage of all faults told here.
-const STAGE: &str = "watch the wire";
+/// Stage of all errors here.
+const STAGE: &str = "probe the wire";
 
-/// For what an agent does in milliseconds, and beyond the windows of its probes. Long, since a host under load is no
-/// reason to break.
+/// For what an agent does in milliseconds, and beyond the windows of its probes. Long, because a host under load is no
+/// error.
 const MARGIN: Duration = Duration::from_secs(30);
 
-/// Who takes part, and how they are reached.
-pub trait Parties: Sync {
-    /// The agent that a party is at, by a number of the lane's choice, and how that agent calls it.
+/// The endpoints of probes, and how they are reached.
+pub trait ProbeEndpoints: Sync {
+    /// The agent that an endpoint is at, by a number of the lane's choice, and how that agent names it.
     ///
     /// # Errors
-    /// [`TestbedError`] for a party that this lane does not have.
-    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError>;
+    /// [`TestbedError`] for an endpoint that this lane does not have.
+    fn locate(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError>;
 
-    /// Asks one agent. The questions to one agent come one after another; those to several come side by side.
+    /// Calls one agent. Calls to one agent run one after another; calls to several run side by side.
     ///
     /// # Errors
-    /// [`TestbedError`], also for a fault that the agent tells.
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>>;
+    /// [`TestbedError`], also for a fault that the agent reports.
+    fn call(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>>;
 }
 
-/// Does what a script says, and does it again with wider windows where its controls were too slow for them. `named` is
-/// the script in the words of the lane's agents.
+/// Runs a script, and runs it again with wider windows where its controls were too slow for them. `named` gives the script
+/// with the names of the lane's agents.
 ///
 /// # Errors
-/// As [`act`]; whatever `named` fails with.
-pub async fn act_in_time(
+/// As [`run_script`], and the errors of `named`.
+pub async fn run_with_wider_windows(
     mut script: Script,
-    parties: &dyn Parties,
+    endpoints: &dyn ProbeEndpoints,
     named: impl Fn(&Script) -> Result<Script, TestbedError>,
 ) -> Result<WireObservation, TestbedError> {
     loop {
-        let results = act(&named(&script)?, parties).await?;
+        let results = run_script(&named(&script)?, endpoints).await?;
         match widen_windows(&script, &results) {
             Some(wide) => script = wide,
             None => return Ok(WireObservation { script, results }),
@@ -60,25 +61,25 @@ pub async fn act_in_time(
     }
 }
 
-/// Does what a script says, and tells what was seen, each list in the script's order.
+/// Runs a script. Gives what was seen, each list in the script's order.
 ///
 /// # Errors
-/// [`TestbedError`] when a party is not there, an agent does not do its part, or what it tells is not what it was asked for:
-/// a probe, capture or listener that is missing from an answer is never taken for one that saw nothing.
-pub async fn act(script: &Script, parties: &dyn Parties) -> Result<ProbeResults, TestbedError> {
-    let parts = split(script, parties)?;
-    let opened: Vec<(usize, &Part)> =
+/// [`TestbedError`] when an endpoint does not exist, an agent does not do its part, or its answer is incomplete: a probe,
+/// capture or listener that is missing from an answer is never taken for one that saw nothing.
+pub async fn run_script(script: &Script, endpoints: &dyn ProbeEndpoints) -> Result<ProbeResults, TestbedError> {
+    let parts = split(script, endpoints)?;
+    let opened: Vec<(usize, &AgentPart)> =
         parts.iter().filter(|(_, part)| part.listens()).map(|(agent, part)| (*agent, part)).collect();
-    let probed = match open(&opened, parties).await {
-        Ok(()) => probe(&parts, parties).await,
+    let probed = match open(&opened, endpoints).await {
+        Ok(()) => probe(&parts, endpoints).await,
         Err(error) => Err(error),
     };
     let closed = join_all(opened.iter().map(|(agent, part)| async move {
-        let outcome = parties.ask(*agent, Op::WireClose, MARGIN).await?;
-        part.closed(outcome)
+        let outcome = endpoints.call(*agent, Op::WireClose, MARGIN).await?;
+        part.check_closed(outcome)
     }))
     .await;
-    // The first thing that went wrong is what is told; what closing has to say of it comes after.
+    // The first error is reported; an error of closing only where there is no other.
     let probes = probed?;
     let (mut captures, mut listeners) = (Vec::new(), Vec::new());
     for closed in closed {
@@ -86,53 +87,146 @@ pub async fn act(script: &Script, parties: &dyn Parties) -> Result<ProbeResults,
         captures.extend(some);
         listeners.extend(more);
     }
-    collected(script, probes, captures, listeners)
+    collect_parts(script, probes, captures, listeners)
 }
 
 /// What each agent has to do, by its number.
-fn split(script: &Script, parties: &dyn Parties) -> Result<BTreeMap<usize, Part>, TestbedError> {
-    let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
+fn split(script: &Script, endpoints: &dyn ProbeEndpoints) -> Result<BTreeMap<usize, AgentPart>, TestbedError> {
+    let mut parts: BTreeMap<usize, AgentPart> = BTreeMap::new();
     for (party, listener) in &script.listeners {
-        let (agent, target) = parties.place(party)?;
+        let (agent, target) = endpoints.locate(party)?;
         parts.entry(agent).or_default().listeners.push((target, listener.clone()));
     }
     for (party, capture) in &script.captures {
-        let (agent, target) = parties.place(party)?;
+        let (agent, target) = endpoints.locate(party)?;
         parts.entry(agent).or_default().captures.push((target, capture.clone()));
     }
     for (party, probe) in &script.probes {
-        let (agent, target) = parties.place(party)?;
+        let (agent, target) = endpoints.locate(party)?;
         parts.entry(agent).or_default().probes.push((target, probe.clone()));
     }
     Ok(parts)
 }
 
-/// Opens what listens, at all agents side by side, and awaits them all even where one fails: the others have to be
-/// done before they can be told to close.
-async fn open(parts: &[(usize, &Part)], parties: &dyn Parties) -> Result<(), TestbedError> {
+/// Opens what listens, at all agents side by side, and waits for all of them even where one fails: the others must have
+/// answered before they can be closed.
+async fn open(parts: &[(usize, &AgentPart)], endpoints: &dyn ProbeEndpoints) -> Result<(), TestbedError> {
     let opened = join_all(parts.iter().map(|(agent, part)| async move {
-        match parties.ask(*agent, part.opening(), MARGIN).await? {
+        match endpoints.call(*agent, part.open_call(), MARGIN).await? {
             Outcome::Done => Ok(()),
-            other => Err(odd(&other)),
+            other => Err(unexpected(&other)),
         }
     }));
     opened.await.into_iter().collect()
 }
 
 /// Sends, from all agents side by side.
-async fn probe(parts: &BTreeMap<usize, Part>, parties: &dyn Parties) -> Result<Vec<ProbeResult>, TestbedError> {
+async fn probe(
+    parts: &BTreeMap<usize, AgentPart>,
+    endpoints: &dyn ProbeEndpoints,
+) -> Result<Vec<ProbeResult>, TestbedError> {
     let sending = parts.iter().filter(|(_, part)| !part.probes.is_empty());
     let seen = join_all(sending.map(|(agent, part)| async move {
-        match parties.ask(*agent, Op::WireProbe(part.probes.clone()), part.windows() + MARGIN).await? {
-            Outcome::Probes(seen) => part.probed(seen),
-            other => Err(odd(&other)),
+        match endpoints.call(*agent, Op::WireProbe(part.probes.clone()), part.windows() + MARGIN).await? {
+            Outcome::Probes(seen) => part.check_probes(seen),
+            other => Err(unexpected(&other)),
         }
     }));
     let seen: Vec<Vec<ProbeResult>> = seen.await.into_iter().collect::<Result<_, TestbedError>>()?;
     Ok(seen.into_iter().flatten().collect())
 }
 
-fn odd(outcome: &Outcome) -> TestbedError {
+fn unexpected(outcome: &Outcome) -> TestbedError {
     let text = serde_json::to_string(outcome).unwrap_or_default();
-    TestbedError::new(STAGE, format!("the agent gave another answer than was asked for: {text:.200}"))
+    TestbedError::new(STAGE, format!("the agent gave an answer of another kind: {text:.200}"))
+}
+
+/// One agent's part of a script.
+#[derive(Debug, Clone, Default)]
+struct AgentPart {
+    pub listeners: Vec<(Target, Listener)>,
+    pub captures: Vec<(Target, Capture)>,
+    pub probes: Vec<(Target, Probe)>,
+}
+
+impl AgentPart {
+    /// Whether it has anything to open.
+    fn listens(&self) -> bool {
+        !(self.listeners.is_empty() && self.captures.is_empty())
+    }
+
+    fn open_call(&self) -> Op {
+        Op::WireOpen { listeners: self.listeners.clone(), captures: self.captures.clone() }
+    }
+
+    /// How long its probes may take: probes run side by side, the attempts of one after another.
+    fn windows(&self) -> Duration {
+        let longest = self.probes.iter().map(|(_, probe)| match &probe.what {
+            ProbeAction::Request { times, .. } | ProbeAction::Lookup { times, .. } => {
+                probe.window_ms.saturating_mul(u64::from((*times).max(1)))
+            }
+            ProbeAction::Control { .. } => probe.window_ms,
+        });
+        Duration::from_millis(longest.max().unwrap_or(0))
+    }
+
+    /// What it sent; every probe must be there.
+    fn check_probes(&self, seen: Vec<ProbeResult>) -> Result<Vec<ProbeResult>, TestbedError> {
+        let expected = self.probes.iter().map(|(_, probe)| &probe.id);
+        check_ids("probe", expected, seen.iter().map(|one| &one.id))?;
+        Ok(seen)
+    }
+
+    /// What it captured and received; every capture and listener must be there.
+    fn check_closed(&self, outcome: Outcome) -> Result<(Vec<CaptureResult>, Vec<ListenerResult>), TestbedError> {
+        let Outcome::WireObservation { captures, listeners } = outcome else { return Err(unexpected(&outcome)) };
+        check_ids("capture", self.captures.iter().map(|(_, one)| &one.id), captures.iter().map(|one| &one.id))?;
+        check_ids("listener", self.listeners.iter().map(|(_, one)| &one.id), listeners.iter().map(|one| &one.id))?;
+        Ok((captures, listeners))
+    }
+}
+
+/// Checks that each expected id is there once, and no other.
+fn check_ids<'a>(
+    what: &str,
+    expected: impl Iterator<Item = &'a String>,
+    found: impl Iterator<Item = &'a String>,
+) -> Result<(), TestbedError> {
+    let (mut expected, mut found): (Vec<_>, Vec<_>) = (expected.collect(), found.collect());
+    expected.sort();
+    found.sort();
+    if expected == found {
+        return Ok(());
+    }
+    Err(TestbedError::new(STAGE, format!("{what} ids in the agent's answer: expected {expected:?}, found {found:?}")))
+}
+
+/// The parts of all agents together, in the script's order.
+///
+/// # Errors
+/// [`TestbedError`] when two items of the script have the same id: what was seen of one would be taken for the other's.
+fn collect_parts(
+    script: &Script,
+    probes: Vec<ProbeResult>,
+    captures: Vec<CaptureResult>,
+    listeners: Vec<ListenerResult>,
+) -> Result<ProbeResults, TestbedError> {
+    Ok(ProbeResults {
+        probes: sort_by_script("probe", script.probes.iter().map(|(_, one)| &one.id), probes, |one| &one.id)?,
+        captures: sort_by_script("capture", script.captures.iter().map(|(_, one)| &one.id), captures, |one| &one.id)?,
+        listeners: sort_by_script("listener", script.listeners.iter().map(|(_, one)| &one.id), listeners, |one| {
+            &one.id
+        })?,
+    })
+}
+
+fn sort_by_script<'a, T>(
+    what: &str,
+    order: impl Iterator<Item = &'a String>,
+    seen: Vec<T>,
+    id: impl Fn(&T) -> &String,
+) -> Result<Vec<T>, TestbedError> {
+    let mut seen: BTreeMap<String, T> = seen.into_iter().map(|one| (id(&one).clone(), one)).collect();
+    let missing = |id: &String| TestbedError::new(STAGE, format!("two of the script's {what}s have the id {id}"));
+    order.map(|id| seen.remove(id).ok_or_else(|| missing(id))).collect()
 }

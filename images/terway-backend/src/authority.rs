@@ -1,6 +1,6 @@
-//! What Go's gRPC client calls the host of a unix socket is the socket's path, escaped: `:authority` is
-//! `%2Fvar%2Frun%2Feni%2Feni.socket` (grpc-go, `encodeAuthority`). RFC 3986 has no such host, and the HTTP/2 library of
-//! tonic ends every such request with PROTOCOL_ERROR. So the header is put right on its way in; nothing else is touched.
+//! Go's gRPC client sends the escaped path of a unix socket as the host: `:authority` is `%2Fvar%2Frun%2Feni%2Feni.socket`
+//! (grpc-go, `encodeAuthority`). RFC 3986 allows no such host, and tonic's HTTP/2 library ends every such request with
+//! PROTOCOL_ERROR. This module replaces that header and nothing else.
 
 use std::io;
 
@@ -8,9 +8,9 @@ use loona_hpack::{Decoder, Encoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::UnixStream;
 
-/// What it becomes.
+/// The host that replaces it.
 const HOST: &[u8] = b"localhost";
-/// Length of what a client says before its first frame (RFC 9113, section 3.4).
+/// Length of the client's preface (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 /// Length of a frame's header: length, type, flags, stream (RFC 9113, section 4.1).
 const HEAD: usize = 9;
@@ -19,13 +19,13 @@ const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
-/// The most that a frame may hold where nobody said otherwise (RFC 9113, section 4.2).
+/// The default limit of a frame's length (RFC 9113, section 4.2).
 const LARGEST: usize = 16_384;
-/// How much may be on its way to the server.
+/// The buffer between client and server.
 const ROOM: usize = 64 * 1024;
 
-/// A connection as the server is to see it. What is wrong with it ends it, as it would without this.
-pub fn put_right(socket: UnixStream) -> DuplexStream {
+/// The connection with the header replaced. An invalid frame ends the connection.
+pub fn with_valid_host(socket: UnixStream) -> DuplexStream {
     let (server, ours) = tokio::io::duplex(ROOM);
     tokio::spawn(async move {
         let (mut from_client, mut to_client) = socket.into_split();
@@ -41,7 +41,7 @@ pub fn put_right(socket: UnixStream) -> DuplexStream {
     server
 }
 
-/// Hands on frame by frame until the client hangs up.
+/// Passes frames on until the client closes the connection.
 async fn relay(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
     let (mut decoder, mut encoder) = (Decoder::new(), Encoder::new());
     let mut preface = [0; PREFACE];
@@ -61,7 +61,7 @@ async fn relay(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWrite
         from.read_exact(&mut body).await?;
         match head[3] {
             HEADERS if head[4] & END_HEADERS != 0 => {
-                let block = rewritten(bare(head[4], &body)?, &mut decoder, &mut encoder)?;
+                let block = rewrite_host(without_padding(head[4], &body)?, &mut decoder, &mut encoder)?;
                 let [_, high, middle, low] = u32::try_from(block.len()).map_err(invalid)?.to_be_bytes();
                 head[..3].copy_from_slice(&[high, middle, low]);
                 head[4] &= !(PADDED | PRIORITY);
@@ -77,14 +77,14 @@ async fn relay(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWrite
 }
 
 /// The header block of a frame, without padding and priority (RFC 9113, section 6.2).
-fn bare(flags: u8, body: &[u8]) -> io::Result<&[u8]> {
+fn without_padding(flags: u8, body: &[u8]) -> io::Result<&[u8]> {
     let padding = if flags & PADDED != 0 { body.first().copied().unwrap_or_default().into() } else { 0 };
     let start = usize::from(flags & PADDED != 0) + if flags & PRIORITY != 0 { 5 } else { 0 };
     let end = body.len().checked_sub(padding);
     end.and_then(|end| body.get(start..end)).ok_or_else(|| invalid("a header frame is shorter than its padding"))
 }
 
-fn rewritten(block: &[u8], decoder: &mut Decoder<'_>, encoder: &mut Encoder<'_>) -> io::Result<Vec<u8>> {
+fn rewrite_host(block: &[u8], decoder: &mut Decoder<'_>, encoder: &mut Encoder<'_>) -> io::Result<Vec<u8>> {
     let headers = decoder.decode(block).map_err(|error| invalid(format!("headers can't be read: {error:?}")))?;
     let right = |name: &[u8], value: &[u8]| if name == b":authority" { HOST.to_vec() } else { value.to_vec() };
     let headers: Vec<(Vec<u8>, Vec<u8>)> =
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_host_is_put_right_and_nothing_else_is_touched() {
+    async fn only_the_host_is_replaced() {
         let asked = [(":path", "/rpc.TerwayBackend/AllocIP"), (":authority", "%2Fvar%2Frun%2Feni%2Feni.socket")];
         let data = frame(0, 1, b"payload");
         // Padded by two, with five bytes of priority, as a client may.
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_ends_the_connection() {
+    async fn an_invalid_frame_ends_the_connection() {
         for fault in [frame(HEADERS, 0, &block(&[])), frame(HEADERS, END_HEADERS | PADDED, &[9, 0])] {
             assert_eq!(relayed(&[fault]).await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         }

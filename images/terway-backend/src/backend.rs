@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ipnet::IpNet;
 use tonic::{Request, Response, Status};
 
-use crate::book::{Book, Given};
-use crate::say;
+use crate::allocations::{Allocation, Allocations};
+use crate::log;
 
 /// What is made of `rpc/rpc.proto`.
 #[allow(missing_docs, clippy::all, reason = "generated")]
@@ -24,22 +24,22 @@ use rpc::{
 
 /// The daemon.
 pub struct Backend {
-    book: Mutex<Book>,
+    allocations: Mutex<Allocations>,
 }
 
 impl Backend {
-    /// On this book.
-    pub fn new(book: Book) -> Self {
-        Self { book: Mutex::new(book) }
+    /// A daemon with these allocations.
+    pub fn new(allocations: Allocations) -> Self {
+        Self { allocations: Mutex::new(allocations) }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Allocations> {
+        self.allocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One text of each family.
-fn set(texts: impl Iterator<Item = (bool, String)>) -> IpSet {
+fn ip_set(texts: impl Iterator<Item = (bool, String)>) -> IpSet {
     let mut set = IpSet::default();
     for (is_v4, text) in texts {
         *(if is_v4 { &mut set.i_pv4 } else { &mut set.i_pv6 }) = text;
@@ -47,22 +47,22 @@ fn set(texts: impl Iterator<Item = (bool, String)>) -> IpSet {
     set
 }
 
-fn families(given: &Given) -> (bool, bool) {
-    let has = |v4: bool| given.addresses.iter().any(|(address, _)| address.addr().is_ipv4() == v4);
+fn families(allocation: &Allocation) -> (bool, bool) {
+    let has = |v4: bool| allocation.addresses.iter().any(|(address, _)| address.addr().is_ipv4() == v4);
     (has(true), has(false))
 }
 
 /// The pod's one interface: its addresses, their subnets, the next hop, and by which ENI.
-fn conf(given: &Given, mac: &str) -> NetConf {
+fn net_conf(allocation: &Allocation, mac: &str) -> NetConf {
     let each = |text: fn(&(IpNet, IpAddr)) -> String| {
-        set(given.addresses.iter().map(|one| (one.0.addr().is_ipv4(), text(one))))
+        ip_set(allocation.addresses.iter().map(|one| (one.0.addr().is_ipv4(), text(one))))
     };
     NetConf {
         basic_info: Some(BasicInfo {
             pod_ip: Some(each(|(address, _)| address.addr().to_string())),
             pod_cidr: Some(each(|(address, _)| address.trunc().to_string())),
             gateway_ip: Some(each(|(_, gateway)| gateway.to_string())),
-            // Asked for by the plugin, also where a node has no service range of its own.
+            // The plugin requires it, also where the node has no service range.
             service_cidr: Some(IpSet::default()),
         }),
         eni_info: Some(EniInfo { mac: mac.to_owned(), ..EniInfo::default() }),
@@ -74,12 +74,13 @@ fn conf(given: &Given, mac: &str) -> NetConf {
 #[tonic::async_trait]
 impl TerwayBackend for Backend {
     async fn alloc_ip(&self, request: Request<AllocIpRequest>) -> Result<Response<AllocIpReply>, Status> {
-        let asked = request.into_inner();
-        let mut book = self.book();
-        let given = book.give(&asked.k8s_pod_infra_container_id).map_err(Status::resource_exhausted)?;
-        let (i_pv4, i_pv6) = families(&given);
-        say(&format!("{}/{} has {:?}", asked.k8s_pod_namespace, asked.k8s_pod_name, given.addresses));
-        let net_confs = vec![conf(&given, book.mac())];
+        let request = request.into_inner();
+        let mut allocations = self.lock();
+        let allocation =
+            allocations.allocate(&request.k8s_pod_infra_container_id).map_err(Status::resource_exhausted)?;
+        let (i_pv4, i_pv6) = families(&allocation);
+        log(&format!("{}/{} has {:?}", request.k8s_pod_namespace, request.k8s_pod_name, allocation.addresses));
+        let net_confs = vec![net_conf(&allocation, allocations.mac())];
         Ok(Response::new(AllocIpReply {
             success: true,
             ip_type: IpType::TypeEniMultiIp.into(),
@@ -90,27 +91,27 @@ impl TerwayBackend for Backend {
     }
 
     async fn release_ip(&self, request: Request<ReleaseIpRequest>) -> Result<Response<ReleaseIpReply>, Status> {
-        let asked = request.into_inner();
-        self.book().take_back(&asked.k8s_pod_infra_container_id).map_err(Status::internal)?;
-        say(&format!("{}/{} has nothing any more", asked.k8s_pod_namespace, asked.k8s_pod_name));
+        let request = request.into_inner();
+        self.lock().release(&request.k8s_pod_infra_container_id).map_err(Status::internal)?;
+        log(&format!("{}/{} has no address", request.k8s_pod_namespace, request.k8s_pod_name));
         Ok(Response::new(ReleaseIpReply { success: true, ..ReleaseIpReply::default() }))
     }
 
     async fn get_ip_info(&self, request: Request<GetInfoRequest>) -> Result<Response<GetInfoReply>, Status> {
-        let asked = request.into_inner();
-        let book = self.book();
+        let request = request.into_inner();
+        let allocations = self.lock();
         let mut reply =
             GetInfoReply { success: true, ip_type: IpType::TypeEniMultiIp.into(), ..GetInfoReply::default() };
-        if let Some(given) = book.of(&asked.k8s_pod_infra_container_id) {
-            (reply.i_pv4, reply.i_pv6) = families(given);
-            reply.net_confs = vec![conf(given, book.mac())];
+        if let Some(allocation) = allocations.find(&request.k8s_pod_infra_container_id) {
+            (reply.i_pv4, reply.i_pv6) = families(allocation);
+            reply.net_confs = vec![net_conf(allocation, allocations.mac())];
         }
         Ok(Response::new(reply))
     }
 
     async fn record_event(&self, request: Request<EventRequest>) -> Result<Response<EventReply>, Status> {
         let event = request.into_inner();
-        say(&format!(
+        log(&format!(
             "event {} of {}/{}: {}",
             event.reason, event.k8s_pod_namespace, event.k8s_pod_name, event.message
         ));
@@ -131,24 +132,24 @@ mod tests {
             folder.join("leases").display()
         );
         std::fs::write(&file, text).unwrap();
-        Backend::new(Book::open(&file).unwrap())
+        Backend::new(Allocations::open(&file).unwrap())
     }
 
-    fn asks(sandbox: &str) -> Request<AllocIpRequest> {
+    fn alloc_request(sandbox: &str) -> Request<AllocIpRequest> {
         Request::new(AllocIpRequest { k8s_pod_infra_container_id: sandbox.to_owned(), ..AllocIpRequest::default() })
     }
 
-    async fn known(backend: &Backend, sandbox: &str) -> GetInfoReply {
+    async fn get_info(backend: &Backend, sandbox: &str) -> GetInfoReply {
         let k8s_pod_infra_container_id = sandbox.to_owned();
-        let asked = GetInfoRequest { k8s_pod_infra_container_id, ..GetInfoRequest::default() };
-        backend.get_ip_info(Request::new(asked)).await.unwrap().into_inner()
+        let request = GetInfoRequest { k8s_pod_infra_container_id, ..GetInfoRequest::default() };
+        backend.get_ip_info(Request::new(request)).await.unwrap().into_inner()
     }
 
     #[tokio::test]
-    async fn a_sandbox_has_its_addresses_until_it_gives_them_back() {
+    async fn a_sandbox_has_its_addresses_until_they_are_released() {
         let folder = tempfile::tempdir().unwrap();
         let backend = backend(folder.path());
-        let got = backend.alloc_ip(asks("a")).await.unwrap().into_inner();
+        let got = backend.alloc_ip(alloc_request("a")).await.unwrap().into_inner();
         assert!(got.success && got.i_pv4 && got.i_pv6 && got.ip_type == i32::from(IpType::TypeEniMultiIp));
         let [conf] = got.net_confs.as_slice() else { panic!("one interface, not {:?}", got.net_confs) };
         let basic = conf.basic_info.clone().unwrap();
@@ -158,23 +159,23 @@ mod tests {
         assert_eq!(text(basic.gateway_ip), ["10.77.0.1", "2001:db8::1"]);
         assert_eq!(conf.eni_info.clone().unwrap().mac, "00:00:00:00:00:00", "the link's own: lo has this");
         assert!(conf.default_route);
-        assert_eq!(backend.alloc_ip(asks("a")).await.unwrap().into_inner().net_confs, got.net_confs);
-        assert_eq!(known(&backend, "a").await.net_confs, got.net_confs);
+        assert_eq!(backend.alloc_ip(alloc_request("a")).await.unwrap().into_inner().net_confs, got.net_confs);
+        assert_eq!(get_info(&backend, "a").await.net_confs, got.net_confs);
 
         let k8s_pod_infra_container_id = "a".to_owned();
         let back = ReleaseIpRequest { k8s_pod_infra_container_id, ..ReleaseIpRequest::default() };
         assert!(backend.release_ip(Request::new(back)).await.unwrap().into_inner().success);
-        assert!(known(&backend, "a").await.net_confs.is_empty());
+        assert!(get_info(&backend, "a").await.net_confs.is_empty());
     }
 
     #[tokio::test]
-    async fn a_pool_that_is_used_up_is_said_to_be() {
+    async fn a_used_up_pool_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let backend = backend(folder.path());
         for sandbox in ["a", "b"] {
-            backend.alloc_ip(asks(sandbox)).await.unwrap();
+            backend.alloc_ip(alloc_request(sandbox)).await.unwrap();
         }
-        let refused = backend.alloc_ip(asks("c")).await.unwrap_err();
+        let refused = backend.alloc_ip(alloc_request("c")).await.unwrap_err();
         assert!(refused.message().contains("no address is left in the pool 10.77.0.16/30"), "{refused}");
     }
 }

@@ -1,12 +1,14 @@
-//! plumbline's stand-in for `terwayd`, which wants cloud interfaces and an account of the cloud. It does what terwayd does
-//! with the chain of a node (see [`chain`]), stays until it is told to end, and says in its version and in its first line
-//! what it is. It hands out no addresses: the stand-in of the CNI plugin takes them from a file of the node.
+//! plumbline's stand-in for `terwayd`, which needs cloud interfaces and a cloud account. It copies the chain onto the node as
+//! terwayd does (see [`copy_chain`]) and then waits for a signal. Its version and its first line of output name it as a
+//! stand-in. It allocates no addresses: the stand-in for the CNI plugin takes them from a file of the node.
 //!
-//! It is called as the chart calls terwayd: `-log-level`, `-daemon-mode` and `-config` are taken and not used. Its own
+//! It is called as the chart calls terwayd: `-log-level`, `-daemon-mode` and `-config` are accepted and ignored. Its own
 //! `--shared` and `--node` name other folders, for tests. SIGTERM and SIGINT end it with exit code 0.
 
-mod chain;
+mod copy_chain;
 
+use copy_chain::{CopyChainError, copy_chain};
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
@@ -30,42 +32,53 @@ fn main() -> ExitCode {
             ("-log-level" | "-daemon-mode" | "-config", Some(_)) => {}
             ("--shared", Some(path)) => shared = PathBuf::from(path),
             ("--node", Some(path)) => node = PathBuf::from(path),
-            _ => return refuse(&format!("unknown argument {word}, or one without its value"), 2),
+            _ => return fail(&format!("argument {word} is unknown or has no value"), 2),
         }
     }
-    tell(VERSION);
-    match work(&shared, &node) {
+    log(VERSION);
+    match run(&shared, &node) {
         Ok(signal) => {
-            tell(&format!("ended by {signal}"));
+            log(&format!("ended by {signal}"));
             ExitCode::SUCCESS
         }
-        Err(cause) => refuse(&cause, 1),
+        Err(error) => fail(&error.to_string(), 1),
     }
 }
 
-/// Hands the chain over, then waits for the end.
-fn work(shared: &std::path::Path, node: &std::path::Path) -> Result<Signal, String> {
+/// Why the program ends early.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("block signals: {}", .0.desc())]
+    BlockSignals(Errno),
+    #[error("wait for signals: {}", .0.desc())]
+    WaitForSignals(Errno),
+    #[error(transparent)]
+    CopyChain(#[from] CopyChainError),
+}
+
+/// Copies the chain, then waits for a signal.
+fn run(shared: &std::path::Path, node: &std::path::Path) -> Result<Signal, RunError> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
-    // Before all else: as PID 1 there is no default action, and one that comes early has to wait.
-    signals.thread_block().map_err(|errno| format!("block signals: {}", errno.desc()))?;
-    chain::hand_over(shared, node)?;
-    tell("the chain is on the node");
+    // First: PID 1 has no default action for signals, so an early one must wait.
+    signals.thread_block().map_err(RunError::BlockSignals)?;
+    copy_chain(shared, node)?;
+    log("the chain is on the node");
     loop {
         match signals.wait() {
             Ok(signal) => return Ok(signal),
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(errno) => return Err(format!("wait for signals: {}", errno.desc())),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(RunError::WaitForSignals(errno)),
         }
     }
 }
 
-fn refuse(cause: &str, code: u8) -> ExitCode {
-    tell(cause);
+fn fail(cause: &str, code: u8) -> ExitCode {
+    log(cause);
     ExitCode::from(code)
 }
 
-fn tell(line: &str) {
+fn log(line: &str) {
     let _ = writeln!(stderr(), "plumbline-terwayd: {line}");
 }

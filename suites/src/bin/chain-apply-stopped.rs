@@ -5,7 +5,7 @@
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use plumbline::chain::{self, At, Ended};
+use plumbline::chain::{self, ClusterRef, Ended};
 use plumbline::{exit, interrupt};
 use plumbline_core::terway::Usage;
 use plumbline_lanes::context::EventSink;
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         .boxed()
     };
-    let at = Some(At::Profile(&profile));
+    let at = Some(ClusterRef::Profile(&profile));
     let usage = Usage::default();
     match chain::apply(Path::new(&file), at, &usage, true, &events, &cancel, Some(&after_step)).await? {
         Ended::Applied(applied) => {

@@ -6,7 +6,7 @@ use crate::{root, select, session};
 use anyhow::Context as _;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::{Context, EventSink, Options};
-use plumbline_lanes::lane::{OpenLane, Scene};
+use plumbline_lanes::lane::{OpenLane, StagedScenario};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -146,7 +146,7 @@ impl Bench {
 pub struct Staged<'a> {
     cx: &'a Context,
     plan: &'a Plan,
-    scene: Box<dyn Scene>,
+    scene: Box<dyn StagedScenario>,
 }
 
 impl Staged<'_> {
@@ -167,7 +167,7 @@ impl Staged<'_> {
 
     /// How it can be entered, as commands to paste.
     #[must_use]
-    pub fn doors(&self) -> Vec<String> {
-        self.scene.doors()
+    pub fn entry_commands(&self) -> Vec<String> {
+        self.scene.entry_commands()
     }
 }

@@ -11,7 +11,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
-use plumbline_lanes::lane::{OpenLane, Scene, Staging};
+use plumbline_lanes::lane::{OpenLane, StagedScenario, Staging};
 use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct JudgedScenario<'a> {
     start: Instant,
     report: ScenarioReport,
     /// What stands and is to be taken down; none where nothing was staged, or it is kept.
-    scene: Option<Box<dyn Scene>>,
+    scene: Option<Box<dyn StagedScenario>>,
     /// What was observed, to be judged again with what stays.
     seen: Option<Observation>,
 }
@@ -76,7 +76,7 @@ pub(super) async fn judge_scenario<'a>(
 
 impl JudgedScenario<'_> {
     /// Observes a scene and judges it.
-    async fn observe_and_judge(&mut self, scene: &mut dyn Scene) {
+    async fn observe_and_judge(&mut self, scene: &mut dyn StagedScenario) {
         self.progress.phase("observe");
         let observation = match or_cancelled(self.progress.cx, scene.observe(self.progress.cx)).await {
             Ok(observation) => observation,
@@ -101,7 +101,7 @@ impl JudgedScenario<'_> {
         if keeps(self.progress.cx.options.keep, &self.report.verdict) {
             let (cx, name, lane) = (self.progress.cx, self.progress.scenario, self.progress.lane);
             let ended = self.finish(vec![]);
-            for door in scene.doors() {
+            for door in scene.entry_commands() {
                 ProgressEvents { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
             }
             return ended;

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::lane::{Closed, HostReport, Offers, OpenLane, Scene, Staging, TestSettings};
+use plumbline_lanes::lane::{Capabilities, HostReport, OpenLane, StagedScenario, Staging, TearDown, TestSettings};
 use plumbline_testbed::journal::Effect;
 use plumbline_testbed::wait::within;
 use std::path::{Path, PathBuf};
@@ -41,10 +41,10 @@ struct Acted {
     go_after: usize,
     /// Staging makes this folder, with an effect in the journal, and panics.
     panic_after: Option<PathBuf>,
-    offers: Offers,
+    offers: Capabilities,
 }
 
-struct ActedScene {
+struct ActedScenario {
     name: String,
     seen: Arc<Seen>,
     staged: watch::Receiver<usize>,
@@ -71,7 +71,7 @@ impl Lane for Acted {
     fn open<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
         let (seen, staged) = (self.seen.clone(), self.staged.clone());
         let panic_after = self.panic_after.clone();
-        let open = Self { seen, staged, go_after: self.go_after, panic_after, offers: Offers::default() };
+        let open = Self { seen, staged, go_after: self.go_after, panic_after, offers: Capabilities::default() };
         Box::pin(async { Ok(Box::new(open) as Box<dyn OpenLane>) })
     }
 }
@@ -80,10 +80,14 @@ impl OpenLane for Acted {
     fn profile(&self) -> Option<String> {
         None
     }
-    fn offers(&self) -> &Offers {
+    fn offers(&self) -> &Capabilities {
         &self.offers
     }
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+    fn stage<'a>(
+        &'a self,
+        cx: &'a Context,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>> {
         if let Some(path) = self.panic_after.clone() {
             return Box::pin(async move {
                 cx.run.intend(Effect::Folder { path: path.clone() })?;
@@ -96,21 +100,21 @@ impl OpenLane for Acted {
         self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
         self.seen.tell(format!("{} comes", plan.name));
         self.staged.send_modify(|staged| *staged += 1);
-        let scene = ActedScene {
+        let scene = ActedScenario {
             name: plan.name.clone(),
             seen: self.seen.clone(),
             staged: self.staged.subscribe(),
             go_after: self.go_after,
             staging: Staging::default(),
         };
-        Box::pin(async { Ok(Box::new(scene) as Box<dyn Scene>) })
+        Box::pin(async { Ok(Box::new(scene) as Box<dyn StagedScenario>) })
     }
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
         Box::pin(async { vec![] })
     }
 }
 
-impl Scene for ActedScene {
+impl StagedScenario for ActedScenario {
     fn staging(&self) -> &Staging {
         &self.staging
     }
@@ -122,10 +126,10 @@ impl Scene for ActedScene {
             Err(TestbedError::new("observe", "only acted"))
         })
     }
-    fn doors(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<String> {
         vec![]
     }
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {
         Box::pin(async move {
             let others = self.staged.wait_for(|staged| *staged >= self.go_after);
             for _ in 0..100 {
@@ -134,7 +138,7 @@ impl Scene for ActedScene {
             }
             let came = within(HANG, others).await.is_some();
             self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
-            Closed { left_behind: vec![format!("{}'s", self.name)], leaks: None }
+            TearDown { left_behind: vec![format!("{}'s", self.name)], leaks: None }
         })
     }
 }
@@ -172,7 +176,7 @@ async fn run_acted(
     let cx = session::context(&root, Options::default(), config.events.clone(), config.cancel.clone(), "run").unwrap();
     let seen = Arc::new(Seen::default());
     let staged = Arc::new(watch::channel(0).0);
-    let lane = Acted { seen: seen.clone(), staged, go_after, panic_after, offers: Offers::default() };
+    let lane = Acted { seen: seen.clone(), staged, go_after, panic_after, offers: Capabilities::default() };
     let plans: Vec<&Plan> = config.scenarios.iter().collect();
     let mut summary = RunSummary::default();
     on_lane(&cx, &lane, &plans, &config, &Evidence::below(folder.path()), &mut summary).await;

@@ -1,6 +1,6 @@
-//! The questions with their proper answers.
+//! One function for each operation of the agent, with the answer that belongs to it.
 
-use super::local::LocalAgent;
+use super::node_agent::NodeAgent;
 use plumbline_core::cni::ChainOutcome;
 use plumbline_core::plan::{Bridge, Topology};
 use plumbline_core::protocol::{CniRequest, Observed, Op, Outcome, PROTOCOL_VERSION, PluginVersion, Probed, Target};
@@ -18,26 +18,26 @@ const LONG: Duration = Duration::from_secs(120);
 /// Beyond the plugins' own deadlines.
 const MARGIN: Duration = Duration::from_secs(10);
 
-impl LocalAgent {
-    /// Asks who it is, and wants an agent that speaks this protocol.
+impl NodeAgent {
+    /// Checks that the agent speaks this protocol and has made its node.
     ///
     /// # Errors
-    /// [`TestbedError`] with both versions when it does not, or with why the node could not be made.
-    pub async fn hello(&mut self) -> Result<(), TestbedError> {
+    /// [`TestbedError`] with both versions when it does not, or with the reason why it has no node.
+    pub async fn check_protocol(&mut self) -> Result<(), TestbedError> {
         const STAGE: &str = "make a private node";
-        match self.ask(Op::Hello, SHORT).await {
+        match self.call(Op::Hello, SHORT).await {
             Ok(Outcome::Hello { protocol: PROTOCOL_VERSION, .. }) => Ok(()),
             Ok(Outcome::Hello { protocol, version }) => Err(TestbedError::new(
                 STAGE,
-                format!("agent {version} speaks protocol {protocol}, and this program {PROTOCOL_VERSION}"),
+                format!("agent {version} speaks protocol {protocol}, expected {PROTOCOL_VERSION}"),
             )
             .with_hint("use the agent of the same release")),
-            Ok(other) => Err(odd(STAGE, &other)),
+            Ok(other) => Err(unexpected(STAGE, &other)),
             Err(Unanswered::Fault(fault)) => {
                 let hint = "`plumbline doctor` shows what this host allows";
                 Err(TestbedError::new(STAGE, format!("{}: {}", fault.doing, fault.cause)).with_hint(hint))
             }
-            Err(unanswered) => Err(self.testbed_error(STAGE, unanswered).await),
+            Err(error) => Err(self.testbed_error(STAGE, error).await),
         }
     }
 
@@ -45,27 +45,27 @@ impl LocalAgent {
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn bridges(&mut self, bridges: &[Bridge]) -> Result<(), TestbedError> {
-        self.done("make bridges", Op::Bridges(bridges.to_vec())).await
+    pub async fn make_bridges(&mut self, bridges: &[Bridge]) -> Result<(), TestbedError> {
+        self.call_done("make bridges", Op::Bridges(bridges.to_vec())).await
     }
 
     /// Makes a whole topology: nodes beside the first, uplinks, bridges, VLAN links, hosts.
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn topology(&mut self, topology: &Topology) -> Result<(), TestbedError> {
-        self.done("make the topology", Op::Topology(topology.clone())).await
+    pub async fn make_topology(&mut self, topology: &Topology) -> Result<(), TestbedError> {
+        self.call_done("make the topology", Op::Topology(topology.clone())).await
     }
 
     /// Makes a pod on a node, counted from 1; gives its namespace's path on the node.
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn pod_add(&mut self, name: &str, node: usize) -> Result<String, TestbedError> {
+    pub async fn add_pod(&mut self, name: &str, node: usize) -> Result<String, TestbedError> {
         const STAGE: &str = "make a pod";
-        match self.put(STAGE, Op::PodAdd { name: name.to_owned(), node }, SHORT).await? {
+        match self.call_at_stage(STAGE, Op::PodAdd { name: name.to_owned(), node }, SHORT).await? {
             Outcome::Netns { path } => Ok(path),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
@@ -73,21 +73,21 @@ impl LocalAgent {
     ///
     /// # Errors
     /// [`TestbedError`], also when it is gone already.
-    pub async fn pod_del(&mut self, name: &str) -> Result<(), TestbedError> {
-        self.done("remove a pod", Op::PodDel { name: name.to_owned() }).await
+    pub async fn remove_pod(&mut self, name: &str) -> Result<(), TestbedError> {
+        self.call_done("remove a pod", Op::PodDel { name: name.to_owned() }).await
     }
 
     /// Runs a chain; one that fails is an outcome.
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn cni(&mut self, request: CniRequest, links: usize) -> Result<ChainOutcome, TestbedError> {
+    pub async fn run_chain(&mut self, request: CniRequest, links: usize) -> Result<ChainOutcome, TestbedError> {
         const STAGE: &str = "run a chain";
         let each = Duration::from_millis(request.deadline_ms);
         let deadline = each.saturating_mul(u32::try_from(links.max(1)).unwrap_or(u32::MAX)).saturating_add(MARGIN);
-        match self.put(STAGE, Op::Cni(request), deadline).await? {
+        match self.call_at_stage(STAGE, Op::Cni(request), deadline).await? {
             Outcome::Chain(outcome) => Ok(outcome),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
@@ -97,9 +97,9 @@ impl LocalAgent {
     /// [`TestbedError`], also when it is gone.
     pub async fn observe(&mut self, target: Target, with_ip: bool) -> Result<Observed, TestbedError> {
         const STAGE: &str = "observe";
-        match self.put(STAGE, Op::Observe { target, with_ip }, SHORT).await? {
+        match self.call_at_stage(STAGE, Op::Observe { target, with_ip }, SHORT).await? {
             Outcome::Observed(observed) => Ok(observed),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
@@ -107,15 +107,15 @@ impl LocalAgent {
     ///
     /// # Errors
     /// [`TestbedError`], also when the namespace is gone.
-    pub async fn sysctls(
+    pub async fn read_sysctls(
         &mut self,
         target: Target,
         names: Vec<String>,
     ) -> Result<BTreeMap<String, String>, TestbedError> {
         const STAGE: &str = "read sysctls";
-        match self.put(STAGE, Op::Sysctls { target, names }, SHORT).await? {
+        match self.call_at_stage(STAGE, Op::Sysctls { target, names }, SHORT).await? {
             Outcome::Sysctls(found) => Ok(found),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
@@ -123,50 +123,50 @@ impl LocalAgent {
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, TestbedError> {
+    pub async fn read_plugin_versions(&mut self, plugins: Vec<String>) -> Result<Vec<PluginVersion>, TestbedError> {
         const STAGE: &str = "start the plugins";
-        match self.put(STAGE, Op::CniVersions { plugins }, LONG).await? {
+        match self.call_at_stage(STAGE, Op::CniVersions { plugins }, LONG).await? {
             Outcome::Versions(versions) => Ok(versions),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
-    /// Tries what the kernel can do.
+    /// Probes what the kernel can do.
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn probe(&mut self) -> Result<BTreeMap<String, Probed>, TestbedError> {
+    pub async fn probe_kernel(&mut self) -> Result<BTreeMap<String, Probed>, TestbedError> {
         const STAGE: &str = "probe the kernel";
-        match self.put(STAGE, Op::Probe, SHORT).await? {
+        match self.call_at_stage(STAGE, Op::Probe, SHORT).await? {
             Outcome::Probed(probed) => Ok(probed),
-            other => Err(odd(STAGE, &other)),
+            other => Err(unexpected(STAGE, &other)),
         }
     }
 
-    /// Tells it to stay when this process ends.
+    /// Makes it stay when this process ends.
     ///
     /// # Errors
     /// [`TestbedError`].
     pub async fn stay(&mut self) -> Result<(), TestbedError> {
-        self.done("keep the node", Op::Stay).await
+        self.call_done("keep the node", Op::Stay).await
     }
 
-    async fn done(&mut self, stage: &str, op: Op) -> Result<(), TestbedError> {
-        match self.put(stage, op, SHORT).await? {
+    async fn call_done(&mut self, stage: &str, op: Op) -> Result<(), TestbedError> {
+        match self.call_at_stage(stage, op, SHORT).await? {
             Outcome::Done => Ok(()),
-            other => Err(odd(stage, &other)),
+            other => Err(unexpected(stage, &other)),
         }
     }
 
-    async fn put(&mut self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
-        match self.ask(op, deadline).await {
+    async fn call_at_stage(&mut self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
+        match self.call(op, deadline).await {
             Ok(outcome) => Ok(outcome),
-            Err(unanswered) => Err(self.testbed_error(stage, unanswered).await),
+            Err(error) => Err(self.testbed_error(stage, error).await),
         }
     }
 }
 
-fn odd(stage: &str, outcome: &Outcome) -> TestbedError {
+fn unexpected(stage: &str, outcome: &Outcome) -> TestbedError {
     let text = serde_json::to_string(outcome).unwrap_or_default();
-    TestbedError::new(stage, format!("the agent gave another answer than was asked for: {text:.200}"))
+    TestbedError::new(stage, format!("the agent gave an answer of another kind: {text:.200}"))
 }

@@ -1,8 +1,8 @@
-//! Talking to the agent, wherever it runs: [`Client`] is the talk over any pair of streams, [`local`] an agent with a
-//! node of its own, here or elsewhere, [`calls`] the questions with their proper answers.
+//! The lane's side of the agent protocol: [`node_agent`] is an agent with its own node, as a child process or in a virtual
+//! machine, and [`calls`] has one typed function for each operation.
 
 pub mod calls;
-pub mod local;
+pub mod node_agent;
 
-pub use local::{Elsewhere, LocalAgent};
+pub use node_agent::{NodeAgent, RemoteAgent};
 pub use plumbline_testbed::agent_client::{Client, Unanswered};

@@ -2,7 +2,7 @@
 
 use super::{host, placement, stage};
 use crate::context::Context;
-use crate::lane::{HostReport, Installation, Lane, Offer, Offers, OpenLane, Scene, TestSettings};
+use crate::lane::{Capabilities, Capability, HostReport, Installation, Lane, OpenLane, StagedScenario, TestSettings};
 use futures::future::BoxFuture;
 use plumbline_cluster::choice::{HERMETIC, UPSTREAM};
 use plumbline_cluster::provider::Providers;
@@ -24,7 +24,7 @@ pub struct KindLane {
 /// The kind lane with its cluster.
 pub struct OpenKind {
     cluster: Arc<Cluster>,
-    offers: Offers,
+    offers: Capabilities,
     scenarios: AtomicUsize,
 }
 
@@ -108,7 +108,7 @@ impl OpenLane for OpenKind {
         Some(self.cluster.profile.clone())
     }
 
-    fn offers(&self) -> &Offers {
+    fn offers(&self) -> &Capabilities {
         &self.offers
     }
 
@@ -120,9 +120,15 @@ impl OpenLane for OpenKind {
         lack.or_else(|| placement::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
 
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+    fn stage<'a>(
+        &'a self,
+        cx: &'a Context,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>> {
         let number = self.scenarios.fetch_add(1, Ordering::Relaxed) + 1;
-        Box::pin(async move { Ok(Box::new(stage::stage(&self.cluster, cx, plan, number).await?) as Box<dyn Scene>) })
+        Box::pin(async move {
+            Ok(Box::new(stage::stage(&self.cluster, cx, plan, number).await?) as Box<dyn StagedScenario>)
+        })
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
@@ -131,8 +137,8 @@ impl OpenLane for OpenKind {
 }
 
 /// What every node offers: a capability that one of them lacks is lacking.
-async fn offers(cluster: &Cluster) -> Result<Offers, TestbedError> {
-    let mut offers = Offers::default();
+async fn offers(cluster: &Cluster) -> Result<Capabilities, TestbedError> {
+    let mut offers = Capabilities::default();
     for node in &cluster.nodes {
         let Outcome::Probed(probed) = node.call(Op::Probe).await? else {
             return Err(TestbedError::new(
@@ -141,7 +147,7 @@ async fn offers(cluster: &Cluster) -> Result<Offers, TestbedError> {
             ));
         };
         for (name, probed) in probed {
-            let offer = Offer { there: probed.there, seen: format!("node {}: {}", node.name, probed.seen) };
+            let offer = Capability { there: probed.there, seen: format!("node {}: {}", node.name, probed.seen) };
             let known = offers.0.entry(name).or_insert_with(|| offer.clone());
             if known.there && !offer.there {
                 *known = offer;

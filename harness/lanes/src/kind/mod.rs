@@ -19,4 +19,4 @@ mod traces;
 mod unattached;
 
 pub use lane::{KindLane, OpenKind};
-pub use scene::{KindScene, Staged};
+pub use scene::{KindScenario, Staged};

@@ -3,7 +3,7 @@
 
 use super::outside::Around;
 use super::scene::Staged;
-use crate::wire::{self, Parties};
+use crate::wire::{self, ProbeEndpoints};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_cluster::agent_session::Session;
@@ -17,7 +17,7 @@ use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const STAGE: &str = "watch the wire";
+const STAGE: &str = "probe the wire";
 
 /// The parties of a scenario.
 struct Bed<'a> {
@@ -37,7 +37,7 @@ pub(super) async fn listen(
 ) -> Result<Option<WireObservation>, TestbedError> {
     let Some(script) = plumbline_core::script::build_script(plan, observation) else { return Ok(None) };
     let bed = Bed { around, pods };
-    Ok(Some(wire::act_in_time(script, &bed, |script| bed.resolved(script)).await?))
+    Ok(Some(wire::run_with_wider_windows(script, &bed, |script| bed.resolved(script)).await?))
 }
 
 impl Bed<'_> {
@@ -86,8 +86,8 @@ impl Bed<'_> {
     }
 }
 
-impl Parties for Bed<'_> {
-    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
+impl ProbeEndpoints for Bed<'_> {
+    fn locate(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         let none = || TestbedError::new(STAGE, format!("{party:?} is not there"));
         match party {
             ProbeEndpoint::Pod(name) => {
@@ -108,7 +108,7 @@ impl Parties for Bed<'_> {
         }
     }
 
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
+    fn call(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
         async move {
             let session =
                 self.session(agent).ok_or_else(|| TestbedError::new(STAGE, format!("there is no agent {agent}")))?;

@@ -8,8 +8,8 @@ use super::sandbox_removal::{Still, gone};
 use super::unattached;
 use super::{stage, traces};
 use crate::context::{Context, Keep};
-use crate::lane::{Closed, Scene, Staging};
-use crate::traces::Before;
+use crate::lane::{StagedScenario, Staging, TearDown};
+use crate::traces::NodeTraces;
 use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -54,7 +54,7 @@ impl Staged {
 }
 
 /// A staged plan.
-pub struct KindScene {
+pub struct KindScenario {
     pub(super) cluster: Arc<Cluster>,
     pub(super) namespaces: Namespaces,
     pub(super) pods: Vec<Staged>,
@@ -68,7 +68,7 @@ pub struct KindScene {
     /// The default network that a provider staged.
     pub(super) network: Option<Box<dyn StagedNetwork>>,
     /// What the nodes had before its pods.
-    pub(super) before: Before,
+    pub(super) before: NodeTraces,
     pub(super) leases: Vec<Lease>,
     /// Its journal.
     pub(super) run: Arc<Run>,
@@ -82,7 +82,7 @@ pub struct KindScene {
     pub(super) verbatim: bool,
 }
 
-impl KindScene {
+impl KindScenario {
     /// A scene with nothing in it yet.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl KindScene {
             made: Vec::new(),
             around: Around::default(),
             network: None,
-            before: Before::default(),
+            before: NodeTraces::default(),
             leases: Vec::new(),
             run,
             marker: format!("plumbline-{}", cx.run.id()),
@@ -124,8 +124,8 @@ impl KindScene {
     ///
     /// The namespaces are told to go right after the pods: Kubernetes lets 5 s pass before it begins with one, in which
     /// the pods go by their own, shorter grace.
-    pub(super) async fn take_down(&mut self) -> Closed {
-        let mut closed = Closed::default();
+    pub(super) async fn take_down(&mut self) -> TearDown {
+        let mut closed = TearDown::default();
         // What they have is known while they are there.
         let held = leases::held(&self.cluster, &self.pods, &mut closed.left_behind).await;
         let known: Vec<RemovedPod> = self.pods.iter().filter_map(Staged::known).collect();
@@ -227,7 +227,7 @@ impl KindScene {
     }
 }
 
-impl Drop for KindScene {
+impl Drop for KindScenario {
     /// A scene that is kept is dropped without having been taken down: its machines stay with it.
     fn drop(&mut self) {
         if self.keep {
@@ -236,7 +236,7 @@ impl Drop for KindScene {
     }
 }
 
-impl Scene for KindScene {
+impl StagedScenario for KindScenario {
     fn staging(&self) -> &Staging {
         &self.staging
     }
@@ -261,14 +261,14 @@ impl Scene for KindScene {
         })
     }
 
-    fn doors(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<String> {
         let kubeconfig = self.cluster.kubeconfig.display();
         let of =
             |s: &Staged| format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {} -- sh", s.namespace, s.pod.name);
         self.pods.iter().map(of).collect()
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {
         Box::pin(async move { self.take_down().await })
     }
 }

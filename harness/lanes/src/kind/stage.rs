@@ -3,7 +3,7 @@
 use super::outside;
 use super::packet_leases;
 use super::placement::put;
-use super::scene::{KindScene, Staged};
+use super::scene::{KindScenario, Staged};
 use super::traces;
 use crate::context::Context;
 use futures::future::try_join_all;
@@ -42,10 +42,10 @@ pub async fn stage(
     cx: &Context,
     plan: &Plan,
     number: usize,
-) -> Result<KindScene, TestbedError> {
+) -> Result<KindScenario, TestbedError> {
     let namespaces = namespaces(cx, plan, number);
     let label = format!("{}-{number}", cx.run.id());
-    let mut scene = KindScene::new(cluster.clone(), cx, plan, namespaces, label)?;
+    let mut scene = KindScenario::new(cluster.clone(), cx, plan, namespaces, label)?;
     match fill(&mut scene, cx, plan).await {
         Ok(()) => Ok(scene),
         Err(error) => {
@@ -68,7 +68,7 @@ fn namespaces(cx: &Context, plan: &Plan, number: usize) -> Namespaces {
     }
 }
 
-async fn fill(scene: &mut KindScene, cx: &Context, plan: &Plan) -> Result<(), TestbedError> {
+async fn fill(scene: &mut KindScenario, cx: &Context, plan: &Plan) -> Result<(), TestbedError> {
     let cluster = scene.cluster.clone();
     let in_force: Vec<String> = scene.namespaces.in_force().into_iter().map(str::to_owned).collect();
     scene.staging.isolation = Some(if cx.options.verbatim {
@@ -164,7 +164,7 @@ fn mark(object: &mut Value, cx: &Context) {
 }
 
 /// Makes a namespace, journalled. One that is there already, as written with `--verbatim`, is not ours to remove.
-async fn namespace(scene: &mut KindScene, cx: &Context, name: &str) -> Result<(), TestbedError> {
+async fn namespace(scene: &mut KindScenario, cx: &Context, name: &str) -> Result<(), TestbedError> {
     let cluster = &scene.cluster;
     if cx.options.verbatim && cluster.has_namespace(name).await? {
         return Ok(());

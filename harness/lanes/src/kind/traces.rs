@@ -1,6 +1,6 @@
 //! What pods leave on a cluster's nodes: looked for as on private nodes, among rules that others change meanwhile.
 
-use crate::traces::{self, Before};
+use crate::traces::{self, NodeTraces};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use plumbline_cluster::Cluster;
@@ -22,17 +22,17 @@ fn nodes(cluster: &Cluster, count: usize) -> Vec<Node> {
 ///
 /// # Errors
 /// `TestbedError` when a node can't be read.
-pub(super) async fn before(cluster: &Cluster, plan: &Plan) -> Result<Before, TestbedError> {
-    if !traces::wanted(plan) {
-        return Ok(Before::default());
+pub(super) async fn before(cluster: &Cluster, plan: &Plan) -> Result<NodeTraces, TestbedError> {
+    if !traces::are_expected(plan) {
+        return Ok(NodeTraces::default());
     }
     let nodes = nodes(cluster, plan.topology.nodes);
     let testbed_error = |why: String| TestbedError::new(STAGE, format!("look at the nodes: {why}"));
-    Before::read(nodes.len(), &mut nodes.as_slice()).await.map_err(testbed_error)
+    NodeTraces::read_traces(nodes.len(), &mut nodes.as_slice()).await.map_err(testbed_error)
 }
 
 /// What came since and stayed; and what could not be read, each a line.
-pub(super) async fn stayed(before: &Before, cluster: &Cluster, gone: &[RemovedPod]) -> (Vec<Leak>, Vec<String>) {
+pub(super) async fn stayed(before: &NodeTraces, cluster: &Cluster, gone: &[RemovedPod]) -> (Vec<Leak>, Vec<String>) {
     let nodes = nodes(cluster, before.nodes());
     let (mut left, lines) = before.find_leaks(gone, &mut nodes.as_slice()).await;
     left.retain(is_plugins);

@@ -1,7 +1,7 @@
 //! Attaching a pod to its networks, one after another, as Multus does, and taking it off again.
 
-use super::networks::Configured;
-use crate::agent::LocalAgent;
+use super::networks::NetworkConfig;
+use crate::agent::NodeAgent;
 use plumbline_core::cni::{ChainOutcome, CniCommand};
 use plumbline_core::plan::{Attachment, Pod};
 use plumbline_core::protocol::CniRequest;
@@ -11,24 +11,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest that a DEL may take. On an emulated processor with much else to do portmap's took more than 10 s, and what it
-/// had not come to by then would be told as left by it.
+/// had not removed by then would be reported as a leak.
 const DEL_DEADLINE_MS: u64 = 40_000;
 
 /// A network that a pod was, or was to be, attached to.
 #[derive(Debug, Clone)]
 pub struct Delegate {
     /// The network.
-    pub configured: Configured,
+    pub config: NetworkConfig,
     /// The interface.
     pub interface: String,
-    /// Whether it is the default network or `lo`, which nobody asked for.
+    /// Whether it is one of the node's networks (`lo`, `eth0`), which no pod requests.
     pub own: bool,
     request: CniRequest,
 }
 
 /// Who a pod is, for `CNI_ARGS`.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct PodIdentity {
     /// Pod name.
     pub pod: String,
     /// Kubernetes namespace.
@@ -43,7 +43,7 @@ pub struct Identity {
     pub port_mappings: Vec<Value>,
 }
 
-impl Identity {
+impl PodIdentity {
     /// The arguments as kubelet's runtime gives them and Multus hands them on (`pkg/types/conf.go`,
     /// `createRuntimeConf`). A pod of this lane has no UID of Kubernetes; its container id stands for it.
     fn cni_args(&self) -> Vec<(String, String)> {
@@ -63,13 +63,13 @@ impl Identity {
         mappings.map(|mappings| ("portMappings".to_owned(), json!(mappings))).into_iter().collect()
     }
 
-    fn request(&self, configured: &Configured, interface: &str) -> CniRequest {
+    fn request(&self, config: &NetworkConfig, interface: &str) -> CniRequest {
         CniRequest {
             command: CniCommand::Add,
             pod: self.pod.clone(),
             container_id: self.container_id.clone(),
             ifname: interface.to_owned(),
-            config: configured.config.clone(),
+            config: config.config.clone(),
             // The runtime gives them with the default network, and Multus hands them on to every other one that does not
             // say its own (multus-cni, `mergeCNIRuntimeConfig`).
             capability_args: self.capabilities(),
@@ -81,59 +81,64 @@ impl Identity {
 
     /// A network of the node.
     #[must_use]
-    pub fn own(&self, configured: &Configured, interface: &str) -> Delegate {
-        let request = self.request(configured, interface);
-        Delegate { configured: configured.clone(), interface: interface.to_owned(), own: true, request }
+    pub fn node_network(&self, config: &NetworkConfig, interface: &str) -> Delegate {
+        let request = self.request(config, interface);
+        Delegate { config: config.clone(), interface: interface.to_owned(), own: true, request }
     }
 
-    /// A network that the pod asked for.
+    /// A network that the pod requests.
     ///
     /// # Errors
-    /// [`TestbedError`] for what this lane does not do.
-    pub fn asked(&self, pod: &Pod, asked: &Attachment, configured: Configured) -> Result<Delegate, TestbedError> {
-        if !asked.default_route.is_empty() {
-            let cause = format!("pod {}: default-route of {} is Multus's own doing", pod.name, configured.network);
+    /// [`TestbedError`] for what only Multus does.
+    pub fn requested_network(
+        &self,
+        pod: &Pod,
+        requested: &Attachment,
+        config: NetworkConfig,
+    ) -> Result<Delegate, TestbedError> {
+        if !requested.default_route.is_empty() {
+            let cause = format!("pod {}: default-route of {} is done by Multus itself", pod.name, config.network);
             return Err(TestbedError::new("attach", cause).with_hint("run this scenario on a lane with Multus"));
         }
-        let mut request = self.request(&configured, &asked.interface);
+        let mut request = self.request(&config, &requested.interface);
         // Both travel twice: as arguments always, and as runtime data to plugins that declare the capability
         // (multus-cni, `DelegateAdd` and `newCNIRuntimeConf`).
-        if let Some(mac) = &asked.mac {
+        if let Some(mac) = &requested.mac {
             request.cni_args.push(("MAC".to_owned(), mac.clone()));
             request.capability_args.insert("mac".to_owned(), json!(mac));
         }
-        if !asked.ips.is_empty() {
-            request.cni_args.push(("IP".to_owned(), asked.ips.join(",")));
-            request.capability_args.insert("ips".to_owned(), json!(asked.ips));
+        if !requested.ips.is_empty() {
+            request.cni_args.push(("IP".to_owned(), requested.ips.join(",")));
+            request.capability_args.insert("ips".to_owned(), json!(requested.ips));
         }
         let mut capability = |name: &str, value: &Option<Value>| {
             request.capability_args.extend(value.iter().map(|value| (name.to_owned(), value.clone())));
         };
-        capability("portMappings", &asked.port_mappings);
-        capability("bandwidth", &asked.bandwidth);
-        request.args_cni.clone_from(&asked.cni_args);
-        Ok(Delegate { configured, interface: asked.interface.clone(), own: false, request })
+        capability("portMappings", &requested.port_mappings);
+        capability("bandwidth", &requested.bandwidth);
+        request.args_cni.clone_from(&requested.cni_args);
+        Ok(Delegate { config, interface: requested.interface.clone(), own: false, request })
     }
 }
 
 impl Delegate {
-    /// Gives a command.
+    /// Runs the chain with a command.
     ///
     /// # Errors
     /// [`TestbedError`].
-    pub async fn give(&self, command: CniCommand, agent: &mut LocalAgent) -> Result<ChainOutcome, TestbedError> {
+    pub async fn run(&self, command: CniCommand, agent: &mut NodeAgent) -> Result<ChainOutcome, TestbedError> {
         let mut request = CniRequest { command, ..self.request.clone() };
         if command == CniCommand::Del {
             request.deadline_ms = request.deadline_ms.min(DEL_DEADLINE_MS);
         }
-        agent.cni(request, self.configured.links).await
+        agent.run_chain(request, self.config.plugins).await
     }
 
-    /// Why the pod is not ready, in the order of Multus's words.
+    /// Why the pod is not ready, worded in Multus's order.
     #[must_use]
     pub fn failure(&self, outcome: &ChainOutcome) -> Option<String> {
         let error = outcome.error.as_ref()?;
-        let (network, interface) = (&self.configured.network, &self.interface);
+        let (network, interface) = (&self.config.network, &self.interface);
         Some(format!("error adding the pod to network {network} as {interface}: {}", error.message))
     }
 }

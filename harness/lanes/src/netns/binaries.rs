@@ -1,18 +1,18 @@
-//! Where the agent and the plugins come from, and the refusal of plugins that do not start.
+//! Finding the agent and the plugins, and refusing plugins that do not start.
 
-use crate::agent::LocalAgent;
+use crate::agent::NodeAgent;
 use crate::context::Context;
 use plumbline_core::protocol::PluginVersion;
 use plumbline_testbed::error::TestbedError;
 use std::path::PathBuf;
 
-/// For developers of Plumbline: an agent to use in the place of the one built into the cache. Named in the report.
+/// For developers of Plumbline: an agent in place of the one in the cache. The report names it.
 pub const AGENT_VARIABLE: &str = "PLUMBLINE_AGENT";
 
-/// For developers of Plumbline: a folder of plugins in the place of the ones built into the cache. Named in the report.
+/// For developers of Plumbline: a folder of plugins in place of those in the cache. The report names it.
 pub const PLUGINS_VARIABLE: &str = "PLUMBLINE_CNI_PATH";
 
-/// What a plugin of ours says of itself when it stands in for upstream's.
+/// Part of the version text of a plugin that stands in for upstream's.
 const STAND_IN: &str = "not upstream's";
 
 /// The binaries in use.
@@ -20,7 +20,7 @@ const STAND_IN: &str = "not upstream's";
 pub struct Binaries {
     /// The agent's command line that makes a node with these plugins.
     pub node: Vec<String>,
-    /// Plugins that stand in for upstream's: type, and what it says of itself.
+    /// Plugins that stand in for upstream's: type, and its version text.
     pub stand_ins: Vec<(String, String)>,
     /// Parts put in place by the developer's variables, each a line.
     pub overrides: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Binaries {
 /// Finds agent and plugins; builds what is missing into the cache.
 ///
 /// # Errors
-/// [`TestbedError`] when they can't be had.
+/// [`TestbedError`] when one can't be found or built.
 pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
     let mut overrides = Vec::new();
     let mut overridden = |variable: &str| {
@@ -55,13 +55,13 @@ pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
     Ok(Binaries { node, stand_ins: Vec::new(), overrides })
 }
 
-/// Starts every plugin once on a node: refuses those that can't start there, and learns who stands in for upstream's.
+/// Starts every plugin once on a node: refuses those that can't start there, and reads which ones are stand-ins.
 ///
 /// # Errors
 /// [`TestbedError`] that names each plugin that does not start, and why.
-pub async fn check(binaries: &mut Binaries, agent: &mut LocalAgent) -> Result<(), TestbedError> {
-    let versions = agent.versions(Vec::new()).await?;
-    let refused: Vec<String> = versions.iter().filter_map(refusal).collect();
+pub async fn check(binaries: &mut Binaries, agent: &mut NodeAgent) -> Result<(), TestbedError> {
+    let versions = agent.read_plugin_versions(Vec::new()).await?;
+    let refused: Vec<String> = versions.iter().filter_map(describe_refusal).collect();
     if !refused.is_empty() {
         let hint = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
         return Err(TestbedError::new("start the plugins", refused.join("; ")).with_hint(hint));
@@ -71,7 +71,7 @@ pub async fn check(binaries: &mut Binaries, agent: &mut LocalAgent) -> Result<()
     Ok(())
 }
 
-fn refusal(version: &PluginVersion) -> Option<String> {
+fn describe_refusal(version: &PluginVersion) -> Option<String> {
     let why = version.refused.as_ref()?;
     Some(format!("plugin {} does not start on the node: {why}", version.plugin))
 }

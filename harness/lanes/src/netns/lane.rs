@@ -3,10 +3,10 @@
 use super::binaries::{self, Binaries};
 use super::host::check_host;
 use super::networks::NodeNetworks;
-use super::scene;
-use crate::agent::LocalAgent;
+use super::scenario;
+use crate::agent::NodeAgent;
 use crate::context::Context;
-use crate::lane::{HostReport, Lane, Offer, Offers, OpenLane, Scene, TestSettings};
+use crate::lane::{Capabilities, Capability, HostReport, Lane, OpenLane, StagedScenario, TestSettings};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::plan::Plan;
@@ -61,22 +61,22 @@ impl Lane for NetnsLane {
     }
 }
 
-/// Where the agents of nodes come from: each call gives a new one, with a node of its own.
-pub trait Nodes: Send + Sync {
-    /// Starts an agent; it has not been spoken to.
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>>;
+/// Starts the agents of nodes: each call gives a new agent with its own node.
+pub trait NodeSource: Send + Sync {
+    /// Starts an agent. Nothing was sent to it yet.
+    fn start_agent(&self) -> BoxFuture<'_, Result<NodeAgent, TestbedError>>;
     /// The node's name in observations.
     fn name(&self) -> &'static str;
-    /// How scenarios are kept apart, for the report.
+    /// How scenarios are isolated, for the report.
     fn isolation(&self) -> &'static str;
 }
 
 /// Agents that are children of this process.
-struct Here(Vec<String>);
+struct LocalNodes(Vec<String>);
 
-impl Nodes for Here {
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>> {
-        std::future::ready(LocalAgent::start(&self.0)).boxed()
+impl NodeSource for LocalNodes {
+    fn start_agent(&self) -> BoxFuture<'_, Result<NodeAgent, TestbedError>> {
+        std::future::ready(NodeAgent::start(&self.0)).boxed()
     }
 
     fn name(&self) -> &'static str {
@@ -90,39 +90,46 @@ impl Nodes for Here {
 
 /// The lane, open: which binaries are used, and what the host offers.
 pub struct OpenNetns {
-    pub(super) nodes: Box<dyn Nodes>,
+    pub(super) nodes: Box<dyn NodeSource>,
     pub(super) binaries: Binaries,
     pub(super) networks: NodeNetworks,
-    offers: Offers,
-    /// The node that the host was probed on. It goes when the lane closes: its end would hold up the first scenario,
-    /// since the kernel takes links away under the same lock under which it makes them.
-    probed: Mutex<Option<LocalAgent>>,
+    offers: Capabilities,
+    /// The node on which the host was probed. It ends when the lane closes: ending it earlier would delay the first
+    /// scenario, because the kernel removes links under the lock under which it makes them.
+    probed: Mutex<Option<NodeAgent>>,
 }
 
 impl OpenNetns {
-    /// The lane with nodes from elsewhere, of which everything is known already.
+    /// The lane with nodes that are not on this host and were probed before.
     #[must_use]
-    pub fn elsewhere(nodes: Box<dyn Nodes>, binaries: Binaries, networks: NodeNetworks, offers: Offers) -> Self {
+    pub fn with_nodes(
+        nodes: Box<dyn NodeSource>,
+        binaries: Binaries,
+        networks: NodeNetworks,
+        offers: Capabilities,
+    ) -> Self {
         Self { nodes, binaries, networks, offers, probed: Mutex::new(None) }
     }
 }
 
-/// Finds the binaries, and learns on a first node whether they start and what the kernel can do.
+/// Finds the binaries, and checks on a first node that they start and what the kernel can do.
 async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let networks = NodeNetworks::read(&cx.root)?;
     let mut binaries = binaries::find(cx).await?;
-    let mut agent = LocalAgent::start(&binaries.node)?;
-    agent.hello().await?;
+    let mut agent = NodeAgent::start(&binaries.node)?;
+    agent.check_protocol().await?;
     binaries::check(&mut binaries, &mut agent).await?;
-    let probed = agent.probe().await?;
-    let nodes = Box::new(Here(binaries.node.clone()));
-    Ok(OpenNetns { nodes, binaries, networks, offers: offers(probed), probed: Mutex::new(Some(agent)) })
+    let probed = agent.probe_kernel().await?;
+    let nodes = Box::new(LocalNodes(binaries.node.clone()));
+    Ok(OpenNetns { nodes, binaries, networks, offers: capabilities(probed), probed: Mutex::new(Some(agent)) })
 }
 
-/// What an agent's probe says of the lane.
+/// The capabilities that an agent probed.
 #[must_use]
-pub fn offers(probed: BTreeMap<String, Probed>) -> Offers {
-    Offers(probed.into_iter().map(|(name, one)| (name, Offer { there: one.there, seen: one.seen })).collect())
+pub fn capabilities(probed: BTreeMap<String, Probed>) -> Capabilities {
+    Capabilities(
+        probed.into_iter().map(|(name, one)| (name, Capability { there: one.there, seen: one.seen })).collect(),
+    )
 }
 
 impl OpenLane for OpenNetns {
@@ -130,14 +137,18 @@ impl OpenLane for OpenNetns {
         None
     }
 
-    fn offers(&self) -> &Offers {
+    fn offers(&self) -> &Capabilities {
         &self.offers
     }
 
-    fn stage<'a>(&'a self, cx: &'a Context, plan: &'a Plan) -> BoxFuture<'a, Result<Box<dyn Scene>, TestbedError>> {
+    fn stage<'a>(
+        &'a self,
+        cx: &'a Context,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>> {
         async move {
-            let scene = scene::stage(self, cx, plan).await?;
-            Ok(Box::new(scene) as Box<dyn Scene>)
+            let staged = scenario::stage(self, cx, plan).await?;
+            Ok(Box::new(staged) as Box<dyn StagedScenario>)
         }
         .boxed()
     }

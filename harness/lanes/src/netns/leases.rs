@@ -1,7 +1,7 @@
-//! What IPAM kept on a node when every pod is gone.
+//! Leases that IPAM still has on a node after every pod was removed.
 
-use super::networks::Configured;
-use crate::agent::{LocalAgent, Unanswered};
+use super::networks::NetworkConfig;
+use crate::agent::{NodeAgent, Unanswered};
 use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::protocol::{Fault, Op, Outcome, Target};
 use serde_json::Value;
@@ -9,25 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Where host-local keeps its leases unless it is told otherwise (plugins, `host-local/backend/disk/backend.go`).
+/// Where host-local keeps its leases unless its configuration says otherwise (plugins, `host-local/backend/disk/backend.go`).
 const USUAL: &str = "/var/lib/cni/networks";
 
-/// For a look into a small folder.
-const LOOK: Duration = Duration::from_secs(10);
+/// For reading a small folder.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where leases of networks may lie, and whose they may be.
+/// Folders that may have leases, and the pods that may hold them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Folders {
+pub struct LeaseFolders {
     /// Node, from 1, folder, and the network's name.
     folders: BTreeSet<(usize, String, String)>,
     /// Pods by their container id.
     holders: BTreeMap<String, String>,
 }
 
-impl Folders {
+impl LeaseFolders {
     /// Adds those of a network on a node: one for each host-local in its chain.
-    pub fn add(&mut self, node: usize, configured: &Configured) {
-        let Ok(whole) = serde_json::from_str::<Value>(&configured.config) else { return };
+    pub fn add(&mut self, node: usize, config: &NetworkConfig) {
+        let Ok(whole) = serde_json::from_str::<Value>(&config.config) else { return };
         let Some(name) = whole["name"].as_str() else { return };
         let plugins = whole["plugins"].as_array().map_or(std::slice::from_ref(&whole), Vec::as_slice);
         for ipam in plugins.iter().map(|plugin| &plugin["ipam"]).filter(|ipam| ipam["type"] == "host-local") {
@@ -38,28 +38,28 @@ impl Folders {
     }
 
     /// Adds a pod by its container id.
-    pub fn holder(&mut self, container_id: &str, pod: &str) {
+    pub fn add_holder(&mut self, container_id: &str, pod: &str) {
         self.holders.insert(container_id.to_owned(), pod.to_owned());
     }
 
-    /// The leases that are still there, none where no network has any to give; and what could not be looked at, each a
+    /// The leases that are still there; none where no network has an IPAM with leases. And what could not be read, each a
     /// line.
-    pub async fn kept(&self, agent: &mut LocalAgent) -> (Option<Vec<Leak>>, Vec<String>) {
+    pub async fn find_leaks(&self, agent: &mut NodeAgent) -> (Option<Vec<Leak>>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (node, folder, network) in &self.folders {
-            match in_folder(*node, folder, agent).await {
+            match read_folder(*node, folder, agent).await {
                 Ok(leases) => left.extend(leases.into_iter().map(|(address, holder)| Leak {
                     kind: LeakKind::Lease,
                     pod: self.holders.get(&holder).cloned(),
                     what: format!("{address} of network {network}"),
                     place: format!("{folder} on node {node}"),
                 })),
-                Err(why) => lines.push(format!("node {node}: the leases in {folder} can't be looked at: {why}")),
+                Err(why) => lines.push(format!("node {node}: the leases in {folder} can't be read: {why}")),
             }
         }
-        // Where nobody could look, nothing is said of what stays.
-        let looked = !self.folders.is_empty() && (lines.is_empty() || !left.is_empty());
-        (looked.then_some(left), lines)
+        // Where nothing could be read, there is no list of leaks.
+        let was_read = !self.folders.is_empty() && (lines.is_empty() || !left.is_empty());
+        (was_read.then_some(left), lines)
     }
 }
 
@@ -69,14 +69,14 @@ fn leases(names: &[String]) -> impl Iterator<Item = &String> {
 }
 
 /// The leases in a folder of a node, with their holders; none where there is no such folder.
-async fn in_folder(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<Vec<(String, String)>, String> {
+async fn read_folder(node: usize, folder: &str, agent: &mut NodeAgent) -> Result<Vec<(String, String)>, String> {
     let names = match node {
         1 => match read(folder, agent).await? {
             None => Vec::new(),
             Some(Outcome::File { names: Some(names), .. }) => names,
-            Some(_) => return Err("it is no folder".to_owned()),
+            Some(_) => return Err("it is not a folder".to_owned()),
         },
-        // The other nodes' files are in mount namespaces of their own. A folder that is not there lists nothing.
+        // Each other node has its own mount namespace. A missing folder lists nothing.
         _ => {
             let listed = run(node, "[ ! -e \"$1\" ] || ls -1 -- \"$1\"", folder, agent).await?;
             listed.lines().map(ToOwned::to_owned).collect()
@@ -87,10 +87,10 @@ async fn in_folder(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<
         let path = format!("{folder}/{address}");
         let text = match node {
             1 => match read(&path, agent).await? {
-                // Gone since the folder was listed.
+                // RemovedPod since the folder was listed.
                 None => continue,
                 Some(Outcome::File { text: Some(text), .. }) => text,
-                Some(_) => return Err(format!("{path} is no file")),
+                Some(_) => return Err(format!("{path} is not a file")),
             },
             _ => run(node, "cat -- \"$1\"", &path, agent).await?,
         };
@@ -100,8 +100,8 @@ async fn in_folder(node: usize, folder: &str, agent: &mut LocalAgent) -> Result<
 }
 
 /// A file or folder of the first node; none where it is not there.
-async fn read(path: &str, agent: &mut LocalAgent) -> Result<Option<Outcome>, String> {
-    match agent.ask(Op::Read { path: path.to_owned() }, LOOK).await {
+async fn read(path: &str, agent: &mut NodeAgent) -> Result<Option<Outcome>, String> {
+    match agent.call(Op::Read { path: path.to_owned() }, READ_TIMEOUT).await {
         Ok(outcome) => Ok(Some(outcome)),
         Err(Unanswered::Fault(Fault { gone: true, .. })) => Ok(None),
         Err(other) => Err(other.to_string()),
@@ -109,13 +109,13 @@ async fn read(path: &str, agent: &mut LocalAgent) -> Result<Option<Outcome>, Str
 }
 
 /// What a line of shell prints on a node, with one argument.
-async fn run(node: usize, script: &str, argument: &str, agent: &mut LocalAgent) -> Result<String, String> {
+async fn run(node: usize, script: &str, argument: &str, agent: &mut NodeAgent) -> Result<String, String> {
     let argv = ["sh", "-c", script, "sh", argument].map(ToOwned::to_owned).to_vec();
-    let deadline_ms = u64::try_from(LOOK.as_millis()).unwrap_or(u64::MAX);
-    match agent.ask(Op::Exec { target: Target::NodeAt(node), argv, deadline_ms }, LOOK + LOOK).await {
+    let deadline_ms = u64::try_from(READ_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+    match agent.call(Op::Exec { target: Target::NodeAt(node), argv, deadline_ms }, READ_TIMEOUT + READ_TIMEOUT).await {
         Ok(Outcome::Ran { code: Some(0), stdout, .. }) => Ok(stdout),
         Ok(Outcome::Ran { stderr, .. }) => Err(stderr.trim().to_owned()),
-        Ok(_) => Err("the agent gave another answer than was asked for".to_owned()),
+        Ok(_) => Err("the agent gave an answer of another kind".to_owned()),
         Err(other) => Err(other.to_string()),
     }
 }
@@ -125,17 +125,18 @@ mod tests {
     use super::*;
 
     fn folders(config: &str) -> Vec<(usize, String, String)> {
-        let mut folders = Folders::default();
-        folders.add(2, &Configured { network: "ns/n".into(), config: config.into(), links: 1 });
+        let mut folders = LeaseFolders::default();
+        folders.add(2, &NetworkConfig { network: "ns/n".into(), config: config.into(), plugins: 1 });
         folders.folders.into_iter().collect()
     }
 
     #[test]
-    fn the_folder_is_the_networks_own_below_the_usual_or_the_one_told() {
+    fn the_folder_is_below_the_usual_one_or_the_configured_one() {
         let usual = r#"{"name":"n","type":"macvlan","ipam":{"type":"host-local"}}"#;
         assert_eq!(folders(usual), [(2, "/var/lib/cni/networks/n".to_owned(), "n".to_owned())]);
-        let told = r#"{"name":"n","plugins":[{"ipam":{"type":"host-local","dataDir":"/run/x/"}},{"type":"tuning"}]}"#;
-        assert_eq!(folders(told), [(2, "/run/x/n".to_owned(), "n".to_owned())]);
+        let configured =
+            r#"{"name":"n","plugins":[{"ipam":{"type":"host-local","dataDir":"/run/x/"}},{"type":"tuning"}]}"#;
+        assert_eq!(folders(configured), [(2, "/run/x/n".to_owned(), "n".to_owned())]);
         assert_eq!(folders(r#"{"name":"n","type":"macvlan","ipam":{"type":"static"}}"#), []);
     }
 

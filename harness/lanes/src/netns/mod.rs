@@ -1,21 +1,21 @@
 //! The netns lane: real plugin binaries on a private node, by the agent.
 //!
-//! Each scenario has a node of its own, or several with what joins them: an agent that is PID 1 of user (where needed), mount, PID, network, IPC and UTS
-//! namespaces. Nothing of it shows on the host, so any number run side by side with the same names and addresses.
-//! The pods of one node are made one after another, since the agent has one thread.
+//! Each scenario has its own node, or several with the links between them: an agent that is PID 1 of its own mount, PID,
+//! network, IPC and UTS namespaces, and of a user namespace where there is no root. Nothing of it shows on the host, so any
+//! number run side by side with the same names and addresses. The pods of one node are made one after another, because the
+//! agent has one thread.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`lane`] | opening: the agent, the plugins, what the host offers |
+//! | [`lane`] | opening the lane: the agent, the plugins, the capabilities |
 //! | [`binaries`] | where agent and plugins come from; refusing plugins that do not start |
 //! | `host` | what the lane needs of this host |
-//! | [`leases`] | what IPAM kept when every pod is gone |
-//! | [`networks`] | the default network's files, and the networks that a pod names |
-//! | [`attach`] | attaching a pod to its networks as Multus does, and taking it off again |
-//! | [`parties`] | who takes part in an act on the wire |
-//! | [`pod`] | one pod: what was done for it and what it said |
-//! | [`scene`] | a staged plan: observing and closing |
-//! | [`witness`] | bringing `ip` and the agent's netlink reading together |
+//! | [`leases`] | leases that IPAM still has after every pod was removed |
+//! | [`networks`] | the networks of a node and those that a pod requests |
+//! | [`attach`] | attaching a pod to its networks as Multus does, and detaching it |
+//! | [`pod`] | one pod: making it, what was done for it, removing it |
+//! | [`pod_state`] | reading a pod by `ip` and by netlink |
+//! | [`scenario`] | a staged scenario: observing and closing |
 
 pub mod attach;
 pub mod binaries;
@@ -23,10 +23,8 @@ mod host;
 pub mod lane;
 pub mod leases;
 pub mod networks;
-pub mod parties;
 pub mod pod;
-mod ranges;
-pub mod scene;
-pub mod witness;
+pub mod pod_state;
+pub mod scenario;
 
 pub use lane::NetnsLane;

@@ -1,9 +1,9 @@
-//! One pod: its making, what came of it, its end.
+//! One pod: making it, what was done for it, removing it.
 
-use super::attach::{Delegate, Identity};
-use super::leases::Folders;
-use super::networks::{Configured, NodeNetworks, named, possible};
-use crate::agent::LocalAgent;
+use super::attach::{Delegate, PodIdentity};
+use super::leases::LeaseFolders;
+use super::networks::{FindNetworkError, NetworkConfig, NodeNetworks, check_pod, find_network};
+use crate::agent::NodeAgent;
 use plumbline_core::cni::{ChainOutcome, CniCommand, Exit};
 use plumbline_core::observe::traces::RemovedPod;
 use plumbline_core::observe::{LogLine, PodState, Reported, printable};
@@ -11,7 +11,7 @@ use plumbline_core::plan::{Plan, Pod};
 use plumbline_testbed::error::TestbedError;
 use std::net::IpAddr;
 
-/// What Multus names the event of a network that is not there (multus-cni, pkg/k8sclient/k8sclient.go).
+/// Multus's name for the event of a missing network (multus-cni, pkg/k8sclient/k8sclient.go).
 const NO_NETWORK: &str = "NoNetworkFound";
 
 /// A pod that was made.
@@ -24,31 +24,31 @@ pub struct StagedPod {
     pub state: PodState,
     /// Each chain run, by network name in order, the DELs after a failure included.
     pub outcomes: Vec<(String, ChainOutcome)>,
-    /// What is reported of each attachment.
+    /// The reported result of each attachment.
     pub reported: Vec<Reported>,
-    /// What plugins said beside their results, and what Multus would have said.
+    /// Lines that plugins wrote beside their results, and the event that Multus would have made.
     pub log: Vec<LogLine>,
     /// Its container id.
     container_id: String,
-    /// Every network that it was given to, whether or not that failed.
-    given: Vec<Configured>,
+    /// Every network that was tried, whether or not that failed.
+    tried: Vec<NetworkConfig>,
     /// What it is attached to, in order.
     attached: Vec<Delegate>,
 }
 
 impl StagedPod {
-    /// Makes a pod and attaches it: the node's networks first, then those it asks for, in their order.
+    /// Makes a pod and attaches it: the node's networks first, then those that it requests, in their order.
     ///
     /// # Errors
     /// [`TestbedError`]. A plugin that fails is none: the pod's state says so.
     pub async fn make(
         plan: &Plan,
         pod: &Pod,
-        identity: &Identity,
+        identity: &PodIdentity,
         networks: &NodeNetworks,
-        agent: &mut LocalAgent,
+        agent: &mut NodeAgent,
     ) -> Result<Self, TestbedError> {
-        possible(pod)?;
+        check_pod(pod)?;
         let mut staged = Self {
             name: pod.name.clone(),
             node: identity.node,
@@ -57,34 +57,36 @@ impl StagedPod {
             reported: Vec::new(),
             log: Vec::new(),
             container_id: identity.container_id.clone(),
-            given: Vec::new(),
+            tried: Vec::new(),
             attached: Vec::new(),
         };
-        agent.pod_add(&pod.name, identity.node).await?;
-        let mut delegates =
-            vec![identity.own(&networks.loopback, "lo"), identity.own(&networks.default(identity.node)?, "eth0")];
-        for asked in &pod.attachments {
-            match named(plan, pod, asked)? {
-                Ok(configured) => delegates.push(identity.asked(pod, asked, configured)?),
+        agent.add_pod(&pod.name, identity.node).await?;
+        let mut delegates = vec![
+            identity.node_network(&networks.loopback, "lo"),
+            identity.node_network(&networks.default(identity.node)?, "eth0"),
+        ];
+        for requested in &pod.attachments {
+            match find_network(plan, pod, requested) {
+                Ok(config) => delegates.push(identity.requested_network(pod, requested, config)?),
                 // Multus looks all networks up before it attaches any.
-                Err(missing) => {
-                    let reason =
-                        format!("network {}: {} (the netns lane's own wording)", missing.network, missing.words);
+                Err(FindNetworkError::Missing { network, message }) => {
+                    let reason = format!("network {network}: {message} (the netns lane's own wording)");
                     staged.log.push(LogLine {
                         origin: "netns lane, as Multus's event".to_owned(),
                         reason: NO_NETWORK.to_owned(),
-                        text: missing.words,
+                        text: message,
                     });
                     staged.state = PodState::NotReady { reason };
                     return Ok(staged);
                 }
+                Err(FindNetworkError::Testbed(error)) => return Err(error),
             }
         }
         for delegate in delegates {
-            let outcome = delegate.give(CniCommand::Add, agent).await?;
+            let outcome = delegate.run(CniCommand::Add, agent).await?;
             let failure = delegate.failure(&outcome);
             staged.note(&delegate, outcome);
-            staged.given.push(delegate.configured.clone());
+            staged.tried.push(delegate.config.clone());
             staged.attached.push(delegate);
             if let Some(reason) = failure {
                 staged.state = PodState::NotReady { reason };
@@ -96,30 +98,30 @@ impl StagedPod {
     }
 
     fn note(&mut self, delegate: &Delegate, outcome: ChainOutcome) {
-        self.listen(&outcome);
+        self.note_stderr(&outcome);
         if delegate.interface != "lo" && outcome.error.is_none() {
             self.reported.push(Reported {
                 interface: delegate.interface.clone(),
-                network: delegate.configured.network.clone(),
+                network: delegate.config.network.clone(),
                 result: outcome.result.clone(),
                 status: None,
             });
         }
-        self.outcomes.push((delegate.configured.network.clone(), outcome));
+        self.outcomes.push((delegate.config.network.clone(), outcome));
     }
 
-    /// After a failure: DEL from the failed network down to the first, whatever they answer (`delPlugins` of Multus).
-    async fn undo(&mut self, agent: &mut LocalAgent) -> Result<(), TestbedError> {
+    /// After a failure: DEL from the failed network down to the first, whatever their result is (`delPlugins` of Multus).
+    async fn undo(&mut self, agent: &mut NodeAgent) -> Result<(), TestbedError> {
         while let Some(delegate) = self.attached.pop() {
-            let outcome = delegate.give(CniCommand::Del, agent).await?;
-            self.listen(&outcome);
-            self.outcomes.push((delegate.configured.network.clone(), outcome));
+            let outcome = delegate.run(CniCommand::Del, agent).await?;
+            self.note_stderr(&outcome);
+            self.outcomes.push((delegate.config.network.clone(), outcome));
         }
         Ok(())
     }
 
-    /// Text on standard error of a plugin that succeeded: nothing else would ever show it.
-    fn listen(&mut self, outcome: &ChainOutcome) {
+    /// Text on standard error of a plugin that succeeded. Nothing else shows it.
+    fn note_stderr(&mut self, outcome: &ChainOutcome) {
         for call in outcome.calls.iter().filter(|call| call.exit == Exit::Code(0)) {
             self.log.extend(call.stderr.lines().filter(|line| !line.trim().is_empty()).map(|line| LogLine {
                 origin: "plugin stderr".to_owned(),
@@ -129,14 +131,14 @@ impl StagedPod {
         }
     }
 
-    /// Where IPAM may have leases of this pod, attached by now or not.
-    pub fn leases(&self, folders: &mut Folders) {
-        folders.holder(&self.container_id, &self.name);
-        self.given.iter().for_each(|configured| folders.add(self.node, configured));
+    /// Adds the folders where IPAM may have leases of this pod, attached by now or not.
+    pub fn add_lease_folders(&self, folders: &mut LeaseFolders) {
+        folders.add_holder(&self.container_id, &self.name);
+        self.tried.iter().for_each(|config| folders.add(self.node, config));
     }
 
-    /// By what its traces on a node are known.
-    pub fn gone(&self) -> RemovedPod {
+    /// What its traces on a node are recognised by.
+    pub fn traces(&self) -> RemovedPod {
         let results = self.reported.iter().filter_map(|one| one.result.as_ref());
         let ips = results.flat_map(|result| result["ips"].as_array().into_iter().flatten());
         let bare = |ip: &serde_json::Value| ip["address"].as_str()?.split('/').next()?.parse::<IpAddr>().ok();
@@ -146,19 +148,19 @@ impl StagedPod {
     }
 
     /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.
-    pub async fn end(mut self, agent: &mut LocalAgent) -> Vec<String> {
+    pub async fn remove(mut self, agent: &mut NodeAgent) -> Vec<String> {
         let mut left = Vec::new();
         while let Some(delegate) = self.attached.pop() {
-            match delegate.give(CniCommand::Del, agent).await {
+            match delegate.run(CniCommand::Del, agent).await {
                 Ok(ChainOutcome { error: Some(error), .. }) => {
                     left.push(format!("pod {}: {}", self.name, error.message))
                 }
                 Ok(_) => {}
-                Err(fault) => left.push(format!("pod {}: {fault}", self.name)),
+                Err(error) => left.push(format!("pod {}: {error}", self.name)),
             }
         }
-        if let Err(fault) = agent.pod_del(&self.name).await {
-            left.push(format!("pod {}: {fault}", self.name));
+        if let Err(error) = agent.remove_pod(&self.name).await {
+            left.push(format!("pod {}: {error}", self.name));
         }
         left
     }

@@ -1,8 +1,8 @@
-//! A session over a channel: a lease on it, the beginning, the agent's streams, and the news of its end.
+//! A session over a channel: its lease, its start, the streams of its agent, and its end.
 
 use super::emulator::socket;
-use super::machine::Running;
-use crate::agent::{Elsewhere, LocalAgent};
+use super::machine::RunningMachine;
+use crate::agent::{NodeAgent, RemoteAgent};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::guest::{GuestMessage, MARK, StartSession, encode_line};
@@ -21,9 +21,9 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 const STAGE: &str = "begin a session in the virtual machine";
-/// Between two looks for a channel that is free.
+/// Between two searches for a free channel.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a machine that hung up is waited for, to tell why.
+/// How long to wait for the end of a machine that closed its channels, to report the reason.
 const ENDING: Duration = Duration::from_secs(5);
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -37,11 +37,11 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// A channel that nobody else uses.
+    /// Takes a channel that no session uses.
     ///
     /// # Errors
     /// [`TestbedError`] when none is free by the deadline.
-    pub async fn free(&self, deadline: Deadline) -> Result<(u32, Lease), TestbedError> {
+    pub async fn take_free(&self, deadline: Deadline) -> Result<(u32, Lease), TestbedError> {
         until(STAGE, "a channel that is free", deadline, LOOK, async || {
             for number in 0..self.count {
                 if let Some(lease) = Lease::try_now(&format!("{}-{number}", self.lease), Kind::Exclusive)? {
@@ -54,10 +54,10 @@ impl Channels {
     }
 }
 
-/// What came of beginning.
-pub enum Begun {
-    /// The session's agent, and since when the guest's kernel ran then, in milliseconds.
-    Session(LocalAgent, u64),
+/// How the start of a session ended.
+pub enum SessionStart {
+    /// The session's agent, and the uptime of the guest's kernel in milliseconds.
+    Session(NodeAgent, u64),
     /// The machine ended before it answered.
     MachineEnded,
 }
@@ -66,46 +66,46 @@ pub enum Begun {
 ///
 /// # Errors
 /// [`TestbedError`] when it does not answer by the deadline, or can't start an agent.
-pub async fn begin(
-    running: Running,
+pub async fn begin_session(
+    running: RunningMachine,
     (number, lease): (u32, Lease),
     node: &[String],
     console: PathBuf,
     deadline: Deadline,
-) -> Result<Begun, TestbedError> {
+) -> Result<SessionStart, TestbedError> {
     let Ok(stream) = UnixStream::connect(socket(&running.record.sockets, number)).await else {
-        return Ok(Begun::MachineEnded);
+        return Ok(SessionStart::MachineEnded);
     };
     let (mut reader, mut writer) = stream.into_split();
     let request = StartSession { session: ids::new_id(), arguments: node.to_vec() };
     if writer.write_all(&encode_line(&request).at_stage(STAGE)?).await.is_err() {
-        return Ok(Begun::MachineEnded);
+        return Ok(SessionStart::MachineEnded);
     }
-    let answer = within(deadline.remaining(), ready_line(&mut reader, &request.session)).await;
+    let answer = within(deadline.remaining(), read_first_message(&mut reader, &request.session)).await;
     let Some(answer) = answer else {
-        let cause = format!("the guest did not answer on channel {number}; {}", super::machine::last_words(&console));
+        let cause = format!("the guest did not answer on channel {number}; {}", super::machine::console_tail(&console));
         return Err(TestbedError::new(STAGE, cause).with_hint("plumbline down, then again"));
     };
     match answer {
-        Err(_) => Ok(Begun::MachineEnded),
+        Err(_) => Ok(SessionStart::MachineEnded),
         Ok((GuestMessage::Ended { stderr, .. }, _)) => {
             Err(TestbedError::new(STAGE, format!("the guest failed: {stderr}")))
         }
         Ok((GuestMessage::Ready { uptime_ms, .. }, rest)) => {
             let ended = Ended::default();
             let output = Output { reader, ended: ended.clone(), held: rest, control: None, over: false };
-            let home = Home { ended, running, console, _lease: lease };
-            Ok(Begun::Session(LocalAgent::elsewhere(output, Input(writer), Box::new(home)), uptime_ms))
+            let session = GuestSession { ended, running, console, _lease: lease };
+            Ok(SessionStart::Session(NodeAgent::remote(output, Input(writer), Box::new(session)), uptime_ms))
         }
     }
 }
 
-/// Reads up to this session's first word; what a session before has left unsaid comes first and is passed over. Gives the
-/// word and what was read after it.
-async fn ready_line(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(GuestMessage, Vec<u8>)> {
+/// Reads up to this session's first message, and passes over what an earlier session left in the channel. Gives the message
+/// and what was read after it.
+async fn read_first_message(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(GuestMessage, Vec<u8>)> {
     let mut read = Vec::new();
     loop {
-        while let Some((said, rest)) = first_word(&read) {
+        while let Some((said, rest)) = parse_message(&read) {
             let of = match &said {
                 GuestMessage::Ready { session, .. } | GuestMessage::Ended { session, .. } => session,
             };
@@ -120,8 +120,8 @@ async fn ready_line(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(Gu
     }
 }
 
-/// The first whole line of the channel itself that is understood, and what follows it.
-fn first_word(bytes: &[u8]) -> Option<(GuestMessage, Vec<u8>)> {
+/// The first complete message of the guest, and the bytes after it.
+fn parse_message(bytes: &[u8]) -> Option<(GuestMessage, Vec<u8>)> {
     let mut from = bytes;
     loop {
         let mark = from.iter().position(|byte| *byte == MARK)?;
@@ -133,52 +133,52 @@ fn first_word(bytes: &[u8]) -> Option<(GuestMessage, Vec<u8>)> {
     }
 }
 
-/// How a session ended, as far as it was heard.
+/// How a session ended, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct End {
-    /// The guest's word: exit code and last words of the agent.
-    word: Option<(Option<i32>, String)>,
+struct SessionEnd {
+    /// The guest's message: exit code and last lines of the agent.
+    message: Option<(Option<i32>, String)>,
     /// Whether the machine's end of the channel is closed.
     hung_up: bool,
 }
 
-/// Shared by who reads and who tells.
-type Ended = Arc<Mutex<End>>;
+/// Shared by the reader and the session.
+type Ended = Arc<Mutex<SessionEnd>>;
 
-/// What the agent writes. The guest's word of its end is the end of it.
+/// What the agent writes. The guest's message about its end ends the stream.
 struct Output {
     reader: OwnedReadHalf,
     ended: Ended,
-    /// Read and not handed on yet.
+    /// Read but not passed on yet.
     held: Vec<u8>,
-    /// The guest's word, as far as it came.
+    /// The guest's message, as far as it was read.
     control: Option<Vec<u8>>,
     over: bool,
 }
 
 impl Output {
-    /// Sorts what was read: hands the agent's bytes on, keeps the guest's word.
-    fn sort(&mut self, bytes: &[u8], out: &mut ReadBuf<'_>) {
+    /// Splits what was read: passes the agent's bytes on, keeps the guest's message.
+    fn split(&mut self, bytes: &[u8], out: &mut ReadBuf<'_>) {
         let mark = bytes.iter().position(|byte| *byte == MARK).unwrap_or(bytes.len());
         let own = mark.min(out.remaining());
         out.put_slice(&bytes[..own]);
         if own < mark || (mark < bytes.len() && own > 0) {
-            // What the reader has no room for, and the guest's word, wait for the next time.
+            // What does not fit, and the guest's message, stay for the next read.
             self.held = bytes[own..].to_vec();
             return;
         }
         let Some(word) = bytes.get(mark + 1..) else { return };
         self.control = Some(Vec::new());
-        self.listen(word);
+        self.read_message(word);
     }
 
-    fn listen(&mut self, bytes: &[u8]) {
+    fn read_message(&mut self, bytes: &[u8]) {
         let Some(control) = &mut self.control else { return };
         let end = bytes.iter().position(|byte| *byte == b'\n');
         control.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
         if end.is_some() {
             if let Ok(GuestMessage::Ended { code, stderr, .. }) = serde_json::from_slice(control) {
-                self.ended.lock().unwrap_or_else(PoisonError::into_inner).word = Some((code, stderr));
+                self.ended.lock().unwrap_or_else(PoisonError::into_inner).message = Some((code, stderr));
             }
             self.over = true;
         }
@@ -204,15 +204,15 @@ impl AsyncRead for Output {
                 std::mem::take(&mut self.held)
             };
             match self.control {
-                Some(_) => self.listen(&bytes),
-                None => self.sort(&bytes, out),
+                Some(_) => self.read_message(&bytes),
+                None => self.split(&bytes, out),
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// What the agent reads. Dropping it hangs up, once the other half is gone too.
+/// What the agent reads. The channel closes when both halves are dropped.
 struct Input(OwnedWriteHalf);
 
 impl tokio::io::AsyncWrite for Input {
@@ -229,25 +229,25 @@ impl tokio::io::AsyncWrite for Input {
     }
 }
 
-/// Where the agent runs.
-struct Home {
+/// A session in the guest.
+struct GuestSession {
     ended: Ended,
-    running: Running,
+    running: RunningMachine,
     console: PathBuf,
     _lease: Lease,
 }
 
-impl Elsewhere for Home {
+impl RemoteAgent for GuestSession {
     fn end(self: Box<Self>) -> BoxFuture<'static, (Option<i32>, String)> {
         let end = self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
         async move {
-            if let Some(word) = end.word {
-                return word;
+            if let Some(message) = end.message {
+                return message;
             }
-            // A machine that hung up is about to end; otherwise it is the session alone that ends, by our wish.
+            // A machine that closed the channel is about to end; otherwise only this session ends.
             let over = end.hung_up && self.running.record.ended(Deadline::after(ENDING)).await.is_ok();
             let words = match over {
-                true => format!("the virtual machine has ended; {}", super::machine::last_words(&self.console)),
+                true => format!("the virtual machine has ended; {}", super::machine::console_tail(&self.console)),
                 false => String::new(),
             };
             (None, words)
@@ -270,13 +270,13 @@ mod tests {
         bytes.extend(&said("old", "")[..9]);
         bytes.extend(said("new", "w"));
         bytes.extend(b"rest");
-        let (word, rest) = first_word(&bytes).unwrap();
+        let (word, rest) = parse_message(&bytes).unwrap();
         assert!(matches!(word, GuestMessage::Ended { session, .. } if session == "new"));
         assert_eq!(rest, b"rest");
     }
 
     #[tokio::test]
-    async fn the_agents_bytes_end_where_the_guest_speaks() {
+    async fn the_agents_bytes_end_at_the_guests_message() {
         let (mut guest, host) = UnixStream::pair().unwrap();
         let (reader, _writer) = host.into_split();
         let ended: Ended = Arc::default();
@@ -289,6 +289,6 @@ mod tests {
         let mut text = String::new();
         output.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "a\nb\nc");
-        assert_eq!(ended.lock().unwrap().word, Some((Some(3), "no root".to_owned())));
+        assert_eq!(ended.lock().unwrap().message, Some((Some(3), "no root".to_owned())));
     }
 }

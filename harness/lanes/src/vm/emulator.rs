@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const STAGE: &str = "find an emulator";
-/// What the events of an installation belong to.
+/// The scope of the events of an installation.
 const SCOPE: &str = "vm";
 
 /// The emulator in the user's PATH or the system's own folders; none where it is not installed.
 #[must_use]
 pub fn installed(emulator: &Emulator) -> Option<PathBuf> {
-    which_in(&emulator.program)
+    find_program(&emulator.program)
 }
 
-fn which_in(program: &str) -> Option<PathBuf> {
+fn find_program(program: &str) -> Option<PathBuf> {
     let path = packages::path();
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
 }
@@ -28,11 +28,11 @@ fn which_in(program: &str) -> Option<PathBuf> {
 /// The step that installs it, in a line; none where this host has no apt-get or this user is not root.
 #[must_use]
 pub fn install_step(emulator: &Emulator) -> Option<String> {
-    let may = nix::unistd::geteuid().is_root() && which_in("apt-get").is_some();
+    let may = nix::unistd::geteuid().is_root() && find_program("apt-get").is_some();
     may.then(|| format!("install packages of this host's distribution: {} (apt-get)", emulator.packages.join(" ")))
 }
 
-/// The emulator; installed where it is missing and the user has said yes to it.
+/// The emulator; installed where it is missing and the user has agreed.
 ///
 /// # Errors
 /// [`TestbedError`] with what is missing and what to do.
@@ -54,7 +54,7 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Testbe
     note(&format!("{missing}; next: {step}"));
     if !cx.options.may_install {
         let cause = format!("{missing}; plumbline would {step}");
-        return Err(TestbedError::new(STAGE, cause).with_hint(format!("say --yes to let it, or {by_hand}")));
+        return Err(TestbedError::new(STAGE, cause).with_hint(format!("run with --yes, or {by_hand}")));
     }
     let apt = async |args: Vec<String>, deadline| packages::apt(&args, deadline, &note).await;
     let done = async {
@@ -62,22 +62,23 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Testbe
         apt(packages::install_line(&emulator.packages), settings.deadlines.install()).await
     };
     done.await.map_err(|error| error.testbed_error("install the emulator").with_hint(by_hand.clone()))?;
-    installed(emulator).ok_or_else(|| TestbedError::new(STAGE, format!("{missing} even now")).with_hint(by_hand))
+    installed(emulator)
+        .ok_or_else(|| TestbedError::new(STAGE, format!("{missing} after the installation")).with_hint(by_hand))
 }
 
-/// How the guest's processor is made.
+/// How the guest's processor runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Acceleration {
-    /// By the host's own.
+    /// On the host's processor.
     Kvm,
-    /// By software.
+    /// Emulated.
     Tcg,
 }
 
-/// A machine to start.
+/// The command line of a machine.
 #[derive(Debug, Clone, Copy)]
-pub struct Machine<'a> {
+pub struct EmulatorCommand<'a> {
     /// The emulator's program.
     pub program: &'a Path,
     /// The settings.
@@ -96,11 +97,11 @@ pub struct Machine<'a> {
     pub pairs: u8,
     /// After how many seconds without a session it switches itself off.
     pub idle: u64,
-    /// How.
+    /// How its processor runs.
     pub acceleration: Acceleration,
 }
 
-fn colons(mac: [u8; 6]) -> String {
+fn format_mac(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
@@ -110,7 +111,7 @@ pub fn socket(sockets: &Path, number: u32) -> PathBuf {
     sockets.join(number.to_string())
 }
 
-impl Machine<'_> {
+impl EmulatorCommand<'_> {
     /// The command line.
     ///
     /// # Errors
@@ -119,11 +120,11 @@ impl Machine<'_> {
         let emulator = self.settings.emulator()?;
         let (acceleration, processor) = match self.acceleration {
             Acceleration::Kvm => ("kvm", "host"),
-            // Translated code is kept: the machine runs the same few programs again and again.
+            // Translated code is kept, because the machine runs the same few programs repeatedly.
             Acceleration::Tcg => ("tcg,tb-size=128", emulator.processor.as_str()),
         };
         let shown = |path: &Path| path.display().to_string();
-        // A panic or an oops ends the machine at once: what a broken kernel says is worth nothing.
+        // A panic or an oops ends the machine at once: results of a broken kernel are worthless.
         let kernel = format!(
             "console={} {} panic=-1 oops=panic rdinit=/init {IDLE}={} {CHANNELS}={} -- guest",
             emulator.console,
@@ -152,8 +153,8 @@ impl Machine<'_> {
         }
         for pair in 0..self.pairs {
             for end in 0..2_u8 {
-                // A hub is a cable within the emulator; no boot program is wanted, since packages for it may be missing.
-                let (id, mac) = (format!("pair{pair}-{end}"), colons(guest_mac(pair, end)));
+                // A hub is a cable within the emulator. No boot program is loaded, because its package may be missing.
+                let (id, mac) = (format!("pair{pair}-{end}"), format_mac(guest_mac(pair, end)));
                 add(&["-netdev", &format!("hubport,id={id},hubid={pair}")]);
                 add(&["-device", &format!("virtio-net-pci,netdev={id},mac={mac},romfile=")]);
             }

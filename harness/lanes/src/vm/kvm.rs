@@ -1,9 +1,9 @@
 //! Whether KVM works here: a guest is started with it and has to switch itself off within a deadline.
 //!
-//! That its device is there says little: in some virtual machines and containers a guest never runs its first
-//! instruction. The trial is made once for each boot of the host and each emulator.
+//! The device alone proves little: in some virtual machines and containers a guest never runs its first instruction. The
+//! trial runs once for each boot of the host and each emulator.
 
-use super::emulator::{Acceleration, Machine};
+use super::emulator::{Acceleration, EmulatorCommand};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::exec::detach;
 use plumbline_testbed::journal::{Effect, Run, start_time};
@@ -15,54 +15,58 @@ use std::time::Duration;
 
 /// The device.
 const DEVICE: &str = "/dev/kvm";
-/// What a guest says before it switches itself off (the agent's mode `guest`): it has run, to its end.
-const LAST_WORDS: &str = "no session for";
-/// Between two looks whether the emulator has ended.
+/// The line that a guest writes before it switches itself off (the agent's mode `guest`): it ran to its end.
+const END_LINE: &str = "no session for";
+/// Between two checks whether the emulator has ended.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is known of KVM on this host.
+/// The acceleration chosen on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
-    /// Since when the host runs, and which emulator it was.
-    of: String,
-    /// What is used.
+pub struct ChosenAcceleration {
+    /// The boot of the host and the emulator that it was chosen for.
+    key: String,
+    /// The acceleration.
     pub acceleration: Acceleration,
     /// Why.
-    pub seen: String,
+    pub reason: String,
 }
 
-/// Which acceleration works, by what is noted in `note`, or by trying. `machine` is one that switches itself off at once.
+/// Which acceleration works: by the note, else by a trial. `trial` is a machine that switches itself off at once.
 ///
 /// # Errors
-/// [`TestbedError`] only where the trial itself can't be made.
-pub async fn known(note: &Path, machine: &Machine<'_>) -> Result<Known, TestbedError> {
-    settled(Path::new(DEVICE), note, machine).await
+/// [`TestbedError`] only where the trial can't be started.
+pub async fn choose_acceleration(
+    note: &Path,
+    machine: &EmulatorCommand<'_>,
+) -> Result<ChosenAcceleration, TestbedError> {
+    choose_by_device(Path::new(DEVICE), note, machine).await
 }
 
-async fn settled(device: &Path, note: &Path, machine: &Machine<'_>) -> Result<Known, TestbedError> {
+async fn choose_by_device(
+    device: &Path,
+    note: &Path,
+    machine: &EmulatorCommand<'_>,
+) -> Result<ChosenAcceleration, TestbedError> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let of = format!("{} {}", boot.trim(), machine.program.display());
+    let key = format!("{} {}", boot.trim(), machine.program.display());
     if let Err(error) = OpenOptions::new().read(true).write(true).open(device) {
-        let seen = format!("{}: {error}", device.display());
-        return Ok(Known { of, acceleration: Acceleration::Tcg, seen });
+        let reason = format!("{}: {error}", device.display());
+        return Ok(ChosenAcceleration { key, acceleration: Acceleration::Tcg, reason });
     }
-    let noted = std::fs::read(note).ok().and_then(|bytes| serde_json::from_slice::<Known>(&bytes).ok());
-    if let Some(noted) = noted.filter(|noted| noted.of == of) {
+    let noted = std::fs::read(note).ok().and_then(|bytes| serde_json::from_slice::<ChosenAcceleration>(&bytes).ok());
+    if let Some(noted) = noted.filter(|noted| noted.key == key) {
         return Ok(noted);
     }
-    let seen = tried(machine).await?;
-    let known = match seen {
-        Ok(seen) => Known { of, acceleration: Acceleration::Kvm, seen },
-        Err(seen) => Known { of, acceleration: Acceleration::Tcg, seen },
-    };
+    let (acceleration, reason) = try_kvm(machine).await?;
+    let known = ChosenAcceleration { key, acceleration, reason };
     std::fs::write(note, serde_json::to_vec(&known).at_stage("note KVM")?).at_stage("note KVM")?;
     Ok(known)
 }
 
-/// Tries it; the inner error says why it does not work.
-async fn tried(machine: &Machine<'_>) -> Result<Result<String, String>, TestbedError> {
+/// Runs the trial. Gives the acceleration that works, and why.
+async fn try_kvm(machine: &EmulatorCommand<'_>) -> Result<(Acceleration, String), TestbedError> {
     const STAGE: &str = "try KVM";
-    let line = Machine { acceleration: Acceleration::Kvm, ..*machine }.line()?;
+    let line = EmulatorCommand { acceleration: Acceleration::Kvm, ..*machine }.line()?;
     let journal = Run::begin("trial of KVM")?;
     let log_path = machine.sockets.join("kvm.log");
     let log = File::create(&log_path).at_stage(STAGE)?;
@@ -74,20 +78,20 @@ async fn tried(machine: &Machine<'_>) -> Result<Result<String, String>, TestbedE
         pause(LOOK).await;
     }
     if start_time(pid).is_some() {
-        // Nobody waits for its end: a process that hangs in the kernel does not even die.
+        // Its end is not awaited: a process that hangs in the kernel does not end when it is killed.
         journal.unwind(&[]).await;
-        return Ok(Err(format!(
-            "a guest with KVM did not end within {} s",
-            machine.settings.deadlines.kvm().as_secs()
-        )));
+        let seconds = machine.settings.deadlines.kvm().as_secs();
+        return Ok((Acceleration::Tcg, format!("a guest with KVM did not end within {seconds} s")));
     }
     journal.done(effect)?;
-    let said = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
-    if said(machine.console).contains(LAST_WORDS) {
-        return Ok(Ok(format!("a guest ran and ended in {} ms", deadline.elapsed().as_millis())));
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    if text(machine.console).contains(END_LINE) {
+        let reason = format!("a guest ran and ended in {} ms", deadline.elapsed().as_millis());
+        return Ok((Acceleration::Kvm, reason));
     }
-    let words = said(&log_path);
-    Ok(Err(format!("a guest with KVM ended early: {}", words.lines().last().unwrap_or("no word of why"))))
+    let log = text(&log_path);
+    let reason = format!("a guest with KVM ended early: {}", log.lines().last().unwrap_or("its log is empty"));
+    Ok((Acceleration::Tcg, reason))
 }
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
             assert_ne!(text, committed, "the deadline is written otherwise");
             let settings = plumbline_kube::manifests::decode("machine.yaml", &text).unwrap();
             let fake = Self { folder: tempfile::tempdir().unwrap(), settings };
-            fake.says(body);
+            fake.write_emulator(body);
             std::fs::write(fake.path("device"), "").unwrap();
             fake
         }
@@ -123,7 +127,7 @@ mod tests {
         }
 
         /// Replaced, never rewritten: one that runs stays as it was.
-        fn says(&self, body: &str) {
+        fn write_emulator(&self, body: &str) {
             let at = self.folder.path().display();
             let text = format!("#!/bin/sh\nconsole={at}/console\necho $$ >> {at}/starts\n{body}\n");
             std::fs::write(self.path("new"), text).unwrap();
@@ -131,8 +135,8 @@ mod tests {
             std::fs::rename(self.path("new"), self.path("emulator")).unwrap();
         }
 
-        async fn known(&self) -> Known {
-            let machine = Machine {
+        async fn known(&self) -> ChosenAcceleration {
+            let machine = EmulatorCommand {
                 program: &self.path("emulator"),
                 settings: &self.settings,
                 guest: self.folder.path(),
@@ -144,10 +148,10 @@ mod tests {
                 idle: 0,
                 acceleration: Acceleration::Tcg,
             };
-            settled(&self.path("device"), &self.path("note"), &machine).await.unwrap()
+            choose_by_device(&self.path("device"), &self.path("note"), &machine).await.unwrap()
         }
 
-        fn noted(&self) -> Option<Known> {
+        fn noted(&self) -> Option<ChosenAcceleration> {
             Some(serde_json::from_slice(&std::fs::read(self.path("note")).ok()?).unwrap())
         }
 
@@ -158,8 +162,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_emulator_that_hangs_is_ended_at_the_deadline_and_what_was_learnt_is_noted() {
-        // Deaf to polite signals, as one that waits in the kernel is for a while.
+    async fn an_emulator_that_hangs_is_ended_at_the_deadline_and_the_choice_is_noted() {
+        // It ignores signals but SIGKILL, as a process that waits in the kernel does.
         let fake = Fake::new("trap '' TERM HUP INT; sleep 600 & wait; sleep 600");
         let start = Instant::now();
         let known = fake.known().await;
@@ -167,7 +171,7 @@ mod tests {
         assert!(took >= Duration::from_secs(1), "given up too early: {took:?}");
         assert!(took < Duration::from_secs(8), "the deadline of 1 s is not kept: {took:?}");
         assert_eq!(known.acceleration, Acceleration::Tcg);
-        assert_eq!(known.seen, "a guest with KVM did not end within 1 s");
+        assert_eq!(known.reason, "a guest with KVM did not end within 1 s");
         assert_eq!(fake.noted(), Some(known.clone()));
         let [pid] = fake.starts()[..] else { panic!("{:?}", fake.starts()) };
         // The kernel takes a moment to end it.
@@ -176,7 +180,7 @@ mod tests {
             pause(LOOK).await;
         }
         assert_eq!(start_time(pid), None, "it still runs");
-        // Known once and for all: nobody waits for it again.
+        // ChosenAcceleration once and for all: nobody waits for it again.
         let start = Instant::now();
         assert_eq!(fake.known().await, known);
         assert!(start.elapsed() < Duration::from_secs(1) && fake.starts().len() == 1, "tried again");
@@ -184,23 +188,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_that_ran_to_its_end_is_what_proves_it() {
-        let fake = Fake::new(&format!("echo '{LAST_WORDS}' > $console"));
+        let fake = Fake::new(&format!("echo '{END_LINE}' > $console"));
         let known = fake.known().await;
-        assert_eq!(known.acceleration, Acceleration::Kvm, "{}", known.seen);
+        assert_eq!(known.acceleration, Acceleration::Kvm, "{}", known.reason);
         assert_eq!(fake.noted(), Some(known));
         let fake = Fake::new("echo 'booting' > $console; echo 'first' >&2; echo 'could not access KVM' >&2; exit 1");
         let known = fake.known().await;
         assert_eq!(known.acceleration, Acceleration::Tcg);
-        assert_eq!(known.seen, "a guest with KVM ended early: could not access KVM");
+        assert_eq!(known.reason, "a guest with KVM ended early: could not access KVM");
     }
 
     #[tokio::test]
     async fn a_note_counts_for_one_boot_and_one_emulator() {
         let fake = Fake::new("exit 1");
         let first = fake.known().await;
-        fake.says(&format!("echo '{LAST_WORDS}' > $console"));
-        for of in ["another-boot emulator".to_owned(), first.of.replace("emulator", "other")] {
-            let other = Known { of, ..first.clone() };
+        fake.write_emulator(&format!("echo '{END_LINE}' > $console"));
+        for key in ["another-boot emulator".to_owned(), first.key.replace("emulator", "other")] {
+            let other = ChosenAcceleration { key, ..first.clone() };
             std::fs::write(fake.path("note"), serde_json::to_vec(&other).unwrap()).unwrap();
             assert_eq!(fake.known().await.acceleration, Acceleration::Kvm, "tried anew");
         }
@@ -215,7 +219,7 @@ mod tests {
         std::fs::remove_file(fake.path("device")).unwrap();
         let known = fake.known().await;
         assert_eq!(known.acceleration, Acceleration::Tcg);
-        assert!(known.seen.contains("device: No such file"), "{}", known.seen);
+        assert!(known.reason.contains("device: No such file"), "{}", known.reason);
         assert_eq!((fake.noted(), fake.starts().len()), (None, 0));
     }
 }

@@ -1,16 +1,16 @@
 //! Opening the lane.
 
-use super::channel::{self, Begun};
+use super::channel::{self, SessionStart};
 use super::emulator;
-use super::given::Given;
+use super::first_root::FirstRoot;
 use super::host;
-use super::machine::Shared;
+use super::machine::SharedMachine;
 use super::settings::Settings;
-use crate::agent::LocalAgent;
+use crate::agent::NodeAgent;
 use crate::context::Context;
-use crate::lane::{HostReport, Installation, Lane, Offers, OpenLane, TestSettings};
+use crate::lane::{Capabilities, HostReport, Installation, Lane, OpenLane, TestSettings};
 use crate::netns::binaries::{self, Binaries};
-use crate::netns::lane::{Nodes, OpenNetns, offers};
+use crate::netns::lane::{NodeSource, OpenNetns, capabilities};
 use crate::netns::networks::NodeNetworks;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How often a machine that switched itself off just then is followed by another, before any scenario has begun in it.
+/// How many machines are tried for one session: a machine may switch itself off before the session begins.
 const TRIES: u32 = 3;
 
 /// The vm lane.
@@ -75,11 +75,11 @@ impl Lane for VmLane {
     }
 }
 
-/// What is known of machines of one key: they are all alike.
+/// What was probed in machines of one key. They are all alike.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Known {
-    offers: Offers,
+struct ProbedGuest {
+    offers: Capabilities,
     stand_ins: Vec<(String, String)>,
 }
 
@@ -87,79 +87,80 @@ async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let settings = Settings::read(&cx.root)?;
     let networks = NodeNetworks::read(&cx.root)?;
     let program = emulator::ensure(cx, &settings).await?;
-    let given = Given::find(cx).await?;
-    let overrides = given.overrides.clone();
-    let guests = Guests { shared: Arc::new(Shared::new(program, settings, given)?), events: cx.events.clone() };
-    let mut found = Binaries { node: guests.shared.given.node.clone(), stand_ins: vec![], overrides };
+    let first_root = FirstRoot::find(cx).await?;
+    let overrides = first_root.overrides.clone();
+    let guests =
+        GuestNodes { shared: Arc::new(SharedMachine::new(program, settings, first_root)?), events: cx.events.clone() };
+    let mut found = Binaries { node: guests.shared.first_root.node.clone(), stand_ins: vec![], overrides };
     let note = guests.shared.folder.join("known.json");
     let known = match read(&note) {
         Some(known) => known,
         None => {
-            let known = guests.learn(&mut found).await?;
+            let known = guests.probe(&mut found).await?;
             let text = serde_json::to_vec_pretty(&known).at_stage("note what the guest offers")?;
             std::fs::write(&note, text).at_stage("note what the guest offers")?;
             known
         }
     };
     found.stand_ins = known.stand_ins;
-    Ok(OpenNetns::elsewhere(Box::new(guests), found, networks, known.offers))
+    Ok(OpenNetns::with_nodes(Box::new(guests), found, networks, known.offers))
 }
 
-fn read(note: &Path) -> Option<Known> {
+fn read(note: &Path) -> Option<ProbedGuest> {
     serde_json::from_slice(&std::fs::read(note).ok()?).ok()
 }
 
-/// Nodes in the machine that all share.
-struct Guests {
-    shared: Arc<Shared>,
+/// Nodes in the shared machine.
+struct GuestNodes {
+    shared: Arc<SharedMachine>,
     events: crate::context::EventSink,
 }
 
-impl Guests {
-    /// Learns on a first node whether all plugins start and what the kernel can do.
-    async fn learn(&self, binaries: &mut Binaries) -> Result<Known, TestbedError> {
-        let mut agent = self.session().await?;
-        agent.hello().await?;
+impl GuestNodes {
+    /// Checks on a first node that all plugins start and what the kernel can do.
+    async fn probe(&self, binaries: &mut Binaries) -> Result<ProbedGuest, TestbedError> {
+        let mut agent = self.begin_session().await?;
+        agent.check_protocol().await?;
         binaries::check(binaries, &mut agent).await?;
-        let offers = offers(agent.probe().await?);
+        let offers = capabilities(agent.probe_kernel().await?);
         agent.end().await;
-        Ok(Known { offers, stand_ins: binaries.stand_ins.clone() })
+        Ok(ProbedGuest { offers, stand_ins: binaries.stand_ins.clone() })
     }
 
-    /// A session with an agent of its own. The machine is started where none runs.
-    async fn session(&self) -> Result<LocalAgent, TestbedError> {
+    /// Begins a session with its own agent. The machine is started where none runs.
+    async fn begin_session(&self) -> Result<NodeAgent, TestbedError> {
         let shared = &self.shared;
         let deadline = Deadline::after(shared.settings.deadlines.boot() + shared.settings.deadlines.kvm());
         for _ in 0..TRIES {
             let (running, started) = shared.ensure(deadline).await?;
-            let channel = shared.channels().free(deadline).await?;
+            let channel = shared.channels().take_free(deadline).await?;
             let record = running.record.clone();
             let console = shared.folder.join("console.log");
-            match channel::begin(running, channel, &shared.given.node, console, deadline).await? {
-                Begun::Session(agent, uptime_ms) => {
+            match channel::begin_session(running, channel, &shared.first_root.node, console, deadline).await? {
+                SessionStart::Session(agent, uptime_ms) => {
                     if started {
                         let what = format!("virtual machine, up after {uptime_ms} ms");
-                        (self.events)(Event::Chosen { what, reason: record.runs });
+                        (self.events)(Event::Chosen { what, reason: record.acceleration });
                     }
                     return Ok(agent);
                 }
-                Begun::MachineEnded if started => break,
-                // It has switched itself off in this moment, or somebody took it down.
-                Begun::MachineEnded => record.ended(deadline).await?,
+                SessionStart::MachineEnded if started => break,
+                // It has just switched itself off, or was taken down.
+                SessionStart::MachineEnded => record.ended(deadline).await?,
             }
         }
-        let cause = format!("the virtual machine ended before a session could begin; {}", shared.last_words());
+        let cause = format!("the virtual machine ended before a session could begin; {}", shared.console_tail());
         Err(TestbedError::new("start the virtual machine", cause))
     }
 }
 
-impl Nodes for Guests {
+impl NodeSource for GuestNodes {
     fn isolation(&self) -> &'static str {
         "a private node of its own in a shared virtual machine"
     }
 
-    fn agent(&self) -> BoxFuture<'_, Result<LocalAgent, TestbedError>> {
-        self.session().boxed()
+    fn start_agent(&self) -> BoxFuture<'_, Result<NodeAgent, TestbedError>> {
+        self.begin_session().boxed()
     }
 
     fn name(&self) -> &'static str {

@@ -1,12 +1,12 @@
-//! The machine that all share: starting it, finding it again, taking it down.
+//! The shared machine: starting it, finding it, taking it down.
 //!
-//! Its record lies in the state folder under its key, together with the console's text. The sockets are in a folder for
-//! temporary files, since their paths may not be long; it goes when the emulator ends. A journal of its own tells `gc`
-//! of both, and everybody who uses the machine holds that journal, so that `gc` leaves it alone.
+//! Its record is in the state folder under its key, together with the console's text. The sockets are in a temporary
+//! folder, because their paths must be short; the folder is removed when the emulator ends. Both are effects in the machine's
+//! own journal. Every process that uses the machine holds that journal, so `gc` leaves the machine alone.
 
 use super::channel::Channels;
-use super::emulator::{self, Machine};
-use super::given::Given;
+use super::emulator::{self, EmulatorCommand};
+use super::first_root::FirstRoot;
 use super::kvm;
 use super::settings::Settings;
 use plumbline_testbed::cache::KeyMaker;
@@ -22,19 +22,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STAGE: &str = "start the virtual machine";
-/// Raised when the way a machine is started changes so much that an older one must not be used.
+/// Raised with a change after which an older machine must not be used.
 const FORMAT: u32 = 2;
-/// Between two looks for the emulator's sockets.
+/// Between two checks for the emulator's sockets.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a machine that has closed its channels may take to end.
 const ENDING: Duration = Duration::from_secs(20);
-/// How much of the console is told when the machine has ended.
+/// How many lines of the console an error shows.
 const LAST_LINES: usize = 6;
 
-/// What is noted of a machine that was started.
+/// The record of a started machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct MachineRecord {
     /// The process that runs the emulator, leader of its own session.
     pid: u32,
     /// Its start time in clock ticks since boot.
@@ -43,58 +43,58 @@ pub struct Record {
     pub sockets: PathBuf,
     /// Its journal.
     journal: String,
-    /// How it runs, for people.
-    pub runs: String,
+    /// How its processor runs, for the report.
+    pub acceleration: String,
 }
 
-impl Record {
+impl MachineRecord {
     /// Whether that very process still runs.
     #[must_use]
-    pub fn alive(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         journal::alive(self.pid, self.start)
     }
 
-    /// Waits for the end of one that was seen ending.
+    /// Waits for the end of a machine that is about to end.
     ///
     /// # Errors
-    /// [`TestbedError`] when it goes on all the same.
+    /// [`TestbedError`] when it does not end.
     pub async fn ended(&self, deadline: Deadline) -> Result<(), TestbedError> {
-        let look = async || Ok(if self.alive() { Look::NotYet("it runs".to_owned()) } else { Look::There(()) });
-        until(STAGE, "the end of a virtual machine that hung up", deadline.child(ENDING), LOOK, look).await
+        let look = async || Ok(if self.is_running() { Look::NotYet("it runs".to_owned()) } else { Look::There(()) });
+        until(STAGE, "the end of the virtual machine", deadline.child(ENDING), LOOK, look).await
     }
 }
 
-/// What machines are made from here.
-pub struct Shared {
+/// What a machine is made from.
+pub struct SharedMachine {
     /// The emulator's program.
     pub program: PathBuf,
     /// The settings.
     pub settings: Settings,
-    /// What goes in.
-    pub given: Given,
+    /// Its first root.
+    pub first_root: FirstRoot,
     key: String,
     /// The folder of this key below the state folder.
     pub folder: PathBuf,
 }
 
-/// A machine that runs, and is kept from `gc` as long as this is held.
-pub struct Running {
-    /// What is noted of it.
-    pub record: Record,
+/// A running machine. `gc` leaves it alone as long as this is held.
+pub struct RunningMachine {
+    /// Its record.
+    pub record: MachineRecord,
     _held: JournalHold,
 }
 
-impl Shared {
+impl SharedMachine {
     /// Names the machine by all that it is made from.
     ///
     /// # Errors
     /// [`TestbedError`] when a part can't be read, or there is no state folder.
-    pub fn new(program: PathBuf, settings: Settings, given: Given) -> Result<Self, TestbedError> {
+    pub fn new(program: PathBuf, settings: Settings, first_root: FirstRoot) -> Result<Self, TestbedError> {
         let key = KeyMaker::new("machine", FORMAT).part("settings", format!("{settings:?}").as_bytes());
-        let key = given.key(key.part("program", program.to_string_lossy().as_bytes()))?.finish();
+        let key = first_root.add_to_key(key.part("program", program.to_string_lossy().as_bytes()))?.finish();
         let folder = folders::state()?.join("vm").join(key.short());
         std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
-        Ok(Self { program, settings, given, key: key.short().to_owned(), folder })
+        Ok(Self { program, settings, first_root, key: key.short().to_owned(), folder })
     }
 
     /// The channels of the machine.
@@ -103,39 +103,39 @@ impl Shared {
         Channels { lease: format!("vm-{}", self.key), count: self.settings.channels }
     }
 
-    /// The machine, started where none runs. Says whether it was.
+    /// The machine, started where none runs, and whether it was started.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be started.
-    pub async fn ensure(&self, deadline: Deadline) -> Result<(Running, bool), TestbedError> {
-        if let Some(running) = self.running()? {
+    pub async fn ensure(&self, deadline: Deadline) -> Result<(RunningMachine, bool), TestbedError> {
+        if let Some(running) = self.find_running()? {
             return Ok((running, false));
         }
         let _alone = Lease::take(&format!("vm-{}", self.key), Kind::Exclusive, deadline).await?;
-        // Another process may have started it while we waited.
-        if let Some(running) = self.running()? {
+        // Another process may have started it meanwhile.
+        if let Some(running) = self.find_running()? {
             return Ok((running, false));
         }
         Ok((self.start(deadline).await?, true))
     }
 
-    fn running(&self) -> Result<Option<Running>, TestbedError> {
-        let Some(record) = read(&self.folder).filter(Record::alive) else { return Ok(None) };
-        // Where `gc` has it, it is about to go.
+    fn find_running(&self) -> Result<Option<RunningMachine>, TestbedError> {
+        let Some(record) = read_record(&self.folder).filter(MachineRecord::is_running) else { return Ok(None) };
+        // Where `gc` holds it, it is about to end.
         let held = journal::hold(&record.journal).ok();
-        Ok(held.map(|held| Running { record, _held: held }))
+        Ok(held.map(|held| RunningMachine { record, _held: held }))
     }
 
-    async fn start(&self, deadline: Deadline) -> Result<Running, TestbedError> {
+    async fn start(&self, deadline: Deadline) -> Result<RunningMachine, TestbedError> {
         let journal = Run::begin("virtual machine")?;
         let sockets = tempfile::Builder::new().prefix("plumbline-vm-").tempdir().at_stage(STAGE)?.keep();
         journal.intend(Effect::Folder { path: sockets.clone() })?;
         let first_root = sockets.join("first-root.cpio");
-        self.given.write(&first_root)?;
-        let machine = Machine {
+        self.first_root.write(&first_root)?;
+        let command = EmulatorCommand {
             program: &self.program,
             settings: &self.settings,
-            guest: &self.given.guest,
+            guest: &self.first_root.guest,
             first_root: &first_root,
             sockets: &sockets,
             console: &self.folder.join("console.log"),
@@ -144,11 +144,12 @@ impl Shared {
             idle: self.settings.idle_seconds,
             acceleration: emulator::Acceleration::Tcg,
         };
-        let trial = Machine { channels: 0, pairs: 0, idle: 0, console: &sockets.join("kvm.console"), ..machine };
+        let trial =
+            EmulatorCommand { channels: 0, pairs: 0, idle: 0, console: &sockets.join("kvm.console"), ..command };
         let note = self.folder.with_file_name("kvm.json");
-        let kvm = kvm::known(&note, &trial).await?;
-        let line = Machine { acceleration: kvm.acceleration, ..machine }.line()?;
-        // The folder goes with the emulator, also when nobody of us is there any more.
+        let kvm = kvm::choose_acceleration(&note, &trial).await?;
+        let line = EmulatorCommand { acceleration: kvm.acceleration, ..command }.line()?;
+        // The folder is removed when the emulator ends, also when no process of ours runs any more.
         let tidy = "\"$@\"; code=$?; rm -rf -- \"$0\"; exit $code";
         let mut argv = vec!["sh".to_owned(), "-c".to_owned(), tidy.to_owned(), sockets.display().to_string()];
         argv.extend(line);
@@ -157,60 +158,61 @@ impl Shared {
         let pid = detach(&argv, &[], &log).map_err(|error| error.testbed_error(STAGE))?;
         let start = start_time(pid).unwrap_or_default();
         journal.intend(Effect::Process { pid, start, what: "a virtual machine".to_owned() })?;
-        let runs = format!("{:?}: {}", kvm.acceleration, kvm.seen);
-        let record = Record { pid, start, sockets: sockets.clone(), journal: journal.id().to_owned(), runs };
+        let acceleration = format!("{:?}: {}", kvm.acceleration, kvm.reason);
+        let record =
+            MachineRecord { pid, start, sockets: sockets.clone(), journal: journal.id().to_owned(), acceleration };
         let last = emulator::socket(&sockets, self.settings.channels - 1);
         until(STAGE, "the emulator's sockets", deadline, LOOK, async || {
-            if !record.alive() {
+            if !record.is_running() {
                 let said = std::fs::read_to_string(&log_path).unwrap_or_default();
                 return Err(TestbedError::new(
                     STAGE,
-                    format!("{} ended at once: {}", self.program.display(), said.trim()),
+                    format!("{} ended early: {}", self.program.display(), said.trim()),
                 ));
             }
-            Ok(if last.exists() { Look::There(()) } else { Look::NotYet("they are not there".to_owned()) })
+            Ok(if last.exists() { Look::There(()) } else { Look::NotYet("none".to_owned()) })
         })
         .await?;
-        // From here on whoever uses the machine holds its journal, and nobody owns it.
+        // From here on every process that uses the machine holds its journal; no process owns it.
         drop(journal);
         let held = journal::hold(&record.journal)?;
-        write(&self.folder, &record)?;
-        Ok(Running { record, _held: held })
+        write_record(&self.folder, &record)?;
+        Ok(RunningMachine { record, _held: held })
     }
 
-    /// The last of what the guest's kernel and init said.
+    /// The last lines of the guest's console.
     #[must_use]
-    pub fn last_words(&self) -> String {
-        last_words(&self.folder.join("console.log"))
+    pub fn console_tail(&self) -> String {
+        console_tail(&self.folder.join("console.log"))
     }
 }
 
 /// The last lines of a console.
-pub(super) fn last_words(console: &Path) -> String {
+pub(super) fn console_tail(console: &Path) -> String {
     let bytes = std::fs::read(console).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.len() {
-        0 => "its console said nothing".to_owned(),
-        count => format!("its console said: {}", lines[count.saturating_sub(LAST_LINES)..].join(" | ")),
+        0 => "its console is empty".to_owned(),
+        count => format!("its console ends with: {}", lines[count.saturating_sub(LAST_LINES)..].join(" | ")),
     }
 }
 
-fn file(folder: &Path) -> PathBuf {
+fn record_file(folder: &Path) -> PathBuf {
     folder.join("record.json")
 }
 
-fn read(folder: &Path) -> Option<Record> {
-    serde_json::from_slice(&std::fs::read(file(folder)).ok()?).ok()
+fn read_record(folder: &Path) -> Option<MachineRecord> {
+    serde_json::from_slice(&std::fs::read(record_file(folder)).ok()?).ok()
 }
 
-fn write(folder: &Path, record: &Record) -> Result<(), TestbedError> {
-    let (path, beside) = (file(folder), folder.join("record.new"));
+fn write_record(folder: &Path, record: &MachineRecord) -> Result<(), TestbedError> {
+    let (path, beside) = (record_file(folder), folder.join("record.new"));
     let text = serde_json::to_vec_pretty(record).at_stage(STAGE)?;
     std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path)).at_stage(STAGE)
 }
 
-/// Takes down every machine of ours, used or not. Gives one line for each.
+/// Takes down every machine of Plumbline, used or not. Gives the name of each.
 ///
 /// # Errors
 /// [`TestbedError`] when one does not go.
@@ -218,7 +220,7 @@ pub async fn down() -> Result<Vec<String>, TestbedError> {
     let mut gone = Vec::new();
     let Ok(entries) = std::fs::read_dir(folders::state()?.join("vm")) else { return Ok(gone) };
     for folder in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-        let Some(record) = read(&folder).filter(Record::alive) else { continue };
+        let Some(record) = read_record(&folder).filter(MachineRecord::is_running) else { continue };
         journal::undo(&record.journal).await?;
         gone.push(format!("virtual machine (process {})", record.pid));
     }

@@ -1,25 +1,25 @@
-//! The vm lane: the netns lane's scenes inside a virtual machine with a distribution's kernel.
+//! The vm lane: the netns lane's scenarios inside a virtual machine with a distribution's kernel.
 //!
 //! The guest boots Debian's own kernel from a small first root with the agent as its init (`images/vm`; the agent's mode
-//! `guest`), and gives a private node to each session that comes over one of its channels. One machine serves many
-//! scenarios and many processes: whoever needs it first starts it, everybody holds a lease on the channel in use, and it
-//! switches itself off when nobody does. It is found again by a record in the state folder, under a key of all that it
-//! was made from.
+//! `guest`), and gives a private node to each session on one of its channels. One machine serves many scenarios
+//! and many processes: the first process that needs it starts it, each session holds a lease on its channel, and the machine
+//! switches itself off when no session is left. Its record in the state folder is named by a key of everything that the
+//! machine is made from.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`lane`] | opening, and what the guest's kernel offers |
+//! | [`lane`] | opening the lane, and the capabilities of the guest's kernel |
 //! | `host` | what the lane needs of this host, and what it would install |
 //! | [`settings`] | `images/vm/machine.yaml` |
 //! | [`emulator`] | finding or installing qemu; its command line |
 //! | [`kvm`] | whether KVM works here, tried with a deadline |
-//! | [`given`] | what goes into the guest beside its disk: the agent and users' plugins |
+//! | [`first_root`] | the guest's first root: the agent and users' plugins |
 //! | [`machine`] | starting the machine, finding it again, taking it down |
 //! | [`channel`] | a session over a channel |
 
 pub mod channel;
 pub mod emulator;
-pub mod given;
+pub mod first_root;
 mod host;
 pub mod kvm;
 pub mod lane;

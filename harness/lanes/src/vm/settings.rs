@@ -101,7 +101,7 @@ impl Settings {
         let text = std::fs::read_to_string(root.join(FILE)).at_stage(&stage)?;
         let mut settings: Self = yaml::decode(FILE, &text).map_err(|error| TestbedError::new(&stage, error))?;
         if (settings.api_version.as_str(), settings.kind.as_str()) != ("plumbline.dev/v1alpha1", "Machine") {
-            return Err(TestbedError::new(stage, "it is no Machine of plumbline.dev/v1alpha1"));
+            return Err(TestbedError::new(stage, "the file is not a Machine of plumbline.dev/v1alpha1"));
         }
         if let Some(idle) = std::env::var(IDLE_VARIABLE).ok().filter(|idle| !idle.is_empty()) {
             settings.idle_seconds = idle.parse().at_stage(&format!("read {IDLE_VARIABLE}"))?;

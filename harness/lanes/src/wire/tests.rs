@@ -59,8 +59,8 @@ impl Fake {
     }
 }
 
-impl Parties for Fake {
-    fn place(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
+impl ProbeEndpoints for Fake {
+    fn locate(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         match party {
             ProbeEndpoint::Pod(name) => Ok((1, Target::Pod(name.clone()))),
             ProbeEndpoint::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
@@ -69,7 +69,7 @@ impl Parties for Fake {
         }
     }
 
-    fn ask(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
+    fn call(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
         let (name, outcome) = self.answer(agent, op);
         self.asked.lock().unwrap().push((agent, name, deadline));
         let bent = (self.bend)(agent, outcome);
@@ -115,7 +115,7 @@ fn script() -> Script {
 #[tokio::test]
 async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_closed() {
     let fake = Fake::new(well);
-    let results = act(&script(), &fake).await.unwrap();
+    let results = run_script(&script(), &fake).await.unwrap();
     assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "probe"), (1, "close"), (2, "close")]);
     let ids = |results: &ProbeResults| results.probes.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&results), ["b", "a"], "in the script's order");
@@ -126,7 +126,7 @@ async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_c
 #[tokio::test]
 async fn the_deadline_holds_all_questions_of_the_longest_probe() {
     let fake = Fake::new(well);
-    act(&script(), &fake).await.unwrap();
+    run_script(&script(), &fake).await.unwrap();
     let deadline = fake.asked.lock().unwrap().iter().find(|(_, op, _)| *op == "probe").unwrap().2;
     assert_eq!(deadline, MARGIN + Duration::from_millis(900));
 }
@@ -135,9 +135,9 @@ async fn the_deadline_holds_all_questions_of_the_longest_probe() {
 async fn an_agent_that_has_nothing_to_open_is_only_asked_to_send() {
     let fake = Fake::new(well);
     let alone = Script { probes: script().probes, ..Script::default() };
-    act(&alone, &fake).await.unwrap();
+    run_script(&alone, &fake).await.unwrap();
     assert_eq!(fake.asked(), [(1, "probe")]);
-    act(&Script::default(), &Fake::new(well)).await.unwrap();
+    run_script(&Script::default(), &Fake::new(well)).await.unwrap();
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault
         (2, Outcome::WireObservation { .. }) => Err(TestbedError::new("close", "nothing is open")),
         (_, outcome) => Ok(outcome),
     });
-    let error = act(&script(), &fake).await.unwrap_err();
+    let error = run_script(&script(), &fake).await.unwrap_err();
     assert_eq!(error.cause(), "port 5000 is taken");
     assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
 }
@@ -158,7 +158,7 @@ async fn what_was_opened_is_closed_when_sending_fails() {
         Outcome::Probes(_) => Err(TestbedError::new("send", "the agent ended")),
         outcome => Ok(outcome),
     });
-    assert_eq!(act(&script(), &fake).await.unwrap_err().cause(), "the agent ended");
+    assert_eq!(run_script(&script(), &fake).await.unwrap_err().cause(), "the agent ended");
     assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "close").count(), 2);
 }
 
@@ -193,7 +193,7 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
         (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "another answer"),
     ];
     for (bend, words) in bends {
-        let error = act(&script(), &Fake::new(bend)).await.unwrap_err();
+        let error = run_script(&script(), &Fake::new(bend)).await.unwrap_err();
         assert!(error.cause().contains(words), "{}", error.cause());
     }
 }
@@ -202,12 +202,12 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
 async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
     let mut twice = script();
     twice.probes.push((pod(), ask("a", 1, 1)));
-    assert!(act(&twice, &Fake::new(well)).await.unwrap_err().cause().contains("have the id a"));
+    assert!(run_script(&twice, &Fake::new(well)).await.unwrap_err().cause().contains("have the id a"));
 
     let mut stranger = script();
     stranger.captures.push((ProbeEndpoint::Host("nobody".into()), capture("c")));
     let fake = Fake::new(well);
-    assert_eq!(act(&stranger, &fake).await.unwrap_err().cause(), "no host nobody");
+    assert_eq!(run_script(&stranger, &fake).await.unwrap_err().cause(), "no host nobody");
     assert_eq!(fake.asked(), [], "nothing was begun");
 }
 
@@ -229,7 +229,7 @@ async fn controls_too_slow_for_their_window_have_it_made_wider() {
         })
     };
     let fake = Fake::new(slow);
-    let seen = act_in_time(script, &fake, |script| Ok(script.clone())).await.unwrap();
+    let seen = run_with_wider_windows(script, &fake, |script| Ok(script.clone())).await.unwrap();
     assert_eq!(seen.script.probes[0].1.window_ms, 3000, "what is judged is the act with the window that held");
     assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "probe").count(), 2);
 }

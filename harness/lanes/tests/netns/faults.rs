@@ -1,6 +1,6 @@
 //! What goes wrong: plugins that fail, networks and plugins that are not there, pods that go.
 
-use crate::bed::{Scripts, chain, context, macvlan, observed, open, plan, pod};
+use crate::testbed::{Scripts, chain, context, macvlan, observed, open, plan, pod};
 use plumbline_core::cni::{CniCommand, Exit};
 use plumbline_core::observe::{PodObservation, PodState};
 use plumbline_lanes::context::Options;

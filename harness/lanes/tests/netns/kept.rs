@@ -1,6 +1,6 @@
 //! Nodes that are kept to be looked at.
 
-use crate::bed::{chain, context, macvlan, open, plan};
+use crate::testbed::{chain, context, macvlan, open, plan};
 use plumbline_lanes::context::{Keep, Options};
 use plumbline_testbed::exec::Cmd;
 
@@ -10,7 +10,7 @@ async fn a_kept_node_can_be_entered_by_its_doors_and_goes_when_its_agent_is_kill
     let lane = open(&cx).await;
     let network = chain("net", &[macvlan("192.168.100.10/24")]);
     let scene = lane.stage(&cx, &plan(&[("net", network)])).await.unwrap();
-    let doors = scene.doors();
+    let doors = scene.entry_commands();
     // What happens to a scene that is kept: nobody closes it.
     drop(scene);
     let entered = Cmd::new("sh").args(["-c", &doors[1]]).run_ok().await.unwrap();
@@ -29,7 +29,7 @@ async fn a_node_that_might_have_been_kept_goes_when_it_is_closed() {
     let cx = context(Options { keep: Keep::OnFailure, ..Options::default() });
     let lane = open(&cx).await;
     let scene = lane.stage(&cx, &plan(&[])).await.unwrap();
-    let init = scene.doors()[0].split_whitespace().nth(2).unwrap().to_owned();
+    let init = scene.entry_commands()[0].split_whitespace().nth(2).unwrap().to_owned();
     assert_eq!(scene.close().await.lines(), Vec::<String>::new());
     let gone = Cmd::new("sh").args(["-c", &format!("timeout 10 tail --pid={init} -f /dev/null")]).run().await.unwrap();
     assert!(gone.ok(), "PID 1 of the node is gone");

@@ -3,8 +3,8 @@
 //! Agent and plugins come from the cache, which is filled where it is empty (or from the developer's variables, see
 //! `plumbline_lanes::netns::binaries`).
 
-mod bed;
 mod faults;
 mod kept;
 mod nodes;
 mod seed;
+mod testbed;

@@ -1,10 +1,10 @@
 //! Beds of several nodes, and what IPAM leaves on them.
 
-use crate::bed::{Scripts, chain, context, observed, open, plan, scenario};
+use crate::testbed::{Scripts, chain, context, observed, open, plan, scenario};
 use plumbline_core::observe::{Leak, PodObservation};
 use plumbline_core::wire::ProbeEnd;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::lane::Closed;
+use plumbline_lanes::lane::TearDown;
 use serde_json::json;
 
 fn eth0(pod: &PodObservation) -> String {
@@ -56,7 +56,7 @@ async fn a_lease_that_outlives_its_pod_is_seen_when_the_pod_is_gone() {
         place: format!("{lease} on node 1"),
     };
     let wanted = vec![left(None, "10.9.9.8"), left(Some("chain-test-pod"), "10.9.9.9")];
-    assert_eq!(closed, Closed { left_behind: vec![], leaks: Some(wanted) });
+    assert_eq!(closed, TearDown { left_behind: vec![], leaks: Some(wanted) });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,5 +66,5 @@ async fn where_every_lease_was_given_back_none_is_left_on_any_node() {
     let mut scene = lane.stage(&cx, &scenario("suites/scenarios/openshift/traffic.yaml")).await.unwrap();
     let seen = scene.observe(&cx).await.unwrap();
     assert_eq!(eth0(&seen.pods[0]), "100.64.0.2/24");
-    assert_eq!(scene.close().await, Closed { left_behind: vec![], leaks: Some(vec![]) });
+    assert_eq!(scene.close().await, TearDown { left_behind: vec![], leaks: Some(vec![]) });
 }

@@ -1,6 +1,6 @@
 //! The seed's scenario, alone and many times at once.
 
-use crate::bed::{context, observed, open, pod, scenario};
+use crate::testbed::{context, observed, open, pod, scenario};
 use futures::future::join_all;
 use plumbline_core::observe::{PodState, Witness};
 use plumbline_lanes::context::Options;

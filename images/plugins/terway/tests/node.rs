@@ -4,14 +4,14 @@
 //! A process with threads can't make a user namespace, so the program runs itself again for each case, behind
 //! util-linux's `unshare`. Where the host refuses private namespaces the cases fail with what `unshare` said.
 
-mod bed;
+mod testbed;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use bed::{Bed, Case, rules};
 use libtest_mimic::{Arguments, Trial};
 use serde_json::json;
+use testbed::{Case, TestNode, rules};
 
 const CASES: &[Case] = &[
     ("add_reports_and_lays_what_terway_does", add),
@@ -29,16 +29,16 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> ExitCode {
-    if let Some(code) = bed::inside(CASES) {
+    if let Some(code) = testbed::inside(CASES) {
         return code;
     }
     let arguments = Arguments::from_args();
-    let trials = CASES.iter().map(|(name, _)| Trial::test(*name, move || bed::outside(name))).collect::<Vec<_>>();
+    let trials = CASES.iter().map(|(name, _)| Trial::test(*name, move || testbed::outside(name))).collect::<Vec<_>>();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn add() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     let answer = bed.call("ADD", "0.4.0")?.answer()?;
     let expected = json!({
         "cniVersion": "0.4.0",
@@ -53,10 +53,10 @@ fn add() -> Result<()> {
     let rules = rules(4)?;
     ensure!(rules.contains("512:\tfrom all to 10.77.0.17 lookup main"), "{rules}");
     ensure!(rules.contains("2048:\tfrom 10.77.0.17 lookup 1001"), "{rules}");
-    let table = bed::node("ip route show table 1001")?;
+    let table = testbed::node("ip route show table 1001")?;
     ensure!(table.trim() == "default via 10.77.0.1 dev eth1 onlink", "{table}");
     // The ENI asks for its gateway in the node's own name.
-    ensure!(bed::node("ip -o addr show dev eth1")?.contains("inet 10.66.0.10/32"), "address of the ENI");
+    ensure!(testbed::node("ip -o addr show dev eth1")?.contains("inet 10.66.0.10/32"), "address of the ENI");
     for key in ["all", "default", "eth0", "eth1"] {
         let file = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{key}/{name}"));
         ensure!(file("forwarding")?.trim() == "1" && file("rp_filter")?.trim() == "0", "sysctls of {key}");
@@ -67,7 +67,7 @@ fn add() -> Result<()> {
 }
 
 fn dual_stack() -> Result<()> {
-    let bed = Bed::with(bed::DUAL)?;
+    let bed = TestNode::with(testbed::DUAL)?;
     let answer = bed.call("ADD", "1.0.0")?.answer()?;
     let expected = json!([
         { "interface": 0, "address": "10.77.0.17/24", "gateway": "10.77.0.1" },
@@ -77,93 +77,93 @@ fn dual_stack() -> Result<()> {
     ensure!(bed.pod("ip -6 -o addr show dev eth0")?.contains("inet6 fd77::11/128"), "address");
     ensure!(bed.pod("ip -6 route show default")?.contains("via fe80::1 dev eth0"), "default");
     ensure!(rules(6)?.contains("2048:\tfrom fd77::11 lookup 1001"), "{}", rules(6)?);
-    ensure!(bed::node("ip -6 route show table 1001")?.contains("default via fd77::1 dev eth1"), "table");
+    ensure!(testbed::node("ip -6 route show table 1001")?.contains("default via fd77::1 dev eth1"), "table");
     bed.reached_from_the_gateway("fd77::11")?;
     bed.call("DEL", "1.0.0")?.answer()?;
     ensure!(!rules(6)?.contains("fd77::11") && !rules(4)?.contains("10.77.0.17"), "rules stay");
-    ensure!(!bed::node("ip -6 neigh show proxy")?.contains("fd77::11"), "the node still answers for it");
+    ensure!(!testbed::node("ip -6 neigh show proxy")?.contains("fd77::11"), "the node still answers for it");
     Ok(())
 }
 
 fn reached() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     bed.call("ADD", "0.4.0")?.answer()?;
     bed.reached_from_the_gateway("10.77.0.17")
 }
 
 fn delete() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     bed.call("ADD", "0.4.0")?.answer()?;
-    ensure!(bed::leases()? == ["10.77.0.17"], "{:?}", bed::leases()?);
+    ensure!(testbed::leases()? == ["10.77.0.17"], "{:?}", testbed::leases()?);
     let answer = bed.call("DEL", "0.4.0")?.answer()?;
     ensure!(answer == json!({ "cniVersion": "0.4.0", "dns": {} }), "{answer}");
-    let (rules, links) = (rules(4)?, bed::node("ip -o link")?);
+    let (rules, links) = (rules(4)?, testbed::node("ip -o link")?);
     ensure!(!rules.contains("10.77.0.17") && !links.contains("cali"), "{rules}{links}");
-    ensure!(bed::leases()?.is_empty(), "{:?}", bed::leases()?);
-    ensure!(!bed::node("ip route show table all")?.contains("10.77.0.17"), "a route stays");
-    ensure!(bed::node("ip route show table 1001")?.contains("default via 10.77.0.1"), "the ENI's own table went");
+    ensure!(testbed::leases()?.is_empty(), "{:?}", testbed::leases()?);
+    ensure!(!testbed::node("ip route show table all")?.contains("10.77.0.17"), "a route stays");
+    ensure!(testbed::node("ip route show table 1001")?.contains("default via 10.77.0.1"), "the ENI's own table went");
     Ok(())
 }
 
 fn delete_twice() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     bed.call("ADD", "0.4.0")?.answer()?;
     bed.without_the_namespace();
     bed.call("DEL", "0.4.0")?.answer()?;
     bed.call("DEL", "0.4.0")?.answer()?;
-    ensure!(bed::leases()?.is_empty() && !rules(4)?.contains("10.77.0.17"), "not taken away");
+    ensure!(testbed::leases()?.is_empty() && !rules(4)?.contains("10.77.0.17"), "not taken away");
     Ok(())
 }
 
 fn delete_blind() -> Result<()> {
-    let bed = Bed::make()?;
-    std::fs::remove_file(bed::SETTINGS)?;
+    let bed = TestNode::make()?;
+    std::fs::remove_file(testbed::SETTINGS)?;
     let called = bed.call_with("DEL", "0.4.0", &[("CNI_NETNS", "")])?;
     ensure!(called.code == Some(0) && called.stdout.is_empty(), "{called:?}");
     Ok(())
 }
 
 fn no_file() -> Result<()> {
-    let bed = Bed::make()?;
-    std::fs::remove_file(bed::SETTINGS)?;
+    let bed = TestNode::make()?;
+    std::fs::remove_file(testbed::SETTINGS)?;
     let failure = bed.call("ADD", "0.4.0")?.failure()?;
     ensure!(failure["code"] == 11 && failure["msg"] == "failed to do add", "{failure}");
     let details = failure["details"].as_str().unwrap_or_default();
-    ensure!(details.contains(bed::SETTINGS) && details.contains("stand-in"), "{details}");
+    ensure!(details.contains(testbed::SETTINGS) && details.contains("stand-in"), "{details}");
     Ok(())
 }
 
 fn used_up() -> Result<()> {
-    let bed = Bed::with(&bed::PLAIN.replace("10.77.0.16/28", "10.77.0.17/32"))?;
+    let bed = TestNode::with(&testbed::PLAIN.replace("10.77.0.16/28", "10.77.0.17/32"))?;
     bed.call("ADD", "0.4.0")?.answer()?;
     let failure = bed.call_with("ADD", "0.4.0", &[("CNI_CONTAINERID", "two")])?.failure()?;
     ensure!(failure["code"] == 11, "{failure}");
     ensure!(failure["details"].as_str().unwrap_or_default().contains("no address is left"), "{failure}");
-    ensure!(bed::leases()? == ["10.77.0.17"], "{:?}", bed::leases()?);
+    ensure!(testbed::leases()? == ["10.77.0.17"], "{:?}", testbed::leases()?);
     bed.reached_from_the_gateway("10.77.0.17")
 }
 
 fn no_eni() -> Result<()> {
-    let bed = Bed::with(&bed::PLAIN.replace("\"eth1\"", "\"eth9\""))?;
+    let bed = TestNode::with(&testbed::PLAIN.replace("\"eth1\"", "\"eth9\""))?;
     let failure = bed.call("ADD", "0.4.0")?.failure()?;
     ensure!(failure["details"].as_str().unwrap_or_default().contains("the ENI eth9"), "{failure}");
-    ensure!(bed::leases()?.is_empty() && !bed::node("ip -o link")?.contains("cali"), "something was left");
+    ensure!(testbed::leases()?.is_empty() && !testbed::node("ip -o link")?.contains("cali"), "something was left");
     Ok(())
 }
 
 fn check() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     bed.call("ADD", "0.4.0")?.answer()?;
     let called = bed.call("CHECK", "0.4.0")?;
     ensure!(called.code == Some(0), "{called:?}");
-    bed::node("ip rule del from 10.77.0.17")?;
+    testbed::node("ip rule del from 10.77.0.17")?;
     let failure = bed.call("CHECK", "0.4.0")?.failure()?;
     ensure!(failure["msg"] == "the node has no rule from 10.77.0.17", "{failure}");
     Ok(())
 }
 
 fn own_namespace() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     let failure = bed.call_with("ADD", "0.4.0", &[("CNI_NETNS", "/proc/self/ns/net")])?.failure()?;
     ensure!(failure["code"] == 8, "{failure}");
     let failure = bed.call("ADD", "1.1.0")?.failure()?;
@@ -172,7 +172,7 @@ fn own_namespace() -> Result<()> {
 }
 
 fn about() -> Result<()> {
-    let bed = Bed::make()?;
+    let bed = TestNode::make()?;
     let called = bed.call_with("", "0.4.0", &[])?;
     ensure!(called.stderr.contains("stand-in for terway, not upstream's"), "{called:?}");
     let answer = bed.call("VERSION", "0.4.0")?.answer()?;

@@ -85,9 +85,9 @@ impl Called {
 }
 
 /// A node with a router behind `eth0` and a gateway behind the ENI, and one pod.
-pub struct Bed;
+pub struct TestNode;
 
-impl Bed {
+impl TestNode {
     /// The node with IPv4 alone.
     pub fn make() -> Result<Self> {
         Self::with(PLAIN)

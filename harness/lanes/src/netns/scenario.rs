@@ -1,50 +1,51 @@
-//! A staged plan: a private node with its pods.
+//! A staged scenario: a private node with its pods.
 
-use super::attach::Identity;
+use super::attach::PodIdentity;
 use super::lane::OpenNetns;
-use super::leases::Folders;
-use super::parties::Bed;
+use super::leases::LeaseFolders;
 use super::pod::StagedPod;
-use super::witness;
-use crate::agent::LocalAgent;
+use super::pod_state::read_pod;
+use crate::agent::NodeAgent;
 use crate::context::{Context, Keep};
-use crate::lane::{Closed, Scene, Staging};
-use crate::traces::{self, Before};
+use crate::lane::{StagedScenario, Staging, TearDown};
+use crate::traces::{self, NodeTraces};
+use crate::wire::ProbeEndpoints;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::guest::TERWAY_PLUGIN;
 use plumbline_core::observe::{NodeObservation, Observation, PodObservation, PodState};
-use plumbline_core::plan::{Bridge, DefaultNetwork, Device, Plan, PortMapping, Topology};
-use plumbline_core::protocol::Target;
+use plumbline_core::plan::{Bridge, DefaultNetwork, Device, Plan, PortMapping, ProbeEndpoint, Topology};
+use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::WireObservation;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId, Run, start_time};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// Deadline of one plugin call, where none is asked for.
+/// Deadline of one plugin call, where the options have none.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A private node with its pods, or several where the topology has them: one agent owns them all. Dropped without being
-/// closed it goes with everything on it, unless it is kept.
-pub struct NetnsScene {
-    agent: Option<LocalAgent>,
+/// A private node with its pods, or several where the topology has them: one agent owns them all. When it is dropped without
+/// being closed, everything on it goes too, unless it is kept.
+pub struct NetnsScenario {
+    agent: Option<NodeAgent>,
     plan: Plan,
     /// The node's name in observations; where there are several, its number follows.
     node: &'static str,
     pods: Vec<StagedPod>,
-    /// What the nodes had before the pods, where it is to be compared.
-    before: Option<Before>,
+    /// The traces on the nodes before the pods, where they are compared.
+    before: Option<NodeTraces>,
     staging: Staging,
-    keeping: Option<Keeping>,
-    /// Cancelled when the user wants out.
+    kept: Option<KeptNode>,
+    /// Cancelled when the user interrupts the run.
     cancel: CancellationToken,
 }
 
 /// A journal of its own for a node that may be kept: what is in the run's journal is undone when the run ends, and a
 /// kept node is for `gc`.
-struct Keeping {
+struct KeptNode {
     journal: Run,
     node: EffectId,
 }
@@ -53,26 +54,26 @@ struct Keeping {
 ///
 /// # Errors
 /// [`TestbedError`].
-pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScene, TestbedError> {
-    let mut agent = lane.nodes.agent().await?;
-    agent.hello().await?;
-    let keeping = match cx.options.keep {
+pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsScenario, TestbedError> {
+    let mut agent = lane.nodes.start_agent().await?;
+    agent.check_protocol().await?;
+    let kept = match cx.options.keep {
         Keep::Never => None,
-        Keep::OnFailure | Keep::Always => Some(keep(&mut agent).await?),
+        Keep::OnFailure | Keep::Always => Some(keep_node(&mut agent).await?),
     };
-    ground(&plan.topology, &mut agent).await?;
-    let before = match traces::wanted(plan) {
+    make_topology(&plan.topology, &mut agent).await?;
+    let before = match traces::are_expected(plan) {
         true => Some(
-            Before::read(plan.topology.nodes, &mut agent)
+            NodeTraces::read_traces(plan.topology.nodes, &mut agent)
                 .await
-                .map_err(|why| TestbedError::new("look at the nodes", why))?,
+                .map_err(|why| TestbedError::new("read the nodes", why))?,
         ),
         false => None,
     };
-    let networks = lane.networks.of(&plan.topology);
+    let networks = lane.networks.for_topology(&plan.topology);
     let mut pods = Vec::new();
     for (number, pod) in plan.pods.iter().enumerate() {
-        let identity = Identity {
+        let identity = PodIdentity {
             pod: pod.name.clone(),
             node: plan.topology.node_of(pod.node, number),
             namespace: pod.namespace.clone().unwrap_or_else(|| "default".to_owned()),
@@ -82,20 +83,20 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
         };
         pods.push(StagedPod::make(plan, pod, &identity, &networks, &mut agent).await?);
     }
-    Ok(NetnsScene {
+    Ok(NetnsScenario {
         agent: Some(agent),
         plan: plan.clone(),
         node: lane.nodes.name(),
         pods,
         before,
-        staging: staging(lane, plan),
-        keeping,
+        staging: describe_staging(lane, plan),
+        kept,
         cancel: cx.cancel.clone(),
     })
 }
 
-/// What is there before any pod. Bridges of one node are the usual case, and made the short way.
-async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), TestbedError> {
+/// Makes what the topology names. Bridges of one node are the usual case, and take one short call.
+async fn make_topology(topology: &Topology, agent: &mut NodeAgent) -> Result<(), TestbedError> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
     let Topology { nodes, bridges, links, uplinks, hosts, ports, .. } = topology;
     let bare = ports.is_empty()
@@ -106,26 +107,26 @@ async fn ground(topology: &Topology, agent: &mut LocalAgent) -> Result<(), Testb
         bare && *nodes <= 1 && links.is_empty() && uplinks.is_empty() && hosts.is_empty() && bridges.iter().all(alone);
     match (small, bridges.is_empty()) {
         (true, true) => Ok(()),
-        (true, false) => agent.bridges(bridges).await,
-        (false, _) => agent.topology(topology).await,
+        (true, false) => agent.make_bridges(bridges).await,
+        (false, _) => agent.make_topology(topology).await,
     }
 }
 
-/// Writes the node into a journal, then tells the agent to stay: it may outlive this process.
-async fn keep(agent: &mut LocalAgent) -> Result<Keeping, TestbedError> {
+/// Writes the node into a journal, then makes the agent stay: it may outlive this process.
+async fn keep_node(agent: &mut NodeAgent) -> Result<KeptNode, TestbedError> {
     const STAGE: &str = "keep the node";
     let journal = Run::begin("kept node")?;
     let pid = agent.pid().ok_or_else(|| {
-        TestbedError::new(STAGE, "only a node on this host can be kept: in a virtual machine it goes with its session")
+        TestbedError::new(STAGE, "only a node on this host can be kept; in a virtual machine it ends with its session")
             .with_hint("run without --keep")
     })?;
     let start = start_time(pid).ok_or_else(|| TestbedError::new(STAGE, format!("process {pid} has ended")))?;
     let node = journal.intend(Effect::Process { pid, start, what: "a netns node".to_owned() })?;
     agent.stay().await?;
-    Ok(Keeping { journal, node })
+    Ok(KeptNode { journal, node })
 }
 
-fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
+fn describe_staging(lane: &OpenNetns, plan: &Plan) -> Staging {
     let used = |plugin: &str| {
         let chains = plan.networks.iter().filter_map(|network| network.chain.as_ref());
         let default = plan.topology.default_network.iter().flat_map(DefaultNetwork::plugins);
@@ -133,8 +134,9 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
             || default.into_iter().any(|one| one == plugin)
     };
     // Where Terway's own plugin runs, the stand-in for it does not.
-    let own = plan.topology.ports.iter().any(|port| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio));
-    let stands = |plugin: &str| used(plugin) && !(own && plugin == TERWAY_PLUGIN);
+    let real_terway =
+        plan.topology.ports.iter().any(|port| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio));
+    let stands = |plugin: &str| used(plugin) && !(real_terway && plugin == TERWAY_PLUGIN);
     let ours = lane.binaries.stand_ins.iter().filter(|(plugin, _)| stands(plugin));
     let ours =
         ours.map(|(plugin, about)| if about.contains(plugin) { about.clone() } else { format!("{plugin}: {about}") });
@@ -142,46 +144,45 @@ fn staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         adaptations: Vec::new(),
         isolation: Some(lane.nodes.isolation().to_owned()),
         stand_ins: ours
-            .chain(own.then(|| DAEMON.to_owned()))
-            .chain(laid(&plan.topology))
+            .chain(real_terway.then(|| DAEMON.to_owned()))
+            .chain(node_stand_ins(&plan.topology))
             .chain(lane.binaries.overrides.iter().cloned())
             .collect(),
         ready_us: 0,
     }
 }
 
-/// What stands where Terway's own plugin runs.
-const DAEMON: &str =
-    "plumbline's stand-in for Terway's daemon, and proxy ARP on the ENI in the VPC's place; the plugin is Terway's own";
+/// The stand-ins beside Terway's own plugin.
+const DAEMON: &str = "plumbline's stand-in for Terway's daemon, and proxy ARP on the ENI in place of the VPC; the plugin is Terway's own";
 
-/// What Plumbline lays on the node in the place of others, each a line.
-fn laid(topology: &Topology) -> Vec<String> {
+/// Rules that Plumbline makes on the node in the place of another program, each a line.
+fn node_stand_ins(topology: &Topology) -> Vec<String> {
     let symmetric =
-        topology.symmetric.as_ref().map(|_| "symmetric routing laid by Plumbline as terway-cli does".to_owned());
-    let kube = || "KUBE-MARK-MASQ and its masquerade laid by Plumbline as kube-proxy does".to_owned();
+        topology.symmetric.as_ref().map(|_| "symmetric routing made by Plumbline as terway-cli does".to_owned());
+    let kube = || "KUBE-MARK-MASQ and its masquerade made by Plumbline as kube-proxy does".to_owned();
     symmetric.into_iter().chain(topology.kube_mark_masq.then(kube)).collect()
 }
 
-impl NetnsScene {
-    fn agent(&mut self) -> Result<&mut LocalAgent, TestbedError> {
+impl NetnsScenario {
+    fn agent(&mut self) -> Result<&mut NodeAgent, TestbedError> {
         self.agent.as_mut().ok_or_else(|| TestbedError::new("observe", "the node is closed"))
     }
 
     /// The name of a node, counted from 1.
-    fn name(&self, node: usize) -> String {
+    fn node_name(&self, node: usize) -> String {
         if self.plan.topology.nodes <= 1 { self.node.to_owned() } else { format!("{}-{node}", self.node) }
     }
 
-    async fn look(&mut self) -> Result<Observation, TestbedError> {
+    async fn read_observation(&mut self) -> Result<Observation, TestbedError> {
         let ranges = self.plan.topology.cluster_ranges.clone();
         let mut observation = Observation { cluster_ranges: ranges, ..Observation::default() };
         for place in 0..self.pods.len() {
             let (name, running) = (self.pods[place].name.clone(), self.pods[place].state == PodState::Running);
-            let seen = if running { Some(witness::see(&name, self.agent()?).await?) } else { None };
+            let seen = if running { Some(read_pod(&name, self.agent()?).await?) } else { None };
             let pod = &self.pods[place];
             let mut pod = PodObservation {
                 pod: name,
-                node: self.name(pod.node),
+                node: self.node_name(pod.node),
                 state: pod.state.clone(),
                 transcripts: Vec::new(),
                 kernel: None,
@@ -195,7 +196,7 @@ impl NetnsScene {
             };
             let names = self.plan.sysctls_of(&pod.pod);
             let more = match seen.is_some() && !names.is_empty() {
-                true => self.agent()?.sysctls(Target::Pod(pod.pod.clone()), names).await?,
+                true => self.agent()?.read_sysctls(Target::Pod(pod.pod.clone()), names).await?,
                 false => Default::default(),
             };
             if let Some(seen) = seen {
@@ -211,40 +212,40 @@ impl NetnsScene {
         for node in 1..=self.plan.topology.nodes.max(1) {
             if self.plan.wants_nodes() {
                 let seen = self.agent()?.observe(Target::NodeAt(node), false).await?;
-                observation.nodes.push(NodeObservation { node, name: self.name(node), kernel: seen.kernel });
+                observation.nodes.push(NodeObservation { node, name: self.node_name(node), kernel: seen.kernel });
             }
         }
-        observation.wire = self.listen(&observation).await?;
+        observation.wire = self.probe_wire(&observation).await?;
         Ok(observation)
     }
 
-    /// Acts on the wire, where the plan wants anything of it.
-    async fn listen(&mut self, observation: &Observation) -> Result<Option<WireObservation>, TestbedError> {
+    /// Sends and captures packets, where the plan has anything to probe.
+    async fn probe_wire(&mut self, observation: &Observation) -> Result<Option<WireObservation>, TestbedError> {
         let Some(script) = plumbline_core::script::build_script(&self.plan, observation) else { return Ok(None) };
-        let bed = Bed::new(self.agent()?);
-        Ok(Some(crate::wire::act_in_time(script, &bed, |script| Ok(script.clone())).await?))
+        let endpoints = NodeEndpoints(Mutex::new(self.agent()?));
+        Ok(Some(crate::wire::run_with_wider_windows(script, &endpoints, |script| Ok(script.clone())).await?))
     }
 
     /// PID 1 of the node as the host counts it: the only child of the agent's outer process.
-    fn init(&self) -> Option<u32> {
+    fn init_pid(&self) -> Option<u32> {
         let outer = self.agent.as_ref()?.pid()?;
         let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).ok()?;
         children.split_whitespace().next()?.parse().ok()
     }
 }
 
-impl Scene for NetnsScene {
+impl StagedScenario for NetnsScenario {
     fn staging(&self) -> &Staging {
         &self.staging
     }
 
     fn observe<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>> {
-        self.look().boxed()
+        self.read_observation().boxed()
     }
 
-    fn doors(&self) -> Vec<String> {
-        let Some(init) = self.init() else { return Vec::new() };
-        // In a user namespace its owner gets in without root, but has to keep being who they are.
+    fn entry_commands(&self) -> Vec<String> {
+        let Some(init) = self.init_pid() else { return Vec::new() };
+        // The owner of a user namespace enters it without root, but must keep the credentials.
         let user = Path::new("/proc/self/ns/user").read_link().ok()
             != Path::new(&format!("/proc/{init}/ns/user")).read_link().ok();
         let enter = match user {
@@ -255,54 +256,79 @@ impl Scene for NetnsScene {
         std::iter::once(format!("{enter} sh")).chain(pods).collect()
     }
 
-    fn close(mut self: Box<Self>) -> BoxFuture<'static, Closed> {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {
         async move {
-            let mut closed = Closed::default();
+            let mut closed = TearDown::default();
             let Some(mut agent) = self.agent.take() else { return closed };
-            // Who wants out does not wait for plugins: the kernel takes the node with all that is on it.
-            let mut folders = Folders::default();
+            // An interrupted run does not wait for plugins: the kernel removes the node with everything on it.
+            let mut folders = LeaseFolders::default();
             let mut gone = Vec::new();
             for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
-                pod.leases(&mut folders);
-                gone.push(pod.gone());
-                closed.left_behind.extend(pod.end(&mut agent).await);
+                pod.add_lease_folders(&mut folders);
+                gone.push(pod.traces());
+                closed.left_behind.extend(pod.remove(&mut agent).await);
             }
             if !self.cancel.is_cancelled() {
-                let (left, unseen) = folders.kept(&mut agent).await;
-                closed.leaks = left;
-                closed.left_behind.extend(unseen);
+                let (leaks, unread) = folders.find_leaks(&mut agent).await;
+                closed.leaks = leaks;
+                closed.left_behind.extend(unread);
                 if let Some(before) = self.before.take() {
-                    let (stayed, unseen) = before.find_leaks(&gone, &mut agent).await;
-                    closed.leaks.get_or_insert_default().extend(stayed);
-                    closed.left_behind.extend(unseen);
+                    let (leaks, unread) = before.find_leaks(&gone, &mut agent).await;
+                    closed.leaks.get_or_insert_default().extend(leaks);
+                    closed.left_behind.extend(unread);
                 }
             }
-            closed.left_behind.extend(ended(&mut agent, self.keeping.take()).await);
+            closed.left_behind.extend(end_agent(&mut agent, self.kept.take()).await);
             closed
         }
         .boxed()
     }
 }
 
-/// Ends the agent and sees that it is gone, and with it everything on the node.
-async fn ended(agent: &mut LocalAgent, keeping: Option<Keeping>) -> Option<String> {
+/// Ends the agent and checks that it is gone. Everything on the node goes with it.
+async fn end_agent(agent: &mut NodeAgent, kept: Option<KeptNode>) -> Option<String> {
     let pid = agent.pid();
-    if keeping.is_some() {
+    if kept.is_some() {
         agent.kill().await;
     } else {
         agent.end().await;
     }
     if let Some(pid) = pid.filter(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
-        return Some(format!("the node's agent, process {pid}, is still there"));
+        return Some(format!("process {pid}, the node's agent, still runs"));
     }
-    let Keeping { journal, node } = keeping?;
+    let KeptNode { journal, node } = kept?;
     journal.done(node).err().map(|error| error.to_string())
 }
 
-impl Drop for NetnsScene {
+impl Drop for NetnsScenario {
     fn drop(&mut self) {
-        if let Some(agent) = self.agent.take().filter(|_| self.keeping.is_some()) {
-            agent.leave();
+        if let Some(agent) = self.agent.take().filter(|_| self.kept.is_some()) {
+            agent.detach();
         }
+    }
+}
+
+/// The endpoints of a private node: one agent has them all.
+struct NodeEndpoints<'a>(Mutex<&'a mut NodeAgent>);
+
+impl ProbeEndpoints for NodeEndpoints<'_> {
+    fn locate(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
+        let target = match party {
+            ProbeEndpoint::Pod(name) => Target::Pod(name.clone()),
+            ProbeEndpoint::Host(name) => Target::Host(name.clone()),
+            ProbeEndpoint::Node(number) => Target::NodeAt(*number),
+        };
+        Ok((0, target))
+    }
+
+    fn call(&self, _agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
+        async move {
+            let mut agent = self.0.lock().await;
+            match agent.call(op, deadline).await {
+                Ok(outcome) => Ok(outcome),
+                Err(error) => Err(agent.testbed_error("probe the wire", error).await),
+            }
+        }
+        .boxed()
     }
 }

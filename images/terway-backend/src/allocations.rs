@@ -1,4 +1,4 @@
-//! Who has which address: the pool and the leases of the stand-in plugin's own file.
+//! The addresses of each sandbox: pools and leases of the file that the stand-in plugin reads.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,34 +7,34 @@ use ipnet::IpNet;
 use plumbline_terway_plugin::leases::Leases;
 use plumbline_terway_plugin::settings::{Pool, Settings};
 
-/// What a pod was given.
+/// The addresses of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
-    /// Its addresses, each with the ENI's gateway of that family and the subnet's prefix length, IPv4 first.
+pub struct Allocation {
+    /// Each address with the prefix length of its subnet and the ENI's gateway of that family, IPv4 first.
     pub addresses: Vec<(IpNet, std::net::IpAddr)>,
 }
 
-/// The book of one node.
+/// The allocations of one node.
 #[derive(Debug)]
-pub struct Book {
+pub struct Allocations {
     settings: Settings,
     pools: Vec<Pool>,
     mac: String,
-    /// By the id of the pod's sandbox.
-    given: BTreeMap<String, Given>,
+    /// By sandbox id.
+    by_sandbox: BTreeMap<String, Allocation>,
 }
 
-impl Book {
-    /// Opens it by the node's file.
+impl Allocations {
+    /// Opens the node's file.
     ///
     /// # Errors
-    /// What can't be read of the file, or of the ENI that it names.
+    /// When the file, or the ENI that it names, can't be read.
     pub fn open(file: &Path) -> Result<Self, String> {
         let settings = Settings::read_from(file)?;
         let pools = settings.pools()?;
         let path = format!("/sys/class/net/{}/address", settings.eni.link);
         let mac = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        Ok(Self { settings, pools, mac: mac.trim().to_owned(), given: BTreeMap::new() })
+        Ok(Self { settings, pools, mac: mac.trim().to_owned(), by_sandbox: BTreeMap::new() })
     }
 
     /// The ENI's MAC address, by which the plugin finds the link.
@@ -42,11 +42,11 @@ impl Book {
         &self.mac
     }
 
-    /// Gives a sandbox its addresses; once more the same.
+    /// Allocates addresses for a sandbox. A second call gives the same addresses.
     ///
     /// # Errors
-    /// In words: the pool is used up, or its folder can't be written.
-    pub fn give(&mut self, sandbox: &str) -> Result<Given, String> {
+    /// When the pool is used up, or its folder can't be written.
+    pub fn allocate(&mut self, sandbox: &str) -> Result<Allocation, String> {
         let leases = Leases::open(&self.settings.leases)?;
         let one = |pool: &Pool| {
             let address = leases.take(pool.addresses, sandbox)?;
@@ -54,24 +54,24 @@ impl Book {
             Ok((address, pool.gateway))
         };
         let addresses = self.pools.iter().map(one).collect::<Result<_, String>>()?;
-        let given = Given { addresses };
-        self.given.insert(sandbox.to_owned(), given.clone());
-        Ok(given)
+        let allocation = Allocation { addresses };
+        self.by_sandbox.insert(sandbox.to_owned(), allocation.clone());
+        Ok(allocation)
     }
 
-    /// What a sandbox has; none where it never asked, or gave it back.
-    pub fn of(&self, sandbox: &str) -> Option<&Given> {
-        self.given.get(sandbox)
+    /// The addresses of a sandbox; none where it has none.
+    pub fn find(&self, sandbox: &str) -> Option<&Allocation> {
+        self.by_sandbox.get(sandbox)
     }
 
-    /// Takes it back; one that has nothing is fine.
+    /// Releases the addresses of a sandbox. A sandbox without addresses is no error.
     ///
     /// # Errors
-    /// In words, with the path.
-    pub fn take_back(&mut self, sandbox: &str) -> Result<(), String> {
+    /// When a lease can't be removed, with its path.
+    pub fn release(&mut self, sandbox: &str) -> Result<(), String> {
         let leases = Leases::open(&self.settings.leases)?;
         leases.of(sandbox)?.into_iter().try_for_each(|address| leases.free(address))?;
-        self.given.remove(sandbox);
+        self.by_sandbox.remove(sandbox);
         Ok(())
     }
 }

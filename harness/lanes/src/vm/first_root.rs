@@ -1,4 +1,4 @@
-//! What goes into the guest beside its disk: the agent as its init, and plugins that the user puts in place of ours.
+//! The guest's first root: the agent as its init, and plugins that the user puts in place of ours.
 
 use crate::context::Context;
 use crate::netns::binaries::{AGENT_VARIABLE, PLUGINS_VARIABLE};
@@ -11,9 +11,9 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-/// Everything a machine is made from on the host's side.
+/// The parts of a first root on this host.
 #[derive(Debug, Clone)]
-pub struct Given {
+pub struct FirstRoot {
     /// The folder with kernel, early modules and disk.
     pub guest: PathBuf,
     /// The agent.
@@ -22,15 +22,15 @@ pub struct Given {
     files: Vec<(String, PathBuf)>,
     /// The arguments of the agent that makes a node.
     pub node: Vec<String>,
-    /// Parts put in place by the developer's variables, each a line.
+    /// Parts that developers' variables replace, each a line.
     pub overrides: Vec<String>,
 }
 
-impl Given {
+impl FirstRoot {
     /// Finds all parts; builds what is missing into the cache.
     ///
     /// # Errors
-    /// [`TestbedError`] when one can't be had.
+    /// [`TestbedError`] when one can't be found or built.
     pub async fn find(cx: &Context) -> Result<Self, TestbedError> {
         let mut overrides = Vec::new();
         let mut overridden = |variable: &str| {
@@ -45,24 +45,24 @@ impl Given {
             None => cx.images.agent().await?,
         };
         let guest = cx.images.guest().await?;
-        let mut given = Self { guest, agent, files: vec![], node: vec!["node".to_owned()], overrides };
+        let mut root = Self { guest, agent, files: vec![], node: vec!["node".to_owned()], overrides };
         for (name, path) in &cx.options.plugins {
-            let at = given.add(path.clone(), "");
-            given.node.extend(["--plugin".to_owned(), format!("{name}={at}")]);
+            let at = root.add(path.clone(), "");
+            root.node.extend(["--plugin".to_owned(), format!("{name}={at}")]);
         }
         for folder in cx.options.cni_path.iter().chain(&plugins) {
-            given.add_folder(folder)?;
+            root.add_folder(folder)?;
         }
-        given.terway(cx);
+        root.add_terway(cx);
         if plugins.is_none() {
-            given.node.extend(["--cni-path".to_owned(), PLUGINS.to_owned()]);
+            root.node.extend(["--cni-path".to_owned(), PLUGINS.to_owned()]);
         }
-        Ok(given)
+        Ok(root)
     }
 
     /// What a scenario with a device as ENI needs: Terway's own plugin or the user's, the stand-in for its daemon, and the
-    /// way to the machine's interfaces, which are where its init is.
-    fn terway(&mut self, cx: &Context) {
+    /// namespace of the machine's interfaces, which is that of its init.
+    fn add_terway(&mut self, cx: &Context) {
         let plugin = match cx.options.plugins.get(TERWAY_PLUGIN) {
             Some(path) => self.add(path.clone(), ""),
             None => format!("{TERWAY}/terway"),
@@ -73,7 +73,7 @@ impl Given {
         self.node.extend(["--program".to_owned(), backend]);
     }
 
-    /// A file, below a folder of its own or the one that is named; gives its place in the guest.
+    /// Adds a file, below the named folder or under a number. Gives its path in the guest.
     fn add(&mut self, path: PathBuf, below: &str) -> String {
         let name = match below {
             "" => self.files.len().to_string(),
@@ -102,11 +102,11 @@ impl Given {
         Ok(())
     }
 
-    /// Adds all of it to a key.
+    /// Adds all parts to a key.
     ///
     /// # Errors
     /// [`TestbedError`] when a file can't be read.
-    pub fn key(&self, key: KeyMaker) -> Result<KeyMaker, TestbedError> {
+    pub fn add_to_key(&self, key: KeyMaker) -> Result<KeyMaker, TestbedError> {
         const STAGE: &str = "name the machine";
         // Its folder is named by its content.
         let mut key = key.part("guest", self.guest.to_string_lossy().as_bytes());
