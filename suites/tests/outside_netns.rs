@@ -29,8 +29,8 @@ async fn a_crate_outside_the_checkout_runs_a_test_on_netns() -> anyhow::Result<(
     for (name, _) in std::env::vars().filter(|(name, _)| foreign(name) && name != "PLUMBLINE_CACHE") {
         cargo = cargo.without_env(name);
     }
-    let done = cargo.env("CARGO_TARGET_DIR", target.display().to_string()).run_ok().await?;
-    anyhow::ensure!(done.stdout.contains("1 passed"), "{}\n{}", done.stdout, done.stderr);
+    let done = cargo.env("CARGO_TARGET_DIR", target.display().to_string()).run().await?;
+    anyhow::ensure!(done.ok() && done.stdout.contains("1 passed"), "{}\n{}", done.stdout, done.stderr);
     Ok(())
 }
 
