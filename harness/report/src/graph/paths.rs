@@ -198,7 +198,7 @@ fn end(probe: &ProbeResult) -> String {
         }
         ProbeEnd::Sent => "sent".to_owned(),
         ProbeEnd::NoRoute => "no route".to_owned(),
-        ProbeEnd::NoAnswer => format!("no answer in {}", crate::text::duration(probe.took_us)),
+        ProbeEnd::NoAnswer => format!("no reply in {}", crate::text::duration(probe.took_us)),
         ProbeEnd::Refused => "refused".to_owned(),
         ProbeEnd::Filtered { what, by } => {
             format!("{what}{}", by.map(|by| format!(", says {by}")).unwrap_or_default())
