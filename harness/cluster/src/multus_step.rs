@@ -48,7 +48,7 @@ impl BringUp<'_> {
         let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes);
         let ((), toolbox) = tokio::try_join!(installed, toolbox)?;
         let (_, home) = self.rendered().await?;
-        let book = canary::Book { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
+        let book = canary::CanaryJournal { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
         let mut grounds = self.in_force(&alive, &plugins, &image).await?;
         // A node that was started again runs with the configuration it had, until Multus' pod writes it anew: a canary
         // proves only what was the same before and after it.
