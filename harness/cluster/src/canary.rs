@@ -1,9 +1,9 @@
 //! The canary: a pod with one network on one node, which must come up attached, in Multus' word and in the kernel.
 
-use crate::multus::STAGE;
 use crate::naming::SYSTEM_NAMESPACE;
 use crate::node::Node;
 use crate::profile::Loaded;
+use crate::step::Step;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
 use kube::runtime::wait::{await_condition, conditions};
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
+const STAGE: &str = Step::Multus.name();
 const TEMPLATE: &str = "../common/canary.yaml.j2";
 const INTERFACE: &str = "canary0";
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -8,7 +8,6 @@
 //! controllers do not find it. A node is therefore started on the nodes' own network alone; the steps after this one connect
 //! it to the others again. One that was started by somebody else, and took the wrong address, is stopped and started again.
 
-use crate::bringup::client;
 use crate::node::{NETWORK, Node};
 use crate::record::Home;
 use crate::step::Notes;
@@ -119,7 +118,7 @@ pub(crate) async fn start(
         wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look)
             .await?;
     notes.note("waiting for the API server");
-    let client = client(home).await?;
+    let client = home.client().await?;
     let look = async || {
         Ok(match client.apiserver_version().await {
             Ok(_) => Look::There(()),
