@@ -25,13 +25,13 @@ const STAGE: &str = "topology";
 const SHORT: Duration = Duration::from_secs(30);
 
 /// A machine outside, with the agent in it.
-pub(super) struct ExternalHost {
+pub(super) struct StagedHost {
     /// Its name in the scenario.
     pub name: String,
     /// Its interface on each uplink, by the uplink's name.
     pub ports: BTreeMap<String, String>,
     pub session: Session,
-    machine: ExternalHost,
+    machine: StagedHost,
     entry: EffectId,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct NodeSession {
 pub(super) struct PacketEndpoints {
     /// The scenario's nodes, in order; empty where nothing is sent.
     pub places: Vec<NodeSession>,
-    pub external_hosts: Vec<ExternalHost>,
+    pub external_hosts: Vec<StagedHost>,
 }
 
 /// Makes what pods need before they come: bridges, and VLAN links on them.
@@ -154,7 +154,7 @@ struct Machines<'a> {
 }
 
 impl Machines<'_> {
-    async fn start(&self, host: &Host) -> Result<ExternalHost, TestbedError> {
+    async fn start(&self, host: &Host) -> Result<StagedHost, TestbedError> {
         let testbed_error = |what: String| TestbedError::new(STAGE, format!("host {}: {what}", host.name));
         let mut wanted: Vec<&String> = Vec::new();
         for port in &host.ports {
@@ -205,7 +205,7 @@ impl Machines<'_> {
             Ok(((*uplink).clone(), name))
         };
         let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, TestbedError>>()?;
-        Ok(ExternalHost { name: host.name.clone(), ports, session, machine, entry })
+        Ok(StagedHost { name: host.name.clone(), ports, session, machine, entry })
     }
 }
 
@@ -268,7 +268,7 @@ impl PacketEndpoints {
     pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
         self.places.clear();
         let gone = std::mem::take(&mut self.external_hosts).into_iter().map(|host| async move {
-            let ExternalHost { machine, entry, session, .. } = host;
+            let StagedHost { machine, entry, session, .. } = host;
             drop(session);
             match machine.remove().await {
                 Ok(()) => run.done(entry).err().map(|error| error.to_string()),
