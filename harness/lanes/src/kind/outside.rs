@@ -31,7 +31,7 @@ pub(super) struct StagedHost {
     /// Its interface on each uplink, by the uplink's name.
     pub ports: BTreeMap<String, String>,
     pub session: Session,
-    machine: StagedHost,
+    machine: ExternalHost,
     entry: EffectId,
 }
 
