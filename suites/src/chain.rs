@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use plumbline_cluster::Cluster;
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
 use plumbline_lanes::context::Context;
-use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::handle::ClusterHandle;
 use plumbline_terway::chain::{apply, state};
 use plumbline_terway::in_force;
 use plumbline_testbed::wait::Look;
@@ -20,7 +20,7 @@ pub const CHAIN_LEASE: &str = "chain-tests";
 /// # Errors
 /// When it does not come into force.
 pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
-    let reach = Reach::of_cluster(cluster);
+    let reach = ClusterHandle::of_cluster(cluster);
     let looked = state::look(&reach, false).await?;
     let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
     let mut file = EniConfig::of_cluster(given.into_iter().collect());
@@ -53,6 +53,6 @@ async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
 /// # Errors
 /// When it can't be read.
 pub async fn read_first_plugin(cluster: &Cluster) -> anyhow::Result<Value> {
-    let looked = state::look(&Reach::of_cluster(cluster), false).await?;
+    let looked = state::look(&ClusterHandle::of_cluster(cluster), false).await?;
     Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
 }

@@ -10,8 +10,8 @@ use plumbline_core::event::Event;
 use plumbline_core::terway::{self, Applied, Change, EniConfig, LintReport, Planned, PutBack, Shown, Usage};
 use plumbline_lanes::context::EventSink;
 use plumbline_terway::STAND_INS;
-use plumbline_terway::chain::handle::{Reach, Way};
-use plumbline_terway::chain::state::{self, Looked};
+use plumbline_terway::chain::handle::{ClusterAccess, ClusterHandle};
+use plumbline_terway::chain::state::{self, TerwayState};
 use plumbline_terway::chain::{apply as operation, restore as back};
 use plumbline_testbed::journal::Run;
 use plumbline_testbed::lease::Kind;
@@ -78,15 +78,15 @@ pub async fn now(at: ClusterRef<'_>) -> anyhow::Result<Now> {
     Ok(Now { data: map.data.unwrap_or_default(), generation: set.metadata.generation })
 }
 
-async fn reach(at: ClusterRef<'_>, hold: Kind) -> anyhow::Result<Reach> {
+async fn reach(at: ClusterRef<'_>, hold: Kind) -> anyhow::Result<ClusterHandle> {
     Ok(match at {
-        ClusterRef::Context(context) => Reach::by(Way::of_context(context)?, hold).await?,
-        ClusterRef::Profile(profile) => Reach::of_profile(profile, hold).await?,
+        ClusterRef::Context(context) => ClusterHandle::by(ClusterAccess::of_context(context)?, hold).await?,
+        ClusterRef::Profile(profile) => ClusterHandle::of_profile(profile, hold).await?,
     })
 }
 
 /// What was not said of the use, as far as the cluster tells it.
-fn told(usage: &Usage, looked: &Looked) -> Usage {
+fn told(usage: &Usage, looked: &TerwayState) -> Usage {
     Usage {
         terway_version: usage.terway_version.or(looked.terway),
         portmap_version: usage.portmap_version.or_else(|| looked.seen.oldest("portmap")),
@@ -207,8 +207,8 @@ fn plan_of_files(file: &Path, from: &Path, usage: &Usage) -> Result<Planned, Ref
 async fn planned(
     file: &Path,
     new: &EniConfig,
-    reach: &Reach,
-    looked: &Looked,
+    reach: &ClusterHandle,
+    looked: &TerwayState,
     usage: &Usage,
 ) -> anyhow::Result<(Change, Planned)> {
     let change = terway::change(&looked.config, new);
@@ -222,7 +222,7 @@ async fn planned(
 }
 
 /// Parts of a cluster of ours that are not what users run.
-fn stand_ins(reach: &Reach) -> Vec<String> {
+fn stand_ins(reach: &ClusterHandle) -> Vec<String> {
     let ours = reach.engine.is_some();
     STAND_INS.iter().filter(|_| ours).map(|line| (*line).to_owned()).collect()
 }

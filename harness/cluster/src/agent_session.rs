@@ -12,12 +12,12 @@ const STAGE: &str = "node";
 pub(crate) const MARGIN: Duration = Duration::from_secs(30);
 
 /// An agent that serves in a container, until this is dropped.
-pub(crate) struct Talk {
+pub(crate) struct AgentConnection {
     session: ExecSession,
     client: Client,
 }
 
-impl Talk {
+impl AgentConnection {
     pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
         let mut session = engine.session(container, &[path, "serve"]).await?;
         let (input, output) = session
@@ -49,7 +49,7 @@ impl Talk {
 pub struct Session {
     /// The container's name.
     pub container: String,
-    talk: Mutex<Talk>,
+    talk: Mutex<AgentConnection>,
 }
 
 impl Session {
@@ -58,7 +58,7 @@ impl Session {
     /// # Errors
     /// `TestbedError` when it can't be started there, or speaks another protocol.
     pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
-        let talk = Mutex::new(Talk::begin(engine, container, path).await?);
+        let talk = Mutex::new(AgentConnection::begin(engine, container, path).await?);
         Ok(Self { container: container.to_owned(), talk })
     }
 

@@ -203,7 +203,7 @@ impl<'a> BringUp<'a> {
         if let Some(astray) = restart::astray_by(&nodes, &containers).await?.first() {
             return Ok(Found::Wanting(astray.to_string()));
         }
-        let client = client(home).await?;
+        let client = home.client().await?;
         if let Err(e) = client.apiserver_version().await {
             return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
         }
@@ -339,11 +339,6 @@ impl Stages for BringUp<'_> {
             }
         })
     }
-}
-
-/// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
-pub(crate) async fn client(home: &Home) -> Result<Client, TestbedError> {
-    plumbline_kube::client::connect(&[home.kubeconfig()], None, STAGE).await
 }
 
 /// The profile's summary line, for events.

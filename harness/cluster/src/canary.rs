@@ -1,9 +1,9 @@
 //! The canary: a pod with one network on one node, which must come up attached, in Multus' word and in the kernel.
 
-use crate::multus::STAGE;
 use crate::naming::SYSTEM_NAMESPACE;
 use crate::node::Node;
 use crate::profile::Loaded;
+use crate::step::Step;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
 use kube::runtime::wait::{await_condition, conditions};
@@ -12,7 +12,7 @@ use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome, Target};
 use plumbline_kube::manifests;
 use plumbline_kube::manifests::render;
 use plumbline_kube::objects;
-use plumbline_kube::readiness::{self, Came};
+use plumbline_kube::readiness::{self, PodOutcome};
 use plumbline_kube::reported::STATUS;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId, Run};
@@ -21,13 +21,14 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
+const STAGE: &str = Step::Multus.name();
 const TEMPLATE: &str = "../common/canary.yaml.j2";
 const INTERFACE: &str = "canary0";
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The journal in which canaries stand while they are up, and the kubeconfig by which `gc` finds them.
 #[derive(Clone, Copy)]
-pub struct Book<'a> {
+pub struct CanaryJournal<'a> {
     /// The run.
     pub run: &'a Run,
     /// Our own kubeconfig of the cluster.
@@ -36,7 +37,7 @@ pub struct Book<'a> {
 
 /// A canary on one node: how it goes up and comes down, whatever is looked at meanwhile.
 #[derive(Clone, Copy)]
-pub struct Flight<'a> {
+pub struct CanaryPod<'a> {
     /// The cluster.
     pub client: &'a Client,
     /// The node.
@@ -44,24 +45,24 @@ pub struct Flight<'a> {
     /// The stage of what goes wrong.
     pub stage: &'a str,
     /// Where it stands while it is up.
-    pub book: Book<'a>,
+    pub book: CanaryJournal<'a>,
 }
 
 /// Sends one with a network up on `node`, looks whether Multus attached it, and takes it away again.
 ///
 /// # Errors
 /// `TestbedError`, naming the node: it did not come up, or is not attached although it is Ready.
-pub async fn fly(
+pub async fn run_canary(
     loaded: &Loaded,
     client: &Client,
     node: &Node,
     image: &str,
-    book: Book<'_>,
+    book: CanaryJournal<'_>,
 ) -> Result<(), TestbedError> {
-    let flight = Flight { client, node, stage: STAGE, book };
-    let networks = json!([{ "name": flight.name(), "interface": INTERFACE }]).to_string();
-    let documents = flight.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
-    flight.fly(&documents, async |pod: &Pod| look(node, pod).await).await
+    let pod = CanaryPod { client, node, stage: STAGE, book };
+    let networks = json!([{ "name": pod.name(), "interface": INTERFACE }]).to_string();
+    let documents = pod.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
+    pod.run(&documents, async |pod: &Pod| look(node, pod).await).await
 }
 
 /// Makes the namespace of the canaries.
@@ -74,7 +75,7 @@ pub async fn namespace(client: &Client, stage: &str) -> Result<(), TestbedError>
     objects::apply(client, &namespace).await.map(drop).map_err(|e| TestbedError::new(stage, e))
 }
 
-impl Flight<'_> {
+impl CanaryPod<'_> {
     fn name(&self) -> String {
         format!("canary-{}", self.node.name)
     }
@@ -101,7 +102,7 @@ impl Flight<'_> {
     ///
     /// # Errors
     /// `TestbedError` when it does not come up or does not go, else what the look gave.
-    pub async fn fly(
+    pub async fn run(
         &self,
         documents: &[Value],
         look: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
@@ -130,8 +131,8 @@ impl Flight<'_> {
             TestbedError::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
         };
         match readiness::ready(self.client, SYSTEM_NAMESPACE, &self.name(), DEADLINE).await {
-            Ok(Came::Up(pod)) => Ok(*pod),
-            Ok(Came::Down { reason, .. }) => Err(testbed_error(reason)),
+            Ok(PodOutcome::Up(pod)) => Ok(*pod),
+            Ok(PodOutcome::Down { reason, .. }) => Err(testbed_error(reason)),
             Err(other) => Err(testbed_error(other.cause())),
         }
     }
@@ -206,7 +207,7 @@ async fn look(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
     }
 }
 
-impl Book<'_> {
+impl CanaryJournal<'_> {
     fn intend(&self, object: &Value) -> Result<EffectId, TestbedError> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         self.run.intend(Effect::KubeObject {

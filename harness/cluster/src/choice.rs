@@ -17,7 +17,7 @@ pub struct Choice {
 
 /// Whether an image can be had, as probed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Had {
+pub enum ImageAvailability {
     /// The engine has it.
     AtHand,
     /// Its registry offers it.
@@ -40,15 +40,15 @@ pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
 
 /// Decides by whether the upstream profile's images can be had.
 #[must_use]
-pub fn by_images(images: &[(String, Had)]) -> Choice {
+pub fn by_images(images: &[(String, ImageAvailability)]) -> Choice {
     for (image, had) in images {
-        if let Had::No(tried) = had {
+        if let ImageAvailability::No(tried) = had {
             let reason =
                 format!("{image} is not at hand and not to be pulled ({tried}), so it is built from pinned sources");
             return Choice { profile: HERMETIC.to_owned(), reason };
         }
     }
-    let at_hand = images.iter().all(|(_, had)| *had == Had::AtHand);
+    let at_hand = images.iter().all(|(_, had)| *had == ImageAvailability::AtHand);
     let reason = if at_hand { "its pinned images are at hand" } else { "its registry offers its pinned images" };
     Choice { profile: UPSTREAM.to_owned(), reason: reason.to_owned() }
 }
@@ -74,9 +74,10 @@ mod tests {
 
     #[test]
     fn one_image_that_is_not_to_be_had_means_building() {
-        let images = |had: Had| [("node".to_owned(), Had::ToBePulled), ("multus".to_owned(), had)];
-        assert_eq!(by_images(&images(Had::AtHand)).profile, UPSTREAM);
-        let built = by_images(&images(Had::No("no such host".into())));
+        let images =
+            |had: ImageAvailability| [("node".to_owned(), ImageAvailability::ToBePulled), ("multus".to_owned(), had)];
+        assert_eq!(by_images(&images(ImageAvailability::AtHand)).profile, UPSTREAM);
+        let built = by_images(&images(ImageAvailability::No("no such host".into())));
         assert_eq!(built.profile, HERMETIC);
         assert!(built.reason.contains("multus") && built.reason.contains("no such host"));
     }

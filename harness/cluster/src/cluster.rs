@@ -12,7 +12,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
 use plumbline_core::plan::Plan;
 use plumbline_kube::adaptation::ImageState;
-use plumbline_kube::cluster_ranges::Own;
+use plumbline_kube::cluster_ranges::ClusterRanges;
 use plumbline_kube::objects::{is_absent, words};
 use plumbline_kube::undo::NAMESPACE_GONE;
 use plumbline_testbed::context::Context;
@@ -39,7 +39,7 @@ pub struct Cluster {
     /// The image that takes the place of images that can't be had, as the nodes know it.
     pub toolbox: String,
     /// Its own ranges and addresses, read once when it was taken.
-    pub own: Own,
+    pub own: ClusterRanges,
     /// What is remembered of it.
     pub home: Home,
     /// Parts of it that are not what users run.

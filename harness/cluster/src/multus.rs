@@ -193,11 +193,11 @@ pub async fn prove(
     client: &Client,
     nodes: &[Node],
     toolbox: &str,
-    book: canary::Book<'_>,
+    book: canary::CanaryJournal<'_>,
     notes: &Notes,
 ) -> Result<(), TestbedError> {
     notes.note("canary on every node");
-    try_join_all(nodes.iter().map(|node| canary::fly(loaded, client, node, toolbox, book))).await.map(|_| ())
+    try_join_all(nodes.iter().map(|node| canary::run_canary(loaded, client, node, toolbox, book))).await.map(|_| ())
 }
 
 #[cfg(test)]

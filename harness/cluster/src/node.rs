@@ -1,6 +1,6 @@
 //! A node of a cluster: its container, and the agent in it, reached by one long-lived exec session for the whole run.
 
-use crate::agent_session::{MARGIN, Session, Talk};
+use crate::agent_session::{AgentConnection, MARGIN, Session};
 use crate::naming::{NODE_FOLDER, OWNER, OWNER_LABEL};
 pub use crate::put::File;
 use crate::put::put;
@@ -30,9 +30,9 @@ pub struct Node {
     pub incarnation: String,
     engine: Engine,
     agent: String,
-    talk: Arc<Mutex<Talk>>,
+    talk: Arc<Mutex<AgentConnection>>,
     /// A second agent, for questions that take long, made at the first one.
-    aside: Arc<OnceCell<Mutex<Talk>>>,
+    aside: Arc<OnceCell<Mutex<AgentConnection>>>,
 }
 
 /// What stands in the name of a worker that kind made, and not in that of a control plane.
@@ -147,13 +147,13 @@ async fn one(
     bytes: &[u8],
     hash: &str,
 ) -> Result<Node, TestbedError> {
-    let talk = match Talk::begin(engine, &container.name, path).await {
+    let talk = match AgentConnection::begin(engine, &container.name, path).await {
         Ok(talk) => talk,
         // Whatever it was, it is told again below, when the agent is there for certain.
         Err(_) => {
             let file = File { path: path.to_owned(), mode: 0o755, bytes: bytes.to_vec() };
             put(engine, &container.name, vec![file]).await?;
-            Talk::begin(engine, &container.name, path).await?
+            AgentConnection::begin(engine, &container.name, path).await?
         }
     };
     let node = Node {
@@ -185,7 +185,7 @@ impl Node {
     /// # Errors
     /// As [`Node::call`].
     pub async fn call_aside(&self, op: Op) -> Result<Outcome, TestbedError> {
-        let begin = || async { Talk::begin(&self.engine, &self.name, &self.agent).await.map(Mutex::new) };
+        let begin = || async { AgentConnection::begin(&self.engine, &self.name, &self.agent).await.map(Mutex::new) };
         let deadline = deadline(&op);
         self.aside.get_or_try_init(begin).await?.lock().await.ask(&self.name, op, deadline).await
     }

@@ -1,49 +1,9 @@
-//! Proofs that a network is in force: what they rest on, how long they stand, and the step `prove-default-network`.
+//! Proofs that a network is in force: whether the last one stands, and what changed since.
 
-use crate::bringup::BringUp;
-use crate::canary;
-use crate::images;
 use crate::record::Proof;
-use crate::step::{Found, Notes, Step};
-use plumbline_testbed::error::TestbedError;
+use crate::step::Found;
 use plumbline_testbed::wait::Look;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-impl BringUp<'_> {
-    /// Looks whether the last proof of the provided default network still stands.
-    pub(crate) async fn check_provided(&self) -> Result<Found, TestbedError> {
-        let alive = self.alive().await?;
-        let (provider, plugins) = (self.provider()?, self.plugins().await?.hash());
-        let basis = provider.proof_basis(&self.context(&alive).await?, &plugins).await?;
-        let (_, home) = self.rendered().await?;
-        Ok(found(&basis, home.record().and_then(|r| r.proof).as_ref(), now()))
-    }
-
-    /// Proves the provided default network by a canary on every node.
-    pub(crate) async fn prove_provided(&self, notes: &Notes) -> Result<(), TestbedError> {
-        let stage = Step::ProveDefaultNetwork.name();
-        let alive = self.alive().await?;
-        let toolbox = &self.loaded.profile.images.toolbox;
-        let toolbox =
-            images::on_nodes(self.engine()?, &self.cx.images, toolbox, self.loaded, &alive.nodes, notes).await?;
-        let (provider, plugins) = (self.provider()?, self.plugins().await?.hash());
-        let at = self.context(&alive).await?;
-        let basis = async || match provider.proof_basis(&at, &plugins).await? {
-            Look::There(basis) => Ok(basis),
-            Look::NotYet(what) => Err(TestbedError::new(stage, what)),
-        };
-        let before = basis().await?;
-        notes.note("canary on every node");
-        canary::namespace(&alive.client, stage).await?;
-        provider.run_canaries(&at, &toolbox).await?;
-        let after = basis().await?;
-        if after != before {
-            return Err(TestbedError::new(stage, format!("changed under the canary: {}", changed(&before, &after))));
-        }
-        let (_, home) = self.rendered().await?;
-        home.change(|record| record.proof = Some(Proof { of: after, at: now() }))
-    }
-}
 
 /// What a check found, from what a proof rests on and from the last proof.
 #[must_use]

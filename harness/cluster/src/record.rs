@@ -66,6 +66,14 @@ impl Home {
         self.folder.join("kubeconfig")
     }
 
+    /// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
+    ///
+    /// # Errors
+    /// `TestbedError` when it can't be read.
+    pub async fn client(&self) -> Result<kube::Client, TestbedError> {
+        plumbline_kube::client::connect(&[self.kubeconfig()], None, STAGE).await
+    }
+
     /// kind's configuration as given.
     #[must_use]
     pub fn kind_config(&self) -> PathBuf {

@@ -8,7 +8,6 @@
 //! controllers do not find it. A node is therefore started on the nodes' own network alone; the steps after this one connect
 //! it to the others again. One that was started by somebody else, and took the wrong address, is stopped and started again.
 
-use crate::bringup::client;
 use crate::node::{NETWORK, Node};
 use crate::record::Home;
 use crate::step::Notes;
@@ -39,13 +38,13 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A node that runs with another network's address for its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Astray {
+pub(crate) struct WrongNodeAddress {
     node: String,
     taken: String,
     own: String,
 }
 
-impl fmt::Display for Astray {
+impl fmt::Display for WrongNodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, taken, own } = self;
         write!(f, "node {node} was started with {taken} for its own address, which is {own}")
@@ -56,7 +55,7 @@ impl fmt::Display for Astray {
 ///
 /// # Errors
 /// `TestbedError` when an agent does not answer.
-pub(crate) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Result<Vec<Astray>, TestbedError> {
+pub(crate) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Result<Vec<WrongNodeAddress>, TestbedError> {
     let looks = containers.iter().map(async |container| {
         let Some(node) = nodes.iter().find(|node| node.name == container.name) else { return Ok(None) };
         let taken = node.read(TAKEN).await?.unwrap_or_default();
@@ -69,7 +68,7 @@ pub(crate) async fn astray_by(nodes: &[Node], containers: &[Container]) -> Resul
 ///
 /// # Errors
 /// `TestbedError` when the engine does not answer.
-async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>, TestbedError> {
+async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<WrongNodeAddress>, TestbedError> {
     let looks = containers.iter().filter(|container| container.running).map(async |container| {
         // A node image that keeps no such file is another one than kind's, and does otherwise.
         let taken = ["sh", "-c", "cat \"$1\" 2>/dev/null || true", "sh", TAKEN];
@@ -79,9 +78,9 @@ async fn astray(engine: &Engine, containers: &[Container]) -> Result<Vec<Astray>
     Ok(try_join_all(looks).await?.into_iter().flatten().collect())
 }
 
-fn strayed(container: &Container, taken: &str) -> Option<Astray> {
+fn strayed(container: &Container, taken: &str) -> Option<WrongNodeAddress> {
     let own = container.addresses.get(NETWORK).filter(|own| !taken.is_empty() && *own != taken)?;
-    Some(Astray { node: container.name.clone(), taken: taken.to_owned(), own: own.clone() })
+    Some(WrongNodeAddress { node: container.name.clone(), taken: taken.to_owned(), own: own.clone() })
 }
 
 /// Starts the nodes that are stopped, and those that strayed, and waits for the API server.
@@ -119,7 +118,7 @@ pub(crate) async fn start(
         wait::until(STAGE, "nodes to have their own addresses and a runtime", Deadline::after(TAKES), STEP, look)
             .await?;
     notes.note("waiting for the API server");
-    let client = client(home).await?;
+    let client = home.client().await?;
     let look = async || {
         Ok(match client.apiserver_version().await {
             Ok(_) => Look::There(()),

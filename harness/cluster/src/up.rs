@@ -4,7 +4,7 @@
 //! break it, and by `down`. A cluster is surveyed under the shared lease first, so that a warm one costs only looks.
 
 use crate::bringup::{BringUp, lease_name, scope};
-use crate::choice::{self, Choice, Had};
+use crate::choice::{self, Choice, ImageAvailability};
 use crate::cluster::Cluster;
 use crate::images::Pull;
 use crate::naming::profile_of;
@@ -14,7 +14,7 @@ use crate::provider::{ProvidedNetwork, Providers};
 use crate::record::{self, Home};
 use crate::step::Driver;
 use plumbline_core::event::Event;
-use plumbline_kube::cluster_ranges::Own;
+use plumbline_kube::cluster_ranges::ClusterRanges;
 use plumbline_testbed::context::Context;
 use plumbline_testbed::engine::Engine;
 use plumbline_testbed::error::TestbedError;
@@ -75,7 +75,7 @@ async fn cluster(bringup: BringUp<'_>, lease: Lease, providers: Providers) -> Re
     let alive = bringup.alive().await?;
     let (rendered, home) = bringup.rendered().await?;
     let toolbox = bringup.toolbox()?;
-    let own = Own::read(&alive.client).await?;
+    let own = ClusterRanges::read(&alive.client).await?;
     let provided = match bringup.provider() {
         Ok(provider) => {
             let plugins = bringup.plugins().await?.hash();
@@ -158,7 +158,7 @@ async fn choose(cx: &Context) -> Result<Choice, TestbedError> {
     for source in [Some(&upstream.profile.images.node), upstream.profile.images.multus.as_ref()].into_iter().flatten() {
         if let ImageSource::Pulled(reference) = source {
             let had = had(&engine, reference).await?;
-            let no = matches!(had, Had::No(_));
+            let no = matches!(had, ImageAvailability::No(_));
             found.push((reference.clone(), had));
             if no {
                 break;
@@ -168,15 +168,15 @@ async fn choose(cx: &Context) -> Result<Choice, TestbedError> {
     Ok(choice::by_images(&found))
 }
 
-async fn had(engine: &Engine, reference: &str) -> Result<Had, TestbedError> {
+async fn had(engine: &Engine, reference: &str) -> Result<ImageAvailability, TestbedError> {
     if engine.image(reference).await?.is_some() {
-        return Ok(Had::AtHand);
+        return Ok(ImageAvailability::AtHand);
     }
     let offered = within(Duration::from_secs(8), engine.check_offered(reference)).await;
     Ok(match offered {
-        Some(Ok(())) => Had::ToBePulled,
-        Some(Err(error)) => Had::No(error.cause()),
-        None => Had::No("its registry did not answer within 8 s".to_owned()),
+        Some(Ok(())) => ImageAvailability::ToBePulled,
+        Some(Err(error)) => ImageAvailability::No(error.cause()),
+        None => ImageAvailability::No("its registry did not answer within 8 s".to_owned()),
     })
 }
 

@@ -28,7 +28,7 @@ const API: &str = "kubernetes";
 
 /// What a cluster has of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Own {
+pub struct ClusterRanges {
     /// The ranges of pods: that of the cluster, and those of its nodes.
     pub pods: Vec<IpNet>,
     /// The ranges of services.
@@ -51,7 +51,7 @@ struct Networking {
     pod_subnet: String,
 }
 
-impl Own {
+impl ClusterRanges {
     /// Asks the cluster.
     ///
     /// # Errors
@@ -156,8 +156,8 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn own() -> Own {
-        Own {
+    fn own() -> ClusterRanges {
+        ClusterRanges {
             pods: nets(&["10.128.0.0/14"]),
             services: nets(&["172.30.0.0/16"]),
             api: vec!["172.30.0.1".parse().unwrap()],
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_name_server_outside_of_both_ranges_is_one_of_its_own() {
         assert_eq!(own().ranges(), nets(&["10.128.0.0/14", "172.30.0.0/16"]));
-        let local = Own { dns: vec!["169.254.20.10".parse().unwrap()], ..own() };
+        let local = ClusterRanges { dns: vec!["169.254.20.10".parse().unwrap()], ..own() };
         assert_eq!(local.ranges(), nets(&["10.128.0.0/14", "172.30.0.0/16", "169.254.20.10/32"]));
     }
 
@@ -182,10 +182,10 @@ mod tests {
     fn what_a_cluster_does_not_tell_is_an_error() {
         assert_eq!(own().whole().unwrap(), own());
         for (lacking, words) in [
-            (Own { pods: vec![], ..own() }, "no range of pods"),
-            (Own { services: vec![], ..own() }, "no range of services"),
-            (Own { api: vec![], ..own() }, "no address of the API server"),
-            (Own { dns: vec![], ..own() }, "no address of its DNS"),
+            (ClusterRanges { pods: vec![], ..own() }, "no range of pods"),
+            (ClusterRanges { services: vec![], ..own() }, "no range of services"),
+            (ClusterRanges { api: vec![], ..own() }, "no address of the API server"),
+            (ClusterRanges { dns: vec![], ..own() }, "no address of its DNS"),
         ] {
             let cause = lacking.whole().unwrap_err().cause();
             assert!(cause.ends_with(words), "{cause}");

@@ -14,11 +14,11 @@ const SCRIPT: &str = include_str!("ip.sh");
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Spoken {
+pub enum IpInPod {
     /// The pod's own `ip` spoke.
     Outputs(IpOutputs),
     /// It can't be run there: the container has no shell, or no `ip`. In words.
-    Mute(String),
+    Unavailable(String),
     /// The pod or its container is gone. In words.
     Gone(String),
 }
@@ -27,7 +27,7 @@ pub enum Spoken {
 ///
 /// # Errors
 /// The exec could not be made, for reasons of the cluster's.
-pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<Spoken, String> {
+pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<IpInPod, String> {
     let argv = ["sh", "-c", SCRIPT, "sh", marker];
     let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
     let mut process = match pods.exec(pod, argv, &params).await {
@@ -58,26 +58,26 @@ async fn all(stream: Option<impl AsyncRead + Unpin>) -> String {
 }
 
 /// The API server would not begin: a pod that is gone, or something of the cluster's.
-fn refused(pod: &str, error: &kube::Error) -> Result<Spoken, String> {
+fn refused(pod: &str, error: &kube::Error) -> Result<IpInPod, String> {
     let words = error.to_string();
     let gone = matches!(error, kube::Error::Api(status) if status.code == 404) || words.contains("404");
-    if gone { Ok(Spoken::Gone(format!("pod {pod}: {words}"))) } else { Err(format!("exec in pod {pod}: {words}")) }
+    if gone { Ok(IpInPod::Gone(format!("pod {pod}: {words}"))) } else { Err(format!("exec in pod {pod}: {words}")) }
 }
 
 /// The runtime could not run it, or the shell ended badly.
-fn failed(status: &Status, stderr: &str) -> Spoken {
+fn failed(status: &Status, stderr: &str) -> IpInPod {
     let words = status.message.clone().unwrap_or_default();
     if ["executable file not found", "no such file or directory"].iter().any(|w| words.contains(w)) {
-        return Spoken::Mute("the container has no shell".to_owned());
+        return IpInPod::Unavailable("the container has no shell".to_owned());
     }
     if ["container not found", "container not running", "not found", "deleted"].iter().any(|w| words.contains(w)) {
-        return Spoken::Gone(words);
+        return IpInPod::Gone(words);
     }
-    Spoken::Mute(format!("its shell failed: {words} {}", stderr.trim()).trim().to_owned())
+    IpInPod::Unavailable(format!("its shell failed: {words} {}", stderr.trim()).trim().to_owned())
 }
 
 /// Takes the output apart.
-fn split(pod: &str, stdout: &str, marker: &str) -> Result<Spoken, String> {
+fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, String> {
     let mut parts: Vec<(String, i32)> = Vec::with_capacity(PARTS);
     let mut text = String::new();
     for line in stdout.split_inclusive('\n') {
@@ -97,7 +97,7 @@ fn split(pod: &str, stdout: &str, marker: &str) -> Result<Spoken, String> {
         return Err(format!("exec in pod {pod}: {} of {PARTS} parts of the output came", parts.len()));
     }
     if parts[0].1 == 127 {
-        return Ok(Spoken::Mute("the container has no ip command".to_owned()));
+        return Ok(IpInPod::Unavailable("the container has no ip command".to_owned()));
     }
     let transcript = |command: &str, part: &(String, i32)| Transcript {
         pod: pod.to_owned(),
@@ -107,7 +107,7 @@ fn split(pod: &str, stdout: &str, marker: &str) -> Result<Spoken, String> {
     let transcripts = vec![transcript("ip a", &parts[0]), transcript("ip route", &parts[1])];
     let mut json = parts.into_iter().skip(2).map(|(text, code)| (code == 0).then_some(text));
     let mut next = || json.next().flatten();
-    Ok(Spoken::Outputs(IpOutputs {
+    Ok(IpInPod::Outputs(IpOutputs {
         transcripts,
         addr_json: next(),
         route4_json: next(),
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn parts_come_apart_letter_by_letter() {
-        let Spoken::Outputs(outputs) = split("p", &output([0; PARTS]), "MARK").unwrap() else { panic!("outputs") };
+        let IpInPod::Outputs(outputs) = split("p", &output([0; PARTS]), "MARK").unwrap() else { panic!("outputs") };
         assert_eq!(outputs.transcripts[0].text, "part 0\n");
         assert_eq!(outputs.transcripts[1].command, "ip route");
         assert_eq!(outputs.rule6_json.as_deref(), Some("part 6\n"));
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_ip_without_json_leaves_the_text() {
-        let Spoken::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
+        let IpInPod::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
             panic!("outputs")
         };
         assert_eq!(outputs.addr_json, None);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn no_ip_is_mute_and_a_cut_output_is_an_error() {
-        assert!(matches!(split("p", &output([127; PARTS]), "MARK").unwrap(), Spoken::Mute(_)));
+        assert!(matches!(split("p", &output([127; PARTS]), "MARK").unwrap(), IpInPod::Unavailable(_)));
         assert!(split("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().contains("1 of 7"));
     }
 }

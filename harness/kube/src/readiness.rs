@@ -22,7 +22,7 @@ const AFTER_FIRST: Duration = Duration::from_secs(25);
 
 /// How the wait ended.
 #[derive(Debug, Clone)]
-pub enum Came {
+pub enum PodOutcome {
     /// Ready.
     Up(Box<Pod>),
     /// Its networks could not be made.
@@ -41,7 +41,12 @@ pub enum Came {
 /// # Errors
 /// `TestbedError` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
 /// a container that ends), or when the cluster does not answer, whether us or Multus.
-pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Duration) -> Result<Came, TestbedError> {
+pub async fn ready(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    deadline: Duration,
+) -> Result<PodOutcome, TestbedError> {
     let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
@@ -65,7 +70,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                         return Err(gone(namespace, name, "it is being deleted by somebody else"));
                     }
                     if is_ready(&pod) {
-                        return Ok(Came::Up(Box::new(pod)));
+                        return Ok(PodOutcome::Up(Box::new(pod)));
                     }
                     if let Some(why) = stuck(&pod) {
                         return Err(TestbedError::new("pod", format!("pod {namespace}/{name} can't run: {why}")));
@@ -79,7 +84,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                 None => return Err(TestbedError::new("pod", format!("the watch of pod {namespace}/{name} ended"))),
             },
             Some(Ok(event)) = events.next() => {
-                sandbox.hear(&event);
+                sandbox.add_event(&event);
                 if sandbox.attempts() == 1 {
                     until = until.child(AFTER_FIRST);
                 }
@@ -90,7 +95,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
                          (of {} s allowed), since they are repeated for ever; last seen: {}",
                         sandbox.attempts(), deadline.as_secs(), sandbox.last()
                     );
-                    return Ok(Came::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() });
+                    return Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() });
                 }
             },
             () = wait::over(until) => break,
@@ -118,7 +123,7 @@ pub async fn ready(client: &Client, namespace: &str, name: &str, deadline: Durat
             format!("{reason}; its networks are there, its containers are not ready"),
         ));
     }
-    Ok(Came::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() })
+    Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() })
 }
 
 fn gone(namespace: &str, name: &str, how: &str) -> TestbedError {

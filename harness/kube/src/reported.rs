@@ -12,7 +12,7 @@ pub const STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
 /// Brings together `cached` results (`(interface, network, result)`) and the text of the network-status annotation.
 /// An annotation that is no JSON list is left out; the judge then sees no status.
 #[must_use]
-pub fn together(
+pub fn merge_reported(
     pod: &Pod,
     namespaces: &Namespaces,
     cached: Vec<(String, String, Value)>,
@@ -75,9 +75,9 @@ mod tests {
             { "name": "chain-example-7f/management-net", "interface": "eth1" }])
         .to_string();
         let cached = vec![("eth1".to_owned(), "management-net".to_owned(), json!({ "cniVersion": "1.0.0" }))];
-        let all = together(&pod, &namespaces, cached, Some(&status));
+        let all = merge_reported(&pod, &namespaces, cached, Some(&status));
         let names: Vec<_> = all.iter().map(|r| (r.network.as_str(), r.result.is_some())).collect();
         assert_eq!(names, [("plumbline-default", false), ("chain-example/management-net", true)]);
-        assert_eq!(together(&pod, &namespaces, Vec::new(), Some("not json")), []);
+        assert_eq!(merge_reported(&pod, &namespaces, Vec::new(), Some("not json")), []);
     }
 }

@@ -48,7 +48,7 @@ fn is_unanswered(text: &str) -> bool {
 
 impl Sandbox {
     /// Takes one in.
-    pub fn hear(&mut self, event: &Event) {
+    pub fn add_event(&mut self, event: &Event) {
         let message = event.message.as_deref().unwrap_or_default();
         let text = printable(message);
         if is_unanswered(message) {
@@ -167,11 +167,11 @@ mod tests {
     #[test]
     fn an_attempt_without_an_answer_of_the_api_server_is_the_beds() {
         let mut sandbox = Sandbox::default();
-        sandbox.hear(&event("a", 2, UNANSWERED));
+        sandbox.add_event(&event("a", 2, UNANSWERED));
         assert_eq!(sandbox.attempts(), 0);
         assert_eq!(sandbox.unanswered(), Some(printable(UNANSWERED).as_str()));
         assert_eq!(sandbox.last(), printable(UNANSWERED));
-        sandbox.hear(&event("b", 1, "a plugin delegate must have the 'type' field"));
+        sandbox.add_event(&event("b", 1, "a plugin delegate must have the 'type' field"));
         assert_eq!(sandbox.attempts(), 1);
         assert_eq!(sandbox.into_heard().len(), 1);
         let begin = r#"time="t" level=info msg="RunPodSandbox for name:\"client\" namespace:\"a\"""#;
@@ -198,9 +198,9 @@ mod tests {
     fn attempts_are_counted_over_events_and_within_one() {
         let mut sandbox = Sandbox::default();
         let event = |name: &str, count: i32| event(name, count, "no\u{1b}[1m");
-        sandbox.hear(&event("a", 1));
-        sandbox.hear(&event("a", 2));
-        sandbox.hear(&event("b", 1));
+        sandbox.add_event(&event("a", 1));
+        sandbox.add_event(&event("a", 2));
+        sandbox.add_event(&event("b", 1));
         assert_eq!(sandbox.attempts(), 3);
         assert_eq!(sandbox.into_heard()[0].text, printable("no\u{1b}[1m"));
     }

@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use plumbline_cluster::canary::{Book, Flight};
+use plumbline_cluster::canary::{CanaryJournal, CanaryPod};
 use plumbline_cluster::naming::full_hash;
 use plumbline_cluster::node::Node;
 use plumbline_cluster::profile::Loaded;
@@ -32,7 +32,7 @@ const CACHE: &str = "/var/lib/cni/results";
 const CALLED: &str = include_str!("called.sh");
 
 /// A node with what its pods are to come up by.
-pub struct Ground<'a> {
+pub struct NodeNetwork<'a> {
     /// The node.
     pub node: &'a Node,
     /// The addresses of its pods.
@@ -76,29 +76,29 @@ pub(crate) async fn run_canaries(at: &ClusterContext<'_>, image: &str) -> Result
             Look::There(chain) => chain,
             Look::NotYet(what) => return Err(TestbedError::new(STAGE, format!("node {}: {what}", node.name))),
         };
-        grounds.push(Ground { node, pool: eni::pool(at.loaded, at.name, &node.name)?, chain });
+        grounds.push(NodeNetwork { node, pool: eni::pool(at.loaded, at.name, &node.name)?, chain });
     }
-    let book = Book { run: &at.cx.run, kubeconfig: &at.kubeconfig };
-    try_join_all(grounds.iter().map(|ground| fly(at.loaded, at.client, ground, image, book))).await.map(drop)
+    let book = CanaryJournal { run: &at.cx.run, kubeconfig: &at.kubeconfig };
+    try_join_all(grounds.iter().map(|ground| run_canary(at.loaded, at.client, ground, image, book))).await.map(drop)
 }
 
 /// Sends a canary up on one node, looks at it, and takes it away again.
 ///
 /// # Errors
 /// `TestbedError`, naming the node: it did not come up, has no address of the pool, or came up by another chain.
-pub async fn fly(
+pub async fn run_canary(
     loaded: &Loaded,
     client: &kube::Client,
-    ground: &Ground<'_>,
+    ground: &NodeNetwork<'_>,
     image: &str,
-    book: Book<'_>,
+    book: CanaryJournal<'_>,
 ) -> Result<(), TestbedError> {
-    let flight = Flight { client, node: ground.node, stage: STAGE, book };
-    let documents = flight.documents(loaded, &TerwaySettings::read(loaded)?.canary, image, "")?;
-    flight.fly(&documents, async |pod: &Pod| ground.look(pod).await).await
+    let pod = CanaryPod { client, node: ground.node, stage: STAGE, book };
+    let documents = pod.documents(loaded, &TerwaySettings::read(loaded)?.canary, image, "")?;
+    pod.run(&documents, async |pod: &Pod| ground.look(pod).await).await
 }
 
-impl Ground<'_> {
+impl NodeNetwork<'_> {
     async fn look(&self, pod: &Pod) -> Result<(), TestbedError> {
         let testbed_error =
             |what: String| TestbedError::new(STAGE, format!("node {}: the canary {what}", self.node.name));

@@ -85,7 +85,7 @@ impl DefaultNetworkProvider for Terway {
         plan: &'a Plan,
     ) -> BoxFuture<'a, Result<(Box<dyn StagedNetwork>, Vec<Adaptation>), TestbedError>> {
         async move {
-            let (staged, adaptations) = scenario::Behind::lay(cluster, cx, run, plan).await?;
+            let (staged, adaptations) = scenario::StagedTerway::stage(cluster, cx, run, plan).await?;
             Ok((Box::new(staged) as Box<dyn StagedNetwork>, adaptations))
         }
         .boxed()

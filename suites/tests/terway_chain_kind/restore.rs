@@ -8,7 +8,7 @@ use plumbline_cluster as cluster;
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_suites::chain::{read_first_plugin, set_chain};
 use plumbline_suites::context;
-use plumbline_terway::chain::saved::Kept;
+use plumbline_terway::chain::saved::SavedChain;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::exec::ProcessEnd;
 use plumbline_testbed::folders;
@@ -67,7 +67,7 @@ pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let run = name.trim_start_matches("eni-config-kept-").to_owned();
     let journal = std::fs::read_to_string(folders::state()?.join("runs").join(&run).join("journal.jsonl"))?;
     ensure!(journal.contains("\"chain\"") && !journal.contains("\"done\""), "an open entry of the run: {journal}");
-    let effect = Effect::Chain { cluster: String::new(), kept: Kept::path(&run)? };
+    let effect = Effect::Chain { cluster: String::new(), kept: SavedChain::path(&run)? };
     for _ in 0..2 {
         // Twice: what is undone already is no fault.
         let undoers = registry::undoers();
@@ -86,7 +86,7 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "restart").await?;
     let copy = testbed.list_copies().await?.pop().context("a copy")?;
     let run = copy.trim_start_matches("eni-config-kept-");
-    let kept = Kept::path(run)?;
+    let kept = SavedChain::path(run)?;
     // As one that is killed while its canaries are up leaves them.
     let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
     testbed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
@@ -114,7 +114,7 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
 pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "write").await?;
     let copy = testbed.list_copies().await?.pop().context("a copy")?;
-    let kept = Kept::path(copy.trim_start_matches("eni-config-kept-"))?;
+    let kept = SavedChain::path(copy.trim_start_matches("eni-config-kept-"))?;
     let (written, generation) = (testbed.read_config_map().await?, testbed.read_generation().await?);
     let effect = Effect::Chain { cluster: String::new(), kept: kept.clone() };
     let undoers = registry::undoers();

@@ -8,7 +8,7 @@ use plumbline_cluster as cluster;
 use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
-use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::handle::ClusterHandle;
 use plumbline_terway::chain::saved::copies;
 use plumbline_terway::chain::state;
 use plumbline_testbed::engine::Engine;
@@ -26,7 +26,7 @@ pub const PROFILE: &str = "terway";
 /// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
 pub struct ChainTestbed {
     pub engine: Engine,
-    reach: Reach,
+    reach: ClusterHandle,
     pub control_plane: String,
     pub kubeconfig: PathBuf,
     pub before: BTreeMap<String, String>,
@@ -44,7 +44,7 @@ pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(
         let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         set_chain(&cx, &cluster, None).await?;
         // A test that failed may have left a change open; there is nothing to put back any more.
-        let reach = Reach::of_cluster(&cluster);
+        let reach = ClusterHandle::of_cluster(&cluster);
         for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
             kept.forget(&reach).await?;
         }

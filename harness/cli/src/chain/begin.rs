@@ -3,9 +3,9 @@
 use super::ClusterRef;
 use crate::select::Refused;
 use plumbline_core::terway::{Change, NodeFacts, Planned, alternatives};
-use plumbline_terway::chain::handle::Reach;
+use plumbline_terway::chain::handle::ClusterHandle;
 use plumbline_terway::chain::restore as back;
-use plumbline_terway::chain::state::Looked;
+use plumbline_terway::chain::state::TerwayState;
 use plumbline_testbed::error::TestbedError;
 
 /// What a node's own Terway may be asked to do first.
@@ -17,8 +17,8 @@ const RESTART: &str = "kubectl rollout restart -n kube-system daemonset/terway-e
 /// # Errors
 /// [`Refused`] with why; else what kept the cluster from being read.
 pub(super) async fn obstacle(
-    reach: &Reach,
-    looked: &Looked,
+    reach: &ClusterHandle,
+    looked: &TerwayState,
     change: &Change,
     planned: &Planned,
     nodes: bool,
@@ -55,7 +55,7 @@ pub(super) async fn obstacle(
 }
 
 /// Nothing is changed where it could not be told whether it arrives.
-fn seen_whole(reach: &Reach, looked: &Looked) -> Result<(), TestbedError> {
+fn seen_whole(reach: &ClusterHandle, looked: &TerwayState) -> Result<(), TestbedError> {
     let blind: Vec<String> = looked
         .seen
         .nodes

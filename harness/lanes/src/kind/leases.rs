@@ -6,7 +6,7 @@ use plumbline_cluster::Cluster;
 use plumbline_cluster::node::in_scenario_order;
 use plumbline_core::observe::{Leak, LeakKind};
 use plumbline_core::protocol::{Lease, Op, Outcome};
-use plumbline_kube::readiness::{Came, node_of, uid_of};
+use plumbline_kube::readiness::{PodOutcome, node_of, uid_of};
 
 /// The leases of a pod.
 pub(super) struct Held {
@@ -18,7 +18,7 @@ pub(super) struct Held {
 /// What the pods that came up have. What can't be asked becomes a line of `unseen`.
 pub(super) async fn held(cluster: &Cluster, pods: &[Staged], unseen: &mut Vec<String>) -> Vec<Held> {
     let asked = join_all(pods.iter().map(|staged| async move {
-        let Came::Up(pod) = &staged.came else { return None };
+        let PodOutcome::Up(pod) = &staged.came else { return None };
         let (name, node) = (staged.pod.name.clone(), node_of(pod));
         let op = Op::Leases { namespace: staged.namespace.clone(), name: name.clone(), uid: uid_of(pod) };
         Some(ask(cluster, &name, &node, op).await.map(|leases| Held { pod: name, node, leases }))

@@ -10,11 +10,11 @@ use plumbline_core::observe::ip::kernel_state;
 use plumbline_core::observe::{LogLine, PodObservation, PodState, Witness};
 use plumbline_core::plan;
 use plumbline_core::protocol::{Fault, Observed, Op, Outcome, Target};
-use plumbline_kube::exec::{self, Spoken};
+use plumbline_kube::exec::{self, IpInPod};
 use plumbline_kube::namespaces::Namespaces;
 use plumbline_kube::objects::{is_absent, words};
 use plumbline_kube::readiness::{node_of, uid_of};
-use plumbline_kube::reported::{STATUS, together};
+use plumbline_kube::reported::{STATUS, merge_reported};
 use plumbline_kube::runtime_log;
 use plumbline_testbed::error::TestbedError;
 use serde_json::Value;
@@ -87,8 +87,8 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
     let mut witnesses = vec![Witness::Agent];
     let mut disagreement = Vec::new();
     let transcripts = match spoken {
-        Spoken::Gone(words) => return Err(gone(name, &words)),
-        Spoken::Outputs(outputs) => {
+        IpInPod::Gone(words) => return Err(gone(name, &words)),
+        IpInPod::Outputs(outputs) => {
             let told = kernel_state(&outputs);
             let (of_pod, coverage) =
                 told.map_err(|e| TestbedError::new(STAGE, format!("pod {name}: what its ip printed: {e}")))?;
@@ -96,7 +96,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
             witnesses.insert(0, Witness::PodIp);
             outputs.transcripts
         }
-        Spoken::Mute(why) => {
+        IpInPod::Unavailable(why) => {
             on_node = self::on_node(node, subject, true).await?;
             let by = format!("made by the agent from the node, since {why}");
             let outputs = on_node.observed.ip.take();
@@ -117,7 +117,7 @@ async fn once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodObservatio
         transcripts,
         kernel: Some(on_node.observed.kernel),
         witnesses,
-        reported: together(subject.pod, subject.namespaces, on_node.cached, status),
+        reported: merge_reported(subject.pod, subject.namespaces, on_node.cached, status),
         outcomes: Vec::new(),
         calls: Vec::new(),
         log: on_node.log,

@@ -25,7 +25,7 @@ const STAGE: &str = "topology";
 const SHORT: Duration = Duration::from_secs(30);
 
 /// A machine outside, with the agent in it.
-pub(super) struct Stranger {
+pub(super) struct StagedHost {
     /// Its name in the scenario.
     pub name: String,
     /// Its interface on each uplink, by the uplink's name.
@@ -36,7 +36,7 @@ pub(super) struct Stranger {
 }
 
 /// A node of the scenario, with an agent of the scenario's own.
-pub(super) struct Place {
+pub(super) struct NodeSession {
     /// The node's name.
     pub node: String,
     /// The port of each uplink on it, by the uplink's name.
@@ -46,10 +46,10 @@ pub(super) struct Place {
 
 /// What is around the pods.
 #[derive(Default)]
-pub(super) struct Around {
+pub(super) struct PacketEndpoints {
     /// The scenario's nodes, in order; empty where nothing is sent.
-    pub places: Vec<Place>,
-    pub strangers: Vec<Stranger>,
+    pub places: Vec<NodeSession>,
+    pub external_hosts: Vec<StagedHost>,
 }
 
 /// Makes what pods need before they come: bridges, and VLAN links on them.
@@ -78,9 +78,9 @@ pub(super) async fn around(
     plan: &Plan,
     run: &Arc<Run>,
     scenario: &str,
-) -> Result<Around, TestbedError> {
+) -> Result<PacketEndpoints, TestbedError> {
     if !packet_leases::sends(plan) {
-        return Ok(Around::default());
+        return Ok(PacketEndpoints::default());
     }
     let engine = cluster.engine();
     let away: Vec<_> = packet_leases::subnets(plan).into_iter().collect();
@@ -112,16 +112,16 @@ pub(super) async fn around(
     }
     let nodes = nodes.into_iter().take(plan.topology.nodes.max(1)).map(|node| place(node, &ports));
     let machines = Machines { cluster, cx, run, engine, networks: &networks, scenario, plan, subnet };
-    let (places, strangers) =
+    let (places, external_hosts) =
         tokio::join!(try_join_all(nodes), join_all(plan.topology.hosts.iter().map(|host| machines.start(host))));
     let (mut started, mut failed) = (Vec::new(), None);
-    for stranger in strangers {
-        match stranger {
-            Ok(stranger) => started.push(stranger),
+    for host in external_hosts {
+        match host {
+            Ok(host) => started.push(host),
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    let mut around = Around { places: Vec::new(), strangers: started };
+    let mut around = PacketEndpoints { places: Vec::new(), external_hosts: started };
     match (places, failed) {
         (Ok(places), None) => {
             around.places = places;
@@ -134,9 +134,9 @@ pub(super) async fn around(
     }
 }
 
-async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<Place, TestbedError> {
+async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<NodeSession, TestbedError> {
     let ports = ports.get(&node.name).cloned().unwrap_or_default();
-    Ok(Place { node: node.name.clone(), ports, session: node.session().await? })
+    Ok(NodeSession { node: node.name.clone(), ports, session: node.session().await? })
 }
 
 /// What starting machines outside takes.
@@ -154,7 +154,7 @@ struct Machines<'a> {
 }
 
 impl Machines<'_> {
-    async fn start(&self, host: &Host) -> Result<Stranger, TestbedError> {
+    async fn start(&self, host: &Host) -> Result<StagedHost, TestbedError> {
         let testbed_error = |what: String| TestbedError::new(STAGE, format!("host {}: {what}", host.name));
         let mut wanted: Vec<&String> = Vec::new();
         for port in &host.ports {
@@ -205,7 +205,7 @@ impl Machines<'_> {
             Ok(((*uplink).clone(), name))
         };
         let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, TestbedError>>()?;
-        Ok(Stranger { name: host.name.clone(), ports, session, machine, entry })
+        Ok(StagedHost { name: host.name.clone(), ports, session, machine, entry })
     }
 }
 
@@ -247,7 +247,7 @@ async fn names(session: &Session) -> Result<BTreeMap<String, String>, TestbedErr
     }
 }
 
-impl Around {
+impl PacketEndpoints {
     /// The scenario's nodes as they are now.
     ///
     /// # Errors
@@ -267,8 +267,8 @@ impl Around {
     /// Ends the scenario's agents and removes its machines. Gives what could not be removed, each a line.
     pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
         self.places.clear();
-        let gone = std::mem::take(&mut self.strangers).into_iter().map(|stranger| async move {
-            let Stranger { machine, entry, session, .. } = stranger;
+        let gone = std::mem::take(&mut self.external_hosts).into_iter().map(|host| async move {
+            let StagedHost { machine, entry, session, .. } = host;
             drop(session);
             match machine.remove().await {
                 Ok(()) => run.done(entry).err().map(|error| error.to_string()),
@@ -280,8 +280,8 @@ impl Around {
 
     /// Leaves its machines running, for people to look at.
     pub(super) fn keep(&mut self) {
-        for stranger in std::mem::take(&mut self.strangers) {
-            stranger.machine.keep();
+        for host in std::mem::take(&mut self.external_hosts) {
+            host.machine.keep();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who takes part in an act on the wire: pods and nodes are at the agents on their nodes, hosts at those in their
 //! containers.
 
-use super::outside::Around;
+use super::outside::PacketEndpoints;
 use super::scene::Staged;
 use crate::wire::{self, ProbeEndpoints};
 use futures::FutureExt;
@@ -11,7 +11,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::plan::{Plan, ProbeEndpoint};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_core::wire::{ProbeAction, Script, Tap, WireObservation};
-use plumbline_kube::readiness::Came;
+use plumbline_kube::readiness::PodOutcome;
 use plumbline_kube::readiness::{node_of, uid_of};
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ use std::time::Duration;
 const STAGE: &str = "probe the wire";
 
 /// The parties of a scenario.
-struct Bed<'a> {
-    around: &'a Around,
+struct Endpoints<'a> {
+    around: &'a PacketEndpoints,
     pods: &'a [Staged],
 }
 
@@ -32,15 +32,15 @@ struct Bed<'a> {
 pub(super) async fn listen(
     plan: &Plan,
     observation: &Observation,
-    around: &Around,
+    around: &PacketEndpoints,
     pods: &[Staged],
 ) -> Result<Option<WireObservation>, TestbedError> {
     let Some(script) = plumbline_core::script::build_script(plan, observation) else { return Ok(None) };
-    let bed = Bed { around, pods };
+    let bed = Endpoints { around, pods };
     Ok(Some(wire::run_with_wider_windows(script, &bed, |script| bed.resolved(script)).await?))
 }
 
-impl Bed<'_> {
+impl Endpoints<'_> {
     /// The script with the names of interfaces in the place of uplinks: the agents here know nothing of those.
     fn resolved(&self, script: &Script) -> Result<Script, TestbedError> {
         let mut script = script.clone();
@@ -60,7 +60,7 @@ impl Bed<'_> {
         let ports: Option<&BTreeMap<String, String>> = match party {
             ProbeEndpoint::Node(number) => self.around.places.get(number.wrapping_sub(1)).map(|place| &place.ports),
             ProbeEndpoint::Host(name) => {
-                self.around.strangers.iter().find(|one| one.name == *name).map(|one| &one.ports)
+                self.around.external_hosts.iter().find(|one| one.name == *name).map(|one| &one.ports)
             }
             ProbeEndpoint::Pod(_) => None,
         };
@@ -81,18 +81,18 @@ impl Bed<'_> {
         let places = self.around.places.len();
         match agent.checked_sub(places) {
             None => self.around.places.get(agent).map(|place| &place.session),
-            Some(host) => self.around.strangers.get(host).map(|stranger| &stranger.session),
+            Some(host) => self.around.external_hosts.get(host).map(|host| &host.session),
         }
     }
 }
 
-impl ProbeEndpoints for Bed<'_> {
+impl ProbeEndpoints for Endpoints<'_> {
     fn locate(&self, party: &ProbeEndpoint) -> Result<(usize, Target), TestbedError> {
         let none = || TestbedError::new(STAGE, format!("{party:?} is not there"));
         match party {
             ProbeEndpoint::Pod(name) => {
                 let staged = self.pods.iter().find(|staged| staged.pod.name == *name).ok_or_else(none)?;
-                let Came::Up(pod) = &staged.came else { return Err(none()) };
+                let PodOutcome::Up(pod) = &staged.came else { return Err(none()) };
                 let target =
                     Target::Sandbox { namespace: staged.namespace.clone(), name: name.clone(), uid: uid_of(pod) };
                 Ok((self.on_node(&node_of(pod))?, target))
@@ -102,7 +102,7 @@ impl ProbeEndpoints for Bed<'_> {
                 Ok((place.ok_or_else(none)?, Target::Node))
             }
             ProbeEndpoint::Host(name) => {
-                let place = self.around.strangers.iter().position(|one| one.name == *name).ok_or_else(none)?;
+                let place = self.around.external_hosts.iter().position(|one| one.name == *name).ok_or_else(none)?;
                 Ok((self.around.places.len() + place, Target::Node))
             }
         }

@@ -16,7 +16,7 @@ const GONE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A sandbox that is not gone.
-pub(super) struct Still {
+pub(super) struct RemainingSandbox {
     /// What was awaited, and what was last seen.
     pub words: String,
     /// Whether all that is left of it is a cached result.
@@ -24,9 +24,9 @@ pub(super) struct Still {
 }
 
 /// Waits until a pod's sandbox is gone on its node, so that CNI DEL has run.
-pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
+pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), RemainingSandbox> {
     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-    let fail = |e: String| Still { words: format!("pod {namespace}/{name}: {e}"), cached: false };
+    let fail = |e: String| RemainingSandbox { words: format!("pod {namespace}/{name}: {e}"), cached: false };
     let node = cluster.node(&node_of(pod)).map_err(|b| fail(b.cause()))?;
     // Looked for again and again, not awaited by the agent: it has one thread, and other scenarios' pods go too.
     let (namespace, name, uid) = (namespace.as_str(), name.as_str(), uid_of(pod));
@@ -52,5 +52,5 @@ pub(super) async fn gone(cluster: &Cluster, pod: &Pod) -> Result<(), Still> {
         }
     };
     let gone = wait::until("clean up", "its sandbox to be gone", Deadline::after(GONE), LOOK, look).await;
-    gone.map_err(|error| Still { cached: cached.load(Ordering::Relaxed), ..fail(error.cause()) })
+    gone.map_err(|error| RemainingSandbox { cached: cached.load(Ordering::Relaxed), ..fail(error.cause()) })
 }

@@ -2,9 +2,9 @@
 
 use super::leases;
 use super::observe::{self, Subject};
-use super::outside::Around;
+use super::outside::PacketEndpoints;
 use super::parties;
-use super::sandbox_removal::{Still, gone};
+use super::sandbox_removal::{RemainingSandbox, gone};
 use super::unattached;
 use super::{stage, traces};
 use crate::context::{Context, Keep};
@@ -21,7 +21,7 @@ use plumbline_core::observe::{Leak, LeakKind, Observation, PodObservation, PodSt
 use plumbline_core::plan::{self, Plan};
 use plumbline_kube::namespaces::Namespaces;
 use plumbline_kube::objects::{is_absent, words};
-use plumbline_kube::readiness::{Came, node_of};
+use plumbline_kube::readiness::{PodOutcome, node_of};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{EffectId, Run};
 use plumbline_testbed::lease::Lease;
@@ -40,15 +40,15 @@ pub struct Staged {
     /// Its namespace in force.
     pub namespace: String,
     /// How the wait for it ended.
-    pub came: Came,
+    pub came: PodOutcome,
 }
 
 impl Staged {
     /// By what its traces on nodes are known; none of a pod that did not come up.
     fn known(&self) -> Option<RemovedPod> {
         match &self.came {
-            Came::Up(pod) => Some(traces::gone(&self.pod.name, pod)),
-            Came::Down { .. } => None,
+            PodOutcome::Up(pod) => Some(traces::gone(&self.pod.name, pod)),
+            PodOutcome::Down { .. } => None,
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct KindScenario {
     /// Namespaces made, with their journal entries.
     pub(super) made: Vec<(String, EffectId)>,
     /// What is around its pods.
-    pub(super) around: Around,
+    pub(super) around: PacketEndpoints,
     /// The default network that a provider staged.
     pub(super) network: Option<Box<dyn StagedNetwork>>,
     /// What the nodes had before its pods.
@@ -107,7 +107,7 @@ impl KindScenario {
             staging,
             created: Vec::new(),
             made: Vec::new(),
-            around: Around::default(),
+            around: PacketEndpoints::default(),
             network: None,
             before: NodeTraces::default(),
             leases: Vec::new(),
@@ -169,7 +169,7 @@ impl KindScenario {
             match still {
                 Ok(()) => {}
                 // A DEL that did not do its work keeps the result too: one fault, told once, by the lease.
-                Err(Still { cached: true, .. }) if stays(&pod.name_any()) => {}
+                Err(RemainingSandbox { cached: true, .. }) if stays(&pod.name_any()) => {}
                 Err(still) => closed.left_behind.push(still.words),
             }
         }
@@ -201,8 +201,8 @@ impl KindScenario {
             marker: &self.marker,
         };
         match &staged.came {
-            Came::Up(pod) => observe::read(&self.cluster, &subject(pod)).await,
-            Came::Down { pod, reason, log } => {
+            PodOutcome::Up(pod) => observe::read(&self.cluster, &subject(pod)).await,
+            PodOutcome::Down { pod, reason, log } => {
                 let node = node_of(pod);
                 let mut log = log.clone();
                 if let Ok(on) = self.cluster.node(&node) {
@@ -249,7 +249,7 @@ impl StagedScenario for KindScenario {
                 pods.iter_mut().for_each(|seen| seen.reported.retain(|reported| reported.network != LOOPBACK));
             }
             for (staged, seen) in self.pods.iter().zip(&pods) {
-                unattached::ask(cx, &self.cluster, &staged.pod.attachments, seen).await?;
+                unattached::check_multus(cx, &self.cluster, &staged.pod.attachments, seen).await?;
             }
             let cluster_ranges = self.cluster.own.ranges();
             let mut seen = Observation { pods, cluster_ranges, ..Observation::default() };

@@ -15,7 +15,7 @@ use plumbline_kube::adaptation::{adapt, images_of};
 use plumbline_kube::namespaces::Namespaces;
 use plumbline_kube::objects::{apply, label};
 use plumbline_kube::readiness::service_account;
-use plumbline_kube::readiness::{self, Came};
+use plumbline_kube::readiness::{self, PodOutcome};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, EffectId};
 use plumbline_testbed::lease::{Kind, Lease};
@@ -141,7 +141,7 @@ async fn fill(scene: &mut KindScenario, cx: &Context, plan: &Plan) -> Result<(),
     });
     let run = scene.run.clone();
     let waiting = async {
-        let came: Vec<Came> = try_join_all(waiting).await?;
+        let came: Vec<PodOutcome> = try_join_all(waiting).await?;
         Ok((came, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)))
     };
     // Beside the pods, which take longer.

@@ -26,7 +26,7 @@ fn bare(asked: &[Attachment], seen: &PodObservation) -> bool {
 ///
 /// # Errors
 /// `TestbedError` when the canary does not come up attached either.
-pub(super) async fn ask(
+pub(super) async fn check_multus(
     cx: &Context,
     cluster: &Cluster,
     asked: &[Attachment],
@@ -36,8 +36,8 @@ pub(super) async fn ask(
         return Ok(());
     }
     let loaded = Loaded::read(&cx.root, &cluster.profile)?;
-    let book = canary::Book { run: &cx.run, kubeconfig: &cluster.kubeconfig };
-    canary::fly(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, book).await
+    let book = canary::CanaryJournal { run: &cx.run, kubeconfig: &cluster.kubeconfig };
+    canary::run_canary(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, book).await
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Changing the chain as one operation: keep, write, restart, await, compare, prove; put back where any of it fails.
 
 use super::canary;
-use super::handle::Reach;
+use super::handle::ClusterHandle;
 use super::restart;
 use super::restore::{ROLLOUT, compared, put_back, whole, write};
-use super::saved::{Kept, copies, mark};
-use super::state::{self, Looked};
+use super::saved::{SavedChain, copies, mark};
+use super::state::{self, TerwayState};
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use plumbline_core::event::Event;
@@ -52,8 +52,8 @@ impl Step {
 /// # Errors
 /// `TestbedError` when the old chain can't be kept: then nothing was written.
 pub async fn apply(
-    reach: &Reach,
-    looked: &Looked,
+    reach: &ClusterHandle,
+    looked: &TerwayState,
     change: &Change,
     run: &Run,
     events: &EventSink,
@@ -61,8 +61,8 @@ pub async fn apply(
     after_step: Option<AfterStep<'_>>,
 ) -> Result<Applied, TestbedError> {
     let begun = Instant::now();
-    let mut book = Book { events, after_step, scope: reach.name.clone(), steps: Vec::new() };
-    let mut kept = Kept {
+    let mut book = StepLog { events, after_step, scope: reach.name.clone(), steps: Vec::new() };
+    let mut kept = SavedChain {
         run: run.id().to_owned(),
         way: reach.way.clone(),
         cluster: state::identity(reach).await?,
@@ -80,12 +80,12 @@ pub async fn apply(
     let id = book.step(Step::Keep, keep).await?;
     let mut state = Rollout::default();
     let worked = tokio::select! {
-        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(Why::of),
-        () = cancel.cancelled() => Err(Why { stage: None, cause: "interrupted".to_owned() }),
+        worked = work(reach, looked, change, run, &mut book, &mut state) => worked.map_err(FailureCause::of),
+        () = cancel.cancelled() => Err(FailureCause { stage: None, cause: "interrupted".to_owned() }),
     };
     // What can't be written down as in force would be taken for open, and taken back some day.
     let worked = match worked {
-        Ok(since) => in_force(reach, &mut kept, since).await.map(|()| since).map_err(Why::of),
+        Ok(since) => in_force(reach, &mut kept, since).await.map(|()| since).map_err(FailureCause::of),
         Err(why) => Err(why),
     };
     let mut applied = Applied {
@@ -134,20 +134,20 @@ pub async fn apply(
 
 /// Writes down that the new chain is in force. The old one stays where `chain restore` finds it; a run that dies from here
 /// on leaves nothing undone.
-async fn in_force(reach: &Reach, kept: &mut Kept, since: Timestamp) -> Result<(), TestbedError> {
+async fn in_force(reach: &ClusterHandle, kept: &mut SavedChain, since: Timestamp) -> Result<(), TestbedError> {
     kept.applied_at = Some(since.to_string());
     kept.keep_in_cluster(reach).await?;
     kept.keep_on_disk().map(drop)
 }
 
 /// Why it failed.
-struct Why {
+struct FailureCause {
     /// Where; none where it was interrupted.
     stage: Option<String>,
     cause: String,
 }
 
-impl Why {
+impl FailureCause {
     fn of(error: TestbedError) -> Self {
         Self { cause: told(&error), stage: Some(error.stage) }
     }
@@ -161,14 +161,19 @@ fn told(error: &TestbedError) -> String {
 ///
 /// # Errors
 /// `TestbedError` when the chain does not come into force; the old one was put back then, or it says that it could not be.
-pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Context) -> Result<(), TestbedError> {
+pub async fn settle(
+    reach: &ClusterHandle,
+    looked: &TerwayState,
+    change: &Change,
+    cx: &Context,
+) -> Result<(), TestbedError> {
     let applied = apply(reach, looked, change, &cx.run, &cx.events, &cx.cancel, None).await?;
     if let Some(why) = applied.failed {
         let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
         return Err(TestbedError::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
     }
     // What a run that died has left open is over too: nobody can put that back over this chain.
-    let over = |kept: &&Kept| kept.run == cx.run.id() || kept.applied_at.is_none();
+    let over = |kept: &&SavedChain| kept.run == cx.run.id() || kept.applied_at.is_none();
     for kept in copies(reach).await?.iter().filter(over) {
         canary::remove(reach, &kept.run).await?;
         kept.forget(reach).await?;
@@ -178,11 +183,11 @@ pub async fn settle(reach: &Reach, looked: &Looked, change: &Change, cx: &Contex
 
 /// From the write to the last canary. Gives since when the chain is in force.
 async fn work(
-    reach: &Reach,
-    looked: &Looked,
+    reach: &ClusterHandle,
+    looked: &TerwayState,
     change: &Change,
     run: &Run,
-    book: &mut Book<'_>,
+    book: &mut StepLog<'_>,
     state: &mut Rollout,
 ) -> Result<Timestamp, TestbedError> {
     book.step(Step::Write, write(reach, &looked.map, change.to.as_deref())).await?;
@@ -191,14 +196,14 @@ async fn work(
     *state = book.step(Step::Compare, compared(reach, &change.merged, COPIED)).await?;
     refuse(state, "compare")?;
     whole(state, "compare")?;
-    let flown = book.step(Step::Prove, canary::fly(reach, looked, &change.merged, run.id())).await?;
-    state.checked += flown.len();
+    let result = book.step(Step::Prove, canary::run_canaries(reach, looked, &change.merged, run.id())).await?;
+    state.checked += result.len();
     // By the API server's clock, which tells the age of pods too; this host's may be another.
-    let since = flown.iter().filter_map(|flown| flown.made).max();
-    let nodes = flown.into_iter().map(|flown| NodeSeen {
+    let since = result.iter().filter_map(|result| result.made).max();
+    let nodes = result.into_iter().map(|result| NodeSeen {
         unread: Some("compared before".to_owned()),
-        name: flown.node,
-        canary: flown.trouble,
+        name: result.node,
+        canary: result.trouble,
         ..NodeSeen::default()
     });
     let canaries = rollout(&change.merged, &ClusterSeen { nodes: nodes.collect(), old_pods: Vec::new() });
@@ -226,14 +231,14 @@ fn refuse(state: &Rollout, stage: &str) -> Result<(), TestbedError> {
 }
 
 /// Tells of steps, and how long each took.
-struct Book<'a> {
+struct StepLog<'a> {
     events: &'a EventSink,
     after_step: Option<AfterStep<'a>>,
     scope: String,
     steps: Vec<(String, u64)>,
 }
 
-impl Book<'_> {
+impl StepLog<'_> {
     async fn step<T>(
         &mut self,
         step: Step,

@@ -1,9 +1,9 @@
 //! A pod on each node, made after the new chain: it must get its network. Its image is Terway's own, which is on every
 //! node; whether its program runs is nobody's question.
 
-use super::handle::Reach;
+use super::handle::ClusterHandle;
 use super::node_files::{self, RECORDS};
-use super::state::Looked;
+use super::state::TerwayState;
 use futures::StreamExt as _;
 use futures::future::join_all;
 use k8s_openapi::ByteString;
@@ -33,7 +33,7 @@ const RELOADED: usize = 5;
 const ROLE: (&str, &str) = ("plumbline.dev/role", "chain-canary");
 
 /// What came of the canary on a node.
-pub(super) struct Flown {
+pub(super) struct CanaryResult {
     /// The node.
     pub node: String,
     /// Why it did not come up on the new chain; none where it did.
@@ -48,12 +48,12 @@ pub(super) struct Flown {
 ///
 /// # Errors
 /// `TestbedError` when the server refuses one, or its node does not take it, and the chain fails on no other.
-pub(super) async fn fly(
-    reach: &Reach,
-    looked: &Looked,
+pub(super) async fn run_canaries(
+    reach: &ClusterHandle,
+    looked: &TerwayState,
     wanted: &EniConfig,
     run: &str,
-) -> Result<Vec<Flown>, TestbedError> {
+) -> Result<Vec<CanaryResult>, TestbedError> {
     let spec = looked.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
     let image = image.unwrap_or_default();
@@ -66,52 +66,57 @@ pub(super) async fn fly(
     let all = join_all(each).await;
     let gone = remove(reach, run).await;
     gone?;
-    let (mut flown, mut fault) = (Vec::new(), None);
+    let (mut result, mut fault) = (Vec::new(), None);
     for one in all {
         match one {
-            Ok(one) => flown.push(one),
+            Ok(one) => result.push(one),
             Err(why) => fault = Some(why),
         }
     }
     match fault {
         // A node without a place for one does not hide that the chain fails on another.
-        Some(fault) if flown.iter().all(|flown| flown.trouble.is_none()) => Err(fault),
-        _ => Ok(flown),
+        Some(fault) if result.iter().all(|result| result.trouble.is_none()) => Err(fault),
+        _ => Ok(result),
     }
 }
 
 /// A runtime reads a new conflist a moment after it was written: a pod of that moment is made by the old one, and says
 /// nothing of the new one. Then another is made.
 async fn attempts(
-    reach: &Reach,
+    reach: &ClusterHandle,
     node: &str,
     mark: &str,
     image: &str,
     run: &str,
     lists: &[Value],
-) -> Result<Flown, TestbedError> {
-    let mut flown = Flown { node: node.to_owned(), trouble: None, made: None };
+) -> Result<CanaryResult, TestbedError> {
+    let mut result = CanaryResult { node: node.to_owned(), trouble: None, made: None };
     for attempt in 0..RELOADED {
         let name = format!("plumbline-chain-canary-{mark}-{attempt}");
         let made = one(reach, node, &name, image, run).await?;
-        flown.made = made.creation_timestamp().map(|time| time.0);
+        result.made = made.creation_timestamp().map(|time| time.0);
         let uid = made.uid().unwrap_or_default();
-        flown.trouble = came(reach, &name, &uid).await?;
-        if flown.trouble.is_some() {
+        result.trouble = network_failure(reach, &name, &uid).await?;
+        if result.trouble.is_some() {
             break;
         }
-        flown.trouble = made_by(reach, node, &uid, lists).await?;
-        if flown.trouble.is_none() {
+        result.trouble = made_by(reach, node, &uid, lists).await?;
+        if result.trouble.is_none() {
             break;
         }
         wait::pause(Duration::from_secs(1)).await;
     }
-    Ok(flown)
+    Ok(result)
 }
 
 /// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
 /// nobody can look.
-async fn made_by(reach: &Reach, node: &str, uid: &str, lists: &[Value]) -> Result<Option<String>, TestbedError> {
+async fn made_by(
+    reach: &ClusterHandle,
+    node: &str,
+    uid: &str,
+    lists: &[Value],
+) -> Result<Option<String>, TestbedError> {
     let Some(records) = node_files::records(reach, node, uid).await? else { return Ok(None) };
     for (file, text) in records {
         if let Some(found) = record(&text) {
@@ -140,7 +145,7 @@ fn record(text: &str) -> Option<String> {
 }
 
 /// Makes one.
-async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
+async fn one(reach: &ClusterHandle, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -161,7 +166,7 @@ async fn one(reach: &Reach, node: &str, name: &str, image: &str, run: &str) -> R
 ///
 /// # Errors
 /// `TestbedError` when its node does not take it, or it was deleted: then nothing was asked of the chain.
-async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
+async fn network_failure(reach: &ClusterHandle, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let events: Api<Event> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -184,7 +189,7 @@ async fn came(reach: &Reach, name: &str, uid: &str) -> Result<Option<String>, Te
             },
             Some(seen) = events.next() => {
                 if let Ok(event) = seen {
-                    sandbox.hear(&event);
+                    sandbox.add_event(&event);
                     if sandbox.attempts() >= ATTEMPTS {
                         return Ok(Some(sandbox.last()));
                     }
@@ -219,7 +224,7 @@ fn has_network(pod: &Pod) -> bool {
 ///
 /// # Errors
 /// `TestbedError` when the server refuses.
-pub(super) async fn remove(reach: &Reach, run: &str) -> Result<(), TestbedError> {
+pub(super) async fn remove(reach: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", words(&e)));
     let labels = format!("{}={},{RUN_LABEL}={run}", ROLE.0, ROLE.1);

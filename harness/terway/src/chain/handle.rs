@@ -20,7 +20,7 @@ const HELD: Duration = Duration::from_secs(600);
 /// The way to a cluster, as it can be written down and gone again by another process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Way {
+pub struct ClusterAccess {
     /// Kubeconfig files, in order, by absolute paths; each was there.
     pub files: Vec<PathBuf>,
     /// The context in them; none for the current one.
@@ -29,7 +29,7 @@ pub struct Way {
     pub ours: Option<String>,
 }
 
-impl Way {
+impl ClusterAccess {
     /// By a context of the user's: of the files that `KUBECONFIG` names, else of the default one. Those that are not there
     /// are passed over, as kubectl does.
     ///
@@ -69,11 +69,11 @@ impl Way {
 }
 
 /// A cluster that is reached.
-pub struct Reach {
+pub struct ClusterHandle {
     /// How it is called in reports.
     pub name: String,
     /// The way to it.
-    pub way: Way,
+    pub way: ClusterAccess,
     /// Client of its API server.
     pub client: Client,
     /// The engine whose containers its nodes are, where it is ours.
@@ -84,12 +84,12 @@ pub struct Reach {
     _lease: Option<Lease>,
 }
 
-impl Reach {
+impl ClusterHandle {
     /// Goes a way. A cluster of ours is held meanwhile: to change it alone, since its chain is everybody's there.
     ///
     /// # Errors
     /// `TestbedError` when there is no such context, the cluster of ours is gone, or others use it at the deadline.
-    pub async fn by(way: Way, hold: Kind) -> Result<Self, TestbedError> {
+    pub async fn by(way: ClusterAccess, hold: Kind) -> Result<Self, TestbedError> {
         let client = way.client().await?;
         let (engine, lease) = match &way.ours {
             Some(cluster) => {
@@ -114,7 +114,7 @@ impl Reach {
         for known in record::all()?.into_iter().filter(|known| known.complete && known.profile == profile) {
             if !node::containers(&engine, &known.name).await?.is_empty() {
                 let home = record::Home::of(&known.name)?;
-                let way = Way { files: vec![home.kubeconfig()], context: None, ours: Some(known.name) };
+                let way = ClusterAccess { files: vec![home.kubeconfig()], context: None, ours: Some(known.name) };
                 return Self::by(way, hold).await;
             }
         }
@@ -125,7 +125,8 @@ impl Reach {
     /// A cluster of ours that is held already, by whoever gives it.
     #[must_use]
     pub fn of_cluster(cluster: &Cluster) -> Self {
-        let way = Way { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
+        let way =
+            ClusterAccess { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
         let name = format!("cluster {}", cluster.name);
         let (client, engine) = (cluster.client.clone(), Some(cluster.engine().clone()));
         Self { name, way, client, engine, nodes: cluster.nodes.clone(), _lease: None }
@@ -155,11 +156,16 @@ mod tests {
     async fn a_way_goes_to_the_files_that_it_was_made_of_and_to_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let (there, absent) = (folder.path().join("there"), folder.path().join("absent"));
-        assert!(Way::of_files(std::slice::from_ref(&absent), "a").unwrap_err().cause().contains("absent not found"));
+        assert!(
+            ClusterAccess::of_files(std::slice::from_ref(&absent), "a")
+                .unwrap_err()
+                .cause()
+                .contains("absent not found")
+        );
         std::fs::write(&there, "apiVersion: v1\nkind: Config\n").unwrap();
-        let way = Way::of_files(&[absent, there.clone()], "a").unwrap();
+        let way = ClusterAccess::of_files(&[absent, there.clone()], "a").unwrap();
         assert_eq!(way.files, std::slice::from_ref(&there));
-        let relative = Way::of_files(&["Cargo.toml".into()], "a").unwrap();
+        let relative = ClusterAccess::of_files(&["Cargo.toml".into()], "a").unwrap();
         assert!(relative.files[0].is_absolute() && relative.files[0].exists());
         let absent = way.client().await.err().unwrap();
         assert!(absent.cause().starts_with("there is no context a in "), "{absent:?}");

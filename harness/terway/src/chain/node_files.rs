@@ -1,6 +1,6 @@
 //! What lies on a node of ours, read in one go: to start a program there costs far more than all that it reads.
 
-use super::handle::Reach;
+use super::handle::ClusterHandle;
 use plumbline_core::terway::Version;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub(super) struct OnNode {
 ///
 /// # Errors
 /// `TestbedError` when the node does not answer.
-pub(super) async fn read(reach: &Reach, node: &str) -> Result<Option<OnNode>, TestbedError> {
+pub(super) async fn read(reach: &ClusterHandle, node: &str) -> Result<Option<OnNode>, TestbedError> {
     let argv = ["sh", "-c", LOOK, "sh", PLUGINS, CONFLIST];
     let ran = reach.on_node(node, &argv).await?;
     Ok(ran.map(|(read, said, why)| understand(&said, if read { Ok(()) } else { Err(why.trim().to_owned()) })))
@@ -53,7 +53,7 @@ fn understand(said: &str, read: Result<(), String>) -> OnNode {
 /// # Errors
 /// `TestbedError` when the node does not answer.
 pub(super) async fn records(
-    reach: &Reach,
+    reach: &ClusterHandle,
     node: &str,
     uid: &str,
 ) -> Result<Option<Vec<(String, String)>>, TestbedError> {

@@ -1,6 +1,6 @@
 //! Restarting Terway's DaemonSet, and awaiting it on every node: by watch, and no longer than its pods allow.
 
-use super::handle::Reach;
+use super::handle::ClusterHandle;
 use super::state::{self, SET, selector};
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -35,7 +35,7 @@ const FAILURES: i32 = 2;
 ///
 /// # Errors
 /// `TestbedError` when the server refuses.
-pub(super) async fn restart(reach: &Reach) -> Result<(), TestbedError> {
+pub(super) async fn restart(reach: &ClusterHandle) -> Result<(), TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let now = Timestamp::now().to_string();
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
@@ -71,7 +71,7 @@ pub(super) async fn restart(reach: &Reach) -> Result<(), TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` at the deadline, with what it lacks; before it, when an init container of a new pod goes on failing.
-pub(super) async fn rolled_out(reach: &Reach, deadline: Deadline) -> Result<(), TestbedError> {
+pub(super) async fn rolled_out(reach: &ClusterHandle, deadline: Deadline) -> Result<(), TestbedError> {
     let set = state::daemon_set(reach).await?;
     let generation = set.metadata.generation.unwrap_or_default();
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);

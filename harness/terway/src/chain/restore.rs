@@ -1,9 +1,9 @@
 //! Putting the old chain back: when an operation failed or was interrupted, when the user asks, and when a run died.
 
 use super::canary;
-use super::handle::{Reach, Way};
+use super::handle::{ClusterAccess, ClusterHandle};
 use super::restart;
-use super::saved::{Kept, copies, mark};
+use super::saved::{SavedChain, copies, mark};
 use super::state;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -30,7 +30,7 @@ const EVERY: Duration = Duration::from_millis(150);
 ///
 /// # Errors
 /// `TestbedError` when somebody else has written another chain meanwhile, or the cluster does not follow.
-pub async fn put_back(reach: &Reach, kept: &Kept) -> Result<PutBack, TestbedError> {
+pub async fn put_back(reach: &ClusterHandle, kept: &SavedChain) -> Result<PutBack, TestbedError> {
     is_its(reach, kept).await?;
     canary::remove(reach, &kept.run).await?;
     let map = state::config_map(reach).await?;
@@ -97,22 +97,23 @@ pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), TestbedError> 
 }
 
 /// Refuses another cluster than the one that was changed: contexts get new names, and names new contexts.
-async fn is_its(reach: &Reach, kept: &Kept) -> Result<(), TestbedError> {
+async fn is_its(reach: &ClusterHandle, kept: &SavedChain) -> Result<(), TestbedError> {
     if !is_another(reach, kept).await? {
         return Ok(());
     }
     let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
-    Err(TestbedError::new(STAGE, cause).with_hint(format!("the old chain is in {}", Kept::path(&kept.run)?.display())))
+    Err(TestbedError::new(STAGE, cause)
+        .with_hint(format!("the old chain is in {}", SavedChain::path(&kept.run)?.display())))
 }
 
 /// Whether it is known to be another cluster than the one that was changed.
-async fn is_another(reach: &Reach, kept: &Kept) -> Result<bool, TestbedError> {
+async fn is_another(reach: &ClusterHandle, kept: &SavedChain) -> Result<bool, TestbedError> {
     let now = state::identity(reach).await?;
     Ok(kept.cluster.as_ref().zip(now).is_some_and(|(then, now)| *then != now))
 }
 
 /// Writes the chain, and no other key; not over a change that somebody made since `seen`.
-pub(super) async fn write(reach: &Reach, seen: &ConfigMap, chain: Option<&str>) -> Result<(), TestbedError> {
+pub(super) async fn write(reach: &ClusterHandle, seen: &ConfigMap, chain: Option<&str>) -> Result<(), TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let version = seen.metadata.resource_version.clone();
     let patch = json!({ "metadata": { "resourceVersion": version }, "data": { CONFLIST: chain } });
@@ -123,7 +124,11 @@ pub(super) async fn write(reach: &Reach, seen: &ConfigMap, chain: Option<&str>) 
 
 /// Each node's conflist beside what terway-cli must have made; looked at again until it fits, at most `patience`, since
 /// a daemon copies it a moment after it is Ready.
-pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Duration) -> Result<Rollout, TestbedError> {
+pub(super) async fn compared(
+    reach: &ClusterHandle,
+    config: &EniConfig,
+    patience: Duration,
+) -> Result<Rollout, TestbedError> {
     let once = || async {
         let looked = state::look(reach, true).await?;
         Ok(terway::rollout(config, &looked.seen))
@@ -146,7 +151,7 @@ pub(super) async fn compared(reach: &Reach, config: &EniConfig, patience: Durati
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn kept(reach: &Reach) -> Result<Vec<Kept>, TestbedError> {
+pub async fn kept(reach: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
     copies(reach).await
 }
 
@@ -165,13 +170,13 @@ impl Undo for ChainUndo {
 
 async fn undo(path: &Path) -> Result<(), TestbedError> {
     // Put back already, by `chain restore`.
-    let Some(kept) = Kept::read(path)? else { return Ok(()) };
-    let way: Way = kept.way.clone();
+    let Some(kept) = SavedChain::read(path)? else { return Ok(()) };
+    let way: ClusterAccess = kept.way.clone();
     if way.is_gone() {
         return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));
     }
     let ours = way.ours.is_some();
-    let reach = Reach::by(way, Kind::Exclusive).await?;
+    let reach = ClusterHandle::by(way, Kind::Exclusive).await?;
     // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
     if ours && is_another(&reach, &kept).await? {
         return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));

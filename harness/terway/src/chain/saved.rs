@@ -1,6 +1,6 @@
 //! The old ConfigMap: kept on disk, and as a copy in the cluster, before the new one is written.
 
-use super::handle::{Reach, Way};
+use super::handle::{ClusterAccess, ClusterHandle};
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -25,11 +25,11 @@ const KEPT: &str = "plumbline.dev/kept-with";
 /// The old configuration, and what was to come in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct SavedChain {
     /// The run that keeps it.
     pub run: String,
     /// The way to the cluster.
-    pub way: Way,
+    pub way: ClusterAccess,
     /// The UID of the namespace kube-system, by which the cluster is known again; none where it could not be read.
     #[serde(default)]
     pub cluster: Option<String>,
@@ -53,7 +53,7 @@ pub fn mark(chain: Option<&str>) -> Option<String> {
     chain.map(|text| full_hash(text.as_bytes()))
 }
 
-impl Kept {
+impl SavedChain {
     /// The old chain.
     #[must_use]
     pub fn chain(&self) -> Option<&str> {
@@ -124,7 +124,7 @@ impl Kept {
     ///
     /// # Errors
     /// `TestbedError` when the server refuses it.
-    pub async fn keep_in_cluster(&self, reach: &Reach) -> Result<(), TestbedError> {
+    pub async fn keep_in_cluster(&self, reach: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
         let refused =
             |e: kube::Error| TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), words(&e)));
@@ -147,7 +147,7 @@ impl Kept {
     ///
     /// # Errors
     /// `TestbedError` when one can't be.
-    pub async fn forget(&self, reach: &Reach) -> Result<(), TestbedError> {
+    pub async fn forget(&self, reach: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
         match maps.delete(&self.copy(), &DeleteParams::default()).await {
             Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, words(&e))),
@@ -173,7 +173,7 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         // What does not read is left alone: it may be another version's.
-        if matches!(Kept::read(&path), Ok(Some(kept)) if kept.way.is_gone()) {
+        if matches!(SavedChain::read(&path), Ok(Some(kept)) if kept.way.is_gone()) {
             std::fs::remove_file(&path).at_stage(&format!("remove {}", path.display()))?;
             gone.push(path);
         }
@@ -185,26 +185,26 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
-pub async fn copies(reach: &Reach) -> Result<Vec<Kept>, TestbedError> {
+pub async fn copies(reach: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
     let all =
         maps.list(&params).await.map_err(|e| TestbedError::new(STAGE, format!("list kept chains: {}", words(&e))))?;
-    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<Kept>, TestbedError>>()?;
+    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<SavedChain>, TestbedError>>()?;
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)
 }
 
-fn read(map: ConfigMap) -> Result<Kept, TestbedError> {
+fn read(map: ConfigMap) -> Result<SavedChain, TestbedError> {
     let with = map.annotations().get(KEPT).ok_or_else(|| format!("it has no annotation {KEPT}"));
-    let kept: Result<Kept, String> = with.and_then(|with| serde_json::from_str(with).map_err(|e| e.to_string()));
+    let kept: Result<SavedChain, String> = with.and_then(|with| serde_json::from_str(with).map_err(|e| e.to_string()));
     let kept = kept.map_err(|why| {
         let name = map.name_any();
         TestbedError::new(STAGE, format!("the kept chain {NAMESPACE}/{name} can't be read: {why}")).with_hint(format!(
             "see whether its keys are those that you want; then: kubectl delete configmap -n {NAMESPACE} {name}"
         ))
     })?;
-    Ok(Kept { data: map.data.unwrap_or_default(), ..kept })
+    Ok(SavedChain { data: map.data.unwrap_or_default(), ..kept })
 }
 
 #[cfg(test)]
@@ -225,8 +225,8 @@ mod tests {
     fn what_was_kept_of_a_cluster_goes_with_it_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let keep = |name: &str, ours: Option<&str>, file: PathBuf| {
-            let way = Way { files: vec![file], context: None, ours: ours.map(str::to_owned) };
-            let kept = Kept {
+            let way = ClusterAccess { files: vec![file], context: None, ours: ours.map(str::to_owned) };
+            let kept = SavedChain {
                 run: name.to_owned(),
                 way,
                 cluster: None,

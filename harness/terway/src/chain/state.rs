@@ -1,6 +1,6 @@
 //! Looking at a cluster: nothing here changes anything.
 
-use super::handle::Reach;
+use super::handle::ClusterHandle;
 use super::node_files;
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -25,7 +25,7 @@ const CONTAINER: &str = "terway";
 const EXCLUSIVE: (&str, &str) = ("k8s.aliyun.com/exclusive-mode-eni-type", "enionly");
 
 /// What was seen of a cluster.
-pub struct Looked {
+pub struct TerwayState {
     /// Its configuration.
     pub config: EniConfig,
     /// The ConfigMap, for a write that must not pass over another's.
@@ -48,7 +48,7 @@ fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
 ///
 /// # Errors
 /// `TestbedError` when there is none, or the server does not give it.
-pub async fn config_map(reach: &Reach) -> Result<ConfigMap, TestbedError> {
+pub async fn config_map(reach: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
     map.ok_or_else(|| {
@@ -62,7 +62,7 @@ pub async fn config_map(reach: &Reach) -> Result<ConfigMap, TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn identity(reach: &Reach) -> Result<Option<String>, TestbedError> {
+pub async fn identity(reach: &ClusterHandle) -> Result<Option<String>, TestbedError> {
     let namespaces: Api<Namespace> = Api::all(reach.client.clone());
     match namespaces.get(NAMESPACE).await {
         Ok(namespace) => Ok(namespace.metadata.uid),
@@ -75,7 +75,7 @@ pub async fn identity(reach: &Reach) -> Result<Option<String>, TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` when there is none, or the server does not give it.
-pub async fn daemon_set(reach: &Reach) -> Result<DaemonSet, TestbedError> {
+pub async fn daemon_set(reach: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
     set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", reach.name)))
@@ -86,7 +86,7 @@ pub async fn daemon_set(reach: &Reach) -> Result<DaemonSet, TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer, or it is no cluster with Terway.
-pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, TestbedError> {
+pub async fn look(reach: &ClusterHandle, nodes: bool) -> Result<TerwayState, TestbedError> {
     let (map, set) = tokio::try_join!(config_map(reach), daemon_set(reach))?;
     let pods = pods_of(reach, &set).await?;
     let api = Api::<Node>::all(reach.client.clone());
@@ -117,7 +117,7 @@ pub async fn look(reach: &Reach, nodes: bool) -> Result<Looked, TestbedError> {
     });
     let all = try_join_all(each).await?;
     let config = EniConfig::of_cluster(map.data.clone().unwrap_or_default());
-    Ok(Looked { config, map, set, pods, seen: ClusterSeen { nodes: all, old_pods: Vec::new() }, terway })
+    Ok(TerwayState { config, map, set, pods, seen: ClusterSeen { nodes: all, old_pods: Vec::new() }, terway })
 }
 
 fn is_exclusive(node: &Node) -> bool {
@@ -125,7 +125,7 @@ fn is_exclusive(node: &Node) -> bool {
 }
 
 /// The newest pod of the DaemonSet on each node.
-pub(super) async fn pods_of(reach: &Reach, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
+pub(super) async fn pods_of(reach: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let all = pods
         .list(&ListParams::default().labels(&selector(set)))
@@ -149,7 +149,7 @@ pub(super) fn selector(set: &DaemonSet) -> String {
 }
 
 /// A node's conflist as Terway's own pod there has it, or why it can't be had.
-async fn by_terways_pod(reach: &Reach, pod: &Pod) -> Result<String, String> {
+async fn by_terways_pod(reach: &ClusterHandle, pod: &Pod) -> Result<String, String> {
     let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
     let name = pod.name_any();
     let params = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(true);
@@ -189,7 +189,11 @@ async fn by_terways_pod(reach: &Reach, pod: &Pod) -> Result<String, String> {
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn old_pods(reach: &Reach, nodes: &[String], before: Option<Timestamp>) -> Result<Vec<OldPod>, TestbedError> {
+pub async fn old_pods(
+    reach: &ClusterHandle,
+    nodes: &[String],
+    before: Option<Timestamp>,
+) -> Result<Vec<OldPod>, TestbedError> {
     let api = Api::<Pod>::all(reach.client.clone());
     let all = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list pods", &e))?;
     let mut old: Vec<OldPod> = all

@@ -2,7 +2,7 @@
 //! that have the same one.
 
 use super::STAGE;
-use crate::chain::handle::Reach;
+use crate::chain::handle::ClusterHandle;
 use crate::chain::{apply, state};
 use crate::symmetric_routing as scrub;
 use plumbline_cluster::Cluster;
@@ -24,7 +24,7 @@ const ANEW: &str = "what lacks it would be seen to have it; plumbline down --pro
 pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, TestbedError> {
     let testbed_error = |what: String| TestbedError::new(STAGE, what);
     let written = plan.topology.default_network.as_ref().map_or("", |own| own.config.as_str());
-    let reach = Reach::of_cluster(cluster);
+    let reach = ClusterHandle::of_cluster(cluster);
     let looked = state::look(&reach, true).await?;
     let conf = looked.config.text(CONF).unwrap_or_default();
     let (text, adaptations) = asked(written, conf).map_err(testbed_error)?;

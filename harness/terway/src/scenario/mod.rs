@@ -64,7 +64,7 @@ fn is_v6(address: &IpNet) -> bool {
 }
 
 /// What was changed on the cluster for one scenario.
-pub(crate) struct Behind {
+pub(crate) struct StagedTerway {
     cluster: Arc<Cluster>,
     run: Arc<Run>,
     /// Lines of shell that put it back, as the journal has them: the node, or none for the router.
@@ -75,12 +75,12 @@ pub(crate) struct Behind {
     _addresses: Lease,
 }
 
-impl Behind {
+impl StagedTerway {
     /// Puts the chain into force and the scenario's ground on the nodes; the ground stands in the scenario's journal.
     ///
     /// # Errors
     /// `TestbedError` when the chain does not come into force, or a node refuses.
-    pub(crate) async fn lay(
+    pub(crate) async fn stage(
         cluster: &Arc<Cluster>,
         cx: &Context,
         run: &Arc<Run>,
@@ -182,7 +182,7 @@ impl Behind {
     }
 }
 
-impl StagedNetwork for Behind {
+impl StagedNetwork for StagedTerway {
     /// Puts everything back but the chain, which the next one may change from then on.
     fn undo(&mut self) -> BoxFuture<'_, Vec<String>> {
         async {

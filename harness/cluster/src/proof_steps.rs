@@ -1,4 +1,4 @@
-//! The step `install-multus` of a bring-up: Multus installed, in force on every node, and proven by a canary on each.
+//! The steps of a bring-up that prove a network by a canary on each node: `install-multus` and `prove-default-network`.
 
 use crate::bringup::Alive;
 use crate::bringup::BringUp;
@@ -7,7 +7,7 @@ use crate::images;
 use crate::multus;
 use crate::proof::{self, now};
 use crate::record::Proof;
-use crate::step::{Found, Notes};
+use crate::step::{Found, Notes, Step};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline, Look};
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl BringUp<'_> {
         let toolbox = images::on_nodes(engine, &self.cx.images, &specs.toolbox, self.loaded, &alive.nodes, notes);
         let ((), toolbox) = tokio::try_join!(installed, toolbox)?;
         let (_, home) = self.rendered().await?;
-        let book = canary::Book { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
+        let book = canary::CanaryJournal { run: &self.cx.run, kubeconfig: &home.kubeconfig() };
         let mut grounds = self.in_force(&alive, &plugins, &image).await?;
         // A node that was started again runs with the configuration it had, until Multus' pod writes it anew: a canary
         // proves only what was the same before and after it.
@@ -74,5 +74,42 @@ impl BringUp<'_> {
         found
             .await
             .map_err(|error| error.with_hint("see what its pod says; plumbline down, then up, makes the cluster anew"))
+    }
+
+    /// Looks whether the last proof of the provided default network still stands.
+    pub(crate) async fn check_provided(&self) -> Result<Found, TestbedError> {
+        let alive = self.alive().await?;
+        let (provider, plugins) = (self.provider()?, self.plugins().await?.hash());
+        let basis = provider.proof_basis(&self.context(&alive).await?, &plugins).await?;
+        let (_, home) = self.rendered().await?;
+        Ok(proof::found(&basis, home.record().and_then(|r| r.proof).as_ref(), now()))
+    }
+
+    /// Proves the provided default network by a canary on every node.
+    pub(crate) async fn prove_provided(&self, notes: &Notes) -> Result<(), TestbedError> {
+        let stage = Step::ProveDefaultNetwork.name();
+        let alive = self.alive().await?;
+        let toolbox = &self.loaded.profile.images.toolbox;
+        let toolbox =
+            images::on_nodes(self.engine()?, &self.cx.images, toolbox, self.loaded, &alive.nodes, notes).await?;
+        let (provider, plugins) = (self.provider()?, self.plugins().await?.hash());
+        let at = self.context(&alive).await?;
+        let basis = async || match provider.proof_basis(&at, &plugins).await? {
+            Look::There(basis) => Ok(basis),
+            Look::NotYet(what) => Err(TestbedError::new(stage, what)),
+        };
+        let before = basis().await?;
+        notes.note("canary on every node");
+        canary::namespace(&alive.client, stage).await?;
+        provider.run_canaries(&at, &toolbox).await?;
+        let after = basis().await?;
+        if after != before {
+            return Err(TestbedError::new(
+                stage,
+                format!("changed under the canary: {}", proof::changed(&before, &after)),
+            ));
+        }
+        let (_, home) = self.rendered().await?;
+        home.change(|record| record.proof = Some(Proof { of: after, at: now() }))
     }
 }
