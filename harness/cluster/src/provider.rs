@@ -41,6 +41,9 @@ pub struct ClusterContext<'a> {
     pub nodes: &'a [Node],
 }
 
+/// A staged default network, and the adaptations that it needed.
+pub type StagedWithAdaptations = (Box<dyn StagedNetwork>, Vec<Adaptation>);
+
 /// A product that makes the default network of a cluster.
 pub trait DefaultNetworkProvider: Send + Sync {
     /// The value of `defaultNetworkProvider.name` in a profile.
@@ -98,7 +101,7 @@ pub trait DefaultNetworkProvider: Send + Sync {
         cx: &'a Context,
         run: &'a Arc<Run>,
         plan: &'a Plan,
-    ) -> BoxFuture<'a, Result<(Box<dyn StagedNetwork>, Vec<Adaptation>), TestbedError>>;
+    ) -> BoxFuture<'a, Result<StagedWithAdaptations, TestbedError>>;
 
     /// The engine's network of each uplink of a plan, made where there is none yet.
     fn uplink_networks<'a>(
