@@ -83,7 +83,7 @@ fn pl401_when_somebody_else_answered() {
     let theirs = Acted::well().take(&gw(), "outside", "10.0.0.10 port 4003 to 10.2.2.3");
     acted.frames(&gw(), "outside").extend(theirs);
     acted.change(&gw(), "outside", "10.0.0.10 port 4003 to", |bytes| bytes[4 + 14 + 20] = 9);
-    assert!(acted.told().starts_with("ERROR probe pod/reaches/1: answered, and which"), "{}", acted.told());
+    assert!(acted.told().starts_with("ERROR probe pod/reaches/1: answered, but its request"), "{}", acted.told());
     let mut acted = Acted::well();
     acted.end("pod/reaches/1", ProbeEnd::Answered { by: "10.9.9.9".parse().unwrap(), mac: None, saw: None });
     assert_eq!(codes(&acted), ["PL401"], "another address than was asked");
@@ -210,7 +210,7 @@ fn a_source_that_nobody_looked_at_is_the_beds_fault() {
     wire.script.captures.retain(|(_, capture)| capture.id != far);
     wire.results.captures.retain(|seen| seen.id != far);
     let told = acted.told();
-    assert_eq!(told, "ERROR probe pod/reaches/0: answered, and the far end tells nothing of who asked\n");
+    assert_eq!(told, "ERROR probe pod/reaches/0: answered, but the far end does not report the source address\n");
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
     }
     let mut acted = prioritised(5, 5);
     acted.take(&ProbeEndpoint::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP");
-    assert!(acted.told().contains("no request of it left by uplink outside"), "{}", acted.told());
+    assert!(acted.told().contains("no request left by uplink outside"), "{}", acted.told());
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn an_answer_that_no_capture_of_the_pod_saw_is_the_beds_fault() {
     for part in ["10.0.0.10 to 10.2.2.3, ICMP", "10.2.2.3 to 10.0.0.10, ICMP"] {
         let mut acted = Acted::well();
         acted.take(&pod(), "eth1", part);
-        assert!(acted.told().starts_with("ERROR probe pod/reaches/0: answered, and"), "{}", acted.told());
+        assert!(acted.told().starts_with("ERROR probe pod/reaches/0: answered, but"), "{}", acted.told());
     }
 }
 

@@ -105,7 +105,7 @@ fn mistakes_are_told_with_their_place() {
         ),
         ("linkLocal: none", "linkLocal: no-one", "25:16", "expect.web.linkLocal".to_owned(), "none of none, some"),
         ("lanes: [netns]", "lanes: []", "9:20", "topology.tuningAllowList".to_owned(), "nodes of its own"),
-        ("['^net']", "[]", "9:20", "topology.tuningAllowList".to_owned(), "allows nothing"),
+        ("['^net']", "[]", "9:20", "topology.tuningAllowList".to_owned(), "expected at least one pattern"),
     ] {
         refused(to, &files().bend(S, from, to), &format!("s/case.yaml:{at}"), &field, part);
     }

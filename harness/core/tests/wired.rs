@@ -147,7 +147,7 @@ fn mistakes_in_a_topology_are_told_with_their_place() {
             "ports: []",
             "14:15",
             "topology.peers[0].ports",
-            "without a port",
+            "at least one port",
         ),
         (
             "lane",
@@ -202,7 +202,7 @@ fn mistakes_in_reachability_are_told_with_their_place() {
             "to: 10.0.0.11, at: other-1, by: icmp",
             "24:30",
             format!("{r}[0].at"),
-            "does not ask for",
+            "does not request",
         ),
         ("by", "at: gw, by: icmp, t", "at: gw, by: icpm, t", "24:37", format!("{r}[0].by"), "did you mean `icmp`?"),
         (
@@ -305,7 +305,7 @@ fn mistakes_in_reachability_are_told_with_their_place() {
             "{ pod: other, to: 10.0.0.1, interface: eth1, by: udp",
             "26:9",
             format!("{r}[2]"),
-            "one of `to` and `pod`",
+            "either `to` or `pod`",
         ),
         (
             "arp without interface",
@@ -409,7 +409,7 @@ fn a_lookup_says_what_it_must_come_to() {
         ("nothing to come to", ", resolvesTo: 'fd00::1'", "", "26:9", r.to_owned(), "`resolvesTo` is missing"),
         ("nothing asked", "lookup: a.b., ", "", "26:56", format!("{r}.resolvesTo"), "goes with `lookup`"),
         ("by TCP", "by: udp", "by: tcp", "26:52", format!("{r}.lookup"), "asked for by `udp`"),
-        ("no name", "a.b.", "a..b", "26:52", format!("{r}.lookup"), "`a..b` is no name"),
+        ("no name", "a.b.", "a..b", "26:52", format!("{r}.lookup"), "`a..b` is not a name"),
         ("no address", "'fd00::1'", "'fd00::/64'", "26:70", format!("{r}.resolvesTo"), "fd00::/64"),
         ("a host", "to: 10.9.9.9", "to: 10.0.0.1, at: gw", "26:60", format!("{r}.lookup"), "know no names"),
     ] {

@@ -3,8 +3,8 @@
 //! No Kubernetes here: the crates above know that.
 //!
 //! Order of the modules, each uses only those before it:
-//! `error`, `ids`, `cpio`, `probe`; `wait`, `folders`; `exec`; `packages`, `lease`, `journal`; `build_error`, `cache`,
-//! `document`; `engine`; `images`. The test `order` checks it.
+//! `error`, `ids`, `cpio`, `probe`; `wait`, `folders`; `agent_client`, `exec`; `packages`, `lease`, `journal`; `build_error`, `cache`,
+//! `document`; `engine`; `images`; `context`. The test `order` checks it.
 
 pub mod agent_client;
 pub mod build_error;

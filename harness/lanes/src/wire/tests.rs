@@ -170,7 +170,7 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
                 Outcome::Probes(seen) => Ok(Outcome::Probes(seen[..1].to_vec())),
                 outcome => Ok(outcome),
             },
-            "each probe of",
+            "probe ids in",
         ),
         (
             |agent, outcome| match outcome {
@@ -179,7 +179,7 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
                 }
                 outcome => Ok(outcome),
             },
-            "each capture of",
+            "capture ids in",
         ),
         (
             |agent, outcome| match outcome {
@@ -188,9 +188,9 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
                 }
                 outcome => Ok(outcome),
             },
-            "each listener of",
+            "listener ids in",
         ),
-        (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "another answer"),
+        (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "an answer of another kind"),
     ];
     for (bend, words) in bends {
         let error = run_script(&script(), &Fake::new(bend)).await.unwrap_err();
