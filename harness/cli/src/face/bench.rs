@@ -22,7 +22,7 @@ impl Bench {
     /// Opens a lane with usual options; what it builds is told on standard error.
     ///
     /// # Errors
-    /// [`plumbline_testbed::broken::error`] when the lane can't be had here.
+    /// [`plumbline_testbed::error::TestbedError`] when the lane can't be had here.
     pub async fn open(lane: &str) -> anyhow::Result<Self> {
         Self::open_with(lane, Options::default()).await
     }
@@ -153,7 +153,7 @@ impl Staged<'_> {
     /// A fresh observation of every pod. May be called again.
     ///
     /// # Errors
-    /// [`plumbline_testbed::broken::error`] when what is to be observed is gone or can't be read.
+    /// [`plumbline_testbed::error::TestbedError`] when what is to be observed is gone or can't be read.
     pub async fn observe(&mut self) -> anyhow::Result<Seen> {
         let observation = self.scene.observe(self.cx).await?;
         Ok(Seen::new(self.plan.clone(), observation))

@@ -115,7 +115,7 @@ impl Terminal {
             "{}, {}, {}, {} in {}\n",
             part(t.pass, GOOD, "passed"),
             part(t.fail, BAD, "failed"),
-            part(t.error, ERROR, "broken"),
+            part(t.error, ERROR, "errors"),
             part(t.skip, DOUBT, "skipped"),
             text::duration(millis.saturating_mul(1000))
         );
