@@ -85,7 +85,7 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
 #[rstest]
 #[case::not_there(None, "cannot read")]
 #[case::empty(Some(""), "is empty")]
-#[case::not_yaml(Some("kind: ConfigMap\n\tdata: x\n"), "bad.yaml:2:1: not YAML")]
+#[case::not_yaml(Some("kind: ConfigMap\n\tdata: x\n"), "bad.yaml:1:7: not YAML")]
 #[case::another_kind(Some("apiVersion: v1\nkind: Pod\nmetadata: { name: a }\n"), "bad.yaml:2:7: kind: is \"Pod\"")]
 #[case::another_name(
     Some("kind: ConfigMap\nmetadata: { name: a }\ndata: {}\n"),

@@ -78,7 +78,7 @@ async fn a_scenario_that_stops_the_machine_fails_alone() -> anyhow::Result<()> {
     let text = format!("{}{}", seen.stdout, seen.stderr);
     let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default();
     assert!(line("macvlan/two-pods").starts_with("ERROR"), "{text}");
-    assert!(text.contains("the virtual machine has ended; its console said: "), "{text}");
+    assert!(text.contains("the virtual machine has ended; its console ends with: "), "{text}");
     assert!(line("dummy/static").starts_with("PASS"), "a new machine serves the next one: {text}");
     run(state.path(), "60", &["down"]).await?;
     Machine::read(state.path()).context("no machine was noted")?.gone().await
