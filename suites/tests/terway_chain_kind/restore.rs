@@ -178,7 +178,12 @@ async fn with_rights(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let same = testbed.dir.path().join("same.yaml").display().to_string();
     std::fs::write(&same, "kind: ConfigMap\nmetadata: { name: eni-config }\ndata: { 10-terway.conflist: null }\n")?;
     let nothing = testbed.run_with_context(&own, &["apply", &same, "--yes"]).await?;
-    ensure!(code(&nothing)? == 3 && nothing.stderr.contains("cannot compare the conflist"), "{}{}", nothing.stdout, nothing.stderr);
+    ensure!(
+        code(&nothing)? == 3 && nothing.stderr.contains("cannot compare the conflist"),
+        "{}{}",
+        nothing.stdout,
+        nothing.stderr
+    );
 
     kill(testbed, "write").await?;
     let back = testbed.run_with_context(&own, &["restore", "--yes"]).await?;
