@@ -1,1 +1,0 @@
-//! A project that tests its chain with Plumbline.
