@@ -117,7 +117,7 @@ async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()>
     assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [FindingCode::PL101]);
     let notes = findings[0].notes.join("\n");
     assert!(
-        notes.contains("link 2 of 2") && notes.contains("no-such-plugin") && notes.contains("not found"),
+        notes.contains("plugin 2 of 2") && notes.contains("no-such-plugin") && notes.contains("not found"),
         "{notes}"
     );
     Ok(())
