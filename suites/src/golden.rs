@@ -38,7 +38,7 @@ const REPLACED: [(&str, &str); 13] = [
     // Plugins in Go write a time before each line.
     (r"\bstderr: \d{4}/\d\d/.*", "stderr: LOG"),
     // The kernel's own ports begin at 32768 (`net.ipv4.ip_local_port_range`).
-    (r"\bport (?:32[89]|3[3-9]\d|[4-6]\d\d)\d\d\b", "port OWN"),
+    (r"\b(port |[sd]port=)(?:32[89]|3[3-9]\d|[4-6]\d\d)\d\d\b", "${1}OWN"),
     (r"(\.(?:yaml|json|conf|conflist)):\d+:\d+", "$1:LINE:COL"),
     (r"\bline \d+ column \d+", "line LINE column COL"),
 ];

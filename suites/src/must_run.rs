@@ -11,6 +11,8 @@ use std::path::Path;
 pub struct MustRun {
     /// Capabilities that may be absent, by host kind. A scenario that requires one of them may be skipped.
     pub may_lack: BTreeMap<HostKind, Vec<String>>,
+    /// The cluster profiles whose tests `make test` runs first, with those that need no cluster.
+    pub first_profiles: Vec<String>,
     /// The test binaries.
     pub binaries: BTreeMap<String, Binary>,
 }
@@ -85,8 +87,14 @@ impl MustRun {
         serde_yaml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
     }
 
-    /// The binaries that a nextest profile of `.config/nextest.toml` runs: `ci` all of them, `default`, `vm` and `kind` those
-    /// of a lane, and `kind-NAME` those of one cluster profile. The binaries without a profile run on each cluster profile
+    /// Whether `make test` runs a binary first, by nextest profile `ci`; by `ci-kind` otherwise.
+    #[must_use]
+    pub fn is_first(&self, binary: &Binary) -> bool {
+        binary.lane != "kind" || binary.profile.as_ref().is_some_and(|profile| self.first_profiles.contains(profile))
+    }
+
+    /// The binaries that a nextest profile of `.config/nextest.toml` runs: `ci` and then `ci-kind` all of them, `default`,
+    /// `vm` and `kind` those of a lane, and `kind-NAME` those of one cluster profile. The binaries without a profile run on each cluster profile
     /// that has none of its own.
     #[must_use]
     pub fn select(&self, nextest_profile: &str) -> Vec<String> {
@@ -95,7 +103,8 @@ impl MustRun {
         let runs = |binary: &&Binary| match (nextest_profile, cluster) {
             (_, Some(name)) if has_own => binary.profile.as_deref() == Some(name),
             (_, Some(_)) => binary.lane == "kind" && binary.profile.is_none(),
-            ("ci", _) => true,
+            ("ci", _) => self.is_first(binary),
+            ("ci-kind", _) => !self.is_first(binary),
             ("default", _) => binary.lane == "netns",
             (lane, _) => binary.lane == lane,
         };
@@ -115,7 +124,8 @@ mod tests {
         assert_eq!(list.select("kind-three-nodes"), ["leases_kind", "three_nodes_kind"]);
         assert_eq!(list.select("kind-hermetic"), list.select("kind-upstream"));
         assert!(list.select("kind-hermetic").contains(&"kind".to_owned()));
-        assert_eq!(list.select("ci").len(), list.binaries.len());
+        assert_eq!(list.select("ci").len() + list.select("ci-kind").len(), list.binaries.len());
+        assert!(list.select("ci").contains(&"terway_kind".to_owned()));
         let lanes: usize = ["default", "vm", "kind"].iter().map(|profile| list.select(profile).len()).sum();
         assert_eq!(lanes, list.binaries.len());
         Ok(())

@@ -165,6 +165,7 @@ mod tests {
             least: Least::All(least),
         };
         MustRun {
+            first_profiles: Vec::new(),
             binaries: BTreeMap::from([("netns".to_owned(), netns)]),
             may_lack: BTreeMap::from([(HostKind::Any, may_lack.iter().map(ToString::to_string).collect())]),
         }
