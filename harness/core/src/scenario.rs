@@ -14,6 +14,7 @@ pub(crate) mod json_keys;
 pub(crate) mod kube_yaml;
 mod load;
 pub(crate) mod loader;
+mod mistakes;
 mod names;
 pub(crate) mod node;
 mod objects;

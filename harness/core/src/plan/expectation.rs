@@ -36,7 +36,7 @@ pub enum WantedGateway {
 }
 
 /// What is expected of one interface.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InterfaceExpectation {
     /// Interface name in the pod.

@@ -3,6 +3,7 @@
 pub use crate::suggestion::did_you_mean;
 
 use crate::source::Source;
+use crate::suggestion::suggest;
 use serde::{Deserialize, Serialize};
 
 /// One thing wrong with a file that a user wrote. Nothing has been made when one of these is given.
@@ -38,6 +39,21 @@ impl InputError {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Adds the name most like a misspelt one, if one is near enough.
+    #[must_use]
+    pub fn suggest<'k>(self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        match suggest(word, known) {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
+    /// Adds what to write instead, unless something is there already.
+    #[must_use]
+    pub fn or_help(self, help: impl FnOnce() -> String) -> Self {
+        if self.help.is_some() { self } else { self.help(help()) }
     }
 
     /// `file:line:column: field: message; help`, control characters escaped.

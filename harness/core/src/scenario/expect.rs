@@ -6,13 +6,15 @@ mod ingress;
 mod kernel;
 mod routes;
 
-use super::error::{InputError, did_you_mean};
+use super::error::InputError;
 use super::file::{InterfaceFile, PodFile};
+use super::mistakes::Mistakes;
 use super::names;
 use super::objects::PodGroup;
-use super::strict::{self, ListOr, Located};
+use super::strict::{ListOr, Located};
 use crate::plan::{InterfaceExpectation, Network, Pod, PodExpectation, Topology, Wanted, WantedList};
 use crate::source::Source;
+use crate::suggestion::did_you_mean;
 use ipnet::IpNet;
 
 /// Link kinds that rtnetlink knows and plugins make; `physical` is a link without a kind.
@@ -35,292 +37,176 @@ pub(super) struct Scene<'a> {
 }
 
 /// Reads what is expected of one pod, or of all pods of one group.
-pub(super) struct Reader<'a> {
-    file: &'a str,
-    scene: Scene<'a>,
-    errors: Vec<InputError>,
+pub(super) struct Reader<'a, 'm> {
+    mistakes: &'m mut Mistakes<'a>,
+    scene: Scene<'m>,
     claims: usize,
     absences: Vec<Source>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a, 'm> Reader<'a, 'm> {
     /// A reader for one pod's part of a file.
-    pub fn new(file: &'a str, scene: Scene<'a>) -> Self {
-        Self { file, scene, errors: Vec::new(), claims: 0, absences: Vec::new() }
+    pub fn new(mistakes: &'m mut Mistakes<'a>, scene: Scene<'m>) -> Self {
+        Self { mistakes, scene, claims: 0, absences: Vec::new() }
     }
 
-    /// Reads it all, and gives one expectation per pod, or every mistake found.
-    pub fn pod(
-        mut self,
-        name: &Located<String>,
-        pod: &Located<PodFile>,
-    ) -> Result<Vec<PodExpectation>, Vec<InputError>> {
-        let field = format!("expect.{}", name.value);
-        let source = strict::source(self.file, name);
+    /// Reads it all. Gives one expectation per pod, or none where a mistake was found.
+    pub fn pod(mut self, name: &Located<String>, pod: &PodFile) -> Vec<PodExpectation> {
+        let before = self.mistakes.errors.len();
+        let source = self.mistakes.source(name);
         let names = self.scene.named(&name.value);
         if names.is_empty() {
             let message = format!("there is no pod `{}` in this scenario", name.value);
-            self.unknown(name, &field, message, self.scene.pod_names());
+            let error = self.mistakes.error_at_key(name, message).suggest(&name.value, self.scene.pod_names());
+            self.mistakes.errors.push(error);
         }
         let mut interfaces = Vec::new();
-        for (ifname, wanted) in &pod.value.interfaces.0 {
-            let field = format!("{field}.interfaces.{}", ifname.value);
-            self.check(ifname, &field, names::interface(&ifname.value));
-            let wanted = self.interface(ifname, wanted, &field);
-            interfaces.push(wanted);
+        for (ifname, wanted) in &pod.interfaces.0 {
+            self.mistakes.check_key(ifname, names::interface);
+            interfaces.push(self.interface(ifname, &wanted.value));
         }
-        for (ifname, lists) in &pod.value.routes.0 {
-            let field = format!("{field}.routes.{}", ifname.value);
-            self.check(ifname, &field, names::interface(&ifname.value));
-            let (routes, absent) = self.routes(lists, &field);
-            let index = interfaces
-                .iter()
-                .position(|known: &InterfaceExpectation| known.name == ifname.value)
-                .unwrap_or_else(|| {
-                    interfaces.push(empty(&ifname.value, strict::source(self.file, ifname)));
-                    interfaces.len() - 1
-                });
+        for (ifname, lists) in &pod.routes.0 {
+            self.mistakes.check_key(ifname, names::interface);
+            let (routes, absent_routes) = self.routes(lists);
+            let known = interfaces.iter().position(|known: &InterfaceExpectation| known.name == ifname.value);
+            let index = known.unwrap_or_else(|| {
+                interfaces.push(self.empty_interface(ifname));
+                interfaces.len() - 1
+            });
             let interface = &mut interfaces[index];
             if interface.absent {
-                self.errors.push(InputError::new(
-                    strict::source(self.file, ifname),
-                    &field,
-                    "routes of an interface that must be absent",
-                ));
+                let error = self.mistakes.error_at_key(ifname, "routes of an interface that must be absent");
+                self.mistakes.errors.push(error);
             }
-            interface.routes = routes;
-            interface.absent_routes = absent;
+            (interface.routes, interface.absent_routes) = (routes, absent_routes);
         }
-        let default =
-            pod.value.default.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default"), false));
-        let default6 =
-            pod.value.default6.as_ref().and_then(|wanted| self.default(wanted, &format!("{field}.default6"), true));
-        let reaches = self.reaches(&pod.value.reaches, &names, &format!("{field}.reaches"));
-        let cannot_reach = self.cannot_reach(&pod.value.cannot_reach, &names, &format!("{field}.cannotReach"));
-        let reached_by = self.reached_by(&pod.value.reached_by, &names, &format!("{field}.reachedBy"));
-        let sysctls = self.sysctls(&pod.value.sysctls, &format!("{field}.sysctls"));
-        let link_local = self.link_local(pod.value.link_local.as_ref(), &format!("{field}.linkLocal"));
+        let default = pod.default.as_ref().and_then(|wanted| self.default(wanted, false));
+        let default6 = pod.default6.as_ref().and_then(|wanted| self.default(wanted, true));
+        let reaches = self.reaches(&pod.reaches, &names);
+        let cannot_reach = self.cannot_reach(&pod.cannot_reach, &names);
+        let reached_by = self.reached_by(&pod.reached_by, &names);
+        let sysctls = self.sysctls(&pod.sysctls);
+        let link_local = self.link_local(pod.link_local.as_ref());
         if self.claims == 0 {
-            for source in std::mem::take(&mut self.absences) {
-                self.errors.push(
-                    InputError::new(source, &field, "an absence with nothing that must be there beside it")
-                        .help("an empty observation would satisfy it: add something that this pod must have"),
-                );
-            }
+            self.mistakes.errors.extend(self.absences.drain(..).map(|source| {
+                let field = format!("expect.{}", name.value);
+                InputError::new(source, field, "an absence with nothing that must be there beside it")
+                    .help("an empty observation would satisfy it: add something that this pod must have")
+            }));
         }
-        if !self.errors.is_empty() {
-            return Err(self.errors);
+        if self.mistakes.errors.len() > before {
+            return Vec::new();
         }
-        Ok(names
-            .iter()
-            .map(|pod| PodExpectation {
-                pod: pod.clone(),
-                source: source.clone(),
-                interfaces: interfaces.clone(),
-                default: default.clone(),
-                default6: default6.clone(),
-                reaches: endpoint::expand_copies(pod, &reaches),
-                cannot_reach: endpoint::expand_copies(pod, &cannot_reach),
-                reached_by: reached_by.clone(),
-                sysctls: sysctls.clone(),
-                link_local: link_local.clone(),
-            })
-            .collect())
+        let expectation = |pod: &String| PodExpectation {
+            pod: pod.clone(),
+            source: source.clone(),
+            interfaces: interfaces.clone(),
+            default: default.clone(),
+            default6: default6.clone(),
+            reaches: endpoint::expand_copies(pod, &reaches),
+            cannot_reach: endpoint::expand_copies(pod, &cannot_reach),
+            reached_by: reached_by.clone(),
+            sysctls: sysctls.clone(),
+            link_local: link_local.clone(),
+        };
+        names.iter().map(expectation).collect()
     }
 
-    /// A name that is not known, with the one most like it.
-    fn unknown<'k>(
-        &mut self,
-        at: &Located<String>,
-        field: &str,
-        message: String,
-        known: impl IntoIterator<Item = &'k str>,
-    ) {
-        let error = InputError::new(strict::source(self.file, at), field, message);
-        self.errors.push(match did_you_mean(&at.value, known) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error,
-        });
-    }
-
-    /// One of some known words.
-    fn one_of<T: Copy>(&mut self, word: &Located<String>, field: &str, known: &[(&str, T)]) -> Option<T> {
-        let found = known.iter().find(|(name, _)| *name == word.value).map(|(_, value)| *value);
-        if found.is_none() {
-            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            let message = format!("`{}` is none of {}", word.value, names.join(", "));
-            self.unknown(word, field, message, names);
-        }
-        found
-    }
-
-    /// Notes a mistake at a place.
-    fn note<T>(&mut self, at: &Located<T>, field: &str, message: impl Into<String>) {
-        self.errors.push(InputError::new(strict::source(self.file, at), field, message));
-    }
-
-    /// Notes an error at a value's place.
-    fn check<T, V>(&mut self, at: &Located<V>, field: &str, result: Result<T, String>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.errors.push(InputError::new(strict::source(self.file, at), field, message));
-                None
-            }
-        }
+    /// An interface of which nothing is expected yet.
+    fn empty_interface(&self, name: &Located<String>) -> InterfaceExpectation {
+        let source = self.mistakes.source(name);
+        InterfaceExpectation { name: name.value.clone(), source, ..InterfaceExpectation::default() }
     }
 
     /// A value that is expected as it is written.
     fn wanted<T: Clone>(&mut self, value: Option<&Located<T>>) -> Option<Wanted<T>> {
-        value.map(|value| {
-            self.claims += 1;
-            Wanted { value: value.value.clone(), source: strict::source(self.file, value) }
-        })
+        self.claims += usize::from(value.is_some());
+        value.map(|value| self.mistakes.wanted(value.value.clone(), value))
     }
 
-    fn choice(&mut self, value: Option<&Located<String>>, field: &str, choices: &[&str]) -> Option<Wanted<String>> {
+    fn choice(&mut self, value: Option<&Located<String>>, choices: &[&str]) -> Option<Wanted<String>> {
         let value = value?;
-        let fits = if choices.contains(&value.value.as_str()) {
-            Ok(())
-        } else {
-            let near = did_you_mean(&value.value, choices.iter().copied());
-            Err(near.map_or_else(
-                || format!("`{}` is none of {}", value.value, choices.join(", ")),
-                |near| format!("`{}` is not known; did you mean `{near}`?", value.value),
-            ))
+        if choices.contains(&value.value.as_str()) {
+            return self.wanted(Some(value));
+        }
+        let message = match did_you_mean(&value.value, choices.iter().copied()) {
+            Some(near) => format!("`{}` is not known; did you mean `{near}`?", value.value),
+            None => format!("`{}` is none of {}", value.value, choices.join(", ")),
         };
-        self.check(value, field, fits)?;
-        self.wanted(Some(value))
+        self.mistakes.fail(value, message);
+        None
     }
 
-    fn interface(
-        &mut self,
-        name: &Located<String>,
-        wanted: &Located<InterfaceFile>,
-        field: &str,
-    ) -> InterfaceExpectation {
-        let source = strict::source(self.file, name);
-        let InterfaceFile { absent, kind, parent, state, mtu, mac, addresses } = &wanted.value;
-        let mut interface = empty(&name.value, source.clone());
-        let says_more = kind.is_some()
-            || parent.is_some()
-            || state.is_some()
-            || mtu.is_some()
-            || mac.is_some()
-            || addresses.is_some();
+    fn interface(&mut self, name: &Located<String>, wanted: &InterfaceFile) -> InterfaceExpectation {
+        let InterfaceFile { absent, kind, parent, state, mtu, mac, addresses } = wanted;
+        let mut interface = self.empty_interface(name);
         if absent.as_ref().is_some_and(|absent| absent.value) {
             interface.absent = true;
-            self.absences.push(source.clone());
-            if says_more {
-                self.errors.push(InputError::new(
-                    source,
-                    field,
-                    "is absent and has other expectations; expected one of both",
-                ));
+            self.absences.push(interface.source.clone());
+            let texts = [kind, parent, state, mac];
+            if texts.iter().any(|text| text.is_some()) || mtu.is_some() || addresses.is_some() {
+                let message = "is absent and has other expectations; expected one of both";
+                let error = self.mistakes.error_at_key(name, message);
+                self.mistakes.errors.push(error);
             }
             return interface;
         }
         // That it is there is a claim by itself.
         self.claims += 1;
-        interface.kind = self.choice(kind.as_ref(), &format!("{field}.kind"), &KINDS);
-        interface.state = self.choice(state.as_ref(), &format!("{field}.state"), &["up", "down"]);
+        interface.kind = self.choice(kind.as_ref(), &KINDS);
+        interface.state = self.choice(state.as_ref(), &["up", "down"]);
         if let Some(parent) = parent {
-            self.check(parent, &format!("{field}.parent"), names::interface(&parent.value));
+            self.mistakes.read(parent, names::interface);
         }
         interface.parent = self.wanted(parent.as_ref());
         interface.mtu = self.wanted(mtu.as_ref());
         if let Some(mac) = mac {
-            let value = self.check(mac, &format!("{field}.mac"), names::mac(&mac.value));
-            interface.mac = value.map(|value| Wanted { value, source: strict::source(self.file, mac) });
+            interface.mac = self.mistakes.read(mac, names::mac).map(|value| self.mistakes.wanted(value, mac));
             self.claims += 1;
         }
-        let field = format!("{field}.addresses");
         match addresses.as_ref().map(|at| (at, &at.value)) {
             None => {}
-            Some((at, ListOr::List(items))) => {
-                interface.addresses = Some(self.addresses(at, items, true, &field));
-            }
+            Some((at, ListOr::List(items))) => interface.addresses = Some(self.addresses(at, items, true)),
             Some((at, ListOr::Map(lists))) => {
                 if let Some(items) = &lists.at_least {
-                    self.not_empty(at, items.is_empty(), &field);
-                    interface.addresses = Some(self.addresses(at, items, false, &format!("{field}.atLeast")));
+                    self.refuse_empty(at, items.is_empty());
+                    interface.addresses = Some(self.addresses(at, items, false));
                 }
-                interface.absent_addresses = self.absent(&lists.absent, &format!("{field}.absent"), names::address);
+                interface.absent_addresses = self.absent(&lists.absent, names::address);
             }
         }
         interface
     }
 
-    fn not_empty<T>(&mut self, at: &Located<T>, is_empty: bool, field: &str) {
+    fn refuse_empty<T>(&mut self, at: &Located<T>, is_empty: bool) {
         if is_empty {
-            self.errors.push(InputError::new(
-                strict::source(self.file, at),
-                field,
-                "`atLeast` nothing is always there; leave it out",
-            ));
+            self.mistakes.fail(at, "`atLeast` nothing is always there; leave it out");
         }
     }
 
-    fn addresses<T>(
-        &mut self,
-        at: &Located<T>,
-        items: &[Located<String>],
-        exact: bool,
-        field: &str,
-    ) -> WantedList<IpNet> {
-        let source = strict::source(self.file, at);
-        let mut list = WantedList { exact, items: Vec::new(), source };
-        for (index, item) in items.iter().enumerate() {
-            let field = format!("{field}[{index}]");
-            if let Some(value) = self.check(item, &field, names::pod_address(&item.value)) {
-                self.push(&mut list, item, value, &field);
+    fn addresses<T>(&mut self, at: &Located<T>, items: &[Located<String>], exact: bool) -> WantedList<IpNet> {
+        let mut list = WantedList { exact, items: Vec::new(), source: self.mistakes.source(at) };
+        for item in items {
+            if let Some(value) = self.mistakes.read(item, names::pod_address) {
+                self.push(&mut list, item, value);
             }
         }
         list
     }
 
-    fn push<T: PartialEq>(&mut self, list: &mut WantedList<T>, item: &Located<impl Sized>, value: T, field: &str) {
-        let source = strict::source(self.file, item);
+    fn push<T: PartialEq>(&mut self, list: &mut WantedList<T>, item: &Located<impl Sized>, value: T) {
         if let Some(first) = list.items.iter().find(|other| other.value == value) {
-            let message = format!("is expected twice; first in line {}", first.source.line);
-            self.errors.push(InputError::new(source, field, message));
+            self.mistakes.fail(item, format!("is expected twice; first in line {}", first.source.line));
             return;
         }
         self.claims += 1;
-        list.items.push(Wanted { value, source });
+        list.items.push(self.mistakes.wanted(value, item));
     }
 
-    fn absent(
-        &mut self,
-        items: &[Located<String>],
-        field: &str,
-        parse: fn(&str) -> Result<IpNet, String>,
-    ) -> Vec<Wanted<IpNet>> {
-        let mut absent = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            if let Some(value) = self.check(item, &format!("{field}[{index}]"), parse(&item.value)) {
-                let source = strict::source(self.file, item);
-                self.absences.push(source.clone());
-                absent.push(Wanted { value, source });
-            }
-        }
+    fn absent(&mut self, items: &[Located<String>], read: fn(&str) -> Result<IpNet, String>) -> Vec<Wanted<IpNet>> {
+        let read = |item| self.mistakes.read(item, read).map(|value| self.mistakes.wanted(value, item));
+        let absent: Vec<Wanted<IpNet>> = items.iter().filter_map(read).collect();
+        self.absences.extend(absent.iter().map(|absent| absent.source.clone()));
         absent
-    }
-}
-
-fn empty(name: &str, source: Source) -> InterfaceExpectation {
-    InterfaceExpectation {
-        name: name.to_owned(),
-        source,
-        absent: false,
-        kind: None,
-        parent: None,
-        state: None,
-        mtu: None,
-        mac: None,
-        addresses: None,
-        routes: None,
-        absent_routes: Vec::new(),
-        absent_addresses: Vec::new(),
     }
 }

@@ -55,22 +55,16 @@ pub(super) struct Entry {
     pub copies: Option<Located<i64>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct PodFile {
-    #[serde(default)]
     pub interfaces: Pairs<Located<InterfaceFile>>,
-    #[serde(default)]
     pub routes: Pairs<Located<ListOr<Located<RouteFile>, RouteLists>>>,
     pub default: Option<Located<DefaultFile>>,
     pub default6: Option<Located<DefaultFile>>,
-    #[serde(default)]
     pub reaches: Vec<Located<ReachFile>>,
-    #[serde(default)]
     pub cannot_reach: Vec<Located<UnreachableFile>>,
-    #[serde(default)]
     pub reached_by: Vec<Located<ReachedByFile>>,
-    #[serde(default)]
     pub sysctls: Pairs<Located<String>>,
     pub link_local: Option<Located<String>>,
 }
@@ -87,11 +81,10 @@ pub(super) struct InterfaceFile {
     pub addresses: Option<Located<ListOr<Located<String>, AddressLists>>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct AddressLists {
     pub at_least: Option<Vec<Located<String>>>,
-    #[serde(default)]
     pub absent: Vec<Located<String>>,
 }
 
@@ -211,25 +204,18 @@ pub(super) struct ControlFile {
 destination!(ControlFile);
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct TopologyFile {
     pub nodes: Option<Located<i64>>,
     pub default_network: Option<Located<String>>,
-    #[serde(default)]
     pub cluster_ranges: Vec<Located<String>>,
-    #[serde(default)]
     pub bridges: Vec<BridgeFile>,
-    #[serde(default)]
     pub links: Vec<LinkFile>,
-    #[serde(default)]
     pub uplinks: Vec<UplinkFile>,
-    #[serde(default)]
     pub ports: Vec<NodePortFile>,
     pub kube_mark_masq: Option<Located<bool>>,
     pub tuning_allow_list: Option<Located<Vec<Located<String>>>>,
-    #[serde(default)]
     pub gateways: Vec<HostFile>,
-    #[serde(default)]
     pub peers: Vec<HostFile>,
 }
 

@@ -6,17 +6,19 @@ mod relations;
 
 pub use relations::same_names;
 
-use super::error::{InputError, did_you_mean};
+use super::error::InputError;
 use super::expect::{Reader, Scene};
 use super::file::{API_VERSION, Entry, KIND, ScenarioFile};
 use super::kube_yaml;
 use super::loader::{self, Loader};
+use super::mistakes::Mistakes;
 use super::names;
 use super::objects::{self, Object};
 use super::strict::{self, Located, Pairs};
 use super::{template, topology, values};
 use crate::plan::{CAPABILITIES, Device, LANES, Network, NodePort, Plan, Topology, VIRTIO_ENI};
 use crate::source::Source;
+use pods::EntryPods;
 
 /// Reads a scenario: the file at `path`, the manifests and templates that it names.
 ///
@@ -31,9 +33,9 @@ pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputE
     }
     let file: ScenarioFile =
         strict::read(path, &text).map_err(|error| vec![other_kind(path, &text).unwrap_or(error)])?;
-    let mut load = Load { path, loader, errors: Vec::new() };
+    let mut load = Load { loader, mistakes: Mistakes::new(path, &text) };
     let plan = load.plan(&file);
-    if load.errors.is_empty() { Ok(plan) } else { Err(load.errors) }
+    if load.mistakes.errors.is_empty() { Ok(plan) } else { Err(load.mistakes.errors) }
 }
 
 /// Another object than a scenario, by its kind: its fields would be reported as unknown ones otherwise.
@@ -47,9 +49,8 @@ fn other_kind(path: &str, text: &str) -> Option<InputError> {
 }
 
 struct Load<'a> {
-    path: &'a str,
     loader: &'a dyn Loader,
-    errors: Vec<InputError>,
+    mistakes: Mistakes<'a>,
 }
 
 /// The capabilities that a scenario requires, and those that its topology needs.
@@ -61,100 +62,86 @@ fn needs(mut said: Vec<String>, topology: &Topology) -> Vec<String> {
     said
 }
 
+/// Whether a text is the number of a requirement.
+fn is_requirement(text: &str) -> bool {
+    text.len() == 3 && text.strip_prefix('R').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 impl Load<'_> {
-    fn fail<T>(&mut self, at: &Located<T>, field: &str, message: impl Into<String>) {
-        self.errors.push(InputError::new(strict::source(self.path, at), field, message));
+    /// Adds an error that does not follow from a place in the scenario file.
+    fn fail_at(&mut self, source: &Source, field: &str, message: impl Into<String>) {
+        self.mistakes.errors.push(InputError::new(source.clone(), field, message));
     }
 
     /// Refuses a word that is none of those known.
-    fn one_of(&mut self, item: &Located<String>, field: &str, known: &[&str], refusal: &str) {
-        if known.contains(&item.value.as_str()) {
-            return;
+    fn one_of(&mut self, item: &Located<String>, known: &[&str], refusal: &str) {
+        if !known.contains(&item.value.as_str()) {
+            let error = self.mistakes.error(item, format!("{refusal} `{}`", item.value));
+            let error = error.suggest(&item.value, known.iter().copied());
+            self.mistakes.errors.push(error.or_help(|| format!("known: {}", known.join(", "))));
         }
-        let source = strict::source(self.path, item);
-        let error = InputError::new(source, field, format!("{refusal} `{}`", item.value));
-        self.errors.push(error.help(match did_you_mean(&item.value, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known: {}", known.join(", ")),
-        }));
     }
 
     fn plan(&mut self, file: &ScenarioFile) -> Plan {
-        if file.api_version.value != API_VERSION {
-            self.fail(
-                &file.api_version,
-                "apiVersion",
-                format!("`{}` is not understood; `{API_VERSION}` is", file.api_version.value),
-            );
+        let (version, name) = (&file.api_version, &file.metadata.name);
+        if version.value != API_VERSION {
+            self.mistakes.fail(version, format!("`{}` is not understood; `{API_VERSION}` is", version.value));
         }
         if file.kind.value != KIND {
-            self.fail(&file.kind, "kind", format!("is `{}`; expected `{KIND}`", file.kind.value));
+            self.mistakes.fail(&file.kind, format!("is `{}`; expected `{KIND}`", file.kind.value));
         }
-        if let Err(message) = names::scenario(&file.metadata.name.value) {
-            self.fail(&file.metadata.name, "metadata.name", message);
-        }
-        for (index, requirement) in file.metadata.covers.iter().enumerate() {
-            if !(requirement.value.len() == 3
-                && requirement.value.starts_with('R')
-                && requirement.value[1..].bytes().all(|b| b.is_ascii_digit()))
-            {
-                self.fail(
-                    requirement,
-                    &format!("metadata.covers[{index}]"),
-                    format!("`{}` is no requirement such as R01", requirement.value),
-                );
-            }
+        self.mistakes.read(name, names::scenario);
+        for requirement in file.metadata.covers.iter().filter(|requirement| !is_requirement(&requirement.value)) {
+            let message = format!("`{}` is no requirement such as R01", requirement.value);
+            self.mistakes.fail(requirement, message);
         }
         let words = |items: &[Located<String>]| items.iter().map(|item| item.value.clone()).collect::<Vec<_>>();
-        for (index, item) in file.requires.iter().enumerate() {
+        for item in &file.requires {
             // A misspelt capability would skip the scenario on every lane.
-            self.one_of(item, &format!("requires[{index}]"), &CAPABILITIES, "no lane knows of");
+            self.one_of(item, &CAPABILITIES, "no lane knows of");
         }
-        for (index, lane) in file.lanes.iter().enumerate() {
-            self.one_of(lane, &format!("lanes[{index}]"), &LANES, "there is no lane");
+        for lane in &file.lanes {
+            self.one_of(lane, &LANES, "there is no lane");
         }
-        let (mut topology, errors) = topology::read(self.path, &file.topology);
-        self.errors.extend(errors);
+        let mut topology = topology::read(&file.topology, &mut self.mistakes);
         topology.default_network = self.default_network(file);
         topology.symmetric = self.symmetric(&topology);
         self.own_nodes(file);
         let mut networks = Vec::new();
-        for (index, entry) in file.networks.iter().enumerate() {
-            networks.extend(self.networks(entry, &format!("networks[{index}]")));
+        for entry in &file.networks {
+            networks.extend(self.networks(entry));
         }
-        let (mut pods, mut groups, mut workloads) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = EntryPods::default();
         // How many objects there would be at least if all could be read; copies are many from one.
         let mut entries = file.networks.len();
-        for (index, entry) in file.pods.iter().enumerate() {
-            let found = self.pods(entry, &format!("pods[{index}]"), &topology);
-            entries += found.pods.len().max(1);
-            pods.extend(found.pods);
-            groups.extend(found.groups);
-            workloads.extend(found.workloads);
+        for entry in &file.pods {
+            let pods = self.pods(entry, &topology);
+            entries += pods.pods.len().max(1);
+            found.extend(pods);
         }
+        let EntryPods { pods, groups, workloads } = found;
         if file.pods.is_empty() {
-            self.errors.push(InputError::file(self.path, "has no pods; expected at least one"));
+            let error = InputError::file(self.mistakes.path, "has no pods; expected at least one");
+            self.mistakes.errors.push(error);
         }
         self.relations(&networks, &pods, &topology, entries);
         let mut expect = Vec::new();
         // A pod or a host that could not be read would only raise a second complaint about its name.
         let in_order = |error: &InputError| {
-            error.source_at.file == self.path && !["pods[", "topology"].iter().any(|part| error.field.starts_with(part))
+            let is_read_later = !["pods[", "topology"].iter().any(|part| error.field.starts_with(part));
+            error.source_at.file == self.mistakes.path && is_read_later
         };
-        if self.errors.iter().all(in_order) {
+        if self.mistakes.errors.iter().all(in_order) {
             let scene = Scene { networks: &networks, pods: &pods, groups: &groups, topology: &topology };
             for (name, wanted) in &file.expect.0 {
-                match Reader::new(self.path, scene).pod(name, wanted) {
-                    Ok(wanted) => expect.extend(wanted),
-                    Err(errors) => self.errors.extend(errors),
-                }
+                expect.extend(Reader::new(&mut self.mistakes, scene).pod(name, &wanted.value));
             }
             self.once(&expect);
         }
         Plan {
-            name: file.metadata.name.value.clone(),
+            name: name.value.clone(),
             summary: file.metadata.summary.clone(),
-            file: self.path.to_owned(),
+            file: self.mistakes.path.to_owned(),
             covers: words(&file.metadata.covers),
             requires: needs(words(&file.requires), &topology),
             lanes: words(&file.lanes),
@@ -166,29 +153,26 @@ impl Load<'_> {
         }
     }
 
-    fn networks(&mut self, entry: &Located<Entry>, field: &str) -> Vec<Network> {
-        for (word, given) in [("node", &entry.value.node), ("copies", &entry.value.copies)] {
-            if let Some(given) = given {
-                self.fail(given, &format!("{field}.{word}"), "goes with pods; networks have none");
-            }
+    fn networks(&mut self, entry: &Located<Entry>) -> Vec<Network> {
+        let Entry { manifest, template, values, existing, namespace, node, copies } = &entry.value;
+        for given in [node, copies].into_iter().flatten() {
+            self.mistakes.fail(given, "goes with pods; networks have none");
         }
-        let Some(existing) = &entry.value.existing else {
-            return self.objects(entry, field, "NetworkAttachmentDefinition", objects::network);
+        let Some(existing) = existing else {
+            return self.objects(entry, "NetworkAttachmentDefinition", objects::network);
         };
-        if entry.value.manifest.is_some() || entry.value.template.is_some() || entry.value.values.is_some() {
-            self.fail(entry, field, "`existing` stands alone, or with `namespace`");
+        if manifest.is_some() || template.is_some() || values.is_some() {
+            self.mistakes.fail(entry, "`existing` stands alone, or with `namespace`");
         }
-        if let Err(message) = names::label(&existing.value) {
-            self.fail(existing, &format!("{field}.existing"), message);
-        }
+        self.mistakes.read(existing, names::label);
         vec![Network {
             name: existing.value.clone(),
-            namespace: entry.value.namespace.as_ref().map(|namespace| namespace.value.clone()),
+            namespace: namespace.as_ref().map(|namespace| namespace.value.clone()),
             manifest: None,
             config: None,
             chain: None,
             keys: std::collections::BTreeMap::new(),
-            source: strict::source(self.path, existing),
+            source: self.mistakes.source(existing),
         }]
     }
 
@@ -196,64 +180,49 @@ impl Load<'_> {
     fn objects<T>(
         &mut self,
         entry: &Located<Entry>,
-        field: &str,
         kind: &str,
         read: impl Fn(&Object<'_>) -> Result<T, Vec<InputError>>,
     ) -> Vec<T> {
         if let Some(namespace) = &entry.value.namespace {
-            self.fail(
-                namespace,
-                &format!("{field}.namespace"),
-                "goes with `existing` alone; other objects say theirs themselves",
-            );
+            let message = "goes with `existing` alone; other objects say theirs themselves";
+            self.mistakes.fail(namespace, message);
         }
-        let at = strict::source(self.path, entry);
-        let (file, text, from_template) = match (&entry.value.manifest, &entry.value.template) {
+        let at = self.mistakes.source(entry);
+        let text = match (&entry.value.manifest, &entry.value.template) {
             (Some(manifest), None) => {
                 if let Some(values) = &entry.value.values {
-                    let at = values.0.first().map_or_else(|| at.clone(), |(name, _)| strict::source(self.path, name));
-                    self.errors.push(InputError::new(
-                        at,
-                        format!("{field}.values"),
-                        "values go with `template`; a manifest is taken as it is",
-                    ));
+                    let first = values.0.first().map(|(name, _)| self.mistakes.source(name));
+                    let field = format!("{}.values", self.mistakes.error(entry, "").field);
+                    let message = "values go with `template`; a manifest is taken as it is";
+                    self.fail_at(first.as_ref().unwrap_or(&at), &field, message);
                 }
-                let file = loader::beside(self.path, &manifest.value);
-                let asked = strict::source(self.path, manifest);
-                match loader::manifest(self.loader, &file, &asked, &format!("{field}.manifest")) {
-                    Ok(text) => (file, text, false),
-                    Err(error) => {
-                        self.errors.push(error);
-                        return Vec::new();
-                    }
-                }
+                self.manifest(manifest).map_err(|error| vec![error])
             }
-            (None, Some(name)) => match self.rendered(name, entry, field) {
-                Ok((file, text)) => (file, text, true),
-                Err(errors) => {
-                    self.errors.extend(errors);
-                    return Vec::new();
-                }
-            },
+            (None, Some(name)) => self.rendered(name, entry),
             _ => {
-                self.fail(entry, field, "expected one of `manifest`, `template` and (for networks) `existing`");
+                let message = "expected one of `manifest`, `template` and (for networks) `existing`";
+                Err(vec![self.mistakes.error(entry, message)])
+            }
+        };
+        let (file, text) = match text {
+            Ok(found) => found,
+            Err(errors) => {
+                self.mistakes.errors.extend(errors);
                 return Vec::new();
             }
         };
+        let from_template = entry.value.template.is_some();
         let documents = match kube_yaml::read(&file, &text) {
             Ok(documents) => documents,
-            Err(error) if from_template => {
-                let message = format!("the template {file} gives what is no YAML: {}", error.message);
-                self.errors.push(InputError::new(at, field, message));
-                return Vec::new();
-            }
             Err(error) => {
-                self.errors.push(error);
+                let message = format!("the template {file} gives what is no YAML: {}", error.message);
+                let error = if from_template { self.mistakes.error(entry, message) } else { error };
+                self.mistakes.errors.push(error);
                 return Vec::new();
             }
         };
         if documents.is_empty() {
-            self.errors.push(InputError::file(&file, format!("is empty; expected a {kind}")));
+            self.mistakes.errors.push(InputError::file(&file, format!("is empty; expected a {kind}")));
         }
         let mut found = Vec::new();
         for node in &documents {
@@ -265,26 +234,30 @@ impl Load<'_> {
             };
             match read(&object) {
                 Ok(value) => found.push(value),
-                Err(errors) => self.errors.extend(errors),
+                Err(errors) => self.mistakes.errors.extend(errors),
             }
         }
         found
     }
 
-    fn rendered(
-        &self,
-        name: &Located<String>,
-        entry: &Located<Entry>,
-        field: &str,
-    ) -> Result<(String, String), Vec<InputError>> {
-        let at = strict::source(self.path, name);
-        let one = |error| vec![error];
-        let (place, text) =
-            loader::template(self.loader, self.path, &name.value, &at, &format!("{field}.template")).map_err(one)?;
+    /// The file of a manifest, and its text.
+    fn manifest(&self, name: &Located<String>) -> Result<(String, String), InputError> {
+        let file = loader::beside(self.mistakes.path, &name.value);
+        let asked = self.mistakes.error(name, "");
+        let text = loader::manifest(self.loader, &file, &asked.source_at, &asked.field)?;
+        Ok((file, text))
+    }
+
+    /// The file of a template, and what it gives.
+    fn rendered(&self, name: &Located<String>, entry: &Located<Entry>) -> Result<(String, String), Vec<InputError>> {
+        let InputError { source_at: at, field, .. } = self.mistakes.error(name, "");
+        let (path, one) = (self.mistakes.path, |error| vec![error]);
+        let (place, text) = loader::template(self.loader, path, &name.value, &at, &field).map_err(one)?;
         let (declaration, body, first_line) = values::split(&place, &text).map_err(one)?;
         let none = Pairs::default();
         let given = entry.value.values.as_ref().unwrap_or(&none);
-        let checked = declaration.check(given, self.path, &at, &format!("{field}.values"))?;
+        let field = field.trim_end_matches("template");
+        let checked = declaration.check(given, path, &at, &format!("{field}values"))?;
         let declared: Vec<&str> = declaration.names().collect();
         let body = template::render(&place, body, first_line, &declared, &checked).map_err(one)?;
         Ok((place, body))

@@ -1,6 +1,6 @@
 //! A YAML document as a tree in which every value knows where it was written.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// A place in a text, both counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -96,9 +96,19 @@ impl Node {
     /// The path (`networks[0].values`) of the innermost value or key that covers a place; empty for the top.
     #[must_use]
     pub fn path_at(&self, place: Position) -> String {
+        self.path(place, false)
+    }
+
+    /// The path of the value that begins at a place, all that it holds included; else as [`Self::path_at`].
+    #[must_use]
+    pub fn path_of_value(&self, place: Position) -> String {
+        self.path(place, true)
+    }
+
+    fn path(&self, place: Position, is_value: bool) -> String {
         let mut path = String::new();
         let mut node = self;
-        loop {
+        while !(is_value && node.at == place) {
             let next = match &node.data {
                 Data::List(items) => items
                     .iter()
@@ -111,18 +121,10 @@ impl Node {
                     .map(|(key, _, value)| (if path.is_empty() { key.clone() } else { format!(".{key}") }, value)),
                 _ => None,
             };
-            match next {
-                Some((step, inner)) => {
-                    path.push_str(&step);
-                    node = inner;
-                }
-                None => return path,
-            }
+            let Some((step, inner)) = next else { break };
+            path.push_str(&step);
+            node = inner;
         }
+        path
     }
-}
-
-/// An integer as JSON.
-pub(super) fn integer(value: i64) -> Value {
-    Value::Number(Number::from(value))
 }

@@ -2,7 +2,7 @@
 //! (`sigs.k8s.io/yaml`, `goyaml.v2/resolve.go`), which differ from YAML 1.2 in `yes`, `no`, `on`, `off`,
 //! in octal numbers that begin with 0, and in `_` within numbers. Dates stay text there, and so here.
 
-use super::node::{Data, integer};
+use super::node::Data;
 use serde_json::{Number, Value};
 
 /// The meaning of a plain (unquoted, untagged) scalar.
@@ -31,11 +31,9 @@ fn number(text: &str) -> Option<Number> {
         None => (false, plain.strip_prefix('+').unwrap_or(&plain)),
     };
     if let Some(value) = unsigned(digits) {
-        return if negative {
-            let value = i64::try_from(-i128::from(value)).ok()?;
-            integer(value).as_number().cloned()
-        } else {
-            Some(Number::from(value))
+        return match negative {
+            true => i64::try_from(-i128::from(value)).ok().map(Number::from),
+            false => Some(Number::from(value)),
         };
     }
     if is_float(digits) {

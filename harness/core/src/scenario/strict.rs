@@ -1,7 +1,7 @@
 //! The strict reader of files in Plumbline's own formats, over serde-saphyr: one document, no unknown field,
 //! no duplicate key, budgets, and the place of every value. The only module that knows that crate.
 
-use super::error::{InputError, did_you_mean};
+use super::error::InputError;
 use super::kube_yaml;
 use super::node::Position;
 use crate::source::Source;
@@ -145,12 +145,9 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
                 let help = format!("`{name}` is now `{new}`");
                 return InputError::new(source, field, format!("unknown field `{name}`")).help(help);
             }
-            let near = did_you_mean(name, expected.iter().copied());
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", expected.join(", ")),
-            };
-            InputError::new(source, field, format!("unknown field `{name}`")).help(help)
+            let known = || format!("known here: {}", expected.join(", "));
+            let error = InputError::new(source, field, format!("unknown field `{name}`"));
+            error.suggest(name, expected.iter().copied()).or_help(known)
         }
         Error::SerdeMissingField { field: name, .. } => InputError::new(source, field, format!("`{name}` is missing")),
         Error::DuplicateMappingKey { key, .. } => {

@@ -1,6 +1,6 @@
 //! The values of a template: what it declares in its head, and what a scenario gives.
 
-use super::error::{InputError, did_you_mean};
+use super::error::InputError;
 use super::names;
 use super::strict::{self, Located, Pairs};
 use crate::source::Source;
@@ -101,10 +101,8 @@ impl Declaration {
             let field = format!("{field}.{}", name.value);
             let Some((_, declared)) = self.0.iter().find(|(known, _)| *known == name.value) else {
                 let error = InputError::new(place, field, "the template takes no such value");
-                errors.push(match did_you_mean(&name.value, self.names()) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("it takes: {}", self.names().collect::<Vec<_>>().join(", "))),
-                });
+                let known = || format!("it takes: {}", self.names().collect::<Vec<_>>().join(", "));
+                errors.push(error.suggest(&name.value, self.names()).or_help(known));
                 continue;
             };
             match declared.value(&value.value) {
@@ -121,11 +119,8 @@ impl Declaration {
             if declared.optional {
                 checked.insert(name.clone(), if declared.list { Value::Array(Vec::new()) } else { Value::Null });
             } else {
-                errors.push(InputError::new(
-                    at.clone(),
-                    format!("{field}.{name}"),
-                    "is missing: the template needs it",
-                ));
+                let message = "is missing: the template needs it";
+                errors.push(InputError::new(at.clone(), format!("{field}.{name}"), message));
             }
         }
         if errors.is_empty() { Ok(checked) } else { Err(errors) }

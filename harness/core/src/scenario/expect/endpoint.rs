@@ -135,61 +135,46 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     /// Reads a destination; `item` is where it stands as a whole.
     pub(super) fn destination<T>(
         &mut self,
         item: &Located<T>,
         file: &Where<'_>,
         senders: &[String],
-        field: &str,
     ) -> Option<ProbeTarget> {
         match (file.to, file.pod) {
             (Some(to), None) => {
                 for (word, is_given) in [("interface", file.interface.is_some()), ("v6", file.v6.is_some())] {
                     if is_given {
-                        self.note(item, field, format!("`{word}` goes with `pod`, and not with `to`"));
+                        self.mistakes.fail(item, format!("`{word}` goes with `pod`, and not with `to`"));
                     }
                 }
-                let address = self.check(to, &format!("{field}.to"), names::host_ip(&to.value));
+                let address = self.mistakes.read(to, names::host_ip);
                 let at = match file.at {
                     None => None,
-                    Some(at) => {
-                        let field = format!("{field}.at");
-                        let endpoint = self.endpoint_of(at, &field)?;
-                        if let Some(address) = address.filter(|address| !self.scene.has(&endpoint, *address)) {
-                            let message = match endpoint {
-                                ProbeEndpoint::Pod(_) => format!(
-                                    "pod `{}` does not request {address}; name its address by `pod` and `interface`",
-                                    at.value
-                                ),
-                                _ => format!("host `{}` has {address} neither on a port nor behind it", at.value),
-                            };
-                            self.note(at, &field, message);
-                        }
-                        Some(endpoint)
-                    }
+                    Some(at) => Some(self.owner_of(at, address)?),
                 };
                 Some(ProbeTarget { destination: Destination::Address { address: address?, at }, copies: Vec::new() })
             }
             (None, Some(pod)) => {
                 if let Some(at) = file.at {
-                    self.note(at, &format!("{field}.at"), "`at` goes with `to`; a pod is named already");
+                    self.mistakes.fail(at, "`at` goes with `to`; a pod is named already");
                 }
                 let names = self.scene.named(&pod.value);
                 if names.is_empty() {
                     let message = format!("there is no pod `{}` in this scenario", pod.value);
-                    self.unknown(pod, &format!("{field}.pod"), message, self.scene.pod_names());
+                    self.mistakes.fail_unknown(pod, message, self.scene.pod_names());
                 }
                 if names.iter().all(|name| senders.contains(name)) && (names.len() == 1 || senders.len() == 1) {
                     let message = format!("pod `{}` reaching itself shows nothing of the network", pod.value);
-                    self.note(pod, &format!("{field}.pod"), message);
+                    self.mistakes.fail(pod, message);
                 }
                 let Some(interface) = file.interface else {
-                    self.note(item, field, "`interface` is missing: which of the pod's addresses is meant");
+                    self.mistakes.fail(item, "`interface` is missing: which of the pod's addresses is meant");
                     return None;
                 };
-                self.interface_of(interface, &names, &format!("{field}.interface"));
+                self.interface_of(interface, &names);
                 let destination = Destination::Pod {
                     pod: pod.value.clone(),
                     interface: interface.value.clone(),
@@ -200,31 +185,44 @@ impl Reader<'_> {
                 Some(ProbeTarget { destination, copies })
             }
             _ => {
-                self.note(item, field, "expected either `to` or `pod`");
+                self.mistakes.fail(item, "expected either `to` or `pod`");
                 None
             }
         }
     }
 
-    pub(super) fn endpoint_of(&mut self, name: &Located<String>, field: &str) -> Option<ProbeEndpoint> {
+    /// The endpoint that is said to have an address.
+    fn owner_of(&mut self, at: &Located<String>, address: Option<IpAddr>) -> Option<ProbeEndpoint> {
+        let endpoint = self.endpoint_of(at)?;
+        if let Some(address) = address.filter(|address| !self.scene.has(&endpoint, *address)) {
+            let name = &at.value;
+            let message = match endpoint {
+                ProbeEndpoint::Pod(_) => {
+                    format!("pod `{name}` does not request {address}; name its address by `pod` and `interface`")
+                }
+                _ => format!("host `{name}` has {address} neither on a port nor behind it"),
+            };
+            self.mistakes.fail(at, message);
+        }
+        Some(endpoint)
+    }
+
+    pub(super) fn endpoint_of(&mut self, name: &Located<String>) -> Option<ProbeEndpoint> {
         let found = self.scene.endpoint(&name.value);
         if found.is_none() {
             let message = format!("there is neither a host nor a pod `{}` in this scenario", name.value);
-            self.unknown(name, field, message, self.scene.endpoint_names());
+            self.mistakes.fail_unknown(name, message, self.scene.endpoint_names());
         }
         found
     }
 
     /// Whether an interface is requested for each of these pods; an error where it is not.
-    pub(super) fn interface_of(&mut self, interface: &Located<String>, pods: &[String], field: &str) -> bool {
-        for name in pods {
-            let Some(pod) = self.scene.pod(name) else {
-                continue;
-            };
+    pub(super) fn interface_of(&mut self, interface: &Located<String>, pods: &[String]) -> bool {
+        for pod in pods.iter().filter_map(|name| self.scene.pod(name)) {
             let known = || pod.attachments.iter().map(|attachment| attachment.interface.as_str());
             if interface.value != DEFAULT_INTERFACE && !known().any(|known| known == interface.value) {
-                let message = format!("pod `{name}` requests no interface `{}`", interface.value);
-                self.unknown(interface, field, message, known().chain([DEFAULT_INTERFACE]));
+                let message = format!("pod `{}` requests no interface `{}`", pod.name, interface.value);
+                self.mistakes.fail_unknown(interface, message, known().chain([DEFAULT_INTERFACE]));
                 return false;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::plan::Wanted;
-use crate::scenario::strict::{self, Located, Pairs};
+use crate::scenario::strict::{Located, Pairs};
 use std::collections::BTreeMap;
 
 /// Whether a text names a sysctl of a network namespace: `net.` and more, with dots or, where a part has dots itself, with
@@ -20,35 +20,31 @@ fn is_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-impl Reader<'_> {
-    pub(super) fn sysctls(&mut self, given: &Pairs<Located<String>>, field: &str) -> BTreeMap<String, Wanted<String>> {
+impl Reader<'_, '_> {
+    pub(super) fn sysctls(&mut self, given: &Pairs<Located<String>>) -> BTreeMap<String, Wanted<String>> {
         let mut wanted = BTreeMap::new();
         for (name, value) in &given.0 {
-            let field = format!("{field}.{}", name.value);
-            if self.check(name, &field, is_name(&name.value)).is_none() {
+            if self.mistakes.check_key(name, is_name).is_none() {
                 continue;
             }
             if value.value.trim() != value.value || value.value.is_empty() {
-                self.note(value, &field, "has blanks around it; expected none");
+                self.mistakes.fail(value, "has blanks around it; expected none");
             }
             self.claims += 1;
-            let source = strict::source(self.file, value);
-            wanted.insert(name.value.clone(), Wanted { value: value.value.clone(), source });
+            wanted.insert(name.value.clone(), self.mistakes.wanted(value.value.clone(), value));
         }
         wanted
     }
 
     /// `linkLocal`: whether IPv6 link-local addresses are expected on some interface, or on none.
-    pub(super) fn link_local(&mut self, word: Option<&Located<String>>, field: &str) -> Option<Wanted<bool>> {
-        let word = word?;
-        let value = self.one_of(word, field, &[("none", false), ("some", true)])?;
-        let source = strict::source(self.file, word);
-        if value {
-            self.claims += 1;
-        } else {
-            self.absences.push(source.clone());
+    pub(super) fn link_local(&mut self, word: Option<&Located<String>>) -> Option<Wanted<bool>> {
+        let value = self.mistakes.one_of(word?, &[("none", false), ("some", true)])?;
+        let wanted = self.mistakes.wanted(value, word?);
+        match value {
+            true => self.claims += 1,
+            false => self.absences.push(wanted.source.clone()),
         }
-        Some(Wanted { value, source })
+        Some(wanted)
     }
 }
 

@@ -4,7 +4,8 @@ use super::Load;
 use crate::plan::{DefaultNetwork, Symmetric, Topology};
 use crate::scenario::error::InputError;
 use crate::scenario::file::ScenarioFile;
-use crate::scenario::{loader, strict};
+use crate::scenario::loader;
+use crate::scenario::strict::Located;
 use serde_json::Value;
 
 /// The lanes whose nodes are the scenario's own, so that it may choose what every pod of them gets.
@@ -14,53 +15,58 @@ const OWN_NODES: [&str; 2] = ["netns", "vm"];
 const BY_TERWAY: &str = "kind";
 /// The plugin by which such a chain is known.
 const TERWAY: &str = "terway";
+/// The field that names the default network's file.
+const FIELD: &str = "topology.defaultNetwork";
 
 impl Load<'_> {
     /// Reads the file that `topology.defaultNetwork` names: a CNI configuration in JSON, as nodes have it.
     pub(super) fn default_network(&mut self, file: &ScenarioFile) -> Option<DefaultNetwork> {
-        const FIELD: &str = "topology.defaultNetwork";
         let named = file.topology.default_network.as_ref()?;
-        let source = strict::source(self.path, named);
-        let place = loader::beside(self.path, &named.value);
-        let text = loader::text(self.loader, &place, &source, FIELD).map_err(|error| self.errors.push(error)).ok()?;
+        let source = self.mistakes.source(named);
+        let place = loader::beside(self.mistakes.path, &named.value);
+        let text = loader::text(self.loader, &place, &source, FIELD);
+        let text = text.map_err(|error| self.mistakes.errors.push(error)).ok()?;
         let network = match name(&text) {
             Ok(name) => DefaultNetwork { name, config: text, source },
             Err(message) => {
-                self.errors.push(InputError::file(&place, message));
+                self.mistakes.errors.push(InputError::file(&place, message));
                 return None;
             }
         };
         let is_behind = network.plugins().iter().any(|plugin| plugin == TERWAY);
-        let lays = |lane: &str| OWN_NODES.contains(&lane) || (is_behind && lane == BY_TERWAY);
-        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
-            let message = "only a lane with nodes of its own can lay another default network";
-            let error = InputError::new(network.source.clone(), FIELD, message);
-            self.errors.push(error.help(format!("name them by `lanes`: {}", OWN_NODES.join(", "))));
-        }
+        self.need_own_nodes(
+            file,
+            named,
+            is_behind,
+            "only a lane with nodes of its own can lay another default network",
+        );
         Some(network)
     }
-}
 
-impl Load<'_> {
     /// What only a lane with nodes of its own can lay, beside the default network.
     pub(super) fn own_nodes(&mut self, file: &ScenarioFile) {
-        let Some(list) = &file.topology.tuning_allow_list else { return };
-        let lays = |lane: &str| OWN_NODES.contains(&lane) || lane == BY_TERWAY;
-        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
+        if let Some(list) = &file.topology.tuning_allow_list {
             let message = "only a lane with nodes of its own can lay an allow-list on them";
-            let error = InputError::new(strict::source(self.path, list), "topology.tuningAllowList", message);
-            self.errors.push(error.help(format!("name them by `lanes`: {}", OWN_NODES.join(", "))));
+            self.need_own_nodes(file, list, true, message);
+        }
+    }
+
+    /// Refuses a scenario for lanes that cannot lay something on their nodes; `or_terway` says whether [`BY_TERWAY`] can.
+    fn need_own_nodes<T>(&mut self, file: &ScenarioFile, at: &Located<T>, or_terway: bool, message: &str) {
+        let lays = |lane: &str| OWN_NODES.contains(&lane) || (or_terway && lane == BY_TERWAY);
+        if file.lanes.is_empty() || file.lanes.iter().any(|lane| !lays(&lane.value)) {
+            let error = self.mistakes.error(at, message);
+            self.mistakes.errors.push(error.help(format!("name them by `lanes`: {}", OWN_NODES.join(", "))));
         }
     }
 
     /// Symmetric routing that the default network asks of terway-cli, which wants a default route by its interface.
     pub(super) fn symmetric(&mut self, topology: &Topology) -> Option<Symmetric> {
-        const FIELD: &str = "topology.defaultNetwork";
         let network = topology.default_network.as_ref()?;
         let symmetric = match Symmetric::of_chain(&network.config) {
             Ok(symmetric) => symmetric?,
             Err(message) => {
-                self.errors.push(InputError::new(network.source.clone(), FIELD, message));
+                self.fail_at(&network.source, FIELD, message);
                 return None;
             }
         };
@@ -72,7 +78,7 @@ impl Load<'_> {
             let interface = &symmetric.interface;
             let message = format!("symmetric routing needs a default route by {interface}, and node {node} has none");
             let error = InputError::new(network.source.clone(), FIELD, message);
-            self.errors.push(error.help(format!("add {interface} with `defaults` under `topology.ports`")));
+            self.mistakes.errors.push(error.help(format!("add {interface} with `defaults` under `topology.ports`")));
         }
         Some(symmetric)
     }

@@ -3,55 +3,46 @@
 use super::Reader;
 use crate::plan::{Host, HostPort, Topology};
 use crate::scenario::file::HostFile;
-use crate::scenario::{names, strict};
+use crate::scenario::names;
 
-impl Reader<'_> {
-    pub(super) fn host(&mut self, host: &HostFile, gateway: bool, field: &str, topology: &Topology) -> Host {
-        let name = host.name.value.clone();
-        self.check(&host.name, &format!("{field}.name"), names::label(&name));
+impl Reader<'_, '_> {
+    pub(super) fn host(&mut self, host: &HostFile, gateway: bool, topology: &Topology) -> Host {
+        let name = self.name(&host.name, names::label);
         if topology.hosts.iter().any(|other| other.name == name) {
-            self.fail(&host.name, &format!("{field}.name"), format!("host `{name}` is defined twice"));
+            self.mistakes.fail(&host.name, format!("host `{name}` is defined twice"));
         }
         if host.ports.is_empty() {
-            self.fail(&host.name, &format!("{field}.ports"), "a host needs at least one port");
+            self.mistakes.fail_beside(&host.name, "ports", "a host needs at least one port");
         }
         let mut ports: Vec<HostPort> = Vec::new();
-        for (index, port) in host.ports.iter().enumerate() {
-            let field = format!("{field}.ports[{index}]");
-            self.uplink(&port.uplink, &format!("{field}.uplink"), topology);
-            let vlan =
-                port.vlan.as_ref().and_then(|vlan| self.check(vlan, &format!("{field}.vlan"), names::vlan(vlan.value)));
-            if ports.iter().any(|other| other.uplink == port.uplink.value && other.vlan == vlan) {
+        for port in &host.ports {
+            self.uplink(&port.uplink, topology);
+            let vlan = port.vlan.as_ref().and_then(|vlan| self.mistakes.read_number(vlan, names::vlan));
+            let uplink = port.uplink.value.clone();
+            if ports.iter().any(|other| other.uplink == uplink && other.vlan == vlan) {
                 let which = vlan.map_or("untagged".to_owned(), |vlan| format!("on VLAN {vlan}"));
-                self.fail(
-                    &port.uplink,
-                    &format!("{field}.uplink"),
-                    format!("host `{name}` has a port {which} of uplink `{}` already", port.uplink.value),
-                );
+                let message = format!("host `{name}` has a port {which} of uplink `{uplink}` already");
+                self.mistakes.fail(&port.uplink, message);
             }
             if port.addresses.is_empty() {
-                self.fail(&port.uplink, &format!("{field}.addresses"), "a port without an address says nothing");
+                self.mistakes.fail_beside(&port.uplink, "addresses", "a port without an address says nothing");
             }
-            let addresses = self.addresses(&port.addresses, &format!("{field}.addresses"));
-            ports.push(HostPort { uplink: port.uplink.value.clone(), vlan, addresses });
+            ports.push(HostPort { uplink, vlan, addresses: self.addresses(&port.addresses) });
         }
-        let behind = self.addresses(&host.behind, &format!("{field}.behind"));
+        let behind = self.addresses(&host.behind);
         let mut routes = Vec::new();
-        for (index, route) in host.routes.iter().enumerate() {
-            let field = format!("{field}.routes[{index}]");
-            let to = self.check(&route.to, &format!("{field}.to"), names::network(&route.to.value));
-            let field = format!("{field}.via");
-            let via = self.check(&route.via, &field, names::ip(&route.via.value));
-            let (Some(to), Some(via)) = (to, via) else {
-                continue;
-            };
+        for route in &host.routes {
+            let to = self.mistakes.read(&route.to, names::network);
+            let via = self.mistakes.read(&route.via, names::ip);
+            let (Some(to), Some(via)) = (to, via) else { continue };
             if to.addr().is_ipv4() != via.is_ipv4() {
-                self.fail(&route.via, &field, format!("`{via}` is of another family than `{to}`"));
+                self.mistakes.fail(&route.via, format!("`{via}` is of another family than `{to}`"));
             } else if !ports.iter().flat_map(|port| &port.addresses).any(|net| net.contains(&via)) {
-                self.fail(&route.via, &field, format!("`{via}` is on none of the networks of `{name}`'s ports"));
+                let message = format!("`{via}` is on none of the networks of `{name}`'s ports");
+                self.mistakes.fail(&route.via, message);
             }
             routes.push((to, via));
         }
-        Host { name, gateway, ports, behind, routes, source: strict::source(self.path, &host.name) }
+        Host { name, gateway, ports, behind, routes, source: self.mistakes.source(&host.name) }
     }
 }
