@@ -8,20 +8,24 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct SuiteFiles {
     allowed: Vec<PathBuf>,
+    /// The folder with Plumbline's own templates.
+    templates: Option<String>,
 }
 
 impl SuiteFiles {
     /// The folders whose files may be read; those that are not there are left out.
     #[must_use]
     pub fn below(folders: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { allowed: folders.into_iter().filter_map(|f| std::fs::canonicalize(f).ok()).collect() }
+        Self { allowed: folders.into_iter().filter_map(|f| std::fs::canonicalize(f).ok()).collect(), templates: None }
     }
 
     /// For one scenario file: its own folder, the project's folder and the current one.
     #[must_use]
     pub fn of(scenario: &Path, root: Option<&Path>) -> Self {
         let own = scenario.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self::below([own.to_owned()].into_iter().chain(root.map(Path::to_owned)).chain(std::env::current_dir().ok()))
+        let folders = [own.to_owned()].into_iter().chain(root.map(Path::to_owned)).chain(std::env::current_dir().ok());
+        let templates = root.and_then(|root| Some(root.join("suites/templates").to_str()?.to_owned()));
+        Self { templates, ..Self::below(folders) }
     }
 }
 
@@ -43,6 +47,10 @@ impl Loader for SuiteFiles {
         let file = std::fs::File::open(&real).map_err(refused)?;
         file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
         Ok(bytes)
+    }
+
+    fn shared_templates(&self) -> Option<&str> {
+        self.templates.as_deref()
     }
 }
 

@@ -26,6 +26,11 @@ pub trait Loader {
     /// # Errors
     /// [`LoadError`], when it is not there or must not be read.
     fn read(&self, path: &str) -> Result<Vec<u8>, LoadError>;
+
+    /// The folder with the templates that scenarios of every folder may use.
+    fn shared_templates(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<F: Fn(&str) -> Result<Vec<u8>, LoadError>> Loader for F {
@@ -94,8 +99,8 @@ pub(super) fn beside(file: &str, path: &str) -> String {
 }
 
 /// The places where a template named in `file` is looked for: beside the file when the name starts with `./`
-/// or `../`, else in a folder `templates` there or in one of eight folders above.
-pub(super) fn template_places(file: &str, name: &str) -> Vec<String> {
+/// or `../`, else in a folder `templates` there or in one of eight folders above, and then in the shared folder.
+fn template_places(loader: &dyn Loader, file: &str, name: &str) -> Vec<String> {
     if name.starts_with("./") || name.starts_with("../") || name.starts_with('/') {
         return vec![beside(file, name)];
     }
@@ -105,6 +110,7 @@ pub(super) fn template_places(file: &str, name: &str) -> Vec<String> {
         places.push(beside(file, &format!("{up}templates/{name}")));
         up.push_str("../");
     }
+    places.extend(loader.shared_templates().map(|folder| format!("{folder}/{name}")));
     places
 }
 
@@ -116,7 +122,7 @@ pub(super) fn template(
     at: &Source,
     field: &str,
 ) -> Result<(String, String), InputError> {
-    let places = template_places(file, name);
+    let places = template_places(loader, file, name);
     for place in &places {
         if loader.read(place) != Err(LoadError::NotFound) {
             return Ok((place.clone(), text(loader, place, at, field)?));
@@ -124,7 +130,7 @@ pub(super) fn template(
     }
     Err(InputError::new(at.clone(), field, format!("no template `{name}`")).help(match places.as_slice() {
         [one] => format!("looked for {one}"),
-        _ => format!("looked in a folder `templates` beside {file} and in the folders above"),
+        _ => format!("looked in a folder `templates` beside {file}, in the folders above, and in Plumbline's own"),
     }))
 }
 
