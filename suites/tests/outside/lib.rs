@@ -1,0 +1,1 @@
+//! A project that tests its chain with Plumbline.

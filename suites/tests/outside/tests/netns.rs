@@ -1,0 +1,13 @@
+//! One test on the netns lane, with a scenario of Plumbline's and one of this project's own.
+
+use plumbline::prelude::*;
+
+#[tokio::test]
+async fn chains_work_outside_the_checkout() -> anyhow::Result<()> {
+    let bench = Bench::open("netns").await?;
+    assert!(!bench.root().join("harness").exists(), "{} is a checkout", bench.root().display());
+    for scenario in ["openshift/chain-example-by-template", "scenarios/own.yaml"] {
+        bench.judge(scenario).await?.passes()?;
+    }
+    bench.close().await
+}
