@@ -33,14 +33,13 @@ requirements: command ## Every requirement on its lanes, as a table (installs an
 soak: ## Feed every parser of untrusted text mutated inputs, SOAK_SECONDS (600) for each, and print a table
 	@cargo run --locked -q -p plumbline-fuzz --bin soak -- $(or $(SOAK_SECONDS),600) $(SOAK_TARGETS)
 
-
 .PHONY: lint
 lint: ## Format, clippy, licences and sources of dependencies, actionlint
 	@.ci/lint
 
 .PHONY: rehearse
-rehearse: ## The jobs of the GitHub workflow on this machine, in a clean clone (JOB=kind PROFILE=three-nodes for one)
-	@.ci/rehearse "$(JOB)" "$(PROFILE)"
+rehearse: ## The jobs of the GitHub workflow on this machine, in a clean clone (JOB=test LANE=kind PROFILE=three-nodes for one)
+	@.ci/rehearse "$(JOB)" "$(LANE)" "$(PROFILE)"
 
 .PHONY: bench
 bench: command ## Ratios against the shell and against the pod's own time to Ready
