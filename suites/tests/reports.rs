@@ -11,7 +11,7 @@ use plumbline_suites::golden;
 fn finding(code: FindingCode, expected: Option<&str>, found: Option<&str>, notes: &[&str]) -> Finding {
     let finding = Finding::new(code, "a route is not as expected").pod("client").interface("eth1").network("sip-net");
     let source = Source { file: "case.yaml".into(), line: 31, column: 11 };
-    Finding { expected: expected.map(Into::into), ..finding.found(found.map(Into::into)).source(&source) }
+    Finding { expected: expected.map(Into::into), ..finding.found(found.map(str::to_owned)).source(&source) }
         .notes(notes.iter().map(ToString::to_string))
 }
 

@@ -114,8 +114,8 @@ impl Finding {
 
     /// Sets what was found.
     #[must_use]
-    pub fn found(mut self, found: Option<String>) -> Self {
-        self.found = found;
+    pub fn found(mut self, found: impl Into<Option<String>>) -> Self {
+        self.found = found.into();
         self
     }
 
@@ -128,8 +128,8 @@ impl Finding {
 
     /// Adds notes, each once.
     #[must_use]
-    pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        for note in notes {
+    pub fn notes(mut self, notes: impl IntoIterator<Item: Into<String>>) -> Self {
+        for note in notes.into_iter().map(Into::into) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }

@@ -17,10 +17,8 @@ mod default_routes;
 mod interfaces;
 mod judgement;
 pub(crate) mod known_keys;
-mod leaks;
 mod messages;
 mod pod_case;
-mod pod_settings;
 mod reported;
 mod routes;
 mod segment;
@@ -28,12 +26,13 @@ mod wire;
 
 pub use judgement::{Judgement, fold};
 
-use crate::finding::Finding;
-use crate::observe::{Observation, PodObservation, PodState};
-use crate::plan::{Network, Plan, Pod};
+use crate::finding::{Finding, FindingCode};
+use crate::observe::{LeakKind, Observation, PodObservation, PodState, is_v6_link_local};
+use crate::plan::{Network, Plan, Pod, PodExpectation};
 use crate::verdict::Verdict;
 use ipnet::IpNet;
 use judgement::JudgementBuilder;
+use pod_case::PodCase;
 
 /// Suspicions about one network's configuration, in the order found; none for a network without a manifest.
 #[cfg_attr(
@@ -55,14 +54,14 @@ pub fn verdict(plan: &Plan, observation: &Observation, strict: bool) -> Verdict 
 pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     let mut judgement = JudgementBuilder::default();
     for pod in &plan.pods {
-        match observation.pods.iter().find(|observed| observed.pod == pod.name) {
+        match observation.pod(&pod.name) {
             Some(observed) => judge_pod(plan, pod, observed, &observation.cluster_ranges, &mut judgement),
             None => judgement.add_unobserved(format!("pod {} was not observed", pod.name)),
         }
     }
     segment::judge(plan, observation, &mut judgement);
     wire::judge(plan, observation, &mut judgement);
-    leaks::judge(plan, observation, &mut judgement);
+    judge_leaks(plan, observation, &mut judgement);
     for pod in &plan.pods {
         config::lint_args(plan, pod, &mut judgement);
     }
@@ -84,15 +83,77 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet]
     let reported = reported::read_reported(observed);
     attachments::attached(plan, pod, observed, kernel, &reported, judgement);
     let expectation = plan.expect.iter().find(|expectation| expectation.pod == pod.name);
-    let case = pod_case::PodCase { pod, observed, kernel, reported: &reported, expectation };
+    let case = PodCase { pod, observed, kernel, reported: &reported, expectation };
     reported::judge(&case, judgement);
     if let Some(expectation) = expectation {
         for wanted in &expectation.interfaces {
             interfaces::judge(&case, wanted, judgement);
         }
         default_routes::judge_defaults(&case, expectation, judgement);
-        pod_settings::judge(&case, expectation, judgement);
+        judge_sysctls(&case, expectation, judgement);
+        judge_link_local(&case, expectation, judgement);
     }
     default_routes::judge_cluster_ranges(plan, &case, ranges, judgement);
     attachments::judge_stderr(&case, judgement);
+}
+
+/// The sysctls of the pod (`PL340`).
+fn judge_sysctls(case: &PodCase<'_>, expectation: &PodExpectation, judgement: &mut JudgementBuilder) {
+    for (name, wanted) in &expectation.sysctls {
+        judgement.count_fact();
+        let found = case.observed.sysctls.get(name);
+        if found != Some(&wanted.value) {
+            let entry = case.pod_finding(FindingCode::PL340, format!("{name} has a wrong value"), &wanted.source);
+            let found = found.map_or_else(|| "there is no such sysctl".to_owned(), Clone::clone);
+            judgement.add_finding(entry.expected(wanted.value.clone()).found(found));
+        }
+    }
+}
+
+/// The IPv6 link-local addresses of the pod (`PL341`).
+fn judge_link_local(case: &PodCase<'_>, expectation: &PodExpectation, judgement: &mut JudgementBuilder) {
+    let Some(wanted) = &expectation.link_local else {
+        return;
+    };
+    judgement.count_fact();
+    let (mut found, mut notes) = (Vec::new(), Vec::new());
+    for link in &case.kernel.links {
+        for address in link.addresses.iter().filter(|address| is_v6_link_local(address.address.addr())) {
+            found.push(format!("one on {}", link.name));
+            notes.push(format!("{} on {}", address.address, link.name));
+        }
+    }
+    if found.is_empty() != wanted.value {
+        return;
+    }
+    let (message, expected) = match wanted.value {
+        true => ("no IPv6 link-local address", "one on some interface"),
+        false => ("IPv6 link-local address present", "none on any interface"),
+    };
+    let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+    let entry = case.pod_finding(FindingCode::PL341, message, &wanted.source).expected(expected);
+    judgement.add_finding(entry.found(found).notes(notes));
+}
+
+/// Leaks: state that remains after the pods are deleted (`PL501`, and `PL510` to `PL512`). Judged where the lane looked
+/// for it after it had deleted the pods.
+fn judge_leaks(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
+    let Some(leaks) = &observation.leaks else {
+        return;
+    };
+    judgement.count_fact();
+    for leak in leaks {
+        let (code, lies) = match leak.kind {
+            LeakKind::Lease => (FindingCode::PL501, "lies in"),
+            LeakKind::Firewall => (FindingCode::PL510, "is among"),
+            LeakKind::Connection => (FindingCode::PL511, "is among"),
+            LeakKind::Routing => (FindingCode::PL512, "is among"),
+        };
+        let entry = Finding::new(code, code.title()).found(leak.what.clone());
+        let entry = entry.notes([format!("it {lies} {}", leak.place)]);
+        judgement.add_finding(match leak.pod.as_deref().and_then(|name| plan.pod(name)) {
+            Some(pod) => entry.pod(&pod.name).source(&pod.source),
+            None => entry,
+        });
+    }
 }

@@ -2,11 +2,9 @@
 
 mod agree;
 pub mod ip;
-mod printable;
 pub mod traces;
 
 pub use agree::{agree, agree_within};
-pub use printable::printable;
 
 use crate::cni::{ChainOutcome, PluginCall};
 use ipnet::IpNet;
@@ -139,6 +137,47 @@ pub struct KernelState {
     pub routes: Vec<Route>,
     /// Rules of both families.
     pub rules: Vec<Rule>,
+}
+
+impl KernelState {
+    /// The link of a name.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+}
+
+impl Link {
+    /// Whether it has a flag such as `UP`.
+    #[must_use]
+    pub fn has_flag(&self, flag: &str) -> bool {
+        self.flags.iter().any(|known| known == flag)
+    }
+
+    /// Its addresses without prefix lengths.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().map(|address| address.address.addr())
+    }
+
+    /// Its address with this IP address, whatever the prefix length.
+    #[must_use]
+    pub fn address_with(&self, ip: IpAddr) -> Option<&Address> {
+        self.addresses.iter().find(|address| address.address.addr() == ip)
+    }
+}
+
+impl Route {
+    /// Whether it forwards packets and is in the main table.
+    #[must_use]
+    pub fn is_main_unicast(&self) -> bool {
+        self.table == 254 && self.kind == "unicast"
+    }
+
+    /// Whether it is the default route of a family in the main table.
+    #[must_use]
+    pub fn is_default(&self, v6: bool) -> bool {
+        self.is_main_unicast() && self.to.prefix_len() == 0 && self.to.addr().is_ipv6() == v6
+    }
 }
 
 /// Who read a kernel state.
@@ -284,8 +323,40 @@ pub struct Observation {
     pub leaks: Option<Vec<Leak>>,
 }
 
+impl Observation {
+    /// What was observed of a pod.
+    #[must_use]
+    pub fn pod(&self, name: &str) -> Option<&PodObservation> {
+        self.pods.iter().find(|observed| observed.pod == name)
+    }
+}
+
 /// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.
 #[must_use]
 pub fn is_v6_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// The text with every control character but line feed and tab escaped as `\u{..}`, and with the characters
+/// that turn the direction of writing escaped too; so that no escape sequence of a hostile pod gets through.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (c.is_control() && c != '\n' && c != '\t') || turns {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn escapes_and_direction_marks_are_shown_as_text() {
+        assert_eq!(super::printable("a\u{1b}[2Jb\r\u{202e}c\n\td"), "a\\u{1b}[2Jb\\u{d}\\u{202e}c\n\td");
+    }
 }

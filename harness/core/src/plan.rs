@@ -55,6 +55,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The pod of a name.
+    #[must_use]
+    pub fn pod(&self, name: &str) -> Option<&Pod> {
+        self.pods.iter().find(|pod| pod.name == name)
+    }
+
+    /// The network that an attachment of a pod names.
+    #[must_use]
+    pub fn network_of(&self, pod: &Pod, attachment: &Attachment) -> Option<&Network> {
+        self.networks.iter().find(|network| attachment.names(pod, network))
+    }
+
     /// The sysctls that are expected of a pod, by name.
     #[must_use]
     pub fn sysctls_of(&self, pod: &str) -> Vec<String> {

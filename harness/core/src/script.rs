@@ -11,7 +11,9 @@ pub mod window;
 pub use target::{ProbeTarget, TargetError, find_target, next_hop, node_address, uplink_of};
 
 use crate::observe::Observation;
-use crate::plan::{Destination, NodeAddress, Plan, Pod, ProbeEndpoint, Protocol, ReachedBy, Unreachable, WantedReach};
+use crate::plan::{
+    Destination, Host, NodeAddress, Plan, Pod, ProbeEndpoint, Protocol, ReachedBy, Unreachable, WantedReach,
+};
 use crate::wire::{Capture, Listener, Probe, ProbeAction, Script, Tap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use target::kernel_of_pod;
@@ -129,8 +131,7 @@ impl Builder<'_> {
             let (to, from, name) = (target.address, wanted.from, lookup.name.clone());
             let what =
                 ProbeAction::Lookup { to, port, from, name, v6: lookup.resolves_to.value.is_ipv6(), times: REQUESTS };
-            self.script.probes.push((sender, Probe { id: id.to_owned(), what, window_ms: WINDOW_MS }));
-            return;
+            return self.probe(sender, id.to_owned(), what);
         }
         let dev = through.filter(|_| wanted.by == Protocol::Arp).map(str::to_owned);
         self.ask(sender, id.to_owned(), wanted.by, target.address, wanted.port, wanted.from, dev);
@@ -149,30 +150,28 @@ impl Builder<'_> {
         self.far(&wanted.sender_reaches, &control, wanted.by, wanted.port, &sender_id);
         self.pod_captures(pod, None, &control, None, &sender_id);
         let sender = ProbeEndpoint::Pod(pod.name.clone());
-        let arp_dev = |target: &ProbeTarget| {
-            let kernel = kernel_of_pod(self.observation, &pod.name).ok().filter(|_| wanted.by == Protocol::Arp)?;
-            next_hop(kernel, target.address).map(|(dev, _)| dev)
-        };
-        let (to_dev, control_dev) = (arp_dev(&to), arp_dev(&control));
+        let to_dev = self.arp_device(&pod.name, wanted.by, &to);
+        let control_dev = self.arp_device(&pod.name, wanted.by, &control);
         self.ask(sender.clone(), id.to_owned(), wanted.by, to.address, wanted.port, wanted.from, to_dev);
         self.ask(sender, sender_id, wanted.by, control.address, wanted.port, None, control_dev);
         if let Some(third) = &wanted.reached_by {
-            let dev = match third {
-                ProbeEndpoint::Pod(name) if wanted.by == Protocol::Arp => kernel_of_pod(self.observation, name)
-                    .ok()
-                    .and_then(|kernel| next_hop(kernel, to.address))
-                    .map(|(dev, _)| dev),
-                _ => None,
+            let (is_up, dev) = match third {
+                ProbeEndpoint::Pod(name) => {
+                    (kernel_of_pod(self.observation, name).is_ok(), self.arp_device(name, wanted.by, &to))
+                }
+                ProbeEndpoint::Host(_) | ProbeEndpoint::Node(_) => (true, None),
             };
-            let up = match third {
-                ProbeEndpoint::Pod(name) => kernel_of_pod(self.observation, name).is_ok(),
-                ProbeEndpoint::Host(_) | ProbeEndpoint::Node(_) => true,
-            };
-            if up {
+            if is_up {
                 let id = format!("{id}{}", ids::THIRD);
                 self.ask(third.clone(), id, wanted.by, to.address, wanted.port, None, dev);
             }
         }
+    }
+
+    /// The interface that a pod sends ARP for a target through; none for other protocols.
+    fn arp_device(&self, pod: &str, by: Protocol, target: &ProbeTarget) -> Option<String> {
+        let kernel = kernel_of_pod(self.observation, pod).ok().filter(|_| by == Protocol::Arp)?;
+        next_hop(kernel, target.address).map(|(dev, _)| dev)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of a question, each once")]
@@ -186,8 +185,19 @@ impl Builder<'_> {
         from: Option<IpAddr>,
         dev: Option<String>,
     ) {
-        let what = ProbeAction::Request { by, to, port, from, dev, times: REQUESTS };
+        self.probe(endpoint, id, ProbeAction::Request { by, to, port, from, dev, times: REQUESTS });
+    }
+
+    fn probe(&mut self, endpoint: ProbeEndpoint, id: String, what: ProbeAction) {
         self.script.probes.push((endpoint, Probe { id, what, window_ms: WINDOW_MS }));
+    }
+
+    /// One listener per address and port.
+    fn listen(&mut self, endpoint: &ProbeEndpoint, protocol: Protocol, address: IpAddr, port: u16, id: &str) {
+        if self.script.listener(endpoint, protocol, address, port).is_none() {
+            let listener = Listener { id: format!("{id}{}", ids::LISTEN), protocol, address, port };
+            self.script.listeners.push((endpoint.clone(), listener));
+        }
     }
 
     /// What is there at the far end: a listener where the protocol wants one, and captures.
@@ -195,18 +205,14 @@ impl Builder<'_> {
         let Some(endpoint) = &target.endpoint else {
             return;
         };
-        if let (Protocol::Udp | Protocol::Tcp, Some(port)) = (by, port)
-            && self.script.listener(endpoint, by, target.address, port).is_none()
-        {
-            let listener = Listener { id: format!("{id}{}", ids::LISTEN), protocol: by, address: target.address, port };
-            self.script.listeners.push((endpoint.clone(), listener));
+        if let (Protocol::Udp | Protocol::Tcp, Some(port)) = (by, port) {
+            self.listen(endpoint, by, target.address, port, id);
         }
         let id = format!("{id}{}", ids::FAR);
         match (endpoint, destination) {
             (ProbeEndpoint::Host(name), _) => {
-                let host = self.plan.topology.hosts.iter().find(|host| host.name == *name);
-                let mut uplinks: Vec<&String> =
-                    host.map_or(&[][..], |host| &host.ports).iter().map(|port| &port.uplink).collect();
+                let host = self.plan.topology.host(name).into_iter();
+                let mut uplinks: Vec<&String> = host.flat_map(|host| &host.ports).map(|port| &port.uplink).collect();
                 uplinks.dedup();
                 for (index, uplink) in uplinks.into_iter().enumerate() {
                     let id = if index == 0 { id.clone() } else { format!("{id}/{uplink}") };
@@ -217,14 +223,9 @@ impl Builder<'_> {
                 self.capture(endpoint, Tap::Name(interface.clone()), id, &[target.address]);
             }
             (ProbeEndpoint::Pod(name), Destination::Address { .. }) => {
-                let interface = kernel_of_pod(self.observation, name).ok().and_then(|kernel| {
-                    let has = |link: &&crate::observe::Link| {
-                        link.addresses.iter().any(|address| address.address.addr() == target.address)
-                    };
-                    kernel.links.iter().find(has).map(|link| link.name.clone())
-                });
-                if let Some(interface) = interface {
-                    self.capture(endpoint, Tap::Name(interface), id, &[target.address]);
+                let links = kernel_of_pod(self.observation, name).map(|kernel| &kernel.links[..]).unwrap_or_default();
+                if let Some(link) = links.iter().find(|link| link.address_with(target.address).is_some()) {
+                    self.capture(endpoint, Tap::Name(link.name.clone()), id, &[target.address]);
                 }
             }
             (ProbeEndpoint::Node(_), _) => {}
@@ -270,52 +271,38 @@ impl Builder<'_> {
         let Some(uplink) = uplink_of(self.plan, pod, through, target.endpoint.as_ref()) else {
             return;
         };
-        self.capture(
-            &ProbeEndpoint::Node(node),
-            Tap::Uplink(uplink.clone()),
-            format!("{id}{}", ids::UPLINK),
-            &[target.address],
-        );
+        let tap = Tap::Uplink(uplink.clone());
+        self.capture(&ProbeEndpoint::Node(node), tap.clone(), format!("{id}{}", ids::UPLINK), &[target.address]);
         let topology = &self.plan.topology;
-        let on_it = |name: &str| {
-            let mut hosts = topology.hosts.iter().filter(|host| host.name == name);
-            hosts.any(|host| host.ports.iter().any(|port| port.uplink == uplink))
-        };
+        let on_it = |host: &&Host| host.ports.iter().any(|port| port.uplink == uplink);
         let far = match &target.endpoint {
-            Some(ProbeEndpoint::Host(name)) if on_it(name) => Some(ProbeEndpoint::Host(name.clone())),
+            Some(ProbeEndpoint::Host(name)) => topology.host(name).filter(on_it),
             _ => None,
         };
-        let any =
-            || topology.hosts.iter().find(|host| on_it(&host.name)).map(|host| ProbeEndpoint::Host(host.name.clone()));
+        let host = far.or_else(|| topology.hosts.iter().find(on_it));
+        let host = host.map(|host| ProbeEndpoint::Host(host.name.clone()));
         let other = || (1..=topology.nodes).find(|other| *other != node).map(ProbeEndpoint::Node);
-        let endpoint = far.or_else(any).or_else(other).unwrap_or(ProbeEndpoint::Node(node));
+        let endpoint = host.or_else(other).unwrap_or(ProbeEndpoint::Node(node));
         let tags = if tags.is_empty() { vec![CONTROL_TAG] } else { tags.to_vec() };
         let priority = match priority {
             None => 0,
             Some(0) => CONTROL_PRIORITY,
             Some(bits) => bits,
         };
-        let what = ProbeAction::Control { interface: Tap::Uplink(uplink), tags, priority };
-        let id = format!("{id}{}", ids::TAGGED);
-        self.script.probes.push((endpoint, Probe { id, what, window_ms: WINDOW_MS }));
+        let what = ProbeAction::Control { interface: tap, tags, priority };
+        self.probe(endpoint, format!("{id}{}", ids::TAGGED), what);
     }
 
     /// One capture per place, with the addresses of all its probes.
     fn capture(&mut self, endpoint: &ProbeEndpoint, interface: Tap, id: String, addresses: &[IpAddr]) {
         let known =
             self.script.captures.iter_mut().find(|(at, capture)| at == endpoint && capture.interface == interface);
-        let capture = match known {
+        let mut new = Capture { id, interface, addresses: Vec::new() };
+        let (is_new, capture) = match known {
             // Nothing named keeps everything, and so it stays.
             Some((_, capture)) if capture.addresses.is_empty() => return,
-            Some((_, capture)) => capture,
-            None => {
-                let capture = Capture { id, interface, addresses: Vec::new() };
-                self.script.captures.push((endpoint.clone(), capture));
-                let Some((_, capture)) = self.script.captures.last_mut() else {
-                    return;
-                };
-                capture
-            }
+            Some((_, capture)) => (false, capture),
+            None => (true, &mut new),
         };
         for address in addresses {
             if !capture.addresses.contains(address) {
@@ -324,6 +311,9 @@ impl Builder<'_> {
         }
         if capture.addresses.len() > MOST_ADDRESSES {
             capture.addresses.clear();
+        }
+        if is_new {
+            self.script.captures.push((endpoint.clone(), new));
         }
     }
 }
@@ -359,23 +349,17 @@ impl Builder<'_> {
             return;
         };
         let endpoint = ProbeEndpoint::Pod(pod.name.clone());
-        if self.script.listener(&endpoint, wanted.by, there.address, wanted.container_port).is_none() {
-            let (protocol, address, port) = (wanted.by, there.address, wanted.container_port);
-            let listener = Listener { id: format!("{id}{}", ids::LISTEN), protocol, address, port };
-            self.script.listeners.push((endpoint.clone(), listener));
-        }
+        self.listen(&endpoint, wanted.by, there.address, wanted.container_port, id);
         let both = [to, there.address];
         self.capture(&endpoint, Tap::Name(POD_INTERFACE.to_owned()), format!("{id}{}", ids::POD), &both);
         let plan = self.plan;
-        for port in plan.topology.ports.iter().filter(|port| port.node == node) {
+        for port in plan.topology.ports_of(node) {
             let id = format!("{id}{}/{}", ids::NODE, port.name);
             self.capture(&ProbeEndpoint::Node(node), Tap::Name(port.name.clone()), id, &both);
         }
         let sender = wanted.sender_at(node);
         self.sender(&sender, node, to, id);
-        let (by, port) = (wanted.by, Some(wanted.host_port));
-        let what = ProbeAction::Request { by, to, port, from: None, dev: None, times: REQUESTS };
-        self.script.probes.push((sender, Probe { id: id.to_owned(), what, window_ms: WINDOW_MS }));
+        self.ask(sender, id.to_owned(), wanted.by, to, Some(wanted.host_port), None, None);
     }
 
     /// Captures at the sender; a request of the pod's own node passes no interface that could be captured.
@@ -384,14 +368,13 @@ impl Builder<'_> {
         let id = format!("{id}{}", ids::ASKED);
         match sender {
             ProbeEndpoint::Host(name) => {
-                let host = plan.topology.hosts.iter().find(|host| host.name == *name);
-                for port in host.into_iter().flat_map(|host| &host.ports) {
+                for port in plan.topology.host(name).into_iter().flat_map(|host| &host.ports) {
                     let id = format!("{id}/{}", port.uplink);
                     self.capture(sender, Tap::Uplink(port.uplink.clone()), id, &[to]);
                 }
             }
             ProbeEndpoint::Node(number) if *number != node => {
-                for port in plan.topology.ports.iter().filter(|port| port.node == *number) {
+                for port in plan.topology.ports_of(*number) {
                     self.capture(sender, Tap::Name(port.name.clone()), format!("{id}/{}", port.name), &[to]);
                 }
             }

@@ -13,10 +13,8 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Li
     for unwanted in &wanted.absent_addresses {
         judgement.count_fact();
         if link.addresses.iter().any(|found| found.address == unwanted.value) {
-            let entry = case
-                .about(Finding::new(FindingCode::PL305, "forbidden address present"), wanted)
-                .source(&unwanted.source);
-            judgement.add_finding(entry.found(Some(format!("{} dev {}", unwanted.value, link.name))));
+            let entry = case.finding(FindingCode::PL305, "forbidden address present", wanted).source(&unwanted.source);
+            judgement.add_finding(entry.found(format!("{} dev {}", unwanted.value, link.name)));
         }
     }
     let Some(list) = &wanted.addresses else {
@@ -40,9 +38,8 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Li
     judgement.count_fact();
     for found in link.addresses.iter().filter(|found| !is_v6_link_local(found.address.addr())) {
         if !matched.iter().any(|known| known.address == found.address) {
-            let entry =
-                case.about(Finding::new(FindingCode::PL303, "unrequested address"), wanted).source(&list.source);
-            judgement.add_finding(entry.found(Some(format!("{} dev {}", found.address, link.name))));
+            let entry = case.finding(FindingCode::PL303, "unrequested address", wanted).source(&list.source);
+            judgement.add_finding(entry.found(format!("{} dev {}", found.address, link.name)));
         }
     }
 }
@@ -56,33 +53,29 @@ fn missing<'a>(
     judgement: &mut JudgementBuilder,
 ) {
     let expected = format!("{} dev {}", item.value, link.name);
+    let near = link.address_with(item.value.addr());
+    matched.extend(near);
     // Requested, reported, but not in the kernel: one finding, PL201, with this line as its source.
     if judgement.has_finding(FindingCode::PL201, &item.source) {
-        if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
-            matched.push(found);
-        }
         return;
     }
-    if let Some(found) = link.addresses.iter().find(|found| found.address.addr() == item.value.addr()) {
-        matched.push(found);
-        let entry = case.about(Finding::new(FindingCode::PL302, "wrong prefix length"), wanted).source(&item.source);
-        judgement.add_finding(entry.expected(expected).found(Some(format!("{} dev {}", found.address, link.name))));
+    if let Some(found) = near {
+        let entry = case.finding(FindingCode::PL302, "wrong prefix length", wanted).source(&item.source);
+        judgement.add_finding(entry.expected(expected).found(format!("{} dev {}", found.address, link.name)));
         return;
     }
     let on_other = case.kernel.links.iter().filter(|other| other.name != link.name).find_map(|other| {
-        let found = other.addresses.iter().find(|found| found.address.addr() == item.value.addr())?;
+        let found = other.address_with(item.value.addr())?;
         Some(format!("{} dev {}", found.address, other.name))
     });
     let entry = match on_other {
-        Some(found) => case
-            .about(Finding::new(FindingCode::PL304, "address is on a different interface"), wanted)
-            .found(Some(found)),
+        Some(found) => case.finding(FindingCode::PL304, "address is on a different interface", wanted).found(found),
         None => {
             let same_family = link.addresses.iter().find(|found| {
                 found.address.addr().is_ipv4() == item.value.addr().is_ipv4() && !is_v6_link_local(found.address.addr())
             });
             let found = same_family.map(|found| format!("{} dev {}", found.address, link.name));
-            case.about(Finding::new(FindingCode::PL301, "address is missing"), wanted).found(found)
+            case.finding(FindingCode::PL301, "address is missing", wanted).found(found)
         }
     };
     judgement.add_finding(entry.expected(expected).source(&item.source));
@@ -104,12 +97,9 @@ fn usable(
     } else {
         return;
     };
-    let entry = case.about(Finding::new(code, message), wanted).source(&item.source);
-    judgement.add_finding(entry.expected(item.value.to_string()).found(Some(format!(
-        "{} {}",
-        found.address,
-        found.flags.join(" ")
-    ))));
+    let entry = case.finding(code, message, wanted).source(&item.source);
+    let found = format!("{} {}", found.address, found.flags.join(" "));
+    judgement.add_finding(entry.expected(item.value.to_string()).found(found));
 }
 
 /// In the kernel as requested, but not in the result: users of the result do not know it.
@@ -124,8 +114,7 @@ fn unreported(
     };
     judgement.count_fact();
     if !reports {
-        let entry =
-            case.about(Finding::new(FindingCode::PL204, "address is in the kernel but not in the CNI result"), wanted);
-        judgement.add_finding(entry.source(&item.source).found(Some(format!("{} dev {}", item.value, wanted.name))));
+        let entry = case.finding(FindingCode::PL204, "address is in the kernel but not in the CNI result", wanted);
+        judgement.add_finding(entry.source(&item.source).found(format!("{} dev {}", item.value, wanted.name)));
     }
 }

@@ -2,11 +2,10 @@
 
 use super::judgement::JudgementBuilder;
 use super::messages;
-use super::pod_case::PodCase;
-use super::pod_case::ReportedState;
+use super::pod_case::{PodCase, ReportedState};
 use crate::cni::{ChainError, ChainOutcome, CniCommand, Exit};
 use crate::finding::{Finding, FindingCode};
-use crate::observe::{KernelState, PodObservation};
+use crate::observe::{KernelState, LogLine, PodObservation};
 use crate::plan::{Attachment, Plan, Pod};
 
 /// Most log lines kept with one finding.
@@ -27,7 +26,7 @@ pub(super) fn attached(
             judgement.add_finding(chain_failed(plan, pod, Some(attachment), network, outcome, error));
             continue;
         }
-        let link = kernel.links.iter().find(|link| link.name == attachment.interface);
+        let link = kernel.link(&attachment.interface);
         let report = reported.iter().find(|reported| {
             reported.interface == attachment.interface || reported.sandbox_interfaces.contains(&attachment.interface)
         });
@@ -35,25 +34,18 @@ pub(super) fn attached(
             (Some(_), Some(_)) => {}
             (None, report) => {
                 let names: Vec<&str> = kernel.links.iter().map(|link| link.name.as_str()).collect();
-                let mut entry = Finding::new(
-                    FindingCode::PL102,
-                    format!("pod runs, but network {} is not attached", attachment.network),
-                );
-                entry = about(entry, pod, attachment).expected(attachment.interface.clone());
-                entry = entry.found(Some(format!("the pod has {}", names.join(", "))));
-                let told = report
+                let message = format!("pod runs, but network {} is not attached", attachment.network);
+                let entry =
+                    finding(FindingCode::PL102, message, pod, attachment).expected(attachment.interface.clone());
+                let entry = entry.found(format!("the pod has {}", names.join(", ")));
+                let report = report
                     .map(|report| if report.has_result { "a CNI result names it" } else { "network-status names it" });
-                judgement.add_finding(
-                    entry.notes(told.map(str::to_owned)).notes(heard(observed, Some(&attachment.network))),
-                );
+                judgement.add_finding(entry.notes(report).notes(quote_log(observed, Some(&attachment.network))));
             }
             // Only where anything at all is reported: else this lane can't read reports.
             (Some(_), None) if !reported.is_empty() => {
-                judgement.add_finding(about(
-                    Finding::new(FindingCode::PL106, "interface exists but is not reported"),
-                    pod,
-                    attachment,
-                ));
+                let message = "interface exists but is not reported";
+                judgement.add_finding(finding(FindingCode::PL106, message, pod, attachment));
             }
             (Some(_), None) => {
                 judgement.add_note(format!("CNI results of pod {}: not observable on this lane", pod.name));
@@ -74,10 +66,8 @@ pub(super) fn not_ready(
     let mut found: Vec<Finding> = Vec::new();
     for (network, outcome) in observed.outcomes.iter().filter(|(_, outcome)| !is_undoing(outcome)) {
         if let Some(error) = &outcome.error {
-            let attachment = pod
-                .attachments
-                .iter()
-                .find(|attachment| same_network(network, &attachment.network) && runs(outcome, &attachment.interface));
+            let is_it = |found: &&Attachment| same_network(network, &found.network) && runs(outcome, &found.interface);
+            let attachment = pod.attachments.iter().find(is_it);
             let entry = chain_failed(plan, pod, attachment, network, outcome, error);
             // A chain that cannot be read fails in the same way when it is undone, without any plugin call.
             if !found.contains(&entry) {
@@ -92,13 +82,11 @@ pub(super) fn not_ready(
     let unchecked = plan.expect.iter().any(|expectation| expectation.pod == pod.name);
     let unchecked = unchecked.then(|| "no expectation of this pod was checked".to_owned());
     let undoing = observed.outcomes.iter().filter(|(_, outcome)| is_undoing(outcome));
-    let undone: Vec<String> = undoing
-        .filter_map(|(network, outcome)| {
-            Some(messages::quote(&format!("undoing {network}"), &outcome.error.as_ref()?.message))
-        })
-        .collect();
+    let quote = |network: &String, error: &ChainError| messages::quote(&format!("undoing {network}"), &error.message);
+    let undone: Vec<String> =
+        undoing.filter_map(|(network, outcome)| Some(quote(network, outcome.error.as_ref()?))).collect();
     for entry in found {
-        let entry = entry.notes([state.clone()]).notes(undone.clone()).notes(heard(observed, None));
+        let entry = entry.notes([state.clone()]).notes(undone.clone()).notes(quote_log(observed, None));
         judgement.add_finding(entry.notes(unchecked.clone()));
     }
 }
@@ -108,8 +96,9 @@ fn is_undoing(outcome: &ChainOutcome) -> bool {
     outcome.calls.first().is_some_and(|call| call.command == CniCommand::Del)
 }
 
-fn about(finding: Finding, pod: &Pod, attachment: &Attachment) -> Finding {
-    finding.pod(&pod.name).interface(&attachment.interface).network(&attachment.network).source(&pod.source)
+fn finding(code: FindingCode, message: impl Into<String>, pod: &Pod, attachment: &Attachment) -> Finding {
+    let entry = Finding::new(code, message).pod(&pod.name).source(&pod.source);
+    entry.interface(&attachment.interface).network(&attachment.network)
 }
 
 /// A network's name with or without its namespace.
@@ -133,7 +122,7 @@ fn failed<'a>(
     })
 }
 
-/// A chain stopped: which link of it, and in its own words why.
+/// A chain stopped: at which plugin, and why in that plugin's own words.
 fn chain_failed(
     plan: &Plan,
     pod: &Pod,
@@ -146,9 +135,9 @@ fn chain_failed(
     if planned.is_some_and(|planned| planned.manifest.is_none()) && error.position.is_none() {
         return absent_network(pod, attachment, network, vec![messages::quote("the runner", &error.message)]);
     }
-    let links = planned.and_then(|planned| planned.chain.as_ref()).map_or(0, |chain| chain.links.len());
-    let link = match (error.position, &error.plugin) {
-        (Some(position), Some(plugin)) if links > 0 => format!("plugin {} of {links} ({plugin})", position + 1),
+    let count = planned.and_then(|planned| planned.chain.as_ref()).map_or(0, |chain| chain.links.len());
+    let part = match (error.position, &error.plugin) {
+        (Some(position), Some(plugin)) if count > 0 => format!("plugin {} of {count} ({plugin})", position + 1),
         (_, Some(plugin)) => format!("plugin {plugin}"),
         _ => "the chain".to_owned(),
     };
@@ -161,63 +150,47 @@ fn chain_failed(
     if let Some(call) = last.filter(|call| !call.stderr.trim().is_empty()) {
         notes.push(messages::quote(&format!("{} wrote to stderr", call.plugin), &call.stderr));
     }
-    let entry = Finding::new(FindingCode::PL101, format!("{link} of network {network} failed"))
-        .pod(&pod.name)
-        .network(network)
-        .notes(notes);
-    let entry = match planned {
-        Some(planned) => entry.source(&planned.source),
-        None => entry,
-    };
-    match (attachment, last) {
-        (Some(attachment), _) => entry.interface(&attachment.interface),
-        (None, Some(call)) => entry.interface(&call.ifname),
-        _ => entry,
-    }
+    let entry = Finding::new(FindingCode::PL101, format!("{part} of network {network} failed"));
+    let mut entry = entry.pod(&pod.name).network(network).notes(notes);
+    entry.source = planned.map(|planned| planned.source.clone());
+    entry.interface = attachment.map(|attachment| &attachment.interface).or(last.map(|call| &call.ifname)).cloned();
+    entry
 }
 
 fn absent_network(pod: &Pod, attachment: Option<&Attachment>, network: &str, notes: Vec<String>) -> Finding {
     let message = format!("existing network {network} not found, so it is not attached");
-    let entry =
-        Finding::new(FindingCode::PL103, message).pod(&pod.name).network(network).source(&pod.source).notes(notes);
-    match attachment {
-        Some(attachment) => entry.interface(&attachment.interface),
-        None => entry,
-    }
+    let entry = Finding::new(FindingCode::PL103, message).pod(&pod.name).network(network).source(&pod.source);
+    Finding { interface: attachment.map(|attachment| attachment.interface.clone()), ..entry.notes(notes) }
 }
 
-/// Where somebody else ran the chains, only their words are left. That the pod is not up stands without them;
-/// they only choose the code and name the plugin.
+/// Where a container runtime ran the chains, only its log is left. That the pod is not up stands without the log;
+/// its lines only choose the code and name the plugin.
 fn finding_from_log(plan: &Plan, pod: &Pod, observed: &PodObservation) -> Finding {
     for attachment in &pod.attachments {
-        let exists = plan
-            .networks
-            .iter()
-            .find(|network| network.name == attachment.network)
-            .is_some_and(|network| network.manifest.is_none());
-        let missing = observed.log.iter().any(|heard| {
-            let is_missing_network = heard.reason == "NoNetworkFound"
-                || heard.text.contains("cannot find a network-attachment-definition")
-                || heard.text.contains("cannot find get a network-attachment-definition");
-            is_missing_network && heard.text.contains(&attachment.network)
+        let network = plan.networks.iter().find(|network| network.name == attachment.network);
+        let exists = network.is_some_and(|network| network.manifest.is_none());
+        let missing = observed.log.iter().any(|line| {
+            let is_missing_network = line.reason == "NoNetworkFound"
+                || line.text.contains("cannot find a network-attachment-definition")
+                || line.text.contains("cannot find get a network-attachment-definition");
+            is_missing_network && line.text.contains(&attachment.network)
         });
         if exists && missing {
             return absent_network(pod, Some(attachment), &attachment.network, Vec::new());
         }
     }
-    let named = observed.log.iter().rev().find_map(|heard| Some((innermost_plugin(&heard.text)?, heard)));
-    let Some((plugin, heard)) = named else {
+    let named = observed.log.iter().rev().find_map(|line| Some((innermost_plugin(&line.text)?, line)));
+    let Some((plugin, line)) = named else {
         return Finding::new(FindingCode::PL104, "pod did not become ready").pod(&pod.name).source(&pod.source);
     };
-    let network = between(&heard.text, "error adding container to network \"", "\"");
+    let network = between(&line.text, "error adding container to network \"", "\"");
     let attachment = network
         .and_then(|network| pod.attachments.iter().find(|attachment| same_network(network, &attachment.network)));
     let of = network.map(|network| format!(" of network {network}")).unwrap_or_default();
-    let entry =
-        Finding::new(FindingCode::PL101, format!("plugin {plugin}{of} failed")).pod(&pod.name).source(&pod.source);
+    let message = format!("plugin {plugin}{of} failed");
     match attachment {
-        Some(attachment) => entry.interface(&attachment.interface).network(&attachment.network),
-        None => entry,
+        Some(attachment) => finding(FindingCode::PL101, message, pod, attachment),
+        None => Finding::new(FindingCode::PL101, message).pod(&pod.name).source(&pod.source),
     }
 }
 
@@ -236,13 +209,11 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// Events and log lines; those that name the given network come first.
-fn heard(observed: &PodObservation, network: Option<&str>) -> Vec<String> {
-    let mut lines: Vec<&crate::observe::LogLine> = observed.log.iter().collect();
-    lines.sort_by_key(|heard| network.is_some_and(|network| !heard.text.contains(network)));
-    let who = |heard: &crate::observe::LogLine| {
-        if heard.reason.is_empty() { heard.origin.clone() } else { format!("{} {}", heard.origin, heard.reason) }
-    };
-    let mut lines: Vec<String> = lines.into_iter().map(|heard| messages::quote(&who(heard), &heard.text)).collect();
+fn quote_log(observed: &PodObservation, network: Option<&str>) -> Vec<String> {
+    let mut lines: Vec<&LogLine> = observed.log.iter().collect();
+    lines.sort_by_key(|line| network.is_some_and(|network| !line.text.contains(network)));
+    let quote = |line: &LogLine| messages::quote(format!("{} {}", line.origin, line.reason).trim_end(), &line.text);
+    let mut lines: Vec<String> = lines.into_iter().map(quote).collect();
     lines.dedup();
     lines.truncate(MOST_LOG_LINES);
     lines
@@ -261,10 +232,8 @@ pub(super) fn judge_stderr(case: &PodCase<'_>, judgement: &mut JudgementBuilder)
             continue;
         }
         let message = format!("plugin {} exited with code 0 and wrote to standard error", call.plugin);
-        let entry = Finding::new(FindingCode::PL105, message)
-            .pod(&case.pod.name)
-            .interface(&call.ifname)
-            .network(&call.network);
-        judgement.add_finding(entry.found(Some(messages::quote("stderr", &fresh.join("\n")))));
+        let entry = Finding::new(FindingCode::PL105, message).pod(&case.pod.name);
+        let entry = entry.interface(&call.ifname).network(&call.network);
+        judgement.add_finding(entry.found(messages::quote("stderr", &fresh.join("\n"))));
     }
 }

@@ -8,7 +8,7 @@ use super::known_keys;
 use crate::chain::{self, ChainLink, go_key};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::{Network, Plan, Pod};
-use crate::suggestion::did_you_mean;
+use crate::suggestion::suggest;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -25,35 +25,19 @@ pub(super) fn lint(network: &Network, judgement: &mut JudgementBuilder) {
     let Some(chain) = &network.chain else {
         let text = network.config.as_deref().unwrap_or_default();
         let why = chain::parse(text, &network.name).err().unwrap_or_default();
-        judgement.add_finding(
-            Finding::new(FindingCode::PL603, format!("configuration holds no readable chain: {why}"))
-                .network(&network.name)
-                .source(network.place("")),
-        );
-        return;
+        let message = format!("configuration holds no readable chain: {why}");
+        return judgement.add_finding(doubt(network, FindingCode::PL603, "", message));
     };
     if !VERSIONS.contains(&chain.cni_version.as_str()) {
-        let entry = doubt(
-            network,
-            FindingCode::PL606,
-            "cniVersion",
-            format!("cniVersion {} is unknown to plugins", chain.cni_version),
-        );
+        let message = format!("cniVersion {} is unknown to plugins", chain.cni_version);
+        let entry = doubt(network, FindingCode::PL606, "cniVersion", message);
         judgement.add_finding(entry.notes([format!("known: {}", VERSIONS.join(", "))]));
     }
-    let makers: Vec<&str> = chain
-        .links
-        .iter()
-        .map(|link| link.plugin.as_str())
-        .filter(|plugin| known_keys::MAKERS.contains(plugin))
-        .collect();
-    if let [first, second, ..] = makers.as_slice() {
-        judgement.add_finding(doubt(
-            network,
-            FindingCode::PL607,
-            "plugins",
-            format!("{first} and {second} are both main plugins: the second one fails"),
-        ));
+    let plugins = chain.links.iter().map(|link| link.plugin.as_str());
+    let main: Vec<&str> = plugins.filter(|plugin| known_keys::MAIN.contains(plugin)).collect();
+    if let [first, second, ..] = main.as_slice() {
+        let message = format!("{first} and {second} are both main plugins: the second one fails");
+        judgement.add_finding(doubt(network, FindingCode::PL607, "plugins", message));
     }
     for (position, link) in chain.links.iter().enumerate() {
         let prefix = if chain.is_list { format!("plugins/{position}/") } else { String::new() };
@@ -73,13 +57,11 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, judgement: &mut JudgementBuilder
         };
         let options = known_keys::ROUTE_OVERRIDE;
         for key in args.keys().filter(|key| !options.iter().any(|known| known.eq_ignore_ascii_case(key))) {
-            if let Some(near) = did_you_mean(key, options) {
-                let entry = Finding::new(
-                    FindingCode::PL602,
-                    format!("route-override has no key `{key}`: it is ignored in `cni-args`"),
-                );
-                let entry = entry.pod(&pod.name).interface(&attachment.interface).network(&attachment.network);
-                judgement.add_finding(entry.source(&pod.source).notes([format!("did you mean `{near}`?")]));
+            if let Some(near) = suggest(key, options) {
+                let message = format!("route-override has no key `{key}`: it is ignored in `cni-args`");
+                let entry = Finding::new(FindingCode::PL602, message).pod(&pod.name).source(&pod.source);
+                let entry = entry.interface(&attachment.interface).network(&attachment.network);
+                judgement.add_finding(entry.notes([near]));
             }
         }
     }
@@ -103,12 +85,17 @@ impl Linter<'_, '_> {
         self.judgement.add_finding(entry.notes(notes));
     }
 
+    /// Adds that a value cannot be meant.
+    fn doubt_value(&mut self, path: &str, message: String) {
+        self.add(FindingCode::PL605, path, message, []);
+    }
+
     fn plugin(&mut self, position: usize, version: &str, is_list: bool) {
         let plugin = self.link.plugin.as_str();
         let Value::Object(conf) = &self.link.conf else {
             return;
         };
-        if position == 0 && known_keys::NEED_RESULT.contains(&plugin) {
+        if position == 0 && known_keys::META.contains(&plugin) {
             let message = format!("{plugin} is first in the chain and has no previous result");
             let notes = (plugin == "route-override")
                 .then(|| "upstream's binary panics: exit 2, nothing on standard output".to_owned());
@@ -139,9 +126,8 @@ impl Linter<'_, '_> {
                 continue;
             }
             if key.eq_ignore_ascii_case("vlan") && matches!(plugin, "macvlan" | "ipvlan") {
-                let message = format!(
-                    "{plugin} has no key `{key}`: the interface is not on VLAN {value}, its frames are untagged"
-                );
+                let effect = format!("the interface is not on VLAN {value}, its frames are untagged");
+                let message = format!("{plugin} has no key `{key}`: {effect}");
                 let notes = [
                     "no release of the plugin reads it".to_owned(),
                     "for a tagged interface, use master NAME.ID, or the vlan plugin with vlanId".to_owned(),
@@ -149,10 +135,8 @@ impl Linter<'_, '_> {
                 self.add(FindingCode::PL601, key, message, notes);
                 continue;
             }
-            let mut notes = vec![format!("{plugin} reads: {}", known.join(", "))];
-            if let Some(near) = did_you_mean(key, known.iter().copied()) {
-                notes.insert(0, format!("did you mean `{near}`?"));
-            }
+            let near = suggest(key, known.iter().copied()).into_iter();
+            let notes = near.chain([format!("{plugin} reads: {}", known.join(", "))]);
             self.add(FindingCode::PL602, key, format!("{plugin} has no key `{key}`: it is ignored"), notes);
         }
     }
@@ -168,25 +152,18 @@ impl Linter<'_, '_> {
         if let (Some(Value::String(mode)), false) = (go_key(conf, "mode"), modes.is_empty())
             && !modes.contains(&mode.as_str())
         {
-            self.add(
-                FindingCode::PL605,
-                "mode",
-                format!("{plugin} has no mode `{mode}`"),
-                [format!("it has: {}", modes[1..].join(", "))],
-            );
+            let notes = [format!("it has: {}", modes[1..].join(", "))];
+            self.add(FindingCode::PL605, "mode", format!("{plugin} has no mode `{mode}`"), notes);
         }
         for (name, key) in [("vlan", "vlanId"), ("bridge", "vlan")] {
             if let (true, Some(id)) = (plugin == name, go_key(conf, key).and_then(Value::as_i64))
                 && !(0..=4094).contains(&id)
             {
-                self.add(FindingCode::PL605, key, format!("{id} is not a VLAN id"), []);
+                self.doubt_value(key, format!("{id} is not a VLAN id"));
             }
         }
         for key in ["addroutes", "delroutes"] {
-            if plugin != "route-override" {
-                continue;
-            }
-            if let Some(Value::Array(routes)) = go_key(conf, key) {
+            if let (true, Some(Value::Array(routes))) = (plugin == "route-override", go_key(conf, key)) {
                 self.routes(routes, key);
             }
         }
@@ -197,29 +174,18 @@ impl Linter<'_, '_> {
             let at = format!("{path}/{index}/dst");
             let text = |key| route.as_object().and_then(|route| go_key(route, key)).and_then(Value::as_str);
             match text("dst").map(|dst| (dst, dst.parse::<IpNet>())) {
-                None => {
-                    self.add(FindingCode::PL605, &format!("{path}/{index}"), "a route without `dst`".to_owned(), [])
-                }
-                Some((dst, Err(_))) => self.add(FindingCode::PL605, &at, format!("`{dst}` is not a network"), []),
+                None => self.doubt_value(&format!("{path}/{index}"), "a route without `dst`".to_owned()),
+                Some((dst, Err(_))) => self.doubt_value(&at, format!("`{dst}` is not a network")),
                 Some((dst, Ok(net))) if net.addr() != net.network() => {
-                    self.add(
-                        FindingCode::PL605,
-                        &at,
-                        format!("`{dst}` has host bits, so no kernel route equals it; the network is {}", net.trunc()),
-                        [],
-                    );
+                    let network = net.trunc();
+                    let message =
+                        format!("`{dst}` has host bits, so no kernel route equals it; the network is {network}");
+                    self.doubt_value(&at, message);
                 }
                 Some(_) => {}
             }
-            if let Some(gateway) = text("gw")
-                && gateway.parse::<IpAddr>().is_err()
-            {
-                self.add(
-                    FindingCode::PL605,
-                    &format!("{path}/{index}/gw"),
-                    format!("`{gateway}` is not an address"),
-                    [],
-                );
+            if let Some(gateway) = text("gw").filter(|gateway| gateway.parse::<IpAddr>().is_err()) {
+                self.doubt_value(&format!("{path}/{index}/gw"), format!("`{gateway}` is not an address"));
             }
         }
     }
@@ -229,12 +195,8 @@ impl Linter<'_, '_> {
         if let Some(known) = known_keys::of_ipam(&plugin) {
             for key in ipam.keys().filter(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
                 let notes = [format!("{plugin} reads: {}", known.join(", "))];
-                self.add(
-                    FindingCode::PL602,
-                    &format!("ipam/{key}"),
-                    format!("ipam plugin {plugin} has no key `{key}`: it is ignored"),
-                    notes,
-                );
+                let message = format!("ipam plugin {plugin} has no key `{key}`: it is ignored");
+                self.add(FindingCode::PL602, &format!("ipam/{key}"), message, notes);
             }
         }
         if plugin != "static" {
@@ -254,33 +216,31 @@ impl Linter<'_, '_> {
         let Value::Object(entry) = entry else {
             return;
         };
-        for key in
-            entry.keys().filter(|key| !known_keys::STATIC_ADDRESS.iter().any(|known| known.eq_ignore_ascii_case(key)))
-        {
+        let is_known = |key: &&String| known_keys::STATIC_ADDRESS.iter().any(|known| known.eq_ignore_ascii_case(key));
+        for key in entry.keys().filter(|key| !is_known(key)) {
             let message = format!("ipam plugin static has no key `{key}` for an address: it is ignored");
             self.add(FindingCode::PL602, &format!("{path}/{key}"), message, []);
         }
         let text = go_key(entry, "address").and_then(Value::as_str).unwrap_or_default();
         let at = format!("{path}/address");
         let Ok(net) = text.parse::<IpNet>() else {
-            self.add(FindingCode::PL605, &at, format!("`{text}` is not an address with a prefix length"), []);
-            return;
+            return self.doubt_value(&at, format!("`{text}` is not an address with a prefix length"));
         };
         let ip = net.addr();
         if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
-            self.add(FindingCode::PL605, &at, format!("`{text}` can't be an interface's address"), []);
+            self.doubt_value(&at, format!("`{text}` can't be an interface's address"));
         }
         if let Some(gateway) = go_key(entry, "gateway").and_then(Value::as_str) {
             let at = format!("{path}/gateway");
             match gateway.parse::<IpAddr>() {
-                Err(_) => self.add(FindingCode::PL605, &at, format!("`{gateway}` is not an address"), []),
+                Err(_) => self.doubt_value(&at, format!("`{gateway}` is not an address")),
                 Ok(gateway) if gateway == ip => {
-                    self.add(FindingCode::PL605, &at, format!("gateway {gateway} is the pod's own address"), [])
+                    self.doubt_value(&at, format!("gateway {gateway} is the pod's own address"));
                 }
                 Ok(gateway)
                     if !net.contains(&gateway) && !matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local()) =>
                 {
-                    self.add(FindingCode::PL605, &at, format!("gateway {gateway} is not within {}", net.trunc()), []);
+                    self.doubt_value(&at, format!("gateway {gateway} is not within {}", net.trunc()));
                 }
                 Ok(_) => {}
             }

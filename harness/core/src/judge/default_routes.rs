@@ -7,7 +7,7 @@
 use super::judgement::JudgementBuilder;
 use super::messages;
 use super::pod_case::PodCase;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::FindingCode;
 use crate::observe::{NextHop, Route};
 use crate::plan::{DefaultExpectation, Plan, PodExpectation};
 use ipnet::IpNet;
@@ -28,17 +28,7 @@ pub(super) fn judge_defaults(case: &PodCase<'_>, expectation: &PodExpectation, j
 
 /// Default routes of the main table, the one that wins first: the lowest metric, and among equals the kernel's order.
 fn defaults<'a>(case: &PodCase<'a>, v6: bool) -> Vec<(&'a Route, &'a NextHop)> {
-    let mut routes: Vec<&Route> = case
-        .kernel
-        .routes
-        .iter()
-        .filter(|route| {
-            route.to.prefix_len() == 0
-                && route.to.addr().is_ipv6() == v6
-                && route.table == 254
-                && route.kind == "unicast"
-        })
-        .collect();
+    let mut routes: Vec<&Route> = case.kernel.routes.iter().filter(|route| route.is_default(v6)).collect();
     routes.sort_by_key(|route| route.metric);
     routes.into_iter().flat_map(|route| route.hops.iter().map(move |hop| (route, hop))).collect()
 }
@@ -70,10 +60,9 @@ fn judge_expected(
 ) {
     judgement.count_fact();
     if routes.len() != wanted.count.value {
-        let entry =
-            Finding::new(FindingCode::PL331, format!("{}, expected {}", counted(routes.len()), wanted.count.value));
-        let entry = entry.pod(&case.pod.name).source(&wanted.count.source).expected(counted(wanted.count.value));
-        judgement.add_finding(entry.found(Some(line(routes))));
+        let message = format!("{}, expected {}", counted(routes.len()), wanted.count.value);
+        let entry = case.pod_finding(FindingCode::PL331, message, &wanted.count.source);
+        judgement.add_finding(entry.expected(counted(wanted.count.value)).found(line(routes)));
     }
     if wanted.count.value == 0 {
         return;
@@ -85,18 +74,16 @@ fn judge_expected(
     };
     let dev = first.dev.as_deref().unwrap_or_default();
     if dev != wanted.dev.value {
-        let entry = Finding::new(FindingCode::PL330, "default route uses a different interface")
-            .pod(&case.pod.name)
-            .source(&wanted.dev.source);
-        judgement.add_finding(entry.expected(format!("default dev {}", wanted.dev.value)).found(Some(line(routes))));
+        let message = "default route uses a different interface";
+        let entry = case.pod_finding(FindingCode::PL330, message, &wanted.dev.source);
+        judgement.add_finding(entry.expected(format!("default dev {}", wanted.dev.value)).found(line(routes)));
     }
     if let Some(via) = &wanted.via {
         judgement.count_fact();
         if first.via != Some(via.value) {
-            let entry = Finding::new(FindingCode::PL332, "default route has a different gateway")
-                .pod(&case.pod.name)
-                .source(&via.source);
-            judgement.add_finding(entry.expected(format!("default via {}", via.value)).found(Some(line(routes))));
+            let message = "default route has a different gateway";
+            let entry = case.pod_finding(FindingCode::PL332, message, &via.source);
+            judgement.add_finding(entry.expected(format!("default via {}", via.value)).found(line(routes)));
         }
     }
 }
@@ -111,30 +98,19 @@ fn judge_unrequested(
 ) {
     for (route, hop) in routes {
         let dev = hop.dev.as_deref().unwrap_or_default();
-        let stated = expectation.interfaces.iter().any(|wanted| {
-            wanted.name == dev
-                && wanted
-                    .routes
-                    .as_ref()
-                    .is_some_and(|list| list.exact || list.items.iter().any(|item| item.value.to == route.to))
+        let stated = expectation.interfaces.iter().filter(|wanted| wanted.name == dev).any(|wanted| {
+            let routes = wanted.routes.as_ref();
+            routes.is_some_and(|list| list.exact || list.items.iter().any(|item| item.value.to == route.to))
         });
-        let asked = case
-            .pod
-            .attachments
-            .iter()
-            .any(|attachment| attachment.interface == dev && !attachment.default_route.is_empty());
+        let mut attachments = case.pod.attachments.iter().filter(|attachment| attachment.interface == dev);
+        let asked = attachments.any(|attachment| !attachment.default_route.is_empty());
         if dev == DEFAULT_INTERFACE || stated || asked {
             continue;
         }
         judgement.count_fact();
-        let entry = Finding::new(FindingCode::PL333, format!("unrequested default route through {dev}"));
-        judgement.add_finding(
-            entry
-                .pod(&case.pod.name)
-                .interface(dev)
-                .source(&expectation.source)
-                .found(Some(messages::format_route(route))),
-        );
+        let message = format!("unrequested default route through {dev}");
+        let entry = case.pod_finding(FindingCode::PL333, message, &expectation.source).interface(dev);
+        judgement.add_finding(entry.found(messages::format_route(route)));
     }
 }
 
@@ -145,8 +121,7 @@ pub(super) fn judge_cluster_ranges(
     ranges: &[IpNet],
     judgement: &mut JudgementBuilder,
 ) {
-    let main: Vec<&Route> =
-        case.kernel.routes.iter().filter(|route| route.table == 254 && route.kind == "unicast").collect();
+    let main: Vec<&Route> = case.kernel.routes.iter().filter(|route| route.is_main_unicast()).collect();
     let devices = |route: &Route| -> Vec<String> { route.hops.iter().filter_map(|hop| hop.dev.clone()).collect() };
     for _ in ranges {
         judgement.count_fact();
@@ -168,30 +143,24 @@ pub(super) fn judge_cluster_ranges(
         if swallowed.is_empty() {
             continue;
         }
-        let entry =
-            Finding::new(FindingCode::PL608, format!("route covers the cluster's own {}", swallowed.join(" and ")));
+        let message = format!("route covers the cluster's own {}", swallowed.join(" and "));
         let name = case.network_of(&dev);
         let network = plan.networks.iter().find(|network| Some(network.name.as_str()) == name);
         // A route that is in no chain's configuration has the pod as its source.
         let written = network.and_then(|network| network.place_of_route(&route.to));
-        let entry = entry.pod(&case.pod.name).interface(&dev).source(written.unwrap_or(&case.pod.source));
-        let entry = match name {
-            Some(network) => entry.network(network),
-            None => entry,
-        };
+        let source = written.unwrap_or(&case.pod.source);
+        let mut entry = case.pod_finding(FindingCode::PL608, message, source).interface(&dev);
+        entry.network = name.map(str::to_owned);
         let notes = [format!("no more specific route keeps them on {DEFAULT_INTERFACE}")];
-        judgement.add_finding(entry.found(Some(messages::format_route(route))).notes(notes));
+        judgement.add_finding(entry.found(messages::format_route(route)).notes(notes));
     }
 }
 
 /// What two networks share: one of them, or nothing.
 fn common(one: &IpNet, other: &IpNet) -> Option<IpNet> {
-    if one.contains(other) {
-        Some(*other)
-    } else if other.contains(one) {
-        Some(*one)
-    } else {
-        None
+    match one.contains(other) {
+        true => Some(*other),
+        false => other.contains(one).then_some(*one),
     }
 }
 

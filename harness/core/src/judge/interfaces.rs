@@ -3,9 +3,10 @@
 use super::judgement::JudgementBuilder;
 use super::pod_case::PodCase;
 use super::{addresses, messages, reported, routes};
-use crate::finding::{Finding, FindingCode};
+use crate::finding::FindingCode;
 use crate::observe::Link;
 use crate::plan::InterfaceExpectation;
+use ipnet::IpNet;
 
 /// Judges everything that is wanted of one interface.
 pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement: &mut JudgementBuilder) {
@@ -14,14 +15,14 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement
     match (link, wanted.absent) {
         (None, true) => {}
         (Some(link), true) => {
-            let entry = Finding::new(FindingCode::PL311, format!("interface {} is forbidden but present", wanted.name));
-            judgement.add_finding(case.about(entry, wanted).found(Some(one_line(link))));
+            let message = format!("interface {} is forbidden but present", wanted.name);
+            judgement.add_finding(case.finding(FindingCode::PL311, message, wanted).found(one_line(link)));
         }
         (None, false) => {
             let found = format!("the pod has {}", reported::links(case));
-            let entry = Finding::new(FindingCode::PL310, format!("interface {} is missing", wanted.name));
-            let entry = case.about(entry, wanted).expected(wanted.name.clone()).found(Some(found));
-            judgement.add_finding(entry.notes(elsewhere(case, wanted)));
+            let message = format!("interface {} is missing", wanted.name);
+            let entry = case.finding(FindingCode::PL310, message, wanted).expected(wanted.name.clone());
+            judgement.add_finding(entry.found(found).notes(elsewhere(case, wanted)));
         }
         (Some(link), false) => {
             properties(case, wanted, link, judgement);
@@ -41,17 +42,9 @@ fn one_line(link: &Link) -> String {
 /// Where the addresses of a missing interface are instead.
 fn elsewhere(case: &PodCase<'_>, wanted: &InterfaceExpectation) -> Vec<String> {
     let items = wanted.addresses.as_ref().map_or(&[][..], |list| &list.items);
-    items
-        .iter()
-        .filter_map(|item| {
-            let link = case
-                .kernel
-                .links
-                .iter()
-                .find(|link| link.addresses.iter().any(|found| found.address.addr() == item.value.addr()))?;
-            Some(format!("its address {} is on {}", item.value, link.name))
-        })
-        .collect()
+    let holder = |ip| case.kernel.links.iter().find(|link| link.address_with(ip).is_some());
+    let line = |address: IpNet| Some(format!("its address {address} is on {}", holder(address.addr())?.name));
+    items.iter().filter_map(|item| line(item.value)).collect()
 }
 
 fn properties(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Link, judgement: &mut JudgementBuilder) {
@@ -65,9 +58,8 @@ fn properties(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Link, ju
         } else {
             judgement.count_fact();
             if found != kind.value {
-                let entry =
-                    case.about(Finding::new(FindingCode::PL312, "wrong kind of link"), wanted).source(&kind.source);
-                judgement.add_finding(entry.expected(kind.value.clone()).found(Some(found.to_owned())));
+                let entry = case.finding(FindingCode::PL312, "wrong kind of link", wanted).source(&kind.source);
+                judgement.add_finding(entry.expected(kind.value.clone()).found(found.to_owned()));
             }
         }
     }
@@ -76,28 +68,27 @@ fn properties(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Link, ju
     }
     if let Some(state) = &wanted.state {
         judgement.count_fact();
-        let is_up = link.flags.iter().any(|flag| flag == "UP");
+        let is_up = link.has_flag("UP");
         // Links without carrier detection report UNKNOWN while they work (kernel Documentation, operstates).
         let works = is_up && matches!(link.state.as_str(), "UP" | "UNKNOWN" | "");
         let fits = if state.value == "up" { works } else { !is_up };
         if !fits {
-            let entry = case.about(Finding::new(FindingCode::PL314, "wrong link state"), wanted).source(&state.source);
-            judgement.add_finding(entry.expected(state.value.clone()).found(Some(messages::format_state(link))));
+            let entry = case.finding(FindingCode::PL314, "wrong link state", wanted).source(&state.source);
+            judgement.add_finding(entry.expected(state.value.clone()).found(messages::format_state(link)));
         }
     }
     if let Some(mtu) = &wanted.mtu {
         judgement.count_fact();
         if link.mtu != mtu.value {
-            let entry = case.about(Finding::new(FindingCode::PL315, "wrong MTU"), wanted).source(&mtu.source);
-            judgement
-                .add_finding(entry.expected(format!("mtu {}", mtu.value)).found(Some(format!("mtu {}", link.mtu))));
+            let entry = case.finding(FindingCode::PL315, "wrong MTU", wanted).source(&mtu.source);
+            judgement.add_finding(entry.expected(format!("mtu {}", mtu.value)).found(format!("mtu {}", link.mtu)));
         }
     }
     if let Some(mac) = &wanted.mac {
         judgement.count_fact();
         if link.mac != mac.value {
-            let entry = case.about(Finding::new(FindingCode::PL316, "wrong MAC address"), wanted).source(&mac.source);
-            judgement.add_finding(entry.expected(mac.value.clone()).found(Some(link.mac.clone())));
+            let entry = case.finding(FindingCode::PL316, "wrong MAC address", wanted).source(&mac.source);
+            judgement.add_finding(entry.expected(mac.value.clone()).found(link.mac.clone()));
         }
     }
 }
@@ -112,11 +103,11 @@ fn parent_of(
     judgement: &mut JudgementBuilder,
 ) {
     let own = link.parent_netns.is_none();
+    let by_index = |index| case.kernel.links.iter().find(|other| other.index == index);
     let found = match (link.parent, own, &case.observed.node_links) {
         (None, _, _) => Some("no parent".to_owned()),
-        (Some(index), true, _) if case.kernel.links.iter().any(|other| other.index == index) => {
-            let name = case.kernel.links.iter().find(|other| other.index == index).map(|other| other.name.clone());
-            name.map(|name| format!("{name} in the pod itself"))
+        (Some(index), true, _) if by_index(index).is_some() => {
+            by_index(index).map(|other| format!("{} in the pod itself", other.name))
         }
         (Some(_), _, None) => {
             judgement.add_note(format!(
@@ -132,8 +123,7 @@ fn parent_of(
     };
     judgement.count_fact();
     if found.as_deref() != Some(parent.value.as_str()) {
-        let entry =
-            case.about(Finding::new(FindingCode::PL313, "wrong parent interface"), wanted).source(&parent.source);
+        let entry = case.finding(FindingCode::PL313, "wrong parent interface", wanted).source(&parent.source);
         judgement.add_finding(entry.expected(parent.value.clone()).found(found));
     }
 }

@@ -1,7 +1,7 @@
 //! The keys that each known plugin reads. Source: the `NetConf` types of containernetworking/plugins v1.9.1
 //! (older releases know fewer), `pkg/types/types.go` of containernetworking/cni v1.3.1, and
 //! `cmd/route-override/route-override.go` of route-override. Go matches keys without regard to case, and drops
-//! those it does not know without a word.
+//! those it does not know silently.
 
 /// Keys that every plugin's configuration may have.
 const COMMON: [&str; 10] = [
@@ -69,12 +69,11 @@ const PLUGINS: [(&str, &[&str]); 20] = [
 /// Keys of an element of `ipam.addresses` of the static plugin.
 pub(super) const STATIC_ADDRESS: [&str; 2] = ["address", "gateway"];
 
-/// Plugins that change what an earlier one made, and fail without its result.
-pub(crate) const NEED_RESULT: [&str; 7] =
-    ["route-override", "tuning", "portmap", "bandwidth", "sbr", "vrf", "firewall"];
+/// Meta plugins: they change what an earlier plugin made, and fail without its result.
+pub(crate) const META: [&str; 7] = ["route-override", "tuning", "portmap", "bandwidth", "sbr", "vrf", "firewall"];
 
-/// Plugins that make the interface; a chain has room for one.
-pub(crate) const MAKERS: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
+/// Main plugins: they create the interface; a chain has room for one.
+pub(crate) const MAIN: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
 
 /// The plugins known here that can stand in a chain; IPAM plugins stand in another's configuration.
 #[cfg_attr(

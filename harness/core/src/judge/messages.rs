@@ -86,8 +86,7 @@ pub(super) fn format_wanted_route(wanted: &WantedRoute, dev: &str) -> String {
 
 /// A link's state: `UP, NO-CARRIER (LOWERLAYERDOWN)`.
 pub(super) fn format_state(link: &Link) -> String {
-    let words: Vec<&str> =
-        ["UP", "NO-CARRIER"].into_iter().filter(|word| link.flags.iter().any(|flag| flag == word)).collect();
+    let words: Vec<&str> = ["UP", "NO-CARRIER"].into_iter().filter(|word| link.has_flag(word)).collect();
     let words = if words.is_empty() { "down".to_owned() } else { words.join(", ") };
     if link.state.is_empty() { words } else { format!("{words} ({})", link.state) }
 }

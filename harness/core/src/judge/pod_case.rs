@@ -1,8 +1,9 @@
 //! One pod as the judge sees it: its plan, its kernel, and what is reported of each attachment.
 
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingCode};
 use crate::observe::{KernelState, Link, LogLine, PodObservation};
 use crate::plan::{InterfaceExpectation, Pod, PodExpectation};
+use crate::source::Source;
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -56,7 +57,7 @@ pub(super) struct PodCase<'a> {
 impl PodCase<'_> {
     /// A link by name.
     pub fn link(&self, name: &str) -> Option<&Link> {
-        self.kernel.links.iter().find(|link| link.name == name)
+        self.kernel.link(name)
     }
 
     /// What is reported of an interface.
@@ -66,22 +67,22 @@ impl PodCase<'_> {
         })
     }
 
-    /// Completes a finding about an expected interface: pod, interface, network and source.
-    pub fn about(&self, finding: Finding, wanted: &InterfaceExpectation) -> Finding {
-        let finding = finding.pod(&self.pod.name).interface(&wanted.name).source(&wanted.source);
-        match self.network_of(&wanted.name) {
-            Some(network) => finding.network(network),
-            None => finding,
-        }
+    /// A finding about the pod.
+    pub fn pod_finding(&self, code: FindingCode, message: impl Into<String>, source: &Source) -> Finding {
+        Finding::new(code, message).pod(&self.pod.name).source(source)
+    }
+
+    /// A finding about an expected interface: with pod, interface, network and source.
+    pub fn finding(&self, code: FindingCode, message: impl Into<String>, wanted: &InterfaceExpectation) -> Finding {
+        let mut finding = self.pod_finding(code, message, &wanted.source).interface(&wanted.name);
+        finding.network = self.network_of(&wanted.name).map(str::to_owned);
+        finding
     }
 
     /// The network that made an interface, as the pod names it.
     pub fn network_of(&self, interface: &str) -> Option<&str> {
-        self.pod
-            .attachments
-            .iter()
-            .find(|attachment| attachment.interface == interface)
-            .map(|attachment| attachment.network.as_str())
+        let mut attachments = self.pod.attachments.iter();
+        attachments.find(|attachment| attachment.interface == interface).map(|attachment| attachment.network.as_str())
     }
 
     /// What plugins wrote on standard error for this interface while they succeeded, and lines of runtime logs,

@@ -13,18 +13,15 @@ use std::net::IpAddr;
 
 /// Reads what is reported of every attachment into one shape.
 pub(super) fn read_reported(observed: &PodObservation) -> Vec<ReportedState> {
-    observed
-        .reported
-        .iter()
-        .filter(|reported| reported.result.is_some() || reported.status.is_some())
-        .map(|reported| {
-            let mut account = account(reported);
-            if account.network == TERWAY {
-                as_hosts(&mut account, observed);
-            }
-            account
-        })
-        .collect()
+    let read = |reported| {
+        let mut account = account(reported);
+        if account.network == TERWAY {
+            as_hosts(&mut account, observed);
+        }
+        account
+    };
+    let all = observed.reported.iter();
+    all.filter(|reported| reported.result.is_some() || reported.status.is_some()).map(read).collect()
 }
 
 /// The name that terway-cli gives to every chain behind Terway (1.17.5, `cmd/terway-cli/cni.go`).
@@ -33,14 +30,10 @@ const TERWAY: &str = "terway-chainer";
 /// Terway reports a pod's address with the prefix of its ENI's subnet and gives it to the pod as a host's
 /// (`plugin/datapath/policy_router_linux.go`, `NewIPNetToMaxMask`): the same address, and no disagreement.
 fn as_hosts(account: &mut ReportedState, observed: &PodObservation) {
-    let links = observed.kernel.iter().flat_map(|kernel| &kernel.links);
-    let has = |interface: &str, host: IpNet| {
-        let mut links = links.clone().filter(|link| link.name == interface);
-        links.any(|link| link.addresses.iter().any(|found| found.address == host))
-    };
     for (interface, address) in &mut account.addresses {
         let host = IpNet::from(address.addr());
-        if has(interface, host) {
+        let link = observed.kernel.as_ref().and_then(|kernel| kernel.link(interface));
+        if link.is_some_and(|link| link.addresses.iter().any(|found| found.address == host)) {
             *address = host;
         }
     }
@@ -102,10 +95,8 @@ fn from_result(result: &Value, account: &mut ReportedState) {
     account.routes.extend(list(result, "routes").iter().filter_map(route));
     for key in ["ip4", "ip6"] {
         if let Some(Value::Object(family)) = result.get(key) {
-            if let Some(net) = go_key(family, "ip").and_then(Value::as_str).and_then(|text| text.parse::<IpNet>().ok())
-            {
-                account.addresses.push((account.interface.clone(), net));
-            }
+            let net = go_key(family, "ip").and_then(Value::as_str).and_then(|text| text.parse::<IpNet>().ok());
+            account.addresses.extend(net.map(|net| (account.interface.clone(), net)));
             if let Some(Value::Array(routes)) = go_key(family, "routes") {
                 account.routes.extend(routes.iter().filter_map(route));
             }
@@ -115,11 +106,8 @@ fn from_result(result: &Value, account: &mut ReportedState) {
 
 fn route(value: &Value) -> Option<ReportedRoute> {
     let to: IpNet = value.get("dst")?.as_str()?.parse().ok()?;
-    let via = value
-        .get("gw")
-        .and_then(Value::as_str)
-        .and_then(|gw| gw.parse::<IpAddr>().ok())
-        .filter(|gw| !gw.is_unspecified());
+    let via = value.get("gw").and_then(Value::as_str).and_then(|gw| gw.parse::<IpAddr>().ok());
+    let via = via.filter(|gw| !gw.is_unspecified());
     let table = value.get("table").and_then(Value::as_u64).and_then(|table| u32::try_from(table).ok());
     Some(ReportedRoute { to: to.trunc(), via, table })
 }
@@ -130,13 +118,9 @@ pub(super) fn judge(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
         for name in &account.sandbox_interfaces {
             judgement.count_fact();
             if case.link(name).is_none() && !is_asked_for(case, name) {
-                let finding = Finding::new(
-                    FindingCode::PL203,
-                    format!("interface {name} is in the CNI result but not in the pod"),
-                );
-                judgement.add_finding(
-                    finding.pod(&case.pod.name).interface(name).network(&account.network).found(Some(links(case))),
-                );
+                let message = format!("interface {name} is in the CNI result but not in the pod");
+                let finding = finding(case, account, name, FindingCode::PL203, message);
+                judgement.add_finding(finding.found(links(case)));
             }
         }
         for (name, address) in &account.addresses {
@@ -151,9 +135,9 @@ pub(super) fn judge(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
             let Some(link) = case.link(name) else { continue };
             judgement.count_fact();
             if link.mac != *mac {
-                let finding = Finding::new(FindingCode::PL206, "reported MAC address differs from the interface's");
-                let finding = finding.pod(&case.pod.name).interface(name).network(&account.network);
-                judgement.add_finding(finding.expected(mac.clone()).found(Some(link.mac.clone())));
+                let message = "reported MAC address differs from the interface's";
+                let finding = finding(case, account, name, FindingCode::PL206, message);
+                judgement.add_finding(finding.expected(mac.clone()).found(link.mac.clone()));
             }
         }
         for route in &account.routes {
@@ -161,6 +145,17 @@ pub(super) fn judge(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
             route_in_kernel(case, account, route, judgement);
         }
     }
+}
+
+/// A finding about an interface of a report.
+fn finding(
+    case: &PodCase<'_>,
+    account: &ReportedState,
+    interface: &str,
+    code: FindingCode,
+    message: impl Into<String>,
+) -> Finding {
+    Finding::new(code, message).pod(&case.pod.name).interface(interface).network(&account.network)
 }
 
 /// Names of the pod's links.
@@ -186,39 +181,30 @@ fn address_in_kernel(
     if link.addresses.iter().any(|found| found.address == address) {
         return;
     }
-    let wanted = wanted_address(case, name, address);
-    let near = link.addresses.iter().find(|found| found.address.addr() == address.addr());
-    let elsewhere = case
-        .kernel
-        .links
-        .iter()
-        .find(|other| other.addresses.iter().any(|found| found.address.addr() == address.addr()));
+    let near = link.address_with(address.addr());
+    let mut links = case.kernel.links.iter();
+    let elsewhere = links.find_map(|other| Some((other, other.address_with(address.addr())?)));
     let message = match (near, elsewhere) {
         (Some(_), _) => "reported prefix length differs from the kernel's",
         (None, Some(_)) => "address reported on one interface but found on a different one",
         (None, None) => "address reported but missing in the kernel",
     };
-    let found = near.map(|found| format!("{} dev {name}", found.address)).or_else(|| {
-        let other = elsewhere?;
-        let found = other.addresses.iter().find(|found| found.address.addr() == address.addr())?;
-        Some(format!("{} dev {}", found.address, other.name))
-    });
-    let mut entry =
-        Finding::new(FindingCode::PL201, message).pod(&case.pod.name).interface(name).network(&account.network);
+    let found = near.map(|found| (link, found)).or(elsewhere);
+    let found = found.map(|(link, found)| format!("{} dev {}", found.address, link.name));
+    let mut entry = finding(case, account, name, FindingCode::PL201, message);
     entry = entry.expected(format!("{address} dev {name}")).found(found);
-    if let Some(wanted) = wanted {
-        entry = entry.source(&wanted.source).notes(["requested and reported alike".to_owned()]);
+    if let Some(wanted) = wanted_address(case, name, address) {
+        entry = entry.source(&wanted.source).notes(["requested and reported alike"]);
     }
     judgement.add_finding(entry);
 }
 
 fn status_ip_in_kernel(case: &PodCase<'_>, account: &ReportedState, ip: IpAddr, judgement: &mut JudgementBuilder) {
-    let told_already = account.addresses.iter().any(|(_, address)| address.addr() == ip);
-    let there =
-        case.link(&account.interface).is_some_and(|link| link.addresses.iter().any(|found| found.address.addr() == ip));
-    if !there && !told_already {
-        let finding = Finding::new(FindingCode::PL201, "address in network-status but missing in the kernel");
-        let finding = finding.pod(&case.pod.name).interface(&account.interface).network(&account.network);
+    let is_known = account.addresses.iter().any(|(_, address)| address.addr() == ip);
+    let there = case.link(&account.interface).is_some_and(|link| link.address_with(ip).is_some());
+    if !there && !is_known {
+        let message = "address in network-status but missing in the kernel";
+        let finding = finding(case, account, &account.interface, FindingCode::PL201, message);
         judgement.add_finding(finding.expected(format!("{ip} dev {}", account.interface)));
     }
 }
@@ -253,12 +239,10 @@ fn route_in_kernel(
     let expected = format!("{}{via} dev {}", messages::format_destination(&reported.to), account.interface);
     let near = nearest(case, reported);
     let topic = reported.to.to_string();
-    let mut entry = Finding::new(FindingCode::PL202, "route reported in the CNI result but missing in the kernel");
-    entry = entry.pod(&case.pod.name).interface(&account.interface).network(&account.network);
-    entry = entry
-        .expected(expected)
-        .found(near.map(messages::format_route))
-        .notes(case.log_lines_about(&account.interface, &topic));
+    let message = "route reported in the CNI result but missing in the kernel";
+    let entry = finding(case, account, &account.interface, FindingCode::PL202, message).expected(expected);
+    let mut entry = entry.found(near.map(messages::format_route));
+    entry = entry.notes(case.log_lines_about(&account.interface, &topic));
     for line in case.stderr_about(&account.interface, &topic) {
         judgement.add_quote(&line);
     }
@@ -270,10 +254,8 @@ fn route_in_kernel(
 
 /// The kernel route most like a reported one that is missing: the same destination elsewhere.
 fn nearest<'a>(case: &PodCase<'a>, reported: &ReportedRoute) -> Option<&'a Route> {
-    case.kernel
-        .routes
-        .iter()
-        .find(|route| route.to == reported.to && route.table != 255 && reported.to.prefix_len() > 0)
+    let is_near = |route: &&Route| route.to == reported.to && route.table != 255 && reported.to.prefix_len() > 0;
+    case.kernel.routes.iter().find(is_near)
 }
 
 /// The expectation that wants an address, where there is one.

@@ -3,7 +3,7 @@
 use super::judgement::JudgementBuilder;
 use super::pod_case::PodCase;
 use super::{messages, reported};
-use crate::finding::{Finding, FindingCode};
+use crate::finding::FindingCode;
 use crate::observe::{NextHop, Route, is_v6_link_local};
 use crate::plan::{InterfaceExpectation, Wanted, WantedGateway, WantedRoute};
 
@@ -16,28 +16,18 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement
     let dev = wanted.name.as_str();
     for unwanted in &wanted.absent_routes {
         judgement.count_fact();
-        let there = case
-            .kernel
-            .routes
-            .iter()
-            .find(|route| route.to == unwanted.value && route.table == MAIN && hop(route, dev).is_some());
-        if let Some(route) = there {
-            let entry = case
-                .about(Finding::new(FindingCode::PL325, "forbidden route present"), wanted)
-                .source(&unwanted.source);
-            judgement.add_finding(entry.found(Some(messages::format_route(route))));
+        let is_it = |route: &&Route| route.to == unwanted.value && route.table == MAIN && hop(route, dev).is_some();
+        if let Some(route) = case.kernel.routes.iter().find(is_it) {
+            let entry = case.finding(FindingCode::PL325, "forbidden route present", wanted).source(&unwanted.source);
+            judgement.add_finding(entry.found(messages::format_route(route)));
         }
     }
     let Some(list) = &wanted.routes else {
         return;
     };
     let tables: Vec<u32> = list.items.iter().map(|item| item.value.table.unwrap_or(MAIN)).chain([MAIN]).collect();
-    let ours: Vec<&Route> = case
-        .kernel
-        .routes
-        .iter()
-        .filter(|route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some())
-        .collect();
+    let is_ours = |route: &&Route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some();
+    let ours: Vec<&Route> = case.kernel.routes.iter().filter(is_ours).collect();
     let mut matched: Vec<&Route> = Vec::new();
     let mut open: Vec<&Wanted<WantedRoute>> = Vec::new();
     for item in &list.items {
@@ -59,8 +49,8 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement
     }
     judgement.count_fact();
     for route in ours.iter().filter(|route| !matched.contains(route)) {
-        let entry = case.about(Finding::new(FindingCode::PL323, "unrequested route"), wanted).source(&list.source);
-        judgement.add_finding(entry.found(Some(messages::format_route(route))));
+        let entry = case.finding(FindingCode::PL323, "unrequested route", wanted).source(&list.source);
+        judgement.add_finding(entry.found(messages::format_route(route)));
     }
 }
 
@@ -108,32 +98,26 @@ fn missing<'a>(
     let expected = messages::format_wanted_route(&item.value, dev);
     if let Some(route) = same {
         let entry = case
-            .about(Finding::new(FindingCode::PL321, "route exists but differs from the expected one"), wanted)
+            .finding(FindingCode::PL321, "route exists but differs from the expected one", wanted)
             .source(&item.source);
-        judgement.add_finding(entry.expected(expected).found(Some(messages::format_route(route))));
+        judgement.add_finding(entry.expected(expected).found(messages::format_route(route)));
         return;
     }
     let elsewhere = case.kernel.routes.iter().find(|route| {
         route.to == item.value.to && is_judged(route) && (item.value.to.prefix_len() > 0 || hop(route, dev).is_some())
     });
     let topic = item.value.to.to_string();
-    let entry = match elsewhere {
-        Some(route) if hop(route, dev).is_none() => {
-            Finding::new(FindingCode::PL322, "route uses a different interface")
-                .found(Some(messages::format_route(route)))
-        }
-        Some(route) => {
-            Finding::new(FindingCode::PL321, "route is in a different table").found(Some(messages::format_route(route)))
-        }
-        None => Finding::new(FindingCode::PL320, "requested route is missing in the kernel")
-            .found(nearest(ours, &item.value, matched).map(messages::format_route)),
+    let (code, message) = match elsewhere {
+        Some(route) if hop(route, dev).is_none() => (FindingCode::PL322, "route uses a different interface"),
+        Some(_) => (FindingCode::PL321, "route is in a different table"),
+        None => (FindingCode::PL320, "requested route is missing in the kernel"),
     };
+    let found = elsewhere.or_else(|| nearest(ours, &item.value, matched)).map(messages::format_route);
     for line in case.stderr_about(dev, &topic) {
         judgement.add_quote(&line);
     }
-    judgement.add_finding(
-        case.about(entry, wanted).expected(expected).source(&item.source).notes(case.log_lines_about(dev, &topic)),
-    );
+    let entry = case.finding(code, message, wanted).expected(expected).found(found).source(&item.source);
+    judgement.add_finding(entry.notes(case.log_lines_about(dev, &topic)));
 }
 
 /// The route most like a wanted one that is missing: with its gateway, or nearest to its destination.
@@ -158,10 +142,8 @@ fn works(
     let is_dead =
         hop(route, &wanted.name).is_some_and(|hop| hop.flags.iter().any(|flag| flag == "linkdown" || flag == "dead"));
     if is_dead {
-        let entry = case
-            .about(Finding::new(FindingCode::PL324, "route exists, but its link is down"), wanted)
-            .source(&item.source);
-        judgement.add_finding(entry.found(Some(messages::format_route(route))));
+        let entry = case.finding(FindingCode::PL324, "route exists, but its link is down", wanted).source(&item.source);
+        judgement.add_finding(entry.found(messages::format_route(route)));
     }
 }
 
@@ -186,8 +168,7 @@ fn unreported(
     };
     judgement.count_fact();
     if !reports {
-        let entry =
-            case.about(Finding::new(FindingCode::PL205, "route is in the kernel but not in the CNI result"), wanted);
-        judgement.add_finding(entry.source(&item.source).found(Some(messages::format_route(route))));
+        let entry = case.finding(FindingCode::PL205, "route is in the kernel but not in the CNI result", wanted);
+        judgement.add_finding(entry.source(&item.source).found(messages::format_route(route)));
     }
 }

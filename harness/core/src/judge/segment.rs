@@ -37,14 +37,10 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut Judg
         let Ok(kernel) = kernel_of_pod(observation, &pod.name) else {
             continue;
         };
-        let node = observation.pods.iter().find(|seen| seen.pod == pod.name).map(|seen| seen.node.as_str());
+        let node = observation.pod(&pod.name).map(|seen| seen.node.as_str());
         for attachment in &pod.attachments {
-            let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
-            let is_it =
-                |network: &Network| network.name == attachment.network && network.namespace.as_ref() == namespace;
-            let place = plan.networks.iter().position(is_it);
-            let link = kernel.links.iter().find(|link| link.name == attachment.interface);
-            if let (Some(place), Some(link)) = (place, link) {
+            let place = plan.networks.iter().position(|network| attachment.names(pod, network));
+            if let (Some(place), Some(link)) = (place, kernel.link(&attachment.interface)) {
                 let node = node.filter(|_| is_of_one_node(plan, &plan.networks[place]));
                 let common = parent(&plan.networks[place]).map_or(Common::Network(place), Common::Parent);
                 segments.entry((common, node)).or_default().push(Member { pod, attachment, link });
@@ -75,15 +71,12 @@ fn is_of_one_node(plan: &Plan, network: &Network) -> bool {
         return false;
     };
     let named = |key: &str| go_key(conf, key).and_then(serde_json::Value::as_str);
+    let bridge = |key: &str| named(key).and_then(|name| bridge_under(&plan.topology, name));
     match plugin {
         "ptp" => true,
         // Its own default is `cni0`; a bridge that the topology does not have is the plugin's own.
-        "bridge" => named("bridge")
-            .and_then(|name| bridge_under(&plan.topology, name))
-            .is_none_or(|bridge| bridge.uplink.is_none()),
-        _ => named("master")
-            .and_then(|name| bridge_under(&plan.topology, name))
-            .is_some_and(|bridge| bridge.uplink.is_none()),
+        "bridge" => bridge("bridge").is_none_or(|bridge| bridge.uplink.is_none()),
+        _ => bridge("master").is_some_and(|bridge| bridge.uplink.is_none()),
     }
 }
 
@@ -91,10 +84,8 @@ fn addresses(members: &[Member<'_>], judgement: &mut JudgementBuilder) {
     judgement.count_fact();
     let mut holders: BTreeMap<IpAddr, Vec<&Member<'_>>> = BTreeMap::new();
     for member in members {
-        for address in member.link.addresses.iter().map(|address| address.address.addr()) {
-            if !is_v6_link_local(address) {
-                holders.entry(address).or_default().push(member);
-            }
+        for address in member.link.ips().filter(|address| !is_v6_link_local(*address)) {
+            holders.entry(address).or_default().push(member);
         }
     }
     for (address, holders) in holders {
@@ -130,5 +121,5 @@ fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], ju
     let on = if networks.len() > 1 { "networks" } else { "network" };
     let entry = Finding::new(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
     let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
-    judgement.add_finding(entry.source(&other.pod.source).found(Some(format!("{what} at {}", all.join(", ")))));
+    judgement.add_finding(entry.source(&other.pod.source).found(format!("{what} at {}", all.join(", "))));
 }

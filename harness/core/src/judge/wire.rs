@@ -40,7 +40,7 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut Judg
         return;
     }
     let probes = DecodedProbes::new(plan, observation, wire);
-    probes.undecoded().into_iter().for_each(|note| judgement.add_note(note));
+    probes.undecoded.iter().for_each(|note| judgement.add_note(note.clone()));
     for (wanted, place) in wanting {
         let pod: &Pod = &plan.pods[place];
         let node = plan.topology.node_of(pod.node, place);
@@ -58,34 +58,30 @@ pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut Judg
 
 /// Faults of the testbed, because of which the results prove nothing.
 fn faults(wire: &WireObservation) -> Vec<String> {
-    let (script, heard) = (&wire.script, &wire.results);
-    let mut faults = Vec::new();
-    for (endpoint, probe) in &script.probes {
-        match heard.probe(&probe.id).map(|seen| &seen.end) {
-            None => faults.push(format!("probe {} of {endpoint}: no result", probe.id)),
-            Some(ProbeEnd::Unable { why }) => {
-                faults.push(format!("probe {} of {endpoint} could not be sent: {why}", probe.id));
-            }
-            Some(_) => {}
+    let (script, results) = (&wire.script, &wire.results);
+    let probes = script.probes.iter().filter_map(|(endpoint, probe)| {
+        let what = format!("probe {} of {endpoint}", probe.id);
+        match results.probe(&probe.id).map(|seen| &seen.end) {
+            None => Some(format!("{what}: no result")),
+            Some(ProbeEnd::Unable { why }) => Some(format!("{what} could not be sent: {why}")),
+            Some(_) => None,
         }
-    }
-    for (endpoint, capture) in &script.captures {
-        match heard.capture(&capture.id) {
-            None => faults.push(format!("capture {} at {endpoint}: no result", capture.id)),
-            Some(seen) if seen.dropped > 0 => {
-                faults.push(format!("capture {} at {endpoint} dropped {} frames", capture.id, seen.dropped));
-            }
-            Some(_) => {}
+    });
+    let captures = script.captures.iter().filter_map(|(endpoint, capture)| {
+        let what = format!("capture {} at {endpoint}", capture.id);
+        match results.capture(&capture.id).map(|seen| seen.dropped) {
+            None => Some(format!("{what}: no result")),
+            Some(0) => None,
+            Some(dropped) => Some(format!("{what} dropped {dropped} frames")),
         }
-    }
-    for (endpoint, listener) in &script.listeners {
-        match heard.listener(&listener.id) {
-            None => faults.push(format!("listener {} at {endpoint}: no result", listener.id)),
-            Some(seen) if !seen.alive => {
-                faults.push(format!("listener {} at {endpoint} did not last to the end", listener.id));
-            }
-            Some(_) => {}
+    });
+    let listeners = script.listeners.iter().filter_map(|(endpoint, listener)| {
+        let what = format!("listener {} at {endpoint}", listener.id);
+        match results.listener(&listener.id).map(|seen| seen.alive) {
+            None => Some(format!("{what}: no result")),
+            Some(true) => None,
+            Some(false) => Some(format!("{what} did not last to the end")),
         }
-    }
-    faults
+    });
+    probes.chain(captures).chain(listeners).collect()
 }

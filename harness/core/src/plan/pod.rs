@@ -1,5 +1,6 @@
 //! Pods and workloads, their attachments, and the ports of the node that a pod requests (`hostPort`).
 
+use super::network::Network;
 use super::probe::Protocol;
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,15 @@ pub struct Attachment {
     /// `bandwidth`, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Value>,
+}
+
+impl Attachment {
+    /// Whether it names a network, for a pod in the pod's own namespace.
+    #[must_use]
+    pub fn names(&self, pod: &Pod, network: &Network) -> bool {
+        let namespace = self.namespace.as_ref().or(pod.namespace.as_ref());
+        network.name == self.network && network.namespace.as_ref() == namespace
+    }
 }
 
 /// A pod.

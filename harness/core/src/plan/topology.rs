@@ -174,6 +174,17 @@ impl Default for Topology {
 }
 
 impl Topology {
+    /// The external host of a name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The ports of a node on uplinks.
+    pub fn ports_of(&self, node: usize) -> impl Iterator<Item = &NodePort> {
+        self.ports.iter().filter(move |port| port.node == node)
+    }
+
     /// The node that a pod runs on, from 1: the one it names, else in turn by its place in the plan (from 0).
     #[must_use]
     pub fn node_of(&self, named: Option<usize>, place: usize) -> usize {

@@ -1,7 +1,7 @@
 //! Targets of probes: the addresses that a plan's destinations, neighbours and uplinks have once the pods were observed.
 
 use crate::chain::go_key;
-use crate::observe::{KernelState, Observation, PodState, Route, is_v6_link_local};
+use crate::observe::{KernelState, Link, Observation, PodState, is_v6_link_local};
 use crate::plan::{Bridge, Destination, Plan, Pod, ProbeEndpoint, Topology};
 use std::net::IpAddr;
 
@@ -69,28 +69,32 @@ pub fn find_target(observation: &Observation, destination: &Destination) -> Resu
         Destination::Pod { pod, interface, v6 } => (pod, interface, *v6),
     };
     let kernel = kernel_of_pod(observation, pod)?;
-    let link = kernel
-        .links
-        .iter()
-        .find(|link| link.name == *interface)
-        .ok_or_else(|| TargetError::NoInterface { pod: pod.clone(), interface: interface.clone() })?;
-    let address = link
-        .addresses
-        .iter()
-        .map(|address| address.address.addr())
-        .find(|address| address.is_ipv6() == v6 && !is_v6_link_local(*address))
-        .ok_or_else(|| TargetError::NoAddress {
-            interface: interface.clone(),
-            endpoint: ProbeEndpoint::Pod(pod.clone()),
-            family: family_name(v6),
-        })?;
-    Ok(ProbeTarget { address, endpoint: Some(ProbeEndpoint::Pod(pod.clone())) })
+    let link = kernel.link(interface);
+    let link = link.ok_or_else(|| TargetError::NoInterface { pod: pod.clone(), interface: interface.clone() })?;
+    let endpoint = ProbeEndpoint::Pod(pod.clone());
+    let address = global_address(Some(link), v6, interface, &endpoint)?;
+    Ok(ProbeTarget { address, endpoint: Some(endpoint) })
+}
+
+/// The first global address of a family that an interface has.
+fn global_address(
+    link: Option<&Link>,
+    v6: bool,
+    interface: &str,
+    endpoint: &ProbeEndpoint,
+) -> Result<IpAddr, TargetError> {
+    let mut addresses = link.into_iter().flat_map(Link::ips);
+    let found = addresses.find(|address| address.is_ipv6() == v6 && !is_v6_link_local(*address));
+    found.ok_or_else(|| TargetError::NoAddress {
+        interface: interface.to_owned(),
+        endpoint: endpoint.clone(),
+        family: family_name(v6),
+    })
 }
 
 /// The kernel state of a pod that runs.
 pub(crate) fn kernel_of_pod<'a>(observation: &'a Observation, pod: &str) -> Result<&'a KernelState, TargetError> {
-    let observed = observation.pods.iter().find(|observed| observed.pod == pod);
-    let observed = observed.ok_or_else(|| TargetError::NotObserved(ProbeEndpoint::Pod(pod.to_owned())))?;
+    let observed = observation.pod(pod).ok_or_else(|| TargetError::NotObserved(ProbeEndpoint::Pod(pod.to_owned())))?;
     if let PodState::NotReady { .. } = observed.state {
         return Err(TargetError::NotReady(pod.to_owned()));
     }
@@ -104,30 +108,18 @@ pub(crate) fn kernel_of_pod<'a>(observation: &'a Observation, pod: &str) -> Resu
 pub fn node_address(observation: &Observation, node: usize, v6: bool) -> Result<IpAddr, TargetError> {
     let seen = observation.nodes.iter().find(|seen| seen.node == node);
     let kernel = &seen.ok_or(TargetError::NotObserved(ProbeEndpoint::Node(node)))?.kernel;
-    let is_default = |route: &&Route| {
-        route.to.prefix_len() == 0 && route.to.addr().is_ipv6() == v6 && route.table == 254 && route.kind == "unicast"
-    };
-    let family = family_name(v6);
-    let default = kernel.routes.iter().filter(is_default).min_by_key(|route| route.metric);
+    let default = kernel.routes.iter().filter(|route| route.is_default(v6)).min_by_key(|route| route.metric);
     let dev = default.and_then(|route| route.hops.iter().find_map(|hop| hop.dev.clone()));
-    let dev = dev.ok_or(TargetError::NoDefaultRoute { node, family })?;
-    let link = kernel.links.iter().find(|link| link.name == dev);
-    let mut addresses = link.into_iter().flat_map(|link| &link.addresses).map(|address| address.address.addr());
-    addresses
-        .find(|address| address.is_ipv6() == v6 && !is_v6_link_local(*address))
-        .ok_or_else(|| TargetError::NoAddress { interface: dev.clone(), endpoint: ProbeEndpoint::Node(node), family })
+    let dev = dev.ok_or(TargetError::NoDefaultRoute { node, family: family_name(v6) })?;
+    global_address(kernel.link(&dev), v6, &dev, &ProbeEndpoint::Node(node))
 }
 
 /// The hop that the main table gives to an address: the device, and the gateway where there is one.
 /// Policy rules are not followed: it is a hint for captures and words, never a judgement.
 #[must_use]
 pub fn next_hop(kernel: &KernelState, address: IpAddr) -> Option<(String, Option<IpAddr>)> {
-    let fits = |route: &&Route| route.table == 254 && route.kind == "unicast" && route.to.contains(&address);
-    let best = kernel
-        .routes
-        .iter()
-        .filter(fits)
-        .min_by_key(|route| (std::cmp::Reverse(route.to.prefix_len()), route.metric))?;
+    let fitting = kernel.routes.iter().filter(|route| route.is_main_unicast() && route.to.contains(&address));
+    let best = fitting.min_by_key(|route| (std::cmp::Reverse(route.to.prefix_len()), route.metric))?;
     best.hops.iter().find_map(|hop| Some((hop.dev.clone()?, hop.via)))
 }
 
@@ -142,7 +134,7 @@ pub fn uplink_of(plan: &Plan, pod: &Pod, interface: Option<&str>, to: Option<&Pr
     let has_bridge =
         |uplink: &&String| topology.bridges.iter().any(|bridge| bridge.uplink.as_deref() == Some(uplink.as_str()));
     if let Some(ProbeEndpoint::Host(name)) = to {
-        let ports = topology.hosts.iter().filter(|host| host.name == *name).flat_map(|host| &host.ports);
+        let ports = topology.host(name).into_iter().flat_map(|host| &host.ports);
         if let Some(uplink) = ports.map(|port| &port.uplink).find(has_bridge) {
             return Some(uplink.clone());
         }
@@ -152,9 +144,7 @@ pub fn uplink_of(plan: &Plan, pod: &Pod, interface: Option<&str>, to: Option<&Pr
 
 fn by_network(plan: &Plan, pod: &Pod, interface: &str) -> Option<String> {
     let attachment = pod.attachments.iter().find(|attachment| attachment.interface == interface)?;
-    let namespace = attachment.namespace.as_ref().or(pod.namespace.as_ref());
-    let mut networks = plan.networks.iter().filter(|network| network.name == attachment.network);
-    let network = networks.find(|network| network.namespace.as_ref() == namespace)?;
+    let network = plan.network_of(pod, attachment)?;
     let conf = network.chain.as_ref()?.links.first()?.conf.as_object()?;
     let below = ["master", "bridge"].into_iter().find_map(|key| go_key(conf, key)?.as_str())?;
     bridge_under(&plan.topology, below)?.uplink.clone()

@@ -62,26 +62,26 @@ impl LintReport {
 /// Holds an `eni-config` against the document and the sources. Of a cluster that was looked at, plugins and nodes are
 /// held against it too.
 pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) -> LintReport {
-    let mut book = Book { config, usage: *usage, cluster, report: LintReport::default(), lists: Vec::new() };
-    shape::lint(&mut book);
+    let mut linter = Linter { config, usage: *usage, cluster, report: LintReport::default(), lists: Vec::new() };
+    shape::lint(&mut linter);
     if let Some(chain) = Chain::read(config) {
-        book.report.chain = chain.links.iter().map(|link| link.plugin.clone()).collect();
-        book.lists = expected::alternatives(config, &NodeFacts::default()).unwrap_or_default();
-        access::settle(&mut book);
-        first::lint(&chain, &mut book);
-        plugins::lint(&chain, &mut book);
-        values::lint(&chain, &mut book);
-        access::lint(&chain, &mut book);
-        versions::lint(&chain, &mut book);
+        linter.report.chain = chain.links.iter().map(|link| link.plugin.clone()).collect();
+        linter.lists = expected::alternatives(config, &NodeFacts::default()).unwrap_or_default();
+        access::settle(&mut linter);
+        first::lint(&chain, &mut linter);
+        plugins::lint(&chain, &mut linter);
+        values::lint(&chain, &mut linter);
+        access::lint(&chain, &mut linter);
+        versions::lint(&chain, &mut linter);
     }
-    let mut report = book.report;
-    report.usage = book.usage;
+    let mut report = linter.report;
+    report.usage = linter.usage;
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     report
 }
 
-/// What is written down while the rules are looked at.
-struct Book<'a> {
+/// What the rules read, and what they found so far.
+struct Linter<'a> {
     config: &'a EniConfig,
     usage: Usage,
     cluster: Option<&'a ClusterSeen>,
@@ -90,7 +90,7 @@ struct Book<'a> {
     lists: Vec<Value>,
 }
 
-impl Book<'_> {
+impl Linter<'_> {
     /// A rule was looked at.
     fn check(&mut self) {
         self.report.checked += 1;
@@ -98,21 +98,29 @@ impl Book<'_> {
 
     /// As [`Self::add`], of something that the chain lacks: where there is no chain yet, with where it is to be written.
     fn add_lack(&mut self, source: Source, message: impl Into<String>, notes: impl IntoIterator<Item = String>) {
-        let absent = !self.config.data.contains_key(CONFLIST);
-        let write = absent.then(|| {
-            format!("there is no {CONFLIST} yet: add that key, with the entry of {CONF} as its first plugin; {CONF} itself stays as it is")
-        });
-        self.add(FindingCode::PL628, source, message, notes.into_iter().chain(write));
+        self.add(FindingCode::PL628, source, message).notes(notes);
+        if !self.config.data.contains_key(CONFLIST) {
+            self.note(format!("there is no {CONFLIST} yet: add that key, with the entry of {CONF} as its first plugin; {CONF} itself stays as it is"));
+        }
     }
 
-    fn add(
-        &mut self,
-        code: FindingCode,
-        source: Source,
-        message: impl Into<String>,
-        notes: impl IntoIterator<Item = String>,
-    ) {
-        self.report.findings.push(Finding::new(code, message).source(&source).notes(notes));
+    /// Adds a finding.
+    fn add(&mut self, code: FindingCode, source: Source, message: impl Into<String>) -> &mut Self {
+        self.report.findings.push(Finding::new(code, message).source(&source));
+        self
+    }
+
+    /// Adds a note to the latest finding.
+    fn note(&mut self, note: impl Into<String>) -> &mut Self {
+        self.notes([note.into()])
+    }
+
+    /// Adds notes to the latest finding.
+    fn notes(&mut self, notes: impl IntoIterator<Item = String>) -> &mut Self {
+        if let Some(finding) = self.report.findings.last_mut() {
+            finding.notes.extend(notes);
+        }
+        self
     }
 
     fn untold(&mut self, what: impl Into<String>) {
@@ -124,7 +132,7 @@ impl Book<'_> {
 }
 
 /// One plugin of the chain.
-struct Link {
+struct ChainPlugin {
     /// Its type.
     plugin: String,
     /// Its configuration.
@@ -133,7 +141,7 @@ struct Link {
     path: String,
 }
 
-impl Link {
+impl ChainPlugin {
     /// A key as a plugin's own decoder finds it.
     fn key(&self, name: &str) -> Option<&Value> {
         go_key(&self.conf, name)
@@ -147,7 +155,7 @@ struct Chain<'a> {
     key: &'static str,
     json: JsonText,
     top: Map<String, Value>,
-    links: Vec<Link>,
+    links: Vec<ChainPlugin>,
 }
 
 impl<'a> Chain<'a> {
@@ -166,7 +174,7 @@ impl<'a> Chain<'a> {
         let link = |(path, conf): (String, Value)| match conf {
             Value::Object(conf) => {
                 let plugin = conf.get("type")?.as_str()?.to_owned();
-                Some(Link { plugin, conf, path })
+                Some(ChainPlugin { plugin, conf, path })
             }
             _ => None,
         };
@@ -175,7 +183,7 @@ impl<'a> Chain<'a> {
     }
 
     /// The place of a key of a plugin, or of the nearest one above it; of a key that the plugin lacks that of its `type`.
-    fn at(&self, link: &Link, key: &str) -> Source {
+    fn at(&self, link: &ChainPlugin, key: &str) -> Source {
         let mut path = format!("{}{}", link.path, key.trim_end_matches('/'));
         while path.len() > link.path.len() && !self.json.places().contains_key(&path) {
             path.truncate(path.rfind('/').map_or(0, |end| end.max(link.path.len())));
@@ -192,18 +200,18 @@ impl<'a> Chain<'a> {
     }
 
     /// Terway's entry: the first of its type, as `terway-cli nodeconfig` takes it.
-    fn terway(&self) -> Option<&Link> {
+    fn terway(&self) -> Option<&ChainPlugin> {
         self.links.iter().find(|link| link.plugin == TERWAY)
     }
 
     /// The first plugin of a type.
-    fn plugin(&self, name: &str) -> Option<&Link> {
+    fn plugin(&self, name: &str) -> Option<&ChainPlugin> {
         self.links.iter().find(|link| link.plugin == name)
     }
 
     /// The chain as a network of a plan, for the rules that hold for every chain. Versions and names are terway-cli's.
     fn network(&self) -> Network {
-        let conf = |link: &Link| crate::chain::ChainLink {
+        let conf = |link: &ChainPlugin| crate::chain::ChainLink {
             plugin: link.plugin.clone(),
             conf: Value::Object(link.conf.clone()),
         };

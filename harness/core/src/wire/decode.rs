@@ -7,9 +7,10 @@ mod packet;
 pub use packet::{Arp, Flags, Ip, Net, Packet, Transport};
 
 use super::{RawFrame, Tag};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use etherparse::{
-    ArpHardwareId, ArpOperation, ArpPacketSlice, EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice,
-    TransportSlice,
+    ArpHardwareId, ArpOperation, ArpPacketSlice, EtherType, LaxIpPayloadSlice, LaxLinkExtSlice, LaxNetSlice,
+    LaxSlicedPacket, LinkSlice, TransportSlice,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,7 +27,7 @@ impl RawFrame {
     /// # Errors
     /// [`FrameError::NotHex`].
     pub fn octets(&self) -> Result<Vec<u8>, FrameError> {
-        Ok(hex::decode(&self.bytes)?)
+        Ok(HEXLOWER_PERMISSIVE.decode(self.bytes.as_bytes())?)
     }
 
     /// Whether less was kept than was on the wire.
@@ -41,7 +42,7 @@ impl RawFrame {
 pub enum FrameError {
     /// The bytes are not hex.
     #[error("bytes of a captured frame are not hex")]
-    NotHex(#[from] hex::FromHexError),
+    NotHex(#[from] data_encoding::DecodeError),
     /// There is no Ethernet header.
     #[error("no Ethernet header")]
     NoEthernet,
@@ -88,36 +89,23 @@ pub fn decode_octets(bytes: &[u8], is_cut: bool) -> Result<Packet, FrameError> {
         ethertype = vlan.ether_type().0;
         payload = vlan.payload_slice();
     }
+    let ip = |version, from: IpAddr, to: IpAddr, inside: &LaxIpPayloadSlice<'_>| {
+        if inside.incomplete && !is_cut {
+            return Err(FrameError::Short(version));
+        }
+        let transport = transport(sliced.transport.as_ref());
+        Ok(Net::Ip(Ip { from, to, protocol: inside.ip_number.0, transport }))
+    };
     let net = match &sliced.net {
         _ if ethertype == CONTROL => Net::Control(control(payload)),
         Some(LaxNetSlice::Arp(slice)) => arp(slice).map_or(Net::Other, Net::Arp),
         Some(LaxNetSlice::Ipv4(slice)) => {
-            let (header, inside) = (slice.header(), slice.payload());
-            if inside.incomplete && !is_cut {
-                return Err(FrameError::Short("IPv4"));
-            }
-            Net::Ip(Ip {
-                from: IpAddr::V4(header.source_addr()),
-                to: IpAddr::V4(header.destination_addr()),
-                hops_left: header.ttl(),
-                protocol: inside.ip_number.0,
-                is_fragment: inside.fragmented,
-                transport: transport(sliced.transport.as_ref()),
-            })
+            let (from, to) = (slice.header().source_addr(), slice.header().destination_addr());
+            ip("IPv4", from.into(), to.into(), slice.payload())?
         }
         Some(LaxNetSlice::Ipv6(slice)) => {
-            let (header, inside) = (slice.header(), slice.payload());
-            if inside.incomplete && !is_cut {
-                return Err(FrameError::Short("IPv6"));
-            }
-            Net::Ip(Ip {
-                from: IpAddr::V6(header.source_addr()),
-                to: IpAddr::V6(header.destination_addr()),
-                hops_left: header.hop_limit(),
-                protocol: inside.ip_number.0,
-                is_fragment: inside.fragmented,
-                transport: transport(sliced.transport.as_ref()),
-            })
+            let (from, to) = (slice.header().source_addr(), slice.header().destination_addr());
+            ip("IPv6", from.into(), to.into(), slice.payload())?
         }
         None => Net::Other,
     };
@@ -150,19 +138,17 @@ fn arp(slice: &ArpPacketSlice<'_>) -> Option<Arp> {
 fn transport(slice: Option<&TransportSlice<'_>>) -> Transport {
     match slice {
         Some(TransportSlice::Icmpv4(icmp)) => match (icmp.type_u8(), icmp.bytes5to8()) {
-            (8, rest) => echo(true, rest),
-            (0, rest) => echo(false, rest),
+            (kind @ (0 | 8), [a, b, ..]) => Transport::Echo { is_request: kind == 8, id: u16::from_be_bytes([a, b]) },
             (kind, _) => Transport::Icmp { kind, code: icmp.code_u8(), about: about_v4(icmp.payload()) },
         },
         Some(TransportSlice::Icmpv6(icmp)) => match (icmp.type_u8(), icmp.bytes5to8()) {
-            (128, rest) => echo(true, rest),
-            (129, rest) => echo(false, rest),
+            (kind @ (128 | 129), [a, b, ..]) => {
+                Transport::Echo { is_request: kind == 128, id: u16::from_be_bytes([a, b]) }
+            }
             (kind @ (SOLICITATION | ADVERTISEMENT), _) => match first::<16>(icmp.payload()) {
-                Some(target) => Transport::Neighbour {
-                    is_request: kind == SOLICITATION,
-                    target: Ipv6Addr::from(target),
-                    mac: link_layer_option(icmp.payload().get(16..).unwrap_or_default()),
-                },
+                Some(target) => {
+                    Transport::Neighbour { is_request: kind == SOLICITATION, target: Ipv6Addr::from(target) }
+                }
                 None => Transport::Other,
             },
             (kind, _) => Transport::Icmp { kind, code: icmp.code_u8(), about: about_v6(icmp.payload()) },
@@ -177,11 +163,6 @@ fn transport(slice: Option<&TransportSlice<'_>>) -> Transport {
     }
 }
 
-fn echo(is_request: bool, [id0, id1, seq0, seq1]: [u8; 4]) -> Transport {
-    let (id, sequence) = (u16::from_be_bytes([id0, id1]), u16::from_be_bytes([seq0, seq1]));
-    Transport::Echo { is_request, id, sequence }
-}
-
 fn first<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.get(..N)?.try_into().ok()
 }
@@ -194,12 +175,4 @@ fn about_v4(payload: &[u8]) -> Option<IpAddr> {
 /// The same of ICMPv6 (RFC 4443, section 2.4).
 fn about_v6(payload: &[u8]) -> Option<IpAddr> {
     first::<16>(payload.get(24..)?).map(|to| IpAddr::V6(Ipv6Addr::from(to)))
-}
-
-/// The MAC of the first link-layer option (RFC 4861, section 4.6.1): type 1 or 2, length 1 in units of eight bytes.
-fn link_layer_option(options: &[u8]) -> Option<String> {
-    match options {
-        [1 | 2, 1, rest @ ..] => first::<6>(rest).map(|bytes| mac(&bytes)),
-        _ => None,
-    }
 }

@@ -3,13 +3,12 @@
 //! The path of a request (interface, gateway, source address, tags) is judged by captured frames. Where no frame was
 //! captured because nothing was sent, `PL401` reports it.
 
-use super::frames::{DecodedProbes, Frame, RequestPattern, describe_path, flow, flows};
+use super::frames::{DecodedProbes, Flows, Frame, RequestPattern, describe_path};
 use super::messages;
 use crate::finding::{Finding, FindingCode};
 use crate::judge::judgement::JudgementBuilder;
 use crate::plan::{Pod, ProbeEndpoint, Protocol, Wanted, WantedReach};
 use crate::script::{ProbeTarget, find_target, ids, uplink_of};
-use crate::source::Source;
 use crate::wire::decode::{Net, Packet};
 use crate::wire::{Capture, Direction, ProbeAction, ProbeEnd, ProbeResult, Tap, dns};
 use std::collections::BTreeSet;
@@ -26,6 +25,8 @@ pub(super) struct EgressProbe<'a> {
     pub target: ProbeTarget,
     pub seen: &'a ProbeResult,
     pub request: RequestPattern,
+    /// The flows of the request.
+    pub flows: Flows,
 }
 
 impl EgressProbe<'_> {
@@ -33,10 +34,7 @@ impl EgressProbe<'_> {
     pub fn finding(&self, code: FindingCode, message: &str) -> Finding {
         let text = messages::question(self.item.value.by, self.item.value.port, &self.target);
         let entry = Finding::new(code, format!("{text}: {message}")).pod(&self.pod.name).source(&self.item.source);
-        match &self.item.value.through {
-            Some(through) => entry.interface(&through.value),
-            None => entry,
-        }
+        Finding { interface: self.item.value.through.as_ref().map(|through| through.value.clone()), ..entry }
     }
 
     /// Whether the target address itself answered.
@@ -47,6 +45,12 @@ impl EgressProbe<'_> {
             ProbeEnd::Resolved { by, .. } => *by == self.target.address,
             _ => false,
         }
+    }
+
+    /// Adds that the pod's captures lack a packet that must have been there.
+    fn add_fault(&self, packet: &str, judgement: &mut JudgementBuilder) {
+        let fault = format!("answered, but no capture of pod {} has the {packet}", self.pod.name);
+        judgement.add_unobserved(format!("probe {}: {fault}", self.id));
     }
 
     pub fn path_notes(&self) -> Vec<String> {
@@ -68,19 +72,14 @@ pub(super) fn judge(
     let target = match find_target(probes.observation, &wanted.to) {
         Ok(target) => target,
         Err(why) => {
-            let entry = Finding::new(FindingCode::PL401, "not reached: the target has no address")
-                .pod(&pod.name)
-                .source(&item.source);
-            judgement.add_finding(entry.found(Some(why.to_string())));
-            return;
+            let entry = Finding::new(FindingCode::PL401, "not reached: the target has no address");
+            return judgement.add_finding(entry.pod(&pod.name).source(&item.source).found(why.to_string()));
         }
     };
-    let Some(seen) = probes.results.probe(id) else {
-        judgement.add_unobserved(format!("probe {id}: it was not sent"));
-        return;
-    };
+    let Some(seen) = probes.result(id, judgement) else { return };
     let request = RequestPattern { by: wanted.by, to: target.address, port: wanted.port, from: wanted.from };
-    let case = EgressProbe { probes, pod, node, id, item, target, seen, request };
+    let flows = Flows::new(probes, pod, &request);
+    let case = EgressProbe { probes, pod, node, id, item, target, seen, request, flows };
     judge_reply(&case, judgement);
     judge_lookup(&case, judgement);
     judge_through(&case, judgement);
@@ -99,7 +98,7 @@ fn judge_lookup(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     if code != dns::NO_ERROR || addresses.is_empty() || addresses.iter().any(|address| *address != wanted) {
         let entry = case.finding(FindingCode::PL407, &format!("{} resolves to a different address", lookup.name));
         let entry = entry.source(&lookup.resolves_to.source).expected(format!("{} is {wanted}", lookup.name));
-        judgement.add_finding(entry.found(Some(messages::end(case.seen))));
+        judgement.add_finding(entry.found(messages::end(case.seen)));
     }
 }
 
@@ -107,8 +106,7 @@ fn judge_lookup(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
 fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let expected = format!("a reply from {}", case.target.address);
     if !case.is_answered() {
-        let entry =
-            case.finding(FindingCode::PL401, "not reached").expected(expected).found(Some(messages::end(case.seen)));
+        let entry = case.finding(FindingCode::PL401, "not reached").expected(expected).found(messages::end(case.seen));
         judgement.add_finding(entry.notes(case.path_notes()));
         return;
     }
@@ -116,21 +114,16 @@ fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         return;
     };
     let far = case.probes.far_captures(Some(endpoint));
-    let came: Vec<_> = far
-        .iter()
-        .flat_map(|capture| case.probes.frames(capture))
-        .filter(|(way, packet)| *way == Direction::In && case.request.matches(packet))
-        .collect();
-    let mine = flows(case.probes, case.pod, &case.request);
-    let is_mine = |packet| flow(packet, false).is_some_and(|flow| mine.contains(&flow));
-    if far.is_empty() || came.iter().any(|(_, packet)| is_mine(packet)) {
+    let came = far.iter().flat_map(|capture| case.probes.packets(capture, Direction::In));
+    let came: Vec<_> = came.filter(|packet| case.request.matches(packet, false)).collect();
+    if far.is_empty() || came.iter().any(|packet| case.flows.has(packet, false)) {
         return;
     }
     if came.is_empty() {
         let entry = case
             .finding(FindingCode::PL401, "a different endpoint replied")
             .expected(format!("a reply from {} by {endpoint}", case.target.address))
-            .found(Some(format!("{}; no capture of {endpoint} has the request", messages::end(case.seen))));
+            .found(format!("{}; no capture of {endpoint} has the request", messages::end(case.seen)));
         judgement.add_finding(entry.notes(case.path_notes()));
     } else {
         judgement.add_unobserved(format!(
@@ -149,7 +142,7 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let all = case.probes.pod_captures(case.pod);
     type Fits<'f> = &'f dyn Fn(&Packet) -> bool;
     let by = |way: Direction, fits: Fits<'_>| -> (bool, Vec<&str>) {
-        let has = |capture: &Capture| case.probes.frames(capture).iter().any(|(at, packet)| *at == way && fits(packet));
+        let has = |capture: &Capture| case.probes.packets(capture, way).any(fits);
         let seen: Vec<&str> = all.iter().filter(|(_, capture)| has(capture)).map(|(name, _)| *name).collect();
         let astray = seen.iter().filter(|other| **other != name && !case.probes.are_one_way(case.pod, name, other));
         (seen.contains(&name), astray.copied().collect())
@@ -159,47 +152,34 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     if !is_out && out_astray.is_empty() {
         if case.is_answered() {
             judgement.count_fact();
-            judgement.add_unobserved(format!(
-                "probe {}: answered, but no capture of pod {} has the request",
-                case.id, case.pod.name
-            ));
+            case.add_fault("request", judgement);
         }
         // Otherwise nothing was sent, which is reported already.
         return;
     }
     judgement.count_fact();
     if !is_out || !out_astray.is_empty() {
-        let found = if is_there {
-            format!("left by {}", out_astray.join(", "))
-        } else {
-            format!("left by {}; the pod has no interface {name}", out_astray.join(", "))
-        };
-        let entry = case
-            .finding(FindingCode::PL402, "request left through a different interface")
-            .expected(format!("left by {name}"));
-        judgement.add_finding(about(entry, case, &through.source).found(Some(found)));
+        let mut found = format!("left by {}", out_astray.join(", "));
+        if !is_there {
+            found.push_str(&format!("; the pod has no interface {name}"));
+        }
+        let entry = case.finding(FindingCode::PL402, "request left through a different interface");
+        let entry = entry.expected(format!("left by {name}")).found(found).source(&through.source);
+        judgement.add_finding(entry.notes(case.path_notes()));
         return;
     }
     if !case.is_answered() {
         return;
     }
     judgement.count_fact();
-    let (is_back, back_astray) = by(Direction::In, &|packet| case.request.matches_reply(packet));
+    let (is_back, back_astray) = by(Direction::In, &|packet| case.request.matches(packet, true));
     if !back_astray.is_empty() {
         let entry = case.finding(FindingCode::PL402, "reply arrived through a different interface");
-        let entry =
-            entry.expected(format!("back by {name}")).found(Some(format!("back by {}", back_astray.join(", "))));
-        judgement.add_finding(about(entry, case, &through.source));
+        let entry = entry.expected(format!("back by {name}")).found(format!("back by {}", back_astray.join(", ")));
+        judgement.add_finding(entry.source(&through.source).notes(case.path_notes()));
     } else if !is_back {
-        judgement.add_unobserved(format!(
-            "probe {}: answered, but no capture of pod {} has the reply",
-            case.id, case.pod.name
-        ));
+        case.add_fault("reply", judgement);
     }
-}
-
-fn about(entry: Finding, case: &EgressProbe<'_>, source: &Source) -> Finding {
-    entry.source(source).notes(case.path_notes())
 }
 
 /// Handed to the neighbour that answers for the gateway's address, and to no other.
@@ -208,15 +188,12 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         return;
     };
     let id = format!("{}{}", case.id, ids::GATEWAY);
-    let Some(seen) = case.probes.results.probe(&id) else {
-        judgement.add_unobserved(format!("probe {id}: it was not sent"));
-        return;
-    };
+    let Some(seen) = case.probes.result(&id, judgement) else { return };
     let mut macs: BTreeSet<String> = BTreeSet::new();
     for (_, capture) in case.probes.pod_captures(case.pod).into_iter().filter(|(name, _)| *name == through.value) {
-        let frames = case.probes.frames(capture).iter();
-        let out = frames.filter(|(way, packet)| *way == Direction::Out && case.request.matches_from_sender(packet));
-        macs.extend(out.map(|(_, packet)| packet.destination.clone()));
+        let out = case.probes.packets(capture, Direction::Out);
+        let out = out.filter(|packet| case.request.matches_from_sender(packet));
+        macs.extend(out.map(|packet| packet.destination.clone()));
     }
     let handed = || {
         let who = |mac: &String| match case.probes.owner(mac) {
@@ -236,7 +213,7 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
             if macs.iter().any(|other| other != mac) {
                 let expected = format!("sent to {address} at {mac}");
                 let entry = entry("packet sent to a different neighbour").expected(expected);
-                judgement.add_finding(entry.found(Some(format!("sent to {}", handed()))));
+                judgement.add_finding(entry.found(format!("sent to {}", handed())));
             }
         }
         ProbeEnd::Answered { mac: None, .. } => {
@@ -246,8 +223,7 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
             judgement.count_fact();
             let found = if macs.is_empty() { "no packet was sent".to_owned() } else { format!("sent to {}", handed()) };
             let entry = entry("no neighbour answers for the gateway's address").expected(format!("sent to {address}"));
-            judgement
-                .add_finding(entry.found(Some(found)).notes([format!("ARP for {address}: {}", messages::end(seen))]));
+            judgement.add_finding(entry.found(found).notes([format!("ARP for {address}: {}", messages::end(seen))]));
         }
     }
 }
@@ -264,12 +240,10 @@ fn judge_seen_from(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     if let ProbeEnd::Answered { saw: Some(saw), .. } = &case.seen.end {
         sources.insert(saw.ip());
     } else {
-        let flows = flows(case.probes, case.pod, &case.request);
         for capture in case.probes.far_captures(case.target.endpoint.as_ref()) {
-            let frames = case.probes.frames(capture).iter();
-            let came = frames.filter(|(way, packet)| *way == Direction::In && case.request.matches(packet));
-            let mine = came.filter(|(_, packet)| flow(packet, false).is_some_and(|flow| flows.contains(&flow)));
-            sources.extend(mine.filter_map(|(_, packet)| source_of(packet)));
+            let came = case.probes.packets(capture, Direction::In);
+            let is_mine = |packet: &&Packet| case.request.matches(packet, false) && case.flows.has(packet, false);
+            sources.extend(came.filter(is_mine).filter_map(source_of));
         }
     }
     judgement.count_fact();
@@ -279,11 +253,8 @@ fn judge_seen_from(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     } else if sources.iter().any(|source| *source != wanted.value) {
         let found: Vec<String> = sources.iter().map(ToString::to_string).collect();
         let entry = case.finding(FindingCode::PL404, "target sees a different source address").source(&wanted.source);
-        judgement.add_finding(
-            entry
-                .expected(format!("seen from {}", wanted.value))
-                .found(Some(format!("seen from {}", found.join(", ")))),
-        );
+        let entry = entry.expected(format!("seen from {}", wanted.value));
+        judgement.add_finding(entry.found(format!("seen from {}", found.join(", "))));
     }
 }
 
@@ -306,22 +277,16 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         .as_ref()
         .and_then(|uplink| case.probes.script.capture(&ProbeEndpoint::Node(case.node), &Tap::Uplink(uplink.clone())));
     let (Some(uplink), Some(capture)) = (&uplink, capture) else {
-        judgement.add_unobserved(format!(
-            "probe {}: tags are wanted, and no uplink of node {} was watched",
-            case.id, case.node
-        ));
-        return;
+        let fault = format!("tags are wanted, and no uplink of node {} was watched", case.node);
+        return judgement.add_unobserved(format!("probe {}: {fault}", case.id));
     };
     let frames = case.probes.frames(capture);
     if let Some(fault) = find_capture_fault(case, frames) {
-        judgement.add_unobserved(format!("capture {} at uplink {uplink}: {fault}", capture.id));
-        return;
+        return judgement.add_unobserved(format!("capture {} at uplink {uplink}: {fault}", capture.id));
     }
-    let flows = flows(case.probes, case.pod, &case.request);
     let mine = |packet: &&Packet| {
-        let is_mine = |is_reply| flow(packet, is_reply).is_some_and(|flow| flows.contains(&flow));
-        (case.request.matches(packet) && is_mine(false))
-            || (case.request.matches_reply(packet) && (case.request.by == Protocol::Arp || is_mine(true)))
+        let is_mine = |is_reply| case.request.matches(packet, is_reply) && case.flows.has(packet, is_reply);
+        is_mine(false) || is_mine(true) || (case.request.by == Protocol::Arp && case.request.matches(packet, true))
     };
     let found: BTreeSet<Vec<u16>> = frames.iter().map(|(_, packet)| packet).filter(mine).map(Packet::vlans).collect();
     let entry = |message: &str| {
@@ -332,7 +297,7 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         if case.is_answered() {
             judgement.count_fact();
             let entry = entry("reached without using the node's uplink");
-            judgement.add_finding(entry.found(Some("no frame of it there".to_owned())).notes(case.path_notes()));
+            judgement.add_finding(entry.found("no frame of it there".to_owned()).notes(case.path_notes()));
         }
         return;
     }
@@ -344,7 +309,7 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         let example =
             frames.iter().map(|(_, packet)| packet).filter(mine).find(|packet| packet.vlans() != wanted.value);
         notes.extend(example.map(|packet| format!("such as {packet}")));
-        judgement.add_finding(entry("wrong tags").found(Some(all.join("; "))).notes(notes));
+        judgement.add_finding(entry("wrong tags").found(all.join("; ")).notes(notes));
     }
 }
 
@@ -354,17 +319,13 @@ fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgem
     let Some(wanted) = &case.item.value.priority else {
         return;
     };
-    let flows = flows(case.probes, case.pod, &case.request);
-    let is_mine = |packet: &Packet| flow(packet, false).is_some_and(|flow| flows.contains(&flow));
-    let out = frames.iter().filter(|(way, packet)| *way == Direction::Out && case.request.matches(packet));
-    let asked: Vec<&Packet> = out.map(|(_, packet)| packet).filter(|packet| is_mine(packet)).collect();
+    let out = frames.iter().filter(|(way, _)| *way == Direction::Out).map(|(_, packet)| packet);
+    let asked = out.filter(|packet| case.request.matches(packet, false) && case.flows.has(packet, false));
+    let asked: Vec<&Packet> = asked.collect();
     judgement.count_fact();
     if asked.is_empty() {
-        judgement.add_unobserved(format!(
-            "probe {}: VLAN priority expected, but no request left by uplink {uplink}",
-            case.id
-        ));
-        return;
+        let fault = format!("VLAN priority expected, but no request left by uplink {uplink}");
+        return judgement.add_unobserved(format!("probe {}: {fault}", case.id));
     }
     let bits: BTreeSet<u8> = asked.iter().filter_map(|packet| packet.tags.first()).map(|tag| tag.priority).collect();
     if bits.iter().any(|bits| *bits != wanted.value) {
@@ -373,7 +334,7 @@ fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgem
         let example = asked.iter().find(is_other).map(|packet| format!("such as {packet}"));
         let entry = case.finding(FindingCode::PL406, "wrong VLAN priority").source(&wanted.source);
         let entry = entry.expected(format!("priority {} on uplink {uplink}", wanted.value));
-        judgement.add_finding(entry.found(Some(found.join("; "))).notes(example));
+        judgement.add_finding(entry.found(found.join("; ")).notes(example));
     }
 }
 

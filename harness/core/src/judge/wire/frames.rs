@@ -1,11 +1,12 @@
 //! Captures as the judge reads them: frames decoded, the requests found in them, and the path of a request in words.
 
+use crate::judge::judgement::JudgementBuilder;
 use crate::observe::{Link, Observation};
 use crate::plan::{Plan, Pod, ProbeEndpoint, Protocol};
 use crate::script::target::kernel_of_pod;
 use crate::script::{ProbeTarget, next_hop};
 use crate::wire::decode::{Net, Packet, Transport, decode};
-use crate::wire::{Capture, Direction, ProbeEnd, ProbeResults, Script, Tap, WireObservation};
+use crate::wire::{Capture, Direction, ProbeEnd, ProbeResult, ProbeResults, Script, Tap, WireObservation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -19,7 +20,8 @@ pub(super) struct DecodedProbes<'a> {
     pub script: &'a Script,
     pub results: &'a ProbeResults,
     frames: BTreeMap<&'a str, Vec<Frame>>,
-    undecoded: Vec<String>,
+    /// Frames that could not be decoded. No finding depends on them.
+    pub undecoded: Vec<String>,
 }
 
 impl<'a> DecodedProbes<'a> {
@@ -47,14 +49,23 @@ impl<'a> DecodedProbes<'a> {
         probes
     }
 
-    /// Frames that could not be decoded. No finding depends on them.
-    pub fn undecoded(&self) -> Vec<String> {
-        self.undecoded.clone()
-    }
-
     /// The frames of a capture.
     pub fn frames(&self, capture: &Capture) -> &[Frame] {
         self.frames.get(capture.id.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The packets that passed a capture one way.
+    pub fn packets(&self, capture: &Capture, way: Direction) -> impl Iterator<Item = &Packet> {
+        self.frames(capture).iter().filter(move |(at, _)| *at == way).map(|(_, packet)| packet)
+    }
+
+    /// The result of a probe. Without one the verdict is an error.
+    pub fn result(&self, id: &str, judgement: &mut JudgementBuilder) -> Option<&'a ProbeResult> {
+        let found = self.results.probe(id);
+        if found.is_none() {
+            judgement.add_unobserved(format!("probe {id}: it was not sent"));
+        }
+        found
     }
 
     /// The captures at a pod's interfaces, each with its name.
@@ -79,8 +90,7 @@ impl<'a> DecodedProbes<'a> {
         let Ok(kernel) = kernel_of_pod(self.observation, &pod.name) else {
             return false;
         };
-        let link = |name: &str| kernel.links.iter().find(|link| link.name == name);
-        let (Some(one), Some(other)) = (link(one), link(other)) else {
+        let (Some(one), Some(other)) = (kernel.link(one), kernel.link(other)) else {
             return false;
         };
         let sits_on = |upper: &Link, lower: &Link| {
@@ -97,17 +107,17 @@ impl<'a> DecodedProbes<'a> {
                 return Some(format!("{} of pod {}", link.name, pod.pod));
             }
         }
-        let told = self.results.probes.iter().find_map(|probe| match &probe.end {
-            ProbeEnd::Answered { by, mac: Some(told), .. } if told == mac => Some(*by),
+        let replied = self.results.probes.iter().find_map(|probe| match &probe.end {
+            ProbeEnd::Answered { by, mac: Some(other), .. } if other == mac => Some(*by),
             _ => None,
         });
-        let heard = || {
+        let announced = || {
             self.frames.values().flatten().find_map(|(_, packet)| match &packet.net {
                 Net::Arp(arp) if !arp.is_request && arp.sender_mac == mac => Some(IpAddr::V4(arp.sender)),
                 _ => None,
             })
         };
-        told.or_else(heard).map(|address| format!("it answers for {address}"))
+        replied.or_else(announced).map(|address| format!("it answers for {address}"))
     }
 }
 
@@ -120,39 +130,28 @@ pub(super) struct RequestPattern {
 }
 
 impl RequestPattern {
-    /// Whether a packet is this request, from any sender.
-    pub fn matches(&self, packet: &Packet) -> bool {
+    /// Whether a packet is this request, from any sender, or (`is_reply`) a reply to it.
+    pub fn matches(&self, packet: &Packet, is_reply: bool) -> bool {
         match &packet.net {
-            Net::Arp(arp) => self.by == Protocol::Arp && arp.is_request && IpAddr::V4(arp.target) == self.to,
+            Net::Arp(arp) => {
+                let owner = if is_reply { arp.sender } else { arp.target };
+                self.by == Protocol::Arp && arp.is_request != is_reply && IpAddr::V4(owner) == self.to
+            }
             Net::Ip(ip) => match &ip.transport {
-                Transport::Neighbour { is_request, target, .. } => {
-                    self.by == Protocol::Arp && *is_request && IpAddr::V6(*target) == self.to
+                Transport::Neighbour { is_request, target } => {
+                    self.by == Protocol::Arp && *is_request != is_reply && IpAddr::V6(*target) == self.to
                 }
-                other => ip.to == self.to && self.carries(other, true),
+                other => (if is_reply { ip.from } else { ip.to }) == self.to && self.carries(other, is_reply),
             },
             _ => false,
         }
     }
 
-    /// Whether a packet is a reply to it.
-    pub fn matches_reply(&self, packet: &Packet) -> bool {
-        match &packet.net {
-            Net::Arp(arp) => self.by == Protocol::Arp && !arp.is_request && IpAddr::V4(arp.sender) == self.to,
-            Net::Ip(ip) => match &ip.transport {
-                Transport::Neighbour { is_request, target, .. } => {
-                    self.by == Protocol::Arp && !is_request && IpAddr::V6(*target) == self.to
-                }
-                other => ip.from == self.to && self.carries(other, false),
-            },
-            _ => false,
-        }
-    }
-
-    fn carries(&self, transport: &Transport, asks: bool) -> bool {
+    fn carries(&self, transport: &Transport, is_reply: bool) -> bool {
         match (self.by, transport) {
-            (Protocol::Icmp, Transport::Echo { is_request, .. }) => *is_request == asks,
+            (Protocol::Icmp, Transport::Echo { is_request, .. }) => *is_request != is_reply,
             (Protocol::Udp, Transport::Udp { from, to }) | (Protocol::Tcp, Transport::Tcp { from, to, .. }) => {
-                self.port == Some(if asks { *to } else { *from })
+                self.port == Some(if is_reply { *from } else { *to })
             }
             _ => false,
         }
@@ -160,38 +159,43 @@ impl RequestPattern {
 
     /// Whether it is this request from the address that the sender binds to, where it binds to one.
     pub fn matches_from_sender(&self, packet: &Packet) -> bool {
-        self.matches(packet) && self.from.is_none_or(|from| packet.ip().is_none_or(|ip| ip.from == from))
+        self.matches(packet, false) && self.from.is_none_or(|from| packet.ip().is_none_or(|ip| ip.from == from))
     }
 }
 
 /// What distinguishes the packets of one sender beyond the pod: the echo identifier, the sender's port, or for ARP the
 /// sender's MAC address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Flow {
+enum Flow {
     Number(u16),
     Mac(String),
 }
 
 /// The flow of a request, or (`is_reply`) of an answer to one.
-pub(super) fn flow(packet: &Packet, is_reply: bool) -> Option<Flow> {
+fn flow(packet: &Packet, is_reply: bool) -> Flow {
     match packet.ip().map(|ip| &ip.transport) {
-        Some(Transport::Echo { id, .. }) => Some(Flow::Number(*id)),
+        Some(Transport::Echo { id, .. }) => Flow::Number(*id),
         Some(Transport::Udp { from, to } | Transport::Tcp { from, to, .. }) => {
-            Some(Flow::Number(if is_reply { *to } else { *from }))
+            Flow::Number(if is_reply { *to } else { *from })
         }
-        _ if is_reply => Some(Flow::Mac(packet.destination.clone())),
-        _ => Some(Flow::Mac(packet.source.clone())),
+        _ => Flow::Mac(if is_reply { packet.destination.clone() } else { packet.source.clone() }),
     }
 }
 
 /// The flows of a request as the pod's own captures have it.
-pub(super) fn flows(probes: &DecodedProbes<'_>, pod: &Pod, request: &RequestPattern) -> BTreeSet<Flow> {
-    let captures = probes.pod_captures(pod);
-    let frames = captures.iter().flat_map(|(_, capture)| probes.frames(capture));
-    frames
-        .filter(|(direction, packet)| *direction == Direction::Out && request.matches_from_sender(packet))
-        .filter_map(|(_, packet)| flow(packet, false))
-        .collect()
+pub(super) struct Flows(BTreeSet<Flow>);
+
+impl Flows {
+    pub fn new(probes: &DecodedProbes<'_>, pod: &Pod, request: &RequestPattern) -> Self {
+        let captures = probes.pod_captures(pod);
+        let sent = captures.iter().flat_map(|(_, capture)| probes.packets(capture, Direction::Out));
+        Self(sent.filter(|packet| request.matches_from_sender(packet)).map(|packet| flow(packet, false)).collect())
+    }
+
+    /// Whether a request, or (`is_reply`) an answer, belongs to one of them.
+    pub fn has(&self, packet: &Packet, is_reply: bool) -> bool {
+        self.0.contains(&flow(packet, is_reply))
+    }
 }
 
 /// One line per place that a request should have passed.
@@ -201,7 +205,7 @@ pub(super) fn describe_path(
     request: &RequestPattern,
     target: &ProbeTarget,
 ) -> Vec<String> {
-    let mine = flows(probes, pod, request);
+    let mine = Flows::new(probes, pod, request);
     let passed = |capture: &Capture, way: Direction| describe_passage(probes, capture, request, &mine, way);
     let mut lines = Vec::new();
     let mut silent = Vec::new();
@@ -217,18 +221,15 @@ pub(super) fn describe_path(
     }
     for (endpoint, capture) in &probes.script.captures {
         if let (ProbeEndpoint::Node(_), Tap::Uplink(uplink)) = (endpoint, &capture.interface) {
-            let text = passed(capture, Direction::Out);
-            lines
-                .push(format!("uplink {uplink} of {endpoint}: {}", text.unwrap_or_else(|| "nothing of it".to_owned())));
+            let text = passed(capture, Direction::Out).unwrap_or_else(|| "nothing of it".to_owned());
+            lines.push(format!("uplink {uplink} of {endpoint}: {text}"));
         }
     }
     if let Some(endpoint) = &target.endpoint {
         for capture in probes.far_captures(Some(endpoint)) {
-            let text = passed(capture, Direction::In);
-            let place = match &capture.interface {
-                Tap::Name(name) | Tap::Uplink(name) => name,
-            };
-            lines.push(format!("{place} of {endpoint}: {}", text.unwrap_or_else(|| "nothing of it".to_owned())));
+            let text = passed(capture, Direction::In).unwrap_or_else(|| "nothing of it".to_owned());
+            let (Tap::Name(place) | Tap::Uplink(place)) = &capture.interface;
+            lines.push(format!("{place} of {endpoint}: {text}"));
         }
     }
     lines
@@ -239,25 +240,24 @@ fn describe_passage(
     probes: &DecodedProbes<'_>,
     capture: &Capture,
     request: &RequestPattern,
-    mine: &BTreeSet<Flow>,
+    mine: &Flows,
     way: Direction,
 ) -> Option<String> {
-    let frames = probes.frames(capture);
-    let is_mine = |packet, is_reply| flow(packet, is_reply).is_some_and(|flow| mine.contains(&flow));
-    let asked: Vec<_> =
-        frames.iter().filter(|(at, packet)| *at == way && request.matches(packet) && is_mine(packet, false)).collect();
-    let answers = frames
-        .iter()
-        .filter(|(at, packet)| *at != way && request.matches_reply(packet) && is_mine(packet, true))
-        .count();
-    let (first, (to, fro)) = (asked.first()?, if way == Direction::Out { ("out", "in") } else { ("in", "out") });
+    let is_mine = |packet: &&Packet, is_reply| request.matches(packet, is_reply) && mine.has(packet, is_reply);
+    let (back, to, fro) = match way {
+        Direction::Out => (Direction::In, "out", "in"),
+        Direction::In => (Direction::Out, "in", "out"),
+    };
+    let asked: Vec<_> = probes.packets(capture, way).filter(|packet| is_mine(packet, false)).collect();
+    let answers = probes.packets(capture, back).filter(|packet| is_mine(packet, true)).count();
+    let first = asked.first()?;
     let count = |number: usize, word: &str| match number {
         0 => format!("no {word}"),
         1 => format!("1 {word}"),
         more if word == "reply" => format!("{more} replies"),
         more => format!("{more} {word}s"),
     };
-    Some(format!("{} {to}, {} {fro}; the first: {}", count(asked.len(), "request"), count(answers, "reply"), first.1))
+    Some(format!("{} {to}, {} {fro}; the first: {}", count(asked.len(), "request"), count(answers, "reply"), first))
 }
 
 /// Reports a next hop that did not reply to ARP.
@@ -281,6 +281,6 @@ fn describe_silent_neighbour(
         })
     };
     let asked = arps().filter(|arp| arp.is_request && IpAddr::V4(arp.target) == hop).count();
-    let told = arps().any(|arp| !arp.is_request && IpAddr::V4(arp.sender) == hop);
-    (asked > 0 && !told).then(|| format!("{name} of pod {}: asked {asked} times for {hop}, no reply", pod.name))
+    let is_answered = arps().any(|arp| !arp.is_request && IpAddr::V4(arp.sender) == hop);
+    (asked > 0 && !is_answered).then(|| format!("{name} of pod {}: asked {asked} times for {hop}, no reply", pod.name))
 }

@@ -52,12 +52,10 @@ pub(super) fn judge(
         Ok(there) => there,
         Err(why) => {
             let entry = Finding::new(FindingCode::PL420, "not reached through its node: the pod has no address");
-            return judgement.add_finding(entry.pod(&pod.name).source(&item.source).found(Some(why.to_string())));
+            return judgement.add_finding(entry.pod(&pod.name).source(&item.source).found(why.to_string()));
         }
     };
-    let Some(seen) = probes.results.probe(id) else {
-        return judgement.add_unobserved(format!("probe {id}: it was not sent"));
-    };
+    let Some(seen) = probes.result(id, judgement) else { return };
     let sender = wanted.sender_at(node);
     let mut case = IngressProbe { probes, pod, node, item, sender, to, there, seen, flows: BTreeSet::new() };
     case.flows = case.sent();
@@ -86,6 +84,7 @@ impl IngressProbe<'_> {
         format!("{by} port {host_port} of node {} ({at}) from {from}", self.node)
     }
 
+    /// A finding about this request.
     fn finding(&self, code: FindingCode, message: &str) -> Finding {
         Finding::new(code, format!("{}: {message}", self.text())).pod(&self.pod.name).source(&self.item.source)
     }
@@ -119,41 +118,31 @@ impl IngressProbe<'_> {
             ),
             _ => ("not reached", messages::end(self.seen)),
         };
-        let entry = self.finding(FindingCode::PL420, message).expected(expected).found(Some(found));
+        let entry = self.finding(FindingCode::PL420, message).expected(expected).found(found);
         judgement.add_finding(entry.notes(describe_path(self)));
     }
 
     /// Source ports of the sender, from the captures there.
     fn sent(&self) -> BTreeSet<u16> {
         let mine = self.probes.script.captures.iter().filter(|(at, _)| *at == self.sender);
-        let frames = mine.flat_map(|(_, capture)| self.probes.frames(capture));
-        let out = frames.filter(|(way, packet)| *way == Direction::Out && self.is_request(packet));
-        out.filter_map(|(_, packet)| ports(packet).map(|(from, _)| from)).collect()
+        let out = mine.flat_map(|(_, capture)| self.probes.packets(capture, Direction::Out));
+        out.filter(|packet| self.has(packet, false)).filter_map(|packet| Some(ports(packet)?.0)).collect()
     }
 
-    /// Whether a packet is the request: to the node, or (after translation) to the pod.
-    fn is_request(&self, packet: &Packet) -> bool {
+    /// Whether a packet is the request, or (`is_reply`) an answer to it: at the node or, after translation, at the pod.
+    fn has(&self, packet: &Packet, is_reply: bool) -> bool {
         let (Some(ip), Some((from, to))) = (packet.ip(), ports(packet)) else {
             return false;
         };
-        let asked = (ip.to == self.to && to == self.wanted().host_port)
-            || (ip.to == self.there.address && to == self.wanted().container_port);
-        asked && (self.flows.is_empty() || self.flows.contains(&from))
-    }
-
-    /// Whether a packet answers, as the pod sends it or as the node passes it on.
-    fn is_reply(&self, packet: &Packet) -> bool {
-        let (Some(ip), Some((from, to))) = (packet.ip(), ports(packet)) else {
-            return false;
-        };
-        let answers = (ip.from == self.to && from == self.wanted().host_port)
-            || (ip.from == self.there.address && from == self.wanted().container_port);
-        answers && (self.flows.is_empty() || self.flows.contains(&to))
+        let (address, port, sender) = if is_reply { (ip.from, from, to) } else { (ip.to, to, from) };
+        let is_ours = (address == self.to && port == self.wanted().host_port)
+            || (address == self.there.address && port == self.wanted().container_port);
+        is_ours && (self.flows.is_empty() || self.flows.contains(&sender))
     }
 
     /// The frames of the pod's node, by interface.
     fn at_node(&self) -> Vec<(&str, &[Frame])> {
-        let ports = self.probes.plan.topology.ports.iter().filter(|port| port.node == self.node);
+        let ports = self.probes.plan.topology.ports_of(self.node);
         ports.map(|port| (port.name.as_str(), self.frames_of(&ProbeEndpoint::Node(self.node), &port.name))).collect()
     }
 
@@ -185,31 +174,27 @@ impl IngressProbe<'_> {
             return;
         }
         let entry = self.finding(FindingCode::PL422, "pod sees a different source address").source(&wanted.source);
-        let entry =
-            entry.expected(format!("seen from {expected}")).found(Some(format!("seen from {}", self.named(saw))));
+        let entry = entry.expected(format!("seen from {expected}")).found(format!("seen from {}", self.named(saw)));
         judgement.add_finding(entry.notes(describe_portmap(self)));
         judge_known_defect(self, judgement);
     }
 
-    /// All addresses of a endpoint.
+    /// All addresses of an endpoint.
     fn addresses(&self, endpoint: &ProbeEndpoint) -> Vec<IpAddr> {
         let observation = self.probes.observation;
         let of = |kernel: &crate::observe::KernelState| -> Vec<IpAddr> {
-            let links = kernel.links.iter().flat_map(|link| &link.addresses);
-            links.map(|address| address.address.addr()).collect()
+            kernel.links.iter().flat_map(crate::observe::Link::ips).collect()
         };
         match endpoint {
             ProbeEndpoint::Node(number) => {
                 observation.nodes.iter().filter(|seen| seen.node == *number).flat_map(|seen| of(&seen.kernel)).collect()
             }
             ProbeEndpoint::Pod(name) => {
-                let pods = observation.pods.iter().filter(|seen| seen.pod == *name);
-                pods.filter_map(|seen| seen.kernel.as_ref()).flat_map(of).collect()
+                observation.pod(name).and_then(|seen| seen.kernel.as_ref()).map(of).unwrap_or_default()
             }
             ProbeEndpoint::Host(name) => {
-                let hosts = self.probes.plan.topology.hosts.iter().filter(|host| host.name == *name);
-                let nets =
-                    hosts.flat_map(|host| host.ports.iter().flat_map(|port| &port.addresses).chain(&host.behind));
+                let host = self.probes.plan.topology.host(name).into_iter();
+                let nets = host.flat_map(|host| host.ports.iter().flat_map(|port| &port.addresses).chain(&host.behind));
                 nets.map(ipnet::IpNet::addr).collect()
             }
         }
@@ -242,8 +227,8 @@ fn interfaces_with<'a>(case: &'a IngressProbe<'_>, way: Direction, fits: &dyn Fn
 
 /// Replies left through the expected interface; without one, through that of the requests.
 fn judge_reply_interface(case: &IngressProbe<'_>, judgement: &mut JudgementBuilder) {
-    let came = interfaces_with(case, Direction::In, &|packet| case.is_request(packet));
-    let left = interfaces_with(case, Direction::Out, &|packet| case.is_reply(packet));
+    let came = interfaces_with(case, Direction::In, &|packet| case.has(packet, false));
+    let left = interfaces_with(case, Direction::Out, &|packet| case.has(packet, true));
     let back_by = case.wanted().back_by.as_ref();
     let (wanted, source) = match back_by {
         Some(back_by) => (vec![back_by.value.as_str()], &back_by.source),
@@ -268,10 +253,10 @@ fn judge_reply_interface(case: &IngressProbe<'_>, judgement: &mut JudgementBuild
     let entry = case.finding(FindingCode::PL421, "reply left the node through a different interface").source(source);
     let entry = entry
         .expected(format!("reply through {}, like the request", wanted.join(", ")))
-        .found(Some(format!("reply through {}", astray.join(", "))));
+        .found(format!("reply through {}", astray.join(", ")));
     let shown = astray.iter().filter_map(|name| {
         let frames = case.frames_of(&ProbeEndpoint::Node(case.node), name);
-        let is_it = |(way, packet): &&Frame| *way == Direction::Out && case.is_reply(packet);
+        let is_it = |(way, packet): &&Frame| *way == Direction::Out && case.has(packet, true);
         frames.iter().find(is_it).map(|(_, packet)| format!("left by {name}: {packet}"))
     });
     judgement.add_finding(entry.notes(shown).notes(explain_interface(case, &astray)));
@@ -295,9 +280,9 @@ fn describe_path(case: &IngressProbe<'_>) -> Vec<String> {
 
 /// `eth0 of node 1: saw requests in, no reply out`; `way` is the way that requests go there.
 fn describe_place(case: &IngressProbe<'_>, place: &str, frames: &[Frame], way: Direction) -> String {
-    let asked = frames.iter().filter(|(at, packet)| *at == way && case.is_request(packet)).count();
-    let told = frames.iter().filter(|(at, packet)| *at != way && case.is_reply(packet)).count();
-    if asked == 0 && told == 0 {
+    let asked = frames.iter().filter(|(at, packet)| *at == way && case.has(packet, false)).count();
+    let answered = frames.iter().filter(|(at, packet)| *at != way && case.has(packet, true)).count();
+    if asked == 0 && answered == 0 {
         return format!("{place}: saw nothing of it");
     }
     let count = |number: usize, word: &str| match number {
@@ -306,7 +291,7 @@ fn describe_place(case: &IngressProbe<'_>, place: &str, frames: &[Frame], way: D
         _ => format!("{word}s"),
     };
     let (to, fro) = if way == Direction::Out { ("out", "in") } else { ("in", "out") };
-    format!("{place}: saw {} {to}, {} {fro}", count(asked, "request"), count(told, "reply"))
+    format!("{place}: saw {} {to}, {} {fro}", count(asked, "request"), count(answered, "reply"))
 }
 
 /// Up to this release portmap's nftables backend does not read `masqAll` (portmap_nftables.go from v1.6.0 to v1.9.1).
@@ -344,13 +329,9 @@ fn explain_interface(case: &IngressProbe<'_>, interfaces: &[&str]) -> Vec<String
 /// The settings of the chain's portmap for source addresses.
 fn describe_portmap(case: &IngressProbe<'_>) -> Vec<String> {
     let Some(portmap) = portmap_config(case) else { return Vec::new() };
-    let told = |key: &str| portmap.get(key).map_or_else(|| "not given".to_owned(), Value::to_string);
-    vec![format!(
-        "portmap of the chain: masqAll {}, snat {}, backend {}",
-        told("masqAll"),
-        told("snat"),
-        told("backend")
-    )]
+    let [masq_all, snat, backend] = ["masqAll", "snat", "backend"]
+        .map(|key| portmap.get(key).map_or_else(|| "not given".to_owned(), Value::to_string));
+    vec![format!("portmap of the chain: masqAll {masq_all}, snat {snat}, backend {backend}")]
 }
 
 /// `PL423`: reports a known defect of portmap.
@@ -367,7 +348,7 @@ fn judge_known_defect(case: &IngressProbe<'_>, judgement: &mut JudgementBuilder)
         return;
     }
     let entry = case.finding(FindingCode::PL423, "masqAll has no effect with portmap's nftables backend");
-    let entry = entry.expected("masqueraded, as masqAll says").found(Some("not masqueraded".to_owned()));
+    let entry = entry.expected("masqueraded, as masqAll says").found("not masqueraded".to_owned());
     judgement.add_finding(entry.notes([DEFECT.to_owned()]));
 }
 

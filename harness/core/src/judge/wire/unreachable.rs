@@ -1,7 +1,6 @@
 //! Forbidden targets: `PL410` and `PL411`, and the controls that prove that a reply would have arrived.
 
-use super::frames::describe_path;
-use super::frames::{DecodedProbes, RequestPattern, flow, flows};
+use super::frames::{DecodedProbes, Flows, RequestPattern, describe_path};
 use super::messages;
 use crate::finding::{Finding, FindingCode};
 use crate::judge::judgement::JudgementBuilder;
@@ -9,7 +8,8 @@ use crate::plan::{Because, Destination, Pod, ProbeEndpoint, Unreachable, Wanted}
 use crate::script::target::kernel_of_pod;
 use crate::script::window::needed_window_ms;
 use crate::script::{WINDOW_MS, find_target, ids};
-use crate::wire::{Direction, ProbeEnd};
+use crate::wire::decode::Packet;
+use crate::wire::{Capture, Direction, ProbeEnd};
 
 /// Judges a `cannotReach`.
 pub(super) fn judge(
@@ -26,10 +26,8 @@ pub(super) fn judge(
         (Err(why), _) | (_, Err(why)) => {
             judgement.count_fact();
             let entry = Finding::new(FindingCode::PL411, "not probed: the target has no address").pod(&pod.name);
-            judgement.add_finding(
-                entry.source(&item.source).expected(messages::because(wanted.because)).found(Some(why.to_string())),
-            );
-            return;
+            let entry = entry.source(&item.source).expected(messages::because(wanted.because));
+            return judgement.add_finding(entry.found(why.to_string()));
         }
     };
     let mut slowest = 0;
@@ -41,23 +39,19 @@ pub(super) fn judge(
             controls.push((ids::THIRD, third, &to));
         }
     }
-    for (suffix, who, whom) in controls {
+    for (suffix, sender, target) in controls {
         let probe = format!("{id}{suffix}");
-        let what = messages::question(wanted.by, wanted.port, whom);
-        match probes.results.probe(&probe) {
-            None => return judgement.add_unobserved(format!("probe {probe}: it was not sent")),
-            Some(seen) => match &seen.end {
-                ProbeEnd::Answered { by, .. } if *by == whom.address => slowest = slowest.max(seen.took_us),
-                _ => {
-                    let end = messages::end(seen);
-                    return judgement.add_unobserved(format!("probe {probe}, the control ({what} from {who}): {end}"));
-                }
-            },
+        let what = messages::question(wanted.by, wanted.port, target);
+        let Some(seen) = probes.result(&probe, judgement) else { return };
+        match &seen.end {
+            ProbeEnd::Answered { by, .. } if *by == target.address => slowest = slowest.max(seen.took_us),
+            _ => {
+                let end = messages::end(seen);
+                return judgement.add_unobserved(format!("probe {probe}, the control ({what} from {sender}): {end}"));
+            }
         }
     }
-    let Some(seen) = probes.results.probe(id) else {
-        return judgement.add_unobserved(format!("probe {id}: it was not sent"));
-    };
+    let Some(seen) = probes.result(id, judgement) else { return };
     let window =
         probes.script.probes.iter().find(|(_, probe)| probe.id == id).map_or(WINDOW_MS, |(_, it)| it.window_ms);
     if needed_window_ms(slowest) > window {
@@ -73,7 +67,7 @@ pub(super) fn judge(
     let found = messages::end(seen);
     let entry = |code: FindingCode, message: &str| {
         let entry = Finding::new(code, format!("{text}: {message}")).pod(&pod.name).source(&item.source);
-        let entry = entry.expected(expected).found(Some(found.clone()));
+        let entry = entry.expected(expected).found(found.clone());
         let entry = match &wanted.to {
             Destination::Pod { interface, pod, .. } => {
                 entry.notes([format!("{} is the address of {interface} of pod {pod}", to.address)])
@@ -97,12 +91,9 @@ pub(super) fn judge(
     if end != wanted.because {
         judgement.add_finding(entry(FindingCode::PL411, "not reached, but for a different reason"));
     } else if end == Because::NoAnswer {
-        let mine = flows(probes, pod, &request);
-        let is_mine = |packet| flow(packet, false).is_some_and(|flow| mine.contains(&flow));
-        let came = |capture: &&crate::wire::Capture| {
-            let mut frames = probes.frames(capture).iter();
-            frames.any(|(way, packet)| *way == Direction::In && request.matches(packet) && is_mine(packet))
-        };
+        let mine = Flows::new(probes, pod, &request);
+        let is_mine = |packet: &Packet| request.matches(packet, false) && mine.has(packet, false);
+        let came = |capture: &&Capture| probes.packets(capture, Direction::In).any(is_mine);
         if probes.far_captures(to.endpoint.as_ref()).iter().any(came) {
             judgement
                 .add_note(format!("{text} from pod {}: the request arrived there, and no reply came back", pod.name));

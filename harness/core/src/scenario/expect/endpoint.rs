@@ -119,10 +119,7 @@ impl<'a> Scene<'a> {
         let mut found: Vec<IpAddr> = Vec::new();
         for attachment in &pod.attachments {
             found.extend(attachment.ips.iter().filter_map(|ip| bare(ip)));
-            let network = self.networks.iter().find(|network| {
-                network.name == attachment.network
-                    && network.namespace.as_ref() == attachment.namespace.as_ref().or(pod.namespace.as_ref())
-            });
+            let network = self.networks.iter().find(|network| attachment.names(pod, network));
             let links = network.and_then(|network| network.chain.as_ref()).map_or(&[][..], |chain| &chain.links);
             for link in links {
                 let addresses =

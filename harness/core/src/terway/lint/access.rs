@@ -1,7 +1,7 @@
 //! The document's table, "Access using a public IP address and port": masqAll and symmetric_routing, with and without
 //! Datapath V2; and what portmap needs for any access.
 
-use super::{Book, Chain, Link};
+use super::{Chain, ChainPlugin, Linter};
 use crate::chain::go_key;
 use crate::finding::FindingCode;
 use crate::terway::usage::{Access, MASQ_ALL, NFTABLES_DROPS_MASQ_ALL, Need, SYMMETRIC};
@@ -28,78 +28,75 @@ pub struct TableRow {
 
 const TABLE: &str = "the document, \"Access using a public IP address and port\"";
 
-/// Takes from the configuration what nobody told: whether it makes Datapath V2.
-pub(super) fn settle(book: &mut Book<'_>) {
-    let is_v2 = |list: &Value| {
-        list["plugins"].as_array().is_some_and(|all| all.iter().any(|p| p["eniip_virtual_type"] == "datapathv2"))
-    };
-    let makes = book.lists.iter().filter(|list| is_v2(list)).count();
-    match (book.usage.datapath_v2, makes) {
-        (None, 0) if !book.lists.is_empty() => book.usage.datapath_v2 = Some(false),
-        (None, n) if n == book.lists.len() && n > 0 => book.usage.datapath_v2 = Some(true),
-        (None, _) => book.untold("whether nodes run Datapath V2: it hangs on each node; say --datapath-v2 yes or no"),
+/// Takes from the configuration whether it makes Datapath V2, unless the usage says so.
+pub(super) fn settle(linter: &mut Linter<'_>) {
+    let makes = linter.lists.iter().filter(|list| is_v2(list)).count();
+    match (linter.usage.datapath_v2, makes) {
+        (None, 0) if !linter.lists.is_empty() => linter.usage.datapath_v2 = Some(false),
+        (None, n) if n == linter.lists.len() && n > 0 => linter.usage.datapath_v2 = Some(true),
+        (None, _) => linter.untold("whether nodes run Datapath V2: it hangs on each node; say --datapath-v2 yes or no"),
         _ => {}
     }
 }
 
-pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
-    contradiction(chain, book);
-    let Some(access) = book.usage.access else {
-        book.untold("what the access needs: say --access node, public, both or none");
+pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
+    contradiction(chain, linter);
+    let Some(access) = linter.usage.access else {
+        linter.untold("what the access needs: say --access node, public, both or none");
         return;
     };
     let portmap = chain.plugin("portmap");
     if access == Access::None {
-        book.check();
+        linter.check();
         if let Some(portmap) = portmap {
             let message = "portmap is in the chain, and no pod has a hostPort";
-            book.add(FindingCode::PL629, chain.at(portmap, "type"), message, []);
+            linter.add(FindingCode::PL629, chain.at(portmap, "type"), message);
         }
     } else {
-        maps(chain, portmap, access, book);
+        maps(chain, portmap, access, linter);
     }
     for (setting, without, with) in ROWS {
-        let need = match (access.is_public(), book.usage.datapath_v2) {
+        let need = match (access.is_public(), linter.usage.datapath_v2) {
             (false, _) => Need::Unsaid,
             (true, _) if without == with => without,
             (true, Some(false)) => without,
             (true, Some(true)) => with,
             (true, None) => Need::Unknown,
         };
-        let row = if setting == "masqAll" { masq_all(portmap, book, need) } else { symmetric(chain, book, need) };
-        book.check();
+        let row = if setting == "masqAll" { masq_all(portmap, linter, need) } else { symmetric(chain, linter, need) };
+        linter.check();
         let at = if setting == "masqAll" { portmap } else { chain.terway() };
         if let Some(link) = at {
-            judge(chain, link, &row, access, book);
+            judge(chain, link, &row, access, linter);
         }
-        book.report.table.push(row);
+        linter.report.table.push(row);
     }
 }
 
 /// What every access to a hostPort needs.
-fn maps(chain: &Chain<'_>, portmap: Option<&Link>, access: Access, book: &mut Book<'_>) {
-    book.check();
+fn maps(chain: &Chain<'_>, portmap: Option<&ChainPlugin>, access: Access, linter: &mut Linter<'_>) {
+    linter.check();
     let Some(portmap) = portmap else {
         let message = format!("there is no portmap in the chain: no hostPort answers at {}", access.words());
         let notes = ["the document, \"Configure a portmap\": the plugin behind Terway's entry".to_owned()];
-        book.add_lack(chain.top_at("plugins"), message, notes);
+        linter.add_lack(chain.top_at("plugins"), message, notes);
         return;
     };
-    book.check();
+    linter.check();
     let capable = portmap.key("capabilities").and_then(Value::as_object).and_then(|all| go_key(all, "portMappings"));
     if capable != Some(&Value::Bool(true)) {
         let message = "portmap has no `\"capabilities\": {\"portMappings\": true}`: the runtime hands no port to it";
         let notes = ["the document's examples for both accesses have it".to_owned()];
-        book.add_lack(chain.at(portmap, "capabilities"), message, notes);
+        linter.add_lack(chain.at(portmap, "capabilities"), message, notes);
     }
 }
 
-fn masq_all(portmap: Option<&Link>, book: &Book<'_>, need: Need) -> TableRow {
+fn masq_all(portmap: Option<&ChainPlugin>, linter: &Linter<'_>, need: Need) -> TableRow {
     let value = portmap.and_then(|portmap| portmap.key("masqAll"));
     let on = value == Some(&Value::Bool(true));
     let snat = portmap.and_then(|portmap| portmap.key("snat")) != Some(&Value::Bool(false));
     let backend = portmap.and_then(|portmap| portmap.key("backend")).and_then(Value::as_str);
-    let in_force = match (on && snat, book.usage.portmap_version, backend) {
+    let in_force = match (on && snat, linter.usage.portmap_version, backend) {
         (false, _, _) => Some(false),
         (true, None, _) => None,
         (true, Some(version), Some("nftables")) => Some(version > NFTABLES_DROPS_MASQ_ALL),
@@ -108,10 +105,10 @@ fn masq_all(portmap: Option<&Link>, book: &Book<'_>, need: Need) -> TableRow {
     TableRow { setting: "masqAll".to_owned(), need, set: said(value), in_force }
 }
 
-fn symmetric(chain: &Chain<'_>, book: &Book<'_>, need: Need) -> TableRow {
+fn symmetric(chain: &Chain<'_>, linter: &Linter<'_>, need: Need) -> TableRow {
     // terway-cli reads it in these very letters, and only `true` counts (cmd/terway-cli/node.go).
     let value = chain.terway().and_then(|terway| terway.conf.get("symmetric_routing"));
-    let in_force = match (value == Some(&Value::Bool(true)), book.usage.terway_version) {
+    let in_force = match (value == Some(&Value::Bool(true)), linter.usage.terway_version) {
         (false, _) => Some(false),
         (true, None) => None,
         (true, Some(version)) => Some(version >= SYMMETRIC),
@@ -123,9 +120,9 @@ fn said(value: Option<&Value>) -> String {
     value.map_or("not set".to_owned(), ToString::to_string)
 }
 
-fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &mut Book<'_>) {
+fn judge(chain: &Chain<'_>, link: &ChainPlugin, row: &TableRow, access: Access, linter: &mut Linter<'_>) {
     let at = chain.at(link, &row.setting);
-    let column = match book.usage.datapath_v2 {
+    let column = match linter.usage.datapath_v2 {
         Some(true) => "Datapath V2",
         Some(false) => "Non-Datapath V2",
         None => "either column",
@@ -146,7 +143,7 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
             } else {
                 notes.push("without it the reply leaves by the pod's ENI, since the node's rule for the pod's address comes first, and not by eth0, where the request came in".to_owned());
             }
-            book.add_lack(at, message, notes);
+            linter.add_lack(at, message, notes);
         }
         (Need::Unknown, "true", _) => {}
         (Need::Unknown, _, _) => {
@@ -155,12 +152,11 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
                 row.setting,
                 row.set.replace("not set", "missing")
             );
-            let notes = [
-                format!("{TABLE}: masqAll, Non-Datapath V2: not required, Datapath V2: required"),
-                "its example, right below, is for both columns and has `\"masqAll\": false`".to_owned(),
-                "with --datapath-v2 yes or no it can be told which holds".to_owned(),
-            ];
-            book.add(FindingCode::PL627, at, message, notes);
+            linter
+                .add(FindingCode::PL627, at, message)
+                .note(format!("{TABLE}: masqAll, Non-Datapath V2: not required, Datapath V2: required"))
+                .note("its example, right below, is for both columns and has `\"masqAll\": false`")
+                .note("with --datapath-v2 yes or no it can be told which holds");
         }
         (Need::NotRequired | Need::Unsaid, "true", _) => {
             let what = if is_masq {
@@ -176,20 +172,23 @@ fn judge(chain: &Chain<'_>, link: &Link, row: &TableRow, access: Access, book: &
                 ),
             };
             let message = format!("`{}` is not needed for {}", row.setting, access.words());
-            book.add(FindingCode::PL629, at, message, [why, format!("what it does: {what}")]);
+            linter.add(FindingCode::PL629, at, message).note(why).note(format!("what it does: {what}"));
         }
         _ => {}
     }
 }
 
+/// Whether a conflist runs Datapath V2.
+fn is_v2(list: &Value) -> bool {
+    let mut plugins = list["plugins"].as_array().into_iter().flatten();
+    plugins.any(|plugin| plugin["eniip_virtual_type"] == "datapathv2")
+}
+
 /// Said to be Datapath V2, and the configuration makes another way; or the other way round.
-fn contradiction(chain: &Chain<'_>, book: &mut Book<'_>) {
-    let (Some(said), Some(terway)) = (book.usage.datapath_v2, chain.terway()) else { return };
-    let is_v2 = |list: &Value| {
-        list["plugins"].as_array().is_some_and(|all| all.iter().any(|p| p["eniip_virtual_type"] == "datapathv2"))
-    };
-    book.check();
-    if book.lists.is_empty() || book.lists.iter().any(|list| is_v2(list) == said) {
+fn contradiction(chain: &Chain<'_>, linter: &mut Linter<'_>) {
+    let (Some(said), Some(terway)) = (linter.usage.datapath_v2, chain.terway()) else { return };
+    linter.check();
+    if linter.lists.is_empty() || linter.lists.iter().any(|list| is_v2(list) == said) {
         return;
     }
     let at = chain.at(terway, "eniip_virtual_type");
@@ -198,6 +197,7 @@ fn contradiction(chain: &Chain<'_>, book: &mut Book<'_>) {
     } else {
         "said to run without Datapath V2, and this chain makes pods with it: `eniip_virtual_type` is datapathv2"
     };
-    let notes = ["terway-cli takes the way from the chain's own entry (cmd/terway-cli/cni.go)".to_owned()];
-    book.add(FindingCode::PL635, at, message, notes);
+    linter
+        .add(FindingCode::PL635, at, message)
+        .note("terway-cli takes the way from the chain's own entry (cmd/terway-cli/cni.go)");
 }

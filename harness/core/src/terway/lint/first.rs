@@ -2,9 +2,9 @@
 //! example for public access adds `symmetric_routing`, so: every key is there and equal, and keys that Terway knows may be
 //! added.
 
-use super::{Book, Chain};
+use super::{Chain, Linter};
 use crate::finding::FindingCode;
-use crate::suggestion::did_you_mean;
+use crate::suggestion::suggest;
 use crate::terway::eni_config::{CONF, CONFLIST};
 use crate::terway::expected::TERWAY;
 use serde_json::Value;
@@ -51,21 +51,21 @@ const RULE: &str =
 const UNCHECKED: &str =
     "terway-cli does not look whether it is (cmd/terway-cli/cni.go): pods fail, or lack a setting, later";
 
-pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
+pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     let Some(first) = chain.links.first() else { return };
-    let conf = book.config.json(CONF).and_then(|json| json.value.ok());
+    let conf = linter.config.json(CONF).and_then(|json| json.value.ok());
     if chain.key == CONFLIST
         && let Some(Value::Object(conf)) = &conf
     {
-        book.check();
+        linter.check();
         let wanted = conf.get("type").and_then(Value::as_str).unwrap_or(TERWAY);
         if first.plugin != wanted {
             let message = format!("the first plugin is `{}`, and must be `{wanted}`", first.plugin);
-            book.add(FindingCode::PL623, chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
+            linter.add(FindingCode::PL623, chain.at(first, "type"), message).note(RULE).note(UNCHECKED);
             return;
         }
         for (key, value) in conf.iter().filter(|(key, _)| *key != "type") {
-            book.check();
+            linter.check();
             let (code, message) = match first.conf.get(key) {
                 Some(other) if same(other, value) => continue,
                 other if DROPPED.contains(&key.as_str()) => {
@@ -86,27 +86,26 @@ pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
             } else {
                 [RULE.to_owned(), UNCHECKED.to_owned()]
             };
-            book.add(code, chain.at(first, key), message, notes);
+            linter.add(code, chain.at(first, key), message).notes(notes);
         }
     }
     if first.plugin != TERWAY {
         // Without 10-terway.conf beside it the rule is not known; that Terway has to be there is.
         if chain.key == CONF || conf.is_none() {
-            book.check();
+            linter.check();
             let message = format!("the first plugin is `{}`, and must be `{TERWAY}`", first.plugin);
-            book.add(FindingCode::PL623, chain.at(first, "type"), message, [RULE.to_owned(), UNCHECKED.to_owned()]);
+            linter.add(FindingCode::PL623, chain.at(first, "type"), message).note(RULE).note(UNCHECKED);
         }
         return;
     }
     for key in first.conf.keys() {
         let of_conf = chain.key == CONFLIST && conf.as_ref().is_some_and(|conf| conf.get(key).is_some());
         let known = OF_CLI.contains(&key.as_str()) || OF_PLUGIN.iter().any(|known| known.eq_ignore_ascii_case(key));
-        book.check();
+        linter.check();
         if !known && !of_conf {
-            let near =
-                did_you_mean(key, OF_CLI.into_iter().chain(OF_PLUGIN)).map(|near| format!("did you mean `{near}`?"));
+            let near = suggest(key, OF_CLI.into_iter().chain(OF_PLUGIN));
             let message = format!("Terway has no key `{key}`: it is kept in the conflist, and nothing reads it");
-            book.add(FindingCode::PL624, chain.at(first, key), message, near);
+            linter.add(FindingCode::PL624, chain.at(first, key), message).notes(near);
         }
     }
 }

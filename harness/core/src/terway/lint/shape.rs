@@ -1,9 +1,9 @@
 //! Are the keys there, are they JSON, and is there a chain in them.
 
-use super::Book;
+use super::Linter;
 use crate::finding::FindingCode;
 use crate::scenario::node::Position;
-use crate::suggestion::did_you_mean;
+use crate::suggestion::suggest;
 use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF, POLICY};
 use crate::terway::expected::{self, NodeFacts};
 use serde_json::Value;
@@ -11,13 +11,13 @@ use serde_json::Value;
 /// The keys that a chain is about.
 const KNOWN: [&str; 4] = [ENI_CONF, CONF, CONFLIST, POLICY];
 
-pub(super) fn lint(book: &mut Book<'_>) {
-    let config = book.config;
-    keys(book);
+pub(super) fn lint(linter: &mut Linter<'_>) {
+    let config = linter.config;
+    keys(linter);
     let mut all_json = true;
     for key in [ENI_CONF, CONF, CONFLIST] {
         let Some(json) = config.json(key) else { continue };
-        book.check();
+        linter.check();
         match &json.value {
             Err(problem) => {
                 all_json = false;
@@ -36,84 +36,84 @@ pub(super) fn lint(book: &mut Book<'_>) {
                     );
                 }
                 let place = format!("{key} is not JSON: {}, line {} of its text", problem.message, problem.line);
-                book.add(FindingCode::PL621, at, place, notes);
+                linter.add(FindingCode::PL621, at, place).notes(notes);
             }
-            Ok(Value::Object(_)) => twice(key, &json, book),
+            Ok(Value::Object(_)) => twice(key, &json, linter),
             Ok(other) => {
                 all_json = false;
                 let at = config.source_of(key, Position { line: 1, column: 1 });
                 let kind = if other.is_array() { "a list" } else { "no object" };
-                book.add(FindingCode::PL621, at, format!("{key} must be a JSON object, and is {kind}"), []);
+                linter.add(FindingCode::PL621, at, format!("{key} must be a JSON object, and is {kind}"));
             }
         }
     }
     if all_json && (config.data.contains_key(CONF) || config.data.contains_key(CONFLIST)) {
-        chain(book);
+        chain(linter);
     }
 }
 
-fn keys(book: &mut Book<'_>) {
-    let config = book.config;
+fn keys(linter: &mut Linter<'_>) {
+    let config = linter.config;
     for key in config.data.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
-        book.check();
-        if let Some(near) = did_you_mean(key, KNOWN) {
+        linter.check();
+        if let Some(near) = suggest(key, KNOWN) {
             let at = config.source_of(key, Position { line: 1, column: 1 });
-            let notes = [format!("did you mean `{near}`?")];
-            book.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of eni-config"), notes);
+            linter.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of eni-config")).note(near);
         }
     }
     for key in [ENI_CONF, CONF] {
         if config.data.contains_key(key) {
-            book.check();
+            linter.check();
         } else if config.whole || config.removed.contains(key) || (key == CONF && !config.data.contains_key(CONFLIST)) {
-            book.check();
+            linter.check();
             let message = format!("eni-config has no {key}");
-            let notes = ["terway-cli and terwayd can't start without it (cmd/terway-cli/common.go)".to_owned()];
-            book.add(FindingCode::PL620, config.source.clone(), message, notes);
+            linter
+                .add(FindingCode::PL620, config.source.clone(), message)
+                .note("terway-cli and terwayd can't start without it (cmd/terway-cli/common.go)");
         } else if key == CONF {
-            book.untold(format!("whether the first plugin is the entry of {CONF}: the file does not have it; `plumbline chain plan` takes the cluster's"));
+            linter.untold(format!("whether the first plugin is the entry of {CONF}: the file does not have it; `plumbline chain plan` takes the cluster's"));
         } else {
-            book.untold(format!("{ENI_CONF}: the file does not have it; `kubectl replace` would take the cluster's away, `plumbline chain apply` writes the chain alone"));
+            linter.untold(format!("{ENI_CONF}: the file does not have it; `kubectl replace` would take the cluster's away, `plumbline chain apply` writes the chain alone"));
         }
     }
 }
 
-fn twice(key: &str, json: &crate::terway::JsonText, book: &mut Book<'_>) {
-    let config = book.config;
+fn twice(key: &str, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
+    let config = linter.config;
     for (path, first) in json.twice() {
         let name = path.rsplit('/').next().unwrap_or(path);
         let at = config.source_of(key, json.place(path));
         let first = config.source_of(key, *first);
         let message = format!("`{name}` is there twice; the last one counts");
-        book.add(FindingCode::PL635, at, message, [format!("first in line {}", first.line)]);
+        linter.add(FindingCode::PL635, at, message).note(format!("first in line {}", first.line));
     }
 }
 
-fn chain(book: &mut Book<'_>) {
-    let config = book.config;
+fn chain(linter: &mut Linter<'_>) {
+    let config = linter.config;
     let key = if config.data.contains_key(CONFLIST) { CONFLIST } else { CONF };
     let Some(json) = config.json(key) else { return };
     let Ok(Value::Object(top)) = &json.value else { return };
-    book.check();
+    linter.check();
     let at = |path: &str| config.source_of(key, json.place(path));
     match top.get("plugins") {
         Some(Value::Array(plugins)) if !plugins.is_empty() => {}
         Some(Value::Array(_)) => {
-            let notes =
-                ["terway-cli lets it pass, and makes a conflist without plugins, with which no pod starts".to_owned()];
-            book.add(FindingCode::PL622, at("plugins"), "`plugins` is empty", notes);
+            linter
+                .add(FindingCode::PL622, at("plugins"), "`plugins` is empty")
+                .note("terway-cli lets it pass, and makes a conflist without plugins, with which no pod starts");
             return;
         }
         Some(_) => {
-            let notes = ["terway-cli lets it pass, and makes of it what it finds, in no order".to_owned()];
-            book.add(FindingCode::PL622, at("plugins"), "`plugins` is not a list", notes);
+            linter
+                .add(FindingCode::PL622, at("plugins"), "`plugins` is not a list")
+                .note("terway-cli lets it pass, and makes of it what it finds, in no order");
             return;
         }
         None => {}
     }
     if let Err(why) = expected::alternatives(config, &NodeFacts::default()) {
         let position = why.strip_prefix("plugin ").and_then(|rest| rest.split(' ').next()).unwrap_or("0");
-        let notes = ["terway-cli ends with this error, so the DaemonSet's init container fails".to_owned()];
         let plugin = format!("plugins/{position}/");
         let keys = json.places().iter().filter(|(path, _)| path.starts_with(&plugin)).map(|(_, place)| *place);
         // Of one without a type the first key that it has.
@@ -122,15 +122,12 @@ fn chain(book: &mut Book<'_>) {
             Some(place) => config.source_of(key, place),
             None => at("plugins"),
         };
-        book.add(FindingCode::PL622, place, why, notes);
+        linter
+            .add(FindingCode::PL622, place, why)
+            .note("terway-cli ends with this error, so the DaemonSet's init container fails");
         return;
     }
     if let Err(why) = crate::chain::parse(config.text(key).unwrap_or_default(), "terway-chainer") {
-        book.add(
-            FindingCode::PL622,
-            at("plugins"),
-            why,
-            ["terway-cli lets it pass, and no pod starts with it".to_owned()],
-        );
+        linter.add(FindingCode::PL622, at("plugins"), why).note("terway-cli lets it pass, and no pod starts with it");
     }
 }

@@ -1,6 +1,6 @@
 //! The versions that settings need: the document's, and the sources' where they say otherwise.
 
-use super::{Book, Chain};
+use super::{Chain, Linter};
 use crate::finding::FindingCode;
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::usage::{
@@ -9,12 +9,12 @@ use crate::terway::usage::{
 use crate::terway::version::Version;
 use serde_json::Value;
 
-pub(super) fn lint(chain: &Chain<'_>, book: &mut Book<'_>) {
-    terway(chain, book);
-    portmap(chain, book);
+pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
+    terway(chain, linter);
+    portmap(chain, linter);
 }
 
-fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
+fn terway(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     let mut needs: Vec<(&str, Version, crate::source::Source, &str)> = Vec::new();
     if chain.key == CONFLIST {
         needs.push((
@@ -30,18 +30,13 @@ fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
         needs.push(("symmetric_routing", SYMMETRIC, chain.at(terway, "symmetric_routing"), line));
     }
     for (what, least, at, line) in needs {
-        match book.usage.terway_version {
-            None => book.untold(format!("whether Terway is {least} or later, for {what}: say --terway-version")),
+        match linter.usage.terway_version {
+            None => linter.untold(format!("whether Terway is {least} or later, for {what}: say --terway-version")),
             Some(version) => {
-                book.check();
+                linter.check();
                 if version < least {
                     let message = format!("{what} needs Terway {least} or later; this is {version}");
-                    book.add(
-                        FindingCode::PL625,
-                        at,
-                        message,
-                        [line.to_owned(), "an older one drops it without a word".to_owned()],
-                    );
+                    linter.add(FindingCode::PL625, at, message).note(line).note("an older one drops it without a word");
                 }
             }
         }
@@ -49,25 +44,27 @@ fn terway(chain: &Chain<'_>, book: &mut Book<'_>) {
     let nftables = symmetric.filter(|terway| {
         terway.conf.get("symmetric_routing_config").is_some_and(|config| config["backend"] == "nftables")
     });
-    if let (Some(terway), Some(version)) = (nftables, book.usage.terway_version) {
-        book.check();
+    if let (Some(terway), Some(version)) = (nftables, linter.usage.terway_version) {
+        linter.check();
         if version <= NO_NFTABLES_ROUTING {
             let message = format!("the nftables backend of symmetric_routing is not in Terway {version}");
-            let notes = ["1.16.1 is without it, and writes rules of iptables; 1.17.1 has it (the sources; the document is silent)".to_owned()];
-            book.add(FindingCode::PL625, chain.at(terway, "symmetric_routing_config/backend"), message, notes);
+            linter.add(FindingCode::PL625, chain.at(terway, "symmetric_routing_config/backend"), message)
+                .note("1.16.1 is without it, and writes rules of iptables; 1.17.1 has it (the sources; the document is silent)");
         }
     }
 }
 
-fn portmap(chain: &Chain<'_>, book: &mut Book<'_>) {
+fn portmap(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     let Some(portmap) = chain.plugin("portmap") else { return };
-    let version = book.usage.portmap_version;
+    let version = linter.usage.portmap_version;
     let backend = portmap.key("backend").and_then(Value::as_str);
     if let (Some(_), Some(version)) = (portmap.key("backend"), version) {
-        book.check();
+        linter.check();
         if version < NFTABLES {
             let message = format!("portmap {version} has no key `backend`: it takes iptables whatever is said");
-            book.add(FindingCode::PL635, chain.at(portmap, "backend"), message, [format!("there from {NFTABLES} on")]);
+            linter
+                .add(FindingCode::PL635, chain.at(portmap, "backend"), message)
+                .note(format!("there from {NFTABLES} on"));
         }
     }
     if portmap.key("masqAll") != Some(&Value::Bool(true)) {
@@ -78,29 +75,32 @@ fn portmap(chain: &Chain<'_>, book: &mut Book<'_>) {
     let sources = format!(
         "the sources: iptables honours it from {MASQ_ALL} on; nftables is there from {NFTABLES} on and drops it up to {NFTABLES_DROPS_MASQ_ALL}"
     );
-    book.check();
+    linter.check();
     if portmap.key("snat") == Some(&Value::Bool(false)) {
         let message = "`masqAll` is without effect: `snat` is false, so portmap marks nothing";
-        book.add(FindingCode::PL626, at, message, [sources]);
+        linter.add(FindingCode::PL626, at, message).note(sources);
         return;
     }
     match (version, backend) {
         (None, Some("nftables")) => {
             let message = format!("`masqAll` is without effect with the nftables backend of every portmap up to {NFTABLES_DROPS_MASQ_ALL}");
-            book.add(FindingCode::PL626, at, message, [line, sources, "mended on its main branch (3d27709); say --portmap-version".to_owned()]);
+            linter.add(FindingCode::PL626, at, message)
+                .note(line)
+                .note(sources)
+                .note("mended on its main branch (3d27709); say --portmap-version");
         }
-        (None, _) => book.untold(format!("whether portmap knows masqAll, from {MASQ_ALL} on ({MASQ_ALL_DOCUMENT} by the document): say --portmap-version")),
+        (None, _) => linter.untold(format!("whether portmap knows masqAll, from {MASQ_ALL} on ({MASQ_ALL_DOCUMENT} by the document): say --portmap-version")),
         (Some(version), _) if version < MASQ_ALL => {
             let message = format!("`masqAll` is without effect: portmap {version} does not know it");
-            book.add(FindingCode::PL626, at, message, [line, sources]);
+            linter.add(FindingCode::PL626, at, message).note(line).note(sources);
         }
         (Some(version), Some("nftables")) if (NFTABLES..=NFTABLES_DROPS_MASQ_ALL).contains(&version) => {
             let message = format!("`masqAll` is without effect: the nftables backend of portmap {version} never reads it");
-            book.add(FindingCode::PL626, at, message, [line, sources]);
+            linter.add(FindingCode::PL626, at, message).note(line).note(sources);
         }
         (Some(version), _) if version < MASQ_ALL_DOCUMENT => {
             let message = format!("`masqAll` with portmap {version}: the document wants {MASQ_ALL_DOCUMENT}, the sources {MASQ_ALL}");
-            book.add(FindingCode::PL627, at, message, [line, sources]);
+            linter.add(FindingCode::PL627, at, message).note(line).note(sources);
         }
         _ => {}
     }

@@ -51,12 +51,8 @@ pub struct Ip {
     pub from: IpAddr,
     /// Destination address.
     pub to: IpAddr,
-    /// TTL, or hop limit.
-    pub hops_left: u8,
     /// Protocol number of the payload (IPv6: behind its extensions).
     pub protocol: u8,
-    /// Whether it is a piece of a packet.
-    pub is_fragment: bool,
     /// What it carries.
     pub transport: Transport,
 }
@@ -84,8 +80,6 @@ pub enum Transport {
         is_request: bool,
         /// Identifier.
         id: u16,
-        /// Sequence number.
-        sequence: u16,
     },
     /// Any other ICMP or ICMPv6 message.
     Icmp {
@@ -100,10 +94,8 @@ pub enum Transport {
     Neighbour {
         /// A solicitation, or an advertisement.
         is_request: bool,
-        /// The address asked for, or told of.
+        /// The address asked for, or that of the sender.
         target: Ipv6Addr,
-        /// The link-layer address in its first option.
-        mac: Option<String>,
     },
     /// UDP.
     Udp {
@@ -182,7 +174,7 @@ impl std::fmt::Display for Ip {
                 write!(f, "{from} to {to}, ICMP type {kind} code {code}")?;
                 about.map_or(Ok(()), |about| write!(f, " about a packet to {about}"))
             }
-            Transport::Neighbour { is_request: true, target, .. } => {
+            Transport::Neighbour { is_request: true, target } => {
                 write!(f, "{from} to {to}, neighbour solicitation, who has {target}")
             }
             Transport::Neighbour { target, .. } => {
