@@ -3,7 +3,7 @@
 use super::judgement::JudgementBuilder;
 use super::pod_case::PodCase;
 use super::reported;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::FindingCode;
 use crate::observe::{Address, Link, is_v6_link_local};
 use crate::plan::{InterfaceExpectation, Wanted};
 use ipnet::IpNet;
