@@ -11,6 +11,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// Longer than any call takes on a loaded machine: a test that reaches it has failed.
+pub const LONG: Duration = Duration::from_secs(60);
+
 /// The agent under test.
 pub const AGENT: &str = env!("CARGO_BIN_EXE_plumbline-agent");
 
@@ -61,7 +64,8 @@ impl Agent {
         self.read_reply()
     }
 
-    fn read_reply(&mut self) -> Outcome {
+    /// Reads the reply to the last request.
+    pub fn read_reply(&mut self) -> Outcome {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("a reply");
         let reply: Reply = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
@@ -85,13 +89,13 @@ impl Agent {
 
     /// ADD of a chain of one plugin of this type.
     pub fn add(&mut self, plugin: &str) -> ChainOutcome {
-        self.chain(CniCommand::Add, &chain("1.0.0", &[json!({"type": plugin})]), Duration::from_secs(20))
+        self.chain(CniCommand::Add, &chain("1.0.0", &[json!({"type": plugin})]), LONG)
     }
 
     /// Runs a program on the node: exit code and standard output.
     pub fn run(&mut self, argv: &[&str]) -> (Option<i32>, String) {
         let argv = argv.iter().map(ToString::to_string).collect();
-        match self.request(Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }) {
+        match self.request(Op::Exec { target: Target::Node, argv, deadline_ms: 60_000 }) {
             Outcome::Ran { code, stdout, .. } => (code, stdout),
             other => panic!("{other:?}"),
         }
@@ -184,7 +188,7 @@ pub fn is_gone(pid: u32) -> bool {
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(10), "waited 10 s for {what}");
+        assert!(start.elapsed() < LONG, "waited {LONG:?} for {what}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
 }

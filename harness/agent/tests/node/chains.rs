@@ -1,12 +1,9 @@
 //! Chains: the order of the plugins, their configurations, and what is cached.
 
-use crate::agent::{Agent, Plugins, chain, request};
+use crate::agent::{Agent, LONG, Plugins, chain, request};
 use plumbline_core::cni::CniCommand;
 use plumbline_core::protocol::{Op, Outcome};
 use serde_json::{Value, json};
-use std::time::Duration;
-
-const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A plugin whose result has one interface, named after the plugin.
 fn naming_plugin(name: &str) -> (String, String) {
@@ -30,7 +27,7 @@ fn add_runs_forward_and_passes_each_result_on() {
     let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    let mut add = request(CniCommand::Add, &config("1.0.0"), DEADLINE);
+    let mut add = request(CniCommand::Add, &config("1.0.0"), LONG);
     add.capability_args.insert("mac".to_owned(), json!("02:00:00:00:00:01"));
     add.args_cni = Some(json!({"k": "v"}));
     let Outcome::Chain(outcome) = agent.request(Op::Cni(add)) else { panic!("no chain") };
@@ -60,7 +57,7 @@ fn check_runs_forward_and_del_backward_with_the_cached_result() {
     let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    let added = agent.chain(CniCommand::Add, &config("1.0.0"), DEADLINE).result;
+    let added = agent.chain(CniCommand::Add, &config("1.0.0"), LONG).result;
     let Outcome::File { text: Some(text), .. } =
         agent.request(Op::Read { path: "/var/lib/cni/results/net-c1-eth1".to_owned() })
     else {
@@ -75,14 +72,14 @@ fn check_runs_forward_and_del_backward_with_the_cached_result() {
     assert_eq!(cached["cniArgs"], json!([["K8S_POD_NAME", "p"]]));
     assert_eq!(Some(&cached["result"]), added.as_ref());
 
-    let checked = agent.chain(CniCommand::Check, &config("1.0.0"), DEADLINE);
+    let checked = agent.chain(CniCommand::Check, &config("1.0.0"), LONG);
     let plugins_of = |outcome: &plumbline_core::cni::ChainOutcome| -> Vec<String> {
         assert_eq!(outcome.error, None);
         assert!(outcome.calls.iter().all(|call| call.stdin.get("prevResult") == added.as_ref()));
         outcome.calls.iter().map(|call| call.plugin.clone()).collect()
     };
     assert_eq!(plugins_of(&checked), ["first", "second"]);
-    let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), DEADLINE);
+    let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), LONG);
     assert_eq!(plugins_of(&deleted), ["second", "first"]);
     let Outcome::File { names: Some(names), .. } = agent.request(Op::Read { path: "/var/lib/cni/results".to_owned() })
     else {
@@ -97,7 +94,7 @@ fn a_second_del_succeeds_without_a_cached_result() {
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     for _ in 0..2 {
-        let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), DEADLINE);
+        let deleted = agent.chain(CniCommand::Del, &config("1.0.0"), LONG);
         assert_eq!(deleted.error, None);
         assert!(deleted.calls.iter().all(|call| call.stdin.get("prevResult").is_none()));
     }
@@ -108,15 +105,15 @@ fn check_is_refused_before_0_4_0_and_skipped_with_disable_check() {
     let plugins = two_plugins();
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
-    assert_eq!(agent.chain(CniCommand::Add, &config("0.3.1"), DEADLINE).error, None);
-    let refused = agent.chain(CniCommand::Check, &config("0.3.1"), DEADLINE);
+    assert_eq!(agent.chain(CniCommand::Add, &config("0.3.1"), LONG).error, None);
+    let refused = agent.chain(CniCommand::Check, &config("0.3.1"), LONG);
     assert!(refused.error.unwrap().message.contains("expected 0.4.0 or newer for CHECK"));
-    let deleted = agent.chain(CniCommand::Del, &config("0.3.1"), DEADLINE);
+    let deleted = agent.chain(CniCommand::Del, &config("0.3.1"), LONG);
     assert!(deleted.calls.iter().all(|call| call.stdin.get("prevResult").is_none()));
 
     let mut off = config("1.0.0");
     off["disableCheck"] = json!(true);
-    let skipped = agent.chain(CniCommand::Check, &off, DEADLINE);
+    let skipped = agent.chain(CniCommand::Check, &off, LONG);
     assert!(skipped.error.is_none() && skipped.calls.is_empty());
 }
 
@@ -126,7 +123,7 @@ fn a_failed_add_stops_the_chain_and_caches_nothing() {
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     let config = chain("1.0.0", &[json!({"type": "first"}), json!({"type": "fails"}), json!({"type": "second"})]);
-    let outcome = agent.chain(CniCommand::Add, &config, DEADLINE);
+    let outcome = agent.chain(CniCommand::Add, &config, LONG);
     assert_eq!(outcome.calls.len(), 2);
     assert_eq!(outcome.error.unwrap().position, Some(1));
     let Outcome::File { names: Some(names), .. } = agent.request(Op::Read { path: "/var/lib/cni/results".to_owned() })
@@ -142,7 +139,7 @@ fn names_that_libcni_refuses_are_refused_before_any_plugin_runs() {
     let mut agent = Agent::node(&plugins);
     agent.pod("p");
     for (change, word) in [("ifname", "interface name"), ("container", "container id"), ("network", "network name")] {
-        let mut add = request(CniCommand::Add, &config("1.0.0"), DEADLINE);
+        let mut add = request(CniCommand::Add, &config("1.0.0"), LONG);
         match change {
             "ifname" => add.ifname = "sixteen-letters-".to_owned(),
             "container" => add.container_id = "/x".to_owned(),

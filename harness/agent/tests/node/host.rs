@@ -1,6 +1,6 @@
 //! The agent leaves the host unchanged, however it ends.
 
-use crate::agent::{Agent, Plugins, children, is_gone, wait_until};
+use crate::agent::{Agent, LONG, Plugins, children, is_gone, wait_until};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
@@ -71,7 +71,7 @@ fn hanging_plugin() -> Plugins {
 /// Starts a plugin that hangs; returns the host's ids of PID 1 and of the plugin.
 fn start_hanging_plugin(agent: &mut Agent) -> [u32; 2] {
     let config = crate::agent::chain("1.0.0", &[serde_json::json!({"type": "hangs"})]);
-    agent.send(Op::Cni(crate::agent::request(plumbline_core::cni::CniCommand::Add, &config, Duration::from_secs(60))));
+    agent.send(Op::Cni(crate::agent::request(plumbline_core::cni::CniCommand::Add, &config, LONG)));
     let outer = agent.child.id();
     let mut found = None;
     wait_until("the plugin to hang", || {

@@ -1,12 +1,11 @@
 //! Testbeds of more than one node.
 
-use crate::agent::{Agent, Plugins, chain, request};
+use crate::agent::{Agent, LONG, Plugins, chain, request};
 use crate::testbed::{new_testbed, run_shell, topology};
 use plumbline_core::cni::CniCommand;
 use plumbline_core::plan::{NodeLink, Topology};
 use plumbline_core::protocol::{Op, Outcome, Target};
 use serde_json::json;
-use std::time::Duration;
 
 /// A plugin that writes state to the usual folders, and makes a macvlan on br-ex.
 const STATEFUL: &str = r#"
@@ -24,7 +23,7 @@ fn plugins_run_on_the_pods_node_with_its_own_state() {
     run_shell(&mut agent, Target::NodeAt(2), "ip link add only-here type bridge");
     for (pod, node) in [("one", 1), ("two", 2), ("more", 2)] {
         assert!(matches!(agent.request(Op::PodAdd { name: pod.into(), node }), Outcome::Netns { .. }));
-        let mut add = request(CniCommand::Add, &chain("1.0.0", &[json!({"type": "keeps"})]), Duration::from_secs(10));
+        let mut add = request(CniCommand::Add, &chain("1.0.0", &[json!({"type": "keeps"})]), LONG);
         (add.pod, add.container_id) = (pod.into(), pod.into());
         let Outcome::Chain(outcome) = agent.request(Op::Cni(add)) else { panic!("no chain") };
         assert_eq!(outcome.error, None, "{:?}", outcome.calls);

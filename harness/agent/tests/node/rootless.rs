@@ -1,6 +1,6 @@
 //! Rootless nodes: an ordinary user.
 
-use crate::agent::{AGENT, Agent, Plugins, command};
+use crate::agent::{AGENT, Agent, LONG, Plugins, command};
 use plumbline_core::cni::CniCommand;
 use plumbline_core::plan::Bridge;
 use plumbline_core::protocol::{HostProbe, Op, Outcome, Target};
@@ -52,7 +52,7 @@ fn a_rootless_node_runs_plugins() {
     assert!(json.iter().flatten().all(|text| text.starts_with('[')) && json[0].is_some(), "{json:?}");
     assert!(ip.transcripts[0].text.contains("lo: <LOOPBACK,UP,LOWER_UP>"), "{}", ip.transcripts[0].text);
     let config = crate::agent::chain("1.0.0", &[serde_json::json!({"type": "ok"})]);
-    assert_eq!(agent.chain(CniCommand::Del, &config, std::time::Duration::from_secs(10)).error, None);
+    assert_eq!(agent.chain(CniCommand::Del, &config, LONG).error, None);
     assert_eq!(agent.end(), Some(0));
 }
 

@@ -7,6 +7,7 @@ use plumbline_core::source::Source;
 use plumbline_core::wire::{
     Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeAction, ProbeEnd, ProbeResult, Tap,
 };
+use std::time::Duration;
 
 /// Pod `a` on node 1 and pod `b` on node 2, each with eth1 in 192.168.100.0/24 (and fd00:100::/64) on its node's br-ex,
 /// and a route to 10.0.0.0/8 by the gateway, behind which 10.1.2.3 lies.
@@ -67,7 +68,7 @@ pub fn add_pods(mut agent: Agent) -> Agent {
 /// Runs a shell command, which must succeed.
 pub fn run_shell(agent: &mut Agent, target: Target, line: &str) -> String {
     let argv = vec!["sh".into(), "-c".into(), line.into()];
-    match agent.request(Op::Exec { target, argv, deadline_ms: 10_000 }) {
+    match agent.request(Op::Exec { target, argv, deadline_ms: 60_000 }) {
         Outcome::Ran { code: Some(0), stdout, .. } => stdout,
         other => panic!("{line}: {other:?}"),
     }
@@ -81,9 +82,12 @@ pub fn gateway() -> Target {
     Target::Host("gw".into())
 }
 
+/// The window of a probe that ends before it: by an answer, a refusal, or an error.
+pub const WINDOW: Duration = Duration::from_secs(30);
+
 pub fn new_probe(id: &str, by: Protocol, to: &str, port: Option<u16>) -> Probe {
     let what = ProbeAction::Request { by, to: to.parse().unwrap(), port, from: None, dev: None, times: 2 };
-    Probe { id: id.into(), what, window_ms: 1000 }
+    Probe { id: id.into(), what, window_ms: u64::try_from(WINDOW.as_millis()).unwrap() }
 }
 
 pub fn new_listener(id: &str, protocol: Protocol, port: u16) -> Listener {

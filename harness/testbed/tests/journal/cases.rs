@@ -61,12 +61,12 @@ async fn kill(session: Session) {
     let pid = session.pid().unwrap();
     Cmd::new("kill").args(["-9", &pid.to_string()]).run_ok().await.unwrap();
     // Its group holds no sleeper: that one has a group of its own.
-    session.end(Duration::from_secs(5)).await;
+    session.end(Duration::from_secs(60)).await;
 }
 
 async fn gone(pid: u32, start: u64) {
     let look = async || Ok(if alive(pid, start) { Look::NotYet("it runs".into()) } else { Look::There(()) });
-    let deadline = Deadline::after(Duration::from_secs(5));
+    let deadline = Deadline::after(Duration::from_secs(60));
     until("test", &format!("process {pid} to end"), deadline, Duration::from_millis(10), look).await.unwrap();
 }
 
