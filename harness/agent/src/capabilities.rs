@@ -26,7 +26,7 @@ use crate::error::{During, EndError, RequestError};
 use crate::input::Input;
 use crate::namespaces::named::{run_in_new_namespace, run_inside};
 use crate::node::eni::count_free_pairs;
-use crate::process::{Job, ProcessResult, Processes, Program};
+use crate::process::{Job, ProcessResult, Processes};
 
 /// The parent of links that need one.
 const PARENT: &str = "parent0";
@@ -178,17 +178,7 @@ const RULE_TRIALS: [(&str, &str, &str); 5] = [
 
 /// The trials, to be started inside a namespace of their own.
 fn rule_jobs() -> Vec<Job> {
-    let job = |(_, command, stdin): &(&str, &str, &str)| Job {
-        program: Program {
-            argv: command.split(' ').map(str::to_owned).collect(),
-            piped_stdin: !stdin.is_empty(),
-            ..Program::default()
-        },
-        stdin: stdin.as_bytes().to_vec(),
-        deadline: DEADLINE,
-        stdout_cap: STDOUT_CAP_BYTES,
-    };
-    RULE_TRIALS.iter().map(job).collect()
+    RULE_TRIALS.iter().map(|(_, line, stdin)| Job::from_line(line, stdin, DEADLINE, STDOUT_CAP_BYTES)).collect()
 }
 
 /// The results of the trials, by capability.

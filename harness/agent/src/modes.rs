@@ -21,7 +21,7 @@ use crate::node::nodes::NodeSet;
 use crate::node::privileges::{Privileges, acquire_privileges, find_hint};
 use crate::node::root;
 use crate::process::start::start_agent;
-use crate::process::{Job, ProcessResult, Processes, Program};
+use crate::process::{Job, ProcessResult, Processes};
 use crate::requests::{AgentContext, serve_requests};
 
 /// A private node is ready in milliseconds; a kernel that loads modules for the trials takes longer.
@@ -147,16 +147,9 @@ fn expect_no_arguments(mode: &str, arguments: &[String]) -> Result<(), EndError>
 fn probe_job(privileges: Privileges) -> Job {
     let requests = [Op::Hello, Op::Probe].into_iter().enumerate();
     let lines = requests.filter_map(|(id, op)| serde_json::to_string(&Request { id: id as u64 + 1, op }).ok());
-    Job {
-        program: Program {
-            argv: ["/proc/self/exe", "node", "--privileges", privileges.name()].map(str::to_owned).to_vec(),
-            piped_stdin: true,
-            ..Program::default()
-        },
-        stdin: lines.flat_map(|line| (line + "\n").into_bytes()).collect(),
-        deadline: PROBE_DEADLINE,
-        stdout_cap: PROBE_STDOUT_CAP_BYTES,
-    }
+    let argv = ["/proc/self/exe", "node", "--privileges", privileges.name()].map(str::to_owned).to_vec();
+    let stdin = lines.flat_map(|line| (line + "\n").into_bytes()).collect();
+    Job::new(argv, Some(stdin), PROBE_DEADLINE, PROBE_STDOUT_CAP_BYTES)
 }
 
 fn read_probe(result: &ProcessResult) -> (Probed, Option<BTreeMap<String, Probed>>) {

@@ -4,9 +4,9 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -17,6 +17,7 @@ use plumbline_core::cni::Exit;
 use plumbline_core::record::{InjectedFault, RECORDER_SUFFIX, RecordedCall, Recorder};
 
 use crate::error::EndError;
+use crate::process::run::read_exit;
 use crate::process::start::new_command;
 
 /// The variable that names the recorder's file, where that is not beside the program.
@@ -148,13 +149,6 @@ fn pass_on(output: &Output) -> Result<u8, EndError> {
         Exit::Signal(signal) => end_by_signal(signal),
         Exit::Code(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
         Exit::Deadline(_) | Exit::NotStarted(_) => Ok(u8::MAX),
-    }
-}
-
-fn read_exit(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, signal) => Exit::Signal(signal.unwrap_or_default()),
     }
 }
 

@@ -31,12 +31,6 @@ impl NewAddress {
         self
     }
 
-    /// Disables the route to the subnet that the kernel adds.
-    pub fn no_prefix_route(mut self) -> Self {
-        self.flags |= AddressFlags::Noprefixroute;
-        self
-    }
-
     fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
         message.header.family = family(self.address.addr());
@@ -69,10 +63,7 @@ impl Netlink {
     pub fn addresses(&mut self) -> Result<Vec<AddressMessage>> {
         let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         let answer = self.dump("list addresses", question)?;
-        let listed = answer.into_iter().filter_map(|message| match message {
-            RouteNetlinkMessage::NewAddress(address) => Some(address),
-            _ => None,
-        });
+        let listed = answer.into_iter().filter_map(pick!(RouteNetlinkMessage::NewAddress(address) => address));
         Ok(listed
             .filter(|message| matches!(message.header.family, AddressFamily::Inet | AddressFamily::Inet6))
             .collect())
@@ -115,17 +106,8 @@ impl Netlink {
 
 /// The link's own address of a listed entry; on a point-to-point link the other attribute is the peer's.
 pub fn local(message: &AddressMessage) -> Option<IpAddr> {
-    let find = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| message.attributes.iter().find_map(wanted);
-    find(|attribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    })
-    .or_else(|| {
-        find(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    })
+    let own = message.attributes.iter().find_map(pick!(AddressAttribute::Local(address) => *address));
+    own.or_else(|| message.attributes.iter().find_map(pick!(AddressAttribute::Address(address) => *address)))
 }
 
 impl Netlink {

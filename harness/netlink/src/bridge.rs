@@ -16,12 +16,7 @@ impl Netlink {
     /// Changes settings of a bridge. A kernel without VLAN filtering refuses that setting (`EOPNOTSUPP`) or ignores it
     /// (`br_changelink`): check [`filters_vlans`] afterwards.
     pub fn set_bridge(&mut self, index: u32, settings: Vec<InfoBridge>) -> Result<()> {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        let info = vec![LinkInfo::Kind(InfoKind::Bridge), LinkInfo::Data(InfoData::Bridge(settings))];
-        message.attributes.push(LinkAttribute::LinkInfo(info));
-        // Data of a link kind is changed by "new", as `ip link set type` does.
-        self.request(&format!("change bridge {index}"), RouteNetlinkMessage::NewLink(message), 0)
+        self.change_data(&format!("change bridge {index}"), index, InfoKind::Bridge, InfoData::Bridge(settings))
     }
 
     /// Adds a VLAN, tagged, to a port of a VLAN filtering bridge; with `itself`, to the bridge's own device.
@@ -40,23 +35,23 @@ impl Netlink {
     /// Sets the priority bits (PCP, 0 to 7) of all packets that leave by a VLAN subinterface (its `egress-qos-map`).
     pub fn set_vlan_priority(&mut self, index: u32, bits: u8) -> Result<()> {
         let map = (0..=MAX_PRIORITY).map(|from| VlanQosMapping::Mapping(from, u32::from(bits))).collect();
+        let what = format!("set priority {bits} of VLAN link {index}");
+        self.change_data(&what, index, InfoKind::Vlan, InfoData::Vlan(vec![InfoVlan::EgressQos(map)]))
+    }
+
+    fn change_data(&mut self, what: &str, index: u32, kind: InfoKind, data: InfoData) -> Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        let data = InfoData::Vlan(vec![InfoVlan::EgressQos(map)]);
-        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan), LinkInfo::Data(data)]));
+        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]));
         // Data of a link kind is changed by "new", as `ip link set type` does.
-        self.request(&format!("set priority {bits} of VLAN link {index}"), RouteNetlinkMessage::NewLink(message), 0)
+        self.request(what, RouteNetlinkMessage::NewLink(message), 0)
     }
 }
 
 /// Whether a listed bridge filters VLANs.
 pub fn filters_vlans(link: &LinkMessage) -> bool {
-    let data = |part: &LinkInfo| match part {
-        LinkInfo::Data(InfoData::Bridge(data)) => data.contains(&InfoBridge::VlanFiltering(true)),
-        _ => false,
-    };
-    link.attributes.iter().any(|attribute| match attribute {
-        LinkAttribute::LinkInfo(parts) => parts.iter().any(data),
-        _ => false,
+    let mut parts = link.attributes.iter().filter_map(pick!(LinkAttribute::LinkInfo(parts) => parts)).flatten();
+    parts.any(|part| {
+        matches!(part, LinkInfo::Data(InfoData::Bridge(data)) if data.contains(&InfoBridge::VlanFiltering(true)))
     })
 }

@@ -28,15 +28,7 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// The kernel set `NLM_F_DUMP_INTR` each time: the listed objects changed during each listing.
-    #[error("{what}: interrupted by concurrent changes, {attempts} times in a row")]
-    Interrupted {
-        /// The listing.
-        what: String,
-        /// How often it was requested.
-        attempts: usize,
-    },
-    /// The answer cannot be parsed.
+    /// The answer cannot be used.
     #[error("{what}: {problem}")]
     Answer {
         /// The request.
@@ -58,7 +50,7 @@ impl Error {
         match self {
             Self::Kernel { errno, .. } | Self::Stranded { errno } => Some(*errno),
             Self::Io { source, .. } => source.raw_os_error().map(Errno::from_raw),
-            Self::Interrupted { .. } | Self::Answer { .. } => None,
+            Self::Answer { .. } => None,
         }
     }
 

@@ -4,20 +4,31 @@
 //! opened. So a program with many namespaces keeps one socket for each ([`Netlink::open_in`](socket::Netlink::open_in)) and
 //! need not enter a namespace for every request.
 //!
-//! | module | what is in it |
-//! |---|---|
-//! | [`socket`] | opening, requests with acknowledgement, dumps that are repeated when they were interrupted |
-//! | [`link`] | listing, finding, adding, changing and deleting links; hardware addresses as text |
-//! | [`address`] | listing, adding and deleting addresses; permanent and proxy neighbours |
-//! | [`route`] | listing (all tables, both families), adding and deleting routes; the route of an address |
-//! | [`rule`] | listing, adding and deleting policy routing rules |
-//! | [`bridge`] | settings of bridges and the VLANs of their ports; priority bits of VLAN links |
-//! | [`raw`] | packet sockets: whole frames, in and out, with the tag that the kernel removes |
-//! | [`namespace`] | opening, entering and comparing network namespaces |
-//! | [`error`] | the error type, which keeps the kernel's errno |
+//! Order of the modules; each uses only those before it:
+//!
+//! 1. [`error`]: the error type, which keeps the kernel's errno
+//! 2. [`namespace`]: opening, entering and comparing network namespaces
+//! 3. [`socket`]: opening, requests with acknowledgement, dumps that are repeated when they were interrupted
+//! 4. [`link`]: listing, finding, adding, changing and deleting links; hardware addresses as text
+//! 5. [`bridge`]: settings of bridges and the VLANs of their ports; priority bits of VLAN links
+//! 6. [`address`]: listing, adding and deleting addresses; permanent and proxy neighbours
+//! 7. [`route`]: listing (all tables, both families), adding and deleting routes; the route of an address
+//! 8. [`rule`]: listing, adding and deleting policy routing rules
+//! 9. [`raw`]: packet sockets: whole frames, in and out, with the tag that the kernel removes
 //!
 //! The messages (`LinkMessage`, `RouteMessage` and so on) are those of `netlink-packet-route`, which is re-exported as
 //! [`packet`].
+
+/// A closure that gives a value where its argument matches a pattern; for the attributes of a message.
+#[macro_export]
+macro_rules! pick {
+    ($pattern:pat => $value:expr) => {
+        |found| match found {
+            $pattern => Some($value),
+            _ => None,
+        }
+    };
+}
 
 pub mod address;
 pub mod bridge;

@@ -66,15 +66,13 @@ pub struct NewLink<'a> {
     index: u32,
     up: bool,
     mtu: Option<u32>,
-    mac: Option<[u8; 6]>,
-    master: Option<u32>,
     netns: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> NewLink<'a> {
     /// A link of this name (at most 15 bytes) and kind, down.
     pub fn new(name: impl Into<String>, kind: LinkKind<'a>) -> Self {
-        Self { name: name.into(), kind, index: 0, up: false, mtu: None, mac: None, master: None, netns: None }
+        Self { name: name.into(), kind, index: 0, up: false, mtu: None, netns: None }
     }
 
     /// A veth pair of these two names in this namespace.
@@ -82,7 +80,7 @@ impl<'a> NewLink<'a> {
         Self::veth_to(name, NewLink::new(peer, LinkKind::Dummy))
     }
 
-    /// A veth pair whose far end is as described (name, MTU, MAC, namespace, up); the peer's kind is ignored.
+    /// A veth pair whose far end is as described (name, MTU, namespace, up); the peer's kind is ignored.
     pub fn veth_to(name: impl Into<String>, peer: NewLink<'a>) -> Self {
         Self::new(name, LinkKind::Veth(Box::new(peer)))
     }
@@ -105,18 +103,6 @@ impl<'a> NewLink<'a> {
         self
     }
 
-    /// Sets the hardware address.
-    pub fn mac(mut self, mac: [u8; 6]) -> Self {
-        self.mac = Some(mac);
-        self
-    }
-
-    /// Makes the link a port of the bridge or VRF of this index.
-    pub fn master(mut self, index: u32) -> Self {
-        self.master = Some(index);
-        self
-    }
-
     /// Makes the link in another network namespace; its parent is still looked up in the socket's.
     pub fn netns(mut self, namespace: BorrowedFd<'a>) -> Self {
         self.netns = Some(namespace);
@@ -128,7 +114,6 @@ impl<'a> NewLink<'a> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(self.name.clone()));
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
-        message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.to_vec())));
         message.attributes.extend(self.netns.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
         message
     }
@@ -140,7 +125,6 @@ impl<'a> NewLink<'a> {
             message.header.flags = LinkFlags::Up;
             message.header.change_mask = LinkFlags::Up;
         }
-        message.attributes.extend(self.master.map(LinkAttribute::Controller));
         let (kind, parent, data) = match &self.kind {
             LinkKind::Bridge => (InfoKind::Bridge, None, None),
             LinkKind::Dummy => (InfoKind::Dummy, None, None),
@@ -171,19 +155,12 @@ impl<'a> NewLink<'a> {
 
 /// The name of a listed link; empty if the kernel gave none.
 pub fn name(message: &LinkMessage) -> &str {
-    let found = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.as_str()),
-        _ => None,
-    });
-    found.unwrap_or_default()
+    message.attributes.iter().find_map(pick!(LinkAttribute::IfName(name) => name.as_str())).unwrap_or_default()
 }
 
 /// The hardware address of a listed link, where it has one of 6 bytes.
 pub fn mac(message: &LinkMessage) -> Option<[u8; 6]> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok(),
-        _ => None,
-    })
+    message.attributes.iter().find_map(pick!(LinkAttribute::Address(bytes) => bytes))?.as_slice().try_into().ok()
 }
 
 /// Whether a listed link has this hardware address.
@@ -206,7 +183,7 @@ impl Netlink {
     /// All links of the namespace, in the kernel's order.
     pub fn links(&mut self) -> Result<Vec<LinkMessage>> {
         let answer = self.dump("list links", RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
-        Ok(answer.into_iter().filter_map(only_link).collect())
+        Ok(answer.into_iter().filter_map(pick!(RouteNetlinkMessage::NewLink(link) => link)).collect())
     }
 
     /// The link of this name.
@@ -218,7 +195,10 @@ impl Netlink {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
         let answer = self.query(&what, RouteNetlinkMessage::GetLink(message))?;
-        only_link(answer).ok_or_else(|| Error::Answer { what, problem: "expected a link".to_owned() })
+        match answer {
+            RouteNetlinkMessage::NewLink(link) => Ok(link),
+            _ => Err(Error::Answer { what, problem: "expected a link".to_owned() }),
+        }
     }
 
     /// The interface index of the link of this name; errors as [`link`](Self::link).
@@ -270,16 +250,6 @@ impl Netlink {
         self.set(index, "master", LinkAttribute::Controller(master.unwrap_or(0)))
     }
 
-    /// Sets the MTU, in bytes.
-    pub fn set_mtu(&mut self, index: u32, bytes: u32) -> Result<()> {
-        self.set(index, "MTU", LinkAttribute::Mtu(bytes))
-    }
-
-    /// Sets the hardware address.
-    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
-        self.set(index, "hardware address", LinkAttribute::Address(mac.to_vec()))
-    }
-
     /// Renames a link; on older kernels the link must be down.
     pub fn rename(&mut self, index: u32, name: &str) -> Result<()> {
         self.set(index, "name", LinkAttribute::IfName(name.to_owned()))
@@ -297,12 +267,5 @@ impl Netlink {
         message.attributes.push(attribute);
         let what = format!("set {property} of link {index}");
         self.request(&what, RouteNetlinkMessage::SetLink(message), 0)
-    }
-}
-
-fn only_link(message: RouteNetlinkMessage) -> Option<LinkMessage> {
-    match message {
-        RouteNetlinkMessage::NewLink(link) => Some(link),
-        _ => None,
     }
 }

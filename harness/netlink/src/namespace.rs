@@ -39,13 +39,6 @@ pub fn enter(namespace: impl AsFd) -> Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::io("enter network namespace", errno))
 }
 
-/// Opens the network namespace at `path` and moves this thread into it, for good.
-pub fn enter_path(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    setns(open(path)?, CloneFlags::CLONE_NEWNET)
-        .map_err(|errno| Error::io(format!("enter network namespace {}", path.display()), errno))
-}
-
 /// Whether two files are the same namespace (same device and inode, `ioctl_ns(2)`).
 pub fn same(one: impl AsFd, other: impl AsFd) -> Result<bool> {
     let identity = |file| {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -21,10 +21,6 @@ pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 pub enum Add {
     /// Fails with `EEXIST`.
     Exclusive,
-    /// IPv4: goes before it. IPv6: becomes a further next hop of it.
-    Create,
-    /// IPv4: goes behind it. IPv6: becomes a further next hop of it.
-    Append,
     /// Takes its place.
     Replace,
 }
@@ -35,12 +31,8 @@ pub struct NewRoute {
     destination: IpNet,
     gateway: Option<IpAddr>,
     link: Option<u32>,
-    source: Option<IpAddr>,
-    metric: Option<u32>,
     table: u32,
     scope: RouteScope,
-    protocol: RouteProtocol,
-    kind: RouteType,
     on_link: bool,
 }
 
@@ -48,18 +40,13 @@ impl NewRoute {
     /// A unicast route of global scope and protocol boot in the main table. Host bits of `destination` are sent as
     /// they are; the kernel refuses them for IPv4 (`EINVAL`).
     pub fn to(destination: IpNet) -> Self {
-        Self {
-            destination,
-            gateway: None,
-            link: None,
-            source: None,
-            metric: None,
-            table: MAIN_TABLE,
-            scope: RouteScope::Universe,
-            protocol: RouteProtocol::Boot,
-            kind: RouteType::Unicast,
-            on_link: false,
-        }
+        Self { destination, gateway: None, link: None, table: MAIN_TABLE, scope: RouteScope::Universe, on_link: false }
+    }
+
+    /// The default route by a gateway.
+    pub fn default_via(gateway: IpAddr) -> Self {
+        let everything = if gateway.is_ipv4() { IpNet::V4(Default::default()) } else { IpNet::V6(Default::default()) };
+        Self::to(everything).via(gateway)
     }
 
     /// Sets the next hop, which must be of the destination's family.
@@ -71,18 +58,6 @@ impl NewRoute {
     /// Sets the outgoing link by its index.
     pub fn link(mut self, index: u32) -> Self {
         self.link = Some(index);
-        self
-    }
-
-    /// Sets the preferred source address.
-    pub fn source(mut self, address: IpAddr) -> Self {
-        self.source = Some(address);
-        self
-    }
-
-    /// Sets the metric; smaller is preferred.
-    pub fn metric(mut self, metric: u32) -> Self {
-        self.metric = Some(metric);
         self
     }
 
@@ -98,18 +73,6 @@ impl NewRoute {
         self
     }
 
-    /// Sets who made the route.
-    pub fn protocol(mut self, protocol: RouteProtocol) -> Self {
-        self.protocol = protocol;
-        self
-    }
-
-    /// Sets the type: unicast, blackhole, unreachable and so on.
-    pub fn kind(mut self, kind: RouteType) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// Marks the next hop as reachable on the link without a route to it.
     pub fn on_link(mut self) -> Self {
         self.on_link = true;
@@ -121,17 +84,15 @@ impl NewRoute {
         message.header.address_family = family(self.destination.addr());
         message.header.destination_prefix_length = self.destination.prefix_len();
         message.header.scope = self.scope;
-        message.header.protocol = self.protocol;
-        message.header.kind = self.kind;
+        message.header.protocol = RouteProtocol::Boot;
+        message.header.kind = RouteType::Unicast;
         if self.on_link {
             message.header.flags |= RouteFlags::Onlink;
         }
         let attributes = &mut message.attributes;
         attributes.push(RouteAttribute::Destination(self.destination.addr().into()));
         attributes.extend(self.gateway.map(|address| RouteAttribute::Gateway(address.into())));
-        attributes.extend(self.source.map(|address| RouteAttribute::PrefSource(address.into())));
         attributes.extend(self.link.map(RouteAttribute::Oif));
-        attributes.extend(self.metric.map(RouteAttribute::Priority));
         // The header's field has one byte; the attribute holds any table and wins.
         message.header.table = u8::try_from(self.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
         attributes.push(RouteAttribute::Table(self.table));
@@ -142,11 +103,8 @@ impl NewRoute {
 /// The destination of a listed route with its prefix length; 0.0.0.0/0 or ::/0 for a default route. `None` for a route
 /// that is neither IPv4 nor IPv6.
 pub fn destination(message: &RouteMessage) -> Option<IpNet> {
-    let listed = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(address) => ip(address),
-        _ => None,
-    });
-    let address = match (listed, message.header.address_family) {
+    let listed = message.attributes.iter().find_map(pick!(RouteAttribute::Destination(address) => address));
+    let address = match (listed.and_then(ip), message.header.address_family) {
         (Some(address), _) => address,
         (None, AddressFamily::Inet) => IpAddr::from([0; 4]),
         (None, AddressFamily::Inet6) => IpAddr::from([0; 16]),
@@ -157,30 +115,22 @@ pub fn destination(message: &RouteMessage) -> Option<IpNet> {
 
 /// The next hop of a listed route, if it has exactly one and that is of the route's own family.
 pub fn gateway(message: &RouteMessage) -> Option<IpAddr> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Gateway(address) => ip(address),
-        _ => None,
-    })
+    message.attributes.iter().find_map(pick!(RouteAttribute::Gateway(address) => address)).and_then(ip)
 }
 
 /// The index of a listed route's outgoing link; `None` for multipath, blackhole and the like.
 pub fn link(message: &RouteMessage) -> Option<u32> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Oif(index) => Some(*index),
-        _ => None,
-    })
+    message.attributes.iter().find_map(pick!(RouteAttribute::Oif(index) => *index))
 }
 
 /// The table of a listed route.
 pub fn table(message: &RouteMessage) -> u32 {
-    let listed = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Table(table) => Some(*table),
-        _ => None,
-    });
+    let listed = message.attributes.iter().find_map(pick!(RouteAttribute::Table(table) => *table));
     listed.unwrap_or_else(|| message.header.table.into())
 }
 
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
+/// A route's address as a type of the standard library.
+pub fn ip(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(address) => Some((*address).into()),
         RouteAddress::Inet6(address) => Some((*address).into()),
@@ -204,7 +154,7 @@ impl Netlink {
         // A kernel that lacks the family answers with the routes of all the others.
         Ok(answer
             .into_iter()
-            .filter_map(only_route)
+            .filter_map(pick!(RouteNetlinkMessage::NewRoute(route) => route))
             .filter(|message| message.header.address_family == family)
             .collect())
     }
@@ -213,8 +163,6 @@ impl Netlink {
     pub fn add_route(&mut self, new: &NewRoute, how: Add) -> Result<()> {
         let flags = match how {
             Add::Exclusive => NLM_F_CREATE | NLM_F_EXCL,
-            Add::Create => NLM_F_CREATE,
-            Add::Append => NLM_F_CREATE | NLM_F_APPEND,
             Add::Replace => NLM_F_CREATE | NLM_F_REPLACE,
         };
         let what = format!("add route {}", new.destination);
@@ -238,13 +186,9 @@ impl Netlink {
         query.attributes.push(RouteAttribute::Destination(address.into()));
         let what = format!("look up the route to {address}");
         let answer = self.query(&what, RouteNetlinkMessage::GetRoute(query))?;
-        only_route(answer).ok_or_else(|| Error::Answer { what, problem: "expected a route".to_owned() })
-    }
-}
-
-fn only_route(message: RouteNetlinkMessage) -> Option<RouteMessage> {
-    match message {
-        RouteNetlinkMessage::NewRoute(route) => Some(route),
-        _ => None,
+        match answer {
+            RouteNetlinkMessage::NewRoute(route) => Ok(route),
+            _ => Err(Error::Answer { what, problem: "expected a route".to_owned() }),
+        }
     }
 }

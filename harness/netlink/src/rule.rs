@@ -1,10 +1,8 @@
 //! Policy routing rules: listing, adding, deleting.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMessage};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::address::family;
@@ -46,13 +44,12 @@ impl NewRule {
 
     /// Whether a listed rule is this one.
     pub fn is(&self, listed: &RuleMessage) -> bool {
-        let mark = listed_mark(listed);
         listed.header.family == self.family
             && table(listed) == self.table
             && priority(listed) == self.priority
             && source(listed) == self.from
             && destination(listed) == self.to
-            && mark == self.mark
+            && listed_mark(listed) == self.mark
     }
 
     fn message(&self) -> RuleMessage {
@@ -77,53 +74,30 @@ impl NewRule {
 
 /// The priority of a listed rule; the first rule has none, which is 0.
 pub fn priority(message: &RuleMessage) -> u32 {
-    let listed = message.attributes.iter().find_map(|attribute| match attribute {
-        RuleAttribute::Priority(priority) => Some(*priority),
-        _ => None,
-    });
-    listed.unwrap_or_default()
+    message.attributes.iter().find_map(pick!(RuleAttribute::Priority(priority) => *priority)).unwrap_or_default()
 }
 
 /// The table of a listed rule.
 pub fn table(message: &RuleMessage) -> u32 {
-    let listed = message.attributes.iter().find_map(|attribute| match attribute {
-        RuleAttribute::Table(table) => Some(*table),
-        _ => None,
-    });
+    let listed = message.attributes.iter().find_map(pick!(RuleAttribute::Table(table) => *table));
     listed.unwrap_or_else(|| message.header.table.into())
 }
 
 /// The source addresses of a listed rule; none for all.
 pub fn source(message: &RuleMessage) -> Option<IpNet> {
-    network(message, message.header.src_len, |attribute| match attribute {
-        RuleAttribute::Source(address) => Some(*address),
-        _ => None,
-    })
+    let address = message.attributes.iter().find_map(pick!(RuleAttribute::Source(address) => *address))?;
+    IpNet::new(address, message.header.src_len).ok()
 }
 
 /// The destination addresses of a listed rule; none for all.
 pub fn destination(message: &RuleMessage) -> Option<IpNet> {
-    network(message, message.header.dst_len, |attribute| match attribute {
-        RuleAttribute::Destination(address) => Some(*address),
-        _ => None,
-    })
-}
-
-fn network(message: &RuleMessage, length: u8, find: fn(&RuleAttribute) -> Option<IpAddr>) -> Option<IpNet> {
-    let address = message.attributes.iter().find_map(find)?;
-    IpNet::new(address, length).ok()
+    let address = message.attributes.iter().find_map(pick!(RuleAttribute::Destination(address) => *address))?;
+    IpNet::new(address, message.header.dst_len).ok()
 }
 
 fn listed_mark(message: &RuleMessage) -> Option<(u32, u32)> {
-    let find = |wanted: fn(&RuleAttribute) -> Option<u32>| message.attributes.iter().find_map(wanted);
-    let mark = find(|attribute| match attribute {
-        RuleAttribute::FwMark(mark) => Some(*mark),
-        _ => None,
-    });
-    let mask = find(|attribute| match attribute {
-        RuleAttribute::FwMask(mask) => Some(*mask),
-        _ => None,
-    });
+    let mark = message.attributes.iter().find_map(pick!(RuleAttribute::FwMark(mark) => *mark));
+    let mask = message.attributes.iter().find_map(pick!(RuleAttribute::FwMask(mask) => *mask));
     mark.map(|mark| (mark, mask.unwrap_or(u32::MAX)))
 }
 
@@ -143,10 +117,7 @@ impl Netlink {
         let mut question = RuleMessage::default();
         question.header.family = family;
         let answer = self.dump("list rules", RouteNetlinkMessage::GetRule(question))?;
-        let listed = answer.into_iter().filter_map(|message| match message {
-            RouteNetlinkMessage::NewRule(rule) => Some(rule),
-            _ => None,
-        });
+        let listed = answer.into_iter().filter_map(pick!(RouteNetlinkMessage::NewRule(rule) => rule));
         // A kernel that lacks the family answers with the rules of all the others.
         Ok(listed.filter(|message| message.header.family == family).collect())
     }
@@ -160,10 +131,8 @@ impl Netlink {
     /// Deletes a rule that was listed; `ENOENT` if it was removed.
     pub fn delete_rule(&mut self, listed: &RuleMessage) -> Result<()> {
         let what = format!("delete rule {} to table {}", priority(listed), table(listed));
-        let header = RuleHeader { flags: Default::default(), ..listed.header.clone() };
-        let mut message = RuleMessage::default();
-        message.header = header;
-        message.attributes.clone_from(&listed.attributes);
+        let mut message = listed.clone();
+        message.header.flags = Default::default();
         self.request(&what, RouteNetlinkMessage::DelRule(message), 0)
     }
 }

@@ -76,7 +76,7 @@ impl Netlink {
     /// Requests a listing. A listing that a concurrent change interrupted is dropped and requested again, ten times at most.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if that happened each time; otherwise as [`request`](Self::request).
+    /// [`Error::Answer`] if that happened each time; otherwise as [`request`](Self::request).
     pub fn dump(&mut self, what: &str, message: impl Into<RouteNetlinkMessage>) -> Result<Vec<RouteNetlinkMessage>> {
         let message = message.into();
         for _ in 0..DUMP_ATTEMPTS {
@@ -87,7 +87,9 @@ impl Netlink {
                 return Ok(found);
             }
         }
-        Err(Error::Interrupted { what: what.to_owned(), attempts: DUMP_ATTEMPTS })
+        // The kernel set `NLM_F_DUMP_INTR` each time: the listed objects changed during each listing.
+        let problem = format!("interrupted by concurrent changes, {DUMP_ATTEMPTS} times in a row");
+        Err(Error::Answer { what: what.to_owned(), problem })
     }
 
     fn send(&mut self, what: &str, message: RouteNetlinkMessage, flags: u16) -> Result<u32> {

@@ -12,7 +12,7 @@ use super::config::NetworkConfig;
 use crate::error::RequestError;
 use crate::node::nodes::NodeSet;
 use crate::node::plugins::{PLUGIN_FOLDER, Plugins};
-use crate::process::{Job, ProcessResult, Processes, Program};
+use crate::process::{Job, ProcessResult, Processes};
 
 /// A plugin that prints more is killed: a result has a few kilobytes.
 pub const STDOUT_CAP_BYTES: usize = 4 * 1024 * 1024;
@@ -133,72 +133,28 @@ impl Call<'_> {
     }
 
     fn run_plugin(&self, record: &PluginCall, context: &mut PluginContext) -> Result<ProcessResult, RequestError> {
-        let job = Job {
-            program: Program { argv: record.argv.clone(), env: record.env.clone(), piped_stdin: true },
-            stdin: self.stdin.to_string().into_bytes(),
-            deadline: Duration::from_millis(self.request.deadline_ms),
-            stdout_cap: STDOUT_CAP_BYTES,
-        };
+        let (stdin, deadline) = (self.stdin.to_string().into_bytes(), Duration::from_millis(self.request.deadline_ms));
+        let mut job = Job::new(record.argv.clone(), Some(stdin), deadline, STDOUT_CAP_BYTES);
+        job.program.env.clone_from(&record.env);
         Ok(context.run(std::slice::from_ref(&job), self.node)?.remove(0))
     }
 
     /// The error of the call, in one line.
     fn find_error(&self, record: &PluginCall, result: &ProcessResult) -> Option<ChainError> {
-        if result.flooded {
-            return Some(self.error(
-                format!("it printed more than {STDOUT_CAP_BYTES} bytes on standard output and was killed"),
-                None,
-            ));
-        }
-        let how = match &record.exit {
-            Exit::Code(0) => return self.check_result(record),
-            Exit::Code(code) => format!("exit {code}"),
-            Exit::Signal(signal) => format!("ended by signal {signal}"),
+        let mut cni = None;
+        let cause = match &record.exit {
+            _ if result.flooded => {
+                format!("it printed more than {STDOUT_CAP_BYTES} bytes on standard output and was killed")
+            }
+            Exit::Code(0) => find_result_error(record)?,
+            Exit::Code(code) => describe_failure(&format!("exit {code}"), record, &mut cni),
+            Exit::Signal(signal) => describe_failure(&format!("ended by signal {signal}"), record, &mut cni),
             Exit::Deadline(ms) => {
-                return Some(self.error(
-                    format!("still running at its deadline of {ms} ms, and killed{}", stderr_suffix(record)),
-                    None,
-                ));
+                format!("still running at its deadline of {ms} ms, and killed{}", stderr_suffix(record))
             }
-            Exit::NotStarted(cause) => {
-                return Some(self.error(format!("{} cannot be started: {cause}", record.argv[0]), None));
-            }
+            Exit::NotStarted(cause) => format!("{} cannot be started: {cause}", record.argv[0]),
         };
-        if record.stdout.trim().is_empty() {
-            return Some(self.error(format!("{how}, nothing on standard output{}", stderr_suffix(record)), None));
-        }
-        match serde_json::from_str::<PrintedError>(&record.stdout) {
-            Ok(printed) => {
-                let details = if printed.details.is_empty() { String::new() } else { format!("; {}", printed.details) };
-                let text = format!("{how}, CNI code {}: {}{details}", printed.code, printed.msg);
-                Some(
-                    self.error(text, Some(CniError { code: printed.code, msg: printed.msg, details: printed.details })),
-                )
-            }
-            Err(_) => Some(self.error(
-                format!("{how}, and no CNI error on standard output but {}", quote_start(&record.stdout)),
-                None,
-            )),
-        }
-    }
-
-    /// An ADD that exits 0 must print a result object (specification, section 5).
-    fn check_result(&self, record: &PluginCall) -> Option<ChainError> {
-        if record.command != CniCommand::Add {
-            return None;
-        }
-        match serde_json::from_str::<Value>(&record.stdout) {
-            Ok(Value::Object(_)) => None,
-            _ if record.stdout.trim().is_empty() => {
-                Some(self.error("exit 0 without a result on standard output".to_owned(), None))
-            }
-            _ => {
-                Some(self.error(
-                    format!("exit 0, and no result on standard output but {}", quote_start(&record.stdout)),
-                    None,
-                ))
-            }
-        }
+        Some(self.error(cause, cni))
     }
 
     fn error(&self, cause: String, cni: Option<CniError>) -> ChainError {
@@ -213,14 +169,36 @@ impl Call<'_> {
 }
 
 /// The error object that plugins print; any part may be missing.
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
 struct PrintedError {
-    #[serde(default)]
     code: u32,
-    #[serde(default)]
     msg: String,
-    #[serde(default)]
     details: String,
+}
+
+/// An ADD that exits 0 must print a result object (specification, section 5).
+fn find_result_error(record: &PluginCall) -> Option<String> {
+    match serde_json::from_str::<Value>(&record.stdout) {
+        _ if record.command != CniCommand::Add => None,
+        Ok(Value::Object(_)) => None,
+        _ if record.stdout.trim().is_empty() => Some("exit 0 without a result on standard output".to_owned()),
+        _ => Some(format!("exit 0, and no result on standard output but {}", quote_start(&record.stdout))),
+    }
+}
+
+/// Describes a failure by what the plugin printed; `cni` gets the error that it printed.
+fn describe_failure(how: &str, record: &PluginCall, cni: &mut Option<CniError>) -> String {
+    if record.stdout.trim().is_empty() {
+        return format!("{how}, nothing on standard output{}", stderr_suffix(record));
+    }
+    let Ok(PrintedError { code, msg, details }) = serde_json::from_str(&record.stdout) else {
+        return format!("{how}, and no CNI error on standard output but {}", quote_start(&record.stdout));
+    };
+    let suffix = if details.is_empty() { String::new() } else { format!("; {details}") };
+    let text = format!("{how}, CNI code {code}: {msg}{suffix}");
+    *cni = Some(CniError { code, msg, details });
+    text
 }
 
 /// The command's name in lower case.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::call::{PluginContext, STDOUT_CAP_BYTES, describe_start_error};
 use crate::error::RequestError;
 use crate::node::plugins::{PLUGIN_FOLDER, Plugins};
-use crate::process::{Job, ProcessResult, Program};
+use crate::process::{Job, ProcessResult};
 
 /// More than any plugin needs to print its versions.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -52,13 +52,9 @@ fn add_descriptions(versions: &mut [PluginVersion], context: &mut PluginContext)
 
 fn version_job(plugins: &Plugins, name: &str, env: &[(&str, &str)]) -> Job {
     let path = plugins.path(name).unwrap_or_else(|| format!("{PLUGIN_FOLDER}/{name}"));
-    let env: Vec<(String, String)> = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Job {
-        program: Program { argv: vec![path], env, piped_stdin: true },
-        stdin: br#"{"cniVersion":"1.0.0"}"#.to_vec(),
-        deadline: DEADLINE,
-        stdout_cap: STDOUT_CAP_BYTES,
-    }
+    let mut job = Job::new(vec![path], Some(br#"{"cniVersion":"1.0.0"}"#.to_vec()), DEADLINE, STDOUT_CAP_BYTES);
+    job.program.env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    job
 }
 
 fn read_version(plugins: &Plugins, plugin: String, result: &ProcessResult) -> PluginVersion {

@@ -133,26 +133,13 @@ pub fn run_inside<T>(
     action: &str,
     work: impl FnOnce() -> Result<T, RequestError>,
 ) -> Result<T, RequestError> {
-    namespace::with_netns(namespace, || work().map_err(InsideError::Work)).map_err(|error| match error {
-        InsideError::Work(error) => error,
-        InsideError::Entry(error @ plumbline_netlink::Error::Stranded { .. }) => {
-            EndError::Internal(error.to_string()).into()
-        }
-        InsideError::Entry(error) => namespace_fault(action.to_owned(), error),
-    })
+    match namespace::with_netns(namespace, || Ok(work())) {
+        Ok(outcome) => outcome,
+        Err(error @ plumbline_netlink::Error::Stranded { .. }) => Err(EndError::Internal(error.to_string()).into()),
+        Err(error) => Err(namespace_fault(action.to_owned(), error)),
+    }
 }
 
 fn namespace_fault(action: String, error: plumbline_netlink::Error) -> RequestError {
     if means_gone(&error) { gone(action, error) } else { fault(action, error) }
-}
-
-enum InsideError {
-    Work(RequestError),
-    Entry(plumbline_netlink::Error),
-}
-
-impl From<plumbline_netlink::Error> for InsideError {
-    fn from(error: plumbline_netlink::Error) -> Self {
-        Self::Entry(error)
-    }
 }

@@ -3,16 +3,15 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use plumbline_core::cni::Exit;
 use plumbline_core::plan::{Backend, NodePort, Symmetric, Topology};
-use plumbline_netlink::packet::AddressFamily;
+use plumbline_netlink::address::family;
 use plumbline_netlink::{Add, Netlink, NewRoute, NewRule};
 
 use super::links::allow_existing;
 use super::nodes::NodeSet;
 use crate::error::{During, RequestError, fault};
-use crate::process::{Job, Processes, Program};
+use crate::process::{Job, Processes};
 
 const KUBE_MARK_MASQ: &str = include_str!("kube_mark_masq.sh");
 const SYMMETRIC: &str = include_str!("symmetric.sh");
@@ -70,13 +69,10 @@ fn add_symmetric_routes(symmetric: &Symmetric, port: &NodePort, action: &str) ->
     let mut netlink = Netlink::open().during(action)?;
     let index = netlink.link_index(&symmetric.interface).during(action)?;
     for gateway in &port.defaults {
-        let (family, everything) = match gateway.is_ipv4() {
-            true => (AddressFamily::Inet, IpNet::V4(Default::default())),
-            false => (AddressFamily::Inet6, IpNet::V6(Default::default())),
-        };
-        let rule = NewRule::all(family, symmetric.table, symmetric.priority).mark(symmetric.mark, symmetric.mask);
+        let rule =
+            NewRule::all(family(*gateway), symmetric.table, symmetric.priority).mark(symmetric.mark, symmetric.mask);
         allow_existing(netlink.add_rule(&rule)).during(action)?;
-        let route = NewRoute::to(everything).via(*gateway).link(index).table(symmetric.table).on_link();
+        let route = NewRoute::default_via(*gateway).link(index).table(symmetric.table).on_link();
         allow_existing(netlink.add_route(&route, Add::Exclusive)).during(action)?;
     }
     Ok(())
@@ -91,12 +87,7 @@ fn run_script(
     processes: &mut Processes,
 ) -> Result<(), RequestError> {
     let argv = ["sh", "-c", script, "sh"].iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
-    let job = Job {
-        program: Program { argv, ..Program::default() },
-        stdin: Vec::new(),
-        deadline: DEADLINE,
-        stdout_cap: STDOUT_CAP_BYTES,
-    };
+    let job = Job::new(argv, None, DEADLINE, STDOUT_CAP_BYTES);
     let started = nodes.run_on_node(node, || Ok(processes.start(&[job])?))?;
     let result = processes.finish(started)?.remove(0);
     if result.exit == Exit::Code(0) {

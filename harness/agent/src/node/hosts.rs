@@ -2,9 +2,9 @@
 
 use plumbline_core::plan::Host;
 use plumbline_netlink::packet::route::RouteMessage;
-use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewRoute, link, route};
+use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewRoute, link, route};
 
-use super::links::{add_vlan_link, allow_existing, find_interface};
+use super::links::{add_addresses, add_vlan_link, allow_existing, find_interface};
 use super::readiness::wait_for_links;
 use crate::error::{During, RequestError, fault};
 use crate::input::Input;
@@ -31,14 +31,10 @@ pub fn configure_host(netlink: &mut Netlink, host: &Host, interfaces: &[u32]) ->
                 add_vlan_link(netlink, &name, LinkKind::Vlan { parent: *index, id }, &format!("{action}: VLAN {id}"))?
             }
         };
-        for address in &port.addresses {
-            allow_existing(netlink.add_address(&NewAddress::new(*address, index).no_dad())).during(&action)?;
-        }
+        add_addresses(netlink, &port.addresses, index, &action)?;
     }
     let lo = netlink.link_index("lo").during(&action)?;
-    for address in &host.behind {
-        allow_existing(netlink.add_address(&NewAddress::new(*address, lo).no_dad())).during(&action)?;
-    }
+    add_addresses(netlink, &host.behind, lo, &action)?;
     for (to, via) in &host.routes {
         let route = NewRoute::to(to.trunc()).via(*via);
         allow_existing(netlink.add_route(&route, Add::Exclusive)).during(format!("{action}: route {to} via {via}"))?;

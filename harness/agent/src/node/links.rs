@@ -1,8 +1,9 @@
 //! Bridges, VLAN links and bridge ports on a node.
 
+use ipnet::IpNet;
 use plumbline_core::plan::{Bridge, NodeLink, VlanProtocol};
 use plumbline_netlink::packet::link::{InfoBridge, InfoKind, LinkAttribute, LinkInfo, LinkMessage};
-use plumbline_netlink::{Errno, LinkKind, Netlink, NewAddress, NewLink, bridge::filters_vlans, link};
+use plumbline_netlink::{Errno, LinkKind, Netlink, NewAddress, NewLink, bridge::filters_vlans, link, pick};
 
 use super::readiness::wait_for_links;
 use crate::error::{During, RequestError, fault};
@@ -34,10 +35,8 @@ pub fn create_bridges(bridges: &[Bridge]) -> Result<(), RequestError> {
         if bridge.vlan_filtering {
             enable_vlan_filtering(&mut netlink, bridge, index, &action)?;
         }
-        for address in &bridge.addresses {
-            // A bridge without ports has no carrier, so duplicate address detection would never end.
-            allow_existing(netlink.add_address(&NewAddress::new(*address, index).no_dad())).during(&action)?;
-        }
+        // A bridge without ports has no carrier, so duplicate address detection would never end.
+        add_addresses(&mut netlink, &bridge.addresses, index, &action)?;
         netlink.set_up(index, true).during(&action)?;
     }
     Ok(())
@@ -70,10 +69,27 @@ pub fn add_vlans_to_port(netlink: &mut Netlink, bridge: &Bridge, port: u32) -> R
 }
 
 fn is_bridge(link: &LinkMessage) -> bool {
-    link.attributes.iter().any(|attribute| match attribute {
-        LinkAttribute::LinkInfo(parts) => parts.contains(&LinkInfo::Kind(InfoKind::Bridge)),
-        _ => false,
-    })
+    let mut parts = link.attributes.iter().filter_map(pick!(LinkAttribute::LinkInfo(parts) => parts)).flatten();
+    parts.any(|part| *part == LinkInfo::Kind(InfoKind::Bridge))
+}
+
+/// Adds addresses without duplicate address detection. What exists is kept.
+///
+/// # Errors
+/// A fault with the action.
+pub fn add_addresses(netlink: &mut Netlink, addresses: &[IpNet], index: u32, action: &str) -> Result<(), RequestError> {
+    let mut added = addresses.iter().map(|address| netlink.add_address(&NewAddress::new(*address, index).no_dad()));
+    added.try_for_each(allow_existing).during(action)
+}
+
+/// Makes a link a port of a bridge and brings it up.
+///
+/// # Errors
+/// What the kernel gives.
+pub fn join_bridge(netlink: &mut Netlink, index: u32, bridge: &str) -> plumbline_netlink::Result<()> {
+    let master = netlink.link_index(bridge)?;
+    netlink.set_master(index, Some(master))?;
+    netlink.set_up(index, true)
 }
 
 /// Accepts `EEXIST`: what a request adds may exist already.
@@ -134,10 +150,8 @@ pub fn add_bridge_port(bridge: &Bridge, interface: &str, input: &mut Input) -> R
     let action = format!("make {interface} a port of {}", bridge.name);
     let mut netlink = Netlink::open().during(&action)?;
     let index = find_interface(&mut netlink, interface)?;
-    let master = netlink.link_index(&bridge.name).during(&action)?;
     netlink.flush_addresses(index).during(&action)?;
-    netlink.set_master(index, Some(master)).during(&action)?;
-    netlink.set_up(index, true).during(&action)?;
+    join_bridge(&mut netlink, index, &bridge.name).during(&action)?;
     add_vlans_to_port(&mut netlink, bridge, index)?;
     wait_for_links(&mut netlink, &[index], input)
 }

@@ -12,7 +12,7 @@ use plumbline_netlink::packet::address::{AddressAttribute, AddressFlags, Address
 use plumbline_netlink::packet::link::{
     BridgePortState, InfoBridgePort, InfoPortData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
-use plumbline_netlink::{Netlink, link, namespace};
+use plumbline_netlink::{Netlink, link, namespace, pick};
 
 use crate::error::{During, RequestError, fault};
 use crate::input::Input;
@@ -45,12 +45,9 @@ pub fn wait_for_all_links(input: &mut Input) -> Result<(), RequestError> {
         let mut blocked = None;
         let mut waiting = Vec::new();
         for (path, mut netlink) in pending {
-            match find_blocked_link(&mut netlink, &|_| true).during(action)? {
-                None => {}
-                Some(name) => {
-                    blocked = Some(format!("{name} in {} is up and passes nothing", path.display()));
-                    waiting.push((path, netlink));
-                }
+            if let Some(name) = find_blocked_link(&mut netlink, &|_| true).during(action)? {
+                blocked = Some(format!("{name} in {} is up and passes nothing", path.display()));
+                waiting.push((path, netlink));
             }
         }
         pending = waiting;
@@ -82,10 +79,7 @@ pub fn wait_for_addresses(input: &mut Input) -> Result<(), RequestError> {
 }
 
 fn is_tentative(address: &AddressMessage) -> bool {
-    let flags = address.attributes.iter().find_map(|attribute| match attribute {
-        AddressAttribute::Flags(flags) => Some(*flags),
-        _ => None,
-    });
+    let flags = address.attributes.iter().find_map(pick!(AddressAttribute::Flags(flags) => *flags));
     flags.is_some_and(|flags| flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Dadfailed))
 }
 
@@ -141,10 +135,6 @@ fn is_blocked(link: &LinkMessage) -> bool {
 
 /// Whether a bridge's port does not forward.
 fn is_blocked_port(part: &LinkInfo) -> bool {
-    match part {
-        LinkInfo::PortData(InfoPortData::BridgePort(about)) => {
-            about.iter().any(|one| matches!(one, InfoBridgePort::State(state) if *state != BridgePortState::Forwarding))
-        }
-        _ => false,
-    }
+    let LinkInfo::PortData(InfoPortData::BridgePort(about)) = part else { return false };
+    about.iter().any(|one| matches!(one, InfoBridgePort::State(state) if *state != BridgePortState::Forwarding))
 }

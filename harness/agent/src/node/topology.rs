@@ -8,17 +8,16 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use ipnet::IpNet;
 use plumbline_core::plan::{Bridge, Device, Host, NodePort, STAND_IN_SETTINGS, Topology};
 use plumbline_core::protocol::Target;
 use plumbline_core::wire::Tap;
 use plumbline_netlink::packet::link::InfoBridge;
-use plumbline_netlink::{Add, LinkKind, Netlink, NewAddress, NewLink, NewRoute, namespace};
+use plumbline_netlink::{Add, LinkKind, Netlink, NewLink, NewRoute, namespace};
 
 use super::eni::{install_terway, move_pair};
 use super::firewall::add_firewall_rules;
 use super::hosts::configure_host;
-use super::links::{add_vlans_to_port, allow_existing, create_bridges, create_vlan_links};
+use super::links::{add_addresses, add_vlans_to_port, allow_existing, create_bridges, create_vlan_links, join_bridge};
 use super::nodes::NodeSet;
 use crate::error::{During, RequestError, fault};
 use crate::namespaces::named::{SWITCH, create_namespace, host_path, run_inside};
@@ -158,9 +157,7 @@ fn connect_uplink(
     let mut there = Netlink::open_in(switch).during(&action)?;
     let peer = NewLink::new(near, LinkKind::Dummy).netns(own.as_fd());
     there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).during(&action)?;
-    let master = there.link_index(&bridge).during(&action)?;
-    there.set_master(far.index, Some(master)).during(&action)?;
-    there.set_up(far.index, true).during(&action)?;
+    join_bridge(&mut there, far.index, &bridge).during(&action)?;
     Netlink::open().and_then(|mut here| here.link_index(near)).during(&action)
 }
 
@@ -176,9 +173,7 @@ fn connect_eni(
     let bridge = uplink_bridge_name(topology, &port.uplink).ok_or_else(|| fault(&action, "no such uplink"))?;
     let [near, other] = move_pair(outside, &port.name, (switch, &far.name))?;
     let mut there = Netlink::open_in(switch).during(&action)?;
-    let master = there.link_index(&bridge).during(&action)?;
-    there.set_master(other, Some(master)).during(&action)?;
-    there.set_up(other, true).during(&action)?;
+    join_bridge(&mut there, other, &bridge).during(&action)?;
     Ok(near)
 }
 
@@ -196,9 +191,7 @@ fn add_uplink_port(
     let mut netlink = Netlink::open().during(&action)?;
     // A port needs no address of its own; with IPv6 the kernel would send packets on it.
     sysctls::disable_ipv6_on(&near).during(&action)?;
-    let master = netlink.link_index(&bridge.name).during(&action)?;
-    netlink.set_master(index, Some(master)).during(&action)?;
-    netlink.set_up(index, true).during(&action)?;
+    join_bridge(&mut netlink, index, &bridge.name).during(&action)?;
     add_vlans_to_port(&mut netlink, bridge, index)
 }
 
@@ -234,12 +227,9 @@ fn configure_node_interface(port: &NodePort, index: u32) -> Result<(), RequestEr
     let action = format!("make {} of node {}", port.name, port.node);
     let mut netlink = Netlink::open().during(&action)?;
     netlink.set_up(index, true).during(&action)?;
-    for address in &port.addresses {
-        allow_existing(netlink.add_address(&NewAddress::new(*address, index).no_dad())).during(&action)?;
-    }
+    add_addresses(&mut netlink, &port.addresses, index, &action)?;
     for gateway in &port.defaults {
-        let everything = if gateway.is_ipv4() { IpNet::V4(Default::default()) } else { IpNet::V6(Default::default()) };
-        let route = NewRoute::to(everything).via(*gateway).link(index);
+        let route = NewRoute::default_via(*gateway).link(index);
         allow_existing(netlink.add_route(&route, Add::Exclusive))
             .during(format!("{action}: default route via {gateway}"))?;
     }

@@ -8,7 +8,7 @@ use plumbline_core::observe::{Transcript, printable};
 use plumbline_core::protocol::Target;
 use serde::de::IgnoredAny;
 
-use crate::process::{Job, ProcessResult, Program};
+use crate::process::{Job, ProcessResult};
 
 /// `ip` queries the kernel only and takes milliseconds.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -32,18 +32,9 @@ const FOR_PARSER: [(&str, &str, usize); 3] = [
 /// mount sysfs.
 #[must_use]
 pub fn jobs() -> Vec<Job> {
-    let job = |command: &str, stdin: &str| Job {
-        program: Program {
-            argv: command.split(' ').map(str::to_owned).collect(),
-            piped_stdin: !stdin.is_empty(),
-            ..Program::default()
-        },
-        stdin: stdin.as_bytes().to_vec(),
-        deadline: DEADLINE,
-        stdout_cap: STDOUT_CAP_BYTES,
-    };
-    let people = FOR_PEOPLE.iter().map(|command| job(command, ""));
-    people.chain(FOR_PARSER.iter().map(|(command, stdin, _)| job(command, stdin))).collect()
+    let people = FOR_PEOPLE.iter().map(|line| (line, ""));
+    let all = people.chain(FOR_PARSER.iter().map(|(line, stdin, _)| (line, *stdin)));
+    all.map(|(line, stdin)| Job::from_line(line, stdin, DEADLINE, STDOUT_CAP_BYTES)).collect()
 }
 
 /// The outputs of the jobs; none where the node has no `ip`.

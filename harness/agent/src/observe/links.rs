@@ -8,41 +8,7 @@ use plumbline_netlink::packet::link::{
     InfoData, InfoIpVlan, InfoMacVlan, InfoVlan, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
     MacVlanMode, State,
 };
-
-const LINK_FLAGS: [(LinkFlags, &str); 18] = [
-    (LinkFlags::Up, "UP"),
-    (LinkFlags::Broadcast, "BROADCAST"),
-    (LinkFlags::Debug, "DEBUG"),
-    (LinkFlags::Loopback, "LOOPBACK"),
-    (LinkFlags::Pointopoint, "POINTOPOINT"),
-    (LinkFlags::Notrailers, "NOTRAILERS"),
-    (LinkFlags::Noarp, "NOARP"),
-    (LinkFlags::Promisc, "PROMISC"),
-    (LinkFlags::Allmulti, "ALLMULTI"),
-    (LinkFlags::Controller, "MASTER"),
-    (LinkFlags::Port, "SLAVE"),
-    (LinkFlags::Multicast, "MULTICAST"),
-    (LinkFlags::Portsel, "PORTSEL"),
-    (LinkFlags::Automedia, "AUTOMEDIA"),
-    (LinkFlags::Dynamic, "DYNAMIC"),
-    (LinkFlags::LowerUp, "LOWER_UP"),
-    (LinkFlags::Dormant, "DORMANT"),
-    (LinkFlags::Echo, "ECHO"),
-];
-
-const ADDRESS_FLAGS: [(AddressFlags, &str); 11] = [
-    (AddressFlags::Secondary, "secondary"),
-    (AddressFlags::Nodad, "nodad"),
-    (AddressFlags::Optimistic, "optimistic"),
-    (AddressFlags::Dadfailed, "dadfailed"),
-    (AddressFlags::Homeaddress, "home"),
-    (AddressFlags::Deprecated, "deprecated"),
-    (AddressFlags::Tentative, "tentative"),
-    (AddressFlags::Managetempaddr, "mngtmpaddr"),
-    (AddressFlags::Noprefixroute, "noprefixroute"),
-    (AddressFlags::Mcautojoin, "autojoin"),
-    (AddressFlags::StablePrivacy, "stable-privacy"),
-];
+use plumbline_netlink::pick;
 
 /// One link with its own addresses of this list.
 #[must_use]
@@ -63,7 +29,7 @@ pub fn convert_link(message: &LinkMessage, addresses: &[AddressMessage]) -> Link
         match attribute {
             LinkAttribute::Mtu(bytes) => link.mtu = *bytes,
             LinkAttribute::Address(bytes) if bytes.len() == 6 => link.mac = format_mac(bytes),
-            LinkAttribute::OperState(state) => link.state = state_name(*state),
+            LinkAttribute::OperState(state) if !matches!(state, State::Other(_)) => link.state = state.to_string(),
             LinkAttribute::Link(0) => {}
             LinkAttribute::Link(index) => link.parent = Some(*index),
             LinkAttribute::LinkNetNsId(id) => link.parent_netns = Some(*id),
@@ -79,62 +45,34 @@ fn add_link_info(link: &mut Link, part: &LinkInfo) {
     match part {
         LinkInfo::Kind(kind) => link.kind = Some(kind.to_string()),
         LinkInfo::Data(InfoData::MacVlan(parts)) => {
-            link.mode = parts.iter().find_map(|part| match part {
-                InfoMacVlan::Mode(mode) => macvlan_mode_name(*mode),
-                _ => None,
-            });
+            let mode = parts.iter().find_map(pick!(InfoMacVlan::Mode(mode) => mode));
+            link.mode = mode.filter(|mode| !matches!(mode, MacVlanMode::Other(_))).map(ToString::to_string);
         }
         LinkInfo::Data(InfoData::IpVlan(parts)) => {
-            link.mode = parts.iter().find_map(|part| match part {
-                InfoIpVlan::Mode(IpVlanMode::L2) => Some("l2".to_owned()),
-                InfoIpVlan::Mode(IpVlanMode::L3) => Some("l3".to_owned()),
-                InfoIpVlan::Mode(IpVlanMode::L3S) => Some("l3s".to_owned()),
-                _ => None,
-            });
+            let mode = parts.iter().find_map(pick!(InfoIpVlan::Mode(mode) => mode));
+            link.mode = mode.filter(|mode| !matches!(mode, IpVlanMode::Other(_))).map(ToString::to_string);
         }
         LinkInfo::Data(InfoData::Vlan(parts)) => {
-            link.vlan_id = parts.iter().find_map(|part| match part {
-                InfoVlan::Id(id) => Some(*id),
-                _ => None,
-            });
+            link.vlan_id = parts.iter().find_map(pick!(InfoVlan::Id(id) => *id));
         }
         _ => {}
     }
 }
 
-fn macvlan_mode_name(mode: MacVlanMode) -> Option<String> {
-    let name = match mode {
-        MacVlanMode::Private => "private",
-        MacVlanMode::Vepa => "vepa",
-        MacVlanMode::Bridge => "bridge",
-        MacVlanMode::Passthrough => "passthru",
-        MacVlanMode::Source => "source",
-        _ => return None,
-    };
-    Some(name.to_owned())
-}
-
 /// The names of the flags, sorted. As in `ip`, a link that is up without `RUNNING` has `NO-CARRIER`.
 fn link_flag_names(flags: LinkFlags) -> Vec<String> {
-    let mut names: Vec<String> =
-        LINK_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect();
+    let known = (flags - LinkFlags::Running).iter_names().map(|(name, _)| match name {
+        "Controller" => "MASTER".to_owned(),
+        "Port" => "SLAVE".to_owned(),
+        "LowerUp" => "LOWER_UP".to_owned(),
+        other => other.to_ascii_uppercase(),
+    });
+    let mut names: Vec<String> = known.collect();
     if flags.contains(LinkFlags::Up) && !flags.contains(LinkFlags::Running) {
         names.push("NO-CARRIER".to_owned());
     }
     names.sort();
     names
-}
-
-fn state_name(state: State) -> String {
-    match state {
-        State::NotPresent => "NOTPRESENT".to_owned(),
-        State::Down => "DOWN".to_owned(),
-        State::LowerLayerDown => "LOWERLAYERDOWN".to_owned(),
-        State::Testing => "TESTING".to_owned(),
-        State::Dormant => "DORMANT".to_owned(),
-        State::Up => "UP".to_owned(),
-        _ => "UNKNOWN".to_owned(),
-    }
 }
 
 fn convert_address(message: &AddressMessage) -> Option<Address> {
@@ -149,28 +87,26 @@ fn convert_address(message: &AddressMessage) -> Option<Address> {
             _ => {}
         }
     }
-    let mut names: Vec<String> =
-        ADDRESS_FLAGS.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect();
+    let known = (flags - AddressFlags::Permanent).iter_names().map(|(name, _)| match name {
+        "Homeaddress" => "home".to_owned(),
+        "Managetempaddr" => "mngtmpaddr".to_owned(),
+        "Mcautojoin" => "autojoin".to_owned(),
+        "StablePrivacy" => "stable-privacy".to_owned(),
+        other => other.to_ascii_lowercase(),
+    });
+    let mut names: Vec<String> = known.collect();
     if !flags.contains(AddressFlags::Permanent) {
         names.push("dynamic".to_owned());
     }
     names.sort();
     Some(Address {
         address: IpNet::new(found?, message.header.prefix_len).ok()?,
-        scope: scope_name(message.header.scope),
+        scope: match message.header.scope {
+            AddressScope::Universe => "global".to_owned(),
+            other => other.to_string(),
+        },
         flags: names,
     })
-}
-
-fn scope_name(scope: AddressScope) -> String {
-    match scope {
-        AddressScope::Universe => "global".to_owned(),
-        AddressScope::Site => "site".to_owned(),
-        AddressScope::Link => "link".to_owned(),
-        AddressScope::Host => "host".to_owned(),
-        AddressScope::Nowhere => "nowhere".to_owned(),
-        other => u8::from(other).to_string(),
-    }
 }
 
 #[cfg(test)]

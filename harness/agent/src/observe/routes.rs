@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use plumbline_core::observe::{NextHop, Route, Rule};
 use plumbline_netlink::packet::AddressFamily;
 use plumbline_netlink::packet::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteScope,
-    RouteType, RouteVia,
+    RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol, RouteScope, RouteType,
+    RouteVia,
 };
 use plumbline_netlink::packet::rule::{RuleAction, RuleAttribute, RuleMessage};
-use plumbline_netlink::route::{destination, table};
+use plumbline_netlink::route::{destination, ip, table};
+use plumbline_netlink::rule;
 
 /// One route; none for a cached route, which `ip route show table all` leaves out too.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn convert_route(message: &RouteMessage, names: &BTreeMap<u32, String>) -> O
     let mut single = NextHop { via: None, dev: None, weight: 1, flags: route_flag_names(message.header.flags) };
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::PrefSource(address) => route.src = ip_address(address),
+            RouteAttribute::PrefSource(address) => route.src = ip(address),
             RouteAttribute::Priority(metric) => route.metric = *metric,
             RouteAttribute::Oif(index) => single.dev = Some(link_name(*index, names)),
             RouteAttribute::MultiPath(hops) => route.hops = hops.iter().map(|one| convert_hop(one, names)).collect(),
@@ -58,17 +58,9 @@ fn convert_hop(hop: &RouteNextHop, names: &BTreeMap<u32, String>) -> NextHop {
 /// The gateway; for an IPv4 route it may be an IPv6 address.
 fn gateway_address(attribute: &RouteAttribute) -> Option<IpAddr> {
     match attribute {
-        RouteAttribute::Gateway(address) => ip_address(address),
+        RouteAttribute::Gateway(address) => ip(address),
         RouteAttribute::Via(RouteVia::Inet(address)) => Some((*address).into()),
         RouteAttribute::Via(RouteVia::Inet6(address)) => Some((*address).into()),
-        _ => None,
-    }
-}
-
-fn ip_address(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
         _ => None,
     }
 }
@@ -83,33 +75,18 @@ fn route_flag_names(flags: RouteFlags) -> Vec<String> {
 }
 
 fn hop_flag_names(flags: RouteNextHopFlags) -> Vec<String> {
-    let names = [
-        (RouteNextHopFlags::Dead, "dead"),
-        (RouteNextHopFlags::Linkdown, "linkdown"),
-        (RouteNextHopFlags::Offload, "offload"),
-        (RouteNextHopFlags::Onlink, "onlink"),
-        (RouteNextHopFlags::Pervasive, "pervasive"),
-        (RouteNextHopFlags::Trap, "trap"),
-        (RouteNextHopFlags::Unresolved, "unresolved"),
-    ];
-    names.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned()).collect()
+    let mut names: Vec<String> = flags.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    names.sort();
+    names
 }
 
+/// The names of the types from 1 on (`linux/rtnetlink.h`).
+const KINDS: &str = "unicast local broadcast anycast multicast blackhole unreachable prohibit throw nat";
+
 fn kind_name(kind: RouteType) -> String {
-    let name = match kind {
-        RouteType::Unicast => "unicast",
-        RouteType::Local => "local",
-        RouteType::Broadcast => "broadcast",
-        RouteType::Anycast => "anycast",
-        RouteType::Multicast => "multicast",
-        RouteType::BlackHole => "blackhole",
-        RouteType::Unreachable => "unreachable",
-        RouteType::Prohibit => "prohibit",
-        RouteType::Throw => "throw",
-        RouteType::Nat => "nat",
-        other => return u8::from(other).to_string(),
-    };
-    name.to_owned()
+    let number = u8::from(kind);
+    let name = usize::from(number).checked_sub(1).and_then(|position| KINDS.split(' ').nth(position));
+    name.map_or_else(|| number.to_string(), str::to_owned)
 }
 
 fn scope_name(scope: RouteScope, family: AddressFamily) -> String {
@@ -117,42 +94,25 @@ fn scope_name(scope: RouteScope, family: AddressFamily) -> String {
     if family == AddressFamily::Inet6 {
         return "global".to_owned();
     }
-    let name = match scope {
-        RouteScope::Universe => "global",
-        RouteScope::Site => "site",
-        RouteScope::Link => "link",
-        RouteScope::Host => "host",
-        RouteScope::NoWhere => "nowhere",
-        other => return u8::from(other).to_string(),
-    };
-    name.to_owned()
+    match scope {
+        RouteScope::Universe => "global".to_owned(),
+        RouteScope::NoWhere => "nowhere".to_owned(),
+        RouteScope::Other(number) => number.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// The names of iproute2's `rt_protos`.
 fn protocol_name(protocol: RouteProtocol) -> String {
     let name = match protocol {
-        RouteProtocol::Unspec => "unspec",
         RouteProtocol::IcmpRedirect => "redirect",
-        RouteProtocol::Kernel => "kernel",
-        RouteProtocol::Boot => "boot",
-        RouteProtocol::Static => "static",
-        RouteProtocol::Gated => "gated",
-        RouteProtocol::Ra => "ra",
         RouteProtocol::Mrt => "mrt",
-        RouteProtocol::Zebra => "zebra",
-        RouteProtocol::Bird => "bird",
         RouteProtocol::DnRouted => "dnrouted",
-        RouteProtocol::Xorp => "xorp",
         RouteProtocol::Ntk => "ntk",
         RouteProtocol::Dhcp => "dhcp",
         RouteProtocol::KeepAlived => "keepalived",
-        RouteProtocol::Babel => "babel",
-        RouteProtocol::Bgp => "bgp",
-        RouteProtocol::Isis => "isis",
-        RouteProtocol::Ospf => "ospf",
-        RouteProtocol::Rip => "rip",
-        RouteProtocol::Eigrp => "eigrp",
-        other => return u8::from(other).to_string(),
+        RouteProtocol::Mrouted | RouteProtocol::Other(_) => return u8::from(protocol).to_string(),
+        other => return other.to_string(),
     };
     name.to_owned()
 }
@@ -166,8 +126,8 @@ pub fn convert_rule(message: &RuleMessage) -> Rule {
     let mut rule = Rule {
         v6: message.header.family == AddressFamily::Inet6,
         priority: 0,
-        from: None,
-        to: None,
+        from: rule::source(message),
+        to: rule::destination(message),
         fwmark: None,
         iif: None,
         oif: None,
@@ -177,8 +137,6 @@ pub fn convert_rule(message: &RuleMessage) -> Rule {
     for attribute in &message.attributes {
         match attribute {
             RuleAttribute::Priority(priority) => rule.priority = *priority,
-            RuleAttribute::Source(address) => rule.from = network(*address, message.header.src_len),
-            RuleAttribute::Destination(address) => rule.to = network(*address, message.header.dst_len),
             RuleAttribute::FwMark(value) => mark = Some(*value),
             RuleAttribute::FwMask(value) => mask = Some(*value),
             RuleAttribute::Iifname(name) => rule.iif = Some(name.clone()),
@@ -200,13 +158,10 @@ pub fn convert_rule(message: &RuleMessage) -> Rule {
     rule
 }
 
-fn network(address: IpAddr, length: u8) -> Option<IpNet> {
-    IpNet::new(address, length).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plumbline_netlink::packet::route::RouteAddress;
 
     #[test]
     fn a_multipath_route_converts_like_a_single_one() {

@@ -4,4 +4,3 @@ pub mod run;
 pub mod start;
 
 pub use run::{Job, ProcessResult, Processes};
-pub use start::Program;

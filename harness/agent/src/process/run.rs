@@ -38,6 +38,20 @@ pub struct Job {
     pub stdout_cap: usize,
 }
 
+impl Job {
+    /// A program with the environment of every process; standard input is a pipe where it gets a text.
+    pub fn new(argv: Vec<String>, stdin: Option<Vec<u8>>, deadline: Duration, stdout_cap: usize) -> Self {
+        let program = Program { argv, env: Vec::new(), piped_stdin: stdin.is_some() };
+        Self { program, stdin: stdin.unwrap_or_default(), deadline, stdout_cap }
+    }
+
+    /// A command line whose words have no spaces; standard input is a pipe where it gets a text.
+    pub fn from_line(line: &str, stdin: &str, deadline: Duration, stdout_cap: usize) -> Self {
+        let stdin = Some(stdin.as_bytes().to_vec()).filter(|stdin| !stdin.is_empty());
+        Self::new(line.split(' ').map(str::to_owned).collect(), stdin, deadline, stdout_cap)
+    }
+}
+
 /// How a process ended.
 #[derive(Debug)]
 pub struct ProcessResult {
@@ -221,10 +235,7 @@ impl RunningProcess {
         let exit = match (&self.start_error, self.end) {
             (Some(error), _) => Exit::NotStarted(error.to_string()),
             (None, _) if self.late => Exit::Deadline(u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX)),
-            (None, Some((status, _))) => match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Code(code),
-                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
-            },
+            (None, Some((status, _))) => read_exit(status),
             (None, None) => Exit::NotStarted("it did not run".to_owned()),
         };
         let end = self.end.map_or_else(Instant::now, |(_, at)| at);
@@ -237,6 +248,11 @@ impl RunningProcess {
             duration: end.saturating_duration_since(self.started),
         }
     }
+}
+
+/// The exit code, or the signal.
+pub fn read_exit(status: ExitStatus) -> Exit {
+    status.code().map_or_else(|| Exit::Signal(status.signal().unwrap_or_default()), Exit::Code)
 }
 
 /// Writes what the pipe takes; closes it when all is written, or when the reader closed it.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{During, RequestError, fault, gone};
 use crate::namespaces::target::{describe_target, run_in_target};
 use crate::node::nodes::NodeSet;
-use crate::process::{Job, Processes, Program};
+use crate::process::{Job, Processes};
 
 /// The largest file that is read: a larger one is no configuration.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -90,12 +90,7 @@ pub fn run_program(
     if argv.is_empty() {
         return Err(fault("run a program", "program: expected a name, found none"));
     }
-    let job = Job {
-        program: Program { argv: argv.to_vec(), ..Program::default() },
-        stdin: Vec::new(),
-        deadline,
-        stdout_cap: OUTPUT_CAP_BYTES,
-    };
+    let job = Job::new(argv.to_vec(), None, deadline, OUTPUT_CAP_BYTES);
     let started = match target {
         Target::NodeAt(node) => nodes.run_on_node(*node, || Ok(processes.start(&[job])?))?,
         _ => run_in_target(target, || Ok(processes.start(&[job])?))?,
