@@ -7,7 +7,7 @@ use plumbline_suites::host::{HostState, is_engine_link, processes_with, wait_for
 use plumbline_testbed::exec::Session;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn links_of_an_engine_are_recognised_by_name() {
@@ -86,6 +86,32 @@ async fn gc_removes_what_a_killed_run_left() -> anyhow::Result<()> {
     let second = gc()?.run().await?;
     assert!(second.stdout.contains("nothing was left behind"), "{}", second.stdout);
     assert_eq!(HostState::read()?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn gc_prunes_the_cache_to_its_limit() -> anyhow::Result<()> {
+    let (state, cache) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let entry = |name: &str, days: u64| -> anyhow::Result<std::path::PathBuf> {
+        let path = cache.path().join("entries").join(name);
+        std::fs::create_dir_all(&path)?;
+        std::fs::File::open(&path)?.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600))?;
+        Ok(path)
+    };
+    let (unused, used) = (entry("unused", 31)?, entry("used", 1)?);
+    let gc = async |limit: &str| -> anyhow::Result<String> {
+        let gc = plumbline(&["gc"])?
+            .env("PLUMBLINE_STATE", state.path().display().to_string())
+            .env("PLUMBLINE_CACHE", cache.path().display().to_string())
+            .env("PLUMBLINE_CACHE_LIMIT", limit)
+            .env("DOCKER_HOST", "unix:///no/such/socket");
+        Ok(gc.run_ok().await?.stdout)
+    };
+    let printed = gc("1").await?;
+    assert!(printed.contains("removed from the cache: 1 folders"), "{printed}");
+    assert!(!unused.exists() && used.exists());
+    gc("0").await?;
+    assert!(!used.exists(), "the cache is beyond its limit");
     Ok(())
 }
 

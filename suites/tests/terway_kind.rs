@@ -148,7 +148,7 @@ fn check_killed_run() -> Result<(), Failed> {
     run(async {
         let (run, routes) = killed_run().await?;
         let undoers = registry::undoers();
-        let sweeper = Sweeper::new();
+        let sweeper = Sweeper::default();
         let undoers: Vec<&dyn Undo> = undoers.iter().map(Box::as_ref).chain([&sweeper as &dyn Undo]).collect();
         let collected = journal::gc_of(&run, &undoers).await?;
         ensure!(collected.left.is_empty(), "left: {:?}", collected.left);

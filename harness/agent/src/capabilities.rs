@@ -127,7 +127,7 @@ fn try_each_kind(netlink: &mut Netlink) -> TrialResults {
 }
 
 fn try_link(netlink: &mut Netlink, new: &NewLink) -> TrialResult {
-    netlink.add_link(new).map(|()| "a link of this kind was made".to_owned()).map_err(|error| error.to_string())
+    netlink.add_link(new).map(|()| "link created".to_owned()).map_err(|error| error.to_string())
 }
 
 /// A kernel without VLAN filtering refuses the flag or ignores it (`br_changelink`), so it is read back.
@@ -141,8 +141,8 @@ fn try_vlan_filtering(netlink: &mut Netlink) -> TrialResult {
         .map_err(|error| error.to_string())?;
     let read = netlink.link("filter0").map_err(|error| error.to_string())?;
     match filters_vlans(&read) {
-        true => Ok("a bridge with VLAN filtering was made".to_owned()),
-        false => Err("the kernel made the bridge without VLAN filtering".to_owned()),
+        true => Ok("bridge with VLAN filtering created".to_owned()),
+        false => Err("the kernel created the bridge without VLAN filtering".to_owned()),
     }
 }
 
@@ -195,7 +195,7 @@ fn read_rule_result(program: &str, result: &ProcessResult) -> Probed {
         return Probed { there: false, seen: format!("{program} cannot be started on the node: {error}") };
     }
     if result.exit == Exit::Code(0) {
-        return Probed { there: true, seen: format!("{program} made a rule of this kind") };
+        return Probed { there: true, seen: format!("{program} rule created") };
     }
     let stderr = String::from_utf8_lossy(&result.stderr);
     let seen = match stderr.lines().map(str::trim).find(|line| !line.is_empty()) {

@@ -7,7 +7,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use plumbline_core::protocol::{Fault, Outcome, Reply};
-use plumbline_netlink::Errno;
 use thiserror::Error;
 
 /// Exit code of success.
@@ -94,13 +93,6 @@ impl<T, E: Into<Cause>> During<T> for Result<T, E> {
     fn during(self, action: impl Into<String>) -> Result<T, RequestError> {
         self.map_err(|error| fault(action, error))
     }
-}
-
-/// Whether the error of opening or entering a namespace means that the namespace no longer exists: there is no file, or
-/// the file is no namespace (the mount point that remains after an unmount, `setns(2)`).
-#[must_use]
-pub fn means_gone(error: &plumbline_netlink::Error) -> bool {
-    error.is(Errno::ENOENT) || error.is(Errno::EINVAL)
 }
 
 /// Writes one line to standard output.

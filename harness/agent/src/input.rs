@@ -29,7 +29,6 @@ pub struct Input {
 
 impl Input {
     /// The input of a mode that reads no requests: it never closes.
-    #[must_use]
     pub fn ignored() -> Self {
         Self { ignored: true, ..Self::default() }
     }
@@ -44,7 +43,6 @@ impl Input {
     }
 
     /// Whether the lane hung up.
-    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
     }

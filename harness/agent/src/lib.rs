@@ -68,7 +68,6 @@ const RECORD_USAGE: &str = "record is not called by hand: put this program into 
                             NAME.record.json beside it, or name that file in PLUMBLINE_RECORD";
 
 /// Runs the mode that the command line names.
-#[must_use]
 pub fn run() -> ExitCode {
     let mut arguments = std::env::args();
     let program = arguments.next().unwrap_or_default();

@@ -24,7 +24,6 @@ use crate::process::start::new_command;
 const FILE_VARIABLE: &str = "PLUMBLINE_RECORD";
 
 /// The recorder's file, where this program was started in the place of a plugin.
-#[must_use]
 pub fn find_recorder_file(program: &str) -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(FILE_VARIABLE) {
         return Some(named.into());

@@ -206,6 +206,12 @@ impl Netlink {
         self.link(name).map(|message| message.header.index)
     }
 
+    /// The name of the link of this index; none if there is none.
+    pub fn link_name(&mut self, index: u32) -> Result<Option<String>> {
+        let listed = self.links()?;
+        Ok(listed.iter().find(|one| one.header.index == index).map(|one| name(one).to_owned()))
+    }
+
     /// Adds a link. `EEXIST` if there is a link of that name; `EOPNOTSUPP` for a kind that the kernel lacks.
     pub fn add_link(&mut self, new: &NewLink) -> Result<()> {
         let what = format!("make link {}", new.name);

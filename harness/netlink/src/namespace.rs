@@ -39,14 +39,15 @@ pub fn enter(namespace: impl AsFd) -> Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| Error::io("enter network namespace", errno))
 }
 
-/// Whether two files are the same namespace (same device and inode, `ioctl_ns(2)`).
+/// Device and inode of a namespace, which identify it (`ioctl_ns(2)`).
+pub fn identity(namespace: impl AsFd) -> Result<(u64, u64)> {
+    let status = fstat(namespace).map_err(|errno| Error::io("read the status of a network namespace", errno))?;
+    Ok((status.st_dev, status.st_ino))
+}
+
+/// Whether two files are the same namespace.
 pub fn same(one: impl AsFd, other: impl AsFd) -> Result<bool> {
-    let identity = |file| {
-        fstat(file)
-            .map(|status| (status.st_dev, status.st_ino))
-            .map_err(|errno| Error::io("read the status of a network namespace", errno))
-    };
-    Ok(identity(one.as_fd())? == identity(other.as_fd())?)
+    Ok(identity(one)? == identity(other)?)
 }
 
 /// Runs `work` with this thread inside `namespace`, and returns to the previous one, also when `work` panics.

@@ -1,47 +1,39 @@
-//! One question, one answer, over any pair of streams.
+//! One request, one reply, over any pair of streams.
 
 use crate::wait::within;
 use plumbline_core::protocol::{Fault, Op, Outcome, Reply, Request};
-use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Room for a whole answer of the usual size, so that it comes in one read.
+/// Room for a whole reply of the usual size, so that it comes in one read.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Why a question got no answer of its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a request got no reply of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// The agent could not do it, and said why.
+    /// The agent could not do it.
+    #[error("{}: {}", .0.doing, .0.cause)]
     Fault(Fault),
     /// The agent's end of the streams is closed.
+    #[error("the agent ended before it answered")]
     Ended,
-    /// The deadline was over first; the talk can't go on.
+    /// The deadline was over first; no further request is possible.
+    #[error("the agent did not answer within {:.1} s", .0.as_secs_f64())]
     Late(Duration),
-    /// What came is no answer to what was asked.
+    /// What was read is no reply to the request.
+    #[error("the agent's answer can't be used: {0}")]
     Garbled(String),
 }
 
-impl fmt::Display for Unanswered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fault(fault) => write!(f, "{}: {}", fault.doing, fault.cause),
-            Self::Ended => f.write_str("the agent ended before it answered"),
-            Self::Late(after) => write!(f, "the agent did not answer within {:.1} s", after.as_secs_f64()),
-            Self::Garbled(text) => write!(f, "the agent's answer can't be used: {text}"),
-        }
-    }
-}
-
-/// The lane's end of the talk. Questions are asked one at a time: the agent has one thread.
+/// The lane's end of the connection. There is one request at a time: the agent has one thread.
 pub struct Client {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// What was read and not used yet, so that a question given up on loses nothing.
+    /// What was read and not used yet: the next request may need it after one that was late.
     buffer: Vec<u8>,
-    /// The number of the last question.
+    /// The number of the last request.
     last: u64,
-    /// Set while a question is being written; if it stays set, half a line is out and the talk is over.
+    /// Set while a request is written. If it stays set, half a line was written, and no further request is possible.
     torn: bool,
 }
 
@@ -54,10 +46,10 @@ impl Client {
         Self { reader: Box::new(reader), writer: Box::new(writer), buffer: Vec::new(), last: 0, torn: false }
     }
 
-    /// Asks, and awaits the answer at most as long as `deadline`.
+    /// Sends a request and awaits its reply, at most as long as `deadline`.
     ///
     /// # Errors
-    /// [`Unanswered`]; after anything but a fault the talk is over.
+    /// [`Unanswered`]; after anything but a fault no further request is possible.
     pub async fn ask(&mut self, op: Op, deadline: Duration) -> Result<Outcome, Unanswered> {
         if self.torn {
             return Err(Unanswered::Ended);
@@ -82,8 +74,8 @@ impl Client {
             self.writer.flush().await
         };
         if written.await.is_err() {
-            // An agent that could not begin says why and leaves: its last words may still be there.
-            return Err(self.last_words().await);
+            // An agent that cannot start sends a fault and ends: the fault may still be in the stream.
+            return Err(self.read_last_fault().await);
         }
         self.torn = false;
         loop {
@@ -93,14 +85,14 @@ impl Client {
                     return Err(Unanswered::Fault(fault));
                 }
                 Reply { outcome, id } if id == self.last => return Ok(outcome),
-                // The answer to a question that was given up on.
+                // The reply to a request that was late.
                 Reply { id, .. } if id < self.last => {}
                 Reply { id, .. } => return Err(Unanswered::Garbled(format!("answer {id} to question {}", self.last))),
             }
         }
     }
 
-    async fn last_words(&mut self) -> Unanswered {
+    async fn read_last_fault(&mut self) -> Unanswered {
         while let Ok(Some(reply)) = self.next_reply().await {
             if let Outcome::Fault(fault) = reply.outcome {
                 return Unanswered::Fault(fault);
@@ -109,7 +101,7 @@ impl Client {
         Unanswered::Ended
     }
 
-    /// The next answer; none at the end of the stream.
+    /// The next reply; none at the end of the stream.
     async fn next_reply(&mut self) -> Result<Option<Reply>, Unanswered> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
@@ -149,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_answer_is_skipped_and_a_new_one_taken() {
+    async fn the_reply_to_an_earlier_request_is_skipped() {
         let (mut client, mut out, input) = pair();
         let agent = async move {
             let mut lines = BufReader::new(input).lines();
@@ -163,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_agent_that_leaves_is_told_from_one_that_is_late() {
+    async fn an_agent_that_ended_and_a_late_reply_give_different_errors() {
         let (mut client, out, input) = pair();
         drop((out, input));
         assert_eq!(client.ask(Op::Hello, SOON).await, Err(Unanswered::Ended));
@@ -175,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_words_of_an_agent_that_could_not_begin_are_heard() {
+    async fn the_fault_of_an_agent_that_cannot_start_is_the_error() {
         let (mut client, mut out, input) = pair();
         let fault = Fault { doing: "make a private node".into(), cause: "not root".into(), gone: false };
         out.write_all(&reply(0, Outcome::Fault(fault.clone()))).await.unwrap();

@@ -25,7 +25,6 @@ pub enum Kind {
 #[must_use = "a lease that is dropped is given back"]
 pub struct Lease {
     _file: File,
-    name: String,
 }
 
 impl Lease {
@@ -42,7 +41,7 @@ impl Lease {
             None => Ok(Look::NotYet(holder(&path))),
         })
         .await?;
-        Ok(Self { _file: file, name: name.to_string() })
+        Ok(Self { _file: file })
     }
 
     /// Takes the lease `name` unless it is held in a way that excludes it.
@@ -50,13 +49,7 @@ impl Lease {
     /// # Errors
     /// [`TestbedError`] when the lock file can't be opened.
     pub fn try_now(name: &str, kind: Kind) -> Result<Option<Self>, TestbedError> {
-        Ok(try_take(&path(name)?, kind)?.map(|file| Self { _file: file, name: name.to_string() }))
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(try_take(&path(name)?, kind)?.map(|file| Self { _file: file }))
     }
 }
 

@@ -1,10 +1,26 @@
 //! The testbed on this host: processes, waiting, the journal, leases, the cache, images and the container engine.
 //!
-//! No Kubernetes here: the crates above know that.
+//! It has no Kubernetes client. The journal stores names of Kubernetes objects only.
 //!
-//! Order of the modules, each uses only those before it:
-//! `error`, `ids`, `cpio`, `probe`; `wait`, `folders`; `agent_client`, `exec`; `packages`, `lease`, `journal`; `build_error`, `cache`,
-//! `document`; `engine`; `images`; `context`. The test `order` checks it.
+//! Order of the modules; each uses only those before it:
+//!
+//! 1. [`error`]: the error of the testbed
+//! 2. [`ids`]: names that do not clash, and labels
+//! 3. [`cpio`]: archives that the kernel unpacks
+//! 4. [`probe`]: what this host is and has
+//! 5. [`wait`]: deadlines and waits
+//! 6. [`folders`]: the cache and the state folder
+//! 7. [`agent_client`]: requests to the agent
+//! 8. [`exec`]: processes that run to their end, and long-lived ones
+//! 9. [`packages`]: packages of the host's distribution
+//! 10. [`lease`]: clusters and names that one scenario holds or several share
+//! 11. [`journal`]: intended side effects, and their cleanup
+//! 12. [`build_error`]: the error of builds and of the cache
+//! 13. [`cache`]: built things, by the hash of their content
+//! 14. `document`: YAML files of `images/` and `clusters/`
+//! 15. [`engine`]: the container engine
+//! 16. [`images`]: images and tools
+//! 17. [`context`]: what every lane gets
 
 pub mod agent_client;
 pub mod build_error;

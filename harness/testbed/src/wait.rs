@@ -3,7 +3,7 @@
 use crate::error::TestbedError;
 use std::time::{Duration, Instant};
 
-/// A point in time by which something must be there. Handed down, so that a child gets the remaining time.
+/// A point in time by which something must be there.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     start: Instant,
@@ -42,17 +42,17 @@ impl Deadline {
     }
 }
 
-/// What a look found.
+/// What a check found.
 pub enum Look<T> {
-    /// It is there.
+    /// What is awaited is there.
     There(T),
-    /// Not yet; what was seen instead.
+    /// It is not there yet; what was seen instead.
     NotYet(String),
 }
 
-/// Looks again and again until it is there. For what gives no events; where there are events, watch.
+/// Repeats a check until what is awaited is there. For what gives no events; where there are events, watch.
 ///
-/// `every` is the pause between looks.
+/// `every` is the pause between two checks.
 ///
 /// # Errors
 /// [`TestbedError`] at `stage` when the deadline is over: what was awaited, how long, what was last seen;
@@ -68,13 +68,13 @@ where
     // Not `AsyncFnMut`: of a future that awaits one the compiler does not find that it is `Send`.
     F: Future<Output = Result<Look<T>, TestbedError>>,
 {
-    let mut seen = "nothing: the look itself did not end".to_owned();
+    let mut seen = "nothing (the first check did not finish)".to_owned();
     loop {
         match within(deadline.remaining(), look()).await {
             Some(Ok(Look::There(found))) => return Ok(found),
             Some(Ok(Look::NotYet(now))) => seen = now,
             Some(Err(error)) => return Err(error),
-            // The deadline fell into a look: what the one before saw is what was last seen.
+            // The deadline ended a check: the previous check has what was last seen.
             None => return Err(late(stage, what, deadline, &seen)),
         }
         if deadline.remaining() < every {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_wait_says_what_it_waited_for_and_what_it_saw() {
+    async fn the_error_names_what_was_awaited_and_last_seen() {
         let deadline = Deadline::after(Duration::from_millis(30));
         let look = async || Ok(Look::<()>::NotYet("ContainerCreating".into()));
         let error =
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_that_the_deadline_cuts_does_not_hide_what_was_seen_before() {
+    async fn a_check_that_the_deadline_ends_does_not_hide_the_previous_one() {
         let mut looks = 0;
         let look = || {
             looks += 1;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_child_never_outlives_its_parent() {
+    async fn a_child_ends_no_later_than_its_parent() {
         let parent = Deadline::after(Duration::from_millis(10));
         assert!(parent.child(Duration::from_secs(60)).remaining() <= Duration::from_millis(10));
     }

@@ -22,8 +22,10 @@ async fn runs_privileged(engine: &Engine, pause: &Path) {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("image.tar");
     let content = std::fs::read(pause).unwrap();
-    std::fs::write(&archive, tar(&[ArchiveFile { path: "pause".into(), mode: 0o755, content }]).unwrap()).unwrap();
-    engine.import_image("plumbline-setup-test:1", &archive, &[r#"CMD ["/pause"]"#.to_owned()]).await.unwrap();
+    let files = [ArchiveFile { path: "pause".into(), mode: 0o755, content }];
+    std::fs::write(&archive, tar(&files).await.unwrap()).unwrap();
+    let import = Cmd::new("docker").args(["import", "--change", r#"CMD ["/pause"]"#, &archive.display().to_string()]);
+    import.arg("plumbline-setup-test:1").env("DOCKER_HOST", &engine.endpoint().host).run_ok().await.unwrap();
     let plan = ContainerPlan {
         name: "plumbline-setup-test".into(),
         image: "plumbline-setup-test:1".into(),
@@ -38,10 +40,10 @@ async fn runs_privileged(engine: &Engine, pause: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_comes_stays_comes_again_and_goes() {
+async fn an_engine_is_started_kept_started_again_and_stopped() {
     let dir = tempfile::tempdir().unwrap();
-    let told = Arc::new(Mutex::new(Vec::<String>::new()));
-    let into = told.clone();
+    let noted = Arc::new(Mutex::new(Vec::<String>::new()));
+    let into = noted.clone();
     let note = move |line: &str| into.lock().unwrap().push(line.to_owned());
     let setup = Setup::at(&root(), DaemonPlace::private(dir.path()), dir.path().join("state"), note).unwrap();
     let plan = match setup.needed().await {
@@ -72,9 +74,9 @@ async fn an_engine_comes_stays_comes_again_and_goes() {
     assert!(record.alive());
     runs_privileged(&engine, &pause).await;
 
-    let lines = told.lock().unwrap().len();
+    let lines = noted.lock().unwrap().len();
     setup.ensure(false, async { panic!("a running engine needs no runtime") }).await.unwrap();
-    assert_eq!(told.lock().unwrap().len(), lines, "an engine that answers is left alone");
+    assert_eq!(noted.lock().unwrap().len(), lines, "an engine that answers is left alone");
     assert_eq!(setup.record().unwrap(), record);
 
     // It dies as the process that started it might: at once. That needs no second consent.

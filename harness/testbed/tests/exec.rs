@@ -1,4 +1,4 @@
-//! Starting processes: what a deadline, a grandchild, a flood and a failure come to.
+//! Starting processes: deadlines, grandchildren, long output, failures.
 
 use plumbline_testbed::exec::{Cmd, ExecError, ProcessEnd, Session, detach};
 use plumbline_testbed::journal::{alive, start_time};
@@ -18,7 +18,7 @@ async fn wait_gone(pid: u32, start: u64) {
 }
 
 #[tokio::test]
-async fn outputs_come_apart_and_input_is_closed() {
+async fn stdout_and_stderr_are_separate_and_stdin_is_closed() {
     let done = shell("cat; echo out; echo err >&2").run().await.unwrap();
     assert!(done.ok(), "cat ends, since its input is closed");
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\n", "err\n"));
@@ -27,7 +27,7 @@ async fn outputs_come_apart_and_input_is_closed() {
 }
 
 #[tokio::test]
-async fn a_failure_can_be_pasted() {
+async fn the_error_has_the_command_as_a_shell_line() {
     let error = shell("echo 'it says no' >&2; exit 3").run_ok().await.unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with(r"`sh -c 'echo '\''it says no'\'' >&2; exit 3'` failed: exit code 3 after "), "{text}");
@@ -62,20 +62,20 @@ async fn the_deadline_ends_the_whole_group() {
 }
 
 #[tokio::test]
-async fn a_grandchild_that_keeps_the_output_open_does_not_hold_us() {
+async fn a_grandchild_that_keeps_the_output_open_does_not_delay_the_result() {
     let begun = Instant::now();
     let done = shell("sleep 600 & echo $!").run().await.unwrap();
     assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild = done.stdout.trim().to_owned();
     Cmd::new("kill").arg(grandchild).run_ok().await.unwrap();
-    // One that goes on printing does not hold us either.
+    // One that goes on printing does not delay the result either.
     let done = shell("(trap 'exit 0' TERM; while :; do echo x; done) & echo $! >&2").cap(1000).run().await.unwrap();
     assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     Cmd::new("kill").arg("-9").arg(done.stderr.trim()).run_ok().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_flood_is_capped_at_its_end() {
+async fn long_output_keeps_its_end() {
     let done = shell("head -c 104857600 /dev/zero; echo end").cap(1 << 20).run().await.unwrap();
     assert!(done.ok());
     assert_eq!(done.stdout.len(), 1 << 20);
@@ -83,7 +83,7 @@ async fn a_flood_is_capped_at_its_end() {
 }
 
 #[tokio::test]
-async fn lines_are_told_as_they_come_also_the_last_one() {
+async fn each_line_is_passed_on_and_the_last_needs_no_line_end() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let into = seen.clone();
     shell("printf 'a\\n\\nb\\rc'")
@@ -96,23 +96,23 @@ async fn lines_are_told_as_they_come_also_the_last_one() {
 
 #[tokio::test]
 async fn dropping_a_run_ends_its_group() {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let tell = Mutex::new(Some(tell));
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let sender = Mutex::new(Some(sender));
     let run = shell("sleep 600 & echo $!; wait").on_line(move |line| {
-        if let Some(tell) = tell.lock().unwrap().take() {
-            tell.send(line.parse::<u32>().unwrap()).unwrap();
+        if let Some(sender) = sender.lock().unwrap().take() {
+            sender.send(line.parse::<u32>().unwrap()).unwrap();
         }
     });
     let grandchild = tokio::select! {
         _ = run.run() => panic!("it has no reason to end"),
-        pid = told => pid.unwrap(),
+        pid = receiver => pid.unwrap(),
     };
     wait_gone(grandchild, start_time(grandchild).unwrap_or_default()).await;
 }
 
 #[tokio::test]
-async fn a_session_is_spoken_to_and_ends_with_its_input() {
-    let argv = ["sh", "-c", "echo heard >&2; while read l; do echo \"got $l\"; done"].map(String::from);
+async fn a_session_reads_input_and_ends_with_it() {
+    let argv = ["sh", "-c", "echo ready >&2; while read l; do echo \"got $l\"; done"].map(String::from);
     let mut session = Session::start(&argv, &[]).unwrap();
     let (mut input, output) = session.streams().unwrap();
     assert!(session.streams().is_none());
@@ -122,8 +122,8 @@ async fn a_session_is_spoken_to_and_ends_with_its_input() {
         assert_eq!(lines.next_line().await.unwrap().unwrap(), format!("got {word}"));
     }
     drop(input);
-    let (code, said) = session.end(Duration::from_secs(60)).await;
-    assert_eq!((code, said.as_str()), (Some(0), "heard\n"));
+    let (code, stderr) = session.end(Duration::from_secs(60)).await;
+    assert_eq!((code, stderr.as_str()), (Some(0), "ready\n"));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_session_that_does_not_end_is_killed() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_dropped_is_gone() {
+async fn a_dropped_session_is_killed_and_waited_for() {
     let argv = ["sleep", "600"].map(String::from);
     let session = Session::start(&argv, &[]).unwrap();
     let pid = session.pid().unwrap();
@@ -146,7 +146,7 @@ async fn a_session_that_is_dropped_is_gone() {
 }
 
 #[tokio::test]
-async fn what_is_detached_has_a_session_of_its_own() {
+async fn a_detached_process_has_a_session_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let log = std::fs::File::create(dir.path().join("log")).unwrap();
     let argv = ["sleep", "600"].map(String::from);
@@ -167,7 +167,7 @@ async fn what_is_detached_has_a_session_of_its_own() {
 }
 
 #[tokio::test]
-async fn of_a_variable_given_and_taken_away_the_last_word_holds() {
+async fn the_last_call_for_a_variable_wins() {
     let say = || shell("echo \"${PLB_WORD-none}\"");
     let given = say().without_env("PLB_WORD").env("PLB_WORD", "given").run().await.unwrap();
     let taken = say().env("PLB_WORD", "given").without_env("PLB_WORD").run().await.unwrap();

@@ -31,7 +31,7 @@ fn stand_in(folder: &Path, answers: Vec<(u16, &'static str)>) {
 }
 
 #[tokio::test]
-async fn nothing_there_is_said_with_a_way_out() {
+async fn a_missing_socket_is_an_error_with_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let fault = Engine::connect_to(endpoint(dir.path())).await.unwrap_err();
     assert!(fault.cause().starts_with("no container engine answers at unix://"), "{fault}");
@@ -39,7 +39,7 @@ async fn nothing_there_is_said_with_a_way_out() {
 }
 
 #[tokio::test]
-async fn a_dead_socket_is_nothing_there() {
+async fn a_socket_without_a_listener_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     drop(UnixListener::bind(dir.path().join("s")).unwrap());
     let fault = Engine::connect_to(endpoint(dir.path())).await.unwrap_err();
@@ -47,7 +47,7 @@ async fn a_dead_socket_is_nothing_there() {
 }
 
 #[tokio::test]
-async fn an_engine_that_ends_in_the_middle_is_named() {
+async fn an_engine_that_ends_between_requests_is_named() {
     let dir = tempfile::tempdir().unwrap();
     stand_in(dir.path(), vec![(200, VERSION)]);
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
@@ -58,11 +58,11 @@ async fn an_engine_that_ends_in_the_middle_is_named() {
 }
 
 #[tokio::test]
-async fn a_registry_that_refuses_is_named_with_the_image() {
+async fn a_refusal_of_the_registry_names_the_image() {
     let dir = tempfile::tempdir().unwrap();
-    let said =
+    let body =
         r#"{"message": "Get \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host"}"#;
-    stand_in(dir.path(), vec![(200, VERSION), (500, said)]);
+    stand_in(dir.path(), vec![(200, VERSION), (500, body)]);
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
     let fault = engine.pull_image("registry.example/multus:1", |_| {}).await.unwrap_err();
     assert_eq!(fault.stage, "pull image registry.example/multus:1");
@@ -71,15 +71,15 @@ async fn a_registry_that_refuses_is_named_with_the_image() {
 }
 
 #[tokio::test]
-async fn a_refusal_in_the_middle_of_a_pull_is_no_success() {
+async fn a_refusal_during_a_pull_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let said = concat!(
+    let body = concat!(
         r#"{"status": "Pulling from multus", "id": "1"}"#,
         "\n",
         r#"{"errorDetail": {"message": "toomanyrequests: rate limit"}, "error": "toomanyrequests: rate limit"}"#,
         "\n"
     );
-    stand_in(dir.path(), vec![(200, VERSION), (200, said)]);
+    stand_in(dir.path(), vec![(200, VERSION), (200, body)]);
     let engine = Engine::connect_to(endpoint(dir.path())).await.unwrap();
     let fault = engine.pull_image("registry.example/multus:1", |_| {}).await.unwrap_err();
     assert!(fault.cause().contains("toomanyrequests") && fault.hint.unwrap().contains("docker login"));

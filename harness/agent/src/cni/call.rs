@@ -211,7 +211,6 @@ fn command_name(command: CniCommand) -> &'static str {
 }
 
 /// Why an existing file does not start.
-#[must_use]
 pub fn describe_start_error(error: &std::io::Error) -> String {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT) => {

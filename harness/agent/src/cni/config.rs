@@ -18,48 +18,28 @@ pub enum ConfigError {
     /// The text is not JSON, or not an object.
     #[error("network configuration: expected a JSON object: {0}")]
     NotAnObject(#[from] serde_json::Error),
-    /// A key with a value of another type.
-    #[error("network configuration: {key}: expected {expected}, found {found}")]
-    WrongType {
+    /// A value of another type or form.
+    #[error("{what}: expected {expected}, found {found}")]
+    Unexpected {
         /// The key.
-        key: String,
-        /// The type.
+        what: String,
+        /// The type or form.
         expected: &'static str,
         /// The value.
         found: String,
     },
-    /// There is no network name.
-    #[error("network configuration: name is missing")]
-    NoName,
-    /// A network name or container id with other characters.
-    #[error("{kind} {name:?}: expected a letter or digit, then letters, digits, _ . -")]
-    BadName {
-        /// What has the name.
-        kind: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// The list of plugins is empty.
-    #[error("network configuration: the list of plugins is empty")]
-    NoPlugins,
-    /// A plugin without a usable type.
-    #[error("plugin {position} of {count}: type: expected a file name, found {found:?}")]
-    BadType {
-        /// The position of the plugin, from 1.
-        position: usize,
-        /// How many plugins there are.
-        count: usize,
-        /// The type.
-        found: String,
-    },
-    /// An interface name that the kernel or libcni refuses.
-    #[error("interface name {name:?}: {problem}")]
-    BadInterface {
-        /// The name.
-        name: String,
+    /// Something that is missing, or that libcni refuses.
+    #[error("{what}: {problem}")]
+    Refused {
+        /// The configuration, or the name that is refused.
+        what: String,
         /// What is wrong.
         problem: &'static str,
     },
+}
+
+fn refused(what: impl Into<String>, problem: &'static str) -> ConfigError {
+    ConfigError::Refused { what: what.into(), problem }
 }
 
 /// A network configuration.
@@ -95,7 +75,7 @@ impl NetworkConfig {
         let whole: Map<String, Value> = serde_json::from_str(text)?;
         let name = read_text(&whole, "name")?.unwrap_or_default();
         if name.is_empty() {
-            return Err(ConfigError::NoName);
+            return Err(refused("network configuration", "name is missing"));
         }
         check_name("network name", &name)?;
         let version = choose_version(&whole)?;
@@ -107,27 +87,28 @@ impl NetworkConfig {
         };
         let plugins = match whole.get("plugins") {
             None => vec![whole.clone()],
-            Some(Value::Array(list)) if list.is_empty() => return Err(ConfigError::NoPlugins),
+            Some(Value::Array(list)) if list.is_empty() => {
+                return Err(refused("network configuration", "the list of plugins is empty"));
+            }
             Some(Value::Array(list)) => list.iter().enumerate().map(plugin_object).collect::<Result<_, _>>()?,
             Some(other) => return Err(wrong_type("plugins", "a list", other)),
         };
         for (position, plugin) in plugins.iter().enumerate() {
             let found = read_text(plugin, "type")?.unwrap_or_default();
             if found.is_empty() || found.contains('/') {
-                return Err(ConfigError::BadType { position: position + 1, count: plugins.len(), found });
+                let what = format!("plugin {} of {}: type", position + 1, plugins.len());
+                return Err(ConfigError::Unexpected { what, expected: "a file name", found: format!("{found:?}") });
             }
         }
         Ok(Self { name, version, disable_check, plugins })
     }
 
     /// The type of the plugin at a position.
-    #[must_use]
     pub fn plugin_type(&self, position: usize) -> &str {
         self.plugins[position].get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The configuration of the plugin at a position, with the runner's values.
-    #[must_use]
     pub fn plugin_config(&self, position: usize, values: &RuntimeValues) -> Value {
         let mut conf = self.plugins[position].clone();
         conf.insert("name".to_owned(), Value::from(self.name.as_str()));
@@ -168,7 +149,7 @@ fn plugin_object((position, plugin): (usize, &Value)) -> Result<Map<String, Valu
 }
 
 fn wrong_type(key: &str, expected: &'static str, found: &Value) -> ConfigError {
-    ConfigError::WrongType { key: key.to_owned(), expected, found: found.to_string() }
+    ConfigError::Unexpected { what: format!("network configuration: {key}"), expected, found: found.to_string() }
 }
 
 fn read_text(object: &Map<String, Value>, key: &str) -> Result<Option<String>, ConfigError> {
@@ -195,10 +176,13 @@ const MAX_INTERFACE_BYTES: usize = 15;
 ///
 /// # Errors
 /// Other characters than letters, digits, `_`, `.` and `-`, or another first one than a letter or digit.
-pub fn check_name(kind: &'static str, name: &str) -> Result<(), ConfigError> {
+pub fn check_name(kind: &str, name: &str) -> Result<(), ConfigError> {
     let is_valid = name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.chars().all(|each| each.is_ascii_alphanumeric() || matches!(each, '_' | '.' | '-'));
-    if is_valid { Ok(()) } else { Err(ConfigError::BadName { kind, name: name.to_owned() }) }
+    match is_valid {
+        true => Ok(()),
+        false => Err(refused(format!("{kind} {name:?}"), "expected a letter or digit, then letters, digits, _ . -")),
+    }
 }
 
 /// Checks an interface name.
@@ -215,17 +199,15 @@ pub fn check_interface_name(name: &str) -> Result<(), ConfigError> {
         }
         _ => return Ok(()),
     };
-    Err(ConfigError::BadInterface { name: name.to_owned(), problem })
+    Err(refused(format!("interface name {name:?}"), problem))
 }
 
 /// Compares two specification versions by their numbers. A text that is no version counts as 0.1.0, as in libcni.
-#[must_use]
 pub fn compare_versions(one: &str, other: &str) -> Ordering {
     version_numbers(one).cmp(&version_numbers(other))
 }
 
 /// Whether a specification version is `least` or newer.
-#[must_use]
 pub fn is_at_least(version: &str, least: &str) -> bool {
     compare_versions(version, least) != Ordering::Less
 }

@@ -1,6 +1,7 @@
 //! Booting: from the kernel's first root to the disk.
 
 use std::fs::{self, File};
+use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,11 +40,11 @@ pub fn boot() -> Result<Settings, GuestError> {
     wait_for(DISK, || Path::new(DISK).exists().then_some(()))?;
     create_folder(ROOT)?;
     mount(Some(DISK), ROOT, Some("ext4"), MsFlags::MS_RDONLY | MsFlags::MS_NOATIME, None::<&str>)
-        .map_err(|errno| GuestError::io(format!("mount {DISK}"), errno))?;
+        .map_err(|errno| GuestError::new(format!("mount {DISK}"), errno))?;
     if Path::new(HOST_FILES).is_dir() {
         bind_mount(Path::new(HOST_FILES), &format!("{ROOT}{GIVEN}"))?;
     }
-    switch_root().map_err(|errno| GuestError::io("make the disk the root", errno))?;
+    switch_root().map_err(|errno| GuestError::new("make the disk the root", errno))?;
     for at in ["/run", "/tmp", "/var/lib", "/var/log", "/root"] {
         mount_filesystem("tmpfs", at, MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755"))?;
     }
@@ -79,7 +80,8 @@ pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> Result<T,
             return Ok(found);
         }
         if start.elapsed() > DEVICE_TIMEOUT {
-            return Err(GuestError::Timeout { what: what.to_owned(), seconds: DEVICE_TIMEOUT.as_secs() });
+            let cause = format!("it did not appear within {} s", DEVICE_TIMEOUT.as_secs());
+            return Err(GuestError::new(format!("wait for {what}"), cause));
         }
         // Polling is simpler than reading the kernel's device events, and as good for this short time.
         let _ = poll(&mut [], PollTimeout::from(5_u8));
@@ -97,7 +99,7 @@ const COMMON_MODULES: &str = "/plumbline/modules";
 /// The file, and what the kernel gives.
 fn load_early_modules() -> Result<(), GuestError> {
     let entries =
-        fs::read_dir(EARLY_MODULES).map_err(|error| GuestError::io(format!("list {EARLY_MODULES}"), error))?;
+        fs::read_dir(EARLY_MODULES).map_err(|error| GuestError::new(format!("list {EARLY_MODULES}"), error))?;
     let mut files: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     files.sort();
     files.iter().try_for_each(|file| load_module(file))
@@ -112,19 +114,19 @@ fn load_common_modules() -> Result<(), GuestError> {
     let wanted: Vec<String> = wanted.into_iter().filter(|name| !name.is_empty()).collect();
     let folder = format!("/lib/modules/{}", read_file("/proc/sys/kernel/osrelease")?.trim());
     let files = order_modules(&read_file(&format!("{folder}/modules.dep"))?, &wanted)
-        .map_err(|missing| GuestError::NoModule(missing.join(", ")))?;
+        .map_err(|missing| GuestError::new("load modules", format!("this kernel has no {}", missing.join(", "))))?;
     files.iter().try_for_each(|file| load_module(&Path::new(&folder).join(file)))
 }
 
 fn read_file(path: &str) -> Result<String, GuestError> {
-    fs::read_to_string(path).map_err(|error| GuestError::io(format!("read {path}"), error))
+    fs::read_to_string(path).map_err(|error| GuestError::new(format!("read {path}"), error))
 }
 
 fn load_module(path: &Path) -> Result<(), GuestError> {
-    let file = File::open(path).map_err(|error| GuestError::io(format!("open {}", path.display()), error))?;
+    let file = File::open(path).map_err(|error| GuestError::new(format!("open {}", path.display()), error))?;
     match finit_module(&file, c"", ModuleInitFlags::empty()) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(errno) => Err(GuestError::io(format!("load {}", path.display()), errno)),
+        Err(errno) => Err(GuestError::new(format!("load {}", path.display()), errno)),
     }
 }
 
@@ -149,7 +151,7 @@ impl Settings {
         let mut settings = Self { idle: DEFAULT_IDLE, channels: 1 };
         for word in line.split_whitespace() {
             let Some((name, value)) = word.split_once('=') else { continue };
-            let wrong = |source| GuestError::Setting { word: word.to_owned(), source };
+            let wrong = |error: ParseIntError| GuestError::new(format!("kernel command line: {word}"), error);
             match name {
                 IDLE => settings.idle = Duration::from_secs(value.parse().map_err(wrong)?),
                 CHANNELS => settings.channels = value.parse().map_err(wrong)?,

@@ -15,7 +15,7 @@ use nix::unistd::{read, write};
 use plumbline_core::guest::{GuestMessage, MARK, StartSession, encode_line};
 
 use super::error::print_on_console;
-use super::session::{Session, SessionEnd};
+use super::session::Session;
 
 /// The most bytes that are buffered in each direction; above it the writer has to wait.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -87,11 +87,7 @@ impl Channel {
     /// Reports the end of the session to the host, with the end of its standard error.
     pub fn report_end(&mut self, session: &Session) {
         let stderr = String::from_utf8_lossy(&session.stderr_tail).into_owned();
-        let code = match session.end {
-            Some(SessionEnd::Code(code)) => Some(code),
-            Some(SessionEnd::Signal) | None => None,
-        };
-        self.send(&GuestMessage::Ended { session: session.name.clone(), code, stderr });
+        self.send(&GuestMessage::Ended { session: session.name.clone(), code: session.exit_code, stderr });
     }
 
     fn receive(&mut self) -> Received {

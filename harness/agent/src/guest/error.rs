@@ -1,10 +1,10 @@
 //! The error of a step of the init, and the console.
 
 use std::io::{self, Write};
-use std::num::ParseIntError;
 
 use thiserror::Error;
 
+use crate::error::Cause;
 use crate::node::mounts::SetupError;
 
 /// A step of the init that failed.
@@ -13,39 +13,21 @@ pub enum GuestError {
     /// A mount or folder.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// A setting on the kernel's command line.
-    #[error("kernel command line: {word}: {source}")]
-    Setting {
-        /// The setting.
-        word: String,
-        /// What is wrong with its number.
-        source: ParseIntError,
-    },
-    /// Modules that the kernel does not have.
-    #[error("this kernel has no module {0}")]
-    NoModule(String),
-    /// A device that did not appear in time.
-    #[error("{what} did not appear within {seconds} s")]
-    Timeout {
-        /// The device.
-        what: String,
-        /// How long the init waited.
-        seconds: u64,
-    },
     /// Any other step.
-    #[error("{action}: {source}")]
-    Io {
+    #[error("{action}: {cause}")]
+    Failed {
         /// The step.
         action: String,
-        /// What the system gives.
-        source: io::Error,
+        /// What went wrong.
+        #[source]
+        cause: Cause,
     },
 }
 
 impl GuestError {
-    /// The step and what the system gives.
-    pub fn io(action: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { action: action.into(), source: source.into() }
+    /// The step and its error.
+    pub fn new(action: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        Self::Failed { action: action.into(), cause: cause.into() }
     }
 }
 

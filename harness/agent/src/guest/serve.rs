@@ -13,7 +13,6 @@ use plumbline_core::guest::CHANNEL;
 use super::boot::{Settings, wait_for};
 use super::channel::{Channel, PumpState};
 use super::error::{GuestError, print_on_console};
-use super::session::SessionEnd;
 
 /// The folder of virtio-serial ports.
 const PORTS: &str = "/sys/class/virtio-ports";
@@ -26,7 +25,7 @@ pub fn serve_channels(settings: &Settings) -> Result<(), GuestError> {
     let paths = wait_for("every channel", || Some(list_ports()).filter(|ports| ports.len() >= settings.channels))?;
     let channels: Result<Vec<Channel>, GuestError> = paths
         .iter()
-        .map(|path| Channel::open(path).map_err(|error| GuestError::io(format!("open {}", path.display()), error)))
+        .map(|path| Channel::open(path).map_err(|error| GuestError::new(format!("open {}", path.display()), error)))
         .collect();
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(watch_error)?;
     let mut server = Server { epoll, channels: channels? };
@@ -37,7 +36,7 @@ pub fn serve_channels(settings: &Settings) -> Result<(), GuestError> {
 }
 
 fn watch_error(errno: Errno) -> GuestError {
-    GuestError::io("watch the channels", errno)
+    GuestError::new("watch the channels", errno)
 }
 
 /// Edge-triggered: a port without a host at its other end is always ready (`EPOLLHUP` cannot be masked).
@@ -131,18 +130,18 @@ impl Server {
         loop {
             let awaited = until.and_then(|number| self.channels[number].session.as_ref());
             let flags = match awaited {
-                Some(session) if session.end.is_none() => None,
+                Some(session) if !session.ended => None,
                 _ => Some(WaitPidFlag::WNOHANG),
             };
-            let (pid, end) = match waitpid(Pid::from_raw(-1), flags) {
-                Ok(WaitStatus::Exited(pid, code)) => (pid, SessionEnd::Code(code)),
-                Ok(WaitStatus::Signaled(pid, ..)) => (pid, SessionEnd::Signal),
+            let (pid, code) = match waitpid(Pid::from_raw(-1), flags) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, Some(code)),
+                Ok(WaitStatus::Signaled(pid, ..)) => (pid, None),
                 Err(Errno::EINTR) => continue,
                 _ => return,
             };
             let mut sessions = self.channels.iter_mut().filter_map(|channel| channel.session.as_mut());
             if let Some(session) = sessions.find(|session| session.pid() == pid) {
-                session.end = Some(end);
+                (session.ended, session.exit_code) = (true, code);
             }
         }
     }

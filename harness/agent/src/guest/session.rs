@@ -27,17 +27,10 @@ pub struct Session {
     pub input: Vec<u8>,
     /// The end of its standard error.
     pub stderr_tail: Vec<u8>,
-    /// How it ended, once that is known.
-    pub end: Option<SessionEnd>,
-}
-
-/// How a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionEnd {
-    /// With an exit code.
-    Code(i32),
-    /// By a signal.
-    Signal,
+    /// Whether its process has ended and was waited for.
+    pub ended: bool,
+    /// Its exit code; none where a signal ended it.
+    pub exit_code: Option<i32>,
 }
 
 impl Session {
@@ -56,7 +49,8 @@ impl Session {
             stderr,
             input: vec![],
             stderr_tail: vec![],
-            end: None,
+            ended: false,
+            exit_code: None,
         };
         session.descriptors().into_iter().for_each(set_nonblocking);
         Ok(session)

@@ -10,7 +10,7 @@ use plumbline_netlink::{Errno, Netlink, namespace};
 use thiserror::Error;
 
 use super::sysctls::{self, Forwarding, SysctlError};
-use crate::error::{During, EndError, RequestError, fault, gone, means_gone};
+use crate::error::{During, EndError, RequestError, fault, gone};
 
 /// The folder of the pods' namespaces on a private node.
 pub const PODS: &str = "/run/netns";
@@ -32,7 +32,6 @@ pub fn pod_path(name: &str) -> Result<PathBuf, RequestError> {
 }
 
 /// The path of a node's namespace.
-#[must_use]
 pub fn node_path(node: usize) -> PathBuf {
     Path::new(NODES).join(node.to_string())
 }
@@ -140,6 +139,11 @@ pub fn run_inside<T>(
     }
 }
 
+/// The namespace no longer exists where there is no file, or where the file is no namespace (the mount point that remains
+/// after an unmount, `setns(2)`).
 fn namespace_fault(action: String, error: plumbline_netlink::Error) -> RequestError {
-    if means_gone(&error) { gone(action, error) } else { fault(action, error) }
+    match error.errno() {
+        Some(Errno::ENOENT | Errno::EINVAL) => gone(action, error),
+        _ => fault(action, error),
+    }
 }

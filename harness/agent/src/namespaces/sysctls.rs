@@ -121,7 +121,6 @@ fn write_file(path: &str, value: &str) -> Result<(), SysctlError> {
 }
 
 /// Reads the sysctls of the current namespace, by name with dots. A sysctl that the kernel lacks is left out.
-#[must_use]
 pub fn read_all() -> BTreeMap<String, String> {
     required_values(Forwarding::Off)
         .into_iter()

@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use nix::sys::stat::fstat;
 use plumbline_core::protocol::Target;
 use plumbline_netlink::namespace;
 
@@ -42,17 +41,14 @@ pub fn run_in_target<T>(target: &Target, work: impl FnOnce() -> Result<T, Reques
 /// # Errors
 /// A fault when its status cannot be read.
 pub fn identify_namespace(descriptor: Option<&OwnedFd>) -> Result<(u64, u64), RequestError> {
-    let action = "read the status of a network namespace";
-    let status = match descriptor {
-        Some(descriptor) => fstat(descriptor),
-        None => fstat(namespace::current().during(action)?),
+    let identity = match descriptor {
+        Some(descriptor) => namespace::identity(descriptor),
+        None => namespace::current().and_then(namespace::identity),
     };
-    let status = status.during(action)?;
-    Ok((status.st_dev, status.st_ino))
+    identity.during("identify a network namespace")
 }
 
 /// The target as text.
-#[must_use]
 pub fn describe_target(target: &Target) -> String {
     match target {
         Target::Node => "the node's own namespace".to_owned(),

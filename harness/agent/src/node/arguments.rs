@@ -80,7 +80,6 @@ impl Arguments {
     }
 
     /// The command line that [`parse`](Self::parse) turns into the same options.
-    #[must_use]
     pub fn to_command_line(&self) -> Vec<String> {
         let mut line = Vec::new();
         let mut push = |name: &str, value: String| line.extend([name.to_owned(), value]);

@@ -2,7 +2,7 @@
 
 use plumbline_core::plan::Host;
 use plumbline_netlink::packet::route::RouteMessage;
-use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewRoute, link, route};
+use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewRoute, route};
 
 use super::links::{add_addresses, add_vlan_link, allow_existing, find_interface};
 use super::readiness::wait_for_links;
@@ -27,7 +27,7 @@ pub fn configure_host(netlink: &mut Netlink, host: &Host, interfaces: &[u32]) ->
         let index = match port.vlan {
             None => *index,
             Some(id) => {
-                let name = format!("{}.{id}", interface_name(netlink, *index).during(&action)?);
+                let name = format!("{}.{id}", netlink.link_name(*index).during(&action)?.unwrap_or_default());
                 add_vlan_link(netlink, &name, LinkKind::Vlan { parent: *index, id }, &format!("{action}: VLAN {id}"))?
             }
         };
@@ -40,12 +40,6 @@ pub fn configure_host(netlink: &mut Netlink, host: &Host, interfaces: &[u32]) ->
         allow_existing(netlink.add_route(&route, Add::Exclusive)).during(format!("{action}: route {to} via {via}"))?;
     }
     Ok(())
-}
-
-fn interface_name(netlink: &mut Netlink, index: u32) -> plumbline_netlink::Result<String> {
-    let listed = netlink.links()?;
-    let found = listed.iter().find(|one| one.header.index == index);
-    Ok(found.map(|one| link::name(one).to_owned()).unwrap_or_default())
 }
 
 /// Makes the container of this process a host: removes the engine's addresses and routes from its ports, and configures

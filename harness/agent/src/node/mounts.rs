@@ -25,7 +25,6 @@ impl SetupError {
     }
 
     /// The errno, where there is one.
-    #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         self.source.raw_os_error().map(Errno::from_raw)
     }

@@ -46,13 +46,11 @@ pub struct NodeSet {
 
 impl NodeSet {
     /// The first node alone; `outside` is the namespace of a virtual machine's paired interfaces.
-    #[must_use]
     pub fn new(outside: Option<OwnedFd>) -> Self {
         Self { outside, ..Self::default() }
     }
 
     /// The node of a pod.
-    #[must_use]
     pub fn node_of(&self, pod: &str) -> usize {
         self.pods.get(pod).copied().unwrap_or(1)
     }

@@ -26,14 +26,12 @@ pub struct Plugins {
 
 impl Plugins {
     /// The path of a plugin; none when no folder has it, or when its link is broken.
-    #[must_use]
     pub fn path(&self, plugin: &str) -> Option<String> {
         let path = format!("{PLUGIN_FOLDER}/{plugin}");
         Path::new(&path).exists().then_some(path)
     }
 
     /// The search path as text, with the host's folders, because a user can change those.
-    #[must_use]
     pub fn describe_search(&self) -> String {
         match self.sources.is_empty() {
             true => format!("{PLUGIN_FOLDER}, which has no plugins"),

@@ -22,7 +22,6 @@ impl Privileges {
     pub const ALL: [Self; 2] = [Self::Rootful, Self::Rootless];
 
     /// The name on the command line.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Rootful => "rootful",
@@ -31,7 +30,6 @@ impl Privileges {
     }
 
     /// The privileges of this name.
-    #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
@@ -116,7 +114,6 @@ fn map_user(uid: Uid, gid: Gid) -> Result<(), PrivilegesError> {
 }
 
 /// The fix for a refused user namespace, by the host's settings.
-#[must_use]
 pub fn find_hint(errno: Errno) -> String {
     let read_setting = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     let is = |path: &str, value: &str| read_setting(path).as_deref() == Some(value);

@@ -28,7 +28,7 @@ use crate::process::Processes;
 /// Creates the topology. The same request again changes nothing.
 ///
 /// # Errors
-/// A fault that names the failed part; another topology exists.
+/// A fault that names the failed part; a fault if the testbed already has a different topology.
 pub fn create_topology(
     topology: &Topology,
     nodes: &mut NodeSet,
@@ -94,7 +94,7 @@ fn bridge_port_name(bridge: usize) -> String {
     format!("uplink{bridge}")
 }
 
-/// The name of a host's interface, by the position of its first port.
+/// The name of a host's interface, by the position of its first port in the list of the host's ports.
 fn host_interface_name(port: usize) -> String {
     format!("eth{port}")
 }
@@ -136,10 +136,17 @@ struct SwitchEnd {
 const MAX_PORTS: usize = 64;
 
 impl SwitchEnd {
-    fn new(kind: char, owner: usize, port: usize) -> Self {
-        let first = if kind == 'n' { 10_000 } else { 1_000_000 };
-        let index = u32::try_from(first + owner * MAX_PORTS + port).unwrap_or(u32::MAX);
-        Self { name: format!("{kind}{owner}-{port}"), index }
+    fn of_node(node: usize, port: usize) -> Self {
+        Self::new("n", 10_000, node, port)
+    }
+
+    fn of_host(host: usize, port: usize) -> Self {
+        Self::new("h", 1_000_000, host, port)
+    }
+
+    fn new(prefix: &str, first_index: usize, owner: usize, port: usize) -> Self {
+        let index = u32::try_from(first_index + owner * MAX_PORTS + port).unwrap_or(u32::MAX);
+        Self { name: format!("{prefix}{owner}-{port}"), index }
     }
 }
 
@@ -186,7 +193,7 @@ fn add_uplink_port(
 ) -> Result<(), RequestError> {
     let Some(uplink) = &bridge.uplink else { return Ok(()) };
     let near = bridge_port_name(number);
-    let index = connect_uplink(topology, uplink, &SwitchEnd::new('n', node, number), &near, switch)?;
+    let index = connect_uplink(topology, uplink, &SwitchEnd::of_node(node, number), &near, switch)?;
     let action = format!("make {near} a port of {} on node {node}", bridge.name);
     let mut netlink = Netlink::open().during(&action)?;
     // A port needs no address of its own; with IPv6 the kernel would send packets on it.
@@ -205,7 +212,7 @@ fn create_node_interfaces(
     for (number, port) in topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
         let action = format!("make {} of node {node}", port.name);
         let switch = switch.ok_or_else(|| fault(&action, "the topology has no uplinks"))?;
-        let far = SwitchEnd::new('n', node, topology.bridges.len() + number);
+        let far = SwitchEnd::of_node(node, topology.bridges.len() + number);
         match port.eni.as_ref().map(|eni| eni.device) {
             Some(Device::Virtio) => {
                 let index = connect_eni(outside, topology, port, &far, switch)?;
@@ -272,7 +279,7 @@ fn create_host(topology: &Topology, number: usize, host: &Host, switch: Option<&
                     connect_uplink(
                         topology,
                         &port.uplink,
-                        &SwitchEnd::new('h', number, position),
+                        &SwitchEnd::of_host(number, position),
                         &host_interface_name(position),
                         switch,
                     )?

@@ -30,7 +30,6 @@ const FOR_PARSER: [(&str, &str, usize); 3] = [
 
 /// The jobs, to be started inside the namespace. `ip -n` and `ip netns exec` do not work in a private root, because they
 /// mount sysfs.
-#[must_use]
 pub fn jobs() -> Vec<Job> {
     let people = FOR_PEOPLE.iter().map(|line| (line, ""));
     let all = people.chain(FOR_PARSER.iter().map(|(line, stdin, _)| (line, *stdin)));
@@ -38,7 +37,6 @@ pub fn jobs() -> Vec<Job> {
 }
 
 /// The outputs of the jobs; none where the node has no `ip`.
-#[must_use]
 pub fn read_outputs(target: &Target, results: &[ProcessResult]) -> Option<IpOutputs> {
     let pod = match target {
         Target::Pod(name) | Target::Sandbox { name, .. } => name.clone(),

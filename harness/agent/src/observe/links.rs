@@ -11,7 +11,6 @@ use plumbline_netlink::packet::link::{
 use plumbline_netlink::pick;
 
 /// One link with its own addresses of this list.
-#[must_use]
 pub fn convert_link(message: &LinkMessage, addresses: &[AddressMessage]) -> Link {
     let mut link = Link {
         index: message.header.index,

@@ -14,7 +14,6 @@ use plumbline_netlink::route::{destination, ip, table};
 use plumbline_netlink::rule;
 
 /// One route; none for a cached route, which `ip route show table all` leaves out too.
-#[must_use]
 pub fn convert_route(message: &RouteMessage, names: &BTreeMap<u32, String>) -> Option<Route> {
     if message.header.flags.contains(RouteFlags::Cloned) {
         return None;
@@ -121,7 +120,6 @@ fn protocol_name(protocol: RouteProtocol) -> String {
 const FULL_MASK: u32 = u32::MAX;
 
 /// One rule.
-#[must_use]
 pub fn convert_rule(message: &RuleMessage) -> Rule {
     let mut rule = Rule {
         v6: message.header.family == AddressFamily::Inet6,
@@ -145,13 +143,14 @@ pub fn convert_rule(message: &RuleMessage) -> Rule {
             _ => {}
         }
     }
-    // The kernel sends a mask also without a mark, and a mark of 0 counts when it has a mask.
+    // The kernel also sends a mask without a mark. A mark of 0 counts only with a nonzero mask.
     rule.fwmark = match (mark, mask) {
         (Some(mark), mask) if mark != 0 || mask.is_some_and(|mask| mask != 0) => {
             Some((mark, mask.unwrap_or(FULL_MASK)))
         }
         _ => None,
     };
+    // Only rules that look up a table have one.
     if message.header.action != RuleAction::ToTable {
         rule.table = 0;
     }

@@ -39,7 +39,6 @@ pub struct AgentContext {
 
 impl AgentContext {
     /// The context at the start of a mode.
-    #[must_use]
     pub fn new(plugins: Option<Plugins>, nodes: NodeSet, processes: Processes) -> Self {
         Self { plugins, nodes, processes, stays: false, trial_namespace: None }
     }
@@ -49,10 +48,7 @@ impl AgentContext {
     /// # Errors
     /// A fault that names the request.
     fn check_private(&self, action: &str) -> Result<(), RequestError> {
-        match &self.plugins {
-            Some(_) => Ok(()),
-            None => Err(not_private(action)),
-        }
+        self.plugins.as_ref().map(|_| ()).ok_or_else(|| not_private(action))
     }
 
     /// What running plugins needs.

@@ -2,7 +2,7 @@
 //! what our own CNI runner writes in the same format and folder.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 
 use data_encoding::BASE64;
 use plumbline_core::protocol::CniRequest;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::sandbox;
+use crate::error::Cause;
 
 /// libcni's folder, which the container runtime uses.
 const FOLDER: &str = "/var/lib/cni/results";
@@ -23,28 +24,17 @@ const KIND: &str = "cniCacheV1";
 
 /// A cached result that cannot be used.
 #[derive(Debug, Error)]
-pub enum CacheError {
-    /// A file operation failed.
-    #[error("{action} the cached result {path}: {source}")]
-    File {
-        /// Read, write or remove.
-        action: &'static str,
-        /// The file.
-        path: String,
-        /// What the system gives.
-        source: io::Error,
-    },
-    /// The file is not JSON.
-    #[error("read the cached result {path}: {source}")]
-    Json {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The file has another format.
-    #[error("cached result {0}: expected kind {KIND}")]
-    Kind(String),
+#[error("{action} the cached result {path}: {source}")]
+pub struct CacheError {
+    action: &'static str,
+    path: String,
+    source: Cause,
+}
+
+impl CacheError {
+    fn new(action: &'static str, path: String, source: impl Into<Cause>) -> Self {
+        Self { action, path, source: source.into() }
+    }
 }
 
 fn entry_path(network: &str, request: &CniRequest) -> String {
@@ -72,11 +62,8 @@ pub fn write_result(network: &str, request: &CniRequest, netns: &str, result: &V
     if !request.capability_args.is_empty() {
         entry["capabilityArgs"] = json!(request.capability_args);
     }
-    fs::create_dir_all(FOLDER).and_then(|()| fs::write(&path, entry.to_string())).map_err(|source| CacheError::File {
-        action: "write",
-        path,
-        source,
-    })
+    let written = fs::create_dir_all(FOLDER).and_then(|()| fs::write(&path, entry.to_string()));
+    written.map_err(|error| CacheError::new("write", path, error))
 }
 
 /// Reads the cached result of an ADD; none where there is none.
@@ -88,15 +75,12 @@ pub fn read_result(network: &str, request: &CniRequest) -> Result<Option<Value>,
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(CacheError::File { action: "read", path, source }),
+        Err(error) => return Err(CacheError::new("read", path, error)),
     };
-    let mut entry: Value = match serde_json::from_str(&text) {
-        Ok(entry) => entry,
-        Err(source) => return Err(CacheError::Json { path, source }),
-    };
-    match entry["kind"] == KIND {
-        true => Ok(Some(entry["result"].take()).filter(|result| !result.is_null())),
-        false => Err(CacheError::Kind(path)),
+    match serde_json::from_str::<Value>(&text) {
+        Ok(mut entry) if entry["kind"] == KIND => Ok(Some(entry["result"].take()).filter(|result| !result.is_null())),
+        Ok(_) => Err(CacheError::new("read", path, format!("kind: expected {KIND}"))),
+        Err(error) => Err(CacheError::new("read", path, error)),
     }
 }
 
@@ -107,7 +91,7 @@ pub fn read_result(network: &str, request: &CniRequest) -> Result<Option<Value>,
 pub fn remove_result(network: &str, request: &CniRequest) -> Result<(), CacheError> {
     let path = entry_path(network, request);
     match fs::remove_file(&path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(CacheError::File { action: "remove", path, source }),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(CacheError::new("remove", path, error)),
         _ => Ok(()),
     }
 }
@@ -132,7 +116,6 @@ pub struct CachedEntry {
 }
 
 /// Interface, network and result of each cached entry of a pod.
-#[must_use]
 pub fn read_pod_results(namespace: &str, name: &str, uid: &str) -> Vec<(String, String, Value)> {
     let entries = list_pod_entries(namespace, name, uid).into_iter();
     entries.map(|entry| (entry.if_name, entry.network_name, entry.result)).collect()
@@ -146,7 +129,6 @@ pub(super) fn list_pod_entries(namespace: &str, name: &str, uid: &str) -> Vec<Ca
 }
 
 /// The path of a cached entry that remains of a pod.
-#[must_use]
 pub fn find_remaining_entry(namespace: &str, name: &str, uid: &str) -> Option<String> {
     let mut entries = FOLDERS.iter().flat_map(|folder| list_entries(folder));
     entries.find(|(_, entry)| is_entry_of(entry, &[], namespace, name, uid)).map(|(path, _)| path)

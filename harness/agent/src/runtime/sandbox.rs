@@ -36,7 +36,6 @@ impl Sandbox {
     }
 
     /// The path of its network namespace as text, where it has one.
-    #[must_use]
     pub fn netns(&self) -> Option<&str> {
         self.netns.as_deref()
     }
@@ -78,7 +77,6 @@ pub fn find_newest(namespace: &str, name: &str, uid: &str) -> Result<Sandbox, Re
 }
 
 /// All sandboxes of a pod; none where there is no containerd.
-#[must_use]
 pub fn list_sandboxes(namespace: &str, name: &str, uid: &str) -> Vec<Sandbox> {
     let Ok(tasks) = fs::read_dir(TASKS) else { return Vec::new() };
     let mut found = Vec::new();

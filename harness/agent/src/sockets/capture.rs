@@ -58,7 +58,6 @@ impl NamespaceCaptures {
     }
 
     /// The descriptor to poll.
-    #[must_use]
     pub fn watch(&self) -> PollFd<'_> {
         PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)
     }
@@ -93,7 +92,6 @@ impl NamespaceCaptures {
     }
 
     /// Whether any capture of this namespace received a control frame with this text.
-    #[must_use]
     pub fn received_control(&self, id: &str) -> bool {
         self.captures.iter().flat_map(|one| &one.frames).any(|frame| {
             let inner = frames::split_tags(&frame.bytes).filter(|_| !frame.outgoing);

@@ -34,14 +34,12 @@ const ICMPV6: u32 = 58;
 pub type InterfaceAddresses<'a> = (u32, &'a [IpAddr]);
 
 /// The program for these interfaces of one namespace.
-#[must_use]
 pub fn build_filter(wanted: &[InterfaceAddresses]) -> Vec<Instruction> {
     let exact = build_program(wanted, true);
     if exact.len() <= MAX_INSTRUCTIONS { exact } else { build_coarse_filter(wanted) }
 }
 
 /// The program that checks protocols only.
-#[must_use]
 pub fn build_coarse_filter(wanted: &[InterfaceAddresses]) -> Vec<Instruction> {
     build_program(wanted, false)
 }

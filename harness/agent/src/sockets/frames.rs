@@ -15,7 +15,6 @@ pub const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const DEEPEST: usize = 3;
 
 /// The EtherType behind the tags, and the bytes after it.
-#[must_use]
 pub fn split_tags(frame: &[u8]) -> Option<(u16, &[u8])> {
     let mut at = 12;
     for _ in 0..=DEEPEST {
@@ -29,7 +28,6 @@ pub fn split_tags(frame: &[u8]) -> Option<(u16, &[u8])> {
 }
 
 /// Whether a frame is a control frame, or carries one of these addresses.
-#[must_use]
 pub fn carries_address(frame: &[u8], addresses: &[IpAddr]) -> bool {
     let Some((kind, rest)) = split_tags(frame) else { return addresses.is_empty() };
     if addresses.is_empty() || kind == CONTROL {
@@ -46,7 +44,6 @@ pub fn carries_address(frame: &[u8], addresses: &[IpAddr]) -> bool {
 }
 
 /// The target address of neighbour discovery (RFC 4861, sections 4.3 and 4.4), of an IPv6 packet.
-#[must_use]
 pub fn discovery_target(packet: &[u8]) -> Option<IpAddr> {
     match (packet.get(6)?, packet.get(40)?) {
         (&ICMPV6, 135 | 136) => read_ipv6(packet, 48),
@@ -55,20 +52,17 @@ pub fn discovery_target(packet: &[u8]) -> Option<IpAddr> {
 }
 
 /// Two bytes in network order.
-#[must_use]
 pub fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]))
 }
 
 /// An IPv4 address.
-#[must_use]
 pub fn read_ipv4(bytes: &[u8], at: usize) -> Option<IpAddr> {
     let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(Ipv4Addr::from(four).into())
 }
 
 /// An IPv6 address.
-#[must_use]
 pub fn read_ipv6(bytes: &[u8], at: usize) -> Option<IpAddr> {
     let sixteen: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
     Some(Ipv6Addr::from(sixteen).into())
@@ -99,7 +93,6 @@ fn build_frame(to: Mac, from: Mac, tci: &[u16], kind: u16, rest: &[u8]) -> Vec<u
 }
 
 /// A control frame: broadcast, with these tags, outermost first, priority bits in the outermost, and this text.
-#[must_use]
 pub fn build_control_frame(from: Mac, tags: &[u16], priority: u8, text: &str) -> Vec<u8> {
     let bits = |depth: usize| if depth == 0 { u16::from(priority) << 13 } else { 0 };
     let tci: Vec<u16> = tags.iter().enumerate().map(|(depth, tag)| bits(depth) | tag).collect();
@@ -107,7 +100,6 @@ pub fn build_control_frame(from: Mac, tags: &[u16], priority: u8, text: &str) ->
 }
 
 /// An ARP request for `target` from `own` (RFC 826).
-#[must_use]
 pub fn build_arp_request(from: Mac, own: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> {
     let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
     packet.extend(from);
@@ -118,7 +110,6 @@ pub fn build_arp_request(from: Mac, own: Ipv4Addr, target: Ipv4Addr) -> Vec<u8> 
 }
 
 /// A neighbour solicitation for `target` (RFC 4861, section 4.3), to its solicited-node address.
-#[must_use]
 pub fn build_solicitation(from: Mac, own: Ipv6Addr, target: Ipv6Addr) -> Vec<u8> {
     let [.., a, b, c] = target.octets();
     let group = Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c]);
@@ -145,7 +136,6 @@ pub fn build_solicitation(from: Mac, own: Ipv6Addr, target: Ipv6Addr) -> Vec<u8>
 }
 
 /// The Internet checksum (RFC 1071).
-#[must_use]
 pub fn internet_checksum(bytes: &[u8]) -> u16 {
     let pairs = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])));
     let mut sum: u32 = pairs.sum();

@@ -75,7 +75,6 @@ impl OpenListener {
     }
 
     /// How many descriptors [`watch`](Self::watch) adds.
-    #[must_use]
     pub fn descriptor_count(&self) -> usize {
         1 + self.answered.len()
     }
@@ -96,14 +95,12 @@ impl OpenListener {
     }
 
     /// The report of the listener, with its first `count` senders.
-    #[must_use]
     pub fn report(&self, alive: bool, count: usize) -> ListenerResult {
         let from = self.senders.iter().take(count).copied().collect();
         ListenerResult { id: self.request.id.clone(), alive, from }
     }
 
     /// How many senders there were so far.
-    #[must_use]
     pub fn sender_count(&self) -> usize {
         self.senders.len()
     }
@@ -160,17 +157,12 @@ fn answer_datagrams(socket: &UdpSocket, senders: &mut Vec<SocketAddr>) {
         let answer = [IoSlice::new(text.as_bytes())];
         let mut control_messages = got.cmsgs().into_iter().flatten();
         // Sent from the address that the sender used; the kernel chooses the route.
-        let _ = match control_messages.find_map(answer_source) {
-            Some(AnswerSource::Four(at)) => {
-                let at = [ControlMessage::Ipv4PacketInfo(&at)];
-                sendmsg(socket.as_raw_fd(), &answer, &at, MsgFlags::empty(), Some(&to))
-            }
-            Some(AnswerSource::Six(at)) => {
-                let at = [ControlMessage::Ipv6PacketInfo(&at)];
-                sendmsg(socket.as_raw_fd(), &answer, &at, MsgFlags::empty(), Some(&to))
-            }
-            None => sendmsg(socket.as_raw_fd(), &answer, &[], MsgFlags::empty(), Some(&to)),
-        };
+        let source = control_messages.find_map(answer_source);
+        let source = source.as_ref().map(|source| match source {
+            AnswerSource::Four(at) => ControlMessage::Ipv4PacketInfo(at),
+            AnswerSource::Six(at) => ControlMessage::Ipv6PacketInfo(at),
+        });
+        let _ = sendmsg(socket.as_raw_fd(), &answer, source.as_slice(), MsgFlags::empty(), Some(&to));
     }
 }
 
@@ -198,7 +190,6 @@ fn answer_source(message: ControlMessageOwned) -> Option<AnswerSource> {
 }
 
 /// The address as a type of the standard library.
-#[must_use]
 pub fn socket_address(from: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(four) = from.as_sockaddr_in() {
         return Some(SocketAddr::from((four.ip(), four.port())));

@@ -62,7 +62,6 @@ impl OpenSockets {
     }
 
     /// Whether no listener and no capture is open.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.captures.is_empty() && self.listeners.is_empty()
     }

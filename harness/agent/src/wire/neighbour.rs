@@ -15,7 +15,7 @@ use nix::sys::socket::LinkAddr;
 use plumbline_core::wire::ProbeEnd;
 use plumbline_netlink::link::format_mac;
 use plumbline_netlink::raw::{Frame, Instruction, KEPT_BYTES, PacketSocket, ports};
-use plumbline_netlink::{Netlink, address, link, route};
+use plumbline_netlink::{Netlink, address, route};
 
 use super::probe_socket::PendingProbe;
 use super::refusal::end_for_route_errno;
@@ -84,7 +84,6 @@ impl FrameSocket {
     }
 
     /// The packet socket alone.
-    #[must_use]
     pub fn into_packet_socket(self) -> PacketSocket {
         self.socket
     }
@@ -195,9 +194,9 @@ fn find_outgoing_interface(netlink: &mut Netlink, to: IpAddr) -> Result<String, 
     if let Some(gateway) = route::gateway(&route) {
         return Err(unable(format!("{to} is not on a link but behind gateway {gateway}; fix: name the interface")));
     }
-    let listed = netlink.links().map_err(|error| unable(error.to_string()))?;
-    let found = listed.iter().find(|one| Some(one.header.index) == route::link(&route));
-    found.map(|one| link::name(one).to_owned()).ok_or_else(|| unable(format!("the route to {to} has no interface")))
+    let name = route::link(&route).map(|index| netlink.link_name(index)).transpose();
+    let name = name.map_err(|error| unable(error.to_string()))?.flatten();
+    name.ok_or_else(|| unable(format!("the route to {to} has no interface")))
 }
 
 /// The source address on an interface: one of the same subnet, otherwise any of the family.

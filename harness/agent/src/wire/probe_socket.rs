@@ -81,6 +81,12 @@ pub fn source_address(socket: impl AsFd) -> Option<IpAddr> {
     Some(socket_address(&name)?.ip())
 }
 
+/// The end of a probe that a text answered, as our listeners send it: the address that the far end saw.
+pub fn answered_end(by: IpAddr, text: &[u8]) -> ProbeEnd {
+    let saw = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
+    ProbeEnd::Answered { by, mac: None, saw }
+}
+
 /// The port of a probe that needs one.
 ///
 /// # Errors

@@ -30,7 +30,6 @@ pub struct Refusal {
 impl Refusal {
     /// The end of a probe that was sent from `own`; none for an error that does not end it. An error that the sender's own
     /// kernel reports because it found no neighbour is no refusal: there was no answer.
-    #[must_use]
     pub fn probe_end(&self, own: Option<IpAddr>) -> Option<ProbeEnd> {
         let by_self = self.by.is_none() || self.by == own;
         let what = match (self.origin, self.kind, self.code) {
@@ -95,7 +94,6 @@ fn new_refusal(error: &sock_extended_err, by: Option<IpAddr>, packet: Vec<u8>) -
 }
 
 /// The end of a probe that the sender's own kernel does not send; none where an answer is still possible.
-#[must_use]
 pub fn end_for_errno(errno: Errno) -> Option<ProbeEnd> {
     let filtered = |what: &str| Some(ProbeEnd::Filtered { what: what.to_owned(), by: None });
     match errno {
@@ -111,7 +109,6 @@ pub fn end_for_errno(errno: Errno) -> Option<ProbeEnd> {
 }
 
 /// The end of a probe whose route lookup failed with this errno; nothing was sent.
-#[must_use]
 pub fn end_for_route_errno(errno: Errno) -> ProbeEnd {
     match errno {
         // An `unreachable` route; there was no neighbour discovery yet.

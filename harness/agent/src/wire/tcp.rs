@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, Shutdown, SockType, SockaddrStorage, connect, getsockopt, recv, shutdown, sockopt};
 use plumbline_core::wire::ProbeEnd;
 
-use super::probe_socket::{PendingProbe, open_socket, require_port, source_address};
+use super::probe_socket::{PendingProbe, answered_end, open_socket, require_port, source_address};
 use super::refusal::{end_for_errno, end_for_route_errno, read_refusals};
 
 /// The most connections at a time; the kernel repeats each of them after a second.
@@ -51,11 +51,6 @@ impl Tcp {
             (0..count).map(|_| open_socket(SockType::Stream, None, to.ip(), from, dev)).collect::<Result<_, _>>()?;
         Ok(Self { to, unused, attempts: Vec::new() })
     }
-
-    fn answer_end(&self, text: &[u8]) -> ProbeEnd {
-        let saw = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok());
-        ProbeEnd::Answered { by: self.to.ip(), mac: None, saw }
-    }
 }
 
 impl PendingProbe for Tcp {
@@ -86,7 +81,7 @@ impl PendingProbe for Tcp {
                 Step::Waiting => number += 1,
                 Step::Answered => {
                     let one = &self.attempts[number];
-                    return Some((self.answer_end(&one.text), Some(one.since)));
+                    return Some((answered_end(self.to.ip(), &one.text), Some(one.since)));
                 }
                 Step::Refused(end) => return Some((end, None)),
                 // The kernel ended this attempt; another one may still succeed.
@@ -98,7 +93,7 @@ impl PendingProbe for Tcp {
 
     fn end_of_window(&mut self) -> ProbeEnd {
         match self.attempts.iter().find(|one| one.connected) {
-            Some(one) => self.answer_end(&one.text),
+            Some(one) => answered_end(self.to.ip(), &one.text),
             None => ProbeEnd::NoAnswer,
         }
     }

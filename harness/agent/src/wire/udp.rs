@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{MsgFlags, SockType, recv, send};
 use plumbline_core::wire::{ProbeEnd, dns};
 
-use super::probe_socket::{PendingProbe, connect_socket, open_socket, require_port, source_address};
+use super::probe_socket::{PendingProbe, answered_end, connect_socket, open_socket, require_port, source_address};
 use super::refusal::{end_for_errno, read_refusals};
 
 /// A datagram that waits for its answer.
@@ -55,16 +55,11 @@ impl Udp {
         connect_socket(&socket, SocketAddr::new(to, port))?;
         Ok(Self { source: source_address(&socket), socket, to, payload })
     }
-}
 
-impl Udp {
     /// The end of the probe by this datagram; none when it is no answer.
     fn answer_end(&self, bytes: &[u8]) -> Option<ProbeEnd> {
         match &self.payload {
-            Payload::Text(_) => {
-                let saw = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok());
-                Some(ProbeEnd::Answered { by: self.to, mac: None, saw })
-            }
+            Payload::Text(_) => Some(answered_end(self.to, bytes)),
             Payload::DnsQuery(query) => dns::reply(query, bytes)
                 .map(|dns::Reply { code, addresses }| ProbeEnd::Resolved { by: self.to, code, addresses }),
         }

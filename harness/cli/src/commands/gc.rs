@@ -1,9 +1,10 @@
-//! `plumbline gc`: takes away what runs that died have left behind; live runs are left alone.
+//! `plumbline gc`: removes what dead runs left, and prunes the cache; live runs and what they use stay.
 
 use crate::args::GcArgs;
 use plumbline::exit;
 use plumbline::registry;
 use plumbline_terway::chain::saved;
+use plumbline_testbed::cache::Cache;
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::journal::{self, Undo};
 use std::io::Write as _;
@@ -27,6 +28,10 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
             Err(error) => left.push(error.to_string()),
         }
     }
+    let pruned = Cache::open().and_then(|cache| cache.prune()).unwrap_or_else(|error| {
+        left.push(format!("cache: {error}"));
+        0
+    });
     gone.extend(saved::forget_gone()?.iter().map(|path| format!("file {}", path.display())));
     let mut out = anstream::stdout();
     for line in &gone {
@@ -44,6 +49,9 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
             out,
             "forgotten, with their evidence: {forgotten} runs of more than {days} days ago that left nothing"
         )?;
+    }
+    if pruned > 0 {
+        writeln!(out, "removed from the cache: {pruned} folders, unused for 30 days or beyond its size limit")?;
     }
     for line in &left {
         writeln!(out, "could not be undone: {line}")?;

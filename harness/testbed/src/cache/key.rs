@@ -23,12 +23,6 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Collects what an entry depends on and gives its key. Every part is named and length-prefixed, so that no two
 /// different lists of parts read alike.
 #[derive(Clone)]

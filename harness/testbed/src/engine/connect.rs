@@ -19,24 +19,16 @@ pub struct Engine {
 }
 
 /// What an engine reports about itself.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
     /// Its version, for example `20.10.24+dfsg1`.
     pub version: String,
-    /// The API version that is spoken with it, for example `1.41`.
-    pub api: String,
     /// Storage driver, for example `overlay2`.
     pub storage: String,
     /// `1` or `2`; empty where it does not report it.
     pub cgroup: String,
     /// The default OCI runtime.
     pub runtime: String,
-    /// Its machine's architecture as the kernel names it, for example `x86_64`.
-    pub architecture: String,
-    /// Whether it runs without root.
-    pub rootless: bool,
-    /// What it calls its system, for example `Debian GNU/Linux 12 (bookworm)` or `Docker Desktop`.
-    pub system: String,
 }
 
 impl Engine {
@@ -90,17 +82,20 @@ impl Engine {
     /// [`TestbedError`] when it does not answer.
     pub async fn info(&self) -> Result<EngineInfo, TestbedError> {
         let info = self.docker.info().await.map_err(|error| self.fault("read the engine's information", &error))?;
-        let security = info.security_options.unwrap_or_default();
         Ok(EngineInfo {
             version: info.server_version.unwrap_or_default(),
-            api: self.docker.client_version().to_string(),
             storage: info.driver.unwrap_or_default(),
             cgroup: info.cgroup_version.map(|version| version.to_string()).unwrap_or_default(),
             runtime: info.default_runtime.unwrap_or_default(),
-            architecture: info.architecture.unwrap_or_default(),
-            rootless: security.iter().any(|option| option.contains("rootless")),
-            system: info.operating_system.unwrap_or_default(),
         })
+    }
+
+    /// Accepts that an object to be removed is missing.
+    pub(super) fn accept_missing(&self, stage: &str, removed: Result<(), Error>) -> Result<(), TestbedError> {
+        match removed {
+            Err(error) if !fault::is_missing(&error) => Err(self.fault(stage, &error)),
+            _ => Ok(()),
+        }
     }
 
     /// An engine's error as a fault at `stage`.
@@ -120,16 +115,12 @@ fn open(endpoint: &Endpoint) -> Result<Docker, Error> {
 }
 
 fn unreachable(endpoint: &Endpoint, message: &str) -> TestbedError {
-    let fault = TestbedError::new("engine", format!("no container engine answers at {endpoint}: {message}"));
-    if message.contains("ermission denied") {
-        return fault.with_hint(
-            "add yourself to the group docker (sudo usermod -aG docker USER, then log in again) or run as root",
-        );
-    }
-    if endpoint.is_usual() {
-        return fault.with_hint(
-            "start it (sudo systemctl start docker), or let plumbline start one: plumbline up --yes (root, apt)",
-        );
-    }
-    fault.with_hint("start that engine, or unset DOCKER_HOST or the docker context")
+    let hint = if message.contains("ermission denied") {
+        "add yourself to the group docker (sudo usermod -aG docker USER, then log in again) or run as root"
+    } else if endpoint.is_usual() {
+        "start it (sudo systemctl start docker), or let plumbline start one: plumbline up --yes (root, apt)"
+    } else {
+        "start that engine, or unset DOCKER_HOST or the docker context"
+    };
+    TestbedError::new("engine", format!("no container engine answers at {endpoint}: {message}")).with_hint(hint)
 }

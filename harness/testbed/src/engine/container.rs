@@ -4,7 +4,7 @@ use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
     RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,12 +16,8 @@ pub struct Container {
     pub id: String,
     /// Name, without the engine's leading slash.
     pub name: String,
-    /// Id of its image.
-    pub image: String,
     /// Whether it runs.
     pub running: bool,
-    /// The exit code of its last run; 0 where it never ended.
-    pub exit_code: i64,
     /// Process id of its first process on the engine's host; 0 when it does not run.
     pub pid: u32,
     /// Labels.
@@ -43,20 +39,12 @@ pub struct ContainerPlan {
     pub image: String,
     /// Command; empty for the image's own.
     pub command: Vec<String>,
-    /// Entry point; none for the image's own.
-    pub entrypoint: Option<Vec<String>>,
-    /// Environment, `NAME=value`.
-    pub env: Vec<String>,
     /// Labels. Plumbline's owner label is added.
     pub labels: BTreeMap<String, String>,
     /// Whether it is privileged.
     pub privileged: bool,
     /// Capabilities beside the engine's default ones, for example `NET_ADMIN`.
     pub capabilities: Vec<String>,
-    /// Bind mounts, `/host:/container[:ro]`.
-    pub binds: Vec<String>,
-    /// Tmpfs mounts: path to options.
-    pub tmpfs: BTreeMap<String, String>,
     /// Network; none for the engine's default one. `none` and `host` are the engine's own names.
     pub network: Option<String>,
     /// Sysctls of its own namespaces.
@@ -132,28 +120,9 @@ impl Engine {
     /// [`TestbedError`] when it can't be removed.
     pub async fn remove(&self, name: &str) -> Result<(), TestbedError> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        match self.docker.remove_container(name, Some(options)).await {
-            Err(error) if !fault::is_missing(&error) && !fault::is_under_way(&error) => {
-                Err(self.fault(&format!("remove container {name}"), &error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The last `lines` lines that a container printed, both streams.
-    ///
-    /// # Errors
-    /// [`TestbedError`] when they can't be had.
-    pub async fn logs(&self, name: &str, lines: u32) -> Result<String, TestbedError> {
-        use futures::TryStreamExt as _;
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let parts: Vec<_> = self
-            .docker
-            .logs(name, Some(options))
-            .try_collect()
-            .await
-            .map_err(|e| self.fault(&format!("read the log of container {name}"), &e))?;
-        Ok(parts.into_iter().map(|part| String::from_utf8_lossy(&part.into_bytes()).into_owned()).collect())
+        let removed = self.docker.remove_container(name, Some(options)).await;
+        let removed = removed.or_else(|error| if fault::is_under_way(&error) { Ok(()) } else { Err(error) });
+        self.accept_missing(&format!("remove container {name}"), removed)
     }
 
     /// The address of a container on a network.
@@ -182,9 +151,7 @@ fn read_container(found: ContainerInspectResponse) -> Container {
     Container {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
-        image: found.image.unwrap_or_default(),
         running: state.running.unwrap_or_default(),
-        exit_code: state.exit_code.unwrap_or_default(),
         pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
         labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
         addresses: texts(|at| at.ip_address.clone()),
@@ -193,20 +160,20 @@ fn read_container(found: ContainerInspectResponse) -> Container {
     }
 }
 
+/// The labels with Plumbline's owner label.
+pub(super) fn add_owner(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let owner = (crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
+    labels.clone().into_iter().chain([owner]).collect()
+}
+
 fn create_body(plan: &ContainerPlan) -> ContainerCreateBody {
-    let mut labels: HashMap<String, String> = plan.labels.clone().into_iter().collect();
-    labels.insert(crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
     ContainerCreateBody {
         image: Some(plan.image.clone()),
         cmd: (!plan.command.is_empty()).then(|| plan.command.clone()),
-        entrypoint: plan.entrypoint.clone(),
-        env: Some(plan.env.clone()),
-        labels: Some(labels),
+        labels: Some(add_owner(&plan.labels)),
         host_config: Some(HostConfig {
             privileged: Some(plan.privileged),
             cap_add: Some(plan.capabilities.clone()),
-            binds: Some(plan.binds.clone()),
-            tmpfs: Some(plan.tmpfs.clone().into_iter().collect()),
             network_mode: plan.network.clone(),
             sysctls: Some(plan.sysctls.clone().into_iter().collect()),
             ..HostConfig::default()

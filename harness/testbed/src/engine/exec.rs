@@ -28,9 +28,6 @@ type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 /// A command in a container with open standard streams, such as the agent on a node. Dropping it closes its input;
 /// a server on its standard input ends with that.
 pub struct ExecSession {
-    id: String,
-    container: String,
-    engine: Engine,
     streams: Option<(Input, Output)>,
     said: Arc<Mutex<Vec<u8>>>,
 }
@@ -113,7 +110,7 @@ impl Engine {
     /// [`TestbedError`] when there is no such container or the engine does not answer.
     pub async fn session(&self, container: &str, argv: &[&str]) -> Result<ExecSession, TestbedError> {
         let stage = format!("session in container {container}: {}", argv.join(" "));
-        let (id, input, frames) = self.attach(container, argv, true, &stage).await?;
+        let (_, input, frames) = self.attach(container, argv, true, &stage).await?;
         let said = Arc::new(Mutex::new(Vec::new()));
         let aside = said.clone();
         let stdout = frames.try_filter_map(move |frame| {
@@ -128,7 +125,7 @@ impl Engine {
         });
         let reader = tokio_util::io::StreamReader::new(stdout.map_err(std::io::Error::other).boxed());
         let streams: (Input, Output) = (Box::pin(Closing(Some(input))), Box::pin(reader));
-        Ok(ExecSession { id, container: container.to_owned(), engine: self.clone(), streams: Some(streams), said })
+        Ok(ExecSession { streams: Some(streams), said })
     }
 
     async fn attach(
@@ -175,17 +172,6 @@ impl ExecSession {
     #[must_use]
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-
-    /// Its exit code, once it has ended; none while it runs.
-    ///
-    /// # Errors
-    /// [`TestbedError`] when the engine does not answer.
-    pub async fn exit_code(&self) -> Result<Option<i64>, TestbedError> {
-        let stage = format!("session in container {}", self.container);
-        let found =
-            self.engine.docker.inspect_exec(&self.id).await.map_err(|error| self.engine.fault(&stage, &error))?;
-        Ok(if found.running.unwrap_or_default() { None } else { found.exit_code })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Networks and volumes of the engine.
 
+use super::container::add_owner;
 use super::{Engine, fault};
 use crate::error::TestbedError;
 use bollard::models::{
@@ -35,8 +36,6 @@ pub struct NetworkPlan {
     pub subnet: Option<String>,
     /// The address of the engine itself on it; none for the first of the subnet.
     pub gateway: Option<String>,
-    /// Whether it leads nowhere outside.
-    pub internal: bool,
     /// Options of the bridge driver, for example `com.docker.network.driver.mtu`.
     pub options: BTreeMap<String, String>,
 }
@@ -88,8 +87,6 @@ impl Engine {
     /// # Errors
     /// [`TestbedError`] when it can't be made.
     pub async fn make_network(&self, plan: &NetworkPlan) -> Result<(), TestbedError> {
-        let mut labels: HashMap<String, String> = plan.labels.clone().into_iter().collect();
-        labels.insert(crate::ids::OWNER_LABEL.to_owned(), crate::ids::OWNER.to_owned());
         let ipam = plan.subnet.clone().map(|subnet| Ipam {
             config: Some(vec![IpamConfig {
                 subnet: Some(subnet),
@@ -101,8 +98,7 @@ impl Engine {
         let request = NetworkCreateRequest {
             name: plan.name.clone(),
             driver: Some("bridge".to_owned()),
-            internal: Some(plan.internal),
-            labels: Some(labels),
+            labels: Some(add_owner(&plan.labels)),
             options: Some(plan.options.clone().into_iter().collect()),
             ipam,
             ..NetworkCreateRequest::default()
@@ -139,12 +135,10 @@ impl Engine {
     /// [`TestbedError`] when it can't be taken off.
     pub async fn disconnect_network(&self, network: &str, container: &str) -> Result<(), TestbedError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
-        match self.docker.disconnect_network(network, request).await {
-            Err(error) if !fault::is_missing(&error) && !fault::message(&error).contains("is not connected") => {
-                Err(self.fault(&format!("take container {container} off network {network}"), &error))
-            }
-            _ => Ok(()),
-        }
+        let done = self.docker.disconnect_network(network, request).await;
+        let is_off = |error: &_| fault::message(error).contains("is not connected");
+        let done = done.or_else(|error| if is_off(&error) { Ok(()) } else { Err(error) });
+        self.accept_missing(&format!("take container {container} off network {network}"), done)
     }
 
     /// Ids of the running containers on a network; none when there is no such network.
@@ -164,10 +158,7 @@ impl Engine {
     /// # Errors
     /// [`TestbedError`] when it can't be removed, for example because containers are on it.
     pub async fn remove_network(&self, name: &str) -> Result<(), TestbedError> {
-        match self.docker.remove_network(name).await {
-            Err(error) if !fault::is_missing(&error) => Err(self.fault(&format!("remove network {name}"), &error)),
-            _ => Ok(()),
-        }
+        self.accept_missing(&format!("remove network {name}"), self.docker.remove_network(name).await)
     }
 
     /// Names of the volumes with all of these labels, each with its value of the label `key`.
@@ -195,9 +186,6 @@ impl Engine {
     /// [`TestbedError`] when it can't be removed.
     pub async fn remove_volume(&self, name: &str) -> Result<(), TestbedError> {
         let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-        match self.docker.remove_volume(name, Some(options)).await {
-            Err(error) if !fault::is_missing(&error) => Err(self.fault(&format!("remove volume {name}"), &error)),
-            _ => Ok(()),
-        }
+        self.accept_missing(&format!("remove volume {name}"), self.docker.remove_volume(name, Some(options)).await)
     }
 }

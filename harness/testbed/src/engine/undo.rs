@@ -25,12 +25,6 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// One that connects to the user's engine when it has to.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// One for an engine that is connected already.
     #[must_use]
     pub fn of(engine: Engine) -> Self {

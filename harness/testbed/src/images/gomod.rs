@@ -187,13 +187,9 @@ impl GoBuild<'_> {
 #[serde(rename_all = "PascalCase")]
 struct GoMod {
     go: Option<String>,
-    #[serde(default)]
     godebug: Option<Vec<KeyValue>>,
-    #[serde(default)]
     require: Option<Vec<Version>>,
-    #[serde(default)]
     exclude: Option<Vec<Version>>,
-    #[serde(default)]
     replace: Option<Vec<Replace>>,
 }
 

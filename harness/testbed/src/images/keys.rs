@@ -21,13 +21,15 @@ impl Images {
         let mut key = start_key("step", arch, &serde_json::to_vec(placed.step)?);
         match placed.step {
             Step::Go(go) => {
-                let pin = self.pins().go(&go.pin, arch)?;
+                let pin = self.inner.pins.go(&go.pin, arch)?;
                 key = key.part("pin", &serde_json::to_vec(pin)?);
                 for (name, value) in &go.variables {
-                    key = key.part(name, self.pins().fill(value)?.as_bytes());
+                    key = key.part(name, self.inner.pins.fill(value)?.as_bytes());
                 }
             }
-            Step::Debian(debian) => key = key.part("pin", &serde_json::to_vec(self.pins().debian(&debian.pin, arch)?)?),
+            Step::Debian(debian) => {
+                key = key.part("pin", &serde_json::to_vec(self.inner.pins.debian(&debian.pin, arch)?)?)
+            }
             Step::Cargo(step) => {
                 let workspace = self.workspace()?;
                 key = key.part("closure", cargo::read_closure(workspace, &step.package)?.as_bytes());
@@ -44,12 +46,12 @@ impl Images {
     /// The key of a recipe's image.
     pub(super) fn image_key(&self, recipe: &Recipe, image: &ImageRecipe, arch: Arch) -> Result<Key> {
         let mut key = start_key("image", arch, &serde_json::to_vec(image)?);
-        key = key.part("tag", self.pins().fill(&image.tag)?.as_bytes());
+        key = key.part("tag", self.inner.pins.fill(&image.tag)?.as_bytes());
         for layer in &image.layers {
             match layer {
                 LayerRecipe::Tree(items) => key = self.add_items(key, recipe, items, arch)?,
                 LayerRecipe::Preload(preload) => {
-                    key = key.part("version", self.pins().fill(&preload.version)?.as_bytes())
+                    key = key.part("version", self.inner.pins.fill(&preload.version)?.as_bytes())
                 }
                 LayerRecipe::Debian(_) => {}
             }
@@ -68,11 +70,11 @@ impl Images {
     fn add_items(&self, mut key: KeyMaker, recipe: &Recipe, items: &[TreeItem], arch: Arch) -> Result<KeyMaker> {
         for item in items {
             match item {
-                TreeItem::Files(files) => key = key.tree(&files.path, &recipe.folder.join(&files.path))?,
-                TreeItem::Module(files) => {
-                    key = key.part("module", &serde_json::to_vec(self.pins().go(&files.pin, arch)?)?)
+                TreeItem::Files { path, .. } => key = key.tree(path, &recipe.folder.join(path))?,
+                TreeItem::Module { pin, .. } => {
+                    key = key.part("module", &serde_json::to_vec(self.inner.pins.go(pin, arch)?)?)
                 }
-                TreeItem::Text(text) => key = key.part("text", self.pins().fill(&text.text)?.as_bytes()),
+                TreeItem::Text { text, .. } => key = key.part("text", self.inner.pins.fill(text)?.as_bytes()),
                 _ => {}
             }
         }

@@ -25,7 +25,7 @@ mod store;
 mod survey;
 mod tree;
 
-pub use items::{Edit, EmptyFolder, Link, ModuleFiles, Programs, RecipeFiles, RuntimeSpec, StepRef, Text, TreeItem};
+pub use items::{StepRef, TreeItem};
 pub use lock::{BuildRecord, Lock, Module, Package};
 pub use pins::{Arch, DebianPin, GoPin, Pins};
 pub use progress::{Progress, Silent};

@@ -72,11 +72,11 @@ pub struct GoPin {
     pub arch: Vec<Arch>,
     /// The version that the module's placeholder requirements (`v0.0.0`, replaced by local folders upstream) stand
     /// for. Kubernetes' staging modules are such; the folders are not in the module's zip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub staging: Option<String>,
     /// The Go toolchain that builds it, such as `go1.25.4`, where it does not build with a newer one. Go fetches it
     /// itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<String>,
 }
 

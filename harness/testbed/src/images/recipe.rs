@@ -20,7 +20,6 @@ pub struct Recipe {
     /// What is built, each step on its own.
     pub steps: Vec<Step>,
     /// The image that is made of the steps' results; none for a set of tools.
-    #[serde(default)]
     pub image: Option<ImageRecipe>,
     /// The recipe's folder.
     #[serde(skip)]
@@ -106,7 +105,6 @@ pub struct CargoStep {
     /// Its program.
     pub program: String,
     /// The name that the program gets, where it is another.
-    #[serde(default)]
     pub rename: Option<String>,
     /// Folders and files, from the top of the checkout, whose content decides whether it is built again, beside what
     /// Cargo.lock and the root manifest say about the crate. A source file that the compiler read and that is not below
@@ -198,22 +196,17 @@ pub enum LayerRecipe {
 
 /// How an image runs; names as in the image specification's config.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImageConfig {
     /// Program and first arguments.
-    #[serde(default)]
     pub entrypoint: Vec<String>,
     /// Default arguments.
-    #[serde(default)]
     pub command: Vec<String>,
     /// `NAME=value`.
-    #[serde(default)]
     pub env: Vec<String>,
     /// User and group by number; root where there is none.
-    #[serde(default)]
     pub user: Option<String>,
     /// The signal that asks it to stop.
-    #[serde(default)]
     pub stop_signal: Option<String>,
 }
 
@@ -246,7 +239,6 @@ pub struct PreloadImage {
     /// Where it stands in the image.
     pub path: String,
     /// A Debian step below it, for a program that calls others.
-    #[serde(default)]
     pub base: Option<StepRef>,
 }
 

@@ -47,7 +47,7 @@ impl Images {
         placed: PlacedStep<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
         Box::pin(async move {
-            let key = self.step_key(placed, self.arch())?;
+            let key = self.step_key(placed, self.inner.arch)?;
             self.build_entry(&key, Product::Step(placed)).await.with_context(|| placed.name())
         })
     }
@@ -55,8 +55,8 @@ impl Images {
     /// Builds the image of a recipe and gives its archive.
     pub(super) async fn image_archive(&self, name: &str) -> Result<PathBuf> {
         let (recipe, image) = self.image(name)?;
-        let key = self.image_key(recipe, image, self.arch())?;
-        if self.cache().get(&key).is_none() {
+        let key = self.image_key(recipe, image, self.inner.arch)?;
+        if self.inner.cache.get(&key).is_none() {
             let needs: Result<Vec<_>> = image.needs().into_iter().map(|need| self.placed(need, name)).collect();
             self.build_steps(&needs?).await?;
         }
@@ -111,10 +111,10 @@ impl Images {
     /// The entry of that key, made where it is missing. What is there is held against the lock file too.
     async fn build_entry(&self, key: &Key, product: Product<'_>) -> Result<PathBuf> {
         let (progress, what) = (self.progress(), product.name());
-        if self.cache().is_being_built(key) {
+        if self.inner.cache.is_being_built(key) {
             progress.step(&format!("{what}: is being built already; waiting for that"));
         }
-        let path = match self.cache().claim(key).await? {
+        let path = match self.inner.cache.claim(key).await? {
             Claim::There(path) => path,
             Claim::Build(work) => {
                 let start = Instant::now();
@@ -126,7 +126,7 @@ impl Images {
                 progress.done(&what, start.elapsed());
                 let path = work.keep()?;
                 // A failure here is none of this build.
-                let _ = self.cache().prune();
+                let _ = self.inner.cache.prune();
                 path
             }
         };
@@ -143,49 +143,50 @@ impl Images {
         let mut record = BuildRecord { what: name.clone(), ..BuildRecord::default() };
         match placed.step {
             Step::Go(step) => {
-                let pin = self.pins().go(&step.pin, self.arch())?;
+                let pin = self.inner.pins.go(&step.pin, self.inner.arch)?;
                 self.progress().step(&format!("{name}: build from {} {}", pin.module, pin.version));
                 let mut variables = Vec::new();
                 for (name, value) in &step.variables {
-                    variables.push((name.clone(), self.pins().fill(value)?));
+                    variables.push((name.clone(), self.inner.pins.fill(value)?));
                 }
                 let update = self.lets_unlocked_through();
-                let job = gomod::GoBuild { step, pin, lock: self.lock(), update, arch: self.arch(), variables };
+                let job = gomod::GoBuild { step, pin, lock: self.lock(), update, arch: self.inner.arch, variables };
                 record.modules = job.build(folder, note_lines(self.progress(), &name)).await?;
                 record.version.clone_from(&pin.version);
                 record.tool = read_tool_version("go", "version").await?;
             }
             Step::Cargo(step) => {
                 self.progress().step(&format!("{name}: build {} (static)", step.package));
-                let job = cargo::CargoBuild { step, arch: self.arch(), root: self.workspace()?, cache: self.cache() };
+                let job = cargo::CargoBuild {
+                    step,
+                    arch: self.inner.arch,
+                    root: self.workspace()?,
+                    cache: &self.inner.cache,
+                };
                 job.build(folder, note_lines(self.progress(), &name)).await?;
                 record.tool = read_tool_version("rustc", "--version").await?;
             }
             Step::Debian(step) => {
-                let pin = self.pins().debian(&step.pin, self.arch())?;
+                let pin = self.inner.pins.debian(&step.pin, self.inner.arch)?;
                 self.progress().step(&format!(
                     "{name}: {} packages and what they need, from Debian {}",
                     step.packages.len(),
                     pin.suite
                 ));
-                let job = debian::DebianBuild { step, pin, arch: self.arch() };
+                let job = debian::DebianBuild { step, pin, arch: self.inner.arch };
                 record.packages = job.build(folder, note_lines(self.progress(), &name)).await?;
                 record.version.clone_from(&pin.suite);
-                for line in self.lock().moved_packages(self.arch(), &name, &record.packages) {
+                for line in self.lock().moved_packages(self.inner.arch, &name, &record.packages) {
                     self.progress().warn(&line);
                 }
             }
             Step::Folder(step) => {
-                let (steps, modules) = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
-                let sources =
-                    TreeSources { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                let sources = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
                 sources.lay_out(&step.items, folder).await?;
             }
             Step::Guest(step) => {
                 self.progress().step(&format!("{name}: kernel, early modules and disk"));
-                let (steps, modules) = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
-                let sources =
-                    TreeSources { steps: &steps, modules: &modules, folder: &placed.recipe.folder, pins: self.pins() };
+                let sources = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
                 guest::build(step, &sources, folder).await?;
             }
         }
@@ -195,8 +196,7 @@ impl Images {
     async fn make_image(&self, recipe: &Recipe, image: &ImageRecipe, folder: &Path) -> Result<BuildRecord> {
         let name = &recipe.metadata.name;
         let items: Vec<TreeItem> = image.items().cloned().collect();
-        let (steps, modules) = self.tree_sources(recipe, image.needs(), &items).await?;
-        let sources = TreeSources { steps: &steps, modules: &modules, folder: &recipe.folder, pins: self.pins() };
+        let sources = self.tree_sources(recipe, image.needs(), &items).await?;
         let reference = self.image_reference(recipe, image)?;
         self.progress().step(&format!("image {name}: put together {reference}"));
         let scratch = tempfile::Builder::new()
@@ -218,7 +218,7 @@ impl Images {
                 LayerRecipe::Preload(preload) => {
                     self.progress()
                         .note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
-                    preload::build(preload, &sources, self.arch(), &top, &scratch.path().join("preload")).await?;
+                    preload::build(preload, &sources, self.inner.arch, &top, &scratch.path().join("preload")).await?;
                     archive::LayerTar::of_folder(&top, &tar, true).await?
                 }
             });
@@ -229,17 +229,17 @@ impl Images {
         self.progress().note(&format!("image {name}: write its archive"));
         let labels = vec![("plumbline.dev/owner", "plumbline".to_owned()), ("plumbline.dev/image", name.clone())];
         let whole = archive::ArchiveImage { reference: reference.clone(), layers, config: &image.config, labels };
-        archive::write(&folder.join(ARCHIVE), &[whole], self.arch()).await?;
+        archive::write(&folder.join(ARCHIVE), &[whole], self.inner.arch).await?;
         Ok(BuildRecord { what: name.clone(), version: reference, ..BuildRecord::default() })
     }
 
     /// Builds the steps and fetches the modules that are taken from.
-    async fn tree_sources(
-        &self,
-        recipe: &Recipe,
+    async fn tree_sources<'a>(
+        &'a self,
+        recipe: &'a Recipe,
         needs: Vec<&StepRef>,
         items: &[TreeItem],
-    ) -> Result<(BTreeMap<StepRef, PathBuf>, BTreeMap<String, PathBuf>)> {
+    ) -> Result<TreeSources<'a>> {
         let (mut steps, mut modules) = (BTreeMap::new(), BTreeMap::new());
         for need in needs {
             let placed = self.placed(need, &recipe.metadata.name)?;
@@ -248,10 +248,11 @@ impl Images {
         let pins: BTreeSet<&str> = items.iter().filter_map(TreeItem::module).collect();
         for pin in pins {
             let fetched =
-                gomod::fetch(self.pins().go(pin, self.arch())?, self.lock(), self.lets_unlocked_through()).await?;
+                gomod::fetch(self.inner.pins.go(pin, self.inner.arch)?, self.lock(), self.lets_unlocked_through())
+                    .await?;
             modules.insert(pin.to_owned(), fetched.dir);
         }
-        Ok((steps, modules))
+        Ok(TreeSources { steps, modules, folder: &recipe.folder, pins: &self.inner.pins })
     }
 }
 

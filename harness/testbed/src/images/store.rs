@@ -21,18 +21,19 @@ const GUEST: &str = "vm";
 /// The images and tools of a checkout. Cheap to clone.
 #[derive(Clone)]
 pub struct Images {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     progress: Arc<dyn Progress>,
     update: bool,
 }
 
-struct Inner {
+/// What all clones share.
+pub(super) struct Inner {
     root: PathBuf,
-    cache: Cache,
-    pins: Pins,
+    pub cache: Cache,
+    pub pins: Pins,
     lock: Lock,
     recipes: Vec<Recipe>,
-    arch: Arch,
+    pub arch: Arch,
     /// Records of what was used, for `--update-lock`.
     used: Mutex<Vec<BuildRecord>>,
 }
@@ -84,7 +85,7 @@ impl Images {
     /// # Errors
     /// When there is no such tool, or its build fails.
     pub async fn tool(&self, name: &str) -> Result<PathBuf, TestbedError> {
-        self.find_program(TOOLS, name).await.at_stage(&format!("build {name}"))
+        self.program(TOOLS, name).await
     }
 
     /// The path of a program of any recipe, such as `kubectl` of `node`; built when it is missing.
@@ -92,7 +93,8 @@ impl Images {
     /// # Errors
     /// When there is no such recipe or program, or its build fails.
     pub async fn program(&self, recipe: &str, name: &str) -> Result<PathBuf, TestbedError> {
-        self.find_program(recipe, name).await.at_stage(&format!("build {name}"))
+        let build = async { Ok::<_, BuildError>(self.build_step(self.program_step(recipe, name)?).await?.join(name)) };
+        build.await.at_stage(&format!("build {name}"))
     }
 
     /// Whether a program of a recipe is built already.
@@ -100,8 +102,8 @@ impl Images {
     /// # Errors
     /// When there is no such recipe or program.
     pub fn has_program(&self, recipe: &str, name: &str) -> Result<bool, TestbedError> {
-        let key = self.program_step(recipe, name).and_then(|placed| self.step_key(placed, self.arch()));
-        Ok(self.cache().get(&key.at_stage(&format!("look for {name}"))?).is_some())
+        let key = self.program_step(recipe, name).and_then(|placed| self.step_key(placed, self.inner.arch));
+        Ok(self.inner.cache.get(&key.at_stage(&format!("look for {name}"))?).is_some())
     }
 
     /// The folder with all CNI plugins: the pinned ones and this project's own. Built when it is missing.
@@ -109,7 +111,7 @@ impl Images {
     /// # Errors
     /// When a build fails.
     pub async fn plugins_dir(&self) -> Result<PathBuf, TestbedError> {
-        self.tools_step("cni").await.at_stage("build the CNI plugins")
+        self.step_folder(TOOLS, "cni").await.at_stage("build the CNI plugins")
     }
 
     /// The static agent. Its key follows its sources, so it is built again when they change.
@@ -133,12 +135,7 @@ impl Images {
     /// # Errors
     /// When a build fails.
     pub async fn guest(&self) -> Result<PathBuf, TestbedError> {
-        let step = || {
-            let recipe = self.recipe(GUEST)?;
-            Ok::<_, BuildError>(PlacedStep { recipe, step: recipe.step("guest")? })
-        };
-        let build = async { self.build_step(step()?).await };
-        build.await.at_stage("build the virtual machine's system")
+        self.step_folder(GUEST, "guest").await.at_stage("build the virtual machine's system")
     }
 
     /// The folder that a step of a recipe gives, such as `chart` of `terway`; built when it is missing.
@@ -146,12 +143,7 @@ impl Images {
     /// # Errors
     /// When there is no such recipe or step, or its build fails.
     pub async fn folder(&self, recipe: &str, step: &str) -> Result<PathBuf, TestbedError> {
-        let placed = || {
-            let recipe = self.recipe(recipe)?;
-            Ok::<_, BuildError>(PlacedStep { recipe, step: recipe.step(step)? })
-        };
-        let build = async { self.build_step(placed()?).await };
-        build.await.at_stage(&format!("build {recipe}/{step}"))
+        self.step_folder(recipe, step).await.at_stage(&format!("build {recipe}/{step}"))
     }
 
     /// The archive of an image, in `docker load`'s form; built when it is missing.
@@ -193,8 +185,8 @@ impl Images {
     }
 
     pub(super) fn image_reference(&self, recipe: &Recipe, image: &ImageRecipe) -> Result<String> {
-        let key = self.image_key(recipe, image, self.arch())?;
-        Ok(format!("{}:{}-{}", image.repository, self.pins().fill(&image.tag)?, key.short()))
+        let key = self.image_key(recipe, image, self.inner.arch)?;
+        Ok(format!("{}:{}-{}", image.repository, self.inner.pins.fill(&image.tag)?, key.short()))
     }
 
     /// Builds the named recipes, tools and images, or all of them by rank where none is named.
@@ -211,7 +203,7 @@ impl Images {
     /// When there is no checkout, or it cannot be written.
     pub fn update_lock(&self) -> Result<bool, TestbedError> {
         let mut lock = self.lock().clone();
-        lock.take(self.arch(), &self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
+        lock.take(self.inner.arch, &self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
         if lock == *self.lock() {
             return Ok(false);
         }
@@ -229,10 +221,6 @@ impl Images {
         &self.inner.recipes
     }
 
-    async fn find_program(&self, recipe: &str, name: &str) -> Result<PathBuf> {
-        Ok(self.build_step(self.program_step(recipe, name)?).await?.join(name))
-    }
-
     fn program_step(&self, recipe: &str, name: &str) -> Result<PlacedStep<'_>> {
         let recipe = self.recipe(recipe)?;
         let makes = |step: &&Step| match step {
@@ -247,8 +235,8 @@ impl Images {
         Ok(PlacedStep { recipe, step })
     }
 
-    async fn tools_step(&self, id: &str) -> Result<PathBuf> {
-        let recipe = self.recipe(TOOLS)?;
+    async fn step_folder(&self, recipe: &str, id: &str) -> Result<PathBuf> {
+        let recipe = self.recipe(recipe)?;
         self.build_step(PlacedStep { recipe, step: recipe.step(id)? }).await
     }
 
@@ -267,13 +255,13 @@ impl Images {
         }
         for step in &recipe.steps {
             match step {
-                Step::Go(go) => self.pins().go(&go.pin, self.arch()).map(|_| ())?,
-                Step::Debian(debian) => self.pins().debian(&debian.pin, self.arch()).map(|_| ())?,
+                Step::Go(go) => self.inner.pins.go(&go.pin, self.inner.arch).map(|_| ())?,
+                Step::Debian(debian) => self.inner.pins.debian(&debian.pin, self.inner.arch).map(|_| ())?,
                 Step::Cargo(_) | Step::Folder(_) | Step::Guest(_) => {}
             }
         }
         for module in recipe.image.iter().flat_map(ImageRecipe::items).filter_map(TreeItem::module) {
-            self.pins().go(module, self.arch())?;
+            self.inner.pins.go(module, self.inner.arch)?;
         }
         Ok(())
     }
@@ -313,20 +301,8 @@ impl Images {
         Ok(found.ok_or_else(gone)?)
     }
 
-    pub(super) fn cache(&self) -> &Cache {
-        &self.inner.cache
-    }
-
-    pub(super) fn pins(&self) -> &Pins {
-        &self.inner.pins
-    }
-
     pub(super) fn lock(&self) -> &Lock {
         &self.inner.lock
-    }
-
-    pub(super) fn arch(&self) -> Arch {
-        self.inner.arch
     }
 
     pub(super) fn progress(&self) -> &Arc<dyn Progress> {

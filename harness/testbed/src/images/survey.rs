@@ -47,8 +47,9 @@ impl Images {
             }
             if let Some(image) = &recipe.image {
                 let survey = || -> Result<BuildStatus> {
-                    let key = self.image_key(recipe, image, self.arch())?;
-                    let state = if self.cache().get(&key).is_some() { BuildState::Built } else { BuildState::Missing };
+                    let key = self.image_key(recipe, image, self.inner.arch)?;
+                    let state =
+                        if self.inner.cache.get(&key).is_some() { BuildState::Built } else { BuildState::Missing };
                     let version = self.image_reference(recipe, image)?;
                     Ok(BuildStatus {
                         name: recipe.metadata.name.clone(),
@@ -75,7 +76,7 @@ impl Images {
         let refused = parts.iter().filter(|part| part.state == BuildState::Refused);
         let mut wrong: Vec<String> =
             refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
-        for pin in self.pins().go.values() {
+        for pin in self.inner.pins.go.values() {
             if self.lock().sum(&pin.module, &pin.version).is_none() {
                 wrong.push(format!(
                     "{} {} is pinned but not locked; run: plumbline images build --update-lock",
@@ -87,16 +88,16 @@ impl Images {
     }
 
     fn survey_step(&self, placed: PlacedStep<'_>) -> Result<BuildStatus> {
-        let key = self.step_key(placed, self.arch())?;
+        let key = self.step_key(placed, self.inner.arch)?;
         let (kind, version) = match placed.step {
-            Step::Go(step) => ("go", self.pins().go(&step.pin, self.arch())?.version.clone()),
+            Step::Go(step) => ("go", self.inner.pins.go(&step.pin, self.inner.arch)?.version.clone()),
             Step::Cargo(_) => ("cargo", String::new()),
-            Step::Debian(step) => ("debian", self.pins().debian(&step.pin, self.arch())?.suite.clone()),
+            Step::Debian(step) => ("debian", self.inner.pins.debian(&step.pin, self.inner.arch)?.suite.clone()),
             Step::Folder(_) => ("folder", String::new()),
             Step::Guest(_) => ("guest", String::new()),
         };
         let (mut state, mut remarks) = (BuildState::Missing, vec![]);
-        if let Some(path) = self.cache().get(&key) {
+        if let Some(path) = self.inner.cache.get(&key) {
             state = BuildState::Built;
             let record = BuildRecord::read(&path)?;
             if let Err(error) = self.lock().check_modules(&record.modules) {
@@ -104,16 +105,9 @@ impl Images {
                 remarks.push(error.to_string());
             }
             if matches!(placed.step, Step::Debian(_)) {
-                remarks.extend(self.lock().moved_packages(self.arch(), &placed.name(), &record.packages));
+                remarks.extend(self.lock().moved_packages(self.inner.arch, &placed.name(), &record.packages));
             }
         }
         Ok(BuildStatus { name: placed.name(), kind, version, key: key.short().into(), state, remarks })
-    }
-
-    /// The names of all images.
-    #[must_use]
-    pub fn image_names(&self) -> Vec<&str> {
-        let with_image = self.recipes().iter().filter(|recipe| recipe.image.is_some());
-        with_image.map(|recipe| recipe.metadata.name.as_str()).collect()
     }
 }

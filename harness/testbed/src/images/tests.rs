@@ -68,6 +68,9 @@ fn an_unknown_field_is_refused_with_file_line_and_name() {
     checkout.write("images/tools/recipe.yaml", &TOOLS.replace("program: agent,", "program: agent, strip: true,"));
     let text = checkout.refusal();
     assert!(text.contains("images/tools/recipe.yaml") && text.contains("strip") && text.contains("line 9"), "{text}");
+    checkout.write("images/tools/recipe.yaml", &TOOLS.replace("path: etc,", "path: etc, owner: root,"));
+    let text = checkout.refusal();
+    assert!(text.contains("owner") && text.contains("line 10"), "{text}");
 }
 
 #[test]

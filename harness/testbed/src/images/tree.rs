@@ -13,9 +13,9 @@ use crate::exec::Cmd;
 /// Where the content of a tree comes from.
 pub(super) struct TreeSources<'a> {
     /// Results of steps.
-    pub steps: &'a BTreeMap<StepRef, PathBuf>,
+    pub steps: BTreeMap<StepRef, PathBuf>,
     /// Folders of Go modules, by pin.
-    pub modules: &'a BTreeMap<String, PathBuf>,
+    pub modules: BTreeMap<String, PathBuf>,
     /// The recipe's folder.
     pub folder: &'a Path,
     /// The pins.
@@ -41,52 +41,42 @@ impl TreeSources<'_> {
 
     async fn lay_out_one(&self, item: &TreeItem, top: &Path) -> Result<()> {
         match item {
-            TreeItem::Programs(item) => {
-                let from = self.step(&item.from)?;
-                let names = if item.only.is_empty() { list_names(from)? } else { item.only.clone() };
-                for name in names {
-                    copy_files(&from.join(&name), &join_below(top, &item.to)?.join(&name), 0o755)?;
-                }
-                Ok(())
+            TreeItem::Programs { from, only, to } => {
+                let from = self.step(from)?;
+                let names = if only.is_empty() { list_names(from)? } else { only.clone() };
+                let to = join_below(top, to)?;
+                names.iter().try_for_each(|name| copy_files(&from.join(name), &to.join(name), 0o755))
             }
-            TreeItem::Module(item) => {
-                let module =
-                    self.modules.get(&item.pin).with_context(|| format!("module {} was not fetched", item.pin))?;
-                copy_files(&module.join(&item.path), &join_below(top, &item.to)?, parse_mode(&item.mode)?)
+            TreeItem::Module { pin, path, to, mode } => {
+                let module = self.modules.get(pin).with_context(|| format!("module {pin} was not fetched"))?;
+                copy_files(&module.join(path), &join_below(top, to)?, parse_mode(mode)?)
             }
-            TreeItem::Files(item) => {
-                copy_files(&self.folder.join(&item.path), &join_below(top, &item.to)?, parse_mode(&item.mode)?)
+            TreeItem::Files { path, to, mode } => {
+                copy_files(&self.folder.join(path), &join_below(top, to)?, parse_mode(mode)?)
             }
-            TreeItem::Folder(item) => {
-                let path = join_below(top, &item.path)?;
+            TreeItem::Folder { path, mode } => {
+                let path = join_below(top, path)?;
                 fs::create_dir_all(&path)?;
-                Ok(fs::set_permissions(&path, fs::Permissions::from_mode(parse_mode(&item.mode)?))?)
+                Ok(fs::set_permissions(&path, fs::Permissions::from_mode(parse_mode(mode)?))?)
             }
-            TreeItem::Link(item) => {
-                let path = join_below(top, &item.path)?;
-                make_parent(&path)?;
-                Ok(std::os::unix::fs::symlink(&item.to, &path)?)
-            }
-            TreeItem::Text(item) => {
-                let path = join_below(top, &item.path)?;
-                make_parent(&path)?;
-                fs::write(&path, self.pins.fill(&item.text)?)?;
+            TreeItem::Link { path, to } => Ok(std::os::unix::fs::symlink(to, make_parent(top, path)?)?),
+            TreeItem::Text { path, text } => {
+                let path = make_parent(top, path)?;
+                fs::write(&path, self.pins.fill(text)?)?;
                 Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?)
             }
-            TreeItem::Edit(item) => {
-                let path = join_below(top, &item.path)?;
+            TreeItem::Edit { path, find, put } => {
+                let path = join_below(top, path)?;
                 let text = fs::read_to_string(&path)?;
-                match text.matches(&item.find).count() {
-                    1 => Ok(fs::write(&path, text.replace(&item.find, &item.put))?),
-                    found => refuse!("`{}` is there {found} times, not once", item.find),
+                match text.matches(find).count() {
+                    1 => Ok(fs::write(&path, text.replace(find, put))?),
+                    found => refuse!("`{find}` is there {found} times, not once"),
                 }
             }
-            TreeItem::RuntimeSpec(item) => {
-                let ctr = self.step(&item.from)?.join("ctr");
+            TreeItem::RuntimeSpec { from, path, create_container_hook } => {
+                let ctr = self.step(from)?.join("ctr");
                 let spec = Cmd::new(&ctr).args(["oci", "spec"]).run_ok().await?.stdout;
-                let path = join_below(top, &item.path)?;
-                make_parent(&path)?;
-                Ok(fs::write(&path, edit_pod_spec(&spec, &item.create_container_hook)?)?)
+                Ok(fs::write(make_parent(top, path)?, edit_pod_spec(&spec, create_container_hook)?)?)
             }
         }
     }
@@ -119,7 +109,14 @@ fn parse_mode(text: &str) -> Result<u32> {
         .with_context(|| format!("`{text}` is no octal mode such as \"0644\""))
 }
 
-fn make_parent(path: &Path) -> Result<()> {
+/// `path` below `top`, in a folder that exists.
+fn make_parent(top: &Path, path: &str) -> Result<PathBuf> {
+    let path = join_below(top, path)?;
+    make_folder_of(&path)?;
+    Ok(path)
+}
+
+fn make_folder_of(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), |parent| {
         fs::create_dir_all(parent).with_context(|| format!("failed to make {}", parent.display()))
     })
@@ -146,7 +143,7 @@ fn copy_files(from: &Path, to: &Path, mode: u32) -> Result<()> {
         }
         return Ok(());
     }
-    make_parent(to)?;
+    make_folder_of(to)?;
     fs::copy(from, to).with_context(|| format!("failed to copy {} to {}", from.display(), to.display()))?;
     fs::set_permissions(to, fs::Permissions::from_mode(mode))
         .with_context(|| format!("failed to set the mode of {}", to.display()))

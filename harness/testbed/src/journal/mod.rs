@@ -15,3 +15,4 @@ pub use gc::{Collected, KEPT, forget, gc, gc_of, undo};
 pub use process::{alive, start_time};
 pub use run::{JournalHold, Run, RunState, hold, state_of};
 pub use undo::Undo;
+pub(crate) use undo::remove_file;

@@ -41,11 +41,19 @@ impl Undo for LocalUndo {
         let result = match effect {
             Effect::Process { pid, start, .. } => process::end(*pid, *start),
             Effect::Folder { path } => accept_missing(std::fs::remove_dir_all(path), path),
-            Effect::File { path } => accept_missing(std::fs::remove_file(path), path),
+            Effect::File { path } => remove_file(path),
             _ => return None,
         };
         Some(async move { result }.boxed())
     }
+}
+
+/// Removes a file; one that is missing is no error.
+///
+/// # Errors
+/// [`TestbedError`] with the path.
+pub(crate) fn remove_file(path: &Path) -> Result<(), TestbedError> {
+    accept_missing(std::fs::remove_file(path), path)
 }
 
 fn accept_missing(removed: std::io::Result<()>, path: &Path) -> Result<(), TestbedError> {

@@ -108,7 +108,7 @@ async fn hold(kind: &str) {
 
 async fn take(kind: &str) {
     match Lease::take("cluster x", kind_of(kind), Deadline::after(Duration::from_millis(300))).await {
-        Ok(lease) => print(&format!("taken {}", lease.name())),
+        Ok(_lease) => print("taken"),
         Err(error) => print(&error.to_string()),
     }
 }

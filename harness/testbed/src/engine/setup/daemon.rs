@@ -4,7 +4,7 @@ use super::record::{EngineRecord, folder};
 use crate::engine::{Endpoint, Engine};
 use crate::error::{AtStage, TestbedError};
 use crate::exec::{Cmd, detach};
-use crate::journal::start_time;
+use crate::journal::{self, start_time};
 use crate::packages::{self, Note};
 use crate::wait::{Deadline, Look, until};
 use nix::sys::signal::{Signal, kill};
@@ -95,15 +95,7 @@ async fn remove_notes(place: &DaemonPlace) -> Result<(), TestbedError> {
             .await
             .map_err(|b| b.with_hint(format!("kill {pid}")))?;
     }
-    for note in [&place.pidfile, &place.containerd_pidfile] {
-        match std::fs::remove_file(note) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(TestbedError::new(STAGE, format!("remove {}: {error}", note.display())));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    [&place.pidfile, &place.containerd_pidfile].into_iter().try_for_each(|note| journal::remove_file(note))
 }
 
 /// Whether a process listens at the socket that is not a dockerd that is noted as running. A socket's file without a
@@ -151,10 +143,7 @@ pub(super) async fn start(
         if start_time(pid).is_none() {
             return Err(died(&argv.join(" "), &log, from));
         }
-        Ok(match Engine::connect_to(place.endpoint.clone()).await {
-            Ok(engine) => Look::There(engine),
-            Err(fault) => Look::NotYet(fault.cause()),
-        })
+        look_for_engine(place).await
     });
     Ok((engine.await?, record))
 }
@@ -169,13 +158,12 @@ pub(super) async fn start_service(
     let started = Cmd::new("systemctl").args(["start", "docker"]).deadline(deadline).run_ok().await;
     started.map_err(|error| error.testbed_error(STAGE).with_hint("see journalctl -u docker"))?;
     let what = format!("the service docker to answer at {}", place.endpoint.host);
-    until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
-        match Engine::connect_to(place.endpoint.clone()).await {
-            Ok(engine) => Ok(Look::There(engine)),
-            Err(fault) => Ok(Look::NotYet(fault.cause())),
-        }
-    })
-    .await
+    until(STAGE, &what, Deadline::after(deadline), LOOK, async || look_for_engine(place).await).await
+}
+
+async fn look_for_engine(place: &DaemonPlace) -> Result<Look<Engine>, TestbedError> {
+    let connected = Engine::connect_to(place.endpoint.clone()).await;
+    Ok(connected.map_or_else(|fault| Look::NotYet(fault.cause()), Look::There))
 }
 
 /// Ends an engine that we started: SIGTERM, then waits until it and its containerd are gone.
@@ -208,8 +196,8 @@ fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
 /// The engine ended before it answered: the last of what it printed since `from`, and how to fix it.
 fn died(line: &str, log: &Path, from: u64) -> TestbedError {
     let said = said_since(log, from);
-    let tail: Vec<&str> = said.lines().rev().take(8).collect();
-    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    let lines: Vec<&str> = said.lines().collect();
+    let tail = lines[lines.len().saturating_sub(8)..].join(" | ");
     let has = |part: &str| said.contains(part);
     let hint = if has("no space left on device") {
         "free some disk space".to_owned()
@@ -224,7 +212,7 @@ fn died(line: &str, log: &Path, from: u64) -> TestbedError {
     } else {
         format!("see {}", log.display())
     };
-    TestbedError::new(STAGE, format!("`{line}` ended before it answered: {}", tail.join(" | "))).with_hint(hint)
+    TestbedError::new(STAGE, format!("`{line}` ended before it answered: {tail}")).with_hint(hint)
 }
 
 fn said_since(log: &Path, from: u64) -> String {

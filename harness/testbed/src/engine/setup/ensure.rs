@@ -1,11 +1,11 @@
 //! From a host without an engine to one whose engine answers.
 
 use super::daemon::{self, DaemonPlace};
+use super::host;
 use super::install;
 use super::plan::{self, DaemonStart, SetupPlan};
 use super::record::EngineRecord;
 use super::settings::EngineSettings;
-use super::{host, record};
 use crate::engine::{Endpoint, Engine};
 use crate::error::TestbedError;
 use crate::folders;
@@ -146,12 +146,12 @@ impl Setup {
             }
         }
         if plan.start == DaemonStart::Service {
-            return daemon::start_service(&self.place, self.settings.deadlines.start(), &self.note).await;
+            return daemon::start_service(&self.place, self.settings.deadlines.start, &self.note).await;
         }
         let program = if plan.lacking.is_empty() { None } else { Some(runtime.await?) };
         let ours = program.as_deref().map(|path| (self.settings.runtime.as_str(), path));
         (self.note)("starting dockerd");
-        let (engine, started) = daemon::start(&self.place, ours, &self.state, self.settings.deadlines.start()).await?;
+        let (engine, started) = daemon::start(&self.place, ours, &self.state, self.settings.deadlines.start).await?;
         EngineRecord { packages, ..started }.write(&self.state)?;
         let info = engine.info().await?;
         (self.note)(&format!("engine {} answers, storage {}, runtime {}", info.version, info.storage, info.runtime));
@@ -176,7 +176,7 @@ impl Setup {
     pub async fn stop(&self) -> Result<Option<u32>, TestbedError> {
         let Some(record) = self.record() else { return Ok(None) };
         let running = record.alive();
-        daemon::stop(&self.place, &record, self.settings.deadlines.stop()).await?;
+        daemon::stop(&self.place, &record, self.settings.deadlines.stop).await?;
         EngineRecord::forget(&self.state)?;
         Ok(running.then_some(record.pid))
     }
@@ -184,11 +184,5 @@ impl Setup {
     /// The user's endpoint; a private place is its own.
     fn endpoint(&self) -> Result<Endpoint, TestbedError> {
         if self.place.endpoint.is_usual() { Endpoint::of_user() } else { Ok(self.place.endpoint.clone()) }
-    }
-
-    /// Where log, runtime and record are.
-    #[must_use]
-    pub fn folder(&self) -> PathBuf {
-        record::folder(&self.state)
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn install(
     note: &Note,
 ) -> Result<Vec<String>, TestbedError> {
     note("apt-get update");
-    apt(&["update".to_owned()], settings.deadlines.update(), note).await?;
+    apt(&["update".to_owned()], settings.deadlines.update, note).await?;
     install_packages(packages, settings, note).await?;
     let mut installed = packages.to_vec();
     if which::which("docker").is_err() {
@@ -34,7 +34,7 @@ pub(super) async fn install(
 
 async fn install_packages(packages: &[String], settings: &EngineSettings, note: &Note) -> Result<(), TestbedError> {
     note(&format!("apt-get install {}", packages.join(" ")));
-    apt(&packages::install_line(packages), settings.deadlines.install(), note).await
+    apt(&packages::install_line(packages), settings.deadlines.install, note).await
 }
 
 async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), TestbedError> {

@@ -46,12 +46,7 @@ impl EngineRecord {
 
     /// Takes it away.
     pub(super) fn forget(state: &Path) -> Result<(), TestbedError> {
-        match std::fs::remove_file(file(state)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(TestbedError::new("engine", format!("remove {}: {error}", file(state).display())))
-            }
-            _ => Ok(()),
-        }
+        journal::remove_file(&file(state))
     }
 }
 

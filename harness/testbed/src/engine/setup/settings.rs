@@ -1,7 +1,7 @@
 //! `clusters/engine/engine.yaml`: what is installed, and how long each step may take.
 
 use crate::error::{AtStage, TestbedError};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,40 +36,26 @@ pub struct Disk {
     pub free_mib: u64,
 }
 
-/// Deadlines in seconds.
+/// Deadlines; seconds in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deadlines {
-    update: u64,
-    install: u64,
-    start: u64,
-    stop: u64,
+    /// Of reading the package lists.
+    #[serde(deserialize_with = "read_seconds")]
+    pub update: Duration,
+    /// Of installing packages.
+    #[serde(deserialize_with = "read_seconds")]
+    pub install: Duration,
+    /// Of the engine's start, until it answers.
+    #[serde(deserialize_with = "read_seconds")]
+    pub start: Duration,
+    /// Of the engine's end.
+    #[serde(deserialize_with = "read_seconds")]
+    pub stop: Duration,
 }
 
-impl Deadlines {
-    /// Of reading the package lists.
-    #[must_use]
-    pub fn update(&self) -> Duration {
-        Duration::from_secs(self.update)
-    }
-
-    /// Of installing packages.
-    #[must_use]
-    pub fn install(&self) -> Duration {
-        Duration::from_secs(self.install)
-    }
-
-    /// Of the engine's start, until it answers.
-    #[must_use]
-    pub fn start(&self) -> Duration {
-        Duration::from_secs(self.start)
-    }
-
-    /// Of the engine's end.
-    #[must_use]
-    pub fn stop(&self) -> Duration {
-        Duration::from_secs(self.stop)
-    }
+fn read_seconds<'de, D: Deserializer<'de>>(number: D) -> Result<Duration, D::Error> {
+    u64::deserialize(number).map(Duration::from_secs)
 }
 
 impl EngineSettings {
@@ -94,6 +80,6 @@ mod tests {
     fn the_committed_file_is_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let settings = EngineSettings::read(&root).unwrap();
-        assert!(!settings.packages.is_empty() && settings.deadlines.start() >= Duration::from_secs(30));
+        assert!(!settings.packages.is_empty() && settings.deadlines.start >= Duration::from_secs(30));
     }
 }
