@@ -151,7 +151,7 @@ fn check_killed_run() -> Result<(), Failed> {
         let sweeper = Sweeper::default();
         let undoers: Vec<&dyn Undo> = undoers.iter().map(Box::as_ref).chain([&sweeper as &dyn Undo]).collect();
         let collected = journal::gc_of(&run, &undoers).await?;
-        ensure!(collected.left.is_empty(), "left: {:?}", collected.left);
+        ensure!(collected.failures.is_empty(), "left: {:?}", collected.failures);
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
         let cx = context::open(PROFILE, "terway test")?;
@@ -161,7 +161,7 @@ fn check_killed_run() -> Result<(), Failed> {
         tested?;
         ensure!(left.is_empty(), "left behind: {left:?}");
         let again = journal::gc_of(&run, &undoers).await?;
-        ensure!(again.undone.is_empty() && again.left.is_empty(), "undone twice: {again:?}");
+        ensure!(again.undone.is_empty() && again.failures.is_empty(), "undone twice: {again:?}");
         Ok(())
     })
 }

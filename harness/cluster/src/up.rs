@@ -114,9 +114,9 @@ pub async fn held(cluster: &str, kind: Kind, deadline: Deadline) -> Result<Lease
 /// # Errors
 /// `TestbedError` when others still use it at the deadline.
 pub async fn alone(mut cluster: Cluster) -> Result<Cluster, TestbedError> {
-    let name = cluster.lease.take().map(|lease| lease.name().to_owned()).unwrap_or_else(|| lease_name(&cluster.name));
-    // The shared lease was given back first: two that waited for each other's would wait for ever.
-    cluster.lease = Some(Lease::take(&name, Kind::Exclusive, Deadline::after(LEASE)).await?);
+    // The shared lease is released first: two that waited for each other's would wait for ever.
+    drop(cluster.lease.take());
+    cluster.lease = Some(held(&cluster.name, Kind::Exclusive, Deadline::after(LEASE)).await?);
     Ok(cluster)
 }
 

@@ -136,7 +136,6 @@ impl Eni<'_> {
                 // Out of the way of scenarios, whose gateways like to have the first addresses.
                 gateway: Some(last(self.loaded.profile.networking.pod_subnet)),
                 options: BTreeMap::from([(uplink::MASQUERADE.to_owned(), "false".to_owned())]),
-                ..NetworkPlan::default()
             };
             let effect = run.intend(Effect::Network { name: network.clone() })?;
             let made = self.engine.make_network(&plan).await;

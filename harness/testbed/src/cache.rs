@@ -3,7 +3,7 @@
 //! An entry appears whole or not at all: it is built in a temporary folder on the same file system and renamed into
 //! place. Two builders of one key take turns by a file lock, and the second finds the work done. A process that uses an
 //! entry holds another lock of it, shared, until it ends: nothing in use is removed when the cache is over its limit. What
-//! the key stands for (which versions, which sources) is the caller's business; see [`crate::images`].
+//! the key stands for (which versions, which sources) is decided by the caller; see [`crate::images`].
 
 mod key;
 
@@ -22,7 +22,7 @@ pub use key::{Key, KeyMaker, file_sha256};
 
 /// How long another builder of the same entry is waited for: longer than the longest build.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
-/// Pause between two looks at a lock, which gives no event.
+/// Pause between two tries of a lock, which gives no event.
 const LOOK: Duration = Duration::from_millis(200);
 /// The environment variable with the most that the cache may hold, in GiB.
 const LIMIT_VARIABLE: &str = "PLUMBLINE_CACHE_LIMIT";
@@ -92,7 +92,7 @@ impl PendingEntry {
 impl Drop for PendingEntry {
     fn drop(&mut self) {
         if !self.kept {
-            // What stays behind after an error here goes when the cache is opened next.
+            // What remains after an error here is removed when the cache is opened next.
             let _ = remove(&self.folder);
         }
     }

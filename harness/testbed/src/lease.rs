@@ -1,7 +1,7 @@
 //! Leases: a cluster or a name that scenarios share, or that one of them holds exclusively.
 //!
-//! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel gives it back when its
-//! holder dies, however it dies.
+//! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel releases it when its
+//! holder ends, however it ends.
 
 use crate::error::{AtStage, TestbedError};
 use crate::folders;

@@ -15,7 +15,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
     let collected = journal::gc(&undoers).await?;
     let mut gone = collected.undone;
-    let mut left = collected.left;
+    let mut left = collected.failures;
     let (mut unknown, mut forgotten) = (Vec::new(), 0);
     // Without an engine there are no containers of ours either.
     if let Ok(engine) = Engine::connect().await {
@@ -23,7 +23,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
         gone.extend(swept.gone);
         left.extend(swept.left);
         unknown = swept.unknown;
-        match journal::forget() {
+        match journal::delete_old_runs() {
             Ok(runs) => forgotten = runs,
             Err(error) => left.push(error.to_string()),
         }
@@ -37,14 +37,14 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     for line in &gone {
         writeln!(out, "gone: {line}")?;
     }
-    for line in &collected.alive {
+    for line in &collected.live_runs {
         writeln!(out, "left alone, it still runs: {line}")?;
     }
     for line in &unknown {
         writeln!(out, "left alone, its run is not known here: {line}")?;
     }
     if forgotten > 0 {
-        let days = journal::KEPT.as_secs() / (24 * 3600);
+        let days = journal::RETENTION.as_secs() / (24 * 3600);
         writeln!(
             out,
             "forgotten, with their evidence: {forgotten} runs of more than {days} days ago that left nothing"

@@ -47,7 +47,7 @@ pub async fn clean_up() -> anyhow::Result<()> {
     let undoers = registry::undoers();
     let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
     let collected = journal::gc(&undoers).await?;
-    for line in &collected.left {
+    for line in &collected.failures {
         writeln!(anstream::stderr(), "left behind (plumbline gc removes it): {line}")?;
     }
     Ok(())

@@ -221,7 +221,7 @@ pub async fn down() -> Result<Vec<String>, TestbedError> {
     let Ok(entries) = std::fs::read_dir(folders::state()?.join("vm")) else { return Ok(gone) };
     for folder in entries.filter_map(Result::ok).map(|entry| entry.path()) {
         let Some(record) = read_record(&folder).filter(MachineRecord::is_running) else { continue };
-        journal::undo(&record.journal).await?;
+        journal::undo_local_effects(&record.journal).await?;
         gone.push(format!("virtual machine (process {})", record.pid));
     }
     Ok(gone)

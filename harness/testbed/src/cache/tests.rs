@@ -39,7 +39,7 @@ async fn a_failed_build_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_named_with_a_way_out() {
+async fn a_full_disk_is_named_with_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
     let attempt = pending(cache.claim(&key("a")).await.unwrap());
@@ -50,7 +50,7 @@ async fn a_full_disk_is_named_with_a_way_out() {
 }
 
 #[test]
-fn leftovers_go_unless_their_builder_lives() {
+fn leftovers_are_removed_unless_their_builder_runs() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::open_at(dir.path()).unwrap();
     let (dead, alive) = (dir.path().join("tmp").join("dead"), dir.path().join("tmp").join("alive"));
@@ -79,7 +79,7 @@ fn present(cache: &Cache, names: &[&str]) -> Vec<bool> {
 }
 
 #[tokio::test]
-async fn what_is_unused_for_long_goes_and_what_is_within_the_limit_stays() {
+async fn entries_within_the_limit_stay_unless_they_are_unused_for_long() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["old", "new"];
     filled(dir.path(), &names).await;
@@ -91,7 +91,7 @@ async fn what_is_unused_for_long_goes_and_what_is_within_the_limit_stays() {
 }
 
 #[tokio::test]
-async fn over_the_limit_the_least_recently_used_goes_and_never_what_is_in_use() {
+async fn beyond_the_limit_the_least_recently_used_entries_are_removed_but_none_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["held", "old", "newer", "newest"];
     filled(dir.path(), &names).await;
@@ -114,7 +114,7 @@ fn the_limit_is_a_number_of_gib() {
 }
 
 #[test]
-fn what_takes_a_moment_is_filled_once() {
+fn get_or_fill_fills_an_entry_once() {
     let dir = tempfile::tempdir().unwrap();
     let fill = |folder: &Path| Ok(fs::write(folder.join("file"), "content")?);
     let first = Cache::open_at(dir.path()).unwrap().get_or_fill(&key("a"), fill).unwrap();
@@ -123,7 +123,7 @@ fn what_takes_a_moment_is_filled_once() {
 }
 
 #[test]
-fn what_is_read_only_goes_and_links_are_not_followed() {
+fn read_only_folders_are_removed_and_links_are_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let (outside, top) = (dir.path().join("outside"), dir.path().join("top"));
     fs::create_dir_all(top.join("a/b")).unwrap();
@@ -138,7 +138,7 @@ fn what_is_read_only_goes_and_links_are_not_followed() {
 
 #[test]
 fn a_mount_is_never_entered() {
-    // No mount is made here: the walk is told that it came from another file system.
+    // No mount is made here: the walk gets the number of another file system as its own.
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("kept"), "x").unwrap();
     let meta = fs::symlink_metadata(dir.path()).unwrap();

@@ -35,7 +35,7 @@ impl Engine {
     /// Connects to the engine that the user means (see [`Endpoint::of_user`]).
     ///
     /// # Errors
-    /// [`TestbedError`] when nothing answers there, or the user may not talk to it, with what to do.
+    /// [`TestbedError`] when nothing answers there, or the user may not connect, with a hint.
     pub async fn connect() -> Result<Self, TestbedError> {
         Self::connect_to(Endpoint::of_user()?).await
     }
@@ -43,7 +43,7 @@ impl Engine {
     /// Connects to the engine at an endpoint, and agrees on an API version that both speak.
     ///
     /// # Errors
-    /// [`TestbedError`] when nothing answers there, or the user may not talk to it, with what to do.
+    /// [`TestbedError`] when nothing answers there, or the user may not connect, with a hint.
     pub async fn connect_to(endpoint: Endpoint) -> Result<Self, TestbedError> {
         let stage = "engine";
         let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &fault::message(&error)))?;

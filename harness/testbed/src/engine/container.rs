@@ -1,4 +1,4 @@
-//! Containers: found by label, looked at, started, removed.
+//! Containers: found by label, inspected, started, removed.
 
 use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};

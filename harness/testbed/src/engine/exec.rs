@@ -89,7 +89,7 @@ impl Engine {
         Ok(Transcript { argv: line, ending, stdout: text(stdout), stderr: text(stderr), duration: begun.elapsed() })
     }
 
-    /// The same, and wants exit code 0.
+    /// As [`Engine::exec`], and requires exit code 0.
     ///
     /// # Errors
     /// [`TestbedError`] at `stage` with the command line, the exit code and the tail of what it printed.

@@ -1,7 +1,7 @@
 //! External hosts: containers outside a cluster that live as long as one scenario, started by testcontainers.
 //!
-//! testcontainers finds the engine by itself: by DOCKER_HOST, else at the usual sockets. It knows nothing of the docker
-//! command's contexts, so what it started is looked up at the engine that everything else here talks to; where that one
+//! testcontainers finds the engine by itself: by DOCKER_HOST, else at the usual sockets. It does not read the docker
+//! command's contexts, so what it started is looked up at the engine that everything else here uses; where that one
 //! does not have it, the two are not the same. Its watchdog is left off (a cargo feature) and it has no reaper container;
 //! what a killed run leaves behind stands in the journal and carries our labels.
 

@@ -95,22 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_registry_names_the_way_out() {
-        let said = r#"Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host"#;
-        let fault = testbed_error(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, said));
-        assert!(fault.cause().contains(said), "{fault}");
+    fn a_refusal_of_the_registry_has_a_hint() {
+        let text = r#"Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host"#;
+        let fault = testbed_error(&Endpoint::usual(), "pull image registry.example/a:1", &server(500, text));
+        assert!(fault.cause().contains(text), "{fault}");
         assert!(fault.hint.unwrap().contains("profile hermetic"));
     }
 
     #[test]
-    fn a_full_disk_and_a_taken_port_name_the_way_out() {
-        let of = |said: &str| testbed_error(&Endpoint::usual(), "x", &server(500, said)).hint.unwrap();
+    fn a_full_disk_and_a_used_port_have_hints() {
+        let of = |text: &str| testbed_error(&Endpoint::usual(), "x", &server(500, text)).hint.unwrap();
         assert!(of("write /var/lib/docker/tmp/x: no space left on device").contains("docker system prune"));
         assert!(of("driver failed: Bind for 127.0.0.1:6443 failed: port is already allocated").contains("ss -ltnp"));
     }
 
     #[test]
-    fn what_is_not_known_is_passed_on_as_it_is() {
+    fn an_unknown_message_is_passed_on_unchanged() {
         let fault = testbed_error(&Endpoint::usual(), "start container a", &server(400, "bad parameter\n"));
         assert_eq!(fault.to_string(), "start container a: bad parameter (HTTP 400)");
     }

@@ -58,8 +58,8 @@ impl Engine {
         let stage = format!("load images from {}", archive.display());
         let file = tokio::fs::File::open(archive).await.at_stage(&stage)?;
         let body = body_try_stream(tokio_util::io::ReaderStream::with_capacity(file, 1 << 20));
-        let said = self.docker.import_image(ImportImageOptionsBuilder::new().build(), body, None);
-        let lines: Vec<_> = said.try_collect().await.map_err(|error| self.fault(&stage, &error))?;
+        let loaded = self.docker.import_image(ImportImageOptionsBuilder::new().build(), body, None);
+        let lines: Vec<_> = loaded.try_collect().await.map_err(|error| self.fault(&stage, &error))?;
         let text: String = lines.into_iter().filter_map(|line| line.stream).collect();
         Ok(text
             .lines()

@@ -1,4 +1,4 @@
-//! The one module that talks to the container engine, and that starts one on a bare host.
+//! The one module that uses the container engine's API, and that starts an engine on a bare host.
 //!
 //! [`Engine`] speaks the engine's API (version 1.41 and later: Docker 20.10) over the endpoint that the user's own
 //! `docker` command would use. [`setup`] is for hosts on which nothing answers there.

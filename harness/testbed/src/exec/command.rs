@@ -106,7 +106,7 @@ impl Cmd {
         self
     }
 
-    /// Called with every line of both outputs as they come.
+    /// Called with each line of both outputs when it arrives.
     pub fn on_line(mut self, on_line: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.on_line = Some(std::sync::Arc::new(on_line));
         self
@@ -130,7 +130,7 @@ impl Cmd {
             on_start(pid);
         }
         if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
-            // A child that does not read must not hold us: the writer runs beside it.
+            // A child that does not read must not block this process: the writer runs beside it.
             tokio::spawn(async move {
                 let _ = pipe.write_all(&bytes).await;
             });
@@ -148,7 +148,7 @@ impl Cmd {
         Ok(Transcript { argv: self.argv, ending, stdout, stderr, duration: start.elapsed() })
     }
 
-    /// Runs it and wants exit code 0.
+    /// Runs it and requires exit code 0.
     ///
     /// # Errors
     /// [`ExecError`] when it can't be started or ends otherwise.
@@ -177,7 +177,7 @@ pub(super) fn not_started(argv: &[String], error: std::io::Error) -> ExecError {
     ExecError::NotStarted { line: shell_line(argv), source: Arc::new(error) }
 }
 
-/// Waits for the end; at the deadline ends the whole group, first kindly.
+/// Waits for the end; at the deadline ends the whole group, first by SIGTERM.
 async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> ProcessEnd {
     if let Some(status) = within(deadline, child.wait()).await {
         return match status {

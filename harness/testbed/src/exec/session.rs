@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// Milliseconds between two looks whether a killed child is gone, and how often it is looked.
+/// Milliseconds between two checks whether a killed child has ended, and how many checks there are.
 const REAP: u8 = 5;
 const REAPS: u16 = 400;
 
@@ -71,7 +71,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Waits, a moment at most: with the first process of a node the kernel ends all on it, and both take it a moment.
+    /// Waits shortly: with the first process of a node, the kernel ends all processes on it, which takes some time.
     fn drop(&mut self) {
         if self.pid.is_none() {
             return;
@@ -85,7 +85,7 @@ impl Drop for Session {
 }
 
 /// Starts `argv` in a session of its own, with a closed input, both outputs appended to `log`, and `/` as its folder.
-/// It lives on when this process ends, and holds none of this process' outputs open.
+/// It continues when this process ends, and holds none of this process' outputs open.
 ///
 /// The child becomes the leader of a new session by `setsid` of util-linux, which execs it in place, so the process
 /// id given is its own.

@@ -61,12 +61,13 @@ impl Transcript {
         if self.ok() {
             return Ok(self);
         }
-        let said = [&self.stderr, &self.stdout].into_iter().map(|text| tail(text, 2000)).find(|text| !text.is_empty());
+        let printed =
+            [&self.stderr, &self.stdout].into_iter().map(|text| tail(text, 2000)).find(|text| !text.is_empty());
         Err(ExecError::Failed {
             line: self.line(),
             ending: self.ending,
             seconds: self.duration.as_secs_f64(),
-            said: said.unwrap_or_else(|| "it printed nothing".into()),
+            printed: printed.unwrap_or_else(|| "it printed nothing".into()),
         })
     }
 }
@@ -83,7 +84,7 @@ pub enum ExecError {
         source: Arc<std::io::Error>,
     },
     /// It ended otherwise than with code 0.
-    #[error("`{line}` failed: {ending} after {seconds:.1} s: {said}")]
+    #[error("`{line}` failed: {ending} after {seconds:.1} s: {printed}")]
     Failed {
         /// The command line.
         line: String,
@@ -92,7 +93,7 @@ pub enum ExecError {
         /// Wall time in seconds.
         seconds: f64,
         /// The tail of what it printed.
-        said: String,
+        printed: String,
     },
 }
 
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_can_be_pasted() {
+    fn a_line_is_quoted_for_a_shell() {
         let argv = ["sh", "-c", "echo 'a b'"].map(String::from);
         assert_eq!(shell_line(&argv), r"sh -c 'echo '\''a b'\'''");
     }

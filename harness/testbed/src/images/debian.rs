@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hosts_own_mirror_is_taken() {
+    fn the_hosts_own_mirror_is_used() {
         let line = |text| source_line(text, "bookworm", Some("/k.gpg"));
         let own = line("/own.gpg http://a.example/debian/ bookworm-updates main").unwrap();
         assert_eq!(own, "deb [signed-by=/own.gpg] http://a.example/debian/ bookworm-updates main");

@@ -3,7 +3,7 @@
 //! The programs are built from a small module of our own that requires the pinned one, in the form of its own go.mod:
 //! the same requirements, go version and `godebug` settings (which are taken from the main module alone). Replacements
 //! by local folders, which no module of a proxy can carry, are dropped, or point at the pin's staging version. The
-//! pinned module's go.sum comes along, so its locked hash vouches for everything that it lists; what it does not list
+//! pinned module's go.sum is copied, so its locked hash covers everything that it lists; what it does not list
 //! has to be in the lock file itself.
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetc
         );
     }
     let name = format!("{}@{}", pin.module, pin.version);
-    let said = Cmd::new("go")
+    let printed = Cmd::new("go")
         .args(["mod", "download", "-json", &name])
         .dir(std::env::temp_dir())
         .env("GOWORK", "off")
@@ -56,7 +56,7 @@ pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<Fetc
         .await
         .with_context(|| format!("failed to fetch the Go module {name}; see `go env GOPROXY`"))?;
     let fetched: FetchedModule =
-        serde_json::from_str(&said.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
+        serde_json::from_str(&printed.stdout).with_context(|| format!("`go mod download` gave no place of {name}"))?;
     if !update {
         lock.check_modules(&[locked_module(pin, &fetched)])?;
     }
@@ -151,10 +151,10 @@ impl GoBuild<'_> {
 
     /// The go.mod of the module that requires the pinned one.
     async fn go_mod(&self, fetched: &FetchedModule) -> Result<String> {
-        let said =
+        let printed =
             Cmd::new("go").args(["mod", "edit", "-json"]).arg(fetched.go_mod.display().to_string()).run_ok().await?;
         let upstream: GoMod =
-            serde_json::from_str(&said.stdout).context("`go mod edit -json` gave something unknown")?;
+            serde_json::from_str(&printed.stdout).context("`go mod edit -json` gave something unknown")?;
         Ok(upstream.derive_text(self.pin))
     }
 

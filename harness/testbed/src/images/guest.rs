@@ -36,7 +36,7 @@ pub(super) async fn build(step: &GuestStep, sources: &TreeSources<'_>, folder: &
     let top = scratch.path().join("root");
     fs::create_dir(&top)?;
     let layer = sources.step(&step.root)?.join(debian::LAYER);
-    // Devices are the guest kernel's business, and an ordinary user could not unpack them.
+    // The guest's kernel makes devices, and an ordinary user could not unpack them.
     Cmd::new("tar")
         .args(["--extract", "--exclude=./dev/*", "--exclude=./boot/initrd*", "--file"])
         .arg(layer.display().to_string())

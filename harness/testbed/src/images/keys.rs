@@ -1,4 +1,4 @@
-//! The keys of steps and images: a hash of everything that decides what comes out.
+//! The keys of steps and images: a hash of everything that decides the result.
 //!
 //! A key holds the recipe's own text, the pin, the keys of the steps that are used, the content of recipe files and of
 //! this workspace's sources, and the architecture. Compilers are not in it: a newer Go or Rust does not throw away what

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_moved_are_told_one_by_one() {
+    fn each_package_that_moved_is_reported() {
         let mut lock = Lock::default();
         let record =
             BuildRecord { what: "toolbox/root".into(), packages: vec![package("1", "aa")], ..BuildRecord::default() };

@@ -1,7 +1,7 @@
 //! A containerd state folder with images unpacked in it, so that a node needs no pull and no import at its start.
 //!
 //! The node image's own containerd runs for some seconds on this host, in a mount namespace of its own, with its state
-//! in a folder of the build. No engine knows of it.
+//! in a folder of the build. No engine takes part.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::wait::{Deadline, late, pause};
 
 /// How long containerd may take to answer.
 const START: Duration = Duration::from_secs(30);
-/// Pause between two looks at whether it answers, of which there is no event.
+/// Pause between two checks whether it answers, for which there is no event.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long the import may take.
 const IMPORT: Duration = Duration::from_secs(5 * 60);
@@ -43,9 +43,9 @@ pub(super) async fn build(
     fs::create_dir_all(&state)?;
     let daemon = Daemon::start(sources.step(&preload.containerd)?, &state).await?;
     let filled = daemon.fill(&archive).await;
-    let said = daemon.stop().await;
+    let stderr = daemon.stop().await;
     let layers =
-        filled.with_context(|| format!("failed to unpack images; containerd printed: {}", last_lines(&said)))?;
+        filled.with_context(|| format!("failed to unpack images; containerd printed: {}", last_lines(&stderr)))?;
     remove_rest(&state, &layers)
 }
 
@@ -59,11 +59,12 @@ async fn write_archive(
 ) -> Result<()> {
     let kubeadm = sources.step(&preload.kubeadm)?.join("kubeadm");
     let version = sources.pins.fill(&preload.version)?;
-    let said = Cmd::new(&kubeadm).args(["config", "images", "list", "--kubernetes-version", &version]).run_ok().await?;
+    let listed =
+        Cmd::new(&kubeadm).args(["config", "images", "list", "--kubernetes-version", &version]).run_ok().await?;
     let configs: Vec<_> = preload.images.iter().map(image_config).collect();
     let mut images = Vec::new();
     for (image, config) in preload.images.iter().zip(&configs) {
-        let reference = find_reference(&said.stdout, &image.name)?;
+        let reference = find_reference(&listed.stdout, &image.name)?;
         let folder = scratch.join("images").join(&image.name);
         let program = folder.join(image.path.trim_start_matches('/'));
         fs::create_dir_all(program.parent().context("a program needs a folder")?)?;
@@ -114,7 +115,7 @@ impl Daemon {
         let socket = run.path().join("s");
         let config = run.path().join("config.toml");
         fs::write(&config, daemon_config(state, run.path()))?;
-        // Its mounts are its own, and it goes when this process is killed.
+        // Its mounts are its own, and it ends when this process is killed.
         let mut argv: Vec<String> = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount"].map(Into::into).to_vec();
         argv.extend([
             programs.join("containerd").display().to_string(),
@@ -221,7 +222,7 @@ mod tests {
         "registry.k8s.io/kube-proxy:v1.35.4\nregistry.k8s.io/coredns/coredns:v1.13.1\nregistry.k8s.io/pause:3.10.1\n";
 
     #[test]
-    fn references_are_kubeadms() {
+    fn references_are_those_of_kubeadm() {
         assert_eq!(find_reference(LIST, "coredns").unwrap(), "registry.k8s.io/coredns/coredns:v1.13.1");
         assert_eq!(find_reference(LIST, "pause").unwrap(), "registry.k8s.io/pause:3.10.1");
         assert!(find_reference(LIST, "proxy").is_err(), "the whole name, not its end");

@@ -34,7 +34,7 @@ pub struct Metadata {
     pub name: String,
     /// One line about what it is for.
     pub summary: String,
-    /// Builds of everything go by rising rank, so that what is needed first is there first.
+    /// The build order: lower numbers are built first.
     pub rank: u32,
     /// Built only where it is named: nothing that users run needs it.
     #[serde(default)]
@@ -148,7 +148,7 @@ pub struct GuestStep {
     pub id: String,
     /// The Debian step that becomes the disk; one kernel package is in it.
     pub root: StepRef,
-    /// Modules that are loaded before the disk is there; what they need is found by itself.
+    /// Modules that are loaded before the disk appears; their dependencies are added automatically.
     pub early: Vec<String>,
     /// What else goes onto the disk.
     pub items: Vec<TreeItem>,
@@ -274,7 +274,7 @@ impl Recipe {
     }
 }
 
-/// A step with its place.
+/// A step and its recipe.
 #[derive(Clone, Copy)]
 pub(super) struct PlacedStep<'a> {
     /// The recipe it stands in.

@@ -1,4 +1,4 @@
-//! [`Images`]: recipes, pins and lock of a checkout, and what is asked of them.
+//! [`Images`]: recipes, pins and lock of a checkout, and what is built from them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -82,7 +82,7 @@ fn an_unknown_kind_of_step_is_refused() {
 }
 
 #[test]
-fn references_that_lead_nowhere_are_refused_before_anything_is_built() {
+fn references_without_a_target_are_refused_before_anything_is_built() {
     let checkout = Checkout::new();
     for (from, to, word) in [
         ("from: kind,", "from: kinds,", "no step `kinds`"),
@@ -111,7 +111,7 @@ fn a_version_must_be_exact() {
 fn a_key_follows_just_what_its_step_is_made_of() {
     assert_eq!(moved(|checkout| checkout.write("agent/src/main.rs", "fn main() { }")), [false, true, false]);
     assert_eq!(moved(|checkout| checkout.write("images/tools/etc/conf", "b")), [false, false, true]);
-    assert_eq!(moved(|checkout| checkout.write("images/tools/README.md", "words")), [false, false, false]);
+    assert_eq!(moved(|checkout| checkout.write("images/tools/README.md", "text")), [false, false, false]);
     let pin = |checkout: &Checkout| checkout.write("images/pins.yaml", &PINS.replace("v0.1.0", "v0.2.0"));
     assert_eq!(moved(pin), [true, false, true], "what is made of the pin, and what is made of that");
     let recipe = |checkout: &Checkout| checkout.write("images/tools/recipe.yaml", &TOOLS.replace("0644", "0600"));
@@ -133,7 +133,7 @@ async fn put(checkout: &Checkout, images: &Images, sum: &str) {
 }
 
 #[tokio::test]
-async fn what_the_lock_refuses_is_not_used_from_the_cache_either() {
+async fn an_entry_that_the_lock_refuses_is_not_used_from_the_cache() {
     let checkout = Checkout::new();
     let lock = "apiVersion: plumbline.dev/v1alpha1\nkind: Lock\nmodules:\n- { module: example.org/kind, version: v0.1.0, sum: \"h1:good\" }\npackages: {}\n";
     checkout.write("images/lock.yaml", lock);
@@ -169,7 +169,7 @@ async fn an_unknown_tool_or_image_is_refused_by_name() {
 }
 
 #[test]
-fn the_recipes_of_this_repository_read_and_every_pin_is_locked() {
+fn the_recipes_of_this_repository_are_valid_and_every_pin_is_locked() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let dir = tempfile::tempdir().unwrap();
     let images = Images::open(&root, Cache::open_at(dir.path()).unwrap()).unwrap();

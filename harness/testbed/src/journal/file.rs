@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             parse_journal(&bytes);
         }
 
@@ -127,7 +127,7 @@ mod tests {
         }
 
         #[test]
-        fn a_line_cut_short_counts_for_nothing(at in 1_usize..40) {
+        fn an_incomplete_line_has_no_effect(at in 1_usize..40) {
             let ((first, effect), (second, _)) = (intent(1), intent(2));
             let (mut bytes, second) = (text(&first), text(&second));
             bytes.push(b'\n');

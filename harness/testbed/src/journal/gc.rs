@@ -1,4 +1,4 @@
-//! Collecting what dead runs left behind, and forgetting runs of long ago.
+//! Undoing what dead runs left, and deleting old runs.
 
 use super::effect::EffectId;
 use super::file::{cross_out, journal_path, read_journal, runs_folder};
@@ -9,21 +9,21 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// How long a run is kept after its journal was last written: as long as results of builds are kept unused.
-pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What `gc` did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Effects undone, each a line.
     pub undone: Vec<String>,
-    /// Runs that still live and were left alone.
-    pub alive: Vec<String>,
+    /// Runs that are not over; they stay.
+    pub live_runs: Vec<String>,
     /// What could not be undone or read, each a line.
-    pub left: Vec<String>,
+    pub failures: Vec<String>,
 }
 
-/// Undoes what dead runs left open, each run's effects in reverse. Live runs are left alone: their journals
-/// are locked. Goes on after an error.
+/// Undoes what dead runs left open, each run's effects in reverse. Live runs stay: their journals are locked. Continues
+/// after an error.
 ///
 /// # Errors
 /// [`TestbedError`] when the state folder can't be read.
@@ -50,12 +50,12 @@ pub async fn gc_of(run: &str, undoers: &[&dyn Undo]) -> Result<Collected, Testbe
     Ok(collected)
 }
 
-/// Undoes the open effects of one journal that need neither an engine nor a cluster, also while a process holds it: for
-/// what the user wants gone.
+/// Undoes the open effects of one journal that need neither an engine nor a cluster. Does not take the journal's lock,
+/// because the user asked for it.
 ///
 /// # Errors
 /// [`TestbedError`] with what could not be undone.
-pub async fn undo(run: &str) -> Result<(), TestbedError> {
+pub async fn undo_local_effects(run: &str) -> Result<(), TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
     let mut file = OpenOptions::new().read(true).append(true).open(&path).at_stage("read a journal")?;
     let open = read_journal(&file).at_stage("read a journal")?.open;
@@ -71,10 +71,10 @@ async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collecte
     let Ok(mut file) = OpenOptions::new().read(true).append(true).open(&path) else {
         return;
     };
-    let mut fail = |error: &std::io::Error| collected.left.push(format!("journal {}: {error}", path.display()));
+    let mut fail = |error: &std::io::Error| collected.failures.push(format!("journal {}: {error}", path.display()));
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return collected.alive.push(name),
+        Err(TryLockError::WouldBlock) => return collected.live_runs.push(name),
         Err(TryLockError::Error(error)) => return fail(&error),
     }
     let content = match read_journal(&file) {
@@ -82,9 +82,9 @@ async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collecte
         Err(error) => return fail(&error),
     };
     let damaged = content.damaged.iter().map(|(line, why)| format!("journal {}, line {line}: {why}", path.display()));
-    collected.left.extend(damaged);
+    collected.failures.extend(damaged);
     let mut gone: Vec<EffectId> = Vec::new();
-    collected.left.extend(undo_all(&content.open, undoers, |id| gone.push(id)).await);
+    collected.failures.extend(undo_all(&content.open, undoers, |id| gone.push(id)).await);
     for (id, effect) in &content.open {
         if gone.contains(id) {
             collected.undone.push(effect.to_string());
@@ -94,26 +94,26 @@ async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collecte
 }
 
 /// Removes the folders, evidence included, of runs that are dead and left nothing open, and whose journal was last
-/// written longer than [`KEPT`] ago; gives how many. To be called after the sweep by label: afterwards a run is unknown.
+/// written longer than [`RETENTION`] ago; gives how many. To be called after the sweep by label, which needs the run's folder.
 /// A journal with a line that can't be read stays for a version that can read it.
 ///
 /// # Errors
 /// [`TestbedError`] when the state folder can't be read, or a folder can't be removed.
-pub fn forget() -> Result<usize, TestbedError> {
+pub fn delete_old_runs() -> Result<usize, TestbedError> {
     let Ok(entries) = std::fs::read_dir(runs_folder()?) else { return Ok(0) };
-    let mut forgotten = 0;
+    let mut deleted = 0;
     for entry in entries {
         let run = entry.at_stage("read state folder")?.path();
         if is_over(&run) {
-            // The journal goes last: a folder without one is never looked at again.
-            for inner in std::fs::read_dir(&run).at_stage("forget a run")?.flatten() {
+            // The journal is deleted last: a folder without one is never read again.
+            for inner in std::fs::read_dir(&run).at_stage("delete an old run")?.flatten() {
                 remove_beside_journal(&inner.path(), &run)?;
             }
-            std::fs::remove_dir_all(&run).at_stage("forget a run")?;
-            forgotten += 1;
+            std::fs::remove_dir_all(&run).at_stage("delete an old run")?;
+            deleted += 1;
         }
     }
-    Ok(forgotten)
+    Ok(deleted)
 }
 
 fn remove_beside_journal(path: &Path, run: &Path) -> Result<(), TestbedError> {
@@ -135,5 +135,5 @@ fn is_over(run: &Path) -> bool {
 
 fn is_old(journal: &File) -> bool {
     let written = journal.metadata().and_then(|metadata| metadata.modified());
-    written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > KEPT))
+    written.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > RETENTION))
 }

@@ -1,5 +1,5 @@
-//! The journal: an intent is written and synced before each outside effect, and crossed out when the effect
-//! is gone again. What is not crossed out when its run is dead, `gc` undoes in reverse.
+//! The journal: an intent is written and synced before each outside effect, and crossed out when the effect no longer
+//! exists. `gc` undoes in reverse what a dead run has not crossed out.
 //!
 //! Order of the files, each uses only those before it: `effect`, `process`, `file`, `undo`, `run`, `gc`.
 
@@ -11,7 +11,7 @@ mod run;
 mod undo;
 
 pub use effect::{Effect, EffectId, Line};
-pub use gc::{Collected, KEPT, forget, gc, gc_of, undo};
+pub use gc::{Collected, RETENTION, delete_old_runs, gc, gc_of, undo_local_effects};
 pub use process::{alive, start_time};
 pub use run::{JournalHold, Run, RunState, hold, state_of};
 pub use undo::Undo;

@@ -1,4 +1,4 @@
-//! One run: its id, its folder, its journal, and the lock that its owner holds while it lives.
+//! One run: its id, its folder, its journal, and the lock that its owner holds until it ends.
 
 use super::effect::{Effect, EffectId, Line};
 use super::file::{append_line, journal_path, runs_folder};
@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// A run and its journal. The journal's file stays locked as long as the run lives.
+/// A run and its journal. The journal's file stays locked until the run ends.
 #[derive(Debug)]
 pub struct Run {
     id: String,
@@ -127,7 +127,7 @@ pub fn hold(run: &str) -> Result<JournalHold, TestbedError> {
     }
 }
 
-/// Whether a run lives.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
     /// Its owner holds its journal.
@@ -138,17 +138,17 @@ pub enum RunState {
     Unknown,
 }
 
-/// Looks whether a run lives.
+/// Reads the state of a run.
 ///
 /// # Errors
-/// [`TestbedError`] when its journal can't be looked at.
+/// [`TestbedError`] when its journal can't be opened or locked.
 pub fn state_of(run: &str) -> Result<RunState, TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
     let stage = format!("look at journal {}", path.display());
     match File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
         Err(error) => Err(TestbedError::new(stage, error)),
-        // Shared, so that two lookers don't take each other for the owner.
+        // Shared, so that two readers do not take each other for the owner.
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(RunState::Dead),
             Err(TryLockError::WouldBlock) => Ok(RunState::Alive),

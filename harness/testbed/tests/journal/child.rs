@@ -86,10 +86,10 @@ async fn collect() {
     for line in collected.undone {
         print(&format!("undone {line}"));
     }
-    for line in collected.alive {
+    for line in collected.live_runs {
         print(&format!("alive {line}"));
     }
-    for line in collected.left {
+    for line in collected.failures {
         print(&format!("left {line}"));
     }
 }
@@ -97,7 +97,7 @@ async fn collect() {
 /// The `gc` of a user: collects, then forgets.
 async fn forget() {
     collect().await;
-    print(&format!("forgotten {}", journal::forget().unwrap()));
+    print(&format!("forgotten {}", journal::delete_old_runs().unwrap()));
 }
 
 async fn hold(kind: &str) {

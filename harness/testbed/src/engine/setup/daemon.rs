@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STAGE: &str = "start the engine";
-/// Between looks whether it answers: a socket that is not there yet gives nothing to watch.
+/// Between two checks whether it answers: a socket that does not exist yet cannot be watched.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a daemon that runs already may take until it answers.
 const SETTLE: Duration = Duration::from_secs(20);
@@ -83,7 +83,7 @@ pub(super) async fn settle(place: &DaemonPlace) -> Result<Option<Engine>, Testbe
     Ok(engine)
 }
 
-/// Takes away the notes of a dockerd that is dead. Its containerd dies with it, but only a moment later, and dockerd
+/// Removes the pid files of a dockerd that has ended. Its containerd dies with it, but only a moment later, and dockerd
 /// 20.10 takes a dying one, its zombie, or another process under its id for one that can be used, and then waits
 /// for it in vain ("containerd is still running", "timeout waiting for containerd to start").
 async fn remove_notes(place: &DaemonPlace) -> Result<(), TestbedError> {
@@ -195,10 +195,10 @@ fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
 
 /// The engine ended before it answered: the last of what it printed since `from`, and how to fix it.
 fn died(line: &str, log: &Path, from: u64) -> TestbedError {
-    let said = said_since(log, from);
-    let lines: Vec<&str> = said.lines().collect();
+    let printed = read_log_from(log, from);
+    let lines: Vec<&str> = printed.lines().collect();
     let tail = lines[lines.len().saturating_sub(8)..].join(" | ");
-    let has = |part: &str| said.contains(part);
+    let has = |part: &str| printed.contains(part);
     let hint = if has("no space left on device") {
         "free some disk space".to_owned()
     } else if has("address already in use") || has("can't create unix socket") {
@@ -215,7 +215,7 @@ fn died(line: &str, log: &Path, from: u64) -> TestbedError {
     TestbedError::new(STAGE, format!("`{line}` ended before it answered: {tail}")).with_hint(hint)
 }
 
-fn said_since(log: &Path, from: u64) -> String {
+fn read_log_from(log: &Path, from: u64) -> String {
     let mut bytes = Vec::new();
     let read = File::open(log).and_then(|mut file| {
         file.seek(SeekFrom::Start(from))?;

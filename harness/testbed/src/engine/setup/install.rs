@@ -28,8 +28,8 @@ pub(super) async fn install(
     }
     let mut query = vec!["-W".to_owned(), "-f=${Package}=${Version}\\n".to_owned()];
     query.extend(installed);
-    let said = Cmd::new("dpkg-query").args(query).run_ok().await.map_err(|error| error.testbed_error(STAGE))?;
-    Ok(said.stdout.lines().map(str::to_owned).collect())
+    let listed = Cmd::new("dpkg-query").args(query).run_ok().await.map_err(|error| error.testbed_error(STAGE))?;
+    Ok(listed.stdout.lines().map(str::to_owned).collect())
 }
 
 async fn install_packages(packages: &[String], settings: &EngineSettings, note: &Note) -> Result<(), TestbedError> {
@@ -42,12 +42,12 @@ async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), Tes
 }
 
 fn install_error(error: &ExecError) -> TestbedError {
-    let said = error.to_string();
-    let hint = if said.contains("No space left") || said.contains("not enough free space") {
+    let text = error.to_string();
+    let hint = if text.contains("No space left") || text.contains("not enough free space") {
         "free some disk space"
-    } else if said.contains("Could not get lock") {
+    } else if text.contains("Could not get lock") {
         "another package manager is at work: wait for its end, then run the same command again"
-    } else if said.contains("Unable to locate package") || said.contains("has no installation candidate") {
+    } else if text.contains("Unable to locate package") || text.contains("has no installation candidate") {
         "this distribution has no such package: install Docker Engine 20.10 or later by hand and start it"
     } else {
         "check network and /etc/apt, or install Docker Engine 20.10 or later by hand and start it; the netns lane needs no engine"

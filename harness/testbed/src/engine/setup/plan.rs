@@ -80,7 +80,7 @@ pub(super) fn plan_setup(host: &HostState, settings: &EngineSettings) -> Result<
         let cause = format!("{path} has {} MiB free, and packages and images need {wanted} MiB", host.free_mib);
         return refuse(cause, "free some disk space");
     }
-    // The service's own command line knows nothing of our runtime.
+    // The service's own command line does not name our runtime.
     let start = if host.systemd && host.lacking.is_empty() { DaemonStart::Service } else { DaemonStart::ByHand };
     let consent = !packages.is_empty() || !host.ours_before;
     let inotify = host.inotify.filter(|allowed| *allowed < settings.inotify_instances);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_host_gets_packages_and_a_daemon_and_is_asked_first() {
+    fn a_bare_host_gets_packages_and_a_daemon_after_consent() {
         let lacking = vec!["CAP_SYS_RESOURCE".to_owned()];
         let plan = plan_setup(&HostState { lacking, ..bare() }, &settings()).unwrap();
         assert_eq!(
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_of_ours_that_died_is_started_again_without_asking() {
+    fn an_engine_that_plumbline_started_is_started_again_without_consent() {
         let plan =
             plan_setup(&HostState { daemon: true, client: true, ours_before: true, ..bare() }, &settings()).unwrap();
         assert!(!plan.consent && plan.packages.is_empty() && plan.lacking.is_empty());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_low_limit_of_inotify_is_listed_and_a_high_one_left_alone() {
+    fn a_low_limit_of_inotify_is_raised_and_a_high_one_stays() {
         let plan = |allowed| plan_setup(&HostState { inotify: Some(allowed), ..bare() }, &settings()).unwrap();
         assert!(
             plan(128).lines().contains(
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_named_with_a_hint() {
+    fn an_obstacle_is_named_with_a_hint() {
         let cause = |host: HostState| {
             let error = plan_setup(&host, &settings()).unwrap_err();
             assert!(error.hint.is_some());

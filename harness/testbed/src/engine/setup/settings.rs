@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_committed_file_is_read() {
+    fn the_committed_file_is_valid() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let settings = EngineSettings::read(&root).unwrap();
         assert!(!settings.packages.is_empty() && settings.deadlines.start >= Duration::from_secs(30));
