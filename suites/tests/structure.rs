@@ -194,7 +194,9 @@ impl Crate {
                 edges.insert(target);
             }
         }
-        let from_root = file.paths.iter().filter(|path| matches!(path[0].as_str(), "crate" | "super"));
+        // A single word is no use of an item, but the visibility of one: `pub(super)`.
+        let named = file.paths.iter().filter(|path| path.len() > 1);
+        let from_root = named.filter(|path| matches!(path[0].as_str(), "crate" | "super"));
         for path in from_root.filter_map(|path| absolute(path, module, "", &BTreeMap::new())) {
             edges.extend(self.resolve(&path, 0).map(|(target, _)| target));
         }
