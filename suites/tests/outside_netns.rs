@@ -18,8 +18,10 @@ async fn a_crate_outside_the_checkout_runs_a_test_on_netns() -> anyhow::Result<(
     let manifest = std::fs::read_to_string(dir.path().join("Cargo.toml.in"))?;
     let manifest = manifest.replace("@CHECKOUT@", &checkout.display().to_string());
     std::fs::write(dir.path().join("Cargo.toml"), manifest)?;
-    // The same versions as in the checkout: they are downloaded and compiled already.
-    std::fs::copy(checkout.join("Cargo.lock"), dir.path().join("Cargo.lock"))?;
+    // The same versions and the same compiler as in the checkout: dependencies are downloaded and compiled already.
+    for name in ["Cargo.lock", "rust-toolchain.toml"] {
+        std::fs::copy(checkout.join(name), dir.path().join(name))?;
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout.join("target"), |set| checkout.join(set));
     let mut cargo = Cmd::new("cargo").args(["test", "--offline", "--test", "netns"]).dir(dir.path()).deadline(DEADLINE);
     // PLUMBLINE_CACHE stays, because it only names where agent and plugins are built. cargo compiles crates again if their
