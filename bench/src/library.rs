@@ -2,14 +2,14 @@
 
 use crate::runner::Bench;
 use anyhow::Context as _;
-use plumbline::face;
+use plumbline::bench;
 use plumbline_core::cni::CniCommand;
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use std::time::{Duration, Instant};
 
 /// An open lane.
-pub struct Library(face::Bench);
+pub struct Library(bench::Bench);
 
 /// The times of one scenario.
 pub struct ScenarioTimes {
@@ -33,7 +33,7 @@ impl Library {
     /// # Errors
     /// When this host cannot open it.
     pub async fn open(bench: &Bench, lane: &str) -> anyhow::Result<Self> {
-        Ok(Self(face::Bench::open_with(lane, bench.options.clone()).await?))
+        Ok(Self(bench::Bench::open_with(lane, bench.options.clone()).await?))
     }
 
     /// Runs the scenario once.

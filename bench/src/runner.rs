@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::table;
 use anyhow::Context as _;
 use plumbline::runner::RunConfig;
-use plumbline::{root, runner, select};
+use plumbline::{registry, root, runner, select};
 use plumbline_core::event::Event;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -82,7 +82,7 @@ impl Bench {
         let config = RunConfig {
             root: self.root.clone(),
             scenarios: vec![self.plan.clone(); times],
-            lanes: vec![lane.to_owned()],
+            lanes: vec![registry::find(lane).with_context(|| format!("there is no lane {lane}"))?],
             jobs: 1,
             overlap,
             strict: false,

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The folder of a module, fetched where Go's module cache does not have it.
-#[expect(clippy::disallowed_methods, reason = "a build script links no bed")]
+#[expect(clippy::disallowed_methods, reason = "a build script has no testbed crate")]
 fn module(named: &str) -> Result<PathBuf, Box<dyn Error>> {
     let line = ["mod", "download", "-json", named];
     // Outside of any module of ours: only the one that is named is meant.

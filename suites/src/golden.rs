@@ -169,7 +169,7 @@ fn finding_text(finding: &Finding, lane: &str) -> String {
     };
     let text = paint::strip(&text::scenario(&report, Transcripts::Never));
     // The first line is the verdict, the last one a hint how to run it again.
-    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with("  look again: ")).collect();
+    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with("  rerun and keep: ")).collect();
     lines.join("\n")
 }
 

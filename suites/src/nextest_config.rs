@@ -27,7 +27,7 @@ pub fn render(root: &Path) -> anyhow::Result<String> {
     }
 
     let (mut lanes, mut setups, mut runs, mut ci) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for lane in registry::lanes() {
+    for lane in registry::LANES {
         let (name, tests) = (lane.name(), lane.test_settings());
         let binaries = format!("binary(/(^|_){name}$/)");
         let setup = |script: &str, arguments: String| {

@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
 use plumbline::expected::{self, Expected, Kind};
 use plumbline::runner::{self, RunConfig, meant_for};
-use plumbline::{root, select, session};
+use plumbline::{registry, root, select, session};
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
@@ -159,7 +159,7 @@ fn read_capabilities(target: TestTarget, root: &Path, arguments: &Arguments) -> 
 fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
     let cx = session::context(root, Options::default(), Arc::new(|_| {}), CancellationToken::new(), "list")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let known = runtime.block_on(capability::probe(&cx, lane))?;
+    let known = runtime.block_on(capability::probe(&cx, registry::find(lane).context("there is no such lane")?))?;
     capability::note(lane, &known)?;
     Ok(known)
 }
@@ -258,7 +258,7 @@ fn run_below(target: TestTarget, plan: Plan, options: Options, evidence: &Path) 
         evidence: Some(root.join(evidence)),
         root,
         scenarios: vec![plan],
-        lanes: vec![target.lane.to_owned()],
+        lanes: vec![registry::find(target.lane).context("there is no such lane")?],
         jobs: 1,
         overlap: false,
         strict: false,

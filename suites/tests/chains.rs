@@ -2,7 +2,7 @@
 //! nothing; and the cases of requirement R15. Needs neither lane nor cluster.
 
 use anyhow::Context as _;
-use plumbline::requirements::chains;
+use plumbline::requirements::cases;
 use plumbline_report::{chain, paint};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
@@ -49,12 +49,12 @@ async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
 #[test]
 fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()> {
     let root = plumbline::root::find()?;
-    let cases = chains::read(&root)?;
+    let cases = cases::read_lints(&root)?;
     assert!(cases.iter().filter(|case| case.is_negative).count() >= 5 && cases.len() >= 10);
     let mut wrong = Vec::new();
     let mut found = Vec::new();
     for case in &cases {
-        let outcome = case.run()?;
+        let outcome = case.lint()?;
         wrong.extend(outcome.wrong.iter().map(|line| format!("{}: {line}", case.name)));
         for report in outcome.reports {
             let file = case.manifest.strip_prefix(&root)?.display().to_string();

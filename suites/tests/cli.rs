@@ -185,3 +185,23 @@ async fn probed_capabilities_match_those_that_scenarios_require() -> anyhow::Res
 fn is_optional(needed: &str) -> bool {
     needed.starts_with("only by scenarios")
 }
+
+/// The test's own program registers a lane that panics; the end of the command is that of `plumbline`.
+#[rstest]
+#[case::in_a_scenario("scenario")]
+#[case::in_the_command("command")]
+#[tokio::test]
+async fn a_panic_ends_with_exit_code_5_names_the_file_and_cleans_up(#[case] place: &str) -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let path = |name: &str| home.path().join(name).display().to_string();
+    let file = "suites/scenarios/openshift/chain-example.yaml";
+    let program = env!("CARGO_BIN_EXE_panicking-lane");
+    let command = plumbline_testbed::exec::Cmd::new(program).args([place, file, &path("made")]);
+    let command = command.env("PLUMBLINE_STATE", path("state")).env("PLUMBLINE_CACHE", path("cache"));
+    let done = command.dir(plumbline::root::find()?).run().await?;
+    assert_eq!(code(&done), Some(5), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("a fault of Plumbline:"), "{}", done.stderr);
+    assert!(done.stderr.contains(&format!("{file}: a panic on purpose")), "{}", done.stderr);
+    assert!(home.path().join("state").is_dir() && !home.path().join("made").exists(), "the effect was undone");
+    Ok(())
+}

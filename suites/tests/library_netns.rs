@@ -73,7 +73,7 @@ async fn each_observation_reads_the_kernel_again(#[future(awt)] bench: Bench) ->
         .with(SEED, async |scene| {
             let first = scene.observe().await?;
             let second = scene.observe().await?;
-            let routes = |seen: &plumbline::face::Seen| -> anyhow::Result<Vec<String>> {
+            let routes = |seen: &plumbline::bench::Observed| -> anyhow::Result<Vec<String>> {
                 Ok(seen.routes("chain-test-pod", "eth1")?.iter().map(|route| route.to.to_string()).collect())
             };
             assert_eq!(routes(&first)?, routes(&second)?);

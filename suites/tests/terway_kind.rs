@@ -147,9 +147,8 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
 fn check_killed_run() -> Result<(), Failed> {
     run(async {
         let (run, routes) = killed_run().await?;
-        let undoers = registry::undoers();
         let sweeper = Sweeper::default();
-        let undoers: Vec<&dyn Undo> = undoers.iter().map(Box::as_ref).chain([&sweeper as &dyn Undo]).collect();
+        let undoers: Vec<&dyn Undo> = registry::UNDOERS.iter().copied().chain([&sweeper as &dyn Undo]).collect();
         let collected = journal::gc_of(&run, &undoers).await?;
         ensure!(collected.failures.is_empty(), "left: {:?}", collected.failures);
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();

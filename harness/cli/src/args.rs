@@ -1,71 +1,128 @@
-//! What the command line looks like.
+//! The command line: subcommands, options and their help.
 
 mod chain;
 
 pub use chain::*;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plumbline::exit;
-use plumbline::registry;
+use plumbline::{exit, registry};
+use plumbline_lanes::context::Keep;
+use plumbline_report::terminal::ColourChoice;
+use plumbline_report::text::Transcripts;
 use std::path::PathBuf;
+
+/// The section of a `--help` with command lines to copy.
+macro_rules! examples {
+    ($($line:literal),+ $(,)?) => {
+        concat!("Examples:", $("\n  plumbline ", $line),+)
+    };
+}
+use examples;
+
+/// Words of an option, each with its help and its value.
+type Words<T> = &'static [(&'static str, &'static str, T)];
+
+const COLOURS: Words<ColourChoice> = &[
+    ("auto", "Follow NO_COLOR, CLICOLOR_FORCE and the terminal", ColourChoice::Auto),
+    ("always", "Always", ColourChoice::Always),
+    ("never", "Never", ColourChoice::Never),
+];
+const KEEP: Words<Keep> = &[
+    ("never", "Always clean up", Keep::Never),
+    ("on-failure", "Keep the scenarios with FAIL or ERROR", Keep::OnFailure),
+    ("always", "Keep everything", Keep::Always),
+];
+const TRANSCRIPTS: Words<Transcripts> = &[
+    ("always", "With every verdict", Transcripts::Always),
+    ("on-failure", "With FAIL and ERROR", Transcripts::OnFailure),
+    ("never", "Never", Transcripts::Never),
+];
+
+/// A parser that takes one of some words.
+fn one_of<T: Clone + Send + Sync + 'static>(words: Words<T>) -> impl TypedValueParser<Value = T> {
+    let values = words.iter().map(|(word, help, _)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(values).try_map(move |word| {
+        let found = words.iter().find(|(known, ..)| *known == word);
+        found.map(|(.., value)| value.clone()).ok_or("unknown word")
+    })
+}
 
 /// Test what a chain of CNI plugins did to a pod.
 #[derive(Debug, Parser)]
-#[command(name = "plumbline", version, after_help = exit::TABLE, arg_required_else_help = true)]
+#[command(name = "plumbline", version, after_help = main_help(), arg_required_else_help = true)]
 pub struct Cli {
-    /// When to use colours; auto follows NO_COLOR, CLICOLOR_FORCE and the terminal.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: Colour,
+    /// When to use colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = one_of(COLOURS))]
+    pub color: ColourChoice,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// `--color`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    /// Follow the environment and the terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenarios on lanes and print their verdicts.
+    #[command(after_help = examples!(
+        "run openshift/chain-example",
+        "run sbr/own-table --lane netns,kind --junit report.xml",
+        "run my-scenario.yaml --lane kind --profile three-nodes --keep on-failure",
+    ))]
     Run(Box<RunArgs>),
     /// Run the scenarios behind each requirement and print a table.
+    #[command(after_help = examples!("requirements", "requirements R03 R04 --lane netns"))]
     Requirements(Box<RequirementsArgs>),
     /// List scenarios with their lanes and requirements.
+    #[command(after_help = examples!("list", "list suites/scenarios/sbr --output json"))]
     List(ListArgs),
     /// Print the objects that a scenario applies. Changes nothing.
+    #[command(after_help = examples!("render openshift/chain-example", "render my-scenario.yaml --output json"))]
     Render(RenderArgs),
     /// Draw the topology and the pods of a scenario; after a run also the observed state and the paths of packets.
+    #[command(after_help = examples!(
+        "graph openshift/chain-example",
+        "graph openshift/chain-example --last --output chain.svg",
+    ))]
     Graph(GraphArgs),
     /// Check, show or change Terway's custom CNI chain (the ConfigMap eni-config of ACK).
-    Chain(ChainArgs),
-    /// Bring up a cluster, or check one that runs.
+    #[command(after_help = CHAIN_HELP)]
+    Chain {
+        /// The action.
+        #[command(subcommand)]
+        command: ChainCommand,
+    },
+    /// Prepare a lane: build plugins, start the virtual machine, or bring up the cluster.
+    #[command(after_help = examples!("up", "up --profile three-nodes", "up --lane vm"))]
     Up(UpArgs),
-    /// Take clusters down.
+    /// Take down clusters and virtual machines.
+    #[command(after_help = examples!("down", "down --profile three-nodes", "down --engine"))]
     Down(DownArgs),
-    /// Check what this host can do, and print a fix for what it cannot do.
+    /// Check what this host can do, and print a fix for each lack.
+    #[command(after_help = examples!("doctor", "doctor --lane netns,kind --output json"))]
     Doctor(DoctorArgs),
     /// Build, list or verify images, tools and plugins.
-    Images(ImagesArgs),
-    /// Remove what dead runs have left behind.
-    Gc(GcArgs),
+    #[command(after_help = examples!("images list", "images build node", "images verify"))]
+    Images {
+        /// The action.
+        #[command(subcommand)]
+        command: ImagesCommand,
+    },
+    /// Remove what dead runs left behind: processes, containers, networks, namespaces, chain changes.
+    #[command(after_help = examples!("gc"))]
+    Gc,
     /// Explain a finding code.
+    #[command(after_help = examples!("explain", "explain PL301"))]
     Explain(ExplainArgs),
     /// Print the jobs of continuous integration: one for each lane and cluster profile.
+    #[command(after_help = examples!("matrix", "matrix --format github --small"))]
     Matrix(MatrixArgs),
     /// Show the version.
+    #[command(after_help = examples!("version", "version --output json"))]
     Version(VersionArgs),
 }
 
-/// What names scenarios.
+/// The scenarios of a command.
 #[derive(Debug, Args)]
 pub struct Selection {
     /// Scenario files, folders with scenario files, or names such as openshift/chain-example.
@@ -73,21 +130,33 @@ pub struct Selection {
     pub scenarios: Vec<PathBuf>,
 }
 
-/// What names parts to be used in place of ours.
+/// Plugins, cluster profile and consent that replace the defaults.
 #[derive(Debug, Args)]
-pub struct Parts {
+pub struct TestbedArgs {
     /// Use the binary PATH for the plugin NAME, on every lane.
     #[arg(long, value_name = "NAME=PATH")]
     pub plugin: Vec<String>,
-    /// Search DIR for plugins before Plumbline's own plugins.
+    /// Search DIR for plugins before Plumbline's own folder.
     #[arg(long, value_name = "DIR")]
     pub cni_path: Vec<PathBuf>,
-    /// Cluster profile (a folder of clusters/). Without it, a probe of the host chooses one.
+    /// Cluster profile (a folder of clusters/). Without it, Plumbline chooses one that this host can run.
     #[arg(long, value_name = "NAME", env = "PLUMBLINE_PROFILE")]
     pub profile: Option<String>,
-    /// Install what is missing on this host without a question: a container engine (Debian package docker.io).
+    /// Do not ask before installing a missing container engine (Debian package docker.io) or emulator.
     #[arg(long, env = "PLUMBLINE_YES", value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
+}
+
+/// How scenarios are executed.
+#[derive(Debug, Args)]
+pub struct ExecutionArgs {
+    /// Number of scenarios that run at the same time on one lane; 0 means one per processor. Scenarios in
+    /// tear-down do not count.
+    #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub jobs: u16,
+    /// Folder for the evidence of the run. Without it, a folder in the user's state folder.
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
 }
 
 /// `run`.
@@ -99,57 +168,30 @@ pub struct RunArgs {
     #[arg(long, value_name = "LANE", value_delimiter = ',', default_value = registry::DEFAULT_LANE)]
     pub lane: Vec<String>,
     #[command(flatten)]
-    pub parts: Parts,
+    pub testbed: TestbedArgs,
     /// When to keep the pods, networks and namespaces of a scenario.
-    #[arg(long, value_enum, default_value = "never")]
-    pub keep: KeepWhen,
-    /// Number of scenarios that run at the same time on one lane; 0 means one per processor. A scenario in tear-down
-    /// does not count.
-    #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
-    pub jobs: u16,
+    #[arg(long, value_name = "WHEN", default_value = "never", value_parser = one_of(KEEP))]
+    pub keep: Keep,
     /// Fail a scenario that has warnings.
     #[arg(long)]
     pub strict: bool,
     /// Write a JUnit report to FILE.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Use the namespaces that the files name, instead of an own namespace per run.
+    /// Use the namespaces of the files, not an own namespace for each run.
     #[arg(long)]
     pub verbatim: bool,
     /// When to show `ip a` and `ip route` of the pods.
-    #[arg(long, value_enum, default_value = "on-failure")]
-    pub transcripts: TranscriptsWhen,
+    #[arg(long, value_name = "WHEN", default_value = "on-failure", value_parser = one_of(TRANSCRIPTS))]
+    pub transcripts: Transcripts,
     /// Format of standard output: text, or one JSON object per event.
     #[arg(long, value_enum, default_value = "human")]
     pub message_format: MessageFormat,
-    /// Folder for the evidence of the run. Without it, a folder in the user's state folder.
-    #[arg(long, value_name = "DIR")]
-    pub evidence: Option<PathBuf>,
-    /// Do not prove that Multus is in force before pods are made. For tests of foreign clusters.
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+    /// Do not prove that Multus works before pods are made. For tests of other clusters.
     #[arg(long, hide = true)]
     pub skip_multus_check: bool,
-}
-
-/// `--keep`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KeepWhen {
-    /// Always clean up.
-    Never,
-    /// Keep the scenarios that failed or ended with an error.
-    OnFailure,
-    /// Keep everything.
-    Always,
-}
-
-/// `--transcripts`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TranscriptsWhen {
-    /// With every verdict.
-    Always,
-    /// With FAIL and ERROR.
-    OnFailure,
-    /// Never.
-    Never,
 }
 
 /// `--message-format`.
@@ -157,7 +199,7 @@ pub enum TranscriptsWhen {
 pub enum MessageFormat {
     /// Text.
     Human,
-    /// JSON: one object per event while something runs, else one document.
+    /// JSON; `run` prints one object for each event.
     Json,
 }
 
@@ -167,18 +209,13 @@ pub struct RequirementsArgs {
     /// Requirements, for example R03. Without any, all requirements of suites/requirements.yaml.
     #[arg(value_name = "REQUIREMENT")]
     pub requirements: Vec<String>,
-    /// Lanes to run on. Without any, every lane that a requirement names.
+    /// Lanes to run on. Without any, every lane of the requirements.
     #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     #[command(flatten)]
-    pub parts: Parts,
-    /// Number of scenarios that run at the same time on one lane; 0 means one per processor. A scenario in tear-down
-    /// does not count.
-    #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
-    pub jobs: u16,
-    /// Folder for the evidence. Without it, a folder in the user's state folder.
-    #[arg(long, value_name = "DIR")]
-    pub evidence: Option<PathBuf>,
+    pub testbed: TestbedArgs,
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
 }
 
 /// `list`.
@@ -240,8 +277,8 @@ pub enum GraphFormat {
 #[derive(Debug, Args)]
 pub struct UpArgs {
     #[command(flatten)]
-    pub parts: Parts,
-    /// Write the settings of tests to the file that NEXTEST_ENV names (for the set-up script of cargo-nextest).
+    pub testbed: TestbedArgs,
+    /// Write the tests' settings to the file in NEXTEST_ENV (for cargo-nextest's set-up script).
     #[arg(long)]
     pub for_nextest: bool,
     #[arg(long, value_name = "LANE", default_value = registry::DEFAULT_UP_LANE, help = preparations())]
@@ -270,18 +307,11 @@ pub struct DoctorArgs {
     pub output: MessageFormat,
 }
 
-/// `images`.
-#[derive(Debug, Args)]
-pub struct ImagesArgs {
-    /// The action.
-    #[command(subcommand)]
-    pub command: ImagesCommand,
-}
-
 /// What `images` can do.
 #[derive(Debug, Subcommand)]
 pub enum ImagesCommand {
     /// Build what is missing in the cache.
+    #[command(after_help = examples!("images build", "images build node toolbox", "images build --update-lock"))]
     Build {
         /// Recipes of images/, for example node. Without any, all recipes that are not built on demand.
         name: Vec<String>,
@@ -289,15 +319,13 @@ pub enum ImagesCommand {
         #[arg(long)]
         update_lock: bool,
     },
-    /// List them with versions and whether they are in the cache.
+    /// List images, tools and plugins with their versions, and whether the cache has them.
+    #[command(after_help = examples!("images list"))]
     List,
     /// Check the cache against the lock file.
+    #[command(after_help = examples!("images verify"))]
     Verify,
 }
-
-/// `gc`.
-#[derive(Debug, Args)]
-pub struct GcArgs {}
 
 /// `explain`.
 #[derive(Debug, Args)]
@@ -311,18 +339,11 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
     /// The CI system that reads the matrix.
-    #[arg(long, value_enum, default_value = "github")]
-    pub format: MatrixFormat,
+    #[arg(long, default_value = "github", value_parser = ["github"])]
+    pub format: String,
     /// Print one job for each lane, for pull requests.
     #[arg(long)]
     pub small: bool,
-}
-
-/// `matrix --format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum MatrixFormat {
-    /// A JSON object for `strategy.matrix` of GitHub Actions.
-    Github,
 }
 
 /// `version`.
@@ -333,9 +354,15 @@ pub struct VersionArgs {
     pub output: MessageFormat,
 }
 
-/// The help text of `up --lane`: what making each lane ready does.
+/// The help text of `up --lane`.
 fn preparations() -> String {
-    let lanes = registry::lanes();
-    let lines: Vec<String> = lanes.iter().map(|lane| format!("{} {}", lane.name(), lane.preparation())).collect();
-    format!("The lane to make ready: {}", lines.join(", "))
+    let lines: Vec<String> =
+        registry::LANES.iter().map(|lane| format!("{} {}", lane.name(), lane.preparation())).collect();
+    format!("The lane to prepare: {}", lines.join(", "))
+}
+
+/// The end of `plumbline --help`.
+fn main_help() -> String {
+    let examples = examples!("doctor", "run openshift/chain-example", "graph openshift/chain-example --last");
+    format!("{examples}\n\n{}", exit::TABLE)
 }

@@ -1,10 +1,10 @@
-//! The capability file: what each lane offered when it was last opened here. Written by `doctor` and `up`;
-//! read when tests are listed, which must not probe.
+//! The capability file: what each lane offered when it was last opened on this host. `doctor` and `up` write it. Listing tests
+//! reads it, since a list must not probe.
 
 use crate::registry;
 use crate::session;
 use plumbline_lanes::context::Context;
-use plumbline_lanes::lane::{Capabilities, OpenLane};
+use plumbline_lanes::lane::{Capabilities, Lane, OpenLane};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
@@ -28,26 +28,22 @@ pub struct Known {
 
 impl Known {
     /// Of a lane that is open.
-    #[must_use]
     pub fn open(lane: &dyn OpenLane) -> Self {
         Self { profile: lane.profile(), offers: lane.offers().clone(), error: None }
     }
 
     /// Of a lane that could not be opened.
-    #[must_use]
     pub fn testbed_error(error: &TestbedError) -> Self {
         let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         Self { error: Some(line), ..Self::default() }
     }
 }
 
-/// The whole file, by lane.
+/// The file's content, by lane.
 pub type Lanes = BTreeMap<String, Known>;
 
-/// The names under which a lane is noted: its own, and for a cluster profile that is never chosen unasked the one that the
-/// test binary for it is called after (`three_nodes_kind`). Its own too where `of_all`, the profile that the environment
-/// names for everything, is that one.
-#[must_use]
+/// The names of a lane in the file: its own, and for a profile that is used only by name that of its test binary
+/// (`three_nodes_kind`). `of_all` is the profile of the environment; a lane with that profile has its own name too.
 pub fn names(lane: &str, profile: Option<&str>, of_all: Option<&str>) -> Vec<String> {
     let apart = profile.filter(|profile| !registry::is_default_profile(lane, profile));
     let apart = apart.map(|profile| registry::test_binary(lane, Some(profile)));
@@ -55,8 +51,7 @@ pub fn names(lane: &str, profile: Option<&str>, of_all: Option<&str>) -> Vec<Str
     own.into_iter().chain(apart).collect()
 }
 
-/// The environment variable by which a set-up script tells tests what it found: one [`Known`] as JSON.
-#[must_use]
+/// The environment variable with what a set-up script found, for tests: one [`Known`] as JSON.
 pub fn variable(lane: &str) -> String {
     format!("PLUMBLINE_LANE_{}", lane.to_ascii_uppercase().replace('-', "_"))
 }
@@ -70,35 +65,28 @@ pub fn path() -> Result<PathBuf, TestbedError> {
 }
 
 /// Reads it; none when nothing was probed yet, or it is of another version.
-#[must_use]
 pub fn read() -> Option<Lanes> {
     serde_json::from_slice(&std::fs::read(path().ok()?).ok()?).ok()
 }
 
-/// Opens a lane, looks at what it offers, and closes it again: builds stay in the cache, a cluster stays up.
+/// Opens a lane, reads what it offers, and closes it. Builds stay in the cache, a cluster stays up.
 ///
 /// # Errors
 /// [`TestbedError`] when the lane can't be opened, or leaves something behind.
-pub async fn probe(cx: &Context, name: &str) -> Result<Known, TestbedError> {
-    let lane = registry::find(name);
-    let lane = lane.ok_or_else(|| TestbedError::new("select lane", format!("there is no lane {name:?}")))?;
+pub async fn probe(cx: &Context, lane: &dyn Lane) -> Result<Known, TestbedError> {
     let opened = tokio::select! {
         opened = lane.open(cx) => opened,
         () = cx.cancel.cancelled() => Err(TestbedError::new("open lane", "interrupted")),
     };
-    let known = match &opened {
-        Ok(open) => Ok(Known::open(open.as_ref())),
-        Err(error) => Err(error.clone()),
-    };
-    let mut left = match opened {
-        Ok(open) => open.close().await,
-        Err(_) => Vec::new(),
+    let (known, mut left) = match opened {
+        Ok(open) => (Ok(Known::open(open.as_ref())), open.close().await),
+        Err(error) => (Err(error), Vec::new()),
     };
     left.extend(session::close(cx).await);
-    match known {
-        Ok(_) if !left.is_empty() => Err(TestbedError::new("clean up", left.join("; ")).with_hint("plumbline gc")),
-        other => other,
+    if known.is_ok() && !left.is_empty() {
+        return Err(TestbedError::new("clean up", left.join("; ")).with_hint("plumbline gc"));
     }
+    known
 }
 
 /// Notes one lane, by write and rename.
@@ -120,7 +108,7 @@ mod tests {
     use super::names;
 
     #[test]
-    fn a_profile_that_is_asked_for_by_name_is_noted_apart_and_the_one_of_all_as_the_lane_too() {
+    fn a_profile_that_is_used_by_name_has_its_own_entry() {
         assert_eq!(names("kind", None, None), ["kind"]);
         assert_eq!(names("kind", Some("hermetic"), None), ["kind"]);
         assert_eq!(names("kind", Some("three-nodes"), None), ["three_nodes_kind"]);

@@ -47,7 +47,6 @@ pub enum Kind {
 
 impl Expected {
     /// The warnings wanted of a scenario that passes on a lane.
-    #[must_use]
     pub fn warnings(&self, lane: &str, scenario: &str) -> Vec<FindingCode> {
         let own = self.warnings_on.get(lane).and_then(|lane| lane.get(scenario));
         own.or_else(|| self.warnings.get(scenario)).cloned().unwrap_or_default()
@@ -56,7 +55,6 @@ impl Expected {
 
 impl Wanted {
     /// The codes wanted on a lane.
-    #[must_use]
     pub fn codes(&self, lane: &str) -> &[FindingCode] {
         self.codes_on.get(lane).unwrap_or(&self.codes)
     }

@@ -54,7 +54,6 @@ pub fn install_hook() {
 }
 
 /// The faults that were recorded since the last call.
-#[must_use]
 pub fn take_recorded() -> Vec<Fault> {
     std::mem::take(&mut *FAULTS.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -92,7 +91,6 @@ pub async fn catch_any<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
 }
 
 /// The error that a report shows for a fault.
-#[must_use]
 pub fn error_of(fault: &Fault) -> TestbedError {
     TestbedError::new(STAGE, fault.to_string()).with_hint(HINT)
 }

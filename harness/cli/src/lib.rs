@@ -1,14 +1,36 @@
-//! The `plumbline` command's library: what other people's Rust tests use, and what the command itself is made of.
+//! The library of the `plumbline` command: for Rust tests of other projects, and for the command itself.
 //!
-//! Tests take everything from [`prelude`]: open a lane once, stage a scenario or a plan, observe, judge.
-//! [`runner`] runs whole plans over lanes. [`root`] finds the folder with `clusters/`, `images/` and `suites/`.
+//! Tests import [`prelude`]: open a lane once, stage a scenario or a plan, observe, judge. [`runner`] runs plans over lanes.
+//! [`root`] finds the folder with `clusters/`, `images/` and `suites/`.
+//!
+//! Order of the modules; each uses only those before it. The last three are the command's:
+//!
+//! 1. `exit`: exit codes
+//! 2. `fault`: panics, and the file that was being worked on
+//! 3. `interrupt`: Ctrl-C and SIGTERM
+//! 4. `root`: the project's folder, or the embedded data
+//! 5. `select`: from files, folders and names to plans
+//! 6. `registry`: lanes and default-network providers
+//! 7. `entry`: the end of a command: messages, clean-up and exit code
+//! 8. `session`: the context of lanes
+//! 9. `capability`: the file with what each lane offers
+//! 10. `runner`: plans over lanes
+//! 11. `expected`: expected findings of the suite
+//! 12. `stored_evidence`: evidence of earlier runs
+//! 13. `bench`: an open lane for tests
+//! 14. `prelude`: imports for tests
+//! 15. `chain`: Terway's chain in the user's files
+//! 16. `requirements`: what proves each requirement
+//! 17. `args`: the command line
+//! 18. `options`: from the command line to the lanes' options
+//! 19. `commands`: the subcommands
 
+pub mod bench;
 pub mod capability;
 pub mod chain;
-pub mod doctor;
+pub mod entry;
 pub mod exit;
 pub mod expected;
-pub mod face;
 pub mod fault;
 pub mod interrupt;
 pub mod prelude;

@@ -1,51 +1,20 @@
-//! From the command line to the lanes' options: checked before anything is touched.
+//! From the command line to the lanes' options, checked before anything is changed.
 
-use crate::args::{Colour, KeepWhen, Parts, TranscriptsWhen};
+use crate::args::{ExecutionArgs, TestbedArgs};
 use plumbline::select::Refused;
-use plumbline_lanes::context::{Keep, Options};
-use plumbline_report::terminal::ColourChoice;
-use plumbline_report::text::Transcripts;
+use plumbline_lanes::context::Options;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-/// Makes `--color` hold for every stream of this process.
-pub fn colour(colour: Colour) {
-    if let Some(choice) = match colour {
-        Colour::Auto => None,
-        Colour::Always => Some(ColourChoice::Always),
-        Colour::Never => Some(ColourChoice::Never),
-    } {
-        choice.write_global();
-    }
-}
-
-/// `--keep` as the lanes have it.
-pub fn keep(when: KeepWhen) -> Keep {
-    match when {
-        KeepWhen::Never => Keep::Never,
-        KeepWhen::OnFailure => Keep::OnFailure,
-        KeepWhen::Always => Keep::Always,
-    }
-}
-
-/// `--transcripts` as the report has it.
-pub fn transcripts(when: TranscriptsWhen) -> Transcripts {
-    match when {
-        TranscriptsWhen::Always => Transcripts::Always,
-        TranscriptsWhen::OnFailure => Transcripts::OnFailure,
-        TranscriptsWhen::Never => Transcripts::Never,
-    }
-}
-
-/// Plugins, search path, profile and the right to install.
+/// Reads plugins, search path, profile and the consent to install software.
 ///
 /// # Errors
-/// [`Refused`] when a path is not there or not what it must be.
-pub fn from_parts(parts: &Parts) -> Result<Options, Refused> {
+/// [`Refused`] when a path is missing or of the wrong kind.
+pub fn read(testbed: &TestbedArgs) -> Result<Options, Refused> {
     let mut problems = Vec::new();
     let mut plugins = BTreeMap::new();
-    for text in &parts.plugin {
+    for text in &testbed.plugin {
         match plugin(text) {
             Ok((name, path)) => {
                 if plugins.insert(name.clone(), path).is_some() {
@@ -56,10 +25,10 @@ pub fn from_parts(parts: &Parts) -> Result<Options, Refused> {
         }
     }
     let mut cni_path = Vec::new();
-    for dir in &parts.cni_path {
+    for dir in &testbed.cni_path {
         match std::fs::canonicalize(dir) {
             Ok(path) if path.is_dir() => cni_path.push(path),
-            Ok(_) => problems.push(format!("--cni-path {} is no folder", dir.display())),
+            Ok(_) => problems.push(format!("--cni-path {} is not a folder", dir.display())),
             Err(error) => problems.push(format!("--cni-path {}: {error}", dir.display())),
         }
     }
@@ -69,21 +38,29 @@ pub fn from_parts(parts: &Parts) -> Result<Options, Refused> {
     Ok(Options {
         plugins,
         cni_path,
-        profile: parts.profile.clone(),
-        may_install: parts.yes || std::env::var("CI").is_ok_and(|v| v == "true"),
+        profile: testbed.profile.clone(),
+        may_install: testbed.yes || std::env::var("CI").is_ok_and(|v| v == "true"),
         ..Options::default()
     })
 }
 
+/// The number of scenarios at the same time on one lane.
+pub fn jobs(execution: &ExecutionArgs) -> usize {
+    match execution.jobs {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        jobs => usize::from(jobs),
+    }
+}
+
 fn plugin(text: &str) -> Result<(String, PathBuf), String> {
-    let (name, path) = text.split_once('=').ok_or_else(|| format!("--plugin {text}: want NAME=PATH"))?;
+    let (name, path) = text.split_once('=').ok_or_else(|| format!("--plugin {text}: expected NAME=PATH"))?;
     if name.is_empty() || name.contains('/') || name == "." || name == ".." {
         return Err(format!("--plugin {text}: {name:?} can't be a plugin's name"));
     }
     let path = std::fs::canonicalize(path).map_err(|error| format!("--plugin {text}: {error}"))?;
     let meta = std::fs::metadata(&path).map_err(|error| format!("--plugin {text}: {error}"))?;
     if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
-        return Err(format!("--plugin {text}: {} is no program", path.display()));
+        return Err(format!("--plugin {text}: {} is not a program", path.display()));
     }
     Ok((name.to_owned(), path))
 }
@@ -97,7 +74,7 @@ mod tests {
         assert!(plugin("macvlan").unwrap_err().contains("NAME=PATH"));
         assert!(plugin("a/b=/bin/sh").unwrap_err().contains("plugin's name"));
         assert!(plugin("macvlan=/nowhere/at/all").unwrap_err().contains("No such file"));
-        assert!(plugin("macvlan=/etc/passwd").unwrap_err().contains("no program"));
+        assert!(plugin("macvlan=/etc/passwd").unwrap_err().contains("not a program"));
         assert_eq!(plugin("macvlan=/bin/sh").unwrap().0, "macvlan");
     }
 }

@@ -7,8 +7,8 @@
 //! let bench = Bench::open("netns").await?;
 //! let verdict = bench
 //!     .with("openshift/chain-example", async |scene| {
-//!         let seen = scene.observe().await?;
-//!         seen.judge()
+//!         let observed = scene.observe().await?;
+//!         observed.judge()
 //!     })
 //!     .await?;
 //! verdict.passes()?;
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 
-pub use crate::face::{Bench, Judged, Seen, Staged};
+pub use crate::bench::{Bench, Judged, Observed, Staged};
 pub use plumbline_core::finding::FindingCode;
 pub use plumbline_core::observe::{KernelState, Observation, PodObservation};
 pub use plumbline_core::plan::Plan;

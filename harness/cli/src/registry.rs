@@ -1,4 +1,4 @@
-//! The list of lanes, and of products that make a cluster's default network. The command, the loader, tests and CI ask it for all that they know of lanes.
+//! The lanes, and the providers of a cluster's default network. Command, loader, tests and CI get the lanes from here.
 
 use plumbline_cluster::ClusterUndo;
 use plumbline_cluster::provider::Providers;
@@ -11,65 +11,54 @@ use plumbline_terway::{ChainUndo, Terway};
 use plumbline_testbed::journal::Undo;
 use std::path::Path;
 
-/// The lane of `plumbline run` where none is named.
+/// The default lane of `plumbline run`.
 pub const DEFAULT_LANE: &str = "netns";
-/// The lane of `plumbline up` where none is named: the one that takes long to make ready.
+/// The default lane of `plumbline up`: the one that takes long to make ready.
 pub const DEFAULT_UP_LANE: &str = "kind";
 
-/// The products that may make the default network of a cluster, beside this project's own configuration.
+/// The products that may make a cluster's default network, beside the project's own configuration.
 pub const PROVIDERS: Providers = &[&Terway];
 
-/// Every lane there is, in the order in which `make run` shows them.
-#[must_use]
-pub fn lanes() -> Vec<Box<dyn Lane>> {
-    vec![Box::new(NetnsLane), Box::new(VmLane), Box::new(KindLane { providers: PROVIDERS })]
-}
+/// Every lane, in the order of `make run`.
+pub const LANES: &[&dyn Lane] = &[&NetnsLane, &VmLane, &KindLane { providers: PROVIDERS }];
+
+/// What undoes the side effects of lanes, clusters and chain changes, for the end of a run and for `gc`.
+pub const UNDOERS: &[&dyn Undo] = &[&KubeUndo, &ClusterUndo, &ChainUndo];
 
 /// The names of all lanes, in that order.
-#[must_use]
 pub fn names() -> Vec<&'static str> {
-    lanes().iter().map(|lane| lane.name()).collect()
+    LANES.iter().map(|lane| lane.name()).collect()
 }
 
 /// A lane by its name.
-#[must_use]
-pub fn find(name: &str) -> Option<Box<dyn Lane>> {
-    lanes().into_iter().find(|lane| lane.name() == name)
+pub fn find(name: &str) -> Option<&'static dyn Lane> {
+    LANES.iter().copied().find(|lane| lane.name() == name)
 }
 
 /// Whether a lane runs on clusters of a profile.
-#[must_use]
 pub fn has_profiles(name: &str) -> bool {
     find(name).is_some_and(|lane| !lane.default_profiles().is_empty())
 }
 
 /// Whether a lane may choose this profile where none is named.
-#[must_use]
 pub fn is_default_profile(lane: &str, profile: &str) -> bool {
     find(lane).is_some_and(|lane| lane.default_profiles().contains(&profile))
 }
 
 /// The test binary of a lane, or of a profile that is only used when it is named: `kind`, `three_nodes_kind`. What a lane
 /// offers is noted under this name.
-#[must_use]
 pub fn test_binary(lane: &str, named_profile: Option<&str>) -> String {
     named_profile.map_or_else(|| lane.to_owned(), |profile| format!("{}_{lane}", profile.replace('-', "_")))
 }
 
 /// Each lane with each cluster that its tests need: the lane's own choice of a profile (none), then every named one.
-#[must_use]
 pub fn test_matrix(root: &Path) -> Vec<(&'static str, Option<String>)> {
-    let of_lane = |lane: Box<dyn Lane>| {
+    let of_lane = |lane: &&'static dyn Lane| {
         let profiles = std::iter::once(None).chain(lane.named_profiles(root).into_iter().map(Some));
-        profiles.map(|profile| (lane.name(), profile)).collect::<Vec<_>>()
+        let name = lane.name();
+        profiles.map(move |profile| (name, profile))
     };
-    lanes().into_iter().flat_map(of_lane).collect()
-}
-
-/// What undoes the side effects of lanes, clusters and chain changes, for the end of a run and for `gc`.
-#[must_use]
-pub fn undoers() -> Vec<Box<dyn Undo>> {
-    vec![Box::new(KubeUndo), Box::new(ClusterUndo), Box::new(ChainUndo)]
+    LANES.iter().flat_map(of_lane).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! From what the user named to plans: files, folders and names are found, read and checked. Everything that is
-//! wrong with them is collected, and nothing has been touched when it is told.
+//! From files, folders and names to plans: they are found, read and checked. All problems are collected before anything is
+//! changed.
 
 mod files;
 mod found;
@@ -13,23 +13,15 @@ use plumbline_core::scenario::{load_scenario, same_names};
 use std::path::{Path, PathBuf};
 
 /// Input that can't be run: exit code 2.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .problems.join("\n"))]
 pub struct Refused {
     /// Every problem, each with file, line and column where there are any.
     pub problems: Vec<String>,
 }
 
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.problems.join("\n"))
-    }
-}
-
-impl std::error::Error for Refused {}
-
 impl Refused {
     /// One problem.
-    #[must_use]
     pub fn one(problem: impl Into<String>) -> Self {
         Self { problems: vec![problem.into()] }
     }

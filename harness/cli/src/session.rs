@@ -1,4 +1,4 @@
-//! The context that lanes are given: images with their progress told as events, the run's journal, options.
+//! The context of lanes: images that report their progress as events, the run's journal, options.
 
 use crate::registry;
 use plumbline_core::event::Event;
@@ -6,7 +6,7 @@ use plumbline_lanes::context::{Context, EventSink, Options};
 use plumbline_testbed::cache::Cache;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::images::{Images, Progress};
-use plumbline_testbed::journal::{Run, Undo};
+use plumbline_testbed::journal::Run;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// What events of builds belong to.
 const SCOPE: &str = "build";
 
-/// Opens the image cache and begins a journal; `what` names the journal's run, for example `run`.
+/// Opens the image cache and begins a journal; `what` is part of the run's name, for example `run`.
 ///
 /// # Errors
-/// [`TestbedError`] when the recipes don't read, or there is no place for cache or journal.
+/// [`TestbedError`] when the recipes are invalid, or cache or journal can't be made.
 pub fn context(
     root: &Path,
     options: Options,
@@ -37,21 +37,19 @@ pub fn context(
     })
 }
 
-/// The images, telling their builds as steps.
+/// The images; builds are reported as steps.
 ///
 /// # Errors
-/// [`TestbedError`] when the recipes don't read or the cache can't be made.
+/// [`TestbedError`] when the recipes are invalid or the cache can't be made.
 pub fn images(root: &Path, events: &EventSink) -> Result<Images, TestbedError> {
     let cache = Cache::open().at_stage("open the cache")?;
     Ok(Images::open(root, cache)?
         .with_progress(Arc::new(BuildProgress { events: events.clone(), current: Mutex::default() })))
 }
 
-/// Undoes whatever is still open in the run's journal. Gives what could not be undone, each a line.
+/// Undoes the open effects in the run's journal. Gives those that could not be undone, a line each.
 pub async fn close(cx: &Context) -> Vec<String> {
-    let undoers = registry::undoers();
-    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
-    cx.run.unwind(&undoers).await
+    cx.run.unwind(registry::UNDOERS).await
 }
 
 /// Progress of builds as events.

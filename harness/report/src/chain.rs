@@ -12,7 +12,6 @@ use std::fmt::Write as _;
 pub use ended::{applied, put_back};
 
 /// What the lint found. Ends with a newline.
-#[must_use]
 pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     let word = if failed { paint(BAD, "FAIL") } else { paint(GOOD, "PASS") };
     let mut out = format!(
@@ -28,9 +27,7 @@ pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     let _ = writeln!(out, "  used: {}", used(&report.usage));
     table(&mut out, &report.table);
     findings(&mut out, &report.findings);
-    for line in &report.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
-    }
+    unknowns(&mut out, &report.untold);
     out
 }
 
@@ -75,7 +72,6 @@ fn table(out: &mut String, rows: &[TableRow]) {
 }
 
 /// The chain that is in force, or a file's. Ends with a newline.
-#[must_use]
 pub fn show(shown: &Shown) -> String {
     let mut out = format!("{}\n", escape::line(&shown.source));
     match &shown.chain {
@@ -145,13 +141,8 @@ fn nodes(out: &mut String, nodes: &[NodeShown]) {
         for difference in &node.differences {
             let path = if difference.path.is_empty() { "the whole" } else { &difference.path };
             let side = |text: &Option<String>| text.as_deref().map_or("nothing".to_owned(), escape::line);
-            let _ = writeln!(
-                out,
-                "    {}: must be {}, is {}",
-                escape::line(path),
-                side(&difference.expected),
-                side(&difference.found)
-            );
+            let (expected, found) = (side(&difference.expected), side(&difference.found));
+            let _ = writeln!(out, "    {}: must be {expected}, is {found}", escape::line(path));
         }
     }
 }
@@ -162,18 +153,11 @@ fn old_pods(out: &mut String, what: &str, pods: &[OldPod]) {
     }
     let _ = writeln!(out, "  {} {what}:", count(pods.len(), "pod", "pods"));
     for pod in pods {
-        let _ = writeln!(
-            out,
-            "    {}/{} on {}",
-            escape::line(&pod.namespace),
-            escape::line(&pod.name),
-            escape::line(&pod.node)
-        );
+        let _ = writeln!(out, "    {}", escape::line(&format!("{}/{} on {}", pod.namespace, pod.name, pod.node)));
     }
 }
 
 /// What a change would do. Ends with a newline.
-#[must_use]
 pub fn plan(planned: &Planned) -> String {
     let mut out = format!("from {}\nto   {}\n", escape::line(&planned.from), escape::line(&planned.to));
     if planned.unchanged && planned.unsaid {
@@ -207,9 +191,7 @@ pub fn plan(planned: &Planned) -> String {
     findings(&mut out, &planned.beside);
     if let Some(now) = &planned.now {
         findings(&mut out, &now.findings);
-        for line in &now.untold {
-            let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
-        }
+        unknowns(&mut out, &now.untold);
     }
     out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed()));
     stand_ins(&mut out, &planned.stand_ins);
@@ -224,6 +206,12 @@ pub fn plan(planned: &Planned) -> String {
     };
     let _ = writeln!(out, "{word}; nothing was changed");
     out
+}
+
+fn unknowns(out: &mut String, unknowns: &[String]) {
+    for line in unknowns {
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
+    }
 }
 
 fn stand_ins(out: &mut String, stand_ins: &[String]) {

@@ -3,13 +3,11 @@
 
 /// Escapes every control character and every bidirectional override of one line; a newline is escaped too.
 /// Text already escaped stays as it is.
-#[must_use]
 pub fn line(text: &str) -> String {
     escape(text, false)
 }
 
 /// As [`line`], with newlines kept and tabs widened to one blank, for transcripts.
-#[must_use]
 pub fn block(text: &str) -> String {
     escape(text, true)
 }

@@ -21,7 +21,6 @@ pub struct Junit {
 
 impl Junit {
     /// The report goes to `path`.
-    #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path, reports: Vec::new(), millis: 0 }
     }

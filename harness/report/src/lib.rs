@@ -1,9 +1,21 @@
 //! Readers of the one event stream ([`plumbline_core::event::Event`]).
 //!
-//! Each reader is a [`reporter::Reporter`]: the terminal ([`terminal`]), JUnit ([`junit`]) and JSON lines
-//! ([`json`]). What they print of one scenario is made in [`text`], which is pure, so that its words can be
-//! golden files. No reader opens a network connection or looks at a cluster: what is not in the event is not
-//! in the report.
+//! Each reader is a [`reporter::Reporter`]: the terminal ([`terminal`]), JUnit ([`junit`]) and JSON lines ([`json`]). [`text`]
+//! is pure, so that golden files can hold its words. No reader opens a network connection or reads a cluster: the report has
+//! what the event has.
+//!
+//! Order of the modules; each uses only those before it:
+//!
+//! 1. `escape`: control characters of untrusted text
+//! 2. `paint`: colours
+//! 3. `text`: the report of one scenario
+//! 4. `reporter`: a reader of events, and several readers of one stream
+//! 5. `json`: events as lines of JSON
+//! 6. `junit`: JUnit files
+//! 7. `terminal`: results and progress
+//! 8. `requirements`: the table of requirements
+//! 9. `chain`: Terway's chain
+//! 10. `graph`: drawings of a scenario
 
 pub mod chain;
 pub mod escape;

@@ -15,13 +15,11 @@ pub const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
 pub const QUIET: Style = Style::new().dimmed();
 
 /// `text` in `style`.
-#[must_use]
 pub fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// `text` without any escape sequence of ours.
-#[must_use]
 pub fn strip(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }

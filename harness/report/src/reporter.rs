@@ -33,7 +33,6 @@ struct Inner {
 
 impl Reporters {
     /// Readers in the order in which they are told of an event.
-    #[must_use]
     pub fn new(readers: Vec<Box<dyn Reporter>>) -> Self {
         Self { inner: Mutex::new(Inner { readers, error: None }) }
     }
@@ -71,7 +70,6 @@ impl Reporters {
 
 /// Whether an error says that whoever read the output has left (`plumbline run ... | head`). That is nobody's fault:
 /// the exit code still tells what came of it.
-#[must_use]
 pub fn is_closed(error: &anyhow::Error) -> bool {
     let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(closed))

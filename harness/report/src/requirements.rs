@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub struct Cell {
     /// The requirement, for example `R03`.
     pub requirement: String,
-    /// What is wanted, in a few words.
+    /// The part, in a few words.
     pub what: String,
     /// The lane.
     pub lane: String,
@@ -21,7 +21,7 @@ pub struct Cell {
     pub lines: Vec<Line>,
 }
 
-/// A scenario that was to show it, or a negative scenario that must fail.
+/// A scenario, a negative scenario or a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Scenario name.
@@ -30,7 +30,7 @@ pub struct Line {
     pub is_negative: bool,
     /// Its verdict in words; empty when it was not run.
     pub verdict: String,
-    /// Whether it came to what was wanted of it.
+    /// Whether it ended as expected.
     pub shown: ProofStatus,
     /// Facts checked.
     pub checked: usize,
@@ -42,16 +42,32 @@ pub struct Line {
     pub evidence: Option<String>,
 }
 
+impl Line {
+    /// The line of a scenario that was not run: it shows nothing.
+    pub fn not_run(scenario: &str, is_negative: bool) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            is_negative,
+            verdict: String::new(),
+            shown: ProofStatus::No("it was not run".to_owned()),
+            checked: 0,
+            micros: 0,
+            pcaps: 0,
+            evidence: None,
+        }
+    }
+}
+
 /// Whether something is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProofStatus {
-    /// It is.
+    /// It is shown.
     Yes,
-    /// It is not, since nothing spoke to it; why.
+    /// Nothing shows it; why.
     No(String),
-    /// Something came out otherwise; what.
+    /// Something ended otherwise than expected; what.
     Failed(String),
-    /// The bed broke; where.
+    /// The testbed failed; where.
     Error(String),
 }
 
@@ -74,7 +90,6 @@ impl ProofStatus {
 }
 
 /// The tables: every scenario, then every requirement; then where the evidence lies. Ends with a newline.
-#[must_use]
 pub fn tables(cells: &[Cell]) -> String {
     let mut out = each(cells);
     out.push('\n');
@@ -198,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_and_failed_are_said_in_words() {
+    fn missing_and_failed_requirements_have_words() {
         let line = |scenario: &str, is_negative, shown, verdict: &str| Line {
             scenario: scenario.into(),
             is_negative,

@@ -1,6 +1,6 @@
 //! One scenario's report as text. Pure: the same report gives the same text, whatever the terminal.
 //!
-//! The text holds colour sequences of [`crate::paint`]; whoever writes it strips them where they don't belong.
+//! The text has colour sequences of [`crate::paint`]; the writer of a file strips them.
 
 use crate::escape;
 use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
@@ -21,9 +21,8 @@ pub enum Transcripts {
     Never,
 }
 
-/// The report of one scenario on one lane: transcripts where wanted, the verdict line, findings, and what stood
-/// beside the verdict. Ends with a newline.
-#[must_use]
+/// The report of one scenario on one lane: transcripts, the verdict line, findings, and what belongs to the verdict. Ends
+/// with a newline.
 pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     let mut out = String::new();
     if shows(transcripts, &report.verdict) {
@@ -42,7 +41,7 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Error { .. }) {
         let _ = writeln!(
             out,
-            "  look again: plumbline run {} --lane {} --keep always",
+            "  rerun and keep: plumbline run {} --lane {} --keep always",
             escape::line(&report.file),
             report.lane
         );
@@ -51,7 +50,6 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
 }
 
 /// The verdict in words: `PASS, 14 facts checked, 2 warnings: PL601 management-net`.
-#[must_use]
 pub fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Pass { checked, warnings } => {
@@ -76,7 +74,6 @@ pub fn verdict(verdict: &Verdict) -> String {
 }
 
 /// `, 1 failure, 2 warnings`: each severity that occurs, with its number.
-#[must_use]
 pub fn severities<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let findings: Vec<&Finding> = findings.into_iter().collect();
     let mut text = String::new();
@@ -91,13 +88,11 @@ pub fn severities<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String
 }
 
 /// A number with its noun.
-#[must_use]
 pub fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// A duration for people: microseconds in; `850 us`, `12 ms`, `1.2 s`, `3 min 5 s` out.
-#[must_use]
 pub fn duration(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} us"),
@@ -182,10 +177,10 @@ fn finding(out: &mut String, finding: &Finding) {
         .source
         .as_ref()
         .filter(|s| !s.file.is_empty())
-        .map(|s| format!("wanted by {}", escape::line(&s.to_string())));
+        .map(|s| format!("requested at {}", escape::line(&s.to_string())));
     let expected = finding.expected.as_deref().map(escape::line);
     let found = finding.found.as_deref().map(escape::line);
-    // What became of a packet is no candidate for what was wanted: the two are not set side by side.
+    // The fate of a packet is no candidate for the expected value: the two are not aligned.
     let is_event = finding.code.is_about_packets();
     let side_by_side = if is_event { [&expected, &None] } else { [&expected, &found] };
     let width = side_by_side.iter().filter_map(|t| t.as_ref().map(|t| t.chars().count())).max().unwrap_or(0);
@@ -206,7 +201,7 @@ fn finding(out: &mut String, finding: &Finding) {
             let _ = writeln!(out, "      {} {text}", paint(BAD, "+ found   "));
         }
         (None, Some(_)) if finding.is_failure() => {
-            let nothing = if is_event { "nothing of it" } else { "nothing like it" };
+            let nothing = if is_event { "no packet" } else { "none" };
             let _ = writeln!(out, "      {} {nothing}", paint(BAD, "+ found   "));
         }
         (None, _) => {}
@@ -214,7 +209,7 @@ fn finding(out: &mut String, finding: &Finding) {
     if expected.is_none()
         && let Some(at) = wanted_at
     {
-        let _ = writeln!(out, "      {}", at.replacen("wanted by", "written at", 1));
+        let _ = writeln!(out, "      {at}");
     }
     for note in &finding.notes {
         let _ = writeln!(out, "      {}", escape::line(note));
@@ -233,7 +228,7 @@ fn testbed_error(out: &mut String, cause: &str, hint: Option<&str>) {
     }
 }
 
-/// What must be read together with the verdict: adaptations, isolation, notes, stand-ins, evidence.
+/// What belongs to the verdict: adaptations, isolation, notes, stand-ins, evidence.
 fn beside(out: &mut String, report: &ScenarioReport) {
     for a in &report.adaptations {
         let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);

@@ -43,15 +43,14 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// What is changed in the chart's objects, a line each for reports.
-    #[must_use]
-    pub fn told(&self) -> Vec<String> {
-        let told = |change: &crate::chart_adaptations::Change| {
+    /// The changes of the chart's objects, a line each for reports.
+    pub fn describe_changes(&self) -> Vec<String> {
+        let describe = |change: &crate::chart_adaptations::Change| {
             let put = change.put.as_ref().map_or_else(|| "left out".to_owned(), |put| format!("{put} here"));
             format!("Terway's chart, {} {}: {put}, as {}", change.object, change.at, change.why)
         };
         let left_out = self.adaptations.objects.leave_out.iter().map(|kind| format!("Terway's chart: no {kind}"));
-        self.adaptations.changes.iter().map(told).chain(left_out).collect()
+        self.adaptations.changes.iter().map(describe).chain(left_out).collect()
     }
 }
 
@@ -77,7 +76,7 @@ pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> 
     let values = render(&name, &loaded.text(&spec.values)?, &values).map_err(|e| TestbedError::new(STAGE, e))?;
     let text = loaded.text(&spec.adaptations)?;
     let name = spec.adaptations.display().to_string();
-    let adaptations = Adaptations::parse(&name, &text).map_err(|e| TestbedError::new(STAGE, e))?;
+    let adaptations = Adaptations::parse(&name, &text)?;
     let hash = full_hash(format!("{values}\n{text}").as_bytes());
     Ok(Inputs { values, adaptations, hash })
 }
@@ -101,21 +100,21 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             .args(["--values".to_owned(), values.display().to_string()])
             .args(["--show-only", template.as_str()])
             .deadline(RENDERS);
-        // helm's own folders are the user's; nothing of theirs is looked at.
+        // helm must not read the user's own folders.
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command = command.env(name, folder.path().display().to_string());
         }
-        let said = command.run_ok().await.at_stage(STAGE)?;
-        objects.extend(manifests::documents(template, &said.stdout).map_err(|e| TestbedError::new(STAGE, e))?);
+        let done = command.run_ok().await.at_stage(STAGE)?;
+        objects.extend(manifests::documents(template, &done.stdout).map_err(|e| TestbedError::new(STAGE, e))?);
     }
     let left_out = &inputs.adaptations.objects.leave_out;
     objects.retain(|object| !left_out.iter().any(|kind| object["kind"] == kind.as_str()));
     for object in &mut objects {
-        // helm tells the namespace to the server beside each object, and not in it.
+        // helm gives the namespace to the server beside each object, not in it.
         if !CLUSTERS.contains(&object["kind"].as_str().unwrap_or_default()) {
             object["metadata"]["namespace"] = json!(NAMESPACE);
         }
     }
-    let adaptations = inputs.adaptations.apply(&mut objects).map_err(|e| TestbedError::new(STAGE, e))?;
+    let adaptations = inputs.adaptations.apply(&mut objects)?;
     Ok(Rendered { objects, adaptations })
 }

@@ -3,9 +3,11 @@
 use plumbline_core::verdict::Adaptation;
 use plumbline_kube::manifests;
 use plumbline_kube::objects::called;
+use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use serde_json::Value;
 
+const STAGE: &str = "terway-chart";
 const API_VERSION: &str = "plumbline.dev/v1alpha1";
 const KIND: &str = "ChartAdaptations";
 
@@ -50,34 +52,35 @@ impl Adaptations {
     /// Reads the text of `file` strictly.
     ///
     /// # Errors
-    /// One line with file, line and column.
-    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
-        let read: Self = manifests::decode(file, text)?;
+    /// `TestbedError` with file, line and column.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TestbedError> {
+        let read: Self = manifests::decode(file, text).map_err(|error| TestbedError::new(STAGE, error))?;
         if read.api_version != API_VERSION || read.kind != KIND {
-            return Err(format!("{file}: apiVersion {API_VERSION} and kind {KIND} wanted"));
+            let cause = format!("{file}: expected apiVersion {API_VERSION} and kind {KIND}");
+            return Err(TestbedError::new(STAGE, cause));
         }
         Ok(read)
     }
 
-    /// Makes all changes, and tells each.
+    /// Makes all changes, and describes each.
     ///
     /// # Errors
-    /// An object or a place that is not there: then the chart is another one than these changes were written for.
-    pub fn apply(&self, objects: &mut [Value]) -> Result<Vec<Adaptation>, String> {
+    /// `TestbedError` for an object or a place that is not there: then the changes are for another version of the chart.
+    pub fn apply(&self, objects: &mut [Value]) -> Result<Vec<Adaptation>, TestbedError> {
         self.changes.iter().map(|change| change.apply(objects)).collect()
     }
 }
 
 impl Change {
-    fn apply(&self, objects: &mut [Value]) -> Result<Adaptation, String> {
-        let testbed_error = |what: String| format!("{} at {}: {what}", self.object, self.at);
-        let name = |object: &Value| match (object["kind"].as_str(), object["metadata"]["name"].as_str()) {
+    fn apply(&self, objects: &mut [Value]) -> Result<Adaptation, TestbedError> {
+        let testbed_error = |what: String| TestbedError::new(STAGE, format!("{} at {}: {what}", self.object, self.at));
+        let id = |object: &Value| match (object["kind"].as_str(), object["metadata"]["name"].as_str()) {
             (Some(kind), Some(name)) => format!("{kind}/{name}"),
             _ => String::new(),
         };
-        let object = objects.iter_mut().find(|object| name(object) == self.object);
+        let object = objects.iter_mut().find(|object| id(object) == self.object);
         let object = object.ok_or_else(|| testbed_error("the chart has no such object".to_owned()))?;
-        let told = called(object);
+        let name = called(object);
         let (above, last) = self.at.rsplit_once('/').ok_or_else(|| testbed_error("no place".to_owned()))?;
         let mut place = object;
         for part in above.split('/').skip(1) {
@@ -97,7 +100,7 @@ impl Change {
             },
         }
         Ok(Adaptation {
-            object: told,
+            object: name,
             field: self.at.trim_start_matches('/').replace('/', "."),
             from: Some(was.to_string()),
             to: self.put.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string),
@@ -135,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_changed_and_told_with_what_was_there() {
+    fn a_changed_place_is_reported_with_its_old_value() {
         let mut all = objects();
-        let told = change("/spec/containers/name=a/probe/period", Some(json!(1))).apply(&mut all).unwrap();
+        let made = change("/spec/containers/name=a/probe/period", Some(json!(1))).apply(&mut all).unwrap();
         assert_eq!(all[0]["spec"]["containers"][0]["probe"]["period"], 1);
-        assert_eq!((told.from.as_deref(), told.to.as_str(), told.object.as_str()), (Some("10"), "1", "daemonset/d"));
+        assert_eq!((made.from.as_deref(), made.to.as_str(), made.object.as_str()), (Some("10"), "1", "daemonset/d"));
     }
 
     #[test]
@@ -153,10 +156,10 @@ mod tests {
     #[test]
     fn what_is_not_there_is_an_error_that_names_it() {
         let error = change("/spec/containers/name=c/probe", None).apply(&mut objects()).unwrap_err();
-        assert!(error.contains("there is no name=c"), "{error}");
-        assert!(change("/spec/other", Some(json!(1))).apply(&mut objects()).unwrap_err().contains("no other"));
+        assert!(error.cause().contains("there is no name=c"), "{error}");
+        assert!(change("/spec/other", Some(json!(1))).apply(&mut objects()).unwrap_err().cause().contains("no other"));
         let mut other = change("/spec", None);
         other.object = "DaemonSet/e".into();
-        assert!(other.apply(&mut objects()).unwrap_err().contains("no such object"));
+        assert!(other.apply(&mut objects()).unwrap_err().cause().contains("no such object"));
     }
 }

@@ -18,7 +18,7 @@ use plumbline_testbed::engine::{Container, ContainerPlan, Engine, NetworkPlan};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{Effect, Run};
 use plumbline_testbed::lease::{Kind, Lease};
-use plumbline_testbed::wait::Deadline;
+use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -29,12 +29,20 @@ const STAGE: &str = "eni-network";
 const LEASES: &str = "/var/run/eni/plumbline-leases";
 const ON_NODE: &str = include_str!("eni_node.sh");
 const ON_ROUTER: &str = include_str!("eni_router.sh");
-/// For scripts that only set and look.
+/// Sysctls of the router.
+const ROUTER_SYSCTLS: [(&str, &str); 5] = [
+    ("net.ipv4.ip_forward", "1"),
+    ("net.ipv4.conf.all.rp_filter", "0"),
+    ("net.ipv4.conf.default.rp_filter", "0"),
+    ("net.ipv4.conf.all.send_redirects", "0"),
+    ("net.ipv4.conf.default.send_redirects", "0"),
+];
+/// Deadline of a script that reads and sets.
 const SHORT: Duration = Duration::from_secs(30);
-/// Others that make a network at this moment are done by then.
+/// How long other processes may take to make a network.
 const LEASE: Duration = Duration::from_secs(120);
 
-/// What there is of it.
+/// The second network of a cluster.
 pub(super) struct Eni<'a> {
     pub engine: &'a Engine,
     pub cluster: &'a str,
@@ -43,13 +51,11 @@ pub(super) struct Eni<'a> {
 }
 
 /// The name of the engine's network in a cluster.
-#[must_use]
 pub fn network_name(cluster: &str) -> String {
     format!("{cluster}.eni")
 }
 
 /// The name of the router's container in a cluster.
-#[must_use]
 pub fn router_name(cluster: &str) -> String {
     format!("{cluster}.router")
 }
@@ -102,18 +108,18 @@ impl Eni<'_> {
         let Some(hop) = router.addresses.get(NETWORK) else {
             return Ok(Found::Wanting(format!("router {} is not on the nodes' network", router.name)));
         };
-        let said = self.on_router("check").await?;
-        if said != "good" {
-            return Ok(Found::Wanting(format!("router {}: {said}", router.name)));
+        let state = self.on_router("check").await?;
+        if state != "good" {
+            return Ok(Found::Wanting(format!("router {}: {state}", router.name)));
         }
         let links = match self.links().await? {
-            Ok(links) => links,
-            Err(what) => return Ok(Found::Wanting(what)),
+            Look::There(links) => links,
+            Look::NotYet(what) => return Ok(Found::Wanting(what)),
         };
         let found = try_join_all(self.nodes.iter().map(|node| self.node(node, "check", &links, hop))).await?;
-        for (node, said) in self.nodes.iter().zip(found) {
-            if said != "good" {
-                return Ok(Found::Wanting(format!("node {}: {said}", node.name)));
+        for (node, state) in self.nodes.iter().zip(found) {
+            if state != "good" {
+                return Ok(Found::Wanting(format!("node {}: {state}", node.name)));
             }
             if node.read(plugin_settings::FILE).await?
                 != Some(plugin_settings::text(&self.plugin_settings(node, &links)?))
@@ -140,9 +146,7 @@ impl Eni<'_> {
             let effect = run.intend(Effect::Network { name: network.clone() })?;
             let made = self.engine.make_network(&plan).await;
             made.map_err(|b| {
-                b.with_hint(
-                    "something has its range: an older cluster of this profile goes by plumbline down --profile terway",
-                )
+                b.with_hint("another network has its range; remove an older cluster: plumbline down --profile terway")
             })?;
             // From here on it is the cluster's, and goes with it.
             run.done(effect)?;
@@ -152,21 +156,24 @@ impl Eni<'_> {
         let there = node::containers(self.engine, self.cluster).await?;
         let missing = there.iter().filter(|container| !container.macs.contains_key(&network));
         try_join_all(missing.map(|one| self.engine.connect_network(&network, &one.name, None))).await?;
-        self.wanting(self.on_router("make").await?, "the router")?;
+        self.require_good(self.on_router("make").await?, "the router")?;
         let router = self.router().await?.unwrap_or_default();
         let hop = router.addresses.get(NETWORK).cloned().unwrap_or_default();
-        let links = self.links().await?.map_err(|what| TestbedError::new(STAGE, what))?;
+        let links = match self.links().await? {
+            Look::There(links) => links,
+            Look::NotYet(what) => return Err(TestbedError::new(STAGE, what)),
+        };
         for node in self.nodes {
-            let said = self.node(node, "make", &links, &hop).await?;
-            self.wanting(said, &format!("node {}", node.name))?;
+            let state = self.node(node, "make", &links, &hop).await?;
+            self.require_good(state, &format!("node {}", node.name))?;
             let line = plugin_settings::line(&self.plugin_settings(node, &links)?);
             node.must(STAGE, &["sh", "-ec", &line]).await?;
         }
         Ok(())
     }
 
-    fn wanting(&self, said: String, what: &str) -> Result<(), TestbedError> {
-        if said == "good" { Ok(()) } else { Err(TestbedError::new(STAGE, format!("{what}, made: {said}"))) }
+    fn require_good(&self, state: String, what: &str) -> Result<(), TestbedError> {
+        if state == "good" { Ok(()) } else { Err(TestbedError::new(STAGE, format!("{what}, made: {state}"))) }
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -184,7 +191,7 @@ impl Eni<'_> {
             Some(router) if router.addresses.contains_key(NETWORK) && router.macs.contains_key(&network) => {
                 return if router.running { Ok(()) } else { self.engine.start(&name).await };
             }
-            // One that was stopped has no addresses to tell, and is started as it is.
+            // A stopped container shows no addresses; they are there after the start.
             Some(router) if !router.running => {
                 self.engine.start(&name).await?;
                 let on = self.router().await?.unwrap_or_default();
@@ -196,11 +203,6 @@ impl Eni<'_> {
             Some(_) => self.engine.remove(&name).await?,
             None => {}
         }
-        let on = |name: &str| (format!("net.ipv4.conf.{name}.rp_filter"), "0".to_owned());
-        let mut sysctls = BTreeMap::from([on("all"), on("default")]);
-        sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
-        sysctls.insert("net.ipv4.conf.all.send_redirects".to_owned(), "0".to_owned());
-        sysctls.insert("net.ipv4.conf.default.send_redirects".to_owned(), "0".to_owned());
         let start = ContainerPlan {
             name: name.clone(),
             image: image.to_owned(),
@@ -208,7 +210,7 @@ impl Eni<'_> {
             labels: self.labels(),
             capabilities: vec!["NET_ADMIN".to_owned()],
             network: Some(NETWORK.to_owned()),
-            sysctls,
+            sysctls: ROUTER_SYSCTLS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             ..ContainerPlan::default()
         };
         let effect = run.intend(Effect::Container { name: name.clone() })?;
@@ -221,8 +223,8 @@ impl Eni<'_> {
         let (gateway, pods) =
             (self.settings()?.gateway.to_string(), self.loaded.profile.networking.pod_subnet.to_string());
         let argv = ["sh", "-c", ON_ROUTER, "sh", what, &gateway, &pods];
-        let said = self.engine.exec_ok(STAGE, &router_name(self.cluster), &argv, None, SHORT).await?;
-        Ok(said.stdout.trim().to_owned())
+        let done = self.engine.exec_ok(STAGE, &router_name(self.cluster), &argv, None, SHORT).await?;
+        Ok(done.stdout.trim().to_owned())
     }
 
     async fn node(
@@ -237,24 +239,24 @@ impl Eni<'_> {
         Ok(ran.stdout.trim().to_owned())
     }
 
-    /// The second interface of each node, by the node's name. The inner error names one that has none.
-    async fn links(&self) -> Result<Result<BTreeMap<String, String>, String>, TestbedError> {
+    /// The second interface of each node, by the node's name; or which node has none.
+    async fn links(&self) -> Result<Look<BTreeMap<String, String>>, TestbedError> {
         let network = network_name(self.cluster);
         let there = node::containers(self.engine, self.cluster).await?;
         let mut names = BTreeMap::new();
         for node in self.nodes {
             let mac = there.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
-            let Some(mac) = mac else { return Ok(Err(format!("node {} is not on {network}", node.name))) };
+            let Some(mac) = mac else { return Ok(Look::NotYet(format!("node {} is not on {network}", node.name))) };
             let links = uplink::links(node).await?;
             let Some(link) = links.iter().find(|link| link.mac.eq_ignore_ascii_case(mac)) else {
-                return Ok(Err(format!("node {} has no interface with the address {mac}", node.name)));
+                return Ok(Look::NotYet(format!("node {} has no interface with the address {mac}", node.name)));
             };
             names.insert(node.name.clone(), link.name.clone());
         }
-        Ok(Ok(names))
+        Ok(Look::There(names))
     }
 
-    /// What the CNI plugin's stand-in is told on a node.
+    /// The settings of the CNI plugin's stand-in on a node.
     fn plugin_settings(&self, node: &Node, links: &BTreeMap<String, String>) -> Result<Value, TestbedError> {
         let eni = self.settings()?;
         Ok(json!({

@@ -20,14 +20,12 @@ pub async fn read(node: &Node) -> Result<Value, TestbedError> {
 }
 
 /// Its text.
-#[must_use]
 pub fn text(settings: &Value) -> String {
     format!("{settings:#}\n")
 }
 
 /// A line of shell that writes it, whole at once. Not by the engine's copy, which does not see what is mounted in a
 /// container, as `/run` is.
-#[must_use]
 pub fn line(settings: &Value) -> String {
     // JSON text has no line of its own that could end this.
     let text = text(settings);

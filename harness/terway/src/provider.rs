@@ -41,7 +41,7 @@ impl DefaultNetworkProvider for Terway {
 
     fn stand_ins(&self, images: &Images, loaded: &Loaded) -> Result<Vec<String>, TestbedError> {
         let mut all: Vec<String> = STAND_INS.iter().map(|line| (*line).to_owned()).collect();
-        all.extend(chart::inputs(images, loaded)?.told());
+        all.extend(chart::inputs(images, loaded)?.describe_changes());
         Ok(all)
     }
 

@@ -3,16 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ipnet::IpNet;
 use plumbline_terway_plugin::leases::Leases;
+use plumbline_terway_plugin::result::Reported;
 use plumbline_terway_plugin::settings::{Pool, Settings};
-
-/// The addresses of a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allocation {
-    /// Each address with the prefix length of its subnet and the ENI's gateway of that family, IPv4 first.
-    pub addresses: Vec<(IpNet, std::net::IpAddr)>,
-}
 
 /// The allocations of one node.
 #[derive(Debug)]
@@ -21,7 +14,7 @@ pub struct Allocations {
     pools: Vec<Pool>,
     mac: String,
     /// By sandbox id.
-    by_sandbox: BTreeMap<String, Allocation>,
+    by_sandbox: BTreeMap<String, Vec<Reported>>,
 }
 
 impl Allocations {
@@ -46,22 +39,15 @@ impl Allocations {
     ///
     /// # Errors
     /// When the pool is used up, or its folder can't be written.
-    pub fn allocate(&mut self, sandbox: &str) -> Result<Allocation, String> {
-        let leases = Leases::open(&self.settings.leases)?;
-        let one = |pool: &Pool| {
-            let address = leases.take(pool.addresses, sandbox)?;
-            let address = IpNet::new(address, pool.prefix_len).map_err(|error| error.to_string())?;
-            Ok((address, pool.gateway))
-        };
-        let addresses = self.pools.iter().map(one).collect::<Result<_, String>>()?;
-        let allocation = Allocation { addresses };
-        self.by_sandbox.insert(sandbox.to_owned(), allocation.clone());
-        Ok(allocation)
+    pub fn allocate(&mut self, sandbox: &str) -> Result<Vec<Reported>, String> {
+        let addresses = Leases::open(&self.settings.leases)?.take_each(&self.pools, sandbox)?;
+        self.by_sandbox.insert(sandbox.to_owned(), addresses.clone());
+        Ok(addresses)
     }
 
     /// The addresses of a sandbox; none where it has none.
-    pub fn find(&self, sandbox: &str) -> Option<&Allocation> {
-        self.by_sandbox.get(sandbox)
+    pub fn find(&self, sandbox: &str) -> Option<&[Reported]> {
+        self.by_sandbox.get(sandbox).map(Vec::as_slice)
     }
 
     /// Releases the addresses of a sandbox. A sandbox without addresses is no error.
@@ -69,8 +55,7 @@ impl Allocations {
     /// # Errors
     /// When a lease can't be removed, with its path.
     pub fn release(&mut self, sandbox: &str) -> Result<(), String> {
-        let leases = Leases::open(&self.settings.leases)?;
-        leases.of(sandbox)?.into_iter().try_for_each(|address| leases.free(address))?;
+        Leases::open(&self.settings.leases)?.free_all(sandbox)?;
         self.by_sandbox.remove(sandbox);
         Ok(())
     }

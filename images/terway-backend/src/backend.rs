@@ -1,14 +1,13 @@
 //! The four calls of Terway's daemon (`rpc/rpc.proto`, service `TerwayBackend`), as `daemon/daemon.go` answers them for a
 //! pod on an ENI with several addresses.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ipnet::IpNet;
 use tonic::{Request, Response, Status};
 
-use crate::allocations::{Allocation, Allocations};
+use crate::allocations::Allocations;
 use crate::log;
+use plumbline_terway_plugin::result::Reported;
 
 /// What is made of `rpc/rpc.proto`.
 #[allow(missing_docs, clippy::all, reason = "generated")]
@@ -47,21 +46,19 @@ fn ip_set(texts: impl Iterator<Item = (bool, String)>) -> IpSet {
     set
 }
 
-fn families(allocation: &Allocation) -> (bool, bool) {
-    let has = |v4: bool| allocation.addresses.iter().any(|(address, _)| address.addr().is_ipv4() == v4);
+fn families(addresses: &[Reported]) -> (bool, bool) {
+    let has = |v4: bool| addresses.iter().any(|one| one.gateway.is_ipv4() == v4);
     (has(true), has(false))
 }
 
 /// The pod's one interface: its addresses, their subnets, the next hop, and by which ENI.
-fn net_conf(allocation: &Allocation, mac: &str) -> NetConf {
-    let each = |text: fn(&(IpNet, IpAddr)) -> String| {
-        ip_set(allocation.addresses.iter().map(|one| (one.0.addr().is_ipv4(), text(one))))
-    };
+fn net_conf(addresses: &[Reported], mac: &str) -> NetConf {
+    let each = |text: fn(&Reported) -> String| ip_set(addresses.iter().map(|one| (one.gateway.is_ipv4(), text(one))));
     NetConf {
         basic_info: Some(BasicInfo {
-            pod_ip: Some(each(|(address, _)| address.addr().to_string())),
-            pod_cidr: Some(each(|(address, _)| address.trunc().to_string())),
-            gateway_ip: Some(each(|(_, gateway)| gateway.to_string())),
+            pod_ip: Some(each(|one| one.address.addr().to_string())),
+            pod_cidr: Some(each(|one| one.address.trunc().to_string())),
+            gateway_ip: Some(each(|one| one.gateway.to_string())),
             // The plugin requires it, also where the node has no service range.
             service_cidr: Some(IpSet::default()),
         }),
@@ -76,11 +73,12 @@ impl TerwayBackend for Backend {
     async fn alloc_ip(&self, request: Request<AllocIpRequest>) -> Result<Response<AllocIpReply>, Status> {
         let request = request.into_inner();
         let mut allocations = self.lock();
-        let allocation =
+        let addresses =
             allocations.allocate(&request.k8s_pod_infra_container_id).map_err(Status::resource_exhausted)?;
-        let (i_pv4, i_pv6) = families(&allocation);
-        log(&format!("{}/{} has {:?}", request.k8s_pod_namespace, request.k8s_pod_name, allocation.addresses));
-        let net_confs = vec![net_conf(&allocation, allocations.mac())];
+        let (i_pv4, i_pv6) = families(&addresses);
+        let texts: Vec<String> = addresses.iter().map(|one| one.address.to_string()).collect();
+        log(&format!("{}/{} has {}", request.k8s_pod_namespace, request.k8s_pod_name, texts.join(", ")));
+        let net_confs = vec![net_conf(&addresses, allocations.mac())];
         Ok(Response::new(AllocIpReply {
             success: true,
             ip_type: IpType::TypeEniMultiIp.into(),
@@ -102,9 +100,9 @@ impl TerwayBackend for Backend {
         let allocations = self.lock();
         let mut reply =
             GetInfoReply { success: true, ip_type: IpType::TypeEniMultiIp.into(), ..GetInfoReply::default() };
-        if let Some(allocation) = allocations.find(&request.k8s_pod_infra_container_id) {
-            (reply.i_pv4, reply.i_pv6) = families(allocation);
-            reply.net_confs = vec![net_conf(allocation, allocations.mac())];
+        if let Some(addresses) = allocations.find(&request.k8s_pod_infra_container_id) {
+            (reply.i_pv4, reply.i_pv6) = families(addresses);
+            reply.net_confs = vec![net_conf(addresses, allocations.mac())];
         }
         Ok(Response::new(reply))
     }

@@ -5,10 +5,12 @@
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use plumbline::chain::{self, ClusterRef, Ended};
+use plumbline::chain;
 use plumbline::{exit, interrupt};
 use plumbline_core::terway::Usage;
 use plumbline_lanes::context::EventSink;
+use plumbline_terway::chain::handle::ClusterTarget;
+use plumbline_terway::chain::operations::{self, ApplyResult, ChangeRequest};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -35,14 +37,19 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         .boxed()
     };
-    let at = Some(ClusterRef::Profile(&profile));
-    let usage = Usage::default();
-    match chain::apply(Path::new(&file), at, &usage, true, &events, &cancel, Some(&after_step)).await? {
-        Ended::Applied(applied) => {
+    let request = ChangeRequest {
+        target: &ClusterTarget::Profile(profile),
+        file: &file,
+        new: &chain::read(Path::new(&file))?,
+        usage: &Usage::default(),
+        confirmed: true,
+    };
+    match operations::apply(&request, &events, &cancel, Some(&after_step)).await.map_err(chain::refuse)? {
+        ApplyResult::Applied(applied) => {
             write!(std::io::stdout(), "{}", plumbline_report::chain::applied(&applied))?;
             Ok(ExitCode::from(chain::exit_code(&applied)))
         }
-        Ended::Refused(planned) | Ended::Nothing(planned) => {
+        ApplyResult::Refused(planned) | ApplyResult::Unchanged(planned) => {
             write!(std::io::stdout(), "{}", plumbline_report::chain::plan(&planned))?;
             Ok(ExitCode::from(exit::FAILED))
         }

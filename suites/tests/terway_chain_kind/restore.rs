@@ -70,8 +70,8 @@ pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let effect = Effect::Chain { cluster: String::new(), kept: SavedChain::path(&run)? };
     for _ in 0..2 {
         // Twice: what is undone already is no fault.
-        let undoers = registry::undoers();
-        let work = undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?;
+        let work =
+            registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?;
         work.await?;
         ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
     }
@@ -104,8 +104,7 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
     ensure!(left.is_empty() && copies.is_empty(), "left: {left:?} {copies:?}");
     ensure!(now["10-terway.conflist"] == own, "{now:?}");
     let effect = Effect::Chain { cluster: String::new(), kept };
-    let undoers = registry::undoers();
-    undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?.await?;
+    registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?.await?;
     Ok(())
 }
 
@@ -117,8 +116,7 @@ pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let kept = SavedChain::path(copy.trim_start_matches("eni-config-kept-"))?;
     let (written, generation) = (testbed.read_config_map().await?, testbed.read_generation().await?);
     let effect = Effect::Chain { cluster: String::new(), kept: kept.clone() };
-    let undoers = registry::undoers();
-    let undo = || undoers.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect");
+    let undo = || registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect");
     let text = std::fs::read_to_string(&kept)?;
     let uid = testbed.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await?;
     ensure!(text.contains(uid.trim()), "the file does not say which cluster it is of: {text}");

@@ -15,7 +15,10 @@ const USUAL: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/loca
 /// When there is no runc, or it can't be started.
 pub fn replace_with(arguments: &[OsString]) -> Result<std::convert::Infallible> {
     let runc = find().context("found no runc in PATH or in the usual folders; install the Debian package runc")?;
-    #[expect(clippy::disallowed_methods, reason = "this program links no bed; it starts nothing, it becomes runc")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this program has no testbed crate; it starts nothing, it becomes runc"
+    )]
     let error = std::process::Command::new(&runc).args(arguments).exec();
     Err(anyhow!(error).context(format!("failed to start {}", runc.display())))
 }

@@ -1,13 +1,11 @@
-//! The user's yes to installing what is missing: by `--yes`, by `CI=true`, or on a terminal when asked.
+//! The user's consent to install missing software: by `--yes`, by `CI=true`, or by an answer on the terminal.
 
-use plumbline::registry;
 use plumbline_lanes::lane::Lane;
 use plumbline_testbed::error::TestbedError;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-/// Whether software may be installed for a lane. Asks on a terminal, and only where something would have to be installed;
-/// what it is, is printed first.
+/// Whether software may be installed for a lane. Asks on a terminal if software is missing, and lists it first.
 ///
 /// # Errors
 /// When the lane can't be made ready here at all.
@@ -16,27 +14,26 @@ pub async fn for_lane(root: &Path, lane: &dyn Lane, already: bool) -> Result<boo
         return Ok(already);
     }
     match lane.installation(root).await? {
-        Some(plan) => asked(&plan.missing, &plan.steps),
+        Some(plan) => ask(&plan.missing, &plan.steps),
         None => Ok(false),
     }
 }
 
-/// As [`for_lane`], for each of several lanes. A lane that can't be made ready here says so when it is opened: the other
-/// lanes still run.
-pub async fn for_lanes(root: &Path, lanes: &[String], already: bool) -> bool {
+/// As [`for_lane`], for several lanes. A lane that can't be made ready reports that when it is opened; the others still run.
+pub async fn for_lanes(root: &Path, lanes: &[&dyn Lane], already: bool) -> bool {
     let mut agreed = already;
-    for lane in lanes.iter().filter_map(|name| registry::find(name)) {
-        agreed = for_lane(root, lane.as_ref(), agreed).await.unwrap_or(agreed);
+    for lane in lanes {
+        agreed = for_lane(root, *lane, agreed).await.unwrap_or(agreed);
     }
     agreed
 }
 
-fn asked(lack: &str, lines: &[String]) -> Result<bool, TestbedError> {
+fn ask(lack: &str, steps: &[String]) -> Result<bool, TestbedError> {
     let mut err = anstream::stderr();
     let mut ask = || -> std::io::Result<bool> {
         writeln!(err, "{lack}; plumbline can install it:")?;
-        for line in lines {
-            writeln!(err, "  {line}")?;
+        for step in steps {
+            writeln!(err, "  {step}")?;
         }
         write!(err, "install it? [y/N] ")?;
         err.flush()?;

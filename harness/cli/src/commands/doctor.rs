@@ -1,36 +1,34 @@
-//! `plumbline doctor`: what this host can do, each line with what was found, what is needed, and how to fix it. Writes the
-//! capability file.
+//! `plumbline doctor`: what this host can do: found, needed, fix. Writes the capability file.
 
-use super::telling;
-use crate::args::{Colour, DoctorArgs, MessageFormat};
+use super::{find_lane, find_root, reporters};
+use crate::args::{DoctorArgs, MessageFormat};
 use plumbline::capability::{self, Known};
-use plumbline::doctor::host;
 use plumbline::registry;
-use plumbline::select::Refused;
-use plumbline::{exit, root, session};
+use plumbline::{exit, session};
 use plumbline_lanes::context::Options;
-use plumbline_lanes::host::HostCheck;
+use plumbline_lanes::host::{HostCheck, check_free_space};
 use plumbline_report::escape;
 use plumbline_report::paint::{BAD, DOUBT, GOOD, paint};
+use plumbline_testbed::folders;
 use std::io::Write as _;
+use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 /// The check that a lane can be opened.
-const OPENED: &str = "a node";
+const OPENED: &str = "node";
 
-/// Checks the host for every lane that is asked for. A lane that can be opened cheaply, or is asked for by name, is opened to
-/// see that it works; no cluster is made.
-pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
-    let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
-    if let Some(unknown) = args.lane.iter().find(|lane| registry::find(lane).is_none()) {
-        let all = registry::names().join(", ");
-        return Err(Refused::one(format!("--lane {unknown}: there is no such lane; there are {all}")).into());
-    }
-    let (reporters, events) = telling::progress(colour);
-    let mut checks = host(&root);
-    for lane in registry::lanes() {
+/// Free space that the agent and the plugins take, in MiB.
+const PLUGINS_MIB: u64 = 3 * 1024;
+
+/// Checks the host for the requested lanes. Opens a lane if that is cheap, or if the user named it. Makes no cluster.
+pub async fn run(args: &DoctorArgs) -> anyhow::Result<u8> {
+    let root = find_root()?;
+    args.lane.iter().try_for_each(|name| find_lane(name).map(drop))?;
+    let (reporters, events) = reporters::progress();
+    let mut checks = check_host(&root);
+    for lane in registry::LANES {
         let name = lane.name();
-        if !args.lane.is_empty() && args.lane.iter().all(|asked| asked != name) {
+        if !args.lane.is_empty() && args.lane.iter().all(|requested| requested != name) {
             continue;
         }
         let cx = session::context(&root, Options::default(), events.clone(), CancellationToken::new(), "doctor")?;
@@ -41,7 +39,7 @@ pub async fn run(args: &DoctorArgs, colour: Colour) -> anyhow::Result<u8> {
                 Ok(open) => {
                     let known = Known::open(open.as_ref());
                     open.close().await;
-                    checks.push(HostCheck::met(name, OPENED, "it was made, and is gone again"));
+                    checks.push(HostCheck::met(name, OPENED, "created and removed"));
                     known
                 }
                 Err(error) => {
@@ -83,4 +81,37 @@ fn print(lines: &[HostCheck], output: MessageFormat) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Checks what every lane needs.
+fn check_host(root: &Path) -> Vec<HostCheck> {
+    vec![
+        HostCheck::new(
+            "host",
+            "system",
+            std::env::consts::OS == "linux" && matches!(std::env::consts::ARCH, "x86_64" | "aarch64"),
+            format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            "linux on x86_64 (aarch64 is expected to work)",
+            "use a Linux machine, a virtual machine or a container with the right to make namespaces",
+        ),
+        program("cargo", "to build the agent", "install Rust with rustup (https://rustup.rs)"),
+        program("go", "to build the CNI plugins and kind", "install Go 1.24 or later (https://go.dev/dl)"),
+        HostCheck::met("host", "checkout", &root.display().to_string()),
+        check_free_space("host", "the cache", folders::cache(), PLUGINS_MIB),
+    ]
+}
+
+fn program(name: &str, needed: &str, hint: &str) -> HostCheck {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let check = HostCheck::new(
+        "host",
+        name,
+        found.is_some(),
+        found.map_or_else(|| "not in PATH".to_owned(), |file| file.display().to_string()),
+        needed,
+        hint,
+    );
+    // The cache may have everything that it would build.
+    check.optional()
 }

@@ -1,10 +1,9 @@
-//! `plumbline down`: takes our clusters and virtual machines down, and the engine where we started it and are asked to.
+//! `plumbline down`: takes down clusters and virtual machines; with `--engine` also an engine that Plumbline started.
 
-use super::telling;
-use crate::args::{Colour, DownArgs};
+use super::{find_root, reporters};
+use crate::args::DownArgs;
 use plumbline::registry;
-use plumbline::select::Refused;
-use plumbline::{exit, root, session};
+use plumbline::{exit, session};
 use plumbline_lanes::context::Options;
 use plumbline_terway::chain::saved;
 use plumbline_testbed::engine::setup::Setup;
@@ -12,14 +11,14 @@ use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
 /// Takes them down.
-pub async fn run(args: &DownArgs, colour: Colour) -> anyhow::Result<u8> {
-    let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
-    let (reporters, events) = telling::progress(colour);
+pub async fn run(args: &DownArgs) -> anyhow::Result<u8> {
+    let root = find_root()?;
+    let (reporters, events) = reporters::progress();
     let options = Options { profile: args.profile.clone(), ..Options::default() };
     let cx = session::context(&root, options, events, CancellationToken::new(), "down")?;
     let mut gone = Vec::new();
     let mut failed = None;
-    for lane in registry::lanes() {
+    for lane in registry::LANES {
         match lane.take_down(&cx).await {
             Ok(names) => gone.extend(names),
             Err(error) => failed = failed.or(Some(error)),

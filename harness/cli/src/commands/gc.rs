@@ -1,23 +1,20 @@
-//! `plumbline gc`: removes what dead runs left, and prunes the cache; live runs and what they use stay.
+//! `plumbline gc`: removes what dead runs left behind, and prunes the cache. Live runs and what they use stay.
 
-use crate::args::GcArgs;
 use plumbline::exit;
 use plumbline::registry;
 use plumbline_terway::chain::saved;
 use plumbline_testbed::cache::Cache;
 use plumbline_testbed::engine::{Engine, Sweeper};
-use plumbline_testbed::journal::{self, Undo};
+use plumbline_testbed::journal;
 use std::io::Write as _;
 
-/// Collects by the journals first, then by our labels whatever no journal tells of.
-pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
-    let undoers = registry::undoers();
-    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
-    let collected = journal::gc(&undoers).await?;
+/// Collects by the journals, then by the labels of objects without a journal.
+pub async fn run() -> anyhow::Result<u8> {
+    let collected = journal::gc(registry::UNDOERS).await?;
     let mut gone = collected.undone;
     let mut left = collected.failures;
     let (mut unknown, mut forgotten) = (Vec::new(), 0);
-    // Without an engine there are no containers of ours either.
+    // Without an engine there are no containers of ours.
     if let Ok(engine) = Engine::connect().await {
         let swept = Sweeper::of(engine).sweep().await?;
         gone.extend(swept.gone);
@@ -45,10 +42,7 @@ pub async fn run(_args: &GcArgs) -> anyhow::Result<u8> {
     }
     if forgotten > 0 {
         let days = journal::RETENTION.as_secs() / (24 * 3600);
-        writeln!(
-            out,
-            "forgotten, with their evidence: {forgotten} runs of more than {days} days ago that left nothing"
-        )?;
+        writeln!(out, "forgotten, with their evidence: {forgotten} runs older than {days} days that left nothing")?;
     }
     if pruned > 0 {
         writeln!(out, "removed from the cache: {pruned} folders, unused for 30 days or beyond its size limit")?;

@@ -1,4 +1,4 @@
-//! `plumbline graph`: a picture of a scenario, as asked or as a run has seen it. Touches nothing.
+//! `plumbline graph`: a drawing of a scenario as requested, or as a run observed it. Changes nothing.
 
 use crate::args::{GraphArgs, GraphFormat};
 use plumbline::select::{self, Refused};
@@ -16,7 +16,7 @@ pub fn run(args: &GraphArgs) -> anyhow::Result<u8> {
     let scenario = std::slice::from_ref(&args.scenario);
     let mut plans = select::plans(root.as_deref().ok(), scenario)?;
     if plans.len() != 1 {
-        let why = format!("{} stands for {} scenarios; one is wanted", args.scenario.display(), plans.len());
+        let why = format!("{} names {} scenarios, expected one", args.scenario.display(), plans.len());
         return Err(Refused::one(why).into());
     }
     let lane = args.lane.as_deref();
@@ -75,8 +75,8 @@ fn by_ending(file: &Path) -> Result<GraphFormat, Refused> {
         Some("mmd" | "mermaid") => Ok(GraphFormat::Mermaid),
         None | Some("txt") => Ok(GraphFormat::Text),
         Some(other) => {
-            let why = format!("--output {}: no picture ends in {other}", file.display());
-            Err(Refused::one(format!("{why}; there are svg, mmd and txt, or say --format")))
+            let why = format!("--output {}: no drawing has the extension {other}", file.display());
+            Err(Refused::one(format!("{why}; expected svg, mmd or txt, or --format")))
         }
     }
 }

@@ -1,18 +1,17 @@
 //! `plumbline images`.
 
-use super::telling;
-use crate::args::{Colour, ImagesArgs, ImagesCommand};
-use plumbline::select::Refused;
-use plumbline::{exit, root, session};
+use super::{find_root, reporters};
+use crate::args::ImagesCommand;
+use plumbline::{exit, session};
 use plumbline_testbed::images::{BuildState, BuildStatus};
 use std::io::Write as _;
 
 /// Builds, lists or verifies.
-pub async fn run(args: &ImagesArgs, colour: Colour) -> anyhow::Result<u8> {
-    let root = root::find().map_err(|e| Refused::one(e.to_string()))?;
-    let (reporters, events) = telling::progress(colour);
+pub async fn run(command: &ImagesCommand) -> anyhow::Result<u8> {
+    let root = find_root()?;
+    let (reporters, events) = reporters::progress();
     let images = session::images(&root, &events)?;
-    match &args.command {
+    match command {
         ImagesCommand::Build { name, update_lock } => {
             let images = if *update_lock { images.updating_lock() } else { images };
             let built = images.build(name).await;

@@ -1,21 +1,19 @@
 //! `plumbline list`: scenarios with lanes and requirements, names to paste.
 
+use super::find_root;
 use crate::args::{ListArgs, MessageFormat};
 use plumbline::registry;
 use plumbline::runner::meant_for;
-use plumbline::select::{self, Refused};
+use plumbline::select;
 use plumbline::{exit, root};
 use plumbline_core::plan::Plan;
 use std::io::Write as _;
 
-/// Lists them; every file must be one that could be run.
+/// Lists scenarios. Every file must be valid.
 pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
     let root = root::find();
-    let named = if args.scenarios.is_empty() {
-        vec![root.as_ref().map_err(|e| Refused::one(e.to_string()))?.join("suites/scenarios")]
-    } else {
-        args.scenarios.clone()
-    };
+    let named =
+        if args.scenarios.is_empty() { vec![find_root()?.join("suites/scenarios")] } else { args.scenarios.clone() };
     let mut plans = select::plans(root.as_deref().ok(), &named)?;
     plans.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = anstream::stdout();
@@ -27,14 +25,8 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
         MessageFormat::Human => {
             let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
             for plan in &plans {
-                writeln!(
-                    out,
-                    "{:width$}  {:12}  {:9}  {}",
-                    plan.name,
-                    lanes(plan).join(","),
-                    plan.covers.join(","),
-                    plan.summary
-                )?;
+                let (lanes, covers) = (lanes(plan).join(","), plan.covers.join(","));
+                writeln!(out, "{:width$}  {lanes:12}  {covers:9}  {}", plan.name, plan.summary)?;
             }
         }
         MessageFormat::Json => {

@@ -1,10 +1,9 @@
 //! `plumbline matrix`: the jobs of continuous integration, one for each lane and, where a lane has them, cluster profile.
 
+use super::find_root;
 use crate::args::MatrixArgs;
 use anyhow::Context as _;
-use plumbline::registry;
-use plumbline::select::Refused;
-use plumbline::{exit, root};
+use plumbline::{exit, registry};
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::Path;
@@ -25,8 +24,7 @@ struct Profile {
 
 /// Prints the matrix as GitHub Actions reads it.
 pub fn run(args: &MatrixArgs) -> anyhow::Result<u8> {
-    let root = root::find().map_err(|error| Refused::one(error.to_string()))?;
-    let matrix = serde_json::json!({ "include": list_jobs(&root, args.small)? });
+    let matrix = serde_json::json!({ "include": list_jobs(&find_root()?, args.small)? });
     writeln!(anstream::stdout(), "{matrix}")?;
     Ok(exit::PASS)
 }
@@ -34,7 +32,7 @@ pub fn run(args: &MatrixArgs) -> anyhow::Result<u8> {
 /// The jobs in the registry's order, with every profile that has been run somewhere; a small matrix has one for each lane.
 fn list_jobs(root: &Path, small: bool) -> anyhow::Result<Vec<Job>> {
     let mut jobs = Vec::new();
-    for lane in registry::lanes() {
+    for lane in registry::LANES {
         let job = |profile: String| Job { lane: lane.name().to_owned(), profile };
         let named = lane.named_profiles(root);
         let all: Vec<&str> = lane.default_profiles().iter().copied().chain(named.iter().map(String::as_str)).collect();
@@ -64,6 +62,7 @@ fn is_tried(root: &Path, profile: &str) -> anyhow::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plumbline::root;
 
     #[test]
     fn every_lane_and_every_profile_has_a_job() {

@@ -1,4 +1,4 @@
-//! One file per subcommand. Each gives an exit code, or an error that [`crate::failure`] turns into one.
+//! One file per subcommand. Each gives an exit code, or an error that [`plumbline::entry`] turns into one.
 
 mod chain;
 mod consent;
@@ -11,44 +11,59 @@ mod images;
 mod list;
 mod matrix;
 mod render;
+mod reporters;
 mod requirements;
 mod run;
-mod telling;
 mod up;
 mod version;
 
-use crate::args::{Colour, Command};
-use plumbline::registry;
-use plumbline_testbed::journal::{self, Undo};
+use crate::args::{Command, MessageFormat};
+use plumbline::select::Refused;
+use plumbline::{registry, root};
+use plumbline_lanes::lane::Lane;
+use serde::Serialize;
 use std::io::Write as _;
+use std::path::PathBuf;
 
-/// Does what was asked.
-pub async fn dispatch(command: Command, colour: Colour) -> anyhow::Result<u8> {
+/// Runs a command.
+pub async fn run(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run(args) => run::run(&args, colour).await,
+        Command::Run(args) => run::run(&args).await,
         Command::List(args) => list::run(&args),
         Command::Render(args) => render::run(&args),
-        Command::Requirements(args) => requirements::run(&args, colour).await,
+        Command::Requirements(args) => requirements::run(&args).await,
         Command::Graph(args) => graph::run(&args),
-        Command::Chain(args) => chain::run(&args, colour).await,
-        Command::Up(args) => up::run(&args, colour).await,
-        Command::Down(args) => down::run(&args, colour).await,
-        Command::Doctor(args) => doctor::run(&args, colour).await,
-        Command::Images(args) => images::run(&args, colour).await,
-        Command::Gc(args) => gc::run(&args).await,
+        Command::Chain { command } => chain::run(&command).await,
+        Command::Up(args) => up::run(&args).await,
+        Command::Down(args) => down::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Images { command } => images::run(&command).await,
+        Command::Gc => gc::run().await,
         Command::Explain(args) => explain::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Version(args) => version::run(&args),
     }
 }
 
-/// Undoes what the journals of dead runs have open.
-pub async fn clean_up() -> anyhow::Result<()> {
-    let undoers = registry::undoers();
-    let undoers: Vec<_> = undoers.iter().map(|undoer| undoer.as_ref() as &dyn Undo).collect();
-    let collected = journal::gc(&undoers).await?;
-    for line in &collected.failures {
-        writeln!(anstream::stderr(), "left behind (plumbline gc removes it): {line}")?;
+/// Finds the project's folder.
+fn find_root() -> Result<PathBuf, Refused> {
+    root::find().map_err(|error| Refused::one(error.to_string()))
+}
+
+/// Finds a lane that `--lane` names.
+fn find_lane(name: &str) -> Result<&'static dyn Lane, Refused> {
+    registry::find(name).ok_or_else(|| {
+        let known = registry::names().join(", ");
+        Refused::one(format!("--lane {name}: unknown lane, expected one of {known}"))
+    })
+}
+
+/// Prints a value as JSON, or as text for people.
+fn print_value<T: Serialize>(output: MessageFormat, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    let mut out = anstream::stdout();
+    match output {
+        MessageFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(value)?)?,
+        MessageFormat::Human => write!(out, "{}", text())?,
     }
     Ok(())
 }

@@ -1,70 +1,64 @@
-//! `plumbline requirements`: every requirement of the demand on the lanes that it wants, as a table.
+//! `plumbline requirements`: every requirement on its lanes, as a table.
 
-use super::{consent, telling};
-use crate::args::{Colour, RequirementsArgs};
+use super::{consent, find_lane, find_root, reporters};
+use crate::args::RequirementsArgs;
 use crate::options;
 use plumbline::registry;
 use plumbline::requirements::{outcome, suite, wanted};
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::Refused;
-use plumbline::{exit, interrupt, root, session};
+use plumbline::{exit, interrupt, session};
 use plumbline_cluster as cluster;
 use plumbline_core::event::Event;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
+use plumbline_lanes::lane::Lane;
 use plumbline_report::paint;
 use plumbline_report::reporter::Reporter;
-use plumbline_report::requirements::{Cell, ProofStatus, tables};
+use plumbline_report::requirements::{Cell, Line, ProofStatus, tables};
 use plumbline_report::text::{self, Transcripts};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use tokio_util::sync::CancellationToken;
 
 /// Runs them, lane after lane.
-pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> {
-    let root = root::find().map_err(|error| Refused::one(error.to_string()))?;
+pub async fn run(args: &RequirementsArgs) -> anyhow::Result<u8> {
+    let root = find_root()?;
     let requirements = wanted::read(&root, &args.requirements)?;
     let suite = suite::read(&root)?;
-    let mut options = options::from_parts(&args.parts)?;
+    let mut options = options::read(&args.testbed)?;
     let every: BTreeSet<String> = requirements.values().flatten().flat_map(|part| part.lanes.iter().cloned()).collect();
-    let known = registry::names();
-    if let Some(lane) = args.lane.iter().find(|lane| !every.contains(*lane) && !known.contains(&lane.as_str())) {
-        return Err(
-            Refused::one(format!("--lane {lane}: there is no such lane; there are {}", known.join(", "))).into()
-        );
-    }
+    let unknown = args.lane.iter().filter(|lane| !every.contains(*lane));
+    unknown.map(|lane| find_lane(lane)).try_for_each(|found| found.map(drop))?;
     let lanes: Vec<String> =
         every.into_iter().filter(|lane| args.lane.is_empty() || args.lane.contains(lane)).collect();
     if lanes.is_empty() {
-        writeln!(anstream::stderr(), "nothing selected: no requirement wants {}", args.lane.join(", "))?;
+        writeln!(anstream::stderr(), "nothing selected: no requirement is for {}", args.lane.join(", "))?;
         return Ok(exit::NOTHING);
     }
-    // Of all requirements those are meant that want the lanes; one that was named would vanish from the table.
+    // A named requirement without these lanes would be missing in the table.
     let wants = |parts: &[wanted::Part]| parts.iter().any(|part| part.lanes.iter().any(|lane| lanes.contains(lane)));
     if let Some((requirement, parts)) =
         requirements.iter().find(|(_, parts)| !args.requirements.is_empty() && !wants(parts))
     {
         let its: BTreeSet<&str> = parts.iter().flat_map(|part| part.lanes.iter().map(String::as_str)).collect();
-        let its: Vec<&str> = its.into_iter().collect();
-        let why =
-            format!("requirement {requirement} is not shown on {}; it is on {}", lanes.join(", "), its.join(", "));
+        let (lanes, its) = (lanes.join(", "), Vec::from_iter(its).join(", "));
+        let why = format!("requirement {requirement} is not for {lanes}; it is for {its}");
         return Err(Refused::one(why).into());
     }
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
     let negatives = suite.negatives.iter().map(|plan| plan.name.clone()).collect();
-    let settings = telling::settings(colour, Transcripts::Never);
-    let (reporters, events) = telling::reporters(vec![Box::new(ProgressPrinter::new(settings.colour, negatives))]);
-    options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
-    let jobs = match args.jobs {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => usize::from(n),
-    };
+    let printer = ProgressPrinter { err: anstream::stderr(), negatives };
+    let (reporters, events) = reporters::start(vec![Box::new(printer)]);
+    let is_requested = |lane: &&dyn Lane| lanes.iter().any(|name| name == lane.name());
+    let run_on: Vec<&dyn Lane> = registry::LANES.iter().copied().filter(is_requested).collect();
+    options.may_install = consent::for_lanes(&root, &run_on, options.may_install).await;
     let mut reports: Vec<ScenarioReport> = Vec::new();
     let mut left_behind = Vec::new();
-    // In the registry's order: the quick lane first. A lane that a requirement wants and that is not there stays missing.
-    for lane in known.iter().filter(|lane| lanes.iter().any(|wanted| wanted == *lane)) {
-        for (profile, scenarios) in suite.on_lane(&requirements, lane) {
+    // In the registry's order, the quick lane first.
+    for lane in run_on {
+        for (profile, scenarios) in suite.on_lane(&requirements, lane.name()) {
             if cancel.is_cancelled() {
                 break;
             }
@@ -73,13 +67,13 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
             let config = RunConfig {
                 root: root.clone(),
                 scenarios,
-                lanes: vec![(*lane).to_owned()],
-                jobs,
+                lanes: vec![lane],
+                jobs: options::jobs(&args.execution),
                 overlap: true,
                 strict: false,
                 options,
                 events: events.clone(),
-                evidence: args.evidence.clone(),
+                evidence: args.execution.evidence.clone(),
                 cancel: cancel.clone(),
             };
             let summary = runner::run(config).await?;
@@ -88,7 +82,7 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
         }
     }
     let mut changes = Vec::new();
-    for (profile, cases) in suite.changes(&requirements, &lanes) {
+    for (profile, cases) in suite.changes_of(&requirements, &lanes) {
         if cancel.is_cancelled() {
             break;
         }
@@ -96,13 +90,12 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
         let cx = session::context(&root, options, events.clone(), cancel.clone(), "requirements")?;
         let up = cluster::up(&cx, registry::PROVIDERS).await;
         left_behind.extend(session::close(&cx).await);
-        // Whoever does a change takes the cluster for himself.
+        // Each change holds the cluster exclusively, so it is released first.
         let up = up.map(drop);
         for case in cases {
             changes.push(match &up {
                 Ok(()) => case.run(&profile, &events, &cancel).await,
-                // What else was run is told all the same.
-                Err(fault) => case.testbed_error(fault),
+                Err(error) => Line { shown: ProofStatus::Error(error.to_string()), ..case.line() },
             });
         }
     }
@@ -111,12 +104,12 @@ pub async fn run(args: &RequirementsArgs, colour: Colour) -> anyhow::Result<u8> 
     let mut out = anstream::stdout();
     write!(out, "{}", tables(&cells))?;
     for line in &left_behind {
-        writeln!(out, "{} (plumbline gc takes it away): {line}", paint::paint(paint::BAD, "left behind"))?;
+        writeln!(out, "{} (plumbline gc removes it): {line}", paint::paint(paint::BAD, "left behind"))?;
     }
     Ok(code(&cells, cancel.is_cancelled(), !left_behind.is_empty()))
 }
 
-/// The gravest cell decides; what is missing counts as failed.
+/// The gravest cell decides; a missing proof counts as failed.
 fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
     if cancelled {
         exit::INTERRUPTED
@@ -129,16 +122,10 @@ fn code(cells: &[Cell], cancelled: bool, left_behind: bool) -> u8 {
     }
 }
 
-/// Prints progress: a line per step and per scenario, the whole report of what is not as wanted.
+/// Prints a line for each step and scenario, and the whole report of each unexpected verdict.
 struct ProgressPrinter {
-    err: anstream::AutoStream<std::io::Stderr>,
+    err: anstream::Stderr,
     negatives: BTreeSet<String>,
-}
-
-impl ProgressPrinter {
-    fn new(colour: anstream::ColorChoice, negatives: BTreeSet<String>) -> Self {
-        Self { err: anstream::AutoStream::new(std::io::stderr(), colour), negatives }
-    }
 }
 
 impl Reporter for ProgressPrinter {
@@ -149,12 +136,15 @@ impl Reporter for ProgressPrinter {
                 writeln!(self.err, "{scope}: {step}, {}{failed}", text::duration(millis.saturating_mul(1000)))?;
             }
             Event::ScenarioFinished { report } => {
-                // A negative case that fails does what it is there for; the table says whether with the right findings.
-                let known = matches!(report.verdict, Verdict::Pass { .. } | Verdict::Skip { .. })
-                    || (self.negatives.contains(&report.scenario) && matches!(report.verdict, Verdict::Fail { .. }));
-                if known {
-                    let negative =
-                        if self.negatives.contains(&report.scenario) { "   (negative scenario)" } else { "" };
+                // A negative scenario has to fail; the table says whether it has its findings.
+                let is_negative = self.negatives.contains(&report.scenario);
+                let is_expected = match report.verdict {
+                    Verdict::Pass { .. } | Verdict::Skip { .. } => true,
+                    Verdict::Fail { .. } => is_negative,
+                    Verdict::Error { .. } => false,
+                };
+                if is_expected {
+                    let negative = if is_negative { "   (negative scenario)" } else { "" };
                     let verdict = text::verdict(&report.verdict);
                     writeln!(self.err, "{}   {}   {verdict}{negative}", report.lane, report.scenario)?;
                 } else {

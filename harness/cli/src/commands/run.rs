@@ -1,67 +1,62 @@
 //! `plumbline run`.
 
-use super::{consent, telling};
-use crate::args::{Colour, MessageFormat, RunArgs};
+use super::{consent, find_lane, reporters};
+use crate::args::{MessageFormat, RunArgs};
 use crate::options;
-use plumbline::registry;
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::{self, Refused};
 use plumbline::{exit, interrupt, root};
 use plumbline_core::plan::Plan;
+use plumbline_lanes::lane::Lane;
 use plumbline_report::json::JsonLines;
 use plumbline_report::junit::Junit;
 use plumbline_report::reporter::Reporter;
-use plumbline_report::terminal::Terminal;
+use plumbline_report::terminal::{Settings, Terminal};
 use std::io::Write as _;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
-/// Checks everything, then runs.
-pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
+/// Checks the whole request, then runs.
+pub async fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let root = root::find();
     let plans = select::plans(root.as_deref().ok(), &args.selection.scenarios)?;
-    let mut options = options::from_parts(&args.parts)?;
-    options.keep = options::keep(args.keep);
+    let mut options = options::read(&args.testbed)?;
+    options.keep = args.keep;
     options.verbatim = args.verbatim;
     options.skip_multus_check = args.skip_multus_check;
-    let lanes = lanes(&args.lane)?;
-    writable(args.junit.as_deref())?;
-    if !lanes.iter().any(|lane| plans.iter().any(|plan| runner::meant_for(plan, lane))) {
-        let mut err = anstream::stderr();
-        writeln!(err, "nothing selected: {} on {}", of(&plans), lanes.join(", "))?;
+    let lanes = check_lanes(&args.lane)?;
+    check_report_path(args.junit.as_deref())?;
+    if !lanes.iter().any(|lane| plans.iter().any(|plan| runner::meant_for(plan, lane.name()))) {
+        let names: Vec<&str> = lanes.iter().map(|lane| lane.name()).collect();
+        writeln!(anstream::stderr(), "nothing selected: {} on {}", describe(&plans), names.join(", "))?;
         return Ok(exit::NOTHING);
     }
     let root = root.map_err(|error| Refused::one(error.to_string()))?;
 
     let cancel = CancellationToken::new();
     interrupt::watch(cancel.clone())?;
-    let mut settings = telling::settings(colour, options::transcripts(args.transcripts));
+    let mut settings = Settings::from_environment(args.transcripts);
     let mut readers: Vec<Box<dyn Reporter>> = Vec::new();
     if args.message_format == MessageFormat::Json {
         settings.results_to_stderr = true;
-        readers.push(Box::new(JsonLines::new(std::io::stdout())));
+        readers.push(Box::new(JsonLines(std::io::stdout())));
     }
     readers.push(Box::new(Terminal::new(settings)));
     if let Some(path) = &args.junit {
         readers.push(Box::new(Junit::new(path.clone())));
     }
-    let (reporters, events) = telling::reporters(readers);
-
+    let (reporters, events) = reporters::start(readers);
     options.may_install = consent::for_lanes(&root, &lanes, options.may_install).await;
-    let jobs = match args.jobs {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => usize::from(n),
-    };
     let config = RunConfig {
         root,
         scenarios: plans,
         lanes,
-        jobs,
+        jobs: options::jobs(&args.execution),
         overlap: true,
         strict: args.strict,
         options,
         events,
-        evidence: args.evidence.clone(),
+        evidence: args.execution.evidence.clone(),
         cancel,
     };
     let summary = runner::run(config).await;
@@ -71,32 +66,31 @@ pub async fn run(args: &RunArgs, colour: Colour) -> anyhow::Result<u8> {
     Ok(summary.exit_code())
 }
 
-/// The lanes asked for, each once and known.
-fn lanes(asked: &[String]) -> Result<Vec<String>, Refused> {
-    let known = registry::names();
-    let mut lanes: Vec<String> = Vec::new();
+/// The requested lanes, each once.
+fn check_lanes(requested: &[String]) -> Result<Vec<&'static dyn Lane>, Refused> {
+    let mut lanes: Vec<&dyn Lane> = Vec::new();
     let mut problems = Vec::new();
-    for lane in asked {
-        if !known.contains(&lane.as_str()) {
-            problems.push(format!("--lane {lane}: there is no such lane; there are {}", known.join(", ")));
-        } else if !lanes.contains(lane) {
-            lanes.push(lane.clone());
+    for name in requested {
+        match find_lane(name) {
+            Ok(lane) if !lanes.iter().any(|known| known.name() == name) => lanes.push(lane),
+            Ok(_) => {}
+            Err(refused) => problems.extend(refused.problems),
         }
     }
     if problems.is_empty() { Ok(lanes) } else { Err(Refused { problems }) }
 }
 
-/// A report that can't be written is told before anything runs.
-fn writable(file: Option<&Path>) -> Result<(), Refused> {
+/// Refuses a path for a report that can't be written.
+fn check_report_path(file: Option<&Path>) -> Result<(), Refused> {
     let Some(file) = file else { return Ok(()) };
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if file.is_dir() || !folder.is_dir() {
-        return Err(Refused::one(format!("--junit {}: not a place for a file", file.display())));
+        return Err(Refused::one(format!("--junit {}: expected a file in an existing folder", file.display())));
     }
     Ok(())
 }
 
-fn of(plans: &[Plan]) -> String {
+fn describe(plans: &[Plan]) -> String {
     match plans {
         [] => "no scenario".to_owned(),
         [one] => format!("{} is not meant for this lane", one.name),

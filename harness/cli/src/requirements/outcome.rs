@@ -1,16 +1,16 @@
 //! From reports to the table: what each requirement has shown.
 
-use super::suite::{NEGATIVE, Suite};
-use super::wanted::{Part, Requirements};
-use super::{cases, chain_changes, chains};
+use super::cases::{NEGATIVE, list_codes};
+use super::suite::Suite;
+use super::wanted::{LINT, Part, Requirements};
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_report::requirements::{Cell, Line, ProofStatus};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The table of what was run on these lanes, `changes` what was done to Terway's chain: for every requirement one cell per lane that it wants, with its lines.
-#[must_use]
+/// The table for these lanes: a cell for each part of a requirement and each lane. `changes` are the lines of the changes of
+/// Terway's chain.
 pub fn cells(
     requirements: &Requirements,
     lanes: &[String],
@@ -37,123 +37,99 @@ fn cell(
     reports: &[ScenarioReport],
     changes: &[Line],
 ) -> Cell {
-    if lane == chains::LINT {
-        return chains::cell(requirement, part, &suite.chains);
-    }
-    if part.chain_changes {
-        let of_requirement =
-            suite.chain_changes.iter().filter(|case| case.covers.iter().any(|named| named == requirement));
-        let line = |case: &chain_changes::Case| {
-            let done = changes.iter().find(|line| line.scenario == case.name).cloned();
-            done.unwrap_or_else(|| cases::blank(&case.name, case.is_negative))
+    let find_change = |name: &str| changes.iter().find(|line| line.scenario == name).cloned();
+    let lines: Vec<Line> = if lane == LINT {
+        suite.lints.iter().filter(|case| case.covers(requirement)).map(|case| case.run()).collect()
+    } else if part.chain_changes {
+        let cases = suite.changes.iter().filter(|case| case.covers(requirement));
+        cases.map(|case| find_change(&case.name).unwrap_or_else(|| case.line())).collect()
+    } else {
+        // A result on another cluster profile proves nothing.
+        let profile = part.profile_on(lane);
+        let report = |name: &str| {
+            let mut of_name = reports.iter().filter(|report| report.scenario == name && report.lane == lane);
+            of_name.find(|report| profile.is_none() || report.profile.as_deref() == profile)
         };
-        return cases::cell(requirement, part, lane, of_requirement.map(line).collect());
-    }
-    // What was shown on another cluster than is wanted is not shown.
-    let profile = part.profile_on(lane);
-    let is_there = |report: &&ScenarioReport| profile.is_none() || report.profile.as_deref() == profile;
-    let report = |name: &str| {
-        let mut of_it = reports.iter().filter(|report| report.scenario == name && report.lane == lane);
-        of_it.find(is_there)
+        let plans = suite.scenarios_of(requirement, part, lane);
+        plans.into_iter().map(|plan| line(&plan.name, report(&plan.name), part, suite, lane)).collect()
     };
-    let showing = suite.showing(requirement, part, lane);
-    let mut lines = Vec::new();
-    for plan in &showing {
-        let line = if part.negative {
-            negative(&plan.name, report(&plan.name), suite, lane)
-        } else {
-            good(&plan.name, report(&plan.name), part)
-        };
-        lines.push(line);
-    }
-    if !part.negative {
-        let negatives = suite.negatives_of(requirement, part, lane);
-        lines.extend(negatives.into_iter().map(|plan| negative(&plan.name, report(&plan.name), suite, lane)));
-    }
-    let shown = match showing.is_empty() {
-        true => ProofStatus::No("no scenario for it".to_owned()),
-        false => {
-            lines.iter().find(|line| line.shown != ProofStatus::Yes).map_or(ProofStatus::Yes, |line| line.shown.clone())
-        }
+    let is_case = lane == LINT || part.chain_changes;
+    let has_negative = if is_case {
+        lines.iter().any(|line| line.is_negative)
+    } else {
+        // The requirement needs one on some lane.
+        suite.negatives.iter().any(|plan| plan.covers.iter().any(|covered| covered == requirement))
     };
-    // On another lane there may be one; the requirement as a whole must have one somewhere.
-    let anywhere = suite.negatives.iter().any(|plan| plan.covers.iter().any(|named| named == requirement));
-    let shown =
-        if shown == ProofStatus::Yes && !anywhere { ProofStatus::No("no negative scenario".to_owned()) } else { shown };
+    let shown = if !lines.iter().any(|line| line.is_negative == part.negative) {
+        ProofStatus::No(if is_case { "no case for it" } else { "no scenario for it" }.to_owned())
+    } else if let Some(line) = lines.iter().find(|line| line.shown != ProofStatus::Yes) {
+        line.shown.clone()
+    } else if !has_negative {
+        ProofStatus::No("no negative scenario".to_owned())
+    } else {
+        ProofStatus::Yes
+    };
     Cell { requirement: requirement.to_owned(), what: part.what.clone(), lane: lane.to_owned(), shown, lines }
 }
 
-fn good(name: &str, report: Option<&ScenarioReport>, part: &Part) -> Line {
-    let shown = match report.map(|report| &report.verdict) {
-        None => ProofStatus::No("it was not run".to_owned()),
-        Some(Verdict::Pass { warnings, .. }) => match &part.finding {
+/// The line of a scenario or a negative scenario.
+fn line(name: &str, report: Option<&ScenarioReport>, part: &Part, suite: &Suite, lane: &str) -> Line {
+    let bare = name.strip_prefix(NEGATIVE);
+    let mut line = Line::not_run(name, bare.is_some());
+    let Some(report) = report else { return line };
+    let with_codes = |word: &str, findings: &[Finding]| match findings {
+        [] => word.to_owned(),
+        findings => format!("{word}, {}", list_codes(&codes(findings))),
+    };
+    (line.verdict, line.checked) = match &report.verdict {
+        Verdict::Pass { checked, warnings } => (with_codes("PASS", warnings), *checked),
+        Verdict::Fail { checked, findings } => (with_codes("FAIL", findings), *checked),
+        Verdict::Skip { .. } => ("SKIP".to_owned(), 0),
+        Verdict::Error { .. } => ("ERROR".to_owned(), 0),
+    };
+    line.shown = match (&report.verdict, bare) {
+        (Verdict::Skip { reason }, _) => ProofStatus::No(reason.clone()),
+        (Verdict::Error { stage, .. }, _) => ProofStatus::Error(format!("at {stage}")),
+        (Verdict::Pass { warnings, .. }, None) => match &part.finding {
             Some(code) if !codes(warnings).contains(code) => ProofStatus::No(format!("without the finding {code}")),
             _ => ProofStatus::Yes,
         },
-        Some(Verdict::Fail { findings, .. }) => ProofStatus::Failed(listed(findings)),
-        Some(Verdict::Skip { reason }) => ProofStatus::No(reason.clone()),
-        Some(Verdict::Error { stage, .. }) => ProofStatus::Error(format!("at {stage}")),
+        (Verdict::Fail { findings, .. }, None) => ProofStatus::Failed(list_codes(&codes(findings))),
+        (verdict, Some(bare)) => check_negative(verdict, bare, suite, lane),
     };
-    line(name, false, shown, report)
+    line.micros = report.timing.verdict_us;
+    line.pcaps = report.evidence.as_deref().map(|folder| count_pcaps(Path::new(folder))).unwrap_or_default();
+    line.evidence = report.evidence.clone();
+    line
 }
 
-fn negative(name: &str, report: Option<&ScenarioReport>, suite: &Suite, lane: &str) -> Line {
-    let wanted = suite.expected.negative.get(name.strip_prefix(NEGATIVE).unwrap_or(name));
-    let shown = match (report.map(|report| &report.verdict), wanted) {
-        (None, _) => ProofStatus::No("it was not run".to_owned()),
-        (_, None) => ProofStatus::Failed("expected.yaml does not say with which findings it must fail".to_owned()),
-        (Some(Verdict::Fail { findings, .. }), Some(wanted)) => {
-            let wanted: BTreeSet<FindingCode> = wanted.codes(lane).iter().copied().collect();
-            if codes(findings) == wanted {
-                ProofStatus::Yes
-            } else {
-                ProofStatus::Failed(format!("fails with {}, wanted {}", listed(findings), cases::listed(&wanted)))
-            }
-        }
-        (Some(Verdict::Pass { .. }), _) => ProofStatus::Failed("it passed, and must not".to_owned()),
-        (Some(Verdict::Skip { reason }), _) => ProofStatus::No(reason.clone()),
-        (Some(Verdict::Error { stage, .. }), _) => ProofStatus::Error(format!("at {stage}")),
+/// Whether a negative scenario failed with its codes and no others.
+fn check_negative(verdict: &Verdict, name: &str, suite: &Suite, lane: &str) -> ProofStatus {
+    let Some(expected) = suite.expected.negative.get(name) else {
+        return ProofStatus::Failed("expected.yaml does not name its findings".to_owned());
     };
-    line(name, true, shown, report)
-}
-
-fn line(name: &str, is_negative: bool, shown: ProofStatus, report: Option<&ScenarioReport>) -> Line {
-    let (verdict, checked) = match report.map(|report| &report.verdict) {
-        None => (String::new(), 0),
-        Some(Verdict::Pass { checked, warnings }) if warnings.is_empty() => ("PASS".to_owned(), *checked),
-        Some(Verdict::Pass { checked, warnings }) => (format!("PASS, {}", listed(warnings)), *checked),
-        Some(Verdict::Fail { checked, findings }) => (format!("FAIL, {}", listed(findings)), *checked),
-        Some(Verdict::Skip { .. }) => ("SKIP".to_owned(), 0),
-        Some(Verdict::Error { .. }) => ("ERROR".to_owned(), 0),
+    let Verdict::Fail { findings, .. } = verdict else {
+        return ProofStatus::Failed("it passed, and must fail".to_owned());
     };
-    let evidence = report.and_then(|report| report.evidence.clone());
-    Line {
-        scenario: name.to_owned(),
-        is_negative,
-        verdict,
-        shown,
-        checked,
-        micros: report.map(|report| report.timing.verdict_us).unwrap_or_default(),
-        pcaps: evidence.as_deref().map(|folder| pcaps(Path::new(folder))).unwrap_or_default(),
-        evidence,
+    let expected: BTreeSet<FindingCode> = expected.codes(lane).iter().copied().collect();
+    let found = codes(findings);
+    if found == expected {
+        return ProofStatus::Yes;
     }
+    ProofStatus::Failed(format!("expected {}, found {}", list_codes(&expected), list_codes(&found)))
 }
 
 fn codes(findings: &[Finding]) -> BTreeSet<FindingCode> {
     findings.iter().map(|finding| finding.code).collect()
 }
 
-fn listed(findings: &[Finding]) -> String {
-    cases::listed(&codes(findings))
-}
-
-/// How many captures lie in a folder and the folders in it.
-fn pcaps(folder: &Path) -> usize {
+/// The number of captures in a folder and the folders in it.
+fn count_pcaps(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let count = |entry: std::fs::DirEntry| {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            pcaps(&path)
+            count_pcaps(&path)
         } else {
             usize::from(path.extension().is_some_and(|ending| ending == "pcap"))
         }
@@ -213,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_and_a_twin_that_fails_as_wanted_show_a_row() {
+    fn a_pass_and_a_negative_scenario_with_its_codes_show_a_requirement() {
         assert_eq!(shown(part(), &suite(), &[pass(), fail(FindingCode::PL321)]), [ProofStatus::Yes]);
         let part = Part { finding: Some(FindingCode::PL601), ..part() };
         assert_eq!(shown(part, &suite(), &[pass(), fail(FindingCode::PL321)]), [ProofStatus::Yes]);
     }
 
     #[test]
-    fn nothing_else_does() {
+    fn nothing_else_shows_it() {
         let none = |shown: Vec<ProofStatus>| shown.iter().all(|shown| *shown != ProofStatus::Yes);
         let negative = fail(FindingCode::PL321);
         assert!(none(shown(part(), &suite(), std::slice::from_ref(&negative))), "the scenario was not run");
@@ -244,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_requires_a_capability_is_left_to_the_part_that_wants_it() {
+    fn a_scenario_that_requires_a_capability_belongs_to_the_part_that_names_it() {
         let needs = |name: &str| Plan { requires: vec!["vlan".into()], ..plan(name, "R01") };
         let with = Suite {
             good: vec![plan("a/good", "R01"), needs("a/tagged")],
@@ -260,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_shown_on_another_cluster_is_not_shown() {
+    fn a_result_on_another_cluster_profile_shows_nothing() {
         let part = Part { lanes: vec!["kind".into()], profile: Some("openshift-like".into()), ..part() };
         let requirements: Requirements = [("R01".to_owned(), vec![part.clone()])].into();
         let on = |profile: &str| {
@@ -279,33 +255,33 @@ mod tests {
         assert_eq!(shown(&both), ProofStatus::Yes, "its own is found behind another's");
         let requirements: Requirements =
             [("R01".to_owned(), vec![part]), ("R02".to_owned(), vec![Part::default()])].into();
-        let beds = suite().on_lane(&requirements, "kind");
+        let plans = suite().on_lane(&requirements, "kind");
         let names = |plans: &[Plan]| plans.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>();
-        let beds: Vec<_> = beds.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
+        let plans: Vec<_> = plans.into_iter().map(|(profile, plans)| (profile, names(&plans))).collect();
         assert_eq!(
-            beds,
+            plans,
             [(Some("openshift-like".to_owned()), vec!["a/good".to_owned(), "negative/a/good".to_owned()])]
         );
     }
 
     #[test]
-    fn a_row_of_twins_is_shown_by_them_alone() {
+    fn negative_scenarios_alone_show_a_negative_part() {
         let part = Part { negative: true, ..part() };
         assert_eq!(shown(part.clone(), &suite(), &[fail(FindingCode::PL321)]), [ProofStatus::Yes]);
         assert_ne!(shown(part, &suite(), &[fail(FindingCode::PL320)]), [ProofStatus::Yes]);
     }
+
     #[test]
-    fn a_change_of_the_chain_that_was_not_done_shows_nothing() {
+    fn a_chain_change_that_was_not_made_shows_nothing() {
         let root = crate::root::find().unwrap();
         let suite =
             super::super::suite::read(&root).unwrap_or_else(|refused| panic!("{}", refused.problems.join("\n")));
         let requirements: Requirements = super::super::wanted::read(&root, &["R10".into()]).unwrap();
         let cell = |changes: &[Line]| cells(&requirements, &["kind".into()], &suite, &[], changes).remove(0);
         assert_eq!(cell(&[]).shown, ProofStatus::No("it was not run".into()));
-        let done =
-            |case: &chain_changes::Case| Line { shown: ProofStatus::Yes, ..cases::blank(&case.name, case.is_negative) };
-        let done: Vec<Line> = suite.chain_changes.iter().map(done).collect();
-        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (ProofStatus::Yes, suite.chain_changes.len()));
+        let done = suite.changes.iter().map(|case| Line { shown: ProofStatus::Yes, ..case.line() });
+        let done: Vec<Line> = done.collect();
+        assert_eq!((cell(&done).shown, cell(&done).lines.len()), (ProofStatus::Yes, suite.changes.len()));
         assert_eq!(cell(&done[1..]).shown, ProofStatus::No("it was not run".into()));
     }
 }

@@ -1,7 +1,6 @@
-//! Scenarios and their negative scenarios, by requirement and lane.
+//! Scenarios, negative scenarios and cases, by requirement and lane.
 
-use super::chain_changes;
-use super::chains::{self, Case};
+use super::cases::{self, ChangeCase, LintCase, NEGATIVE};
 use super::wanted::{self, Part, Requirements};
 use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
@@ -10,30 +9,26 @@ use plumbline_core::plan::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Before the name of a negative case, as in the titles of the tests.
-pub const NEGATIVE: &str = "negative/";
-
-/// Everything that could prove a requirement.
+/// Everything that can prove a requirement.
 #[derive(Debug, Clone, Default)]
 pub struct Suite {
     /// Scenarios that must pass.
     pub good: Vec<Plan>,
-    /// Scenarios that must fail, each under [`NEGATIVE`] and its name: a negative case may be called as what it is bent from, and
-    /// reports and evidence go by name.
+    /// Scenarios that must fail. Their names have the prefix [`NEGATIVE`]: one may share its name with a scenario that must
+    /// pass, and reports and evidence are found by name.
     pub negatives: Vec<Plan>,
-    /// With which findings.
+    /// The expected findings.
     pub expected: Expected,
-    /// Cases of the lint of Terway's chain, negatives among them.
-    pub chains: Vec<Case>,
-    /// Changes of Terway's chain, negatives among them.
-    pub chain_changes: Vec<chain_changes::Case>,
+    /// Lint cases of Terway's chain, negative ones among them.
+    pub lints: Vec<LintCase>,
+    /// Changes of Terway's chain, negative ones among them.
+    pub changes: Vec<ChangeCase>,
 }
 
-/// Reads `suites/scenarios`, `suites/chains`, `suites/chain-changes`, and the folder of negatives beside each.
+/// Reads `suites/scenarios`, `suites/chains`, `suites/chain-changes`, and the negative folder of each.
 ///
 /// # Errors
-/// [`Refused`] with every file that is not as it must be. Of negatives those that are to be refused are left out: their
-/// requirements can't be read, and nothing of them runs on a lane.
+/// [`Refused`] with every invalid file. Negative scenarios that the reader must refuse are left out: no lane runs them.
 pub fn read(root: &Path) -> Result<Suite, Refused> {
     let good = select::plans(Some(root), &[root.join("suites/scenarios")])?;
     let expected = expected::read(root).map_err(|error| Refused::one(format!("{error:#}")))?;
@@ -45,114 +40,90 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
         let wanted = name.to_str().and_then(|name| expected.negative.get(name));
         match select::plan(Some(root), &file) {
             Ok(plan) if name.to_str() != Some(plan.name.as_str()) => {
-                problems.push(format!(
-                    "{}: its name is {}; a negative case is found by its file",
-                    file.display(),
-                    plan.name
-                ));
+                let (file, name) = (file.display(), &plan.name);
+                problems.push(format!("{file}: metadata.name is {name}, expected the name of the file"));
             }
             Ok(plan) => negatives.push(Plan { name: format!("{NEGATIVE}{}", plan.name), ..plan }),
             Err(_) if wanted.is_some_and(|wanted| wanted.verdict == Kind::Refused) => {}
             Err(refused) => problems.extend(refused.problems),
         }
     }
-    let chains = chains::read(root).unwrap_or_else(|refused| {
-        problems.extend(refused.problems);
-        Vec::new()
-    });
-    let chain_changes = chain_changes::read(root).unwrap_or_else(|refused| {
-        problems.extend(refused.problems);
-        Vec::new()
-    });
-    let suite = Suite { good, negatives, expected, chains, chain_changes };
-    problems.extend(suite.of_no_requirement(&wanted::read(root, &[])?));
+    let (lints, changes) = (cases::read_lints(root), cases::read_changes(root));
+    let refused = [lints.as_ref().err(), changes.as_ref().err()].into_iter().flatten();
+    problems.extend(refused.flat_map(|refused| refused.problems.clone()));
+    let (lints, changes) = (lints.unwrap_or_default(), changes.unwrap_or_default());
+    let suite = Suite { good, negatives, expected, lints, changes };
+    problems.extend(suite.unknown_requirements(&wanted::read(root, &[])?));
     if problems.is_empty() { Ok(suite) } else { Err(Refused { problems }) }
 }
 
 impl Suite {
-    /// What names a requirement that nobody wants, each a line: it would show nothing, and nobody would miss it.
-    fn of_no_requirement(&self, wanted: &Requirements) -> Vec<String> {
+    /// Names of requirements that are not in the file, a line each: a scenario with such a name would prove nothing.
+    fn unknown_requirements(&self, wanted: &Requirements) -> Vec<String> {
         let plans = self.good.iter().chain(&self.negatives).map(|plan| (plan.file.as_str(), &plan.covers));
-        let lints = self.chains.iter().map(|case| (case.name.as_str(), &case.covers));
-        let changes = self.chain_changes.iter().map(|case| (case.name.as_str(), &case.covers));
-        let all = plans.chain(lints).chain(changes);
+        let lints = self.lints.iter().map(|case| (case.name.as_str(), &case.covers));
+        let changes = self.changes.iter().map(|case| (case.name.as_str(), &case.covers));
         let named =
-            all.flat_map(|(whose, requirements)| requirements.iter().map(move |requirement| (whose, requirement)));
-        let unknown = named.filter(|(_, requirement)| !wanted.contains_key(*requirement));
-        unknown
-            .map(|(whose, requirement)| {
-                format!("{whose}: metadata.covers: `{requirement}` is no requirement of suites/requirements.yaml")
-            })
-            .collect()
+            plans.chain(lints).chain(changes).flat_map(|(file, covers)| covers.iter().map(move |name| (file, name)));
+        let unknown = named.filter(|(_, name)| !wanted.contains_key(*name));
+        let problem =
+            |(file, name)| format!("{file}: metadata.covers: `{name}` is no requirement of suites/requirements.yaml");
+        unknown.map(problem).collect()
     }
 
-    /// The scenarios that can show a part of a requirement on a lane.
-    #[must_use]
-    pub fn showing<'a>(&'a self, requirement: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
-        let all = if part.negative { &self.negatives } else { &self.good };
-        let fits = |plan: &&Plan| part.requires.as_ref().is_none_or(|needs| plan.requires.contains(needs));
-        of_requirement(all, requirement, lane).filter(fits).filter(|plan| part.is_its(plan)).collect()
+    /// The scenarios for a part of a requirement on a lane: those that can show it, then its negative scenarios.
+    pub fn scenarios_of(&self, requirement: &str, part: &Part, lane: &str) -> Vec<&Plan> {
+        let fits = |plan: &&Plan| {
+            let is_excluded = part.without.as_ref().is_some_and(|without| plan.requires.contains(without));
+            plan.covers.iter().any(|named| named == requirement) && meant_for(plan, lane) && !is_excluded
+        };
+        let can_show = |plan: &&Plan| part.requires.as_ref().is_none_or(|needs| plan.requires.contains(needs));
+        let good = if part.negative { &[] } else { self.good.as_slice() };
+        let good = good.iter().filter(fits).filter(can_show);
+        let negatives = self.negatives.iter().filter(fits).filter(|plan| !part.negative || can_show(plan));
+        good.chain(negatives).collect()
     }
 
-    /// The negative scenarios of a part of a requirement on a lane.
-    #[must_use]
-    pub fn negatives_of<'a>(&'a self, requirement: &'a str, part: &Part, lane: &'a str) -> Vec<&'a Plan> {
-        of_requirement(&self.negatives, requirement, lane).filter(|plan| part.is_its(plan)).collect()
-    }
-
-    /// Everything that is to run on a lane for these requirements, each once for each cluster profile that they want.
-    #[must_use]
+    /// Everything that a lane runs for these requirements, each plan once for each cluster profile.
     pub fn on_lane(&self, requirements: &Requirements, lane: &str) -> BTreeMap<Option<String>, Vec<Plan>> {
-        let mut beds: BTreeMap<Option<String>, Vec<Plan>> = BTreeMap::new();
-        for (requirement, parts) in requirements {
-            for part in parts.iter().filter(|part| part.lanes.iter().any(|wanted| wanted == lane)) {
-                let plans = beds.entry(part.profile_on(lane).map(str::to_owned)).or_default();
-                for plan in
-                    self.showing(requirement, part, lane).into_iter().chain(self.negatives_of(requirement, part, lane))
-                {
-                    if !plans.iter().any(|known| known.name == plan.name) {
-                        plans.push(plan.clone());
-                    }
+        let mut by_profile: BTreeMap<Option<String>, Vec<Plan>> = BTreeMap::new();
+        for (requirement, part) in
+            parts(requirements).filter(|(_, part)| part.lanes.iter().any(|wanted| wanted == lane))
+        {
+            for plan in self.scenarios_of(requirement, part, lane) {
+                let plans = by_profile.entry(part.profile_on(lane).map(str::to_owned)).or_default();
+                if !plans.iter().any(|known| known.name == plan.name) {
+                    plans.push(plan.clone());
                 }
             }
         }
-        beds.retain(|_, plans| !plans.is_empty());
-        // Where a chain is put into force for a whole cluster, those that have the same one come one after the other.
-        for plans in beds.values_mut() {
+        // Scenarios with the same default network follow each other, so that a cluster changes its chain less often.
+        for plans in by_profile.values_mut() {
             plans.sort_by_cached_key(|plan| plan.topology.default_network.as_ref().map(|own| own.config.clone()));
         }
-        beds
+        by_profile
     }
 
-    /// The changes of Terway's chain that are to be done for these requirements, if their lane is among `lanes`: each once, by
-    /// the cluster profile that is wanted.
-    #[must_use]
-    pub fn changes(
-        &self,
-        requirements: &Requirements,
-        lanes: &[String],
-    ) -> BTreeMap<String, Vec<&chain_changes::Case>> {
-        let mut beds: BTreeMap<String, Vec<&chain_changes::Case>> = BTreeMap::new();
-        for (requirement, part) in
-            requirements.iter().flat_map(|(requirement, parts)| parts.iter().map(move |part| (requirement, part)))
-        {
-            let Some(profile) = part.profile.as_ref().filter(|_| part.chain_changes) else { continue };
-            if !part.lanes.iter().any(|lane| lanes.contains(lane)) {
-                continue;
-            }
-            let cases = beds.entry(profile.clone()).or_default();
-            for case in self.chain_changes.iter().filter(|case| case.covers.contains(requirement)) {
+    /// The changes of Terway's chain for these requirements on these lanes, each once, by cluster profile.
+    pub fn changes_of(&self, requirements: &Requirements, lanes: &[String]) -> BTreeMap<String, Vec<&ChangeCase>> {
+        let mut by_profile: BTreeMap<String, Vec<&ChangeCase>> = BTreeMap::new();
+        let of_lanes = |part: &Part| part.chain_changes && part.lanes.iter().any(|lane| lanes.contains(lane));
+        for (requirement, part) in parts(requirements).filter(|(_, part)| of_lanes(part)) {
+            let Some(profile) = &part.profile else { continue };
+            let cases = by_profile.entry(profile.clone()).or_default();
+            for case in self.changes.iter().filter(|case| case.covers(requirement)) {
                 if !cases.iter().any(|known| known.name == case.name) {
                     cases.push(case);
                 }
             }
         }
-        beds
+        by_profile
     }
 }
 
-fn of_requirement<'a>(plans: &'a [Plan], requirement: &'a str, lane: &'a str) -> impl Iterator<Item = &'a Plan> {
-    plans.iter().filter(move |plan| plan.covers.iter().any(|named| named == requirement) && meant_for(plan, lane))
+/// Each part with its requirement.
+fn parts(requirements: &Requirements) -> impl Iterator<Item = (&String, &Part)> {
+    requirements.iter().flat_map(|(requirement, parts)| parts.iter().map(move |part| (requirement, part)))
 }
 
 #[cfg(test)]
@@ -172,18 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_that_names_a_requirement_which_nobody_wants_is_told() {
+    fn a_scenario_with_an_unknown_requirement_is_refused() {
         let plan = |requirements: &[&str]| Plan {
             file: "a.yaml".into(),
             covers: requirements.iter().map(|requirement| (*requirement).to_owned()).collect(),
             ..Plan::default()
         };
         let requirements = Requirements::from([("R01".to_owned(), vec![Part::default()])]);
-        let told =
-            |covers: &[&str]| Suite { good: vec![plan(covers)], ..Suite::default() }.of_no_requirement(&requirements);
-        assert_eq!(told(&["R01"]), Vec::<String>::new());
+        let unknown = |covers: &[&str]| {
+            Suite { good: vec![plan(covers)], ..Suite::default() }.unknown_requirements(&requirements)
+        };
+        assert_eq!(unknown(&["R01"]), Vec::<String>::new());
         assert_eq!(
-            told(&["R01", "R77"]),
+            unknown(&["R01", "R77"]),
             ["a.yaml: metadata.covers: `R77` is no requirement of suites/requirements.yaml"]
         );
     }

@@ -3,10 +3,12 @@
 use crate::registry;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
-use plumbline_core::plan::Plan;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The name that a requirement has in the place of a lane for lint cases.
+pub const LINT: &str = "lint";
 
 /// The file.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,13 +19,13 @@ struct File {
     requirements: BTreeMap<String, Vec<Part>>,
 }
 
-/// Something that a requirement wants shown.
+/// A part of a requirement: what must be shown, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Part {
     /// In a few words.
     pub what: String,
-    /// Lanes on which it is to be shown.
+    /// The lanes that must show it.
     pub lanes: Vec<String>,
     /// A warning that a pass must have to show it.
     #[serde(default)]
@@ -31,29 +33,22 @@ pub struct Part {
     /// A capability that a scenario must require to show it.
     #[serde(default)]
     pub requires: Option<String>,
-    /// A capability: what requires it, scenario or negative scenario, is another part's to show.
+    /// A capability: scenarios that require it belong to another part.
     #[serde(default)]
     pub without: Option<String>,
-    /// The cluster profile on which it is to be shown, on the lane that has profiles; none for the one that is chosen.
+    /// The cluster profile, on a lane with profiles; none for the lane's choice.
     #[serde(default)]
     pub profile: Option<String>,
-    /// It is shown by scenarios that must fail.
+    /// Whether negative scenarios alone show it.
     #[serde(default)]
     pub negative: bool,
-    /// It is shown by changes of Terway's chain on a cluster of the profile.
+    /// Whether changes of Terway's chain on a cluster of the profile show it.
     #[serde(default)]
     pub chain_changes: bool,
 }
 
 impl Part {
-    /// Whether a scenario or negative scenario is this part's, as far as what it requires says.
-    #[must_use]
-    pub fn is_its(&self, plan: &Plan) -> bool {
-        self.without.as_ref().is_none_or(|without| !plan.requires.contains(without))
-    }
-
-    /// The cluster profile on which it is to be shown on a lane; none where the lane has none, or any will do.
-    #[must_use]
+    /// The cluster profile on a lane; none if the lane has no profiles, or the part names none.
     pub fn profile_on(&self, lane: &str) -> Option<&str> {
         self.profile.as_deref().filter(|_| registry::has_profiles(lane))
     }
@@ -62,10 +57,10 @@ impl Part {
 /// Requirements by name.
 pub type Requirements = BTreeMap<String, Vec<Part>>;
 
-/// Reads the file below the project's folder; of all requirements those asked for, or all where none is.
+/// Reads the file below the project's folder: the named requirements, or all.
 ///
 /// # Errors
-/// [`Refused`] when it is not there or not as it must be, or a requirement asked for is not in it.
+/// [`Refused`] when the file is missing or invalid, or lacks a named requirement.
 pub fn read(root: &Path, asked: &[String]) -> Result<Requirements, Refused> {
     let path = root.join("suites/requirements.yaml");
     let refused = |why: String| Refused::one(format!("{}: {why}", path.display()));
@@ -76,22 +71,22 @@ pub fn read(root: &Path, asked: &[String]) -> Result<Requirements, Refused> {
 fn parse(text: &str, asked: &[String]) -> Result<Requirements, String> {
     let file: File = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
     if (file.api_version.as_str(), file.kind.as_str()) != ("plumbline.dev/v1alpha1", "Requirements") {
+        let (version, kind) = (file.api_version, file.kind);
         return Err(format!(
-            "want apiVersion plumbline.dev/v1alpha1 and kind Requirements, found {} and {}",
-            file.api_version, file.kind
+            "expected apiVersion plumbline.dev/v1alpha1 and kind Requirements, found {version} and {kind}"
         ));
     }
     if let Some((requirement, _)) =
         file.requirements.iter().find(|(_, parts)| parts.is_empty() || parts.iter().any(|p| p.lanes.is_empty()))
     {
-        return Err(format!("requirement {requirement} wants nothing on any lane"));
+        return Err(format!("requirement {requirement}: expected a part, and a lane in each part"));
     }
     let nowhere = |part: &Part| {
         part.chain_changes && (part.lanes.iter().any(|lane| !registry::has_profiles(lane)) || part.profile.is_none())
     };
     if let Some((requirement, _)) = file.requirements.iter().find(|(_, parts)| parts.iter().any(nowhere)) {
         return Err(format!(
-            "requirement {requirement}: a change of the chain is shown on a lane with profiles, on the profile that it names"
+            "requirement {requirement}: a chain change needs lanes with cluster profiles, and the profile that it names"
         ));
     }
     if asked.is_empty() {
@@ -101,10 +96,8 @@ fn parse(text: &str, asked: &[String]) -> Result<Requirements, String> {
     for name in asked {
         let name = name.to_ascii_uppercase();
         let known: Vec<&str> = file.requirements.keys().map(String::as_str).collect();
-        let parts = file
-            .requirements
-            .get(&name)
-            .ok_or_else(|| format!("no requirement {name}; there are {}", known.join(", ")))?;
+        let parts = file.requirements.get(&name);
+        let parts = parts.ok_or_else(|| format!("no requirement {name}; there are {}", known.join(", ")))?;
         requirements.insert(name, parts.clone());
     }
     Ok(requirements)
@@ -117,7 +110,7 @@ mod tests {
     const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Requirements\n";
 
     #[test]
-    fn rows_are_taken_by_name_and_unknown_ones_refused() {
+    fn requirements_are_found_by_name_and_unknown_ones_refused() {
         let text =
             format!("{HEAD}requirements:\n  R01: [{{what: a, lanes: [netns]}}]\n  R02: [{{what: b, lanes: [kind]}}]\n");
         assert_eq!(parse(&text, &[]).unwrap().len(), 2);
@@ -126,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_that_wants_nothing_is_no_row() {
+    fn a_requirement_without_a_part_or_a_lane_is_refused() {
         for requirements in ["{R01: []}", "{R01: [{what: a, lanes: []}]}"] {
             assert!(
-                parse(&format!("{HEAD}requirements: {requirements}\n"), &[]).unwrap_err().contains("wants nothing")
+                parse(&format!("{HEAD}requirements: {requirements}\n"), &[]).unwrap_err().contains("expected a part")
             );
         }
         assert!(parse(&format!("{HEAD}requirements: {{R01: [{{what: a, lane: [netns]}}]}}\n"), &[]).is_err());

@@ -1,55 +1,53 @@
-//! What a run is given, and what it gives back.
+//! The request and the result of a run.
 
 use crate::{exit, fault};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{EventSink, Options};
+use plumbline_lanes::lane::Lane;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
-/// Everything a run needs. Plans are already read and checked: bad input never gets this far.
+/// The request of a run. Its plans were read and checked.
 #[derive(Clone)]
 pub struct RunConfig {
     /// The folder with `clusters/`, `images/` and `suites/`.
     pub root: PathBuf,
-    /// What to run.
+    /// The scenarios.
     pub scenarios: Vec<Plan>,
-    /// Lane names, in the order in which they run.
-    pub lanes: Vec<String>,
-    /// How many scenarios of one lane run side by side; at least 1.
+    /// Lanes, in the order in which they run.
+    pub lanes: Vec<&'static dyn Lane>,
+    /// How many scenarios of one lane run at the same time; at least 1.
     pub jobs: usize,
-    /// Whether the next scenario may begin while one is being taken down.
+    /// Whether the next scenario may begin during a tear-down.
     pub overlap: bool,
     /// Whether warnings fail.
     pub strict: bool,
-    /// What the lanes are told.
+    /// Options of the lanes.
     pub options: Options,
-    /// Where events go.
+    /// The sink of events.
     pub events: EventSink,
-    /// Where evidence goes; none means the run's own folder in the state folder.
+    /// The folder for evidence; none for the run's folder in the state folder.
     pub evidence: Option<PathBuf>,
     /// Cancelled on Ctrl-C and SIGTERM.
     pub cancel: CancellationToken,
 }
 
-/// What came of a run.
-#[must_use = "read the summary: without it a failure goes unnoticed"]
+/// The result of a run.
+#[must_use = "an unread summary hides failures"]
 #[derive(Debug, Clone, Default)]
 pub struct RunSummary {
     /// One report for each scenario and lane, in the order in which they ended.
     pub reports: Vec<ScenarioReport>,
-    /// What could not be cleaned up, each a line; empty when nothing was left behind.
+    /// What could not be cleaned up, a line each.
     pub left_behind: Vec<String>,
     /// Whether it was cancelled before its end.
     pub cancelled: bool,
 }
 
 impl RunSummary {
-    /// The exit code of the whole: the gravest of its parts (design, "Verdicts").
-    ///
-    /// 0 pass, 1 failed, 3 error or something was left behind, 4 nothing ran, 5 a fault of Plumbline, 130 interrupted.
-    /// An error outweighs failed: where the bed is not sound, a fail may be the bed's as well.
-    #[must_use]
+    /// The exit code: the gravest result decides. An error is graver than a failure, since an unsound testbed may cause the
+    /// failure too.
     pub fn exit_code(&self) -> u8 {
         if self.reports.iter().any(|report| is_fault(&report.verdict)) {
             return exit::INTERNAL;
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_run_is_an_error() {
+    fn a_run_without_a_scenario_has_its_own_code() {
         assert_eq!(code(vec![]), 4);
         assert_eq!(code(vec![skip()]), 4);
     }

@@ -1,4 +1,4 @@
-//! The runner: plans over lanes, verdicts out. It knows no lane by name and decides no verdict.
+//! The runner: from plans and lanes to verdicts. It knows no lane by name and decides no verdict.
 
 mod config;
 mod evidence;
@@ -8,7 +8,7 @@ mod tests;
 
 pub use config::{RunConfig, RunSummary};
 
-use crate::{fault, registry, session};
+use crate::{fault, session};
 use evidence::Evidence;
 use futures::stream::{self, StreamExt};
 use plumbline_core::event::Event;
@@ -16,33 +16,32 @@ use plumbline_core::plan::Plan;
 use plumbline_lanes::context::Context;
 use plumbline_lanes::lane::Lane;
 use plumbline_testbed::error::TestbedError;
+use std::path::Path;
 use std::time::Instant;
 use tokio::sync::Semaphore;
 
-/// How many scenarios may be on their way out for each that runs: a pod takes twice as long to go (its grace of a second,
-/// the kubelet's own pace) as to come.
+/// Scenarios in tear-down for each that runs: a pod takes twice as long to stop as to start.
 const ENDING: usize = 2;
 
-/// Runs every scenario on every lane asked for, lane after lane, scenarios of a lane side by side.
+/// Runs every scenario on every requested lane: lanes one after the other, the scenarios of a lane at the same time.
 ///
 /// # Errors
-/// Only what stops the whole run before any scenario: an unknown lane, no place for the journal.
-/// A lane that can't be opened is no error here: its scenarios are errors, and the other lanes run.
+/// When there is no place for the journal. If a lane can't be opened, its scenarios have the verdict
+/// error, and the other lanes run.
 pub async fn run(config: RunConfig) -> Result<RunSummary, TestbedError> {
     let start = Instant::now();
-    let lanes = select(&config.lanes)?;
     let cx =
         session::context(&config.root, config.options.clone(), config.events.clone(), config.cancel.clone(), "run")?;
-    let evidence = Evidence::below(&config.evidence.clone().unwrap_or_else(|| cx.run.evidence()));
-    (cx.events)(Event::RunStarted { run: cx.run.id().to_string(), total: lanes.len() * config.scenarios.len() });
+    let evidence = config.evidence.clone().unwrap_or_else(|| cx.run.evidence());
+    (cx.events)(Event::RunStarted { run: cx.run.id().to_string(), total: config.lanes.len() * config.scenarios.len() });
 
     let mut summary = RunSummary::default();
-    for lane in lanes {
+    for lane in config.lanes.iter().copied() {
         let plans: Vec<&Plan> = config.scenarios.iter().filter(|plan| meant_for(plan, lane.name())).collect();
         if plans.is_empty() || cx.cancel.is_cancelled() {
             continue;
         }
-        on_lane(&cx, lane.as_ref(), &plans, &config, &evidence, &mut summary).await;
+        run_on_lane(&cx, lane, &plans, &config, &evidence, &mut summary).await;
     }
     summary.cancelled = cx.cancel.is_cancelled();
     summary.left_behind.extend(session::close(&cx).await);
@@ -52,17 +51,16 @@ pub async fn run(config: RunConfig) -> Result<RunSummary, TestbedError> {
 }
 
 /// Whether a scenario is meant for a lane: it names the lane, or none at all.
-#[must_use]
 pub fn meant_for(plan: &Plan, lane: &str) -> bool {
     plan.lanes.is_empty() || plan.lanes.iter().any(|name| name == lane)
 }
 
-async fn on_lane(
+async fn run_on_lane(
     cx: &Context,
     lane: &dyn Lane,
     plans: &[&Plan],
     config: &RunConfig,
-    evidence: &Evidence,
+    evidence: &Path,
     summary: &mut RunSummary,
 ) {
     let opened = tokio::select! {
@@ -72,17 +70,20 @@ async fn on_lane(
     let open = match opened {
         Ok(open) => open,
         Err(error) => {
-            let reports = plans.iter().map(|plan| scenario::lane_error(cx, lane.name(), plan, &error, evidence));
-            summary.reports.extend(reports);
+            for plan in plans {
+                let evidence = Evidence::of(evidence, lane.name(), &plan.name);
+                summary.reports.push(scenario::lane_error(cx, lane.name(), plan, &error, &evidence));
+            }
             return;
         }
     };
     let jobs = config.jobs.max(1);
     let (name, lane) = (lane.name(), open.as_ref());
     let slots = Semaphore::new(jobs);
+    let of_plan = |plan: &Plan| Evidence::of(evidence, name, &plan.name);
     let one = async |plan| {
         let slot = slots.acquire().await;
-        let judged = scenario::judge_scenario(cx, name, lane, plan, config.strict, evidence).await;
+        let judged = scenario::judge_scenario(cx, name, lane, plan, config.strict, of_plan(plan)).await;
         drop(slot);
         judged.take_down().await
     };
@@ -96,16 +97,4 @@ async fn on_lane(
         Ok(left_behind) => summary.left_behind.extend(left_behind),
         Err(fault) => summary.left_behind.push(format!("lane {name}: {}", fault::error_of(&fault))),
     }
-}
-
-fn select(names: &[String]) -> Result<Vec<Box<dyn Lane>>, TestbedError> {
-    names
-        .iter()
-        .map(|name| {
-            registry::find(name).ok_or_else(|| {
-                let all = registry::names().join(", ");
-                TestbedError::new("select lane", format!("there is no lane {name:?}; there are {all}"))
-            })
-        })
-        .collect()
 }

@@ -1,7 +1,7 @@
-//! One scenario on one open lane: stage, observe, judge, take down, tell.
+//! One scenario on one open lane: stage, observe, judge, take down, report.
 //!
-//! It goes in two steps, so that the runner may begin with the next one while this one is taken down: [`judge_scenario`] comes to
-//! the judgement, [`JudgedScenario::take_down`] takes down, looks at what stays, and tells the verdict.
+//! There are two steps, so that the runner can begin the next scenario during a tear-down: [`judge_scenario`] ends with the
+//! judgement, [`JudgedScenario::take_down`] takes down, compares what is left, and reports the verdict.
 
 use super::evidence::Evidence;
 use crate::fault::{self, Fault};
@@ -15,42 +15,42 @@ use plumbline_lanes::lane::{OpenLane, StagedScenario, Staging};
 use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
 
-/// What came of one scenario on one lane.
+/// The result of one scenario on one lane.
 pub(super) struct ScenarioResult {
     pub report: ScenarioReport,
     pub left_behind: Vec<String>,
 }
 
-/// A scenario that was judged and is not told yet.
+/// A scenario that was judged and not yet reported.
 pub(super) struct JudgedScenario<'a> {
     progress: ProgressEvents<'a>,
     plan: &'a Plan,
     strict: bool,
-    evidence: &'a Evidence,
+    evidence: Evidence,
     start: Instant,
     report: ScenarioReport,
-    /// What stands and is to be taken down; none where nothing was staged, or it is kept.
+    /// The staged scenario; none if nothing was staged, or it is kept.
     scene: Option<Box<dyn StagedScenario>>,
-    /// What was observed, to be judged again with what stays.
+    /// The observation, to be judged again with the leaks.
     seen: Option<Observation>,
 }
 
-/// Stages `plan` on `lane`, observes and judges. Never fails: what goes wrong is in the verdict.
+/// Stages `plan` on `lane`, observes and judges. An error becomes the verdict.
 pub(super) async fn judge_scenario<'a>(
     cx: &'a Context,
     lane_name: &'a str,
     lane: &dyn OpenLane,
     plan: &'a Plan,
     strict: bool,
-    evidence: &'a Evidence,
+    evidence: Evidence,
 ) -> JudgedScenario<'a> {
     let start = Instant::now();
     let progress = ProgressEvents { cx, scenario: &plan.name, lane: lane_name };
     progress.started();
     let mut report = ScenarioReport::blank(plan, lane_name);
     report.profile = lane.profile();
-    report.evidence = evidence.folder(lane_name, &plan.name);
-    evidence.keep(lane_name, &plan.name, "plan.json", plan);
+    report.evidence = Some(evidence.path());
+    evidence.keep("plan.json", plan);
     let mut judged_scenario =
         JudgedScenario { progress, plan, strict, evidence, start, report, scene: None, seen: None };
 
@@ -62,8 +62,8 @@ pub(super) async fn judge_scenario<'a>(
     match caught(&plan.file, or_cancelled(cx, lane.stage(cx, plan))).await {
         Ok(mut scene) => {
             describe(&mut judged_scenario.report, scene.staging());
-            let looked = fault::catch(&plan.file, judged_scenario.observe_and_judge(scene.as_mut())).await;
-            if let Err(fault) = looked {
+            let observed = fault::catch(&plan.file, judged_scenario.observe_and_judge(scene.as_mut())).await;
+            if let Err(fault) = observed {
                 judged_scenario.fail(&fault);
             }
             judged_scenario.scene = Some(scene);
@@ -89,20 +89,19 @@ impl JudgedScenario<'_> {
         set_verdict(&mut self.report, self.plan, &observation, self.strict);
         self.report.timing.plugins_us = plugin_time(&observation);
         self.report.transcripts = observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect();
-        self.evidence.keep_wire(self.progress.lane, &self.plan.name, observation.wire.as_ref());
-        self.evidence.keep(self.progress.lane, &self.plan.name, "observation.json", &observation);
+        self.evidence.keep_wire(observation.wire.as_ref());
+        self.evidence.keep("observation.json", &observation);
         self.seen = Some(observation);
     }
 
-    /// Takes down what stands, and tells the verdict: after the clean-up, since what stays of a pod that is gone can turn
-    /// a pass into a fail.
+    /// Takes the scenario down and reports the verdict: after the clean-up, since a leak can turn a pass into a fail.
     pub(super) async fn take_down(mut self) -> ScenarioResult {
         let Some(scene) = self.scene.take() else { return self.finish(vec![]) };
         if keeps(self.progress.cx.options.keep, &self.report.verdict) {
-            let (cx, name, lane) = (self.progress.cx, self.progress.scenario, self.progress.lane);
+            let progress = self.progress;
             let ended = self.finish(vec![]);
-            for door in scene.entry_commands() {
-                ProgressEvents { cx, scenario: name, lane }.phase(&format!("kept; to look in: {door}"));
+            for command in scene.entry_commands() {
+                progress.phase(&format!("kept; enter it with: {command}"));
             }
             return ended;
         }
@@ -110,36 +109,29 @@ impl JudgedScenario<'_> {
         let plan = self.plan;
         let closed = fault::catch(&plan.file, async {
             let mut closed = scene.close().await;
-            match self.seen.take() {
-                Some(mut observation) if closed.leaks.is_some() => {
-                    observation.leaks = closed.leaks.take();
-                    set_verdict(&mut self.report, self.plan, &observation, self.strict);
-                    self.evidence.keep(self.progress.lane, &self.plan.name, "observation.json", &observation);
-                }
-                _ => {}
+            if let (Some(leaks), Some(mut observation)) = (closed.leaks.take(), self.seen.take()) {
+                observation.leaks = Some(leaks);
+                set_verdict(&mut self.report, self.plan, &observation, self.strict);
+                self.evidence.keep("observation.json", &observation);
             }
             closed.lines()
         });
-        let closed = closed.await;
-        let left_behind = match closed {
-            Ok(lines) => lines,
-            // What stays of the scene is in the journal; the end of the run undoes it.
-            Err(fault) => {
-                self.fail(&fault);
-                vec![]
-            }
-        };
+        // After a panic the journal has what is left; the end of the run undoes it.
+        let left_behind = closed.await.unwrap_or_else(|fault| {
+            self.fail(&fault);
+            vec![]
+        });
         self.report.timing.total_us = micros(self.start);
         self.finish(left_behind)
     }
 
-    /// A panic is no verdict about the plugins: whatever was judged before it is replaced.
+    /// A panic is no verdict about the plugins: it replaces the judgement.
     fn fail(&mut self, fault: &Fault) {
         self.report.verdict = error_verdict(fault::error_of(fault));
     }
 
     fn finish(self, left_behind: Vec<String>) -> ScenarioResult {
-        finish(&self.progress, self.evidence, self.report, left_behind)
+        finish(self.progress, &self.evidence, self.report, left_behind)
     }
 }
 
@@ -149,7 +141,7 @@ fn set_verdict(report: &mut ScenarioReport, plan: &Plan, observation: &Observati
     report.verdict = judge::fold(judgement, strict);
 }
 
-/// The report of a scenario that never came to run because its lane could not be opened.
+/// The report of a scenario whose lane could not be opened.
 pub(super) fn lane_error(
     cx: &Context,
     lane_name: &str,
@@ -158,18 +150,17 @@ pub(super) fn lane_error(
     evidence: &Evidence,
 ) -> ScenarioReport {
     let progress = ProgressEvents { cx, scenario: &plan.name, lane: lane_name };
-    let mut report = ScenarioReport::blank(plan, lane_name);
-    report.verdict = error_verdict(error.clone());
-    finish(&progress, evidence, report, vec![]).report
+    let report = ScenarioReport { verdict: error_verdict(error.clone()), ..ScenarioReport::blank(plan, lane_name) };
+    finish(progress, evidence, report, vec![]).report
 }
 
 fn finish(
-    progress: &ProgressEvents<'_>,
+    progress: ProgressEvents<'_>,
     evidence: &Evidence,
     report: ScenarioReport,
     left_behind: Vec<String>,
 ) -> ScenarioResult {
-    evidence.keep(&report.lane, &report.scenario, "report.json", &report);
+    evidence.keep("report.json", &report);
     (progress.cx.events)(Event::ScenarioFinished { report: Box::new(report.clone()) });
     ScenarioResult { report, left_behind }
 }
@@ -185,7 +176,7 @@ pub(super) async fn caught<T>(
 async fn or_cancelled<T>(cx: &Context, work: impl Future<Output = Result<T, TestbedError>>) -> Result<T, TestbedError> {
     tokio::select! {
         done = work => done,
-        () = cx.cancel.cancelled() => Err(TestbedError::new("run", "interrupted before the verdict was there")),
+        () = cx.cancel.cancelled() => Err(TestbedError::new("run", "interrupted before the verdict")),
     }
 }
 
@@ -220,7 +211,8 @@ fn micros(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Tells the event stream what one scenario does.
+/// The progress of one scenario, as events.
+#[derive(Clone, Copy)]
 struct ProgressEvents<'a> {
     cx: &'a Context,
     scenario: &'a str,

@@ -1,4 +1,4 @@
-//! The order of staging and taking down, seen on a lane that is only acted.
+//! The order of staging and tear-down, on a simulated lane.
 
 use super::*;
 use crate::exit;
@@ -9,17 +9,17 @@ use plumbline_lanes::context::Options;
 use plumbline_lanes::lane::{Capabilities, HostReport, OpenLane, StagedScenario, Staging, TearDown, TestSettings};
 use plumbline_testbed::journal::Effect;
 use plumbline_testbed::wait::within;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// A scene that waits for what never comes is told by this, and not by a test that hangs.
+/// Deadline of a scenario that waits for others, so that the test does not hang.
 const HANG: Duration = Duration::from_secs(20);
 
-/// What the acted lane has seen.
+/// The record of the simulated lane.
 #[derive(Default)]
 struct Seen {
     log: Mutex<Vec<String>>,
@@ -28,7 +28,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn tell(&self, what: String) {
+    fn record(&self, what: String) {
         self.log.lock().unwrap().push(what);
     }
 }
@@ -98,7 +98,7 @@ impl OpenLane for Acted {
         }
         let standing = self.seen.standing.fetch_add(1, Ordering::SeqCst) + 1;
         self.seen.most_standing.fetch_max(standing, Ordering::SeqCst);
-        self.seen.tell(format!("{} comes", plan.name));
+        self.seen.record(format!("{} comes", plan.name));
         self.staged.send_modify(|staged| *staged += 1);
         let scene = ActedScenario {
             name: plan.name.clone(),
@@ -133,11 +133,11 @@ impl StagedScenario for ActedScenario {
         Box::pin(async move {
             let others = self.staged.wait_for(|staged| *staged >= self.go_after);
             for _ in 0..100 {
-                // Whoever may come, comes now.
+                // Lets other scenarios start.
                 tokio::task::yield_now().await;
             }
             let came = within(HANG, others).await.is_some();
-            self.seen.tell(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
+            self.seen.record(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
             TearDown { left_behind: vec![format!("{}'s", self.name)], leaks: None }
         })
     }
@@ -179,7 +179,7 @@ async fn run_acted(
     let lane = Acted { seen: seen.clone(), staged, go_after, panic_after, offers: Capabilities::default() };
     let plans: Vec<&Plan> = config.scenarios.iter().collect();
     let mut summary = RunSummary::default();
-    on_lane(&cx, &lane, &plans, &config, &Evidence::below(folder.path()), &mut summary).await;
+    run_on_lane(&cx, &lane, &plans, &config, folder.path(), &mut summary).await;
     assert!(session::close(&cx).await.is_empty());
     (seen, summary)
 }
@@ -189,7 +189,7 @@ async fn the_next_comes_while_one_goes() {
     let (seen, summary) = ran(&["a", "b"], 1, true, 2).await;
     assert_eq!(*seen.log.lock().unwrap(), ["a comes", "b comes", "a goes", "b goes"]);
     assert_eq!(seen.most_standing.load(Ordering::SeqCst), 1, "-j 1 is one at a time until its verdict is there");
-    assert_eq!(summary.left_behind, ["a's", "b's"], "each was taken down, and what it left is told");
+    assert_eq!(summary.left_behind, ["a's", "b's"], "each was taken down, and its rest is reported");
     assert!(summary.reports.iter().all(|report| matches!(report.verdict, Verdict::Error { .. })));
 }
 

@@ -14,13 +14,11 @@ pub struct SuiteFiles {
 
 impl SuiteFiles {
     /// The folders whose files may be read; those that are not there are left out.
-    #[must_use]
     pub fn below(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self { allowed: folders.into_iter().filter_map(|f| std::fs::canonicalize(f).ok()).collect(), templates: None }
     }
 
     /// For one scenario file: its own folder, the project's folder and the current one.
-    #[must_use]
     pub fn of(scenario: &Path, root: Option<&Path>) -> Self {
         let own = scenario.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folders = [own.to_owned()].into_iter().chain(root.map(Path::to_owned)).chain(std::env::current_dir().ok());

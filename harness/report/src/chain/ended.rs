@@ -1,14 +1,13 @@
 //! How a change of the chain ended, in words. Pure.
 
-use super::stand_ins;
+use super::{stand_ins, unknowns};
 use crate::escape;
-use crate::paint::{BAD, DOUBT, GOOD, paint};
+use crate::paint::{BAD, GOOD, paint};
 use crate::text::{count, duration, findings};
 use plumbline_core::terway::{Applied, PutBack};
 use std::fmt::Write as _;
 
 /// How a change ended. Ends with a newline.
-#[must_use]
 pub fn applied(applied: &Applied) -> String {
     let mut out = String::new();
     let cluster = escape::line(&applied.cluster);
@@ -28,16 +27,12 @@ pub fn applied(applied: &Applied) -> String {
             let _ = writeln!(out, "  why: {}", escape::line(why));
         }
     }
-    let steps: Vec<String> = applied
-        .steps
-        .iter()
-        .map(|(step, millis)| format!("{step} {}", duration(millis.saturating_mul(1000))))
-        .collect();
+    let steps = applied.steps.iter();
+    let steps: Vec<String> =
+        steps.map(|(step, millis)| format!("{step} {}", duration(millis.saturating_mul(1000)))).collect();
     let _ = writeln!(out, "  steps: {}", steps.join(", "));
     findings(&mut out, &applied.rollout.findings);
-    for line in &applied.rollout.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
-    }
+    unknowns(&mut out, &applied.rollout.untold);
     stand_ins(&mut out, &applied.stand_ins);
     match (&applied.failed, &applied.put_back, &applied.left) {
         (None, _, _) => {
@@ -62,7 +57,6 @@ pub fn applied(applied: &Applied) -> String {
 }
 
 /// That the old chain is back. Ends with a newline.
-#[must_use]
 pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
     let Some(back) = back else {
         return format!(
@@ -85,8 +79,6 @@ pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
             escape::line(&back.others.join(", "))
         );
     }
-    for line in &back.rollout.untold {
-        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
-    }
+    unknowns(&mut out, &back.rollout.untold);
     out
 }

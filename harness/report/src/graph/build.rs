@@ -1,18 +1,17 @@
 //! From a plan, and what was observed of it, to a picture.
 
-use super::model::{Attachment, Bar, Graph, Host, Node, Pod, Remark};
-use super::{asked, paths, seen};
+use super::model::{Attachment, Bar, FindingLabel, Graph, Host, Node, Pod};
+use super::{observed, paths, requested};
 use plumbline_core::chain::Chain;
 use plumbline_core::finding::Finding;
 use plumbline_core::judge;
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan, Topology, VlanProtocol};
 
-/// What the default network is called in pictures: the scenario does not name it.
+/// The name of the default network in pictures: the scenario has none for it.
 const DEFAULT_NETWORK: &str = "default network";
 
-/// The picture of a plan; with an observation, of what was seen of it. Findings are the judge's.
-#[must_use]
+/// The picture of a plan, with the observed state of a run if there is one. Findings are the judge's.
 pub fn graph(plan: &Plan, observation: Option<&Observation>) -> Graph {
     let nothing = Observation::default();
     let findings = judge::judge(plan, observation.unwrap_or(&nothing)).findings;
@@ -70,7 +69,7 @@ fn node(topology: &Topology, number: usize) -> Node {
         let mut words = vec!["bridge".to_owned()];
         words.extend(bridge.addresses.iter().map(ToString::to_string));
         if bridge.vlan_filtering {
-            words.push("keeps VLANs apart".to_owned());
+            words.push("VLAN filtering".to_owned());
         }
         if !bridge.vlans.is_empty() {
             let vlans: Vec<String> = bridge.vlans.iter().map(ToString::to_string).collect();
@@ -129,19 +128,19 @@ fn pod(
         }
     }
     for (interface, attachment) in interfaces {
-        let asked = asked::of(plan, pod, interface, attachment);
+        let requested = requested::of(plan, pod, interface, attachment);
         let lines = match seen.and_then(|seen| Some((seen, seen.kernel.as_ref()?))) {
-            Some((seen, kernel)) => seen::lines(&asked, interface, seen, kernel),
-            None => asked::lines(&asked),
+            Some((seen, kernel)) => observed::lines(&requested, interface, seen, kernel),
+            None => requested::lines(&requested),
         };
-        let network = attachment.and_then(|attachment| asked::network(plan, attachment));
+        let network = attachment.and_then(|attachment| requested::network(plan, attachment));
         let chain = network.and_then(|network| network.chain.as_ref());
         drawn.attachments.push(Attachment {
             interface: interface.to_owned(),
             network: title(interface, attachment, chain),
             bar: bar(&plan.topology, interface, attachment, chain, bars),
             lines,
-            remarks: remarks(findings, |finding| {
+            findings: labels(findings, |finding| {
                 let own = finding.pod.as_deref().is_none_or(|named| named == pod.name);
                 let here = match (&finding.interface, &finding.network) {
                     (Some(named), _) => named == interface && finding.pod.is_some(),
@@ -154,7 +153,7 @@ fn pod(
         });
     }
     let shown: Vec<&str> = drawn.attachments.iter().map(|attachment| attachment.interface.as_str()).collect();
-    drawn.remarks = remarks(findings, |finding| {
+    drawn.findings = labels(findings, |finding| {
         let here =
             finding.interface.as_deref().is_none_or(|named| !shown.contains(&named)) && finding.network.is_none();
         finding.pod.as_deref() == Some(&pod.name) && here
@@ -162,10 +161,13 @@ fn pod(
     drawn
 }
 
-fn remarks(findings: &[Finding], here: impl Fn(&Finding) -> bool) -> Vec<Remark> {
+fn labels(findings: &[Finding], here: impl Fn(&Finding) -> bool) -> Vec<FindingLabel> {
     let here = findings.iter().filter(|finding| here(finding));
-    here.map(|finding| Remark { error: finding.is_failure(), text: format!("{}: {}", finding.code, finding.message) })
-        .collect()
+    here.map(|finding| FindingLabel {
+        is_failure: finding.is_failure(),
+        text: format!("{}: {}", finding.code, finding.message),
+    })
+    .collect()
 }
 
 fn title(interface: &str, attachment: Option<&plan::Attachment>, chain: Option<&Chain>) -> String {
@@ -197,8 +199,8 @@ fn bar(
         })
     };
     if attachment.is_none() {
-        let own = topology.default_network.as_ref().map(|own| format!("{}, brought by the scenario", own.name));
-        let words = own.unwrap_or_else(|| "by the node's own configuration".to_owned());
+        let own = topology.default_network.as_ref().map(|own| format!("{}, defined by the scenario", own.name));
+        let words = own.unwrap_or_else(|| "the node's own CNI configuration".to_owned());
         return (interface == "eth0").then(|| known(DEFAULT_NETWORK, &words));
     }
     let first = chain?.links.first()?;
@@ -208,7 +210,7 @@ fn bar(
         "bridge" => Some(known(text("bridge").unwrap_or("cni0"), "bridge, made by the bridge plugin")),
         "macvlan" | "ipvlan" | "vlan" => match text("master") {
             Some(master) => Some(known(master, "link of the node, not in the topology")),
-            None => Some(known("link of the default route", "no master is named")),
+            None => Some(known("link of the default route", "the configuration names no master")),
         },
         "ptp" => Some(known("routed by the node", "veth pairs of the ptp plugin")),
         "host-device" => {

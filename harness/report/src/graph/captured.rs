@@ -1,16 +1,16 @@
-//! What captures showed of one expectation.
+//! The captures of one expectation.
 
-use super::model::Came;
+use super::model::Arrival;
 use plumbline_core::plan::ProbeEndpoint;
 use plumbline_core::wire::{CaptureResult, ProbeResult, WireObservation};
 
-/// What was seen of one expectation: its items in the script bear ids that begin alike.
-pub(super) struct Seen<'a> {
+/// The probe and the captures of one expectation: their ids in the script have one prefix.
+pub(super) struct PathCaptures<'a> {
     pub probe: Option<&'a ProbeResult>,
     pub captures: Vec<(&'a str, Option<&'a ProbeEndpoint>, &'a CaptureResult)>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> PathCaptures<'a> {
     /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
     pub(super) fn of(wire: &'a WireObservation, kind: &str, place: usize) -> Option<Self> {
         let number =
@@ -32,12 +32,8 @@ impl<'a> Seen<'a> {
     /// One text per capture: where, how many frames, which tags.
     pub(super) fn stations(&self) -> Vec<String> {
         let text = |(_, party, capture): &(&str, Option<&ProbeEndpoint>, &CaptureResult)| {
-            let place = match party {
-                Some(ProbeEndpoint::Pod(name)) => format!("pod {name} {}", capture.interface),
-                Some(ProbeEndpoint::Host(name)) => format!("{name} {}", capture.interface),
-                Some(ProbeEndpoint::Node(number)) => format!("node {number} {}", capture.interface),
-                None => capture.interface.clone(),
-            };
+            let place = party.iter().map(|party| format!("{} ", endpoint(party))).collect::<String>();
+            let place = format!("{place}{}", capture.interface);
             let frames = match capture.frames.len() {
                 0 => "NO FRAME".to_owned(),
                 1 => "1 frame".to_owned(),
@@ -48,14 +44,23 @@ impl<'a> Seen<'a> {
         self.captures.iter().map(text).collect()
     }
 
-    /// How far the packets came: to before the first capture on the way that has no frame.
-    pub(super) fn came(&self) -> Came {
-        let way = [("pod", Came::Nowhere), ("uplink", Came::Node), ("far", Came::Uplink)];
+    /// How far the packets arrival: before the first capture without a frame.
+    pub(super) fn arrival(&self) -> Arrival {
+        let order = [("pod", Arrival::Pod), ("uplink", Arrival::Node), ("far", Arrival::Uplink)];
         let empty = |suffix: &str| {
             let mut here = self.captures.iter().filter(|(known, ..)| *known == suffix).peekable();
             here.peek().is_some() && here.all(|(.., capture)| capture.frames.is_empty())
         };
-        way.into_iter().find(|(suffix, _)| empty(suffix)).map(|(_, came)| came).unwrap_or_default()
+        order.into_iter().find(|(suffix, _)| empty(suffix)).map(|(_, arrival)| arrival).unwrap_or_default()
+    }
+}
+
+/// A probe's endpoint in words.
+pub(super) fn endpoint(endpoint: &ProbeEndpoint) -> String {
+    match endpoint {
+        ProbeEndpoint::Host(host) => host.clone(),
+        ProbeEndpoint::Pod(pod) => format!("pod {pod}"),
+        ProbeEndpoint::Node(number) => format!("node {number}"),
     }
 }
 

@@ -1,11 +1,10 @@
 //! A picture as a mermaid flowchart, for Markdown pages that draw it.
 
-use super::model::{Attachment, End, Graph, Path, PathState, Pod, Remark, State};
+use super::model::{Attachment, End, FindingLabel, Graph, Path, PathState, Pod, State};
 use crate::escape;
 use std::fmt::Write as _;
 
 /// The flowchart. Ends with a newline.
-#[must_use]
 pub fn write(graph: &Graph) -> String {
     let mut out = String::from("flowchart TB\n");
     for (place, host) in graph.hosts.iter().enumerate() {
@@ -39,7 +38,7 @@ pub fn write(graph: &Graph) -> String {
 fn pod(out: &mut String, pod: &Pod, n: usize, p: usize) {
     let mut head = vec![format!("pod {}", text(&pod.name))];
     head.extend(pod.trouble.iter().map(|trouble| text(trouble)));
-    head.extend(pod.remarks.iter().map(remark));
+    head.extend(pod.findings.iter().map(label));
     let _ = writeln!(out, "    subgraph pod{n}_{p}[\"{}\"]", head.join("<br/>"));
     for (a, attachment) in pod.attachments.iter().enumerate() {
         let mut lines = vec![format!("<b>{}</b> {}", text(&attachment.interface), text(&attachment.network))];
@@ -47,7 +46,7 @@ fn pod(out: &mut String, pod: &Pod, n: usize, p: usize) {
             "" => text(&line.text),
             word => format!("{}, {word}", text(&line.text)),
         }));
-        lines.extend(attachment.remarks.iter().map(remark));
+        lines.extend(attachment.findings.iter().map(label));
         let _ = writeln!(out, "      if{n}_{p}_{a}[\"{}\"]", lines.join("<br/>"));
     }
     out.push_str("    end\n");
@@ -84,7 +83,7 @@ fn path(out: &mut String, path: &Path) {
         return;
     };
     let words = match &path.state {
-        PathState::Asked => "asked".to_owned(),
+        PathState::Requested => "requested".to_owned(),
         state => state.words(),
     };
     let arrow = if path.forbidden { "-. " } else { "== " };
@@ -97,7 +96,7 @@ fn end(end: End) -> Option<String> {
         End::Attachment(n, p, a) => Some(format!("if{n}_{p}_{a}")),
         End::Pod(n, p) => Some(format!("pod{n}_{p}")),
         End::Host(place) => Some(format!("host{place}")),
-        End::Nobody => None,
+        End::Outside => None,
     }
 }
 
@@ -118,14 +117,14 @@ fn classes(out: &mut String, graph: &Graph) {
 
 fn class(attachment: &Attachment) -> Option<&'static str> {
     let bad = |state: State| state.is_bad();
-    if attachment.lines.iter().any(|line| bad(line.state)) || attachment.remarks.iter().any(|remark| remark.error) {
+    if attachment.lines.iter().any(|line| bad(line.state)) || attachment.findings.iter().any(|label| label.is_failure) {
         return Some("bad");
     }
-    (!attachment.remarks.is_empty()).then_some("doubt")
+    (!attachment.findings.is_empty()).then_some("doubt")
 }
 
-fn remark(remark: &Remark) -> String {
-    format!("{} {}", remark.word(), text(&remark.text))
+fn label(label: &FindingLabel) -> String {
+    format!("{} {}", label.word(), text(&label.text))
 }
 
 /// Text inside quotes: mermaid reads `#NAME;` and `#NUMBER;` as characters, and some tags.

@@ -1,25 +1,25 @@
-//! Pictures of a scenario: what is there before any pod, pods with what is asked of them, and after a run what the
-//! kernel holds and which way packets went.
+//! Pictures of a scenario: the topology, the pods with their requested state, and after a run the kernel's state and the paths
+//! of packets.
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`model`] | what a picture shows, as data |
+//! | [`model`] | the content of a picture, as data |
 //! | [`build`] | from a plan (and an observation) to that |
-//! | `asked`, `seen` | an attachment's lines: what is asked of it, and what was found of that |
-//! | `paths` | the ways of packets |
-//! | `captured` | what captures showed of one of them |
+//! | `requested`, `observed` | the lines of an attachment: its requested and its observed state |
+//! | `paths` | the paths of packets |
+//! | `captured` | the captures of one path |
 //! | [`text`], [`mermaid`], [`svg`] | the three writers |
 //!
 //! All of it is pure: the same plan and observation give the same picture. Words stand beside every colour. A picture
-//! shows; it decides nothing: findings come from the judge.
+//! decides nothing: findings come from the judge.
 
-mod asked;
 mod build;
 mod captured;
 pub mod mermaid;
 pub mod model;
+mod observed;
 mod paths;
-mod seen;
+mod requested;
 pub mod svg;
 pub mod text;
 

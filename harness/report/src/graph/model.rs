@@ -1,4 +1,4 @@
-//! What a picture shows, as data: writers only lay it out.
+//! The content of a picture, as data. The writers only lay it out.
 
 /// A picture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -7,9 +7,9 @@ pub struct Graph {
     pub name: String,
     /// Its one-line summary.
     pub summary: String,
-    /// What came of it, where the picture is of a run: the verdict in words.
+    /// The verdict of the run, in words.
     pub verdict: Option<String>,
-    /// Whether it shows what was seen, and not only what is asked.
+    /// Whether it shows the observed state of a run, not only the requested state.
     pub observed: bool,
     /// Segments between nodes and hosts.
     pub uplinks: Vec<String>,
@@ -17,7 +17,7 @@ pub struct Graph {
     pub hosts: Vec<Host>,
     /// Nodes with what runs on them.
     pub nodes: Vec<Node>,
-    /// The ways of packets.
+    /// The paths of packets.
     pub paths: Vec<Path>,
 }
 
@@ -67,12 +67,12 @@ pub struct Bar {
 pub struct Pod {
     /// Its name.
     pub name: String,
-    /// What is wrong with it as a whole: it did not come up, it was not observed.
+    /// Why the whole pod has no result: it is not ready, or was not observed.
     pub trouble: Option<String>,
     /// Its interfaces, eth0 first.
     pub attachments: Vec<Attachment>,
     /// Findings that belong to no single interface.
-    pub remarks: Vec<Remark>,
+    pub findings: Vec<FindingLabel>,
 }
 
 /// An interface of a pod.
@@ -87,7 +87,7 @@ pub struct Attachment {
     /// Addresses, routes and the like.
     pub lines: Vec<Line>,
     /// Findings.
-    pub remarks: Vec<Remark>,
+    pub findings: Vec<FindingLabel>,
     /// The network's configuration, for a tooltip.
     pub config: Option<String>,
 }
@@ -97,67 +97,63 @@ pub struct Attachment {
 pub struct Line {
     /// As `ip` would print it.
     pub text: String,
-    /// What is known of it.
+    /// Its state.
     pub state: State,
 }
 
 impl Line {
     /// A line.
-    #[must_use]
     pub fn new(text: impl Into<String>, state: State) -> Self {
         Self { text: text.into(), state }
     }
 }
 
-/// What is known of a fact.
+/// The state of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Asked for; nothing was looked at.
-    Asked,
-    /// Asked for, and found.
+    /// Requested; there was no run.
+    Requested,
+    /// Requested and found.
     Held,
-    /// Found; nobody said anything about it.
-    Seen,
-    /// Asked for, and not found.
+    /// Found, neither requested nor excluded.
+    Observed,
+    /// Requested and not found.
     Missing,
-    /// Found, though the list of what is asked for is exact and does not have it; or it must not be there.
+    /// Found and excluded: by an exact list without it, or by name.
     Surplus,
 }
 
 impl State {
-    /// The word beside the colour; empty where nothing was looked at.
-    #[must_use]
+    /// The word beside the colour; empty without a run.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Asked => "",
-            Self::Held => "as asked",
-            Self::Seen => "seen",
+            Self::Requested => "",
+            Self::Held => "as requested",
+            Self::Observed => "observed",
             Self::Missing => "MISSING",
-            Self::Surplus => "NOT ASKED FOR",
+            Self::Surplus => "NOT REQUESTED",
         }
     }
 
-    /// Whether it is a fault.
-    #[must_use]
+    /// Whether the fact is wrong.
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::Missing | Self::Surplus)
     }
 }
 
-/// A finding beside what it concerns.
+/// A finding, drawn at what it concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remark {
-    /// An error; else a warning.
-    pub error: bool,
+pub struct FindingLabel {
+    /// Whether it is a failure; else a warning.
+    pub is_failure: bool,
     /// Code and message.
     pub text: String,
 }
 
-impl Remark {
+impl FindingLabel {
     /// The word beside the colour.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
-        if self.error { "failure" } else { "warning" }
+        if self.is_failure { "failure" } else { "warning" }
     }
 }
 
@@ -170,64 +166,63 @@ pub enum End {
     Pod(usize, usize),
     /// A host.
     Host(usize),
-    /// Nobody in the picture.
-    Nobody,
+    /// Nothing in the picture.
+    Outside,
 }
 
-/// A way that packets are to go, or went.
+/// A requested path of packets, and after a run the real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     /// From 1, in the plan's order.
     pub number: usize,
     /// `chain-test-pod reaches 10.1.2.3 by icmp, through eth1`.
     pub text: String,
-    /// Whether it is one that must not be.
+    /// Whether the target must not be reached.
     pub forbidden: bool,
     /// Where it begins.
     pub from: End,
     /// Where it ends.
     pub to: End,
-    /// What came of it.
+    /// Its result.
     pub state: PathState,
-    /// What was seen, station by station; empty where nothing was looked at.
+    /// The captures on the way, a line each; empty without a run.
     pub stations: Vec<String>,
-    /// How far its packets came; the whole way where no capture says otherwise.
-    pub came: Came,
+    /// How far its packets came.
+    pub arrival: Arrival,
 }
 
-/// How far packets came, by the first capture on their way that has none.
+/// How far packets came: before the first capture without a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Came {
+pub enum Arrival {
     /// They did not leave the pod.
-    Nowhere,
+    Pod,
     /// To the node's link that the interface sits on.
     Node,
     /// To the uplink.
     Uplink,
     /// The whole way.
     #[default]
-    There,
+    Target,
 }
 
-/// What came of a path.
+/// The result of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathState {
-    /// Nothing was looked at.
-    Asked,
-    /// It came out as wanted; how, in words.
+    /// There was no run.
+    Requested,
+    /// It ended as requested; how, in words.
     Held(String),
-    /// It did not; what was seen instead.
+    /// It ended otherwise; how, in words.
     Failed(String),
 }
 
 impl PathState {
-    /// Words; empty where nothing was looked at.
-    #[must_use]
+    /// In words; empty without a run.
     pub fn words(&self) -> String {
         match self {
-            Self::Asked => String::new(),
+            Self::Requested => String::new(),
             Self::Held(how) => how.clone(),
-            Self::Failed(how) => format!("NOT AS ASKED: {how}"),
+            Self::Failed(how) => format!("NOT AS REQUESTED: {how}"),
         }
     }
 }

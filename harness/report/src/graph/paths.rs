@@ -1,45 +1,48 @@
-//! The ways of packets: what the plan wants, and what captures and answers showed.
+//! The paths of packets: what the plan requests, and what captures and replies showed.
 
-use super::captured::Seen;
-use super::model::{Came, End, Graph, Path, PathState};
+use super::captured::{PathCaptures, endpoint};
+use super::model::{End, Graph, Path, PathState};
 use plumbline_core::finding::Finding;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::{
     Because, Destination, NodeAddress, Plan, ProbeEndpoint, Protocol, ReachedBy, Unreachable, WantedReach,
 };
 use plumbline_core::source::Source;
-use plumbline_core::wire::{CaptureResult, ProbeEnd, ProbeResult, dns};
+use plumbline_core::wire::{ProbeEnd, ProbeResult, dns};
 
-/// All paths of a plan. An answer is not enough: a path about which the judge found an error is not as asked.
+/// What a run captured of a path.
+#[derive(Clone, Copy)]
+struct Captures<'a> {
+    of_path: Option<&'a PathCaptures<'a>>,
+    /// Whether there was a run.
+    observed: bool,
+}
+
+/// All paths of a plan. An answer is not enough: a path with a failure of the judge failed.
 pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
     let wire = observation.and_then(|observation| observation.wire.as_ref());
-    let looked = observation.is_some();
-    let mut paths = Vec::new();
+    let mut paths: Vec<Path> = Vec::new();
     for expectation in &plan.expect {
         let pod = expectation.pod.as_str();
+        let mut add = |kind: &str, place: usize, source: &Source, draw: &dyn Fn(Captures<'_>) -> Path| {
+            let of_path = wire.and_then(|wire| PathCaptures::of(wire, &format!("{pod}/{kind}"), place));
+            let path = draw(Captures { of_path: of_path.as_ref(), observed: observation.is_some() });
+            paths.push(Path { number: paths.len() + 1, ..judged(path, findings, source) });
+        };
         for (place, wanted) in expectation.reaches.iter().enumerate() {
-            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/reaches"), place));
-            let path = reach(plan, graph, pod, &wanted.value, seen.as_ref(), looked);
-            paths.push(judged(path, findings, &wanted.source));
+            add("reaches", place, &wanted.source, &|captures| reach(plan, graph, pod, &wanted.value, captures));
         }
         for (place, wanted) in expectation.cannot_reach.iter().enumerate() {
-            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/cannotReach"), place));
-            let path = cannot(plan, graph, pod, &wanted.value, seen.as_ref(), looked);
-            paths.push(judged(path, findings, &wanted.source));
+            add("cannotReach", place, &wanted.source, &|captures| cannot(plan, graph, pod, &wanted.value, captures));
         }
         for (place, wanted) in expectation.reached_by.iter().enumerate() {
-            let seen = wire.and_then(|wire| Seen::of(wire, &format!("{pod}/reachedBy"), place));
-            let path = reached(graph, pod, &wanted.value, seen.as_ref(), looked);
-            paths.push(judged(path, findings, &wanted.source));
+            add("reachedBy", place, &wanted.source, &|captures| reached(graph, pod, &wanted.value, captures));
         }
-    }
-    for (place, path) in paths.iter_mut().enumerate() {
-        path.number = place + 1;
     }
     paths
 }
 
-/// Takes an error that the judge found about this very line into the path.
+/// The path with the judge's failure about its line in the scenario.
 fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
     let here = |at: &Source| source.line > 0 && at.line == source.line && at.file == source.file;
     let error = findings.iter().find(|finding| finding.is_failure() && finding.source.as_ref().is_some_and(here));
@@ -49,7 +52,7 @@ fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
     path
 }
 
-fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Option<&Seen<'_>>, looked: bool) -> Path {
+fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, captures: Captures<'_>) -> Path {
     let mut text = format!("{pod} reaches {} by {}", destination(&wanted.to), by(wanted.by, wanted.port));
     let through = wanted.through.as_ref().map(|through| through.value.as_str());
     if let Some(through) = through {
@@ -58,28 +61,38 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, seen: Opti
     if let Some(gateway) = &wanted.gateway {
         text.push_str(&format!(", by the gateway {}", gateway.value));
     }
-    let state = match (seen.and_then(|seen| seen.probe), looked) {
-        (None, false) => PathState::Asked,
+    // The interface with captured frames is more exact than the requested one.
+    let captured = captures.of_path.and_then(|captures| {
+        let mut at_pod = captures.captures.iter().filter(|(suffix, ..)| *suffix == "pod");
+        at_pod.find(|(.., capture)| !capture.frames.is_empty()).map(|(.., capture)| capture.interface.as_str())
+    });
+    let ends = (attachment(graph, pod, captured.or(through)), far(plan, graph, &wanted.to));
+    path(text, false, ends, captures, |end| holds(wanted, end))
+}
+
+/// A path with its result.
+fn path(
+    text: String,
+    forbidden: bool,
+    (from, to): (End, End),
+    captures: Captures<'_>,
+    holds: impl Fn(&ProbeEnd) -> bool,
+) -> Path {
+    let state = match (captures.of_path.and_then(|captures| captures.probe), captures.observed) {
+        (None, false) => PathState::Requested,
         (None, true) => PathState::Failed("nothing was sent".to_owned()),
-        (Some(probe), _) if holds(wanted, &probe.end) => PathState::Held(end(probe)),
+        (Some(probe), _) if holds(&probe.end) => PathState::Held(end(probe)),
         (Some(probe), _) => PathState::Failed(end(probe)),
     };
-    // The interface that packets were captured on tells more than the one that was wanted.
-    let captured = seen.and_then(|seen| {
-        let at_pod = |(suffix, _, capture): &&(&str, Option<&ProbeEndpoint>, &CaptureResult)| {
-            *suffix == "pod" && !capture.frames.is_empty()
-        };
-        seen.captures.iter().find(at_pod).map(|(_, _, capture)| capture.interface.as_str())
-    });
     Path {
         number: 0,
         text,
-        forbidden: false,
-        from: attachment(graph, pod, captured.or(through)),
-        to: far(plan, graph, &wanted.to),
+        forbidden,
+        from,
+        to,
         state,
-        stations: seen.map(Seen::stations).unwrap_or_default(),
-        came: seen.map(Seen::came).unwrap_or_default(),
+        stations: captures.of_path.map(PathCaptures::stations).unwrap_or_default(),
+        arrival: captures.of_path.map(PathCaptures::arrival).unwrap_or_default(),
     }
 }
 
@@ -95,7 +108,7 @@ fn holds(wanted: &WantedReach, end: &ProbeEnd) -> bool {
     }
 }
 
-fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, seen: Option<&Seen<'_>>, looked: bool) -> Path {
+fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures: Captures<'_>) -> Path {
     let because = match wanted.because {
         Because::NoRoute => "no route",
         Because::NoAnswer => "no answer",
@@ -104,65 +117,29 @@ fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, seen: Opt
     };
     let to = destination(&wanted.to);
     let text = format!("{pod} cannot reach {to} by {}: {because}", by(wanted.by, wanted.port));
-    let state = match (seen.and_then(|seen| seen.probe), looked) {
-        (None, false) => PathState::Asked,
-        (None, true) => PathState::Failed("nothing was sent".to_owned()),
-        (Some(probe), _) => {
-            let fits = matches!(
-                (wanted.because, &probe.end),
-                (Because::NoRoute, ProbeEnd::NoRoute)
-                    | (Because::NoAnswer, ProbeEnd::NoAnswer)
-                    | (Because::Refused, ProbeEnd::Refused)
-                    | (Because::Filtered, ProbeEnd::Filtered { .. })
-            );
-            if fits { PathState::Held(end(probe)) } else { PathState::Failed(end(probe)) }
-        }
-    };
-    Path {
-        number: 0,
-        text,
-        forbidden: true,
-        from: attachment(graph, pod, None),
-        to: far(plan, graph, &wanted.to),
-        state,
-        stations: seen.map(Seen::stations).unwrap_or_default(),
-        came: seen.map(Seen::came).unwrap_or_default(),
-    }
+    let ends = (attachment(graph, pod, None), far(plan, graph, &wanted.to));
+    path(text, true, ends, captures, |end| {
+        matches!(
+            (wanted.because, end),
+            (Because::NoRoute, ProbeEnd::NoRoute)
+                | (Because::NoAnswer, ProbeEnd::NoAnswer)
+                | (Because::Refused, ProbeEnd::Refused)
+                | (Because::Filtered, ProbeEnd::Filtered { .. })
+        )
+    })
 }
 
-/// A way in: told in words and not drawn, since lines lead out of pods.
-fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, seen: Option<&Seen<'_>>, looked: bool) -> Path {
-    let sender = wanted.sender.as_ref().map_or_else(|| "its node".to_owned(), party);
+/// An ingress path. It has words and no line, since lines lead out of pods.
+fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, captures: Captures<'_>) -> Path {
+    let sender = wanted.sender.as_ref().map_or_else(|| "its node".to_owned(), endpoint);
     let at = if wanted.at == NodeAddress::Localhost { "localhost of its node" } else { "its node" };
     let family = if wanted.v6 { ", IPv6" } else { "" };
     let mut text = format!("{pod} is reached by {sender} at {at} by {}{family}", by(wanted.by, Some(wanted.host_port)));
     if let Some(back) = &wanted.back_by {
         text.push_str(&format!(", answered by {}", back.value));
     }
-    let state = match (seen.and_then(|seen| seen.probe), looked) {
-        (None, false) => PathState::Asked,
-        (None, true) => PathState::Failed("nothing was sent".to_owned()),
-        (Some(probe), _) if matches!(probe.end, ProbeEnd::Answered { .. }) => PathState::Held(end(probe)),
-        (Some(probe), _) => PathState::Failed(end(probe)),
-    };
-    Path {
-        number: 0,
-        text,
-        forbidden: false,
-        from: End::Nobody,
-        to: attachment(graph, pod, None),
-        state,
-        stations: seen.map(Seen::stations).unwrap_or_default(),
-        came: Came::There,
-    }
-}
-
-fn party(party: &ProbeEndpoint) -> String {
-    match party {
-        ProbeEndpoint::Host(host) => host.clone(),
-        ProbeEndpoint::Pod(pod) => format!("pod {pod}"),
-        ProbeEndpoint::Node(number) => format!("node {number}"),
-    }
+    let ends = (End::Outside, attachment(graph, pod, None));
+    path(text, false, ends, captures, |end| matches!(end, ProbeEnd::Answered { .. }))
 }
 
 fn by(protocol: Protocol, port: Option<u16>) -> String {
@@ -177,9 +154,7 @@ fn by(protocol: Protocol, port: Option<u16>) -> String {
 
 fn destination(to: &Destination) -> String {
     match to {
-        Destination::Address { address, at: Some(ProbeEndpoint::Host(host)) } => format!("{address} at {host}"),
-        Destination::Address { address, at: Some(ProbeEndpoint::Pod(pod)) } => format!("{address} at pod {pod}"),
-        Destination::Address { address, at: Some(ProbeEndpoint::Node(node)) } => format!("{address} at node {node}"),
+        Destination::Address { address, at: Some(at) } => format!("{address} at {}", endpoint(at)),
         Destination::Address { address, at: None } => address.to_string(),
         Destination::Pod { pod, interface, .. } => format!("pod {pod} {interface}"),
     }
@@ -216,7 +191,7 @@ fn attachment(graph: &Graph, pod: &str, interface: Option<&str>) -> End {
             return found.map_or(End::Pod(n, p), |a| End::Attachment(n, p, a));
         }
     }
-    End::Nobody
+    End::Outside
 }
 
 fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
@@ -224,37 +199,38 @@ fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
         Destination::Pod { pod, interface, .. } => attachment(graph, pod, Some(interface)),
         Destination::Address { at: Some(ProbeEndpoint::Pod(pod)), .. } => attachment(graph, pod, None),
         Destination::Address { at: Some(ProbeEndpoint::Host(host)), .. } => {
-            graph.hosts.iter().position(|known| known.name == *host).map_or(End::Nobody, End::Host)
+            graph.hosts.iter().position(|known| known.name == *host).map_or(End::Outside, End::Host)
         }
-        Destination::Address { at: Some(ProbeEndpoint::Node(_)), .. } => End::Nobody,
+        Destination::Address { at: Some(ProbeEndpoint::Node(_)), .. } => End::Outside,
         Destination::Address { address, at: None } => {
             let has = |host: &plumbline_core::plan::Host| {
                 let own = host.ports.iter().flat_map(|port| &port.addresses).chain(&host.behind);
                 own.into_iter().any(|net| net.addr() == *address)
             };
-            plan.topology.hosts.iter().position(has).map_or(End::Nobody, End::Host)
+            plan.topology.hosts.iter().position(has).map_or(End::Outside, End::Host)
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Arrival;
     use super::*;
     use plumbline_core::finding::{FindingCode, Severity};
 
     #[test]
-    fn an_answer_about_which_the_judge_found_an_error_is_no_green_path() {
+    fn an_answered_path_with_a_failure_of_the_judge_failed() {
         let at = |line| Source { file: "a.yaml".into(), line, column: 9 };
         let finding = |severity| Finding { severity, ..Finding::new(FindingCode::PL404, "another tag").source(&at(7)) };
         let path = || Path {
             number: 1,
             text: String::new(),
             forbidden: false,
-            from: End::Nobody,
-            to: End::Nobody,
+            from: End::Outside,
+            to: End::Outside,
             state: PathState::Held("answered".into()),
             stations: vec![],
-            came: Came::There,
+            arrival: Arrival::Target,
         };
         let state = |severity, line| judged(path(), &[finding(severity)], &at(line)).state;
         assert_eq!(state(Severity::Failure, 7), PathState::Failed("answered, but PL404: another tag".into()));

@@ -2,20 +2,19 @@
 //!
 //! The text holds colour sequences of [`crate::paint`]; whoever writes it strips them where they don't belong.
 
-use super::model::{Attachment, Graph, Line, Path, PathState, Pod, Remark, State};
+use super::model::{Attachment, FindingLabel, Graph, Line, Path, PathState, Pod, State};
 use crate::escape;
 use crate::paint::{BAD, DOUBT, GOOD, QUIET, paint};
 use std::fmt::Write as _;
 
 /// The picture. Ends with a newline.
-#[must_use]
 pub fn write(graph: &Graph) -> String {
     let mut out = format!("{}\n  {}\n", escape::line(&graph.name), escape::line(&graph.summary));
     if let Some(verdict) = &graph.verdict {
         let _ = writeln!(out, "  {}", escape::line(verdict));
     }
     if !graph.observed {
-        let _ = writeln!(out, "  {}", paint(QUIET, "what is asked; nothing was looked at"));
+        let _ = writeln!(out, "  {}", paint(QUIET, "requested state only; no run"));
     }
     for (place, uplink) in graph.uplinks.iter().enumerate() {
         let _ = writeln!(out, "\nuplink {}", escape::line(uplink));
@@ -59,7 +58,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
     if let Some(trouble) = &pod.trouble {
         let _ = writeln!(out, "    {}", paint(BAD, &escape::line(trouble)));
     }
-    remarks(out, &pod.remarks, 4);
+    findings(out, &pod.findings, 4);
     let width = pod.attachments.iter().map(|attachment| width(&attachment.interface)).max().unwrap_or(0);
     let texts = pod.attachments.iter().flat_map(|attachment| &attachment.lines).map(|line| self::width(&line.text));
     // One very long line does not push the words of all others away.
@@ -75,7 +74,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
         for line in &attachment.lines {
             self::line(out, line, column);
         }
-        remarks(out, &attachment.remarks, 6);
+        findings(out, &attachment.findings, 6);
     }
 }
 
@@ -88,29 +87,29 @@ fn on(attachment: &Attachment, bars: &[&str]) -> String {
 fn line(out: &mut String, line: &Line, column: usize) {
     let text = escape::line(&line.text);
     let style = match line.state {
-        State::Asked => {
+        State::Requested => {
             let _ = writeln!(out, "      {text}");
             return;
         }
         State::Held => GOOD,
-        State::Seen => QUIET,
+        State::Observed => QUIET,
         State::Missing | State::Surplus => BAD,
     };
     let text = if line.state.is_bad() { paint(BAD, &format!("{text:column$}")) } else { format!("{text:column$}") };
     let _ = writeln!(out, "      {text}   {}", paint(style, line.state.word()));
 }
 
-fn remarks(out: &mut String, remarks: &[Remark], depth: usize) {
-    for remark in remarks {
-        let style = if remark.error { BAD } else { DOUBT };
-        let _ = writeln!(out, "{:depth$}{} {}", "", paint(style, remark.word()), escape::line(&remark.text));
+fn findings(out: &mut String, findings: &[FindingLabel], depth: usize) {
+    for label in findings {
+        let style = if label.is_failure { BAD } else { DOUBT };
+        let _ = writeln!(out, "{:depth$}{} {}", "", paint(style, label.word()), escape::line(&label.text));
     }
 }
 
 fn path(out: &mut String, path: &Path) {
     let _ = writeln!(out, "  {:2}  {}", path.number, escape::line(&path.text));
     let style = match &path.state {
-        PathState::Asked => QUIET,
+        PathState::Requested => QUIET,
         PathState::Held(_) => GOOD,
         PathState::Failed(_) => BAD,
     };

@@ -10,14 +10,12 @@ use plumbline_core::event::Event;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use std::io::{IsTerminal, Stdout, Write};
 
-/// Whether colours are shown.
+/// Whether colours are shown; `write_global` sets it for every stream of the process.
 pub use anstream::ColorChoice as ColourChoice;
 
 /// How the terminal reader behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// `--color`: [`ColourChoice::Auto`] obeys NO_COLOR, CLICOLOR, CLICOLOR_FORCE and whether it is a terminal.
-    pub colour: ColourChoice,
     /// When transcripts are shown.
     pub transcripts: Transcripts,
     /// Results go to standard error too, because standard output carries JSON.
@@ -27,11 +25,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Colours and redrawing as the environment says: plain in CI (`CI` set and not `false`).
-    #[must_use]
-    pub fn from_environment(colour: ColourChoice, transcripts: Transcripts) -> Self {
+    /// Redrawing as the environment says: plain in CI (`CI` set and not `false`).
+    pub fn from_environment(transcripts: Transcripts) -> Self {
         let ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false");
-        Self { colour, transcripts, results_to_stderr: false, plain: ci }
+        Self { transcripts, results_to_stderr: false, plain: ci }
     }
 }
 
@@ -55,12 +52,11 @@ pub struct Terminal {
 
 impl Terminal {
     /// A reader on this process's own streams.
-    #[must_use]
     pub fn new(settings: Settings) -> Self {
         let live = !settings.plain && std::io::stderr().is_terminal();
         Self {
-            out: AutoStream::new(std::io::stdout(), settings.colour),
-            progress: Progress::new(AutoStream::new(std::io::stderr(), settings.colour), live),
+            out: AutoStream::auto(std::io::stdout()),
+            progress: Progress::new(AutoStream::auto(std::io::stderr()), live),
             settings,
             tally: Tally::default(),
             lane_errors: Vec::new(),

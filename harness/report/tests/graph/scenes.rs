@@ -18,17 +18,17 @@ pub fn seed_plan() -> Plan {
     common::load("openshift/chain-example.yaml").unwrap()
 }
 
-/// The seed as asked.
+/// The seed as requested.
 pub fn seed() -> Graph {
     graph(&seed_plan(), None)
 }
 
-/// Nodes with interfaces of their own, and a pod that is reached from outside: as asked.
+/// Nodes with interfaces of their own, and a pod that is reached from outside: as requested.
 pub fn behind() -> Graph {
     graph(&common::load("terway/public-access.yaml").unwrap(), None)
 }
 
-/// The seed as it should be seen.
+/// The seed as it should be observed.
 pub fn seed_seen() -> Graph {
     graph(&seed_plan(), Some(&common::observed::seed()))
 }
@@ -138,7 +138,7 @@ pub fn wired_plan() -> Plan {
     plan
 }
 
-/// It as asked.
+/// It as requested.
 pub fn wired() -> Graph {
     graph(&wired_plan(), None)
 }
@@ -212,9 +212,9 @@ pub fn wired_seen() -> Graph {
     let mut drawn = graph(&wired_plan(), Some(&seen));
     // What the judge of packets says of an act as short as this one is not what the golden texts are about.
     for pod in drawn.nodes.iter_mut().flat_map(|node| &mut node.pods) {
-        pod.remarks.retain(|remark| !remark.text.starts_with("PL4"));
+        pod.findings.retain(|label| !label.text.starts_with("PL4"));
         for attachment in &mut pod.attachments {
-            attachment.remarks.retain(|remark| !remark.text.starts_with("PL4"));
+            attachment.findings.retain(|label| !label.text.starts_with("PL4"));
         }
     }
     drawn

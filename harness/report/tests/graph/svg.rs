@@ -66,11 +66,11 @@ fn faults_have_words_and_a_class_of_their_own() {
     assert!(xml::texts(&picture).contains("MISSING"));
     let good = svg::write(&scenes::seed_seen());
     assert!(!good.contains("class=\"iface-bad\""));
-    assert!(good.contains("as asked"));
+    assert!(good.contains("as requested"));
 }
 
 #[test]
-fn what_strangers_wrote_stays_text() {
+fn untrusted_text_stays_text() {
     let mut graph = scenes::seed();
     graph.summary = "</svg><script>\u{1b}[2J&amp;".into();
     graph.nodes[0].pods[0].trouble = Some("\"><a href=\"x\u{0}\">".into());

@@ -25,12 +25,12 @@ fn the_flowchart() {
 }
 
 #[test]
-fn what_is_missing_says_so_in_words() {
+fn a_missing_fact_has_a_word() {
     let text = tree(&scenes::seed_bent());
     let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap_or_default().to_owned();
     assert!(line("10.0.0.0/8 via").contains("MISSING"), "{text}");
-    assert!(line("10.9.9.9/32 ").contains("NOT ASKED FOR"), "{text}");
-    assert!(line("172.16.0.0/12 via").contains("as asked"), "{text}");
+    assert!(line("10.9.9.9/32 ").contains("NOT REQUESTED"), "{text}");
+    assert!(line("172.16.0.0/12 via").contains("as requested"), "{text}");
     assert!(!tree(&scenes::seed_seen()).contains("MISSING"));
 }
 

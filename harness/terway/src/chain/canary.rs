@@ -49,22 +49,22 @@ pub(super) struct CanaryResult {
 /// # Errors
 /// `TestbedError` when the server refuses one, or its node does not take it, and the chain fails on no other.
 pub(super) async fn run_canaries(
-    reach: &ClusterHandle,
-    looked: &TerwayState,
+    handle: &ClusterHandle,
+    terway: &TerwayState,
     wanted: &EniConfig,
     run: &str,
 ) -> Result<Vec<CanaryResult>, TestbedError> {
-    let spec = looked.set.spec.template.spec.as_ref();
+    let spec = terway.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
     let image = image.unwrap_or_default();
-    let flying = looked.seen.nodes.iter().filter(|node| !node.facts.exclusive).enumerate();
+    let flying = terway.seen.nodes.iter().filter(|node| !node.facts.exclusive).enumerate();
     let each = flying.map(|(number, node)| {
         let lists = alternatives(wanted, &node.facts).unwrap_or_default();
         let (image, name) = (image.as_str(), &node.name);
-        async move { attempts(reach, name, &format!("{run}-{number}"), image, run, &lists).await }
+        async move { attempts(handle, name, &format!("{run}-{number}"), image, run, &lists).await }
     });
     let all = join_all(each).await;
-    let gone = remove(reach, run).await;
+    let gone = remove(handle, run).await;
     gone?;
     let (mut result, mut fault) = (Vec::new(), None);
     for one in all {
@@ -83,7 +83,7 @@ pub(super) async fn run_canaries(
 /// A runtime reads a new conflist a moment after it was written: a pod of that moment is made by the old one, and says
 /// nothing of the new one. Then another is made.
 async fn attempts(
-    reach: &ClusterHandle,
+    handle: &ClusterHandle,
     node: &str,
     mark: &str,
     image: &str,
@@ -93,14 +93,14 @@ async fn attempts(
     let mut result = CanaryResult { node: node.to_owned(), trouble: None, made: None };
     for attempt in 0..RELOADED {
         let name = format!("plumbline-chain-canary-{mark}-{attempt}");
-        let made = one(reach, node, &name, image, run).await?;
+        let made = one(handle, node, &name, image, run).await?;
         result.made = made.creation_timestamp().map(|time| time.0);
         let uid = made.uid().unwrap_or_default();
-        result.trouble = network_failure(reach, &name, &uid).await?;
+        result.trouble = network_failure(handle, &name, &uid).await?;
         if result.trouble.is_some() {
             break;
         }
-        result.trouble = made_by(reach, node, &uid, lists).await?;
+        result.trouble = made_by(handle, node, &uid, lists).await?;
         if result.trouble.is_none() {
             break;
         }
@@ -112,12 +112,12 @@ async fn attempts(
 /// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
 /// nobody can look.
 async fn made_by(
-    reach: &ClusterHandle,
+    handle: &ClusterHandle,
     node: &str,
     uid: &str,
     lists: &[Value],
 ) -> Result<Option<String>, TestbedError> {
-    let Some(records) = node_files::records(reach, node, uid).await? else { return Ok(None) };
+    let Some(records) = node_files::records(handle, node, uid).await? else { return Ok(None) };
     for (file, text) in records {
         if let Some(found) = record(&text) {
             return Ok(compare(lists, &found).first().map(|difference| {
@@ -145,7 +145,7 @@ fn record(text: &str) -> Option<String> {
 }
 
 /// Makes one.
-async fn one(reach: &ClusterHandle, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
+async fn one(handle: &ClusterHandle, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -156,7 +156,7 @@ async fn one(reach: &ClusterHandle, node: &str, name: &str, image: &str, run: &s
         },
     }))
     .map_err(|error| TestbedError::new(STAGE, error))?;
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = pods.create(&params, &pod).await;
     made.map_err(|e| TestbedError::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))
@@ -166,9 +166,9 @@ async fn one(reach: &ClusterHandle, node: &str, name: &str, image: &str, run: &s
 ///
 /// # Errors
 /// `TestbedError` when its node does not take it, or it was deleted: then nothing was asked of the chain.
-async fn network_failure(reach: &ClusterHandle, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let events: Api<Event> = Api::namespaced(reach.client.clone(), NAMESPACE);
+async fn network_failure(handle: &ClusterHandle, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
+    let events: Api<Event> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let of_events = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
     let mut pods = pin!(watcher(pods, of_pod).default_backoff().touched_objects());
@@ -224,8 +224,8 @@ fn has_network(pod: &Pod) -> bool {
 ///
 /// # Errors
 /// `TestbedError` when the server refuses.
-pub(super) async fn remove(reach: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub(super) async fn remove(handle: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", words(&e)));
     let labels = format!("{}={},{RUN_LABEL}={run}", ROLE.0, ROLE.1);
     let all = pods.list(&ListParams::default().labels(&labels)).await.map_err(testbed_error)?;

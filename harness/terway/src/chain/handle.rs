@@ -1,5 +1,6 @@
-//! How a cluster is reached: by a context of the user's own kubeconfig, or as a cluster of ours.
+//! The connection to a cluster: by a context of the user's kubeconfig, or to a cluster of ours.
 
+use crate::STAND_INS;
 use kube::Client;
 use plumbline_cluster::node::{self, Node};
 use plumbline_cluster::{Cluster, record, up};
@@ -11,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const STAGE: &str = "reach the cluster";
+const STAGE: &str = "handle the cluster";
 /// Deadline of a program on a node of ours.
 const RUN: Duration = Duration::from_secs(20);
-/// How long others' use of a cluster of ours is waited for.
+/// How long a change waits for other users of a cluster of ours.
 const HELD: Duration = Duration::from_secs(600);
 
-/// The way to a cluster, as it can be written down and gone again by another process.
+/// How to connect to a cluster; another process can read it and connect again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterAccess {
@@ -30,8 +31,7 @@ pub struct ClusterAccess {
 }
 
 impl ClusterAccess {
-    /// By a context of the user's: of the files that `KUBECONFIG` names, else of the default one. Those that are not there
-    /// are passed over, as kubectl does.
+    /// A context in the files that `KUBECONFIG` names, else in the default file. Missing files are ignored, as by kubectl.
     ///
     /// # Errors
     /// `TestbedError` when there is none of them.
@@ -47,7 +47,7 @@ impl ClusterAccess {
 
     fn of_files(named: &[PathBuf], context: &str) -> Result<Self, TestbedError> {
         let there = named.iter().filter(|file| file.exists());
-        // Whoever goes this way later may stand in another folder.
+        // Another process may connect from another folder.
         let files: Vec<PathBuf> = there.map(std::path::absolute).collect::<Result<_, _>>().at_stage(STAGE)?;
         if files.is_empty() {
             let named: Vec<String> = named.iter().map(|file| file.display().to_string()).collect();
@@ -57,8 +57,7 @@ impl ClusterAccess {
         Ok(Self { files, context: Some(context.to_owned()), ours: None })
     }
 
-    /// Whether it leads nowhere any more: a cluster of ours that was taken down.
-    #[must_use]
+    /// Whether it was a cluster of ours that was taken down.
     pub fn is_gone(&self) -> bool {
         self.ours.is_some() && self.files.iter().all(|file| !file.exists())
     }
@@ -68,37 +67,57 @@ impl ClusterAccess {
     }
 }
 
-/// A cluster that is reached.
+/// A cluster as the user names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterTarget {
+    /// A context of the user's kubeconfig.
+    Context(String),
+    /// The cluster that Plumbline made from a profile.
+    Profile(String),
+}
+
+/// An open connection to a cluster.
 pub struct ClusterHandle {
-    /// How it is called in reports.
+    /// Its name in reports.
     pub name: String,
-    /// The way to it.
+    /// How to connect to it again.
     pub way: ClusterAccess,
     /// Client of its API server.
     pub client: Client,
     /// The engine whose containers its nodes are, where it is ours.
     pub engine: Option<Engine>,
-    /// Its nodes with their agents, where it was held and opened already.
+    /// Its nodes with their agents, if the cluster was open already.
     nodes: Vec<Node>,
-    /// Held while it is ours and used, so that nobody takes it down meanwhile.
+    /// Held while a cluster of ours is in use, so that it is not taken down meanwhile.
     _lease: Option<Lease>,
 }
 
 impl ClusterHandle {
-    /// Goes a way. A cluster of ours is held meanwhile: to change it alone, since its chain is everybody's there.
+    /// Connects to the cluster that the user names.
+    ///
+    /// # Errors
+    /// `TestbedError` when there is no such context or cluster, or others use it at the deadline.
+    pub async fn open(target: &ClusterTarget, hold: Kind) -> Result<Self, TestbedError> {
+        match target {
+            ClusterTarget::Context(context) => Self::by(ClusterAccess::of_context(context)?, hold).await,
+            ClusterTarget::Profile(profile) => Self::of_profile(profile, hold).await,
+        }
+    }
+
+    /// Connects to a cluster. A cluster of ours is held meanwhile: exclusively for a change, since all users share its
+    /// chain.
     ///
     /// # Errors
     /// `TestbedError` when there is no such context, the cluster of ours is gone, or others use it at the deadline.
     pub async fn by(way: ClusterAccess, hold: Kind) -> Result<Self, TestbedError> {
         let client = way.client().await?;
-        let (engine, lease) = match &way.ours {
-            Some(cluster) => {
-                (Some(Engine::connect().await?), Some(up::held(cluster, hold, Deadline::after(HELD)).await?))
-            }
-            None => (None, None),
-        };
+        let (mut engine, mut lease) = (None, None);
         let name = match (&way.ours, &way.context) {
-            (Some(cluster), _) => format!("cluster {cluster}"),
+            (Some(cluster), _) => {
+                engine = Some(Engine::connect().await?);
+                lease = Some(up::held(cluster, hold, Deadline::after(HELD)).await?);
+                format!("cluster {cluster}")
+            }
             (None, Some(context)) => format!("context {context}"),
             (None, None) => "the current context".to_owned(),
         };
@@ -122,8 +141,7 @@ impl ClusterHandle {
             .with_hint(format!("plumbline up --profile {profile}")))
     }
 
-    /// A cluster of ours that is held already, by whoever gives it.
-    #[must_use]
+    /// A cluster of ours that the caller holds.
     pub fn of_cluster(cluster: &Cluster) -> Self {
         let way =
             ClusterAccess { files: vec![cluster.kubeconfig.clone()], context: None, ours: Some(cluster.name.clone()) };
@@ -132,8 +150,13 @@ impl ClusterHandle {
         Self { name, way, client, engine, nodes: cluster.nodes.clone(), _lease: None }
     }
 
-    /// Whether a program on a node of ours ended well, and what it said on standard output, then on standard error; none
-    /// where the cluster is not ours. By the agent where there is one, since that is many times cheaper.
+    /// Parts of a cluster of ours that are not what users run.
+    pub(super) fn stand_ins(&self) -> Vec<String> {
+        STAND_INS.iter().filter(|_| self.engine.is_some()).map(|line| (*line).to_owned()).collect()
+    }
+
+    /// Runs a program on a node of ours: whether it succeeded, its standard output and its standard error; none if the
+    /// cluster is not ours. The agent runs it if there is one, since that is many times cheaper.
     ///
     /// # Errors
     /// `TestbedError` when the engine, or the agent, does not answer.
@@ -153,7 +176,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_way_goes_to_the_files_that_it_was_made_of_and_to_no_others() {
+    async fn access_uses_the_files_that_it_was_made_of_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let (there, absent) = (folder.path().join("there"), folder.path().join("absent"));
         assert!(

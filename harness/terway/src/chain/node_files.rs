@@ -1,4 +1,4 @@
-//! What lies on a node of ours, read in one go: to start a program there costs far more than all that it reads.
+//! The files of a node of ours, read by one program: starting it costs far more than reading.
 
 use super::handle::ClusterHandle;
 use plumbline_core::terway::Version;
@@ -21,31 +21,34 @@ pub(super) const RECORDS: &str = "/var/lib/cni/results";
 pub(super) struct OnNode {
     /// The plugins, with what is known of each one's version; none where their folder can't be listed.
     pub plugins: Option<BTreeMap<String, Option<Version>>>,
-    /// The conflist, or why it can't be read.
-    pub conflist: Result<String, String>,
+    /// The conflist.
+    pub conflist: Option<String>,
+    /// Why it can't be read.
+    pub unread: Option<String>,
 }
 
 /// Reads it; none where the cluster is not ours.
 ///
 /// # Errors
 /// `TestbedError` when the node does not answer.
-pub(super) async fn read(reach: &ClusterHandle, node: &str) -> Result<Option<OnNode>, TestbedError> {
+pub(super) async fn read(handle: &ClusterHandle, node: &str) -> Result<Option<OnNode>, TestbedError> {
     let argv = ["sh", "-c", LOOK, "sh", PLUGINS, CONFLIST];
-    let ran = reach.on_node(node, &argv).await?;
-    Ok(ran.map(|(read, said, why)| understand(&said, if read { Ok(()) } else { Err(why.trim().to_owned()) })))
+    let ran = handle.on_node(node, &argv).await?;
+    Ok(ran.map(|(read, stdout, stderr)| parse(&stdout, (!read).then_some(stderr.trim()))))
 }
 
-fn understand(said: &str, read: Result<(), String>) -> OnNode {
-    let (names, rest) = match said.strip_prefix('\n') {
+fn parse(stdout: &str, unread: Option<&str>) -> OnNode {
+    let (names, rest) = match stdout.strip_prefix('\n') {
         Some(rest) => ("", rest),
-        None => said.split_once("\n\n").unwrap_or_default(),
+        None => stdout.split_once("\n\n").unwrap_or_default(),
     };
     let (portmap, conflist) = rest.split_once('\n').unwrap_or_default();
     let mut names = names.lines();
     let there = names.next().is_some();
-    let told = |name: &str| if name == PORTMAP { Version::find(portmap) } else { None };
-    let plugins = names.map(|name| (name.to_owned(), told(name))).collect();
-    OnNode { plugins: there.then_some(plugins), conflist: read.map(|()| conflist.to_owned()) }
+    let version = |name: &str| if name == PORTMAP { Version::find(portmap) } else { None };
+    let plugins = names.map(|name| (name.to_owned(), version(name))).collect();
+    let conflist = unread.is_none().then(|| conflist.to_owned());
+    OnNode { plugins: there.then_some(plugins), conflist, unread: unread.map(str::to_owned) }
 }
 
 /// The runtime's records of a pod's networks, by the file of each; none where the cluster is not ours.
@@ -53,26 +56,26 @@ fn understand(said: &str, read: Result<(), String>) -> OnNode {
 /// # Errors
 /// `TestbedError` when the node does not answer.
 pub(super) async fn records(
-    reach: &ClusterHandle,
+    handle: &ClusterHandle,
     node: &str,
     uid: &str,
 ) -> Result<Option<Vec<(String, String)>>, TestbedError> {
     // A record is one line (`libcni/api.go`, `cacheAdd`).
-    let ran = reach.on_node(node, &["grep", "-r", uid, RECORDS]).await?;
+    let ran = handle.on_node(node, &["grep", "-r", uid, RECORDS]).await?;
     let of_line = |line: &str| line.split_once(':').map(|(file, record)| (file.to_owned(), record.to_owned()));
-    Ok(ran.map(|(_, said, _)| said.lines().filter_map(of_line).collect()))
+    Ok(ran.map(|(_, stdout, _)| stdout.lines().filter_map(of_line).collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TOLD: &str = "CNI portmap plugin v1.9.1 CNI protocol versions supported: 0.1.0, 1.1.0 ";
+    const VERSION: &str = "CNI portmap plugin v1.9.1 CNI protocol versions supported: 0.1.0, 1.1.0 ";
 
     #[test]
     fn plugins_versions_and_the_conflist_come_in_one_go() {
         let list = "{\n\n \"plugins\": [] }";
-        let seen = understand(&format!("plugins\nbridge\nportmap\n\n{TOLD}\n{list}"), Ok(()));
+        let seen = parse(&format!("plugins\nbridge\nportmap\n\n{VERSION}\n{list}"), None);
         let plugins = seen.plugins.unwrap();
         assert_eq!(plugins.keys().collect::<Vec<_>>(), ["bridge", "portmap"]);
         assert_eq!((plugins["bridge"], plugins["portmap"]), (None, "1.9.1".parse().ok()));
@@ -81,9 +84,9 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_not_there() {
-        let seen = understand("\n\n", Err("no such file".into()));
-        assert_eq!(seen, OnNode { plugins: None, conflist: Err("no such file".into()) });
-        let seen = understand("plugins\n\n\n{}", Ok(()));
-        assert_eq!(seen, OnNode { plugins: Some(BTreeMap::new()), conflist: Ok("{}".into()) });
+        let seen = parse("\n\n", Some("no such file"));
+        assert_eq!(seen, OnNode { plugins: None, conflist: None, unread: Some("no such file".into()) });
+        let seen = parse("plugins\n\n\n{}", None);
+        assert_eq!(seen, OnNode { plugins: Some(BTreeMap::new()), conflist: Some("{}".into()), unread: None });
     }
 }

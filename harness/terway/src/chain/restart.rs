@@ -35,27 +35,27 @@ const FAILURES: i32 = 2;
 ///
 /// # Errors
 /// `TestbedError` when the server refuses.
-pub(super) async fn restart(reach: &ClusterHandle) -> Result<(), TestbedError> {
-    let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> {
+    let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let now = Timestamp::now().to_string();
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
     let set = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
     let set = set.map_err(|e| TestbedError::new(ASK, format!("patch daemonset {NAMESPACE}/{SET}: {}", words(&e))))?;
-    if reach.engine.is_none() {
+    if handle.engine.is_none() {
         return Ok(());
     }
     let seen = |seen: &DaemonSet| seen.status.as_ref().and_then(|status| status.observed_generation);
     let wanted = set.metadata.generation;
     let look = || async {
         // A pod that goes before its controller has seen the new template comes again with the old one.
-        let now = state::daemon_set(reach).await?;
+        let now = state::daemon_set(handle).await?;
         Ok(if seen(&now) >= wanted { Look::There(()) } else { Look::NotYet(format!("{:?}", seen(&now))) })
     };
     let deadline = Deadline::after(SEEN);
     wait::until(ASK, "the controller to see the new template", deadline, EVERY, look).await?;
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     for pod in
-        state::pods_of(reach, &set).await?.into_values().filter(|pod| !of_generation(pod, wanted.unwrap_or_default()))
+        state::pods_of(handle, &set).await?.into_values().filter(|pod| !of_generation(pod, wanted.unwrap_or_default()))
     {
         match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
             Err(error) if !is_absent(&error) => {
@@ -71,11 +71,11 @@ pub(super) async fn restart(reach: &ClusterHandle) -> Result<(), TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` at the deadline, with what it lacks; before it, when an init container of a new pod goes on failing.
-pub(super) async fn rolled_out(reach: &ClusterHandle, deadline: Deadline) -> Result<(), TestbedError> {
-    let set = state::daemon_set(reach).await?;
+pub(super) async fn rolled_out(handle: &ClusterHandle, deadline: Deadline) -> Result<(), TestbedError> {
+    let set = state::daemon_set(handle).await?;
     let generation = set.metadata.generation.unwrap_or_default();
-    let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let of_set = watcher::Config::default().fields(&format!("metadata.name={SET}"));
     let of_pods = watcher::Config::default().labels(&selector(&set));
     let mut sets = pin!(watcher(sets, of_set).default_backoff().applied_objects());

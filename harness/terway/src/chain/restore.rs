@@ -1,4 +1,4 @@
-//! Putting the old chain back: when an operation failed or was interrupted, when the user asks, and when a run died.
+//! Restoring the old chain: after a failed or interrupted change, by `chain restore`, and by `gc` for a dead run.
 
 use super::canary;
 use super::handle::{ClusterAccess, ClusterHandle};
@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use plumbline_core::terway::{self, CONFLIST, EniConfig, NAME, NAMESPACE, PutBack, Rollout};
 use plumbline_kube::objects::words;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::journal::{Effect, Undo};
 use plumbline_testbed::lease::Kind;
 use plumbline_testbed::wait::{self, Deadline, Look};
@@ -21,64 +21,62 @@ use std::time::Duration;
 const STAGE: &str = "put the old chain back";
 /// For the DaemonSet on every node, where a large cluster takes node after node.
 pub(super) const ROLLOUT: Duration = Duration::from_secs(900);
-/// For a daemon to copy its conflist to the node, once it is Ready.
-const COPIED: Duration = Duration::from_secs(20);
+/// How long a Ready daemon may take to copy its conflist to the node.
+pub(super) const COPIED: Duration = Duration::from_secs(20);
 const EVERY: Duration = Duration::from_millis(150);
+/// What a user needs so that every node can be read.
+pub(super) const CAT_HINT: &str =
+    "get the right to exec in pods of kube-system: Plumbline reads the conflist by `cat` in Terway's own pod";
 
-/// Puts the old chain back, byte for byte, restarts Terway where a node may have the new one, and awaits every node.
-/// What is back already is left alone.
+/// Restores the old chain byte for byte, restarts Terway if a node may have the new one, and awaits every node.
 ///
 /// # Errors
-/// `TestbedError` when somebody else has written another chain meanwhile, or the cluster does not follow.
-pub async fn put_back(reach: &ClusterHandle, kept: &SavedChain) -> Result<PutBack, TestbedError> {
-    is_its(reach, kept).await?;
-    canary::remove(reach, &kept.run).await?;
-    let map = state::config_map(reach).await?;
+/// `TestbedError` when the ConfigMap has a third chain, or a node does not get the old one.
+pub async fn put_back(handle: &ClusterHandle, kept: &SavedChain) -> Result<PutBack, TestbedError> {
+    is_its(handle, kept).await?;
+    canary::remove(handle, &kept.run).await?;
+    let map = state::config_map(handle).await?;
     let data = map.data.clone().unwrap_or_default();
     let now = data.get(CONFLIST).map(String::as_str);
     let written = now != kept.chain();
     if written {
         if mark(now) != kept.new_chain {
-            return Err(TestbedError::new(
-                STAGE,
-                format!(
-                    "{NAMESPACE}/{NAME} has a chain that is neither the old nor the new one: somebody else wrote it"
-                ),
-            )
-            .with_hint(format!(
+            let cause = format!(
+                "{NAMESPACE}/{NAME} has a chain that is neither the old nor the new one: somebody else wrote it"
+            );
+            return Err(TestbedError::new(STAGE, cause).with_hint(format!(
                 "the old one is in the ConfigMap {NAMESPACE}/{}; put back what you want, then delete that copy",
                 kept.copy()
             )));
         }
-        write(reach, &map, kept.chain()).await?;
+        write(handle, &map, kept.chain()).await?;
     }
-    // Read again, and not taken for granted.
-    let map = state::config_map(reach).await?;
+    let map = state::config_map(handle).await?;
     let data = map.data.clone().unwrap_or_default();
     if data.get(CONFLIST).map(String::as_str) != kept.chain() {
-        return Err(TestbedError::new(STAGE, "the chain was written, and is not there".to_owned()));
+        return Err(TestbedError::new(STAGE, "the chain was written, and is not there"));
     }
     let others = kept.data.keys().chain(data.keys()).filter(|key| kept.data.get(*key) != data.get(*key));
     let mut others: Vec<String> = others.cloned().collect();
     others.sort();
     others.dedup();
     let config = EniConfig::of_cluster(data);
-    let set = state::daemon_set(reach).await?;
+    let set = state::daemon_set(handle).await?;
     let untouched = set.metadata.generation == Some(kept.generation);
-    // Where nothing was restarted, the nodes still have what they had; they are asked all the same, since a node may have
-    // joined, or Terway's pod on one been made anew. One that can't be read may have the new chain.
-    let restarted = !untouched || !fits(&compared(reach, &config, Duration::ZERO).await?);
+    // Without a restart the nodes have their old chain. They are compared all the same: a node may have joined, or Terway's
+    // pod may be new. A node that can't be read may have the new chain.
+    let restarted = !untouched || !fits(&compared(handle, &config, Duration::ZERO).await?);
     if restarted {
-        restart::restart(reach).await?;
-        restart::rolled_out(reach, Deadline::after(ROLLOUT)).await?;
+        restart::restart(handle).await?;
+        restart::rolled_out(handle, Deadline::after(ROLLOUT)).await?;
     }
-    let rollout = compared(reach, &config, COPIED).await?;
+    let rollout = compared(handle, &config, COPIED).await?;
     if !rollout.findings.is_empty() {
         let first = rollout.findings.first().map(|finding| finding.message.clone()).unwrap_or_default();
         return Err(TestbedError::new(STAGE, format!("the ConfigMap is back, and a node is not: {first}")));
     }
     whole(&rollout, STAGE)?;
-    kept.forget(reach).await?;
+    kept.forget(handle).await?;
     Ok(PutBack { run: kept.run.clone(), written, restarted, others, rollout })
 }
 
@@ -87,34 +85,35 @@ fn fits(rollout: &Rollout) -> bool {
     rollout.findings.is_empty() && rollout.untold.is_empty()
 }
 
-/// Refuses a look at the nodes that has not seen each: what nobody has read is not there.
+/// Refuses a comparison that lacks a node.
 pub(super) fn whole(rollout: &Rollout, stage: &str) -> Result<(), TestbedError> {
     match rollout.untold.first() {
         None => Ok(()),
-        Some(first) => Err(TestbedError::new(stage, format!("not every node could be read: {first}"))
-            .with_hint("the right to exec in pods of kube-system: the conflist is read by `cat` in Terway's own pod")),
+        Some(first) => {
+            Err(TestbedError::new(stage, format!("not every node could be read: {first}")).with_hint(CAT_HINT))
+        }
     }
 }
 
 /// Refuses another cluster than the one that was changed: contexts get new names, and names new contexts.
-async fn is_its(reach: &ClusterHandle, kept: &SavedChain) -> Result<(), TestbedError> {
-    if !is_another(reach, kept).await? {
+async fn is_its(handle: &ClusterHandle, kept: &SavedChain) -> Result<(), TestbedError> {
+    if !is_another(handle, kept).await? {
         return Ok(());
     }
-    let cause = format!("{} is another cluster than the one that {} has changed", reach.name, kept.run);
+    let cause = format!("{} is another cluster than the one that {} has changed", handle.name, kept.run);
     Err(TestbedError::new(STAGE, cause)
         .with_hint(format!("the old chain is in {}", SavedChain::path(&kept.run)?.display())))
 }
 
 /// Whether it is known to be another cluster than the one that was changed.
-async fn is_another(reach: &ClusterHandle, kept: &SavedChain) -> Result<bool, TestbedError> {
-    let now = state::identity(reach).await?;
+async fn is_another(handle: &ClusterHandle, kept: &SavedChain) -> Result<bool, TestbedError> {
+    let now = state::identity(handle).await?;
     Ok(kept.cluster.as_ref().zip(now).is_some_and(|(then, now)| *then != now))
 }
 
 /// Writes the chain, and no other key; not over a change that somebody made since `seen`.
-pub(super) async fn write(reach: &ClusterHandle, seen: &ConfigMap, chain: Option<&str>) -> Result<(), TestbedError> {
-    let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub(super) async fn write(handle: &ClusterHandle, seen: &ConfigMap, chain: Option<&str>) -> Result<(), TestbedError> {
+    let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let version = seen.metadata.resource_version.clone();
     let patch = json!({ "metadata": { "resourceVersion": version }, "data": { CONFLIST: chain } });
     let done = maps.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await;
@@ -125,13 +124,13 @@ pub(super) async fn write(reach: &ClusterHandle, seen: &ConfigMap, chain: Option
 /// Each node's conflist beside what terway-cli must have made; looked at again until it fits, at most `patience`, since
 /// a daemon copies it a moment after it is Ready.
 pub(super) async fn compared(
-    reach: &ClusterHandle,
+    handle: &ClusterHandle,
     config: &EniConfig,
     patience: Duration,
 ) -> Result<Rollout, TestbedError> {
     let once = || async {
-        let looked = state::look(reach, true).await?;
-        Ok(terway::rollout(config, &looked.seen))
+        let terway = state::look(handle, true).await?;
+        Ok(terway::rollout(config, &terway.seen))
     };
     let looks = || async {
         let rollout: Rollout = once().await?;
@@ -145,14 +144,6 @@ pub(super) async fn compared(
         // Late, or the server did not answer: what is there now says which.
         Err(_) => once().await,
     }
-}
-
-/// What was kept in a cluster and not put back, the newest first.
-///
-/// # Errors
-/// `TestbedError` when the server does not answer.
-pub async fn kept(reach: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
-    copies(reach).await
 }
 
 /// Undoes what a run that died left of a change.
@@ -172,26 +163,26 @@ async fn undo(path: &Path) -> Result<(), TestbedError> {
     // Put back already, by `chain restore`.
     let Some(kept) = SavedChain::read(path)? else { return Ok(()) };
     let way: ClusterAccess = kept.way.clone();
-    if way.is_gone() {
-        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));
-    }
     let ours = way.ours.is_some();
-    let reach = ClusterHandle::by(way, Kind::Exclusive).await?;
-    // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
-    if ours && is_another(&reach, &kept).await? {
-        return std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error));
+    if way.is_gone() {
+        return std::fs::remove_file(path).at_stage(STAGE);
     }
-    is_its(&reach, &kept).await?;
-    let copies = copies(&reach).await?;
+    let handle = ClusterHandle::by(way, Kind::Exclusive).await?;
+    // A cluster of ours that was made again has the name of the one that went, and nothing of what was changed in that.
+    if ours && is_another(&handle, &kept).await? {
+        return std::fs::remove_file(path).at_stage(STAGE);
+    }
+    is_its(&handle, &kept).await?;
+    let copies = copies(&handle).await?;
     match copies.iter().find(|copy| copy.run == kept.run) {
-        Some(copy) if copy.applied_at.is_none() => put_back(&reach, &kept).await.map(drop),
-        // In force on every node; only the journal did not come to know.
+        Some(copy) if copy.applied_at.is_none() => put_back(&handle, &kept).await.map(drop),
+        // In force on every node; the process ended before it wrote that to the journal.
         Some(_) => Ok(()),
-        // Nothing was written before the copy was made, and it goes when the change was seen to: on another machine, or by
-        // hand. What is in force now is nobody's business here; its canaries are.
+        // The copy is made before the chain is written, and removed when the change is resolved, on another machine or by
+        // hand. So the chain stays as it is; canaries are removed.
         None => {
-            canary::remove(&reach, &kept.run).await?;
-            std::fs::remove_file(path).map_err(|error| TestbedError::new(STAGE, error))
+            canary::remove(&handle, &kept.run).await?;
+            std::fs::remove_file(path).at_stage(STAGE)
         }
     }
 }

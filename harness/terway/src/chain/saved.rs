@@ -48,26 +48,22 @@ pub struct SavedChain {
 }
 
 /// The mark of a chain: its SHA-256.
-#[must_use]
 pub fn mark(chain: Option<&str>) -> Option<String> {
     chain.map(|text| full_hash(text.as_bytes()))
 }
 
 impl SavedChain {
     /// The old chain.
-    #[must_use]
     pub fn chain(&self) -> Option<&str> {
         self.data.get(CONFLIST).map(String::as_str)
     }
 
     /// Name of the copy in the cluster.
-    #[must_use]
     pub fn copy(&self) -> String {
         format!("{NAME}-kept-{}", self.run)
     }
 
     /// Since when the new chain is in force.
-    #[must_use]
     pub fn in_force_since(&self) -> Option<Timestamp> {
         self.applied_at.as_ref().and_then(|at| at.parse().ok())
     }
@@ -124,8 +120,8 @@ impl SavedChain {
     ///
     /// # Errors
     /// `TestbedError` when the server refuses it.
-    pub async fn keep_in_cluster(&self, reach: &ClusterHandle) -> Result<(), TestbedError> {
-        let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    pub async fn keep_in_cluster(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
+        let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
         let refused =
             |e: kube::Error| TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), words(&e)));
         let object = self.object()?;
@@ -147,8 +143,8 @@ impl SavedChain {
     ///
     /// # Errors
     /// `TestbedError` when one can't be.
-    pub async fn forget(&self, reach: &ClusterHandle) -> Result<(), TestbedError> {
-        let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+    pub async fn forget(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
+        let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
         match maps.delete(&self.copy(), &DeleteParams::default()).await {
             Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, words(&e))),
             _ => {}
@@ -185,8 +181,8 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
-pub async fn copies(reach: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
-    let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub async fn copies(handle: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
+    let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
     let all =
         maps.list(&params).await.map_err(|e| TestbedError::new(STAGE, format!("list kept chains: {}", words(&e))))?;

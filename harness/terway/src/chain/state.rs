@@ -1,18 +1,18 @@
-//! Looking at a cluster: nothing here changes anything.
+//! Reading a cluster. Nothing is changed.
 
 use super::handle::ClusterHandle;
 use super::node_files;
-use futures::future::try_join_all;
+use futures::future::{OptionFuture, try_join_all};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
-use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Version};
+use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage, Version};
 use plumbline_kube::objects::words;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 pub(super) const STAGE: &str = "look at the cluster";
 /// The DaemonSet.
@@ -36,8 +36,19 @@ pub struct TerwayState {
     pub pods: BTreeMap<String, Pod>,
     /// Nodes, conflists, plugins.
     pub seen: ClusterSeen,
-    /// Terway's version, by the image of the DaemonSet, where its tag is one.
-    pub terway: Option<Version>,
+    /// Terway's version, by the tag of the DaemonSet's image.
+    pub version: Option<Version>,
+}
+
+impl TerwayState {
+    /// The use of the cluster, with the versions that the cluster gives where the user gave none.
+    pub(super) fn complete(&self, usage: &Usage) -> Usage {
+        Usage {
+            terway_version: usage.terway_version.or(self.version),
+            portmap_version: usage.portmap_version.or_else(|| self.seen.oldest("portmap")),
+            ..*usage
+        }
+    }
 }
 
 fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
@@ -48,22 +59,21 @@ fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
 ///
 /// # Errors
 /// `TestbedError` when there is none, or the server does not give it.
-pub async fn config_map(reach: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
-    let maps: Api<ConfigMap> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub async fn config_map(handle: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
+    let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
     map.ok_or_else(|| {
-        TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", reach.name))
+        TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", handle.name))
             .with_hint("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
     })
 }
 
-/// By what a cluster is known again, whatever its context is called: the UID of the namespace kube-system. None where the
-/// user has no right to read it.
+/// The cluster's identity under any context: the UID of the namespace kube-system. None if the user may not read it.
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn identity(reach: &ClusterHandle) -> Result<Option<String>, TestbedError> {
-    let namespaces: Api<Namespace> = Api::all(reach.client.clone());
+pub async fn identity(handle: &ClusterHandle) -> Result<Option<String>, TestbedError> {
+    let namespaces: Api<Namespace> = Api::all(handle.client.clone());
     match namespaces.get(NAMESPACE).await {
         Ok(namespace) => Ok(namespace.metadata.uid),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
@@ -75,10 +85,10 @@ pub async fn identity(reach: &ClusterHandle) -> Result<Option<String>, TestbedEr
 ///
 /// # Errors
 /// `TestbedError` when there is none, or the server does not give it.
-pub async fn daemon_set(reach: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
-    let sets: Api<DaemonSet> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub async fn daemon_set(handle: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
+    let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
-    set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", reach.name)))
+    set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", handle.name)))
 }
 
 /// Looks at all of it. With `nodes` the conflist of each node is read too: on a cluster that is not ours by `cat` in
@@ -86,38 +96,36 @@ pub async fn daemon_set(reach: &ClusterHandle) -> Result<DaemonSet, TestbedError
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer, or it is no cluster with Terway.
-pub async fn look(reach: &ClusterHandle, nodes: bool) -> Result<TerwayState, TestbedError> {
-    let (map, set) = tokio::try_join!(config_map(reach), daemon_set(reach))?;
-    let pods = pods_of(reach, &set).await?;
-    let api = Api::<Node>::all(reach.client.clone());
+pub async fn look(handle: &ClusterHandle, nodes: bool) -> Result<TerwayState, TestbedError> {
+    let (map, set) = tokio::try_join!(config_map(handle), daemon_set(handle))?;
+    let pods = pods_of(handle, &set).await?;
+    let api = Api::<Node>::all(handle.client.clone());
     let labels = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list nodes", &e))?;
     let exclusive: BTreeMap<String, bool> =
         labels.items.iter().map(|node| (node.name_any(), is_exclusive(node))).collect();
     let image = set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
-    let terway = image.and_then(|container| container.image.as_deref()).and_then(Version::find);
+    let version = image.and_then(|container| container.image.as_deref()).and_then(Version::find);
     let each = pods.iter().map(|(node, pod)| {
         let exclusive = exclusive.get(node).copied().unwrap_or_default();
         async move {
             let facts = NodeFacts { exclusive, ..NodeFacts::default() };
             let mut seen = NodeSeen { name: node.clone(), facts, ..NodeSeen::default() };
-            let (plugins, conflist) =
-                node_files::read(reach, node).await?.map(|ours| (ours.plugins, ours.conflist)).unzip();
-            seen.plugins = plugins.flatten();
-            let conflist = match conflist {
-                _ if !nodes => Err("not read; --nodes reads it".to_owned()),
-                Some(ours) => ours,
-                None => by_terways_pod(reach, pod).await,
+            let files = node_files::read(handle, node).await?;
+            seen.plugins = files.as_ref().and_then(|files| files.plugins.clone());
+            (seen.conflist, seen.unread) = match files {
+                _ if !nodes => (None, Some("not read; --nodes reads it".to_owned())),
+                Some(files) => (files.conflist, files.unread),
+                None => match read_in_pod(handle, pod).await {
+                    Ok(text) => (Some(text), None),
+                    Err(why) => (None, Some(why)),
+                },
             };
-            match conflist {
-                Ok(text) => seen.conflist = Some(text),
-                Err(why) => seen.unread = Some(why),
-            }
             Ok::<_, TestbedError>(seen)
         }
     });
     let all = try_join_all(each).await?;
     let config = EniConfig::of_cluster(map.data.clone().unwrap_or_default());
-    Ok(TerwayState { config, map, set, pods, seen: ClusterSeen { nodes: all, old_pods: Vec::new() }, terway })
+    Ok(TerwayState { config, map, set, pods, seen: ClusterSeen { nodes: all, old_pods: Vec::new() }, version })
 }
 
 fn is_exclusive(node: &Node) -> bool {
@@ -125,8 +133,8 @@ fn is_exclusive(node: &Node) -> bool {
 }
 
 /// The newest pod of the DaemonSet on each node.
-pub(super) async fn pods_of(reach: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+pub(super) async fn pods_of(handle: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let all = pods
         .list(&ListParams::default().labels(&selector(set)))
         .await
@@ -148,9 +156,9 @@ pub(super) fn selector(set: &DaemonSet) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
-/// A node's conflist as Terway's own pod there has it, or why it can't be had.
-async fn by_terways_pod(reach: &ClusterHandle, pod: &Pod) -> Result<String, String> {
-    let pods: Api<Pod> = Api::namespaced(reach.client.clone(), NAMESPACE);
+/// Reads a node's conflist by `cat` in Terway's own pod there. The error is for the report.
+async fn read_in_pod(handle: &ClusterHandle, pod: &Pod) -> Result<String, String> {
+    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let name = pod.name_any();
     let params = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(true);
     let mut process = match pods.exec(&name, ["cat", MOUNTED], &params).await {
@@ -159,28 +167,20 @@ async fn by_terways_pod(reach: &ClusterHandle, pod: &Pod) -> Result<String, Stri
     };
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let (out, err) = (process.stdout(), process.stderr());
-    let out = async {
-        match out {
-            Some(mut out) => out.read_to_string(&mut stdout).await.map(drop),
-            None => Ok(()),
-        }
-    };
-    let err = async {
-        match err {
-            Some(mut err) => err.read_to_string(&mut stderr).await.map(drop),
-            None => Ok(()),
-        }
-    };
-    let (read, _) = tokio::join!(out, err);
+    let (read, _) = tokio::join!(read_all(out, &mut stdout), read_all(err, &mut stderr));
     read.map_err(|error| format!("exec in {name}: {error}"))?;
-    let status = match process.take_status() {
-        Some(status) => status.await,
-        None => None,
-    };
+    let status = OptionFuture::from(process.take_status()).await.flatten();
     match status.and_then(|status| status.status) {
         Some(word) if word == "Success" => Ok(stdout),
         _ if stderr.trim().is_empty() => Err(format!("exec in {name}: it did not end well")),
         _ => Err(stderr.trim().to_owned()),
+    }
+}
+
+async fn read_all(stream: Option<impl AsyncRead + Unpin>, text: &mut String) -> std::io::Result<()> {
+    match stream {
+        Some(mut stream) => stream.read_to_string(text).await.map(drop),
+        None => Ok(()),
     }
 }
 
@@ -190,11 +190,11 @@ async fn by_terways_pod(reach: &ClusterHandle, pod: &Pod) -> Result<String, Stri
 /// # Errors
 /// `TestbedError` when the server does not answer.
 pub async fn old_pods(
-    reach: &ClusterHandle,
-    nodes: &[String],
+    handle: &ClusterHandle,
+    nodes: &BTreeMap<String, Pod>,
     before: Option<Timestamp>,
 ) -> Result<Vec<OldPod>, TestbedError> {
-    let api = Api::<Pod>::all(reach.client.clone());
+    let api = Api::<Pod>::all(handle.client.clone());
     let all = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list pods", &e))?;
     let mut old: Vec<OldPod> = all
         .items
@@ -208,7 +208,7 @@ pub async fn old_pods(
             !own && !ended && before.is_none_or(|before| made.is_some_and(|made| made < before))
         })
         .filter_map(|pod| {
-            let node = pod.spec.as_ref()?.node_name.clone().filter(|node| nodes.contains(node))?;
+            let node = pod.spec.as_ref()?.node_name.clone().filter(|node| nodes.contains_key(node))?;
             Some(OldPod { node, namespace: pod.namespace().unwrap_or_default(), name: pod.name_any() })
         })
         .collect();

@@ -42,13 +42,11 @@ const TERWAY: &str = "terway";
 const ALLOWED: &str = "/etc/cni/tuning/allowlist.conf";
 
 /// Whether a plan's pods come up behind Terway.
-#[must_use]
 pub fn is_behind(plan: &Plan) -> bool {
     plan.topology.default_network.as_ref().is_some_and(|own| own.plugins().iter().any(|plugin| plugin == TERWAY))
 }
 
 /// Why such a plan can't run on a cluster with Terway; none when it can.
-#[must_use]
 pub fn lack(plan: &Plan) -> Option<String> {
     let ports = &plan.topology.ports;
     let v6 = ports.iter().any(|p| p.eni.as_ref().is_some_and(|e| e.pool6.is_some()) || p.addresses.iter().any(is_v6));

@@ -38,19 +38,16 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without details.
-    #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: String::new() }
     }
 
     /// A failure with details.
-    #[must_use]
     pub fn with_details(code: Code, message: &str, details: impl Into<String>) -> Self {
         Self { code, message: message.to_owned(), details: details.into() }
     }
 
     /// The object of the protocol.
-    #[must_use]
     pub fn to_json(&self) -> Value {
         let mut object = json!({ "code": self.code as u32, "msg": self.message });
         if !self.details.is_empty() {

@@ -11,17 +11,16 @@ use std::process::ExitCode;
 
 /// A plugin.
 pub struct Plugin {
-    /// Who it is, for `--version` and for a call without a command.
+    /// The text of `--version` and of a call without a command.
     pub about: &'static str,
-    /// Versions of the protocol that it knows, the newest last.
+    /// Supported versions of the protocol, the newest last.
     pub versions: &'static [&'static str],
-    /// Serves a command, given its name and what stood on standard input; gives an answer where there is one to give.
+    /// Serves a command: takes its name and standard input, gives the result if there is one.
     pub serve: fn(&str, &[u8]) -> Result<Option<Value>, Failure>,
 }
 
 impl Plugin {
     /// Serves the call that this process was started for.
-    #[must_use]
     pub fn main(&self) -> ExitCode {
         if std::env::args_os().nth(1).is_some_and(|argument| argument == "--version" || argument == "-V") {
             return print(&mut stdout(), &format!("{}\n", self.about), ExitCode::SUCCESS);
@@ -31,14 +30,14 @@ impl Plugin {
             let text = format!("{}\nCNI protocol versions supported: {}\n", self.about, self.versions.join(", "));
             return print(&mut stderr(), &text, ExitCode::SUCCESS);
         }
-        match self.answer(&command) {
+        match self.serve_command(&command) {
             Ok(None) => ExitCode::SUCCESS,
             Ok(Some(value)) => print(&mut stdout(), &format!("{value:#}\n"), ExitCode::SUCCESS),
             Err(failure) => print(&mut stdout(), &format!("{:#}\n", failure.to_json()), ExitCode::FAILURE),
         }
     }
 
-    fn answer(&self, command: &str) -> Result<Option<Value>, Failure> {
+    fn serve_command(&self, command: &str) -> Result<Option<Value>, Failure> {
         if command == "VERSION" {
             return Ok(Some(json!({ "cniVersion": self.versions.last(), "supportedVersions": self.versions })));
         }
@@ -51,14 +50,12 @@ impl Plugin {
     }
 }
 
-/// The refusal of a command that the protocol does not have.
-#[must_use]
-pub fn unknown(command: &str) -> Failure {
+/// The error for an unknown command.
+pub fn unknown_command(command: &str) -> Failure {
     Failure::new(Code::Environment, format!("unknown CNI_COMMAND: {command}"))
 }
 
 /// A variable of the environment; empty where it is not set.
-#[must_use]
 pub fn variable(name: &str) -> String {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -76,7 +73,7 @@ fn required_variables(command: &str) -> Result<(), Failure> {
     Err(Failure::new(Code::Environment, format!("required env variables [{}] missing", missing.join(","))))
 }
 
-/// Writes `text`; a caller that has closed the stream learns it from the exit code alone.
+/// Writes `text`. If the caller closed the stream, the exit code is an error.
 fn print(stream: &mut dyn Write, text: &str, code: ExitCode) -> ExitCode {
     match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
         Ok(()) => code,

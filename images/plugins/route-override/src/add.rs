@@ -32,7 +32,7 @@ pub fn add(config: Config, netns: &str) -> Result<Value, Failure> {
     };
     let mut kernel = namespace.enter()?;
     for key in &config.unsupported {
-        say(&format!("{key} is not supported by plumbline's route-override and was ignored"));
+        print_warning(&format!("{key} is not supported by plumbline's route-override and was ignored"));
     }
     if config.flush_gateway {
         for ip in &mut result.ips {
@@ -104,7 +104,7 @@ fn flush(kernel: &mut Kernel, names: &[String], takes: fn(&RouteMessage) -> bool
 fn delete(kernel: &mut Kernel, result: &CniResult, wanted: &Route) {
     let outcome = delete_from(kernel, &links(result, true), &|route| goes_to(route, wanted));
     if let Err(reason) = outcome {
-        say(&format!("failed to delete route {wanted}: {reason}"));
+        print_warning(&format!("failed to delete route {wanted}: {reason}"));
     }
 }
 
@@ -123,14 +123,14 @@ fn add_routes(kernel: &mut Kernel, result: &mut CniResult, wanted: Vec<Route>) -
     };
     for route in wanted {
         if let Err(reason) = kernel.add(&route, index) {
-            say(&format!("failed to add route: {route}: {reason}"));
+            print_warning(&format!("failed to add route: {route}: {reason}"));
         }
         result.routes.push(route);
     }
     Ok(())
 }
 
-/// One line on standard error. If nobody reads it, nothing can be done about it.
-fn say(text: &str) {
+/// Writes one line on standard error; a closed stream is ignored.
+fn print_warning(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }

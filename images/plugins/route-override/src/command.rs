@@ -1,7 +1,7 @@
-//! The request: what stood on standard input checked in the order, and refused with the codes, of the CNI project's Go
-//! library (cni v1.1.2, package skel), then handed to the command's own code.
+//! The request: checked in the order of the CNI project's Go library (cni v1.1.2, package skel), refused with its codes, then
+//! passed to the command.
 
-use plumbline_plugin::{Code, Failure, unknown, variable};
+use plumbline_plugin::{Code, Failure, unknown_command, variable};
 use serde_json::Value;
 
 use crate::config::Config;
@@ -30,7 +30,7 @@ pub fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
         }
         // Nothing is put back; a pod's routes go with its namespace.
         "DEL" => supported(&value).map(|()| None),
-        other => Err(unknown(other)),
+        other => Err(unknown_command(other)),
     }
 }
 

@@ -30,43 +30,8 @@ pub struct Config {
     pub unsupported: Vec<&'static str>,
 }
 
-/// The options, at the top or in `args.cni`.
-#[derive(Default)]
-struct Options {
-    flush_routes: Option<bool>,
-    flush_gateway: Option<bool>,
-    del_routes: Option<Vec<Route>>,
-    add_routes: Option<Vec<Route>>,
-    skip_check: Option<bool>,
-    unsupported: Vec<&'static str>,
-}
-
 /// Options that upstream got after the version this plugin follows.
 const LATER: [&str; 2] = ["addecmproutes", "delecmproutes"];
-
-impl Options {
-    fn read(value: &Value) -> Result<Self, Failure> {
-        Ok(Self {
-            flush_routes: field(value, "flushroutes")?,
-            flush_gateway: field(value, "flushgateway")?,
-            del_routes: field(value, "delroutes")?,
-            add_routes: field(value, "addroutes")?,
-            skip_check: field(value, "skipcheck")?,
-            unsupported: LATER.into_iter().filter(|key| value.get(key).is_some()).collect(),
-        })
-    }
-
-    fn over(self, other: Self) -> Self {
-        Self {
-            flush_routes: self.flush_routes.or(other.flush_routes),
-            flush_gateway: self.flush_gateway.or(other.flush_gateway),
-            del_routes: self.del_routes.or(other.del_routes),
-            add_routes: self.add_routes.or(other.add_routes),
-            skip_check: self.skip_check.or(other.skip_check),
-            unsupported: [self.unsupported, other.unsupported].concat(),
-        }
-    }
-}
 
 impl Config {
     /// Reads a configuration that is known to be JSON; `value` has its keys in lower case.
@@ -76,32 +41,38 @@ impl Config {
     /// which upstream panics.
     pub fn read(value: &Value) -> Result<Self, Failure> {
         well_formed(value)?;
-        let options = Options::read(value)?;
-        let options = match field::<Map<String, Value>>(value, "args")? {
-            None => options,
-            Some(args) => overrides(&args)?.over(options),
-        };
+        let args = field::<Map<String, Value>>(value, "args")?;
+        let cni = args.as_ref().map(overrides).transpose()?;
         let version: String = field(value, "cniversion")?.unwrap_or_default();
         let previous = field::<Map<String, Value>>(value, "prevresult")?.map(|object| {
             CniResult::read(&version, Value::Object(object))
                 .map_err(|error| Failure::new(Code::Internal, format!("could not parse prevResult: {error}")))
         });
+        let of_later = |key: &&str| [Some(value), cni].into_iter().flatten().any(|options| options.get(key).is_some());
         Ok(Self {
             previous: previous.transpose()?,
             version,
-            flush_routes: options.flush_routes.unwrap_or_default(),
-            flush_gateway: options.flush_gateway.unwrap_or_default(),
-            del_routes: options.del_routes.unwrap_or_default(),
-            add_routes: options.add_routes.unwrap_or_default(),
-            skip_check: options.skip_check.unwrap_or_default(),
-            unsupported: options.unsupported,
+            flush_routes: option(value, cni, "flushroutes")?,
+            flush_gateway: option(value, cni, "flushgateway")?,
+            del_routes: option(value, cni, "delroutes")?,
+            add_routes: option(value, cni, "addroutes")?,
+            skip_check: option(value, cni, "skipcheck")?,
+            unsupported: LATER.into_iter().filter(of_later).collect(),
         })
     }
 }
 
-fn overrides(args: &Map<String, Value>) -> Result<Options, Failure> {
+/// An option: of `args.cni` if that has it, else of the configuration, else its default.
+fn option<T: DeserializeOwned + Default>(value: &Value, cni: Option<&Value>, key: &str) -> Result<T, Failure> {
+    let written = field(value, key)?;
+    let overriding = cni.map(|cni| field(cni, key)).transpose()?.flatten();
+    Ok(overriding.or(written).unwrap_or_default())
+}
+
+/// The object `args.cni`.
+fn overrides(args: &Map<String, Value>) -> Result<&Value, Failure> {
     match args.get("cni") {
-        Some(cni @ Value::Object(_)) => Options::read(cni),
+        Some(cni @ Value::Object(_)) => Ok(cni),
         Some(Value::Null) | None => {
             let message = "the configuration has \"args\" without \"cni\" in it: leave \"args\" out, \
                            or put the options under args.cni";

@@ -4,76 +4,53 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 /// Reads a document with every key of every object in lower case.
 ///
 /// # Errors
 /// The reader's own words, with line and column; also for anything after the document.
 pub fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice::<Folded>(text).map(|Folded(value)| value)
+    serde_json::from_slice(text).map(Document::fold)
 }
 
-struct Folded(Value);
+/// A value; the entries of an object are in the document's order.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Document {
+    List(Vec<Document>),
+    Object(Entries),
+    Scalar(Value),
+}
 
-impl<'de> Deserialize<'de> for Folded {
+impl Document {
+    fn fold(self) -> Value {
+        match self {
+            Self::List(items) => items.into_iter().map(Self::fold).collect(),
+            Self::Object(Entries(entries)) => {
+                entries.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value.fold())).collect()
+            }
+            Self::Scalar(value) => value,
+        }
+    }
+}
+
+struct Entries(Vec<(String, Document)>);
+
+impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Fold).map(Folded)
-    }
-}
-
-struct Fold;
-
-impl<'de> Visitor<'de> for Fold {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Folded(item)) = items.next_element()? {
-            list.push(item);
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entries;
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                std::iter::from_fn(|| map.next_entry().transpose()).collect::<Result<_, _>>().map(Entries)
+            }
         }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        while let Some((key, Folded(value))) = entries.next_entry::<String, Folded>()? {
-            object.insert(key.to_ascii_lowercase(), value);
-        }
-        Ok(Value::Object(object))
+        deserializer.deserialize_map(Reader)
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The CNI versions that a configuration may have.
 pub const VERSIONS: [&str; 6] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"];
@@ -125,21 +125,18 @@ impl Address {
     }
 
     fn to_json(&self, shape: Shape) -> Value {
-        let mut object = Map::new();
-        match shape {
-            Shape::Two => drop(object.insert("ip".to_owned(), json!(self.net))),
-            _ => drop(object.insert("address".to_owned(), json!(self.net))),
-        }
-        if shape == Shape::Four {
-            object.insert("version".to_owned(), json!(if self.is_ipv4() { "4" } else { "6" }));
-        }
+        let mut object = match shape {
+            Shape::Two => json!({ "ip": self.net }),
+            Shape::Four => json!({ "address": self.net, "version": if self.is_ipv4() { "4" } else { "6" } }),
+            Shape::Ten => json!({ "address": self.net }),
+        };
         if let (Some(index), false) = (self.interface, shape == Shape::Two) {
-            object.insert("interface".to_owned(), json!(index));
+            object["interface"] = json!(index);
         }
         if let Some(gateway) = self.gateway {
-            object.insert("gateway".to_owned(), json!(gateway));
+            object["gateway"] = json!(gateway);
         }
-        Value::Object(object)
+        object
     }
 }
 
@@ -217,26 +214,24 @@ impl CniResult {
     pub fn write(&self, version: &str) -> Result<Value, String> {
         let shape = Shape::of(version).ok_or(format!("unsupported CNI result version {version:?}"))?;
         let version = if version.is_empty() { "0.1.0" } else { version };
-        let mut object = Map::new();
-        object.insert("cniVersion".to_owned(), json!(version));
-        object.insert("dns".to_owned(), json!(self.dns));
+        let mut object = json!({ "cniVersion": version, "dns": self.dns });
         if shape == Shape::Two {
             self.write_two(&mut object)?;
-            return Ok(Value::Object(object));
+            return Ok(object);
         }
         let mut list = |key: &str, items: Vec<Value>| {
             if !items.is_empty() {
-                object.insert(key.to_owned(), Value::Array(items));
+                object[key] = Value::Array(items);
             }
         };
         list("interfaces", self.interfaces.iter().flatten().map(|made| json!(made)).collect());
         list("ips", self.ips.iter().map(|ip| ip.to_json(shape)).collect());
         list("routes", self.routes.iter().map(Route::to_json).collect());
-        Ok(Value::Object(object))
+        Ok(object)
     }
 
     /// 0.2.0 and older hold the first address of each family, and the routes of a family that has an address.
-    fn write_two(&self, object: &mut Map<String, Value>) -> Result<(), String> {
+    fn write_two(&self, object: &mut Value) -> Result<(), String> {
         for (key, wants_ipv4) in [("ip4", true), ("ip6", false)] {
             let Some(ip) = self.ips.iter().find(|ip| ip.is_ipv4() == wants_ipv4) else {
                 continue;
@@ -247,12 +242,9 @@ impl CniResult {
             if !routes.is_empty() {
                 value["routes"] = Value::Array(routes);
             }
-            object.insert(key.to_owned(), value);
+            object[key] = value;
         }
-        match self.ips.is_empty() {
-            true => Err("cannot convert: no valid IP addresses".to_owned()),
-            false => Ok(()),
-        }
+        if self.ips.is_empty() { Err("cannot convert: no valid IP addresses".to_owned()) } else { Ok(()) }
     }
 }
 

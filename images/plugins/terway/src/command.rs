@@ -1,6 +1,6 @@
-//! The request: what stood on standard input checked, then handed to the command's own code.
+//! The request: checked, then passed to the command.
 
-use plumbline_plugin::{Code, Failure, unknown, variable};
+use plumbline_plugin::{Code, Failure, unknown_command, variable};
 use serde_json::Value;
 
 use crate::pod::{self, Call};
@@ -21,7 +21,7 @@ pub fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
         return Err(Failure::with_details(Code::Version, "incompatible CNI versions", details));
     }
     let netns = variable("CNI_NETNS");
-    // As Terway has it: without a namespace there is nothing to be done, and nothing is looked at.
+    // As in Terway: without a namespace there is nothing to do.
     if netns.is_empty() {
         return Ok(None);
     }
@@ -36,6 +36,6 @@ pub fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
         "ADD" => pod::add(&call).map(Some),
         "CHECK" => pod::check(&call).map(|()| None),
         "DEL" => pod::delete(&call).map(Some),
-        other => Err(unknown(other)),
+        other => Err(unknown_command(other)),
     }
 }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::result::Reported;
+use crate::settings::Pool;
+
 /// The lock file, beside the leases.
 const LOCK: &str = ".lock";
 
@@ -38,7 +41,7 @@ impl Leases {
     ///
     /// # Errors
     /// In words: the pool is used up, or its folder can't be written.
-    pub fn take(&self, pool: IpNet, owner: &str) -> Result<IpAddr, String> {
+    fn take(&self, pool: IpNet, owner: &str) -> Result<IpAddr, String> {
         if let Some(address) = self.of(owner)?.into_iter().find(|address| pool.contains(address)) {
             return Ok(address);
         }
@@ -56,6 +59,26 @@ impl Leases {
             }
         }
         Err(format!("no address is left in the pool {pool}; leases are in {}", self.folder.display()))
+    }
+
+    /// An address of each pool for `owner`, with the prefix length of its subnet.
+    ///
+    /// # Errors
+    /// As [`Leases::take`].
+    pub fn take_each(&self, pools: &[Pool], owner: &str) -> Result<Vec<Reported>, String> {
+        let one = |pool: &Pool| {
+            let address = IpNet::new(self.take(pool.addresses, owner)?, pool.prefix_len);
+            Ok(Reported { address: address.map_err(|error| error.to_string())?, gateway: pool.gateway })
+        };
+        pools.iter().map(one).collect()
+    }
+
+    /// Frees every address of `owner`.
+    ///
+    /// # Errors
+    /// In words, with the path.
+    pub fn free_all(&self, owner: &str) -> Result<(), String> {
+        self.of(owner)?.into_iter().try_for_each(|address| self.free(address))
     }
 
     /// The addresses of `owner`, in no order.

@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use ipnet::IpNet;
 use plumbline_netlink::{Netlink, namespace};
 use serde_json::Value;
 
@@ -11,8 +10,8 @@ use crate::datapath::{self, Ends};
 use crate::error::not_added;
 use crate::leases::Leases;
 use crate::request::{Config, PodArgs};
-use crate::result::{self, Reported};
-use crate::settings::{Pool, Settings};
+use crate::result;
+use crate::settings::Settings;
 use plumbline_plugin::{Code, Failure};
 
 /// One call.
@@ -60,25 +59,12 @@ pub fn add(call: &Call) -> Result<Value, Failure> {
     let pools = settings.pools().map_err(not_added)?;
     let leases = Leases::open(&settings.leases).map_err(not_added)?;
     let owner = call.owner();
-    let reported = taken(&pools, &leases, &owner).map_err(|why| {
-        // Nothing is laid yet: another sandbox of the same pod keeps its link.
-        let freed = leases.of(&owner).and_then(|all| all.into_iter().try_for_each(|address| leases.free(address)));
-        not_added(with(why, freed))
-    })?;
+    // On failure only the leases are freed: another sandbox of the same pod keeps its link.
+    let reported = leases.take_each(&pools, &owner).map_err(|why| not_added(with(why, leases.free_all(&owner))))?;
     let mut node = Netlink::open().map_err(|error| not_added(error.to_string()))?;
     datapath::lay(&mut node, &netns, &call.ends(), call.config.mtu(), &settings.eni, &reported)
         .map_err(|why| not_added(with(why, taken_back(call, &settings, &leases, &owner))))?;
     Ok(result::added(&call.config.version, &call.interface, &call.pod.container_id, &reported))
-}
-
-/// An address of each pool.
-fn taken(pools: &[Pool], leases: &Leases, owner: &str) -> Result<Vec<Reported>, String> {
-    let one = |pool: &Pool| {
-        let address = leases.take(pool.addresses, owner)?;
-        let address = IpNet::new(address, pool.prefix_len).map_err(|error| error.to_string())?;
-        Ok(Reported { address, gateway: pool.gateway })
-    };
-    pools.iter().map(one).collect()
 }
 
 /// What went wrong, and what went wrong in taking it back.
@@ -94,7 +80,7 @@ fn with(why: String, back: Result<(), String>) -> String {
 /// # Errors
 /// Code 999, naming what is missing.
 pub fn check(call: &Call) -> Result<(), Failure> {
-    // As Terway's: a namespace that is gone is no trouble.
+    // As Terway's plugin: a missing namespace is no error.
     if !Path::new(&call.netns).exists() {
         return Ok(());
     }
@@ -126,5 +112,5 @@ fn taken_back(call: &Call, settings: &Settings, leases: &Leases, owner: &str) ->
     let mut node = Netlink::open().map_err(|error| error.to_string())?;
     datapath::clear(&mut node, &call.ends(), &settings.eni, &addresses)?;
     // The lease last: an address whose rules are still there must not be given to another pod.
-    addresses.into_iter().try_for_each(|address| leases.free(address))
+    leases.free_all(owner)
 }

@@ -1,4 +1,4 @@
-//! Elements of a picture. Every text goes through [`escape`]: names and findings hold what strangers wrote.
+//! Elements of a picture. Every text goes through [`escape`]: names and findings are untrusted.
 
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, LINE, Rect, width};
 use super::layout::{Layout, MARGIN, NodePlace, PAD, PodPlace, words_at, wrapped};
-use crate::graph::model::{Attachment, Graph, Node, Pod, Remark, State};
+use crate::graph::model::{Attachment, FindingLabel, Graph, Node, Pod, State};
 
 /// Base line of the first text of a box below its upper edge.
 const FIRST: i32 = 18;
@@ -124,7 +124,7 @@ fn pod(canvas: &mut Canvas, pod: &Pod, place: &PodPlace) {
         y += LINE;
         canvas.text("bad", x, y, trouble);
     }
-    remarks(canvas, &pod.remarks, x, y);
+    findings(canvas, &pod.findings, x, y);
     canvas.close();
     for (attachment, rect) in pod.attachments.iter().zip(&place.ifaces) {
         iface(canvas, pod, attachment, *rect);
@@ -133,7 +133,7 @@ fn pod(canvas: &mut Canvas, pod: &Pod, place: &PodPlace) {
 
 fn tooltip(pod: &Pod) -> String {
     let mut text = format!("pod {}", pod.name);
-    for more in pod.trouble.iter().chain(pod.remarks.iter().map(|remark| &remark.text)) {
+    for more in pod.trouble.iter().chain(pod.findings.iter().map(|label| &label.text)) {
         text.push('\n');
         text.push_str(more);
     }
@@ -141,8 +141,9 @@ fn tooltip(pod: &Pod) -> String {
 }
 
 fn iface(canvas: &mut Canvas, pod: &Pod, attachment: &Attachment, rect: Rect) {
-    let bad = attachment.lines.iter().any(|line| line.state.is_bad()) || attachment.remarks.iter().any(|r| r.error);
-    let class = match (bad, attachment.remarks.is_empty()) {
+    let bad =
+        attachment.lines.iter().any(|line| line.state.is_bad()) || attachment.findings.iter().any(|r| r.is_failure);
+    let class = match (bad, attachment.findings.is_empty()) {
         (true, _) => "iface-bad",
         (false, false) => "iface-doubt",
         (false, true) => "iface",
@@ -151,8 +152,8 @@ fn iface(canvas: &mut Canvas, pod: &Pod, attachment: &Attachment, rect: Rect) {
     for line in &attachment.lines {
         title.push_str(&format!("\n{}   {}", line.text, line.state.word()));
     }
-    for remark in &attachment.remarks {
-        title.push_str(&format!("\n{} {}", remark.word(), remark.text));
+    for label in &attachment.findings {
+        title.push_str(&format!("\n{} {}", label.word(), label.text));
     }
     if let Some(config) = &attachment.config {
         title.push_str(&format!("\n\n{}", config.trim()));
@@ -166,9 +167,9 @@ fn iface(canvas: &mut Canvas, pod: &Pod, attachment: &Attachment, rect: Rect) {
     for line in &attachment.lines {
         y += LINE;
         let (of_text, of_word) = match line.state {
-            State::Asked => ("", ""),
+            State::Requested => ("", ""),
             State::Held => ("", "good"),
-            State::Seen => ("quiet", "quiet"),
+            State::Observed => ("quiet", "quiet"),
             State::Missing | State::Surplus => ("bad", "bad"),
         };
         canvas.text(of_text, x, y, &line.text);
@@ -176,15 +177,15 @@ fn iface(canvas: &mut Canvas, pod: &Pod, attachment: &Attachment, rect: Rect) {
             canvas.text(of_word, x + at, y, line.state.word());
         }
     }
-    remarks(canvas, &attachment.remarks, x, y);
+    findings(canvas, &attachment.findings, x, y);
     canvas.close();
 }
 
-fn remarks(canvas: &mut Canvas, remarks: &[Remark], x: i32, mut y: i32) {
-    for remark in remarks {
-        for line in wrapped(remark) {
+fn findings(canvas: &mut Canvas, findings: &[FindingLabel], x: i32, mut y: i32) {
+    for label in findings {
+        for line in wrapped(label) {
             y += LINE;
-            canvas.text(if remark.error { "bad" } else { "doubt" }, x, y, &line);
+            canvas.text(if label.is_failure { "bad" } else { "doubt" }, x, y, &line);
         }
     }
 }

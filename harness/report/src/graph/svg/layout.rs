@@ -2,7 +2,7 @@
 //! below them its pods in columns. Left of each column is a gutter in which lines run up to the bars.
 
 use super::canvas::{LINE, Rect, whole, width};
-use crate::graph::model::{Attachment, End, Graph, Host, Node, Path, Pod, Remark};
+use crate::graph::model::{Attachment, End, FindingLabel, Graph, Host, Node, Path, Pod};
 use std::collections::BTreeSet;
 
 /// Outer margin.
@@ -19,7 +19,7 @@ const INSET: i32 = 28;
 const TRUNK: i32 = 10;
 /// From path to path.
 pub(super) const LANE: i32 = 6;
-/// More paths than these are told in words alone: lines over lines show nothing.
+/// More paths than these have words alone: lines over lines are unreadable.
 const DRAWN: usize = 12;
 /// Findings are wrapped at this many characters.
 const WRAP: usize = 60;
@@ -81,16 +81,16 @@ pub(super) struct PodPlace {
     pub ifaces: Vec<Rect>,
 }
 
-/// Paths that are drawn: those between things in the picture, unless there are too many.
+/// Paths that are drawn: those inside the picture, unless there are too many.
 pub(super) fn drawn(graph: &Graph) -> Vec<usize> {
-    let seen = |path: &Path| path.from != End::Nobody && !path.forbidden;
-    let all: Vec<usize> = (0..graph.paths.len()).filter(|place| seen(&graph.paths[*place])).collect();
+    let is_visible = |path: &Path| path.from != End::Outside && !path.forbidden;
+    let all: Vec<usize> = (0..graph.paths.len()).filter(|place| is_visible(&graph.paths[*place])).collect();
     if all.len() > DRAWN { Vec::new() } else { all }
 }
 
 /// A finding in lines that fit.
-pub(super) fn wrapped(remark: &Remark) -> Vec<String> {
-    let text = format!("{} {}", remark.word(), remark.text);
+pub(super) fn wrapped(label: &FindingLabel) -> Vec<String> {
+    let text = format!("{} {}", label.word(), label.text);
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -205,7 +205,7 @@ fn node(graph: &Graph, n: usize, node: &Node, paths: &[usize], x: i32, y: i32) -
         let on = |end: End| match end {
             End::Attachment(on, p, a) => on == n && node.pods[p].attachments[a].bar == Some(b),
             End::Pod(on, _) => on == n,
-            End::Host(_) | End::Nobody => false,
+            End::Host(_) | End::Outside => false,
         };
         let used = paths.iter().any(|path| on(graph.paths[*path].from) || on(graph.paths[*path].to));
         below += BAR + 10 + if used { lanes } else { 0 };
@@ -235,15 +235,15 @@ fn columns_of(nodes: usize, pods: usize) -> usize {
 }
 
 fn head_lines(pod: &Pod) -> i32 {
-    let lines = 1 + usize::from(pod.trouble.is_some()) + pod.remarks.iter().map(|r| wrapped(r).len()).sum::<usize>();
+    let lines = 1 + usize::from(pod.trouble.is_some()) + pod.findings.iter().map(|r| wrapped(r).len()).sum::<usize>();
     i32::try_from(lines).unwrap_or(1)
 }
 
 fn pod_width(pod: &Pod) -> i32 {
     let head = width(&format!("pod {}", pod.name)).max(pod.trouble.as_deref().map_or(0, width));
-    let remarks = pod.remarks.iter().flat_map(wrapped).map(|line| width(&line)).max().unwrap_or(0);
+    let findings = pod.findings.iter().flat_map(wrapped).map(|line| width(&line)).max().unwrap_or(0);
     let ifaces = pod.attachments.iter().map(iface_width).max().unwrap_or(0);
-    head.max(remarks).max(ifaces) + 2 * PAD
+    head.max(findings).max(ifaces) + 2 * PAD
 }
 
 fn iface_width(attachment: &Attachment) -> i32 {
@@ -253,16 +253,16 @@ fn iface_width(attachment: &Attachment) -> i32 {
         "" => width(&line.text),
         word => at + width(word),
     });
-    let remarks = attachment.remarks.iter().flat_map(wrapped).map(|line| width(&line)).max().unwrap_or(0);
-    lines.max().unwrap_or(0).max(head).max(remarks) + 2 * PAD
+    let findings = attachment.findings.iter().flat_map(wrapped).map(|line| width(&line)).max().unwrap_or(0);
+    lines.max().unwrap_or(0).max(head).max(findings) + 2 * PAD
 }
 
 fn pod(pod: &Pod, x: i32, y: i32, w: i32, column: usize) -> PodPlace {
     let mut below = y + PAD + head_lines(pod) * LINE + 4;
     let mut ifaces = Vec::new();
     for attachment in &pod.attachments {
-        let remarks: usize = attachment.remarks.iter().map(|remark| wrapped(remark).len()).sum();
-        let lines = i32::try_from(1 + attachment.lines.len() + remarks).unwrap_or(1);
+        let findings: usize = attachment.findings.iter().map(|label| wrapped(label).len()).sum();
+        let lines = i32::try_from(1 + attachment.lines.len() + findings).unwrap_or(1);
         let h = 12 + lines * LINE;
         ifaces.push(Rect { x: x + PAD - 4, y: below, w: w - 2 * PAD + 8, h });
         below += h + 8;
@@ -281,7 +281,7 @@ mod tests {
         let pod = |n: usize| Pod {
             name: "p".repeat(n + 1),
             attachments: vec![attachment.clone(); n % 3 + 1],
-            remarks: vec![Remark { error: true, text: "PL104: pod did not become ready".repeat(n % 4) }],
+            findings: vec![FindingLabel { is_failure: true, text: "PL104: pod did not become ready".repeat(n % 4) }],
             ..Pod::default()
         };
         let bar = Bar { name: "br-ex".into(), words: "bridge".into(), of_topology: true, on: None, uplink: Some(0) };

@@ -31,13 +31,13 @@ pub(super) fn draw(canvas: &mut Canvas, graph: &Graph, y: i32, wide: &mut i32) -
     }
     let words: &[(&str, &str)] = if graph.observed {
         &[
-            ("good", "as asked: asked for and found"),
-            ("bad", "MISSING: asked for, not found"),
-            ("bad", "NOT ASKED FOR: found, must not be there"),
-            ("quiet", "seen: found, nothing said of it"),
+            ("good", "as requested: requested and found"),
+            ("bad", "MISSING: requested, not found"),
+            ("bad", "NOT REQUESTED: found, must not be there"),
+            ("quiet", "observed: found, not requested"),
         ]
     } else {
-        &[("quiet", "This is what is asked; nothing was looked at."), ("quiet", "Rest the pointer on a box for more.")]
+        &[("quiet", "Requested state only; no run."), ("quiet", "Rest the pointer on a box for more.")]
     };
     let mut x = MARGIN;
     for (class, text) in words {

@@ -25,7 +25,6 @@ use canvas::Canvas;
 const STYLE: &str = include_str!("style.css");
 
 /// The picture. Ends with a newline.
-#[must_use]
 pub fn write(graph: &Graph) -> String {
     let mut layout = layout::Layout::of(graph);
     let mut canvas = Canvas::default();

@@ -3,12 +3,12 @@
 use super::canvas::Canvas;
 use super::draw::{port_at, riser};
 use super::layout::{LANE, Layout, drawn};
-use crate::graph::model::{Came, End, Graph, Path, PathState};
+use crate::graph::model::{Arrival, End, Graph, Path, PathState};
 
-/// The last word of a class: `asked`, `held`, `failed`.
+/// The last word of a class: `requested`, `held`, `failed`.
 pub(super) fn class(state: &PathState) -> &'static str {
     match state {
-        PathState::Asked => "asked",
+        PathState::Requested => "requested",
         PathState::Held(_) => "held",
         PathState::Failed(_) => "failed",
     }
@@ -29,7 +29,7 @@ pub(super) fn ends(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
         let (Some((x, y)), Some((to_x, to_y))) = (points.first().copied(), points.last().copied()) else { continue };
         let class = class(&path.state);
         canvas.open(&tooltip(path));
-        if path.came == Came::There {
+        if path.arrival == Arrival::Target {
             canvas.dot(&format!("badge-{class}"), to_x, to_y, 4);
         } else {
             let style = format!("path end-{class}");
@@ -74,17 +74,17 @@ struct Rise {
 fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) -> Option<Vec<(i32, i32)>> {
     let from = rise(graph, layout, path.from, place, lane)?;
     let mut points = from.points;
-    match path.came {
-        Came::Nowhere => {
+    match path.arrival {
+        Arrival::Pod => {
             points.truncate(2);
             return Some(points);
         }
-        Came::Node => return Some(points),
-        Came::Uplink => {
+        Arrival::Node => return Some(points),
+        Arrival::Uplink => {
             points.extend(up(graph, layout, from.node, from.bar, lane).into_iter().flatten());
             return Some(points);
         }
-        Came::There => {}
+        Arrival::Target => {}
     }
     match path.to {
         End::Host(host) => {
@@ -105,7 +105,7 @@ fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) 
                 points.extend(to.points.into_iter().rev());
             }
         }
-        End::Nobody => {}
+        End::Outside => {}
     }
     Some(points)
 }
@@ -119,7 +119,7 @@ fn rise(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Op
             let all = &graph.nodes[node].pods[pod].attachments;
             (node, pod, all.iter().position(|attachment| attachment.bar.is_some())?)
         }
-        End::Host(_) | End::Nobody => return None,
+        End::Host(_) | End::Outside => return None,
     };
     let bar = graph.nodes[node].pods[pod].attachments[attachment].bar?;
     let place_of_pod = &layout.nodes[node].pods[pod];

@@ -1,4 +1,4 @@
-//! What is asked of an interface: by the scenario's expectations; where they are silent, by the network itself.
+//! The requested state of an interface: by the scenario's expectations, else by the network.
 
 use super::model::{Line, State};
 use plumbline_core::plan::{
@@ -7,9 +7,9 @@ use plumbline_core::plan::{
 };
 use serde_json::Value;
 
-/// What is asked of one interface.
+/// The requested state of one interface.
 #[derive(Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct Requested<'a> {
     /// What the scenario expects of it.
     pub expected: Option<&'a InterfaceExpectation>,
     /// The default routes that it is to have: `true` for IPv6.
@@ -20,20 +20,20 @@ pub(super) struct Asked<'a> {
     pub routes: Vec<(String, Option<String>)>,
 }
 
-/// What is asked of an interface of a pod.
-pub(super) fn of<'a>(plan: &'a Plan, pod: &Pod, interface: &str, attachment: Option<&Attachment>) -> Asked<'a> {
+/// The requested state of an interface of a pod.
+pub(super) fn of<'a>(plan: &'a Plan, pod: &Pod, interface: &str, attachment: Option<&Attachment>) -> Requested<'a> {
     let expectation = plan.expect.iter().find(|expectation| expectation.pod == pod.name);
-    let mut asked = Asked {
+    let mut requested = Requested {
         expected: expectation.and_then(|e| e.interfaces.iter().find(|wanted| wanted.name == interface)),
         defaults: expectation.map(|e| defaults(e, interface)).unwrap_or_default(),
-        ..Asked::default()
+        ..Requested::default()
     };
     if let Some(attachment) = attachment
         && let Some(network) = network(plan, attachment)
     {
-        by_network(&mut asked, network, attachment);
+        by_network(&mut requested, network, attachment);
     }
-    asked
+    requested
 }
 
 /// The plan's network that an attachment names.
@@ -47,26 +47,26 @@ fn defaults<'a>(expectation: &'a PodExpectation, interface: &str) -> Vec<(bool, 
     wanted.filter(|(_, wanted)| wanted.count.value > 0 && wanted.dev.value == interface).collect()
 }
 
-/// Literal addresses and routes of a chain, as far as no later link takes them away again.
-fn by_network(asked: &mut Asked<'_>, network: &Network, attachment: &Attachment) {
-    asked.addresses.extend(attachment.ips.iter().cloned());
+/// Literal addresses and routes of a chain, unless a later plugin removes them.
+fn by_network(requested: &mut Requested<'_>, network: &Network, attachment: &Attachment) {
+    requested.addresses.extend(attachment.ips.iter().cloned());
     let Some(chain) = &network.chain else { return };
     for link in &chain.links {
         let ipam = &link.conf["ipam"];
         if attachment.ips.is_empty() {
-            asked.addresses.extend(texts(&ipam["addresses"], "address"));
+            requested.addresses.extend(texts(&ipam["addresses"], "address"));
         }
-        asked.routes.extend(routes(&ipam["routes"]));
+        requested.routes.extend(routes(&ipam["routes"]));
         if link.plugin == "route-override" {
             // Lists of args.cni take the place of the configured ones (route-override's README).
             let args = attachment.cni_args.as_ref();
             let field = |name: &str| args.and_then(|args| args.get(name)).unwrap_or(&link.conf[name]).clone();
             if field("flushroutes") == Value::Bool(true) {
-                asked.routes.clear();
+                requested.routes.clear();
             }
             let gone = routes(&field("delroutes"));
-            asked.routes.retain(|(to, _)| !gone.iter().any(|(gone, _)| gone == to));
-            asked.routes.extend(routes(&field("addroutes")));
+            requested.routes.retain(|(to, _)| !gone.iter().any(|(gone, _)| gone == to));
+            requested.routes.extend(routes(&field("addroutes")));
         }
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn route(wanted: &WantedRoute) -> String {
     if let Some(src) = wanted.src {
         text.push_str(&format!(" src {src}"));
     }
-    if let Some(table) = wanted.table.filter(|table| *table != super::seen::MAIN) {
+    if let Some(table) = wanted.table.filter(|table| *table != super::observed::MAIN) {
         text.push_str(&format!(" table {table}"));
     }
     if let Some(metric) = wanted.metric {
@@ -111,7 +111,7 @@ pub(super) fn destination(to: &str) -> String {
     }
 }
 
-/// What is wanted of the link itself, in one line; none where nothing is.
+/// The expectation of the link itself in one line, if there is one.
 pub(super) fn link(wanted: &InterfaceExpectation) -> Option<String> {
     let mut parts = Vec::new();
     match (&wanted.kind, &wanted.parent) {
@@ -126,29 +126,29 @@ pub(super) fn link(wanted: &InterfaceExpectation) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// The lines of an interface that nobody has looked at.
-pub(super) fn lines(asked: &Asked<'_>) -> Vec<Line> {
+/// The lines of an interface without a run.
+pub(super) fn lines(requested: &Requested<'_>) -> Vec<Line> {
     let mut texts = Vec::new();
-    if let Some(wanted) = asked.expected {
+    if let Some(wanted) = requested.expected {
         if wanted.absent {
             texts.push("must not be there".to_owned());
         }
         texts.extend(link(wanted));
     }
-    match asked.expected.and_then(|wanted| wanted.addresses.as_ref()) {
+    match requested.expected.and_then(|wanted| wanted.addresses.as_ref()) {
         Some(list) => texts.extend(list.items.iter().map(|item| item.value.to_string())),
-        None => texts.extend(asked.addresses.iter().cloned()),
+        None => texts.extend(requested.addresses.iter().cloned()),
     }
-    match asked.expected.and_then(|wanted| wanted.routes.as_ref()) {
+    match requested.expected.and_then(|wanted| wanted.routes.as_ref()) {
         Some(list) => texts.extend(list.items.iter().map(|item| route(&item.value))),
-        None => texts.extend(asked.routes.iter().map(|(to, via)| plain(to, via.as_deref()))),
+        None => texts.extend(requested.routes.iter().map(|(to, via)| plain(to, via.as_deref()))),
     }
-    texts.extend(asked.defaults.iter().map(|(v6, wanted)| default(*v6, wanted)));
-    if let Some(wanted) = asked.expected {
+    texts.extend(requested.defaults.iter().map(|(v6, wanted)| default(*v6, wanted)));
+    if let Some(wanted) = requested.expected {
         let absent = wanted.absent_addresses.iter().chain(&wanted.absent_routes);
         texts.extend(absent.map(|absent| format!("without {}", destination(&absent.value.to_string()))));
     }
-    texts.into_iter().map(|text| Line::new(text, State::Asked)).collect()
+    texts.into_iter().map(|text| Line::new(text, State::Requested)).collect()
 }
 
 /// A route of a network's configuration.

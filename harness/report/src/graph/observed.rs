@@ -1,44 +1,49 @@
-//! What was found of that: the pod's kernel state beside what is asked.
+//! What was found of that: the pod's kernel state beside what is requested.
 //!
-//! The judge says what is a fault; here the same accounts are laid side by side for the eye, line by line.
+//! The judge decides what is wrong. This module only lays the views side by side, line by line.
 
-use super::asked::{self, Asked};
 use super::model::{Line, State};
+use super::requested::{self, Requested};
 use plumbline_core::observe::{KernelState, Link, PodObservation, Route, is_v6_link_local};
 use plumbline_core::plan::{InterfaceExpectation, WantedGateway, WantedRoute};
 
 /// The main routing table.
 pub(super) const MAIN: u32 = 254;
 
-/// The lines of an interface that was looked at.
-pub(super) fn lines(asked: &Asked<'_>, interface: &str, seen: &PodObservation, kernel: &KernelState) -> Vec<Line> {
+/// The lines of an interface after a run.
+pub(super) fn lines(
+    requested: &Requested<'_>,
+    interface: &str,
+    observed: &PodObservation,
+    kernel: &KernelState,
+) -> Vec<Line> {
     let link = kernel.links.iter().find(|link| link.name == interface);
     let Some(link) = link else {
-        return absent(asked, interface);
+        return absent(requested, interface);
     };
     let mut lines = Vec::new();
-    match asked.expected {
+    match requested.expected {
         Some(wanted) if wanted.absent => lines.push(Line::new("must not be there", State::Surplus)),
-        Some(wanted) => lines.extend(of_link(wanted, link, seen)),
-        None => lines.push(Line::new(words(link, seen), State::Seen)),
+        Some(wanted) => lines.extend(of_link(wanted, link, observed)),
+        None => lines.push(Line::new(words(link, observed), State::Observed)),
     }
-    addresses(&mut lines, asked, link);
-    routes(&mut lines, asked, interface, kernel);
+    addresses(&mut lines, requested, link);
+    routes(&mut lines, requested, interface, kernel);
     lines
 }
 
-fn absent(asked: &Asked<'_>, interface: &str) -> Vec<Line> {
-    if asked.expected.is_some_and(|wanted| wanted.absent) {
+fn absent(requested: &Requested<'_>, interface: &str) -> Vec<Line> {
+    if requested.expected.is_some_and(|wanted| wanted.absent) {
         return vec![Line::new("must not be there", State::Held)];
     }
     let mut lines = vec![Line::new(format!("no interface {interface} in the kernel"), State::Missing)];
-    lines.extend(asked::lines(asked).into_iter().map(|line| Line { state: State::Missing, ..line }));
+    lines.extend(requested::lines(requested).into_iter().map(|line| Line { state: State::Missing, ..line }));
     lines
 }
 
 /// The link as it is.
-fn words(link: &Link, seen: &PodObservation) -> String {
-    let on = parent(link, seen).map(|parent| format!(" on {parent}")).unwrap_or_default();
+fn words(link: &Link, observed: &PodObservation) -> String {
+    let on = parent(link, observed).map(|parent| format!(" on {parent}")).unwrap_or_default();
     format!("{}{on}, {}", kind(link), state(link))
 }
 
@@ -51,24 +56,24 @@ fn state(link: &Link) -> &'static str {
     if link.flags.iter().any(|flag| flag == "UP") { "up" } else { "down" }
 }
 
-/// The parent's name; of a veth the other end says nothing to people.
-fn parent<'a>(link: &Link, seen: &'a PodObservation) -> Option<&'a str> {
+/// The parent's name; the other end of a veth is of no interest.
+fn parent<'a>(link: &Link, observed: &'a PodObservation) -> Option<&'a str> {
     if link.kind.as_deref() == Some("veth") {
         return None;
     }
-    let names = seen.node_links.as_ref()?;
+    let names = observed.node_links.as_ref()?;
     link.parent_netns?;
     names.get(&link.parent?).map(String::as_str)
 }
 
-fn of_link(wanted: &InterfaceExpectation, link: &Link, seen: &PodObservation) -> Option<Line> {
-    let text = asked::link(wanted)?;
+fn of_link(wanted: &InterfaceExpectation, link: &Link, observed: &PodObservation) -> Option<Line> {
+    let text = requested::link(wanted)?;
     let mut other = Vec::new();
     if wanted.kind.as_ref().is_some_and(|wanted| wanted.value != kind(link)) {
         other.push(kind(link).to_owned());
     }
     // A parent that this lane can't show is neither right nor wrong.
-    if let (Some(wanted), Some(found)) = (&wanted.parent, parent(link, seen))
+    if let (Some(wanted), Some(found)) = (&wanted.parent, parent(link, observed))
         && wanted.value != found
     {
         other.push(format!("on {found}"));
@@ -88,17 +93,17 @@ fn of_link(wanted: &InterfaceExpectation, link: &Link, seen: &PodObservation) ->
     })
 }
 
-fn addresses(lines: &mut Vec<Line>, asked: &Asked<'_>, link: &Link) {
+fn addresses(lines: &mut Vec<Line>, requested: &Requested<'_>, link: &Link) {
     let found: Vec<String> = link
         .addresses
         .iter()
         .filter(|address| !is_v6_link_local(address.address.addr()))
         .map(|address| address.address.to_string())
         .collect();
-    let list = asked.expected.and_then(|wanted| wanted.addresses.as_ref());
+    let list = requested.expected.and_then(|wanted| wanted.addresses.as_ref());
     let wanted: Vec<String> = match list {
         Some(list) => list.items.iter().map(|item| item.value.to_string()).collect(),
-        None => asked.addresses.clone(),
+        None => requested.addresses.clone(),
     };
     // An address of an annotation may have no prefix length.
     let same = |wanted: &str, found: &str| wanted == found || found.split('/').next() == Some(wanted);
@@ -106,42 +111,42 @@ fn addresses(lines: &mut Vec<Line>, asked: &Asked<'_>, link: &Link) {
         let held = found.iter().any(|found| same(text, found));
         lines.push(Line::new(text.clone(), if held { State::Held } else { State::Missing }));
     }
-    let rest = if list.is_some_and(|list| list.exact) { State::Surplus } else { State::Seen };
+    let rest = if list.is_some_and(|list| list.exact) { State::Surplus } else { State::Observed };
     for text in found.iter().filter(|found| !wanted.iter().any(|wanted| same(wanted, found))) {
         lines.push(Line::new(text.clone(), rest));
     }
-    for gone in asked.expected.iter().flat_map(|wanted| &wanted.absent_addresses) {
+    for gone in requested.expected.iter().flat_map(|wanted| &wanted.absent_addresses) {
         let text = gone.value.to_string();
         let state = if found.contains(&text) { State::Surplus } else { State::Held };
         lines.push(Line::new(format!("without {text}"), state));
     }
 }
 
-fn routes(lines: &mut Vec<Line>, asked: &Asked<'_>, interface: &str, kernel: &KernelState) {
+fn routes(lines: &mut Vec<Line>, requested: &Requested<'_>, interface: &str, kernel: &KernelState) {
     let out = |route: &&Route| route.hops.iter().any(|hop| hop.dev.as_deref() == Some(interface));
     let found: Vec<&Route> = kernel.routes.iter().filter(out).collect();
     let mut known: Vec<&Route> = Vec::new();
-    let list = asked.expected.and_then(|wanted| wanted.routes.as_ref());
+    let list = requested.expected.and_then(|wanted| wanted.routes.as_ref());
     for wanted in list.iter().flat_map(|list| &list.items) {
         let hit = found.iter().find(|route| fits(&wanted.value, route, interface));
         known.extend(hit.copied());
-        lines.push(Line::new(asked::route(&wanted.value), held(hit.is_some())));
+        lines.push(Line::new(requested::route(&wanted.value), held(hit.is_some())));
     }
     if list.is_none() {
-        for (to, via) in &asked.routes {
+        for (to, via) in &requested.routes {
             let hit = found.iter().find(|route| route.to.to_string() == *to && leads_by(route, via.as_deref()));
             known.extend(hit.copied());
-            lines.push(Line::new(asked::plain(to, via.as_deref()), held(hit.is_some())));
+            lines.push(Line::new(requested::plain(to, via.as_deref()), held(hit.is_some())));
         }
     }
-    for (v6, wanted) in &asked.defaults {
+    for (v6, wanted) in &requested.defaults {
         let every = kernel.routes.iter().filter(|route| is_default(route, *v6));
         let own = found.iter().filter(|route| is_default(route, *v6));
         let fits =
             |route: &&&Route| wanted.via.as_ref().is_none_or(|via| leads_by(route, Some(&via.value.to_string())));
         let hit = own.clone().find(fits).filter(|_| every.count() == wanted.count.value);
         known.extend(own.copied());
-        let text = asked::default(*v6, wanted);
+        let text = requested::default(*v6, wanted);
         lines.push(Line::new(text, held(hit.is_some())));
     }
     let exact = list.is_some_and(|list| list.exact);
@@ -151,11 +156,11 @@ fn routes(lines: &mut Vec<Line>, asked: &Asked<'_>, interface: &str, kernel: &Ke
         }
         // The judge leaves default routes to the expectation of the default.
         let surplus = exact && route.to.prefix_len() > 0;
-        lines.push(Line::new(kernel_route(route), if surplus { State::Surplus } else { State::Seen }));
+        lines.push(Line::new(kernel_route(route), if surplus { State::Surplus } else { State::Observed }));
     }
-    for gone in asked.expected.iter().flat_map(|wanted| &wanted.absent_routes) {
+    for gone in requested.expected.iter().flat_map(|wanted| &wanted.absent_routes) {
         let there = found.iter().any(|route| route.table == MAIN && route.to == gone.value);
-        let text = format!("without {}", asked::destination(&gone.value.to_string()));
+        let text = format!("without {}", requested::destination(&gone.value.to_string()));
         lines.push(Line::new(text, if there { State::Surplus } else { State::Held }));
     }
 }
@@ -188,7 +193,7 @@ fn fits(wanted: &WantedRoute, route: &Route, interface: &str) -> bool {
 }
 
 fn kernel_route(route: &Route) -> String {
-    let mut text = asked::destination(&route.to.to_string());
+    let mut text = requested::destination(&route.to.to_string());
     for via in route.hops.iter().filter_map(|hop| hop.via) {
         text.push_str(&format!(" via {via}"));
     }

@@ -1,42 +1,64 @@
-//! How an error becomes a message and an exit code.
+//! The end of a command: from its result or its panic to messages and the exit code.
 
-use plumbline::exit;
-use plumbline::fault::{Fault, HINT};
-use plumbline::select::Refused;
+use crate::fault::{self, Fault, HINT};
+use crate::select::Refused;
+use crate::{exit, registry};
 use plumbline_report::escape;
 use plumbline_report::paint::{BAD, ERROR, paint};
 use plumbline_report::reporter;
 use plumbline_testbed::error::{TestbedError, causes};
+use plumbline_testbed::journal;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 /// What a message about a fault begins with.
 const FAULT: &str = "a fault of Plumbline:";
 
-/// Of the command line itself: clap's own words and code (0 for help, 2 for wrong usage).
-pub fn of_clap(error: &clap::Error) -> ExitCode {
-    // The stream may be closed; the code tells it all the same.
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::PASS })
+/// Runs a command to its end. After a panic it undoes the open effects and gives [`exit::INTERNAL`].
+pub fn run(command: impl Future<Output = anyhow::Result<u8>>) -> ExitCode {
+    fault::install_hook();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&anyhow::Error::from(error).context("failed to start the runtime")),
+    };
+    let code = match runtime.block_on(fault::catch_any(command)) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => report(&error),
+        // The command's own clean-up did not run. Its journal is unlocked, so it counts as the journal of a dead run.
+        Err(_) => match runtime.block_on(fault::catch_any(clean_up())) {
+            Ok(Err(error)) => report(&error),
+            _ => ExitCode::SUCCESS,
+        },
+    };
+    let faults = fault::take_recorded();
+    if faults.is_empty() { code } else { report_faults(&faults) }
+}
+
+/// Undoes the open effects of dead runs.
+async fn clean_up() -> anyhow::Result<()> {
+    for line in &journal::gc(registry::UNDOERS).await?.failures {
+        writeln!(anstream::stderr(), "left behind (plumbline gc removes it): {line}")?;
+    }
+    Ok(())
 }
 
 /// Prints one error for people and gives its exit code.
-pub fn report(error: &anyhow::Error) -> ExitCode {
+fn report(error: &anyhow::Error) -> ExitCode {
     if reporter::is_closed(error) {
         return ExitCode::from(exit::PASS);
     }
     let (text, code) = describe(error);
-    // Standard error may be closed; the code tells it all the same.
+    // Standard error may be closed; there is still the exit code.
     let _ = writeln!(anstream::stderr(), "{text}");
     ExitCode::from(code)
 }
 
 /// Prints the faults of a command that panicked and gives its exit code.
-pub fn report_faults(faults: &[Fault]) -> ExitCode {
+fn report_faults(faults: &[Fault]) -> ExitCode {
     let mut err = anstream::stderr();
     for fault in faults {
         let text = escape::block(&fault.to_string());
-        // Standard error may be closed; the code tells it all the same.
+        // Standard error may be closed; there is still the exit code.
         let _ = writeln!(err, "{} {text}", paint(BAD, FAULT));
     }
     let _ = writeln!(err, "    fix: {HINT}");
