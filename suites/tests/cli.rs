@@ -50,15 +50,15 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &
 /// The same for what is said on the command line.
 #[rstest]
 #[case::no_such_file(&["run", "no/such/file.yaml"], "no/such/file.yaml")]
-#[case::no_such_lane(&["run", "openshift/chain-example", "--lane", "moon"], "no such lane")]
+#[case::no_such_lane(&["run", "openshift/chain-example", "--lane", "moon"], "unknown lane")]
 #[case::no_plugin_path(&["run", "openshift/chain-example", "--plugin", "macvlan"], "NAME=PATH")]
-#[case::plugin_is_no_program(&["run", "openshift/chain-example", "--plugin", "macvlan=/etc/passwd"], "no program")]
+#[case::plugin_is_no_program(&["run", "openshift/chain-example", "--plugin", "macvlan=/etc/passwd"], "not a program")]
 #[case::no_folder(&["run", "openshift/chain-example", "--cni-path", "/no/such/folder"], "--cni-path")]
 #[case::no_place_for_junit(&["run", "openshift/chain-example", "--junit", "/no/such/folder/j.xml"], "--junit")]
 #[case::no_scenario(&["run"], "SCENARIO")]
 #[case::unknown_flag(&["run", "openshift/chain-example", "--colour"], "--colour")]
 #[case::no_such_code(&["explain", "PL999"], "PL999")]
-#[case::a_requirement_of_other_lanes(&["requirements", "R01", "R15", "--lane", "netns"], "R15 is not shown on netns; it is on lint")]
+#[case::a_requirement_of_other_lanes(&["requirements", "R01", "R15", "--lane", "netns"], "R15 is not for netns; it is for lint")]
 #[tokio::test]
 async fn wrong_usage_is_refused(#[case] args: &[&str], #[case] word: &str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
