@@ -2,6 +2,7 @@
 
 use crate::properties::{ensure, errors_have_places, plan_holds, survives_json};
 use crate::seeds;
+use plumbline_agent::cni::config::{NetworkConfig, RuntimeValues};
 use plumbline_core::observe::{Observation, PodObservation, PodState, Reported, ip};
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario};
@@ -25,7 +26,7 @@ pub struct Target {
 const LONGEST_SEED: usize = 8 * 1024;
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "scenario",
         seeds: || seeds::read(&["suites/scenarios", "suites/negative"], ".yaml", LONGEST_SEED),
@@ -46,6 +47,11 @@ pub const TARGETS: [Target; 10] = [
         name: "cni-configuration",
         seeds: || seeds::read(&["fuzz/seeds/cni-configuration"], ".json", LONGEST_SEED),
         check: cni_configuration,
+    },
+    Target {
+        name: "agent-cni-configuration",
+        seeds: || seeds::read(&["fuzz/seeds/cni-configuration"], ".json", LONGEST_SEED),
+        check: agent_cni_configuration,
     },
     Target {
         name: "cni-result",
@@ -161,6 +167,27 @@ fn cni_configuration(input: &[u8]) -> Result<(), String> {
         let _ = judge::judge(plan, &Observation::default());
     }
     check_plan(result, INPUT, nad.as_bytes())
+}
+
+/// What the agent makes of a configuration: one for each plugin, whatever the runner adds to it.
+fn agent_cni_configuration(input: &[u8]) -> Result<(), String> {
+    let Ok(text) = std::str::from_utf8(input) else { return Ok(()) };
+    let Ok(config) = NetworkConfig::parse(text) else { return Ok(()) };
+    ensure(!config.plugins.is_empty(), || "a configuration without plugins".to_owned())?;
+    let result = json!({ "cniVersion": config.version.as_str(), "ips": [] });
+    let values = RuntimeValues {
+        prev_result: Some(&result),
+        capability_args: [("mac".to_owned(), json!("02:00:00:00:00:01"))].into(),
+        args_cni: Some(&result),
+    };
+    for position in 0..config.plugins.len() {
+        let kind = config.plugin_type(position);
+        ensure(!kind.is_empty() && !kind.contains('/'), || format!("plugin {position} has the type {kind:?}"))?;
+        let plugin = config.plugin_config(position, &values);
+        ensure(plugin["name"] == config.name.as_str(), || format!("plugin {position} has another name: {plugin}"))?;
+        ensure(plugin["prevResult"] == result, || format!("plugin {position} has another previous result: {plugin}"))?;
+    }
+    Ok(())
 }
 
 /// The plan of one pod with one network, to judge results by.

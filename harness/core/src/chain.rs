@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_chain_can_be_made_of_is_told() {
+    fn a_text_that_gives_no_chain_is_refused() {
         for (text, part) in [
             ("", "empty"),
             ("{", "not JSON"),

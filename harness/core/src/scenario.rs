@@ -18,7 +18,6 @@ mod mistakes;
 mod names;
 pub(crate) mod node;
 mod objects;
-mod render;
 mod scalar;
 mod strict;
 mod template;
@@ -31,4 +30,21 @@ pub use file::{API_VERSION, KIND};
 pub use load::{load_scenario, same_names};
 pub use loader::{LoadError, Loader, MAX_FILE_BYTES};
 pub use objects::NAD_API;
-pub use render::{render, yaml};
+pub use strict::yaml;
+
+use crate::plan::Plan;
+
+/// Every object of a plan in the order in which it is applied: its name (`network/sip-net`, `pod/chain-test-pod`)
+/// and its YAML, as written by the user or given by the template, before any adaptation of a lane.
+/// Networks that are said to exist already are not among them.
+#[must_use]
+pub fn render(plan: &Plan) -> Vec<(String, String)> {
+    let networks = plan.networks.iter();
+    let networks = networks.filter_map(|found| Some((format!("network/{}", found.name), found.manifest.as_ref()?)));
+    let has_workload = |name: &String| plan.workloads.iter().any(|workload| workload.pods.contains(name));
+    let pods = plan.pods.iter().filter(|pod| !has_workload(&pod.name));
+    let pods = pods.map(|pod| (format!("pod/{}", pod.name), &pod.manifest));
+    let name = |kind: &str, name: &str| format!("{}/{name}", kind.to_lowercase());
+    let workloads = plan.workloads.iter().map(|found| (name(&found.kind, &found.name), &found.manifest));
+    networks.chain(pods).chain(workloads).map(|(name, manifest)| (name, yaml(manifest))).collect()
+}

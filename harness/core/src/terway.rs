@@ -9,7 +9,6 @@
 //! `charts/terway/templates/terwayd`. Where they do not agree, a finding says so. Kept out: any reading of files or
 //! clusters, and any doing.
 
-mod applied;
 mod change;
 mod compare;
 mod eni_config;
@@ -21,7 +20,6 @@ mod shown;
 mod usage;
 mod version;
 
-pub use applied::{Applied, PutBack};
 pub use change::{Change, change};
 pub use compare::{Difference, compare};
 pub use eni_config::{CONF, CONFLIST, ENI_CONF, EniConfig, NAME, NAMESPACE, POLICY};
@@ -29,6 +27,6 @@ pub use expected::{Before, Node, NodeFacts, alternatives, conflist};
 pub use json_text::{JsonText, Problem};
 pub use lint::{LintReport, ROWS, TableRow, lint};
 pub use rollout::{ClusterSeen, NodeSeen, OldPod, Rollout, rollout};
-pub use shown::{DAEMON_SET, NodeShown, Planned, Shown, plan, show};
+pub use shown::{Applied, DAEMON_SET, NodeShown, Planned, PutBack, Shown, plan, show};
 pub use usage::{Access, Need, Usage};
 pub use version::Version;

@@ -1,4 +1,4 @@
-//! What is doubtful in users' configurations: each with its code and, where it can be told, its line.
+//! What is suspicious in users' configurations: each with its code and, where it is known, its line.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn a_configuration_that_is_no_json_is_pointed_at_and_not_its_object() {
 }
 
 #[test]
-fn doubts_and_their_codes() {
+fn suspicious_settings_and_their_codes() {
     let chain = |plugins: &str| format!("{{ \"cniVersion\": \"1.0.0\", \"name\": \"n\", \"plugins\": [ {plugins} ] }}");
     let mac = "{ \"type\": \"macvlan\", \"master\": \"br-ex\" }";
     let of_static = |addresses: &str| {
@@ -122,7 +122,7 @@ fn doubts_and_their_codes() {
 }
 
 #[test]
-fn a_doubt_points_at_its_line() {
+fn a_finding_points_at_its_line() {
     let config = "{\n  \"cniVersion\": \"1.0.0\",\n  \"plugins\": [\n    {\n      \"type\": \"macvlan\",\n      \"vlan\": 100\n    }\n  ]\n}";
     let found = findings(config);
     assert_eq!(found[0].source.as_ref().unwrap().to_string(), "nad.yaml:11:11");
@@ -130,7 +130,7 @@ fn a_doubt_points_at_its_line() {
 }
 
 #[test]
-fn an_existing_network_is_not_doubted() {
+fn an_existing_network_has_no_findings() {
     let mut plan = common::load("openshift/chain-example.yaml").unwrap();
     for network in &mut plan.networks {
         (network.manifest, network.config, network.chain) = (None, None, None);

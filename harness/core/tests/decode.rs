@@ -12,7 +12,7 @@ fn words(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn every_protocol_is_told_in_one_line() {
+fn every_protocol_is_shown_in_one_line() {
     let (one, two) = (mac(1), mac(2));
     let ip = |protocol: u8, payload: &[u8]| {
         ethernet(two, one, &[], 0x0800, &ipv4("10.0.0.1", "10.0.0.2", protocol, payload))
@@ -33,7 +33,7 @@ fn every_protocol_is_told_in_one_line() {
 }
 
 #[test]
-fn neighbour_discovery_tells_whom_it_is_about() {
+fn neighbour_discovery_has_its_target_address() {
     let target = "fd00::2".parse::<std::net::Ipv6Addr>().unwrap().octets();
     let mut payload = vec![136, 0, 0, 0, 0x60, 0, 0, 0];
     payload.extend(target);
@@ -48,7 +48,7 @@ fn neighbour_discovery_tells_whom_it_is_about() {
 }
 
 #[test]
-fn tags_are_told_outermost_first_with_their_priority() {
+fn tags_are_read_outermost_first_with_their_priority() {
     let inside = ipv4("10.0.0.1", "10.0.0.2", 17, &udp(1, 2));
     let packet = decode_octets(&ethernet(mac(2), mac(1), &[100, 0xa000 | 200], 0x0800, &inside), false).unwrap();
     assert_eq!(packet.vlans(), [100, 200]);
@@ -60,7 +60,7 @@ fn tags_are_told_outermost_first_with_their_priority() {
 }
 
 #[test]
-fn a_control_frame_tells_its_probe() {
+fn a_control_frame_has_the_id_of_its_probe() {
     let bytes = ethernet(ALL, mac(1), &[100], 0x88b5, b"pod/reaches/0/tagged\0\0\0");
     let packet = decode_octets(&bytes, false).unwrap();
     assert_eq!(packet.net, Net::Control("pod/reaches/0/tagged".into()));

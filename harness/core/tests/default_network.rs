@@ -22,7 +22,7 @@ fn it_is_taken_as_it_is() {
 }
 
 #[test]
-fn lanes_whose_nodes_are_somebody_elses_do_not_lay_it() {
+fn lanes_without_own_nodes_are_refused() {
     for lanes in ["", "lanes: [netns, kind]\n"] {
         let line = if lanes.is_empty() { "s/case.yaml:6:19" } else { "s/case.yaml:7:19" };
         refused("another lane", &files(lanes, GOOD), line, "topology.defaultNetwork", "nodes of its own");

@@ -47,7 +47,7 @@ fn both_releases_of_iproute2_come_to_the_same_state() {
 }
 
 #[test]
-fn routes_of_both_families_in_one_answer_are_told_apart() {
+fn routes_of_both_families_in_one_output_are_separated() {
     let (whole, _) = state("iproute2-6.1", true);
     let lists = ["route4.json", "route6.json"].map(|file| golden("iproute2-6.1", file).unwrap().trim().to_owned());
     let both = format!("{},{}", lists[0].trim_end_matches(']'), lists[1].trim_start_matches('['));
@@ -57,7 +57,7 @@ fn routes_of_both_families_in_one_answer_are_told_apart() {
 }
 
 #[test]
-fn the_text_of_iproute2_tells_what_its_json_tells() {
+fn the_text_of_iproute2_reads_as_its_json() {
     for release in ["iproute2-6.1", "iproute2-6.15"] {
         let (json, _) = state(release, true);
         let (text, coverage) = state(release, false);
@@ -87,7 +87,7 @@ fn details_of_the_text_give_the_kinds() {
 }
 
 #[test]
-fn busybox_agrees_as_far_as_it_tells() {
+fn busybox_agrees_in_what_it_prints() {
     let (json, _) = state("iproute2-6.1", true);
     let (busybox, coverage) = state("busybox-1.35", false);
     assert!(!coverage.details);
@@ -107,7 +107,7 @@ fn plain_ip_route_is_the_main_table() {
 }
 
 #[test]
-fn every_kind_of_difference_between_witnesses_is_told() {
+fn every_kind_of_difference_between_witnesses_is_reported() {
     let (a, _) = state("iproute2-6.1", true);
     type Change = fn(&mut KernelState);
     let changes: [(&str, Change); 8] = [

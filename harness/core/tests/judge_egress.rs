@@ -39,7 +39,7 @@ fn when_all_is_well_every_fact_is_counted() {
 }
 
 #[test]
-fn pl401_without_an_answer_tells_how_far_the_question_came() {
+fn pl401_without_a_reply_shows_how_far_the_request_came() {
     let mut acted = Acted::well();
     acted.end("pod/reaches/1", ProbeEnd::NoAnswer);
     for place in [(pod(), "eth1"), (gw(), "outside"), (ProbeEndpoint::Node(2), "outside")] {
@@ -51,7 +51,7 @@ fn pl401_without_an_answer_tells_how_far_the_question_came() {
 }
 
 #[test]
-fn pl401_tells_of_a_neighbour_that_stays_silent() {
+fn pl401_names_a_neighbour_that_does_not_reply() {
     let mut acted = Acted::well();
     acted.end("pod/reaches/1", ProbeEnd::NoAnswer);
     for place in [(pod(), "eth1"), (gw(), "outside"), (ProbeEndpoint::Node(2), "outside")] {
@@ -66,7 +66,7 @@ fn pl401_tells_of_a_neighbour_that_stays_silent() {
 }
 
 #[test]
-fn pl401_without_a_route_and_refused_are_told_apart() {
+fn pl401_distinguishes_no_route_from_refused() {
     let mut acted = Acted::well();
     acted.end("pod/reaches/1", ProbeEnd::NoRoute);
     acted.end("pod/reaches/2", ProbeEnd::Refused);
@@ -76,7 +76,7 @@ fn pl401_without_a_route_and_refused_are_told_apart() {
 }
 
 #[test]
-fn pl401_when_somebody_else_answered() {
+fn pl401_when_a_different_endpoint_replied() {
     let mut acted = Acted::well();
     acted.take(&gw(), "outside", "10.2.2.3 port 8080");
     insta::assert_snapshot!(acted.told());
@@ -150,7 +150,7 @@ fn pl402_by_another_interface_and_back_by_another() {
     acted.frames(&pod(), "eth0").extend(astray);
     let told = acted.told();
     assert!(told.contains("PL402 ICMP to 10.2.2.3 at host gw: reply arrived through a different interface"), "{told}");
-    assert!(told.contains("found: back by eth0"), "{told}");
+    assert!(told.contains("found: back through eth0"), "{told}");
     let mut both = Acted::well();
     let copy = both.take(&pod(), "eth1", "10.0.0.10 to 10.2.2.3, ICMP");
     both.frames(&pod(), "eth1").extend(copy.clone());
@@ -203,7 +203,7 @@ fn pl404_seen_from_another_address() {
 }
 
 #[test]
-fn a_source_that_nobody_looked_at_is_the_beds_fault() {
+fn a_source_address_that_was_not_observed_is_an_error() {
     let mut acted = Acted::well();
     let wire = acted.wire();
     let far = wire.script.capture(&gw(), &Tap::Uplink("outside".into())).unwrap().id.clone();
@@ -324,7 +324,7 @@ fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
     }
     let mut acted = prioritised(5, 5);
     acted.take(&ProbeEndpoint::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP");
-    assert!(acted.told().contains("no request left by uplink outside"), "{}", acted.told());
+    assert!(acted.told().contains("no request left through uplink outside"), "{}", acted.told());
 }
 
 #[test]
@@ -424,7 +424,7 @@ fn an_answer_that_no_capture_of_the_pod_saw_is_the_beds_fault() {
 }
 
 #[test]
-fn a_pod_that_is_not_up_is_told_once_and_never_passed_over() {
+fn a_pod_that_is_not_up_is_reported_once_and_never_skipped() {
     let mut acted = Acted::well();
     acted.observation.pods[0].state = PodState::NotReady { reason: "waited".into() };
     let judgement = acted.judged();

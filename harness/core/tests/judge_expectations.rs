@@ -87,7 +87,7 @@ fn a_table_of_its_own_is_looked_at_where_a_route_names_it() {
 }
 
 #[test]
-fn a_chain_that_failed_under_a_pod_that_runs_is_told_by_its_plugin() {
+fn a_chain_that_failed_for_a_running_pod_is_reported_with_its_plugin() {
     let mut observation = seed();
     kernel(&mut observation).links.pop();
     kernel(&mut observation).routes.retain(|route| route.hops[0].dev.as_deref() != Some("eth2"));

@@ -87,11 +87,11 @@ impl Acted {
         self
     }
 
-    fn at(&mut self, party: &ProbeEndpoint, interface: &str, way: Direction, bytes: Vec<u8>) {
+    fn at(&mut self, endpoint: &ProbeEndpoint, interface: &str, way: Direction, bytes: Vec<u8>) {
         let wire = self.observation.wire.as_mut().unwrap();
         let name = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
-        let found = wire.script.captures.iter().find(|(at, capture)| at == party && name(&capture.interface));
-        let id = &found.unwrap_or_else(|| panic!("nobody captures at {interface} of {party}")).1.id;
+        let found = wire.script.captures.iter().find(|(at, capture)| at == endpoint && name(&capture.interface));
+        let id = &found.unwrap_or_else(|| panic!("nobody captures at {interface} of {endpoint}")).1.id;
         let seen = wire.results.captures.iter_mut().find(|seen| seen.id == *id).unwrap();
         seen.frames.push(frame(way, &bytes));
     }
@@ -118,7 +118,7 @@ fn an_answer_by_the_pod_that_leaves_as_it_came_is_as_wanted() {
 }
 
 #[test]
-fn pl420_tells_how_far_the_question_came() {
+fn pl420_shows_how_far_the_request_came() {
     let acted = well(&[]).ends(ProbeEnd::NoAnswer);
     let judged = acted.judged();
     let finding = &judged.findings[0];
@@ -136,7 +136,7 @@ fn pl420_tells_how_far_the_question_came() {
 }
 
 #[test]
-fn pl420_tells_who_answered_in_the_place_of_the_pod() {
+fn pl420_names_the_endpoint_that_replied_instead_of_the_pod() {
     let mut acted = well(&[]).leaves_by("eth0");
     acted.observation.wire.as_mut().unwrap().results.listeners[0].from.clear();
     assert_eq!(acted.codes(), ["PL420"]);
@@ -144,7 +144,7 @@ fn pl420_tells_who_answered_in_the_place_of_the_pod() {
 }
 
 #[test]
-fn pl421_tells_by_which_interface_the_answer_left_and_why() {
+fn pl421_names_the_interface_that_the_reply_left_through_and_the_cause() {
     let chain = ("s/chain.conflist", "\"symmetric_routing\": true", "\"symmetric_routing\": false");
     let acted = well(&[chain]).leaves_by("eth1").ends(ProbeEnd::NoAnswer);
     assert_eq!(acted.codes(), ["PL420", "PL421"]);
@@ -160,7 +160,7 @@ fn pl421_tells_by_which_interface_the_answer_left_and_why() {
 }
 
 #[test]
-fn pl422_tells_whom_the_pod_saw() {
+fn pl422_names_the_source_address_that_the_pod_saw() {
     let acted = well(&[(S, "seenFrom: client", "seenFrom: node")]).leaves_by("eth0");
     assert_eq!(acted.codes(), ["PL422"]);
     let finding = &acted.judged().findings[0];

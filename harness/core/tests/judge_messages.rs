@@ -170,7 +170,7 @@ fn calls_recorded_elsewhere_are_read_for_their_stderr() {
 }
 
 #[test]
-fn a_network_said_to_exist_that_is_not_there_is_told_with_multus_event() {
+fn a_missing_existing_network_is_reported_with_the_multus_event() {
     let mut plan = plan();
     let network = &mut plan.networks[1];
     (network.manifest, network.config, network.chain) = (None, None, None);

@@ -39,7 +39,7 @@ fn whoever_reaches_a_pod_is_read_with_the_port_that_the_pod_asks_for() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn mistakes_are_reported_with_their_place() {
     let ports = "topology.ports";
     let reached = "expect.web.reachedBy";
     for (from, to, at, field, part) in [
@@ -124,5 +124,5 @@ fn no_link_local_address_alone_is_an_absence_beside_nothing() {
     let text = SCENARIO.split("    reachedBy:").next().unwrap().to_owned() + "    linkLocal: none\n";
     let mut files = files();
     files.0.insert(S, text.into_bytes());
-    refused("absence alone", &files, "s/case.yaml:19:16", "expect.web", "an absence with nothing");
+    refused("absence alone", &files, "s/case.yaml:19:16", "expect.web", "only absences");
 }

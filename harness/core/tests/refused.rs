@@ -7,7 +7,7 @@ use common::bent::{Files, P, S, SCENARIO, refused};
 use plumbline_core::scenario::{LoadError, load_scenario};
 
 #[test]
-fn the_scenario_that_is_bent_is_in_order() {
+fn the_scenario_that_is_changed_is_valid() {
     let plan = Files::new().load().unwrap();
     assert_eq!(plan.pods[0].attachments[0].interface, "eth1");
 }
@@ -229,7 +229,7 @@ fn an_absence_needs_a_presence_beside_it() {
     let head = SCENARIO.split("expect:").next().unwrap();
     let only = format!("{head}expect:\n  pod:\n    interfaces:\n      eth9: {{ absent: true }}\n");
     files.0.insert(S, only.into_bytes());
-    refused("absence alone", &files, "s/case.yaml:16:7", "expect.pod", "absence");
+    refused("absence alone", &files, "s/case.yaml:16:7", "expect.pod", "only absences");
     let both = format!(
         "{head}expect:\n  pod:\n    interfaces:\n      eth9: {{ absent: true }}\n      eth1: {{ kind: macvlan }}\n"
     );

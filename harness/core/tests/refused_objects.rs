@@ -272,7 +272,7 @@ fn two_scenarios_of_one_name_are_refused() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let files = Files::new()
         .bend(S, "10.2.0.0/16, via", "10.2.0.1/16, via")
         .bend(S, "kind: macvlan", "kind: mac")

@@ -21,7 +21,7 @@ fn gw() -> ProbeEndpoint {
 }
 
 #[test]
-fn nothing_is_made_where_nobody_wants_packets() {
+fn without_probes_there_is_no_script() {
     let mut plan = wired();
     plan.expect.iter_mut().for_each(|wanted| {
         wanted.reaches.clear();
@@ -31,15 +31,15 @@ fn nothing_is_made_where_nobody_wants_packets() {
 }
 
 #[test]
-fn each_question_goes_to_the_observed_address_from_its_own_party() {
+fn each_request_goes_to_the_observed_address_from_its_own_endpoint() {
     let probes = made().probes;
     let told: Vec<String> = probes
         .iter()
-        .map(|(party, probe)| match &probe.what {
+        .map(|(endpoint, probe)| match &probe.what {
             ProbeAction::Request { by, to, port, dev, times: 3, .. } => {
-                format!("{} {party} {by} {to} {port:?} {dev:?}", probe.id)
+                format!("{} {endpoint} {by} {to} {port:?} {dev:?}", probe.id)
             }
-            ProbeAction::Control { interface, tags, .. } => format!("{} {party} {interface:?} {tags:?}", probe.id),
+            ProbeAction::Control { interface, tags, .. } => format!("{} {endpoint} {interface:?} {tags:?}", probe.id),
             other => panic!("{other:?}"),
         })
         .filter(|line| !line.starts_with("other-"))
@@ -62,7 +62,7 @@ fn each_question_goes_to_the_observed_address_from_its_own_party() {
             "pod/cannotReach/1/sender pod pod ICMP 10.2.2.3 None None",
         ]
     );
-    let others = probes.iter().filter(|(party, _)| *party == pod("other-1")).count();
+    let others = probes.iter().filter(|(endpoint, _)| *endpoint == pod("other-1")).count();
     assert_eq!(others, 2, "each copy asks both others");
 }
 
@@ -71,7 +71,7 @@ fn listeners_are_where_the_address_is_and_once_per_place() {
     let listeners = made().listeners;
     let told: Vec<String> = listeners
         .iter()
-        .map(|(party, one)| format!("{} {party} {} {}:{}", one.id, one.protocol, one.address, one.port))
+        .map(|(endpoint, one)| format!("{} {endpoint} {} {}:{}", one.id, one.protocol, one.address, one.port))
         .collect();
     assert_eq!(
         told,
@@ -104,7 +104,7 @@ fn captures_are_at_the_pod_at_the_uplink_and_at_the_far_end() {
     let kept = addresses(script.capture(&pod("pod"), &eth("eth1")).unwrap());
     assert_eq!(kept[..2], ["10.2.2.3", "10.0.0.1"], "with the next hop, for its neighbour frames");
     assert!(kept.contains(&"203.0.113.1".to_owned()), "{kept:?}");
-    let mut places: Vec<_> = script.captures.iter().map(|(party, capture)| (party, &capture.interface)).collect();
+    let mut places: Vec<_> = script.captures.iter().map(|(endpoint, capture)| (endpoint, &capture.interface)).collect();
     let all = places.len();
     places.dedup();
     assert_eq!((places.len(), all), (10, 10), "eight of pods, one of the node, one of the gateway");
@@ -134,7 +134,7 @@ fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
     assert!(has("pod/reaches/1") && has("pod/reaches/4"));
     assert!(!has("pod/reaches/2") && !has("pod/reaches/3"), "neither an address nor a pod");
     assert!(!has("pod/cannotReach/0") && !has("pod/cannotReach/0/sender"), "no control without its question");
-    assert!(!script.probes.iter().any(|(party, _)| *party == pod("other-2")), "it is not up");
+    assert!(!script.probes.iter().any(|(endpoint, _)| *endpoint == pod("other-2")), "it is not up");
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
     };
     let mut plan = wired();
     plan.expect[0].reaches[0].value.tags.as_mut().unwrap().value.clear();
-    let (party, probe) = sender(&plan);
-    assert_eq!(party, gw());
+    let (endpoint, probe) = sender(&plan);
+    assert_eq!(endpoint, gw());
     assert!(
         matches!(probe.what, ProbeAction::Control { tags, .. } if tags == [100]),
         "an untagged path is proven by a tag"
@@ -183,14 +183,14 @@ fn arp_for_what_cannot_be_reached_is_asked_on_the_interface_of_the_route() {
 }
 
 #[test]
-fn a_lookup_goes_to_the_name_server_and_nobody_listens_for_it() {
+fn a_lookup_goes_to_the_name_server_without_a_listener() {
     let mut plan = wired();
     let reach = &mut plan.expect[0].reaches[2];
     let resolves_to = Wanted { value: "fd00::1".parse().unwrap(), source: reach.source.clone() };
     reach.value.lookup = Some(Lookup { name: "a.b".into(), resolves_to });
     reach.value.to = Destination::Address { address: "172.30.0.10".parse().unwrap(), at: None };
     let made = build_script(&plan, &observed()).unwrap();
-    let (party, probe) = made.probes.iter().find(|(_, probe)| probe.id == "pod/reaches/2").unwrap();
+    let (endpoint, probe) = made.probes.iter().find(|(_, probe)| probe.id == "pod/reaches/2").unwrap();
     let what = ProbeAction::Lookup {
         to: "172.30.0.10".parse().unwrap(),
         port: 5000,
@@ -199,7 +199,7 @@ fn a_lookup_goes_to_the_name_server_and_nobody_listens_for_it() {
         v6: true,
         times: 3,
     };
-    assert_eq!((party, &probe.what), (&pod("pod"), &what));
+    assert_eq!((endpoint, &probe.what), (&pod("pod"), &what));
     assert!(!made.listeners.iter().any(|(_, listener)| listener.id.starts_with("pod/reaches/2/")));
     let at_eth0 = made.capture(&pod("pod"), &Tap::Name("eth0".into())).unwrap();
     assert!(at_eth0.addresses.is_empty() || at_eth0.addresses.contains(&"172.30.0.10".parse().unwrap()), "{at_eth0:?}");

@@ -362,7 +362,7 @@ fn masq_all_by_backend_and_version() {
 }
 
 #[test]
-fn what_is_not_known_is_told_and_nothing_made_up() {
+fn what_is_not_known_is_reported_as_unknown() {
     let symmetric = chain(&format!(
         "{}, {}",
         ENTRY.replace("\"type\"", "\"symmetric_routing\": true, \"type\""),

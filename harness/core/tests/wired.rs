@@ -29,7 +29,7 @@ fn copies_are_pods_of_their_own_and_share_their_expectations() {
     assert_eq!(plan.pods[2].manifest["metadata"]["name"], "other-2");
     let expected: Vec<&str> = plan.expect.iter().map(|wanted| wanted.pod.as_str()).collect();
     assert_eq!(expected, ["pod", "other-1", "other-2", "other-3"]);
-    let whom = |index: usize| -> Vec<String> {
+    let target = |index: usize| -> Vec<String> {
         let reaches = &plan.expect[index].reaches;
         let pod = |to: &Destination| match to {
             Destination::Pod { pod, .. } => pod.clone(),
@@ -37,8 +37,8 @@ fn copies_are_pods_of_their_own_and_share_their_expectations() {
         };
         reaches.iter().map(|reach| pod(&reach.value.to)).collect()
     };
-    assert_eq!(whom(2), ["other-1", "other-3"], "all others, and not itself");
-    assert_eq!(whom(0), ["10.2.2.3", "10.2.2.3", "other-1", "other-2", "other-3", "10.0.0.1"]);
+    assert_eq!(target(2), ["other-1", "other-3"], "all others, and not itself");
+    assert_eq!(target(0), ["10.2.2.3", "10.2.2.3", "other-1", "other-2", "other-3", "10.0.0.1"]);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn reachability_is_read_with_the_lines_that_want_it() {
 }
 
 #[test]
-fn mistakes_in_a_topology_are_told_with_their_place() {
+fn mistakes_in_a_topology_are_reported_with_their_place() {
     for (what, from, to, at, field, part) in [
         ("no nodes", "nodes: 2", "nodes: 0", "5:10", "topology.nodes", "0 nodes"),
         (
@@ -175,7 +175,7 @@ fn mistakes_in_a_topology_are_told_with_their_place() {
 }
 
 #[test]
-fn mistakes_in_reachability_are_told_with_their_place() {
+fn mistakes_in_probes_are_reported_with_their_place() {
     let r = "expect.pod.reaches";
     let c = "expect.pod.cannotReach";
     for (what, from, to, at, field, part) in [
@@ -348,9 +348,9 @@ fn mistakes_in_reachability_are_told_with_their_place() {
             format!("{c}[0].control"),
             "one destination",
         ),
-        ("no third party", ", reachedBy: peer", "", "29:9", format!("{c}[0]"), "`reachedBy` is missing"),
+        ("no third endpoint", ", reachedBy: peer", "", "29:9", format!("{c}[0]"), "`reachedBy` is missing"),
         (
-            "third party",
+            "third endpoint",
             "reachedBy: peer",
             "reachedBy: per",
             "29:127",

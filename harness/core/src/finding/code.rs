@@ -170,10 +170,4 @@ impl FindingCode {
     pub fn is_about_packets(self) -> bool {
         self.as_str().starts_with("PL4")
     }
-
-    /// The file of the page, from the top of the repository.
-    #[must_use]
-    pub fn page_path(self) -> String {
-        format!("docs/findings/{self}.md")
-    }
 }

@@ -26,10 +26,10 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Li
         match link.addresses.iter().find(|found| found.address == item.value) {
             Some(found) => {
                 matched.push(found);
-                usable(case, wanted, item, found, judgement);
-                unreported(case, wanted, item, judgement);
+                check_usable(case, wanted, item, found, judgement);
+                check_reported(case, wanted, item, judgement);
             }
-            None => missing(case, wanted, link, item, &mut matched, judgement),
+            None => report_missing(case, wanted, link, item, &mut matched, judgement),
         }
     }
     if !list.exact {
@@ -44,7 +44,7 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Li
     }
 }
 
-fn missing<'a>(
+fn report_missing<'a>(
     case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     link: &'a Link,
@@ -82,7 +82,7 @@ fn missing<'a>(
 }
 
 /// An address whose duplicate detection failed is there and of no use; one that is still tentative may become so.
-fn usable(
+fn check_usable(
     case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<IpNet>,
@@ -103,7 +103,7 @@ fn usable(
 }
 
 /// In the kernel as requested, but not in the result: users of the result do not know it.
-fn unreported(
+fn check_reported(
     case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<IpNet>,

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 /// Spec versions that released plugins know (cni v1.3.1 `pkg/version`).
 const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
-/// Writes down everything that is doubtful in one network's configuration.
+/// Writes down everything that is suspicious in one network's configuration.
 pub(super) fn lint(network: &Network, judgement: &mut JudgementBuilder) {
     // One that exists already has no text here.
     if network.manifest.is_none() {
@@ -26,18 +26,18 @@ pub(super) fn lint(network: &Network, judgement: &mut JudgementBuilder) {
         let text = network.config.as_deref().unwrap_or_default();
         let why = chain::parse(text, &network.name).err().unwrap_or_default();
         let message = format!("configuration holds no readable chain: {why}");
-        return judgement.add_finding(doubt(network, FindingCode::PL603, "", message));
+        return judgement.add_finding(finding(network, FindingCode::PL603, "", message));
     };
     if !VERSIONS.contains(&chain.cni_version.as_str()) {
         let message = format!("cniVersion {} is unknown to plugins", chain.cni_version);
-        let entry = doubt(network, FindingCode::PL606, "cniVersion", message);
+        let entry = finding(network, FindingCode::PL606, "cniVersion", message);
         judgement.add_finding(entry.notes([format!("known: {}", VERSIONS.join(", "))]));
     }
     let plugins = chain.links.iter().map(|link| link.plugin.as_str());
     let main: Vec<&str> = plugins.filter(|plugin| known_keys::MAIN.contains(plugin)).collect();
     if let [first, second, ..] = main.as_slice() {
         let message = format!("{first} and {second} are both main plugins: the second one fails");
-        judgement.add_finding(doubt(network, FindingCode::PL607, "plugins", message));
+        judgement.add_finding(finding(network, FindingCode::PL607, "plugins", message));
     }
     for (position, link) in chain.links.iter().enumerate() {
         let prefix = if chain.is_list { format!("plugins/{position}/") } else { String::new() };
@@ -68,7 +68,7 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, judgement: &mut JudgementBuilder
 }
 
 /// A finding that points at a key of the configuration where its place is known, else at the network.
-fn doubt(network: &Network, code: FindingCode, path: &str, message: String) -> Finding {
+fn finding(network: &Network, code: FindingCode, path: &str, message: String) -> Finding {
     Finding::new(code, message).network(&network.name).source(network.place(path))
 }
 
@@ -81,12 +81,12 @@ struct Linter<'a, 'b> {
 
 impl Linter<'_, '_> {
     fn add(&mut self, code: FindingCode, path: &str, message: String, notes: impl IntoIterator<Item = String>) {
-        let entry = doubt(self.network, code, &format!("{}{path}", self.prefix), message);
+        let entry = finding(self.network, code, &format!("{}{path}", self.prefix), message);
         self.judgement.add_finding(entry.notes(notes));
     }
 
-    /// Adds that a value cannot be meant.
-    fn doubt_value(&mut self, path: &str, message: String) {
+    /// Adds that a value is implausible.
+    fn add_implausible(&mut self, path: &str, message: String) {
         self.add(FindingCode::PL605, path, message, []);
     }
 
@@ -159,7 +159,7 @@ impl Linter<'_, '_> {
             if let (true, Some(id)) = (plugin == name, go_key(conf, key).and_then(Value::as_i64))
                 && !(0..=4094).contains(&id)
             {
-                self.doubt_value(key, format!("{id} is not a VLAN id"));
+                self.add_implausible(key, format!("{id} is not a VLAN id"));
             }
         }
         for key in ["addroutes", "delroutes"] {
@@ -174,18 +174,18 @@ impl Linter<'_, '_> {
             let at = format!("{path}/{index}/dst");
             let text = |key| route.as_object().and_then(|route| go_key(route, key)).and_then(Value::as_str);
             match text("dst").map(|dst| (dst, dst.parse::<IpNet>())) {
-                None => self.doubt_value(&format!("{path}/{index}"), "a route without `dst`".to_owned()),
-                Some((dst, Err(_))) => self.doubt_value(&at, format!("`{dst}` is not a network")),
+                None => self.add_implausible(&format!("{path}/{index}"), "a route without `dst`".to_owned()),
+                Some((dst, Err(_))) => self.add_implausible(&at, format!("`{dst}` is not a network")),
                 Some((dst, Ok(net))) if net.addr() != net.network() => {
                     let network = net.trunc();
                     let message =
                         format!("`{dst}` has host bits, so no kernel route equals it; the network is {network}");
-                    self.doubt_value(&at, message);
+                    self.add_implausible(&at, message);
                 }
                 Some(_) => {}
             }
             if let Some(gateway) = text("gw").filter(|gateway| gateway.parse::<IpAddr>().is_err()) {
-                self.doubt_value(&format!("{path}/{index}/gw"), format!("`{gateway}` is not an address"));
+                self.add_implausible(&format!("{path}/{index}/gw"), format!("`{gateway}` is not an address"));
             }
         }
     }
@@ -224,23 +224,23 @@ impl Linter<'_, '_> {
         let text = go_key(entry, "address").and_then(Value::as_str).unwrap_or_default();
         let at = format!("{path}/address");
         let Ok(net) = text.parse::<IpNet>() else {
-            return self.doubt_value(&at, format!("`{text}` is not an address with a prefix length"));
+            return self.add_implausible(&at, format!("`{text}` is not an address with a prefix length"));
         };
         let ip = net.addr();
         if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
-            self.doubt_value(&at, format!("`{text}` can't be an interface's address"));
+            self.add_implausible(&at, format!("`{text}` can't be an interface's address"));
         }
         if let Some(gateway) = go_key(entry, "gateway").and_then(Value::as_str) {
             let at = format!("{path}/gateway");
             match gateway.parse::<IpAddr>() {
-                Err(_) => self.doubt_value(&at, format!("`{gateway}` is not an address")),
+                Err(_) => self.add_implausible(&at, format!("`{gateway}` is not an address")),
                 Ok(gateway) if gateway == ip => {
-                    self.doubt_value(&at, format!("gateway {gateway} is the pod's own address"));
+                    self.add_implausible(&at, format!("gateway {gateway} is the pod's own address"));
                 }
                 Ok(gateway)
                     if !net.contains(&gateway) && !matches!(gateway, IpAddr::V6(v6) if v6.is_unicast_link_local()) =>
                 {
-                    self.doubt_value(&at, format!("gateway {gateway} is not within {}", net.trunc()));
+                    self.add_implausible(&at, format!("gateway {gateway} is not within {}", net.trunc()));
                 }
                 Ok(_) => {}
             }

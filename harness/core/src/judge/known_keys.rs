@@ -3,67 +3,44 @@
 //! `cmd/route-override/route-override.go` of route-override. Go matches keys without regard to case, and drops
 //! those it does not know silently.
 
-/// Keys that every plugin's configuration may have.
-const COMMON: [&str; 10] = [
-    "cniVersion",
-    "name",
-    "type",
-    "capabilities",
-    "ipam",
-    "dns",
-    "args",
-    "prevResult",
-    "runtimeConfig",
-    "cni.dev/valid-attachments",
-];
+/// Keys that every plugin's configuration may have, with blanks between them.
+const COMMON: &str =
+    "cniVersion name type capabilities ipam dns args prevResult runtimeConfig cni.dev/valid-attachments";
 
 /// Keys of route-override; the same in `args.cni`.
 pub(super) const ROUTE_OVERRIDE: [&str; 5] = ["flushroutes", "flushgateway", "delroutes", "addroutes", "skipcheck"];
 
-/// Keys of each known plugin beside the common ones.
-const PLUGINS: [(&str, &[&str]); 20] = [
-    ("bandwidth", &["ingressRate", "ingressBurst", "egressRate", "egressBurst", "shapedSubnets", "unshapedSubnets"]),
+/// IPAM plugins with keys of their own.
+const IPAM: [&str; 3] = ["dhcp", "host-local", "static"];
+
+/// Keys of each known plugin beside the common ones, with blanks between them.
+const PLUGINS: [(&str, &str); 20] = [
+    ("bandwidth", "ingressRate ingressBurst egressRate egressBurst shapedSubnets unshapedSubnets"),
     (
         "bridge",
-        &[
-            "bridge",
-            "isGateway",
-            "isDefaultGateway",
-            "forceAddress",
-            "ipMasq",
-            "ipMasqBackend",
-            "mtu",
-            "hairpinMode",
-            "promiscMode",
-            "vlan",
-            "preserveDefaultVlan",
-            "vlanTrunk",
-            "macspoofchk",
-            "enabledad",
-            "disableContainerInterface",
-            "portIsolation",
-            "mac",
-        ],
+        "bridge isGateway isDefaultGateway forceAddress ipMasq ipMasqBackend mtu hairpinMode \
+         promiscMode vlan preserveDefaultVlan vlanTrunk macspoofchk enabledad \
+         disableContainerInterface portIsolation mac",
     ),
-    ("dummy", &[]),
-    ("firewall", &["backend", "iptablesAdminChainName", "firewalldZone", "ingressPolicy"]),
-    ("host-device", &["device", "hwaddr", "dpdkmode", "kernelpath", "pciBusID", "deviceID"]),
-    ("ipvlan", &["master", "mode", "mtu", "linkInContainer"]),
-    ("loopback", &[]),
-    ("macvlan", &["master", "mode", "mtu", "mac", "linkInContainer", "bcqueuelen"]),
-    ("portmap", &["backend", "snat", "masqAll", "markMasqBit", "externalSetMarkChain", "conditionsV4", "conditionsV6"]),
-    ("ptp", &["ipMasq", "ipMasqBackend", "mtu"]),
-    ("route-override", &ROUTE_OVERRIDE),
-    ("sbr", &["table", "gateways", "addSourceHints"]),
-    ("tap", &["multiQueue", "mtu", "mac", "owner", "group", "selinuxContext", "bridge"]),
-    ("tuning", &["sysctl", "mac", "promisc", "mtu", "allmulti", "txQLen", "dataDir"]),
-    ("vlan", &["master", "vlanId", "mtu", "linkInContainer"]),
-    ("vrf", &["vrfname", "table"]),
+    ("dummy", ""),
+    ("firewall", "backend iptablesAdminChainName firewalldZone ingressPolicy"),
+    ("host-device", "device hwaddr dpdkmode kernelpath pciBusID deviceID"),
+    ("ipvlan", "master mode mtu linkInContainer"),
+    ("loopback", ""),
+    ("macvlan", "master mode mtu mac linkInContainer bcqueuelen"),
+    ("portmap", "backend snat masqAll markMasqBit externalSetMarkChain conditionsV4 conditionsV6"),
+    ("ptp", "ipMasq ipMasqBackend mtu"),
+    ("route-override", "flushroutes flushgateway delroutes addroutes skipcheck"),
+    ("sbr", "table gateways addSourceHints"),
+    ("tap", "multiQueue mtu mac owner group selinuxContext bridge"),
+    ("tuning", "sysctl mac promisc mtu allmulti txQLen dataDir"),
+    ("vlan", "master vlanId mtu linkInContainer"),
+    ("vrf", "vrfname table"),
     // IPAM plugins: the keys of the object `ipam`.
-    ("dhcp", &["daemonSocketPath", "request", "provide", "priority"]),
-    ("host-local", &["ranges", "subnet", "rangeStart", "rangeEnd", "gateway", "routes", "dataDir", "resolvConf"]),
-    ("static", &["addresses", "routes", "dns"]),
-    ("passthru", &[]),
+    ("dhcp", "daemonSocketPath request provide priority"),
+    ("host-local", "ranges subnet rangeStart rangeEnd gateway routes dataDir resolvConf"),
+    ("static", "addresses routes dns"),
+    ("passthru", ""),
 ];
 
 /// Keys of an element of `ipam.addresses` of the static plugin.
@@ -81,20 +58,17 @@ pub(crate) const MAIN: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan"
     expect(dead_code, reason = "used by the lint of chains, which the agent is built without")
 )]
 pub(crate) fn plugins() -> impl Iterator<Item = &'static str> {
-    PLUGINS.iter().map(|(name, _)| *name).filter(|name| !["dhcp", "host-local", "static"].contains(name))
+    PLUGINS.iter().map(|(name, _)| *name).filter(|name| !IPAM.contains(name))
 }
 
 /// The keys that a plugin's own configuration object may have; none for a plugin not known here.
 pub(super) fn of_plugin(plugin: &str) -> Option<Vec<&'static str>> {
     let (_, own) = PLUGINS.iter().find(|(name, _)| *name == plugin)?;
-    Some(own.iter().chain(&COMMON).copied().collect())
+    Some(own.split_whitespace().chain(COMMON.split_whitespace()).collect())
 }
 
 /// The keys of the object `ipam` for an IPAM plugin; none for one not known here.
 pub(super) fn of_ipam(plugin: &str) -> Option<Vec<&'static str>> {
-    if !["dhcp", "host-local", "static"].contains(&plugin) {
-        return None;
-    }
-    let (_, own) = PLUGINS.iter().find(|(name, _)| *name == plugin)?;
-    Some(own.iter().copied().chain(["type"]).collect())
+    let (_, own) = PLUGINS.iter().find(|(name, _)| *name == plugin && IPAM.contains(name))?;
+    Some(own.split_whitespace().chain(["type"]).collect())
 }

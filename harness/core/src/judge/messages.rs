@@ -14,74 +14,54 @@ pub(super) fn format_destination(to: &IpNet) -> String {
     if to.prefix_len() == 0 { "default".to_owned() } else { to.to_string() }
 }
 
+/// The words that are there, with blanks between them.
+pub(super) fn join_words(words: impl IntoIterator<Item = Option<String>>) -> String {
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 /// A route as `ip route` prints it; protocol left out.
 pub(super) fn format_route(route: &Route) -> String {
-    let mut text = String::new();
-    if route.kind != "unicast" {
-        text.push_str(&route.kind);
-        text.push(' ');
-    }
-    text.push_str(&format_destination(&route.to));
-    match route.hops.as_slice() {
-        [one] => text.push_str(&format_hop(one)),
-        many => {
-            for one in many {
-                text.push_str(" nexthop");
-                text.push_str(&format_hop(one));
-                text.push_str(&format!(" weight {}", one.weight));
-            }
-        }
-    }
-    if route.table != 254 {
-        text.push_str(&format!(" table {}", route.table));
-    }
-    if route.scope != "global" {
-        text.push_str(&format!(" scope {}", route.scope));
-    }
-    if let Some(src) = route.src {
-        text.push_str(&format!(" src {src}"));
-    }
-    if route.metric != 0 {
-        text.push_str(&format!(" metric {}", route.metric));
-    }
-    text
+    let hops = match route.hops.as_slice() {
+        [one] => format_hop(one),
+        many => join_words(many.iter().flat_map(|hop| {
+            let text = Some(format_hop(hop)).filter(|text| !text.is_empty());
+            [Some("nexthop".to_owned()), text, Some(format!("weight {}", hop.weight))]
+        })),
+    };
+    join_words([
+        (route.kind != "unicast").then(|| route.kind.clone()),
+        Some(format_destination(&route.to)),
+        Some(hops).filter(|hops| !hops.is_empty()),
+        (route.table != 254).then(|| format!("table {}", route.table)),
+        (route.scope != "global").then(|| format!("scope {}", route.scope)),
+        route.src.map(|src| format!("src {src}")),
+        (route.metric != 0).then(|| format!("metric {}", route.metric)),
+    ])
 }
 
 fn format_hop(hop: &NextHop) -> String {
-    let mut text = hop.via.map(|via| format!(" via {via}")).unwrap_or_default();
-    if let Some(dev) = &hop.dev {
-        text.push_str(&format!(" dev {dev}"));
-    }
-    for flag in &hop.flags {
-        text.push(' ');
-        text.push_str(flag);
-    }
-    text
+    let via = hop.via.map(|via| format!("via {via}"));
+    let dev = hop.dev.as_ref().map(|dev| format!("dev {dev}"));
+    join_words([via, dev].into_iter().chain(hop.flags.iter().cloned().map(Some)))
 }
 
 /// An expected route in the same form; only what is compared is shown.
 pub(super) fn format_wanted_route(wanted: &WantedRoute, dev: &str) -> String {
-    let mut text = format_destination(&wanted.to);
-    if let Some(WantedGateway::Address(via)) = wanted.via {
-        text.push_str(&format!(" via {via}"));
-    }
-    text.push_str(&format!(" dev {dev}"));
-    if let Some(table) = wanted.table.filter(|table| *table != 254) {
-        text.push_str(&format!(" table {table}"));
-    }
-    if let Some(scope) = &wanted.scope {
-        text.push_str(&format!(" scope {scope}"));
-    }
-    if let Some(src) = wanted.src {
-        text.push_str(&format!(" src {src}"));
-    }
-    if let Some(metric) = wanted.metric {
-        text.push_str(&format!(" metric {metric}"));
-    }
-    if wanted.via == Some(WantedGateway::None) {
-        text.push_str(" (no gateway)");
-    }
-    text
+    let (via, on_link) = match wanted.via {
+        Some(WantedGateway::Address(via)) => (Some(format!("via {via}")), None),
+        Some(WantedGateway::None) => (None, Some("(no gateway)".to_owned())),
+        None => (None, None),
+    };
+    join_words([
+        Some(format_destination(&wanted.to)),
+        via,
+        Some(format!("dev {dev}")),
+        wanted.table.filter(|table| *table != 254).map(|table| format!("table {table}")),
+        wanted.scope.as_ref().map(|scope| format!("scope {scope}")),
+        wanted.src.map(|src| format!("src {src}")),
+        wanted.metric.map(|metric| format!("metric {metric}")),
+        on_link,
+    ])
 }
 
 /// A link's state: `UP, NO-CARRIER (LOWERLAYERDOWN)`.

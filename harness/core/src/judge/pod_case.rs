@@ -97,17 +97,17 @@ impl PodCase<'_> {
             .collect();
         // Log lines name no interface; those that name the destination come first. Lines of a call's own standard error
         // are not repeated.
-        let log = || self.observed.log.iter().filter(|heard| heard.origin != "event");
+        let log = || self.observed.log.iter().filter(|line| line.origin != "event");
         let known = |lines: &[String], text: &str| {
             lines.iter().any(|line| line.split_once(": ").is_some_and(|(_, own)| text.contains(own)))
         };
         // A plugin's own line may be just "network is unreachable".
-        let from_plugin = |heard: &&LogLine| heard.origin.starts_with("plugin stderr");
-        let exact: Vec<_> = log().filter(|heard| names(&heard.text, bare)).collect();
-        let wide: Vec<_> = log().filter(|heard| is_relevant(&heard.text)).collect();
+        let from_plugin = |line: &&LogLine| line.origin.starts_with("plugin stderr");
+        let exact: Vec<_> = log().filter(|line| names(&line.text, bare)).collect();
+        let wide: Vec<_> = log().filter(|line| is_relevant(&line.text)).collect();
         let wide = [exact, wide, log().filter(from_plugin).collect()].into_iter().find(|found| !found.is_empty());
-        for heard in wide.unwrap_or_default() {
-            let line = super::messages::quote(&heard.origin, &heard.text);
+        for line in wide.unwrap_or_default() {
+            let line = super::messages::quote(&line.origin, &line.text);
             if !known(&lines, &line) {
                 lines.push(line);
             }

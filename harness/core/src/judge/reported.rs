@@ -267,11 +267,11 @@ fn wanted_address<'a>(case: &PodCase<'a>, interface: &str, address: IpNet) -> Op
 /// The expectation that wants a route, where there is one.
 fn wanted_route<'a>(case: &PodCase<'a>, interface: &str, reported: &ReportedRoute) -> Option<&'a Wanted<WantedRoute>> {
     let wanted = case.expectation?.interfaces.iter().find(|wanted| wanted.name == interface)?;
-    wanted.routes.as_ref()?.items.iter().find(|item| tells(reported, &item.value))
+    wanted.routes.as_ref()?.items.iter().find(|item| lists_route(reported, &item.value))
 }
 
 /// Whether a report lists an expected route: the same destination, and no other gateway or table.
-fn tells(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
+fn lists_route(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
     let same_via = match (reported.via, wanted.via) {
         (Some(via), Some(crate::plan::WantedGateway::Address(wanted))) => via == wanted,
         (Some(_), Some(crate::plan::WantedGateway::None)) => false,
@@ -285,7 +285,7 @@ fn tells(reported: &ReportedRoute, wanted: &WantedRoute) -> bool {
 /// Whether the account of an interface reports a wanted route; none where no result could be read.
 pub(super) fn reports_route(case: &PodCase<'_>, interface: &str, wanted: &WantedRoute) -> Option<bool> {
     let account = case.reported_of(interface).filter(|account| account.has_result)?;
-    Some(account.routes.iter().any(|reported| tells(reported, wanted)))
+    Some(account.routes.iter().any(|reported| lists_route(reported, wanted)))
 }
 
 /// Whether the account of an interface reports a wanted address; none where no result could be read.

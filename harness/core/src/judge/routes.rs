@@ -26,35 +26,35 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement
         return;
     };
     let tables: Vec<u32> = list.items.iter().map(|item| item.value.table.unwrap_or(MAIN)).chain([MAIN]).collect();
-    let is_ours = |route: &&Route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some();
-    let ours: Vec<&Route> = case.kernel.routes.iter().filter(is_ours).collect();
+    let is_candidate = |route: &&Route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some();
+    let candidates: Vec<&Route> = case.kernel.routes.iter().filter(is_candidate).collect();
     let mut matched: Vec<&Route> = Vec::new();
-    let mut open: Vec<&Wanted<WantedRoute>> = Vec::new();
+    let mut unmatched: Vec<&Wanted<WantedRoute>> = Vec::new();
     for item in &list.items {
         judgement.count_fact();
-        match ours.iter().find(|route| fits(route, &item.value, dev) && !matched.contains(route)) {
+        match candidates.iter().find(|route| matches_wanted(route, &item.value, dev) && !matched.contains(route)) {
             Some(route) => {
                 matched.push(route);
-                works(case, wanted, item, route, judgement);
-                unreported(case, wanted, item, route, judgement);
+                check_link_is_up(case, wanted, item, route, judgement);
+                check_reported(case, wanted, item, route, judgement);
             }
-            None => open.push(item),
+            None => unmatched.push(item),
         }
     }
-    for item in open {
-        missing(case, wanted, item, &ours, &mut matched, judgement);
+    for item in unmatched {
+        report_missing(case, wanted, item, &candidates, &mut matched, judgement);
     }
     if !list.exact {
         return;
     }
     judgement.count_fact();
-    for route in ours.iter().filter(|route| !matched.contains(route)) {
+    for route in candidates.iter().filter(|route| !matched.contains(route)) {
         let entry = case.finding(FindingCode::PL323, "unrequested route", wanted).source(&list.source);
         judgement.add_finding(entry.found(messages::format_route(route)));
     }
 }
 
-/// What exact lists leave out.
+/// Whether an exact list compares a route.
 fn is_judged(route: &Route) -> bool {
     route.kind == "unicast" && !is_v6_link_local(route.to.addr()) && !route.to.addr().is_multicast()
 }
@@ -64,7 +64,7 @@ fn hop<'a>(route: &'a Route, dev: &str) -> Option<&'a NextHop> {
     route.hops.iter().find(|hop| hop.dev.as_deref() == Some(dev))
 }
 
-fn fits(route: &Route, wanted: &WantedRoute, dev: &str) -> bool {
+fn matches_wanted(route: &Route, wanted: &WantedRoute, dev: &str) -> bool {
     let via = |hop: &NextHop| match wanted.via {
         None => true,
         Some(WantedGateway::None) => hop.via.is_none(),
@@ -78,16 +78,16 @@ fn fits(route: &Route, wanted: &WantedRoute, dev: &str) -> bool {
         && wanted.metric.is_none_or(|metric| route.metric == metric)
 }
 
-fn missing<'a>(
+fn report_missing<'a>(
     case: &PodCase<'a>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,
-    ours: &[&'a Route],
+    candidates: &[&'a Route],
     matched: &mut Vec<&'a Route>,
     judgement: &mut JudgementBuilder,
 ) {
     let dev = wanted.name.as_str();
-    let same = ours.iter().copied().find(|route| route.to == item.value.to && !matched.contains(route));
+    let same = candidates.iter().copied().find(|route| route.to == item.value.to && !matched.contains(route));
     if let Some(route) = same {
         matched.push(route);
     }
@@ -112,7 +112,7 @@ fn missing<'a>(
         Some(_) => (FindingCode::PL321, "route is in a different table"),
         None => (FindingCode::PL320, "requested route is missing in the kernel"),
     };
-    let found = elsewhere.or_else(|| nearest(ours, &item.value, matched)).map(messages::format_route);
+    let found = elsewhere.or_else(|| nearest(candidates, &item.value, matched)).map(messages::format_route);
     for line in case.stderr_about(dev, &topic) {
         judgement.add_quote(&line);
     }
@@ -121,9 +121,9 @@ fn missing<'a>(
 }
 
 /// The route most like a wanted one that is missing: with its gateway, or nearest to its destination.
-fn nearest<'a>(ours: &[&'a Route], wanted: &WantedRoute, matched: &[&Route]) -> Option<&'a Route> {
+fn nearest<'a>(candidates: &[&'a Route], wanted: &WantedRoute, matched: &[&Route]) -> Option<&'a Route> {
     let family = |route: &&&Route| route.to.addr().is_ipv4() == wanted.to.addr().is_ipv4();
-    let free = || ours.iter().filter(|route| !matched.contains(route)).filter(family);
+    let free = || candidates.iter().filter(|route| !matched.contains(route)).filter(family);
     let by_gateway = free().find(|route| match wanted.via {
         Some(WantedGateway::Address(via)) => route.hops.iter().any(|hop| hop.via == Some(via)),
         _ => false,
@@ -131,8 +131,8 @@ fn nearest<'a>(ours: &[&'a Route], wanted: &WantedRoute, matched: &[&Route]) -> 
     by_gateway.or_else(|| free().find(|route| route.to.contains(&wanted.to) || wanted.to.contains(&route.to))).copied()
 }
 
-/// A route over a link without carrier is there and carries nothing.
-fn works(
+/// A route over a link that is down exists and forwards nothing.
+fn check_link_is_up(
     case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,
@@ -148,9 +148,9 @@ fn works(
 }
 
 /// In the kernel as requested, but not in the result. Routes that no result lists are excluded: those that the kernel
-/// makes with an address, those within the interface's own network (ptp lays two there), and those in tables of their
-/// own, which results have no word for before CNI 1.1 (sbr, vrf).
-fn unreported(
+/// makes with an address, those within the interface's own network (ptp adds two), and those in tables of their
+/// own, which CNI results before 1.1 cannot list (sbr, vrf).
+fn check_reported(
     case: &PodCase<'_>,
     wanted: &InterfaceExpectation,
     item: &Wanted<WantedRoute>,

@@ -1,11 +1,11 @@
-//! Whether two witnesses of one namespace tell the same.
+//! Whether two witnesses of one namespace report the same.
 
 use super::ip::Coverage;
 use super::{KernelState, Link, Route};
 use std::collections::BTreeSet;
 
 /// Compares two readings of one namespace that were made shortly after another. Compared are links (index, name,
-/// MTU, MAC, administrative state; kind and parent where both tell), addresses with prefix length and scope,
+/// MTU, MAC, administrative state; kind and parent where both report them), addresses with prefix length and scope,
 /// and routes (table, type, destination, next hops with gateway and device, preferred source, metric).
 ///
 /// Left out, because they change by themselves or are named differently by different tools: address flags
@@ -19,7 +19,7 @@ pub fn agree(a: &KernelState, b: &KernelState) -> Vec<String> {
     agree_within(a, b, Coverage::FULL)
 }
 
-/// As [`agree`], restricted to what the lesser witness can tell.
+/// As [`agree`], restricted to what the lesser witness reports.
 #[must_use]
 pub fn agree_within(a: &KernelState, b: &KernelState, coverage: Coverage) -> Vec<String> {
     let mut lines = Vec::new();
@@ -29,12 +29,8 @@ pub fn agree_within(a: &KernelState, b: &KernelState, coverage: Coverage) -> Vec
     }
     differ("address", a, b, &mut lines, |state| state.links.iter().flat_map(address_lines).collect());
     differ("route", a, b, &mut lines, |state| {
-        state
-            .routes
-            .iter()
-            .filter(|route| is_compared(route, coverage))
-            .map(|route| route_line(route, coverage))
-            .collect()
+        let compared = state.routes.iter().filter(|route| is_compared(route, coverage));
+        compared.map(|route| route_line(route, coverage)).collect()
     });
     lines
 }
@@ -47,30 +43,28 @@ fn differ(
     list: impl Fn(&KernelState) -> BTreeSet<String>,
 ) {
     let (a, b) = (list(a), list(b));
-    lines.extend(a.difference(&b).map(|line| format!("{what} told by the first alone: {line}")));
-    lines.extend(b.difference(&a).map(|line| format!("{what} told by the second alone: {line}")));
+    lines.extend(a.difference(&b).map(|line| format!("{what} reported by the first alone: {line}")));
+    lines.extend(b.difference(&a).map(|line| format!("{what} reported by the second alone: {line}")));
 }
 
-/// Kind and parent, where both witnesses tell them: the text of `ip a` has no kinds.
+/// Kind and parent, where both witnesses report them: the text of `ip a` has no kinds.
 fn kinds(a: &KernelState, b: &KernelState, lines: &mut Vec<String>) {
-    for (one, other) in
-        a.links.iter().filter_map(|one| Some((one, b.links.iter().find(|other| other.index == one.index)?)))
-    {
-        if let (Some(left), Some(right)) = (&one.kind, &other.kind)
-            && left != right
-        {
-            lines.push(format!("link {}: kind {left} by the first, {right} by the second", one.name));
-        }
-        if let (Some(left), Some(right)) = (one.parent, other.parent)
-            && left != right
-        {
-            lines.push(format!("link {}: parent {left} by the first, {right} by the second", one.name));
+    let other = |link: &Link| b.links.iter().find(|other| other.index == link.index);
+    for (one, other) in a.links.iter().filter_map(|one| Some((one, other(one)?))) {
+        let parent = |link: &Link| link.parent.map(|parent| parent.to_string());
+        let pairs = [("kind", one.kind.clone(), other.kind.clone()), ("parent", parent(one), parent(other))];
+        for (what, left, right) in pairs {
+            if let (Some(left), Some(right)) = (left, right)
+                && left != right
+            {
+                lines.push(format!("link {}: {what} {left} by the first, {right} by the second", one.name));
+            }
         }
     }
 }
 
 fn link_line(link: &Link) -> String {
-    let up = if link.flags.iter().any(|flag| flag == "UP") { "up" } else { "down" };
+    let up = if link.has_flag("UP") { "up" } else { "down" };
     format!("{}: {} {up} mtu {} {}", link.index, link.name, link.mtu, link.mac)
 }
 
@@ -88,26 +82,15 @@ fn is_compared(route: &Route, coverage: Coverage) -> bool {
 }
 
 fn route_line(route: &Route, coverage: Coverage) -> String {
-    let mut line = format!("{} {} table {}", route.kind, route.to, route.table);
-    if coverage.details {
-        let mut hops: Vec<String> = route.hops.iter().map(hop).collect();
-        hops.sort();
-        line.push_str(&hops.concat());
-    }
-    if let Some(src) = route.src {
-        line.push_str(&format!(" src {src}"));
-    }
-    line.push_str(&format!(" metric {}", route.metric));
-    line
+    let mut hops: Vec<String> = route.hops.iter().filter(|_| coverage.details).map(hop_words).collect();
+    hops.sort();
+    let src = route.src.map(|src| format!(" src {src}")).unwrap_or_default();
+    let Route { kind, to, table, metric, .. } = route;
+    format!("{kind} {to} table {table}{}{src} metric {metric}", hops.concat())
 }
 
-fn hop(hop: &super::NextHop) -> String {
-    let mut text = String::new();
-    if let Some(via) = hop.via {
-        text.push_str(&format!(" via {via}"));
-    }
-    if let Some(dev) = &hop.dev {
-        text.push_str(&format!(" dev {dev}"));
-    }
-    format!("{text} weight {}", hop.weight)
+fn hop_words(hop: &super::NextHop) -> String {
+    let via = hop.via.map(|via| format!(" via {via}")).unwrap_or_default();
+    let dev = hop.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
+    format!("{via}{dev} weight {}", hop.weight)
 }

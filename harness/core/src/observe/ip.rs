@@ -33,7 +33,7 @@ pub struct IpOutputs {
     pub rule6_json: Option<String>,
 }
 
-/// How much of the kernel's state an output tells: whatever is `false` was not printed and must not be compared.
+/// How much of the kernel's state an output has: what is `false` was not printed and must not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coverage {
     /// All routing tables, and not the main one alone.
@@ -55,7 +55,7 @@ impl Coverage {
 /// (`ip a`, `ip route`, `ip -6 route`, `ip rule`, `ip -6 rule`, the routes also with `show table all`).
 ///
 /// # Errors
-/// Which output is not as `ip` writes it; a pod is a stranger, so its words are escaped and cut.
+/// Which output is not as `ip` writes it; a pod is not trusted, so its output is escaped and cut.
 pub fn kernel_state(outputs: &IpOutputs) -> Result<(KernelState, Coverage), ParseError> {
     let named = |name: &'static str| move |error: ParseError| ParseError(format!("output of `{name}`: {error}"));
     if let Some(addr) = &outputs.addr_json {

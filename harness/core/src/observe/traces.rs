@@ -35,45 +35,45 @@ pub struct RemovedPod {
 const FOR_ALL: [&str; 3] = ["CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-SETMARK", "CNI-HOSTPORT-MASQ"];
 /// portmap's table of nftables: a skeleton for all pods, in which each pod's rules have its container id as comment.
 const NFT_TABLE: &str = "cni_hostport";
-/// Tables of nftables that iptables keeps; `iptables-save` has told of them.
+/// Tables of nftables that iptables keeps; `iptables-save` has shown them.
 const OF_IPTABLES: [&str; 5] = ["nat", "filter", "mangle", "raw", "security"];
 
-/// What came with pods and stayed when they were gone.
+/// What came with pods and stayed when they were removed.
 #[must_use]
-pub fn find_leaks(before: &Traces, after: &Traces, gone: &[RemovedPod], node: &str) -> Vec<Leak> {
+pub fn find_leaks(before: &Traces, after: &Traces, removed: &[RemovedPod], node: &str) -> Vec<Leak> {
     let mut left = Vec::new();
-    let mut tell = |kind: LeakKind, what: String, place: String| {
+    let mut add = |kind: LeakKind, what: String, place: String| {
         let marked = |one: &&RemovedPod| one.marks.iter().any(|mark| has_word(&what, mark));
-        let pod = gone.iter().find(marked).map(|one| one.pod.clone());
+        let pod = removed.iter().find(marked).map(|one| one.pod.clone());
         left.push(Leak { kind, pod, what, place: format!("{place} of {node}") });
     };
     for (program, text) in &after.saved {
         let old = before.saved.iter().find(|(other, _)| other == program).map(|(_, text)| rules(text));
         let old = old.unwrap_or_default();
         for rule in rules(text).difference(&old) {
-            tell(LeakKind::Firewall, rule.clone(), format!("the rules ({program})"));
+            add(LeakKind::Firewall, rule.clone(), format!("the rules ({program})"));
         }
     }
     let old = before.ruleset.as_deref().map(nft_rules).unwrap_or_default();
     for rule in after.ruleset.as_deref().map(nft_rules).unwrap_or_default().difference(&old) {
-        tell(LeakKind::Firewall, rule.clone(), "the rules (nft)".to_owned());
+        add(LeakKind::Firewall, rule.clone(), "the rules (nft)".to_owned());
     }
-    let addresses: Vec<_> = gone.iter().flat_map(|one| &one.addresses).collect();
+    let addresses: Vec<_> = removed.iter().flat_map(|one| &one.addresses).collect();
     for rule in after.kernel.rules.iter().filter(|rule| !before.kernel.rules.contains(rule)) {
         let of_pod = [rule.from, rule.to].into_iter().flatten().map(|net| net.addr());
         for address in of_pod.filter(|address| addresses.contains(&address)) {
             let what = format!("routing rule {} of {address} to table {}", rule.priority, rule.table);
-            tell(LeakKind::Routing, what, "the routing rules".to_owned());
+            add(LeakKind::Routing, what, "the routing rules".to_owned());
         }
     }
     for route in after.kernel.routes.iter().filter(|route| addresses.contains(&&route.to.addr())) {
-        tell(LeakKind::Routing, format!("route to {}", route.to), "the routes".to_owned());
+        add(LeakKind::Routing, format!("route to {}", route.to), "the routes".to_owned());
     }
     let known: BTreeSet<&str> = before.kernel.links.iter().map(|link| link.name.as_str()).collect();
     for link in after.kernel.links.iter().filter(|link| !known.contains(link.name.as_str())) {
         // A bridge, and what else a plugin makes for all pods, may stay; one end of a pod's cable may not.
         if link.kind.as_deref() == Some("veth") {
-            tell(LeakKind::Routing, format!("link {}", link.name), "the links".to_owned());
+            add(LeakKind::Routing, format!("link {}", link.name), "the links".to_owned());
         }
     }
     // An address may have been another pod's before.
@@ -83,15 +83,15 @@ pub fn find_leaks(before: &Traces, after: &Traces, gone: &[RemovedPod], node: &s
         let ends = line.split_whitespace().filter_map(|word| word.strip_prefix("src=").or(word.strip_prefix("dst=")));
         let mut ends = ends.filter_map(|text| text.parse::<std::net::IpAddr>().ok());
         if ends.any(|end| addresses.contains(&&end)) {
-            tell(LeakKind::Connection, connection(line), "the tracked connections".to_owned());
+            add(LeakKind::Connection, connection(line), "the tracked connections".to_owned());
         }
     }
     left
 }
 
-/// The part of a line that tells the two ends: `UDP src=203.0.113.9 dst=10.66.0.10 ...`, addresses in their short form.
+/// The part of a line with the two ends: `UDP src=203.0.113.9 dst=10.66.0.10 ...`, addresses in their short form.
 fn connection(line: &str) -> String {
-    let told = |word: &str| {
+    let end = |word: &str| {
         let (key, value) = word.split_once('=')?;
         match key {
             "src" | "dst" => Some(format!("{key}={}", value.parse::<std::net::IpAddr>().ok()?)),
@@ -99,7 +99,7 @@ fn connection(line: &str) -> String {
             _ => None,
         }
     };
-    let words: Vec<String> = line.split_whitespace().filter_map(told).collect();
+    let words: Vec<String> = line.split_whitespace().filter_map(end).collect();
     format!("UDP {}", words.join(" "))
 }
 
@@ -120,7 +120,7 @@ fn rules(text: &str) -> BTreeSet<String> {
         match line.split_at_checked(1) {
             Some(("*", name)) => table = name,
             Some((":", chain)) => {
-                // What the kernel has by itself has a policy; a chain of somebody's own has none.
+                // What the kernel has by itself has a policy; any other chain has none.
                 let (name, policy) = chain.split_once(' ').unwrap_or((chain, "-"));
                 if policy.starts_with('-') && !FOR_ALL.contains(&name) {
                     found.insert(format!("chain {name} of table {table}"));
@@ -179,61 +179,61 @@ mod tests {
         Traces { saved: vec![("iptables-save".into(), format!("{BEFORE}{extra}"))], ..Traces::default() }
     }
 
-    fn gone() -> Vec<RemovedPod> {
+    fn removed() -> Vec<RemovedPod> {
         let marks = vec!["run-0".to_owned(), "10.77.0.17".to_owned()];
         vec![RemovedPod { pod: "web".into(), marks, addresses: vec!["10.77.0.17".parse().unwrap()] }]
     }
 
     #[test]
     fn what_is_made_for_all_pods_may_stay() {
-        assert_eq!(find_leaks(&traces(""), &traces(SHARED), &gone(), "node 1"), []);
+        assert_eq!(find_leaks(&traces(""), &traces(SHARED), &removed(), "node 1"), []);
     }
 
     #[test]
-    fn a_chain_and_a_rule_of_a_pod_that_stay_are_told_with_it() {
+    fn a_chain_and_a_rule_that_remain_are_reported_with_their_pod() {
         let own = ":CNI-DN-1234 - [0:0]\n-A CNI-HOSTPORT-DNAT -p tcp --dports 8080 -j CNI-DN-1234\n\
                    -A CNI-DN-1234 -p tcp -j DNAT --to-destination 10.77.0.17:80\n";
-        let left = find_leaks(&traces(""), &traces(&format!("{SHARED}{own}")), &gone(), "node 1");
-        let told: Vec<_> = left.iter().map(|one| (one.kind, one.pod.as_deref(), one.what.as_str())).collect();
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert_eq!(told[0].1, Some("web"), "{told:?}");
-        assert!(told.iter().any(|(_, _, what)| *what == "chain CNI-DN-1234 of table nat"), "{told:?}");
+        let left = find_leaks(&traces(""), &traces(&format!("{SHARED}{own}")), &removed(), "node 1");
+        let leaks: Vec<_> = left.iter().map(|one| (one.kind, one.pod.as_deref(), one.what.as_str())).collect();
+        assert_eq!(leaks.len(), 3, "{leaks:?}");
+        assert_eq!(leaks[0].1, Some("web"), "{leaks:?}");
+        assert!(leaks.iter().any(|(_, _, what)| *what == "chain CNI-DN-1234 of table nat"), "{leaks:?}");
         assert_eq!(left[0].place, "the rules (iptables-save) of node 1");
     }
 
     #[test]
-    fn of_nftables_only_rules_of_pods_are_told() {
+    fn of_nftables_only_rules_of_pods_are_reported() {
         let skeleton = "table ip nat {\n chain X {\n  counter\n }\n}\ntable ip cni_hostport {\n comment \"CNI\"\n \
                         chain hostports {\n }\n chain prerouting {\n  type nat hook prerouting priority dstnat;\n  \
                         fib daddr type local jump hostports_all\n }\n}\n";
         let with = |text: String| Traces { ruleset: Some(text), ..Traces::default() };
-        assert_eq!(find_leaks(&with(String::new()), &with(skeleton.to_owned()), &gone(), "node 1"), []);
+        assert_eq!(find_leaks(&with(String::new()), &with(skeleton.to_owned()), &removed(), "node 1"), []);
         let rule = skeleton
             .replace("hostports {\n", "hostports {\n  tcp dport 8080 dnat to 10.77.0.17:80 comment \"run-0\"\n");
-        let left = find_leaks(&with(String::new()), &with(rule), &gone(), "node 1");
+        let left = find_leaks(&with(String::new()), &with(rule), &removed(), "node 1");
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].pod.as_deref(), left[0].kind), (Some("web"), LeakKind::Firewall));
         assert!(left[0].what.ends_with("of chain hostports in table ip cni_hostport"), "{}", left[0].what);
     }
 
     #[test]
-    fn a_tracked_udp_connection_of_the_pod_is_told_and_nobody_elses() {
+    fn only_a_tracked_udp_connection_of_the_pod_is_reported() {
         let line = |a: &str| {
             format!("ipv4 2 udp 17 29 src=203.0.113.9 dst=10.66.0.10 sport=4 dport=5005 src={a} dst=203.0.113.9\n")
         };
         let tcp = "ipv4 2 tcp 6 119 TIME_WAIT src=1.2.3.4 dst=10.77.0.17 sport=1 dport=2\n";
         let text = format!("{}{}{tcp}", line("10.77.0.17"), line("10.77.0.170"));
         let after = Traces { connections: text, ..Traces::default() };
-        let left = find_leaks(&Traces::default(), &after, &gone(), "node 1");
+        let left = find_leaks(&Traces::default(), &after, &removed(), "node 1");
         assert_eq!(left.len(), 1, "{left:?}");
         assert_eq!((left[0].kind, left[0].pod.as_deref()), (LeakKind::Connection, Some("web")));
         // Seconds left, marks and the like change meanwhile.
         let before = Traces { connections: line("10.77.0.17").replace(" 29 ", " 118 "), ..Traces::default() };
-        assert_eq!(find_leaks(&before, &after, &gone(), "node 1"), [], "it is from before the pod");
+        assert_eq!(find_leaks(&before, &after, &removed(), "node 1"), [], "it is from before the pod");
     }
 
     #[test]
-    fn a_connection_is_told_in_short() {
+    fn a_connection_is_shown_in_short() {
         let line = "ipv6 10 udp 17 29 src=fd77:0000:0000:0000:0000:0000:0000:0011 dst=::1 sport=1 dport=2 mark=0 use=2";
         assert_eq!(connection(line), "UDP src=fd77::11 dst=::1 sport=1 dport=2");
         assert!(has_word(&connection(line), "fd77::11"));

@@ -4,7 +4,7 @@ use crate::source::Wanted;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// By which protocol something is to be reached.
+/// The protocol of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -51,7 +51,7 @@ impl std::fmt::Display for ProbeEndpoint {
     }
 }
 
-/// Where to.
+/// The destination of an egress probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Destination {
@@ -94,13 +94,13 @@ pub struct Lookup {
     pub resolves_to: Wanted<IpAddr>,
 }
 
-/// A `reaches`.
+/// An egress probe: a `reaches`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WantedReach {
-    /// Where to.
+    /// The destination.
     pub to: Destination,
-    /// By what.
+    /// The protocol.
     pub by: Protocol,
     /// Port of UDP and TCP.
     pub port: Option<u16>,
@@ -109,7 +109,7 @@ pub struct WantedReach {
     pub lookup: Option<Lookup>,
     /// Source address to bind to; none leaves it to the routes.
     pub from: Option<IpAddr>,
-    /// The pod's interface that the packets must leave by, and the answers must come back by.
+    /// The pod's interface that the packets must leave through, and the replies must come back through.
     pub through: Option<Wanted<String>>,
     /// The neighbour that the pod must hand the packets to: their destination MAC is the one that answers for this
     /// address.
@@ -118,13 +118,13 @@ pub struct WantedReach {
     pub seen_from: Option<Wanted<IpAddr>>,
     /// VLAN ids, outermost first, that the packets must have on the node's uplink (an empty list: untagged).
     pub tags: Option<Wanted<Vec<u16>>>,
-    /// Priority bits (PCP), 0 to 7, that the questions must have there in their outermost tag. Answers are left out:
-    /// their bits are set by the answering side.
+    /// Priority bits (PCP), 0 to 7, that the requests must have there in their outermost tag. Replies are left out:
+    /// the replying side sets their bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Wanted<u8>>,
 }
 
-/// Why something can't be reached.
+/// Why a destination cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
@@ -138,13 +138,29 @@ pub enum Because {
     Filtered,
 }
 
-/// A `cannotReach`, with the controls that prove sender and destination work.
+impl Because {
+    /// All reasons, as a scenario file names them.
+    pub const NAMES: [(&str, Self); 4] = [
+        ("no-route", Self::NoRoute),
+        ("no-answer", Self::NoAnswer),
+        ("refused", Self::Refused),
+        ("filtered", Self::Filtered),
+    ];
+
+    /// The name in a scenario file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, reason)| *reason == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A negative egress probe: a `cannotReach`, with the controls that prove that sender and destination work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unreachable {
-    /// Where to.
+    /// The destination.
     pub to: Destination,
-    /// By what.
+    /// The protocol.
     pub by: Protocol,
     /// Port of UDP and TCP.
     pub port: Option<u16>,
@@ -170,7 +186,7 @@ pub enum NodeAddress {
     Localhost,
 }
 
-/// Whose address the pod sees.
+/// The source address that the pod sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SeenAs {
@@ -180,7 +196,7 @@ pub enum SeenAs {
     Endpoint(ProbeEndpoint),
 }
 
-/// A `reachedBy`: an endpoint sends to a `hostPort` of the pod on its node, and the pod answers.
+/// An ingress probe: a `reachedBy`. An endpoint sends to a `hostPort` of the pod on its node, and the pod answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReachedBy {
@@ -201,7 +217,7 @@ pub struct ReachedBy {
     /// Whose address the pod must see; the inner none is the node that the pod is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_from: Option<Wanted<Option<SeenAs>>>,
-    /// The node's interface by which the answers must leave.
+    /// The node's interface through which the replies must leave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_by: Option<Wanted<String>>,
 }

@@ -13,7 +13,7 @@ pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 pub const MAX_ATTACHMENTS: usize = 64;
 
 /// One element of the JSON form. Keys that Multus does not know are refused: they would do nothing.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Element {
     name: String,
@@ -46,10 +46,8 @@ pub fn parse(text: &str) -> Result<Vec<Attachment>, Vec<(Option<usize>, String)>
     let elements = if text.contains(['[', '{', '"']) { from_json(text) } else { from_list(text) };
     let elements = elements.map_err(|message| vec![(None, message)])?;
     if elements.len() > MAX_ATTACHMENTS {
-        return Err(vec![(
-            None,
-            format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are accepted", elements.len()),
-        )]);
+        let message = format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are accepted", elements.len());
+        return Err(vec![(None, message)]);
     }
     let mut errors = Vec::new();
     let mut attachments: Vec<Attachment> = Vec::new();
@@ -93,20 +91,7 @@ fn from_list(text: &str) -> Result<Vec<Element>, String> {
             if name.is_empty() {
                 return Err("an element without a name".to_owned());
             }
-            Ok(Element {
-                name: name.to_owned(),
-                namespace,
-                interface,
-                ips: Vec::new(),
-                mac: None,
-                cni_args: None,
-                default_route: Vec::new(),
-                port_mappings: None,
-                bandwidth: None,
-                _infiniband_guid: None,
-                _device: None,
-                _claim: None,
-            })
+            Ok(Element { name: name.to_owned(), namespace, interface, ..Element::default() })
         })
         .collect()
 }
@@ -128,8 +113,8 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
         note(Err(format!("interface `{interface}` belongs to the pod itself or to the default network")));
     }
     for ip in &element.ips {
-        let bare = ip.split_once('/').map_or_else(|| names::ip(ip).map(|_| ()), |_| names::pod_address(ip).map(|_| ()));
-        note(bare);
+        let has_length = ip.contains('/');
+        note(if has_length { names::pod_address(ip).map(drop) } else { names::ip(ip).map(drop) });
     }
     let mac = element.mac.map(|mac| names::mac(&mac));
     if let Some(Err(error)) = &mac {
@@ -166,11 +151,9 @@ fn port_mappings(value: &Value) -> Result<(), String> {
     let list = value.as_array().ok_or("`portMappings` is not a list")?;
     let mut seen = Vec::new();
     for item in list {
-        let port = |key: &str| match item.get(key).and_then(Value::as_u64) {
-            Some(port @ 1..=65535) => Ok(port),
-            _ => {
-                Err(format!("`{key}` must be a port from 1 to 65535, and is {}", item.get(key).unwrap_or(&Value::Null)))
-            }
+        let port = |key: &str| match &item[key] {
+            value if value.as_u64().is_some_and(|port| (1..=65535).contains(&port)) => Ok(value.as_u64()),
+            value => Err(format!("`{key}` must be a port from 1 to 65535, and is {value}")),
         };
         let host = port("hostPort")?;
         port("containerPort")?;
@@ -180,7 +163,7 @@ fn port_mappings(value: &Value) -> Result<(), String> {
         }
         let place = (host, protocol, item.get("hostIP").cloned());
         if seen.contains(&place) {
-            return Err(format!("host port {host} is mapped twice"));
+            return Err(format!("host port {} is mapped twice", item["hostPort"]));
         }
         seen.push(place);
     }

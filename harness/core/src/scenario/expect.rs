@@ -1,4 +1,4 @@
-//! Expectations: the `expect` part of a scenario file, made into typed facts that know their place.
+//! Expectations: the `expect` part of a scenario file, made into typed facts with their places in the file.
 
 mod egress;
 mod endpoint;
@@ -90,8 +90,8 @@ impl<'a, 'm> Reader<'a, 'm> {
         if self.claims == 0 {
             self.mistakes.errors.extend(self.absences.drain(..).map(|source| {
                 let field = format!("expect.{}", name.value);
-                InputError::new(source, field, "an absence with nothing that must be there beside it")
-                    .help("an empty observation would satisfy it: add something that this pod must have")
+                InputError::new(source, field, "only absences are expected of this pod")
+                    .help("add something that the pod must have: an empty observation would satisfy an absence")
             }));
         }
         if self.mistakes.errors.len() > before {
@@ -145,13 +145,13 @@ impl<'a, 'm> Reader<'a, 'm> {
             self.absences.push(interface.source.clone());
             let texts = [kind, parent, state, mac];
             if texts.iter().any(|text| text.is_some()) || mtu.is_some() || addresses.is_some() {
-                let message = "is absent and has other expectations; expected one of both";
+                let message = "`absent` and other expectations; expected one of the two";
                 let error = self.mistakes.error_at_key(name, message);
                 self.mistakes.errors.push(error);
             }
             return interface;
         }
-        // That it is there is a claim by itself.
+        // An interface that must exist counts as a claim.
         self.claims += 1;
         interface.kind = self.choice(kind.as_ref(), &KINDS);
         interface.state = self.choice(state.as_ref(), &["up", "down"]);
@@ -180,7 +180,7 @@ impl<'a, 'm> Reader<'a, 'm> {
 
     fn refuse_empty<T>(&mut self, at: &Located<T>, is_empty: bool) {
         if is_empty {
-            self.mistakes.fail(at, "`atLeast` nothing is always there; leave it out");
+            self.mistakes.fail(at, "`atLeast` is empty; expected at least one item");
         }
     }
 

@@ -71,13 +71,21 @@ pub fn address(text: &str) -> Result<IpNet, String> {
             IpNet::new(address, length).map_err(|_| format!("`/{length}` is too long for {address}"))?
         }
     };
-    let address = net.addr();
-    if let IpAddr::V6(v6) = address
-        && v6.to_ipv4_mapped().is_some()
-    {
-        return Err(format!("`{text}` is an IPv4-mapped IPv6 address; write it as IPv4"));
+    refuse_mapped(text, net.addr()).map(|_| net)
+}
+
+fn refuse_mapped(text: &str, ip: IpAddr) -> Result<IpAddr, String> {
+    match ip {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Err(format!("`{text}` is an IPv4-mapped IPv6 address; write it as IPv4"))
+        }
+        ip => Ok(ip),
     }
-    Ok(net)
+}
+
+/// Whether no single machine or interface can have an address.
+fn is_special(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip.is_loopback() || ip.is_unspecified()
 }
 
 /// An address that an interface of a pod can have: no multicast, loopback or unspecified one.
@@ -86,8 +94,7 @@ pub fn address(text: &str) -> Result<IpNet, String> {
 /// What is wrong with it.
 pub fn pod_address(text: &str) -> Result<IpNet, String> {
     let net = address(text)?;
-    let ip = net.addr();
-    if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
+    if is_special(net.addr()) {
         return Err(format!("`{text}` can't be an interface's address"));
     }
     Ok(net)
@@ -122,22 +129,13 @@ pub fn ip(text: &str) -> Result<IpAddr, String> {
 /// # Errors
 /// What is wrong with it.
 pub fn mac(text: &str) -> Result<String, String> {
-    let bytes: Vec<Option<u8>> = text
-        .split([':', '-'])
-        .map(|part| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten())
-        .collect();
-    let bytes: Option<Vec<u8>> = bytes.into_iter().collect();
+    let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+    let bytes = text.split([':', '-']).map(byte).collect::<Option<Vec<u8>>>().filter(|bytes| bytes.len() == 6);
     match bytes {
-        Some(bytes) if bytes.len() == 6 => {
-            if bytes.iter().all(|byte| *byte == 0) {
-                Err(format!("`{text}` is all zero"))
-            } else if bytes[0] & 1 == 1 {
-                Err(format!("`{text}` is a multicast address"))
-            } else {
-                Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":"))
-            }
-        }
-        _ => Err(format!("`{text}` is no MAC address of six bytes")),
+        None => Err(format!("`{text}` is no MAC address of six bytes")),
+        Some(bytes) if bytes.iter().all(|byte| *byte == 0) => Err(format!("`{text}` is all zero")),
+        Some(bytes) if bytes[0] & 1 == 1 => Err(format!("`{text}` is a multicast address")),
+        Some(bytes) => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")),
     }
 }
 
@@ -172,13 +170,8 @@ pub fn port(port: i64) -> Result<u16, String> {
 /// What is wrong with it.
 pub fn host_ip(text: &str) -> Result<IpAddr, String> {
     let ip = ip(text)?;
-    if ip.is_multicast() || ip.is_loopback() || ip.is_unspecified() {
+    if is_special(ip) {
         return Err(format!("`{text}` is no address of a single machine"));
     }
-    match ip {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            Err(format!("`{text}` is an IPv4-mapped IPv6 address; write it as IPv4"))
-        }
-        ip => Ok(ip),
-    }
+    refuse_mapped(text, ip)
 }

@@ -104,8 +104,9 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inp
     serde_yaml::from_str_with_options(text, options).map_err(|error| explain(file, text, &error))
 }
 
-/// A JSON value as YAML text, quoted so that kubectl reads back the same.
-pub(super) fn write(value: &serde_json::Value) -> String {
+/// A JSON value as YAML text, quoted so that kubectl reads back the same value.
+#[must_use]
+pub fn yaml(value: &serde_json::Value) -> String {
     // libyaml, and so kubectl, refuses a block scalar with a tab where it looks for its indentation.
     let options = serde_yaml::ser_options! { prefer_block_scalars: !has_tabs(value) };
     serde_yaml::to_string_with_options(value, options)
@@ -140,14 +141,13 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
     let source = Source { file: file.to_owned(), line: at.line, column: at.column };
     match error {
         Error::SerdeUnknownField { field: name, expected, .. } => {
-            let renamed = RENAMED.iter().find(|(old, new)| old == name && expected.contains(new)).map(|(_, new)| *new);
-            if let Some(new) = renamed {
-                let help = format!("`{name}` is now `{new}`");
-                return InputError::new(source, field, format!("unknown field `{name}`")).help(help);
-            }
-            let known = || format!("known here: {}", expected.join(", "));
             let error = InputError::new(source, field, format!("unknown field `{name}`"));
-            error.suggest(name, expected.iter().copied()).or_help(known)
+            match RENAMED.iter().find(|(old, new)| old == name && expected.contains(new)) {
+                Some((_, new)) => error.help(format!("`{name}` is now `{new}`")),
+                None => error
+                    .suggest(name, expected.iter().copied())
+                    .or_help(|| format!("known here: {}", expected.join(", "))),
+            }
         }
         Error::SerdeMissingField { field: name, .. } => InputError::new(source, field, format!("`{name}` is missing")),
         Error::DuplicateMappingKey { key, .. } => {

@@ -144,14 +144,11 @@ impl Declared {
         let text = || value.as_str().ok_or_else(|| format!("is {value}; expected a text"));
         match self.kind {
             Kind::Any => {}
-            Kind::String => {
-                text()?;
-            }
+            Kind::String => drop(text()?),
             Kind::Name => names::label(text()?)?,
             Kind::Interface => names::interface(text()?)?,
-            Kind::Boolean => {
-                value.as_bool().ok_or_else(|| format!("is {value}; expected `true` or `false`"))?;
-            }
+            Kind::Boolean if value.is_boolean() => {}
+            Kind::Boolean => return Err(format!("is {value}; expected `true` or `false`")),
             Kind::Integer => {
                 let number = value.as_i64().ok_or_else(|| format!("is {value}; expected an integer"))?;
                 if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
@@ -159,26 +156,19 @@ impl Declared {
                     return Err(format!("{number} is not within {} to {}", bound(self.min), bound(self.max)));
                 }
             }
-            Kind::Ip => {
-                names::ip(text()?)?;
-            }
-            Kind::Address => {
-                names::pod_address(text()?)?;
-            }
-            Kind::Network => {
-                let text = text()?;
-                if text.starts_with("default") {
+            Kind::Ip => drop(names::ip(text()?)?),
+            Kind::Address => drop(names::pod_address(text()?)?),
+            Kind::Network => match text()? {
+                text if text.starts_with("default") => {
                     return Err(format!("`{text}` is no network; write `0.0.0.0/0` or `::/0`"));
                 }
-                names::network(text)?;
-            }
+                text => drop(names::network(text)?),
+            },
         }
-        if !self.choices.is_empty() {
-            let text = text()?;
-            if !self.choices.iter().any(|choice| choice == text) {
-                return Err(format!("`{text}` is none of {}", self.choices.join(", ")));
-            }
+        let is_choice = |text: &str| self.choices.iter().any(|choice| choice == text);
+        match self.choices.is_empty() || is_choice(text()?) {
+            true => Ok(value.clone()),
+            false => Err(format!("`{}` is none of {}", text()?, self.choices.join(", "))),
         }
-        Ok(value.clone())
     }
 }

@@ -56,7 +56,7 @@ mod tests {
         Script { probes, ..Script::default() }
     }
 
-    fn heard(took_us: u64, end: ProbeEnd) -> ProbeResults {
+    fn results(took_us: u64, end: ProbeEnd) -> ProbeResults {
         let seen = |id: &str, end, took_us| ProbeResult { id: id.into(), sent: 1, end, took_us };
         ProbeResults {
             probes: vec![seen("q", ProbeEnd::NoAnswer, 1), seen("q/sender", end, took_us)],
@@ -70,12 +70,12 @@ mod tests {
 
     #[test]
     fn a_window_that_held_stays() {
-        assert_eq!(widen_windows(&script(WINDOW_MS), &heard(100_000, answered())), None);
+        assert_eq!(widen_windows(&script(WINDOW_MS), &results(100_000, answered())), None);
     }
 
     #[test]
     fn one_that_did_not_is_made_wider_with_its_controls_and_no_other() {
-        let wide = widen_windows(&script(WINDOW_MS), &heard(100_001, answered())).unwrap();
+        let wide = widen_windows(&script(WINDOW_MS), &results(100_001, answered())).unwrap();
         let windows: Vec<u64> = wide.probes.iter().map(|(_, probe)| probe.window_ms).collect();
         assert_eq!(windows, [2002, 2002, WINDOW_MS]);
     }
@@ -83,10 +83,10 @@ mod tests {
     #[test]
     fn it_ends() {
         assert_eq!(
-            widen_windows(&script(WINDOW_MS), &heard(9_000_000, answered())).unwrap().probes[0].1.window_ms,
+            widen_windows(&script(WINDOW_MS), &results(9_000_000, answered())).unwrap().probes[0].1.window_ms,
             WIDEST_MS
         );
-        assert_eq!(widen_windows(&script(WIDEST_MS), &heard(9_000_000, answered())), None);
-        assert_eq!(widen_windows(&script(WINDOW_MS), &heard(9_000_000, ProbeEnd::NoAnswer)), None);
+        assert_eq!(widen_windows(&script(WIDEST_MS), &results(9_000_000, answered())), None);
+        assert_eq!(widen_windows(&script(WINDOW_MS), &results(9_000_000, ProbeEnd::NoAnswer)), None);
     }
 }

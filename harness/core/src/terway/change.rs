@@ -46,26 +46,22 @@ pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
     };
     let mut findings = Vec::new();
     for (key, text) in file.data.iter().filter(|(key, _)| *key != CONFLIST) {
-        let same = match (cluster.text(key), [CONF, ENI_CONF].contains(&key.as_str())) {
-            (Some(there), true) => there == text || same_json(there, text),
-            (Some(there), false) => there == text,
-            (None, _) => false,
+        let is_json = [CONF, ENI_CONF].contains(&key.as_str());
+        let problem = match cluster.text(key) {
+            Some(there) if there == text || (is_json && same_json(there, text)) => continue,
+            Some(_) => "is not as the cluster has it",
+            None => "is not in the cluster's",
         };
-        if !same {
-            let there =
-                if cluster.text(key).is_some() { "is not as the cluster has it" } else { "is not in the cluster's" };
-            let entry = Finding::new(FindingCode::PL638, format!("`{key}` {there}: apply writes the chain alone"));
-            let notes = match key.as_str() {
-                CONF => vec!["the document: 10-terway.conf is not to be changed".to_owned()],
-                _ => vec!["leave the key out of the file, or take over what the cluster has".to_owned()],
-            };
-            findings.push(entry.source(&file.source_of(key, Position { line: 1, column: 1 })).notes(notes));
-        }
+        let entry = Finding::new(FindingCode::PL638, format!("`{key}` {problem}: apply writes the chain alone"));
+        let note = match key.as_str() {
+            CONF => "the document: 10-terway.conf is not to be changed",
+            _ => "leave the key out of the file, or take over what the cluster has",
+        };
+        findings.push(entry.source(&file.source_of(key, Position { line: 1, column: 1 })).notes([note]));
     }
     for key in file.removed.iter().filter(|key| *key != CONFLIST && cluster.text(key).is_some()) {
-        let entry =
-            Finding::new(FindingCode::PL638, format!("`{key}` would be taken away: apply writes the chain alone"));
-        findings.push(entry.source(&file.source));
+        let message = format!("`{key}` would be taken away: apply writes the chain alone");
+        findings.push(Finding::new(FindingCode::PL638, message).source(&file.source));
     }
     let unsaid = file.text(CONFLIST).is_none() && !file.removed.contains(CONFLIST);
     Change { from, to, merged: cluster.with_chain(file), findings, unsaid }

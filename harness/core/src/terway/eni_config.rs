@@ -38,9 +38,9 @@ pub struct EniConfig {
 /// Where the lines of a text stand in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Lines {
-    /// Where the text begins, for places that can't be told better.
+    /// Where the text begins, for places that are not known better.
     at: Source,
-    /// Per line of the text the file's line and how many columns stand before the text; empty where it can't be told.
+    /// Per line of the text the file's line and how many columns stand before the text; empty where it is not known.
     lines: Vec<(usize, usize)>,
 }
 
@@ -61,6 +61,8 @@ impl EniConfig {
     pub fn read(file: &str, text: &str) -> Result<Self, InputError> {
         let documents = kube_yaml::read(file, text)?;
         let at = |node: &Node| Source { file: file.to_owned(), line: node.at.line, column: node.at.column };
+        let refuse = |node: &Node, field: &str, message: String| InputError::new(at(node), field, message);
+        let found = |node: Option<&Node>| node.map_or("nothing".to_owned(), |node| node.to_json().to_string());
         let is_map = |node: &&Node| node.get("kind").and_then(Node::text) == Some("ConfigMap");
         let named = |node: &&Node| node.at_path(&["metadata", "name"]).and_then(Node::text) == Some(NAME);
         let maps: Vec<&Node> = documents.iter().filter(is_map).collect();
@@ -68,42 +70,36 @@ impl EniConfig {
         let object = match (own.as_slice(), maps.as_slice(), documents.first()) {
             ([one], _, _) => *one,
             ([_, second, ..], _, _) => {
-                let message = format!("a second ConfigMap {NAME}; one is wanted");
-                return Err(InputError::new(at(second), "metadata.name", message));
+                let message = format!("a second ConfigMap {NAME}; expected one");
+                return Err(refuse(second, "metadata.name", message));
             }
             ([], [map, ..], _) => {
                 let name = map.at_path(&["metadata", "name"]);
-                let found = name.map_or("nothing".to_owned(), |name| name.to_json().to_string());
-                let message = format!("is {found}; Terway reads the ConfigMap `{NAME}` alone");
-                return Err(InputError::new(at(name.unwrap_or(map)), "metadata.name", message));
+                let message = format!("is {}; expected `{NAME}`, the one ConfigMap that Terway reads", found(name));
+                return Err(refuse(name.unwrap_or(map), "metadata.name", message));
             }
             ([], [], Some(other)) => {
                 let kind = other.get("kind");
-                let found = kind.map_or("nothing".to_owned(), |kind| kind.to_json().to_string());
-                let message = format!("is {found}; a ConfigMap `{NAME}` is wanted");
+                let message = format!("is {}; expected a ConfigMap `{NAME}`", found(kind));
                 let help = format!("`kubectl get configmap -n {NAMESPACE} {NAME} -o yaml` shows a cluster's");
-                return Err(InputError::new(at(kind.unwrap_or(other)), "kind", message).help(help));
+                return Err(refuse(kind.unwrap_or(other), "kind", message).help(help));
             }
-            ([], [], None) => return Err(InputError::file(file, "is empty; a ConfigMap is wanted")),
+            ([], [], None) => return Err(InputError::file(file, "is empty; expected a ConfigMap")),
         };
-        if let Some(api) = object.get("apiVersion").filter(|api| api.text() != Some("v1")) {
-            let message = format!("is {}; `v1` is wanted", api.to_json());
-            return Err(InputError::new(at(api), "apiVersion", message));
-        }
-        let namespace = object.at_path(&["metadata", "namespace"]);
-        if let Some(other) = namespace.filter(|namespace| namespace.text() != Some(NAMESPACE)) {
-            let message = format!("is {}; Terway runs in `{NAMESPACE}`", other.to_json());
-            return Err(InputError::new(at(other), "metadata.namespace", message));
+        let places: [(&str, &[&str], &str); 2] =
+            [("apiVersion", &["apiVersion"], "v1"), ("metadata.namespace", &["metadata", "namespace"], NAMESPACE)];
+        for (field, path, wanted) in places {
+            if let Some(other) = object.at_path(path).filter(|node| node.text() != Some(wanted)) {
+                return Err(refuse(other, field, format!("is {}; expected `{wanted}`", other.to_json())));
+            }
         }
         let mut config = Self { source: at(object), ..Self::default() };
         let entries = match object.get("data").map(|node| (node, &node.data)) {
             Some((_, Data::Map(entries))) => entries,
-            Some((node, _)) => {
-                return Err(InputError::new(at(node), "data", "must be a mapping of keys to texts"));
-            }
+            Some((node, _)) => return Err(refuse(node, "data", "must be a mapping of keys to texts".to_owned())),
             None => {
                 let other = ["stringData", "binaryData", "Data"].iter().find_map(|key| Some((key, object.get(key)?)));
-                let error = InputError::new(at(other.map_or(object, |(_, node)| node)), "data", "is missing");
+                let error = refuse(other.map_or(object, |(_, node)| node), "data", "is missing".to_owned());
                 return Err(match other {
                     Some((key, _)) => error.help(format!("there is `{key}`; a ConfigMap has its texts in `data`")),
                     None => error,
@@ -126,7 +122,7 @@ impl EniConfig {
                         Data::Plain(_) => "write it in quotes",
                         _ => "write `|` behind the key, and the JSON in the lines below it",
                     };
-                    return Err(InputError::new(at(node), format!("data[{key}]"), message).help(help));
+                    return Err(refuse(node, &format!("data[{key}]"), message).help(help));
                 }
             }
         }

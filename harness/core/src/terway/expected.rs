@@ -1,6 +1,6 @@
 //! What terway-cli makes of an `eni-config` on a node (Terway v1.17.5, `cmd/terway-cli/cni.go`, `mergeConfigList`).
 //!
-//! The custom list is taken instead of Terway's own entry, never merged with it. What comes of it hangs on the node too:
+//! The custom list is taken instead of Terway's own entry, never merged with it. The result depends on the node too:
 //! on its kernel's BPF helpers, on whether a Cilium chain was there before, on feature gates. Where that is not known,
 //! every conflist that can come of it is given.
 
@@ -33,7 +33,7 @@ pub enum Before {
 /// A node, as far as terway-cli looks at it. The kernel is 5.10 or later, else terway-cli refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
-    /// Whether bpftool tells of `bpf_skb_ecn_set_ce`.
+    /// Whether bpftool lists `bpf_skb_ecn_set_ce`.
     pub edt: bool,
     /// What was there before.
     pub before: Before,
@@ -76,28 +76,35 @@ fn exclusive() -> Value {
 /// # Errors
 /// Why terway-cli refuses it, on every such node.
 pub fn alternatives(config: &EniConfig, facts: &NodeFacts) -> Result<Vec<Value>, String> {
-    let either = |known: Option<bool>| known.map_or(vec![false, true], |known| vec![known]);
-    let befores = facts.before.map_or(vec![Before::None, Before::New, Before::Cilium], |before| vec![before]);
     let mut lists = Vec::new();
     let mut refused = None;
-    for before in befores {
-        for auto_v2 in either(facts.auto_v2) {
-            for host_routing in either(facts.host_routing) {
-                for edt in either(facts.edt) {
-                    match conflist(config, &Node { edt, before, host_routing, auto_v2 }) {
-                        Ok(_) if facts.exclusive => return Ok(vec![exclusive()]),
-                        Ok(list) if lists.contains(&list) => {}
-                        Ok(list) => lists.push(list),
-                        Err(why) => refused = Some(why),
-                    }
-                }
-            }
+    for node in possible_nodes(facts) {
+        match conflist(config, &node) {
+            Ok(_) if facts.exclusive => return Ok(vec![exclusive()]),
+            Ok(list) if lists.contains(&list) => {}
+            Ok(list) => lists.push(list),
+            Err(why) => refused = Some(why),
         }
     }
     match refused {
         Some(why) if lists.is_empty() => Err(why),
         _ => Ok(lists),
     }
+}
+
+/// Every node that fits what is known of one.
+fn possible_nodes(facts: &NodeFacts) -> Vec<Node> {
+    let either = |known: Option<bool>| known.map_or(vec![false, true], |known| vec![known]);
+    let befores = facts.before.map_or(vec![Before::None, Before::New, Before::Cilium], |before| vec![before]);
+    let mut nodes = Vec::new();
+    for before in befores {
+        for auto_v2 in either(facts.auto_v2) {
+            for host_routing in either(facts.host_routing) {
+                nodes.extend(either(facts.edt).into_iter().map(|edt| Node { edt, before, host_routing, auto_v2 }));
+            }
+        }
+    }
+    nodes
 }
 
 /// The conflist that terway-cli makes of the configuration on a node.

@@ -45,9 +45,9 @@ pub struct LintReport {
     pub chain: Vec<String>,
     /// The document's table for this use.
     pub table: Vec<TableRow>,
-    /// What could not be told, and by what it could.
+    /// What is not known, and what would show it.
     pub untold: Vec<String>,
-    /// How the cluster is used, with what the configuration itself tells.
+    /// How the cluster is used, with what follows from the configuration.
     pub usage: Usage,
 }
 

@@ -5,6 +5,7 @@ use super::eni_config::{CONFLIST, EniConfig};
 use super::expected::{CILIUM, NodeFacts, TERWAY, alternatives};
 use super::version::Version;
 use crate::finding::{Finding, FindingCode};
+use crate::scenario::node::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -82,7 +83,7 @@ pub struct Rollout {
     pub checked: usize,
     /// Errors first.
     pub findings: Vec<Finding>,
-    /// What could not be told.
+    /// What is not known.
     pub untold: Vec<String>,
 }
 
@@ -100,25 +101,19 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
                 out.checked += 1;
                 for difference in compare(&lists, found) {
                     let at = if difference.path.is_empty() { "the whole" } else { &difference.path };
-                    let mut entry = Finding::new(
-                        FindingCode::PL636,
-                        format!("node {}: {at} is not what terway-cli makes of eni-config", node.name),
-                    );
-                    entry.expected = Some(difference.expected.unwrap_or_else(|| "nothing there".to_owned()));
-                    entry.found = Some(difference.found.unwrap_or_else(|| "nothing there".to_owned()));
-                    let source = config.source_of(CONFLIST, crate::scenario::node::Position { line: 1, column: 1 });
+                    let message = format!("node {}: {at} is not what terway-cli makes of eni-config", node.name);
+                    let nothing = || "nothing there".to_owned();
+                    let entry = Finding::new(FindingCode::PL636, message)
+                        .expected(difference.expected.unwrap_or_else(nothing))
+                        .found(difference.found.unwrap_or_else(nothing));
+                    let source = config.source_of(CONFLIST, Position { line: 1, column: 1 });
                     out.findings.push(entry.source(&source));
                 }
             }
         }
         if let Some(why) = &node.canary {
-            out.findings.push(
-                Finding::new(
-                    FindingCode::PL639,
-                    format!("node {}: the canary pod did not come up on the new chain", node.name),
-                )
-                .notes([why.clone()]),
-            );
+            let message = format!("node {}: the canary pod did not come up on the new chain", node.name);
+            out.findings.push(Finding::new(FindingCode::PL639, message).notes([why.clone()]));
         }
     }
     let mut by_node: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -127,9 +122,8 @@ pub fn rollout(config: &EniConfig, cluster: &ClusterSeen) -> Rollout {
     }
     for (node, pods) in by_node {
         let many = if pods.len() == 1 { "1 pod".to_owned() } else { format!("{} pods", pods.len()) };
-        let entry =
-            Finding::new(FindingCode::PL637, format!("node {node}: {many} made before the chain came into force"));
-        out.findings.push(entry.notes(pods));
+        let message = format!("node {node}: {many} made before the chain came into force");
+        out.findings.push(Finding::new(FindingCode::PL637, message).notes(pods));
     }
     out.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     out
@@ -154,19 +148,19 @@ mod tests {
     const MADE: &str = r#"{"cniVersion": "0.4.0", "name": "terway-chainer", "plugins": [
         {"type": "terway", "eniip_virtual_type": "veth", "bandwidth_mode": "tc"}, {"type": "portmap", "masqAll": true}]}"#;
 
-    fn told(nodes: Vec<NodeSeen>, old_pods: Vec<OldPod>) -> Rollout {
+    fn judged(nodes: Vec<NodeSeen>, old_pods: Vec<OldPod>) -> Rollout {
         rollout(&config(), &ClusterSeen { nodes, old_pods })
     }
 
     #[test]
     fn a_node_with_what_was_asked_for_is_in_order() {
-        let out = told(vec![node(MADE)], vec![]);
+        let out = judged(vec![node(MADE)], vec![]);
         assert_eq!((out.checked, out.findings.len(), out.untold.len()), (1, 0, 0), "{out:#?}");
     }
 
     #[test]
     fn every_key_that_differs_is_a_finding_of_its_node() {
-        let out = told(vec![node(&MADE.replace("\"masqAll\": true", "\"masqAll\": false, \"snat\": true"))], vec![]);
+        let out = judged(vec![node(&MADE.replace("\"masqAll\": true", "\"masqAll\": false, \"snat\": true"))], vec![]);
         let shown: Vec<_> = out
             .findings
             .iter()
@@ -187,24 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_nobody_could_look_at_is_told_and_not_counted() {
+    fn a_node_that_could_not_be_read_is_unknown_and_not_counted() {
         let blind = NodeSeen { name: "b".into(), unread: Some("no right to exec".into()), ..NodeSeen::default() };
-        let out = told(vec![blind], vec![]);
+        let out = judged(vec![blind], vec![]);
         assert_eq!((out.checked, out.findings.len()), (0, 0));
         assert_eq!(out.untold, ["the chain in force on b: no right to exec"]);
     }
 
     #[test]
-    fn canaries_and_old_pods_are_told_by_node() {
+    fn canaries_and_old_pods_are_reported_by_node() {
         let sick = NodeSeen { canary: Some("waited 20 s for Ready".into()), ..node(MADE) };
         let pod = |name: &str| OldPod { node: "a".into(), namespace: "shop".into(), name: name.into() };
-        let out = told(vec![sick], vec![pod("web"), pod("db")]);
+        let out = judged(vec![sick], vec![pod("web"), pod("db")]);
         let shown: Vec<_> = out.findings.iter().map(|f| (f.code.as_str(), f.notes.join(", "))).collect();
         assert_eq!(shown, [("PL639", "waited 20 s for Ready".to_owned()), ("PL637", "shop/web, shop/db".to_owned())]);
     }
 
     #[test]
-    fn a_plugin_is_lacking_only_where_somebody_looked() {
+    fn a_plugin_is_lacking_only_on_nodes_that_were_read() {
         let has =
             |names: &[&str]| Some(names.iter().map(|name| ((*name).to_owned(), Version::find("v1.9.1"))).collect());
         let seen = ClusterSeen {

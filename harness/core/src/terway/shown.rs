@@ -1,11 +1,11 @@
-//! What is told of a chain, and of a change of it: values that reports and programs read.
+//! A chain, and a planned change of it, as values that reports and programs read.
 
 use super::change::Change;
-use super::compare::Difference;
-use super::eni_config::{CONFLIST, EniConfig};
-use super::expected::alternatives;
+use super::compare::{Difference, compare};
+use super::eni_config::{CONF, CONFLIST, EniConfig};
+use super::expected::{NodeFacts, alternatives};
 use super::lint::LintReport;
-use super::rollout::{ClusterSeen, OldPod, Rollout, rollout};
+use super::rollout::{ClusterSeen, NodeSeen, OldPod, Rollout, rollout};
 use crate::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,19 +55,15 @@ pub struct NodeShown {
 /// What is to be shown of a configuration, and of the cluster that it is from.
 #[must_use]
 pub fn show(source: &str, config: &EniConfig, cluster: Option<&ClusterSeen>) -> Shown {
-    let (conflists, refused) = match alternatives(config, &super::expected::NodeFacts::default()) {
+    let (conflists, refused) = match alternatives(config, &NodeFacts::default()) {
         Ok(lists) => (lists, None),
         Err(why) => (Vec::new(), Some(why)),
     };
-    let node = |node: &super::rollout::NodeSeen| {
+    let node = |node: &NodeSeen| {
         let lists = alternatives(config, &node.facts).unwrap_or_default();
         NodeShown {
             name: node.name.clone(),
-            differences: node
-                .conflist
-                .as_deref()
-                .map(|found| super::compare::compare(&lists, found))
-                .unwrap_or_default(),
+            differences: node.conflist.as_deref().map(|found| compare(&lists, found)).unwrap_or_default(),
             conflist: node.conflist.clone(),
             unread: node.unread.clone(),
             exclusive: node.facts.exclusive,
@@ -76,7 +72,7 @@ pub fn show(source: &str, config: &EniConfig, cluster: Option<&ClusterSeen>) -> 
     Shown {
         source: source.to_owned(),
         chain: config.text(CONFLIST).map(str::to_owned),
-        entry: config.text(super::eni_config::CONF).map(str::to_owned),
+        entry: config.text(CONF).map(str::to_owned),
         conflists,
         refused,
         nodes: cluster.map(|cluster| cluster.nodes.iter().map(node).collect()).unwrap_or_default(),
@@ -153,7 +149,7 @@ pub fn plan(
         unsaid: change.unsaid,
         lint,
         beside: change.findings.clone(),
-        conflists: alternatives(&change.merged, &super::expected::NodeFacts::default()).unwrap_or_default(),
+        conflists: alternatives(&change.merged, &NodeFacts::default()).unwrap_or_default(),
         restarts: DAEMON_SET.to_owned(),
         nodes: cluster.map(|cluster| cluster.nodes.iter().map(|node| node.name.clone()).collect()).unwrap_or_default(),
         old_pods: cluster.map(|cluster| cluster.old_pods.clone()).unwrap_or_default(),
@@ -161,4 +157,50 @@ pub fn plan(
         obstacle: None,
         stand_ins: Vec::new(),
     }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    /// How the cluster is called.
+    pub cluster: String,
+    /// What is the matter with the chain in force; of an operation that failed, what was when it did.
+    pub rollout: Rollout,
+    /// Why it failed, where it did; then the old chain is put back.
+    pub failed: Option<String>,
+    /// How the old chain was put back.
+    pub put_back: Option<PutBack>,
+    /// Why it could not be; `plumbline chain restore` and `gc` try again.
+    pub left: Option<String>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+    /// Whether it failed for a reason that is neither the chain's nor Terway's: the server refused, a pod had no place.
+    #[serde(default)]
+    pub error: bool,
+    /// The ConfigMap that keeps the old chain.
+    pub kept: String,
+    /// Each step with its milliseconds.
+    pub steps: Vec<(String, u64)>,
+    /// From the first step to the last node verified, in milliseconds.
+    pub millis: u64,
+    /// Parts of the cluster that are not what users run.
+    #[serde(default)]
+    pub stand_ins: Vec<String>,
+}
+
+/// What was done to put the old chain back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutBack {
+    /// The run whose change it was.
+    pub run: String,
+    /// Whether the ConfigMap had to be written.
+    pub written: bool,
+    /// Whether the DaemonSet had to be restarted.
+    pub restarted: bool,
+    /// Keys beside the chain that another program has changed since; they are not restored.
+    pub others: Vec<String>,
+    /// Each node's conflist beside the old chain.
+    pub rollout: Rollout,
 }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_there_is_told_by_its_code() {
+    fn a_name_that_does_not_exist_has_its_response_code() {
         let asked = question(NAME, false, 7);
         let found = reply(&asked, &answer(&asked, 3, &[])).unwrap();
         assert_eq!((found.code.as_str(), found.addresses.len()), ("NXDOMAIN", 0));

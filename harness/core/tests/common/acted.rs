@@ -88,7 +88,7 @@ impl Acted {
     }
 
     fn answer(&mut self, index: usize) {
-        let (party, probe) = self.wire().script.probes[index].clone();
+        let (endpoint, probe) = self.wire().script.probes[index].clone();
         let mut end = ProbeEnd::Sent;
         match &probe.what {
             ProbeAction::Control { tags, priority, .. } => {
@@ -101,11 +101,11 @@ impl Acted {
             ProbeAction::Lookup { .. } => panic!("the wired scenario asks for no name"),
             ProbeAction::Request { by, to, port, .. } => {
                 end = ProbeEnd::Answered { by: *to, mac: None, saw: None };
-                if let ProbeEndpoint::Pod(name) = &party {
+                if let ProbeEndpoint::Pod(name) = &endpoint {
                     let place = self.plan.pods.iter().position(|pod| pod.name == *name).unwrap();
                     let own = u16::try_from(4000 + index).unwrap();
                     let last = |to: &IpAddr| to.to_string().rsplit('.').next().unwrap().parse::<u8>().unwrap();
-                    let whom = match last(to) {
+                    let target = match last(to) {
                         last @ 11..=13 => Some(ProbeEndpoint::Pod(format!("other-{}", last - 10))),
                         _ => Some(ProbeEndpoint::Host("gw".to_owned())),
                     };
@@ -129,10 +129,10 @@ impl Acted {
                     match probe.id.as_str() {
                         "pod/cannotReach/0" => {
                             end = ProbeEnd::NoAnswer;
-                            self.frame_at(&party, "eth1", Direction::Out, &asked.frame(true, &[]));
+                            self.frame_at(&endpoint, "eth1", Direction::Out, &asked.frame(true, &[]));
                         }
                         "pod/cannotReach/1" => end = ProbeEnd::NoRoute,
-                        _ => self.pass(&party, &asked, whom),
+                        _ => self.pass(&endpoint, &asked, target),
                     }
                 }
             }
@@ -141,41 +141,41 @@ impl Acted {
         self.wire().results.probes.push(ProbeResult { id: probe.id, sent, end, took_us: 900 });
     }
 
-    fn pass(&mut self, party: &ProbeEndpoint, asked: &Asked, whom: Option<ProbeEndpoint>) {
+    fn pass(&mut self, endpoint: &ProbeEndpoint, asked: &Asked, target: Option<ProbeEndpoint>) {
         assert!(!asked.id.is_empty());
-        self.frame_at(party, "eth1", Direction::Out, &asked.frame(true, &[]));
-        self.frame_at(party, "eth1", Direction::In, &asked.frame(false, &[]));
-        if whom == Some(ProbeEndpoint::Host("gw".to_owned())) {
+        self.frame_at(endpoint, "eth1", Direction::Out, &asked.frame(true, &[]));
+        self.frame_at(endpoint, "eth1", Direction::In, &asked.frame(false, &[]));
+        if target == Some(ProbeEndpoint::Host("gw".to_owned())) {
             self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::Out, &asked.frame(true, &[100]));
             self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::In, &asked.frame(false, &[100]));
         }
-        if let Some(whom) = whom {
+        if let Some(target) = target {
             let (place, tags): (_, &[u16]) =
-                if matches!(whom, ProbeEndpoint::Pod(_)) { ("eth1", &[]) } else { ("outside", &[100]) };
-            self.frame_at(&whom, place, Direction::In, &asked.frame(true, tags));
-            self.frame_at(&whom, place, Direction::Out, &asked.frame(false, tags));
+                if matches!(target, ProbeEndpoint::Pod(_)) { ("eth1", &[]) } else { ("outside", &[100]) };
+            self.frame_at(&target, place, Direction::In, &asked.frame(true, tags));
+            self.frame_at(&target, place, Direction::Out, &asked.frame(false, tags));
         }
     }
 
     /// Puts a frame into the capture at a place, where there is one.
-    pub fn frame_at(&mut self, party: &ProbeEndpoint, interface: &str, direction: Direction, bytes: &[u8]) {
-        let frames = self.frames(party, interface);
+    pub fn frame_at(&mut self, endpoint: &ProbeEndpoint, interface: &str, direction: Direction, bytes: &[u8]) {
+        let frames = self.frames(endpoint, interface);
         frames.push(frame(direction, bytes));
     }
 
     /// The frames of the capture at a place.
-    pub fn frames(&mut self, party: &ProbeEndpoint, interface: &str) -> &mut Vec<plumbline_core::wire::RawFrame> {
+    pub fn frames(&mut self, endpoint: &ProbeEndpoint, interface: &str) -> &mut Vec<plumbline_core::wire::RawFrame> {
         let wire = self.wire();
         let fits = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
-        let capture = wire.script.captures.iter().find(|(at, capture)| at == party && fits(&capture.interface));
-        let id = capture.unwrap_or_else(|| panic!("no capture at {party} {interface}")).1.id.clone();
+        let capture = wire.script.captures.iter().find(|(at, capture)| at == endpoint && fits(&capture.interface));
+        let id = capture.unwrap_or_else(|| panic!("no capture at {endpoint} {interface}")).1.id.clone();
         &mut wire.results.captures.iter_mut().find(|seen| seen.id == id).unwrap().frames
     }
 
     /// Changes every frame at a place of which the words hold a part.
-    pub fn change(&mut self, party: &ProbeEndpoint, interface: &str, part: &str, change: impl Fn(&mut Vec<u8>)) {
+    pub fn change(&mut self, endpoint: &ProbeEndpoint, interface: &str, part: &str, change: impl Fn(&mut Vec<u8>)) {
         let mut hit = false;
-        for frame in self.frames(party, interface) {
+        for frame in self.frames(endpoint, interface) {
             if decode(frame).unwrap().to_string().contains(part) {
                 let mut bytes = frame.octets().unwrap();
                 change(&mut bytes);
@@ -183,15 +183,20 @@ impl Acted {
                 hit = true;
             }
         }
-        assert!(hit, "no frame with {part} at {party} {interface}");
+        assert!(hit, "no frame with {part} at {endpoint} {interface}");
     }
 
     /// Takes frames away whose words hold a part.
-    pub fn take(&mut self, party: &ProbeEndpoint, interface: &str, part: &str) -> Vec<plumbline_core::wire::RawFrame> {
-        let frames = self.frames(party, interface);
+    pub fn take(
+        &mut self,
+        endpoint: &ProbeEndpoint,
+        interface: &str,
+        part: &str,
+    ) -> Vec<plumbline_core::wire::RawFrame> {
+        let frames = self.frames(endpoint, interface);
         let (taken, left) = frames.drain(..).partition(|frame| decode(frame).unwrap().to_string().contains(part));
         *frames = left;
-        assert!(!Vec::is_empty(&taken), "no frame with {part} at {party} {interface}");
+        assert!(!Vec::is_empty(&taken), "no frame with {part} at {endpoint} {interface}");
         taken
     }
 

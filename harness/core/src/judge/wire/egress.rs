@@ -102,7 +102,7 @@ fn judge_lookup(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     }
 }
 
-/// Whether a reply came, and from the expected endpoint.
+/// Whether a reply arrived, and from the expected endpoint.
 fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let expected = format!("a reply from {}", case.target.address);
     if !case.is_answered() {
@@ -114,12 +114,12 @@ fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         return;
     };
     let far = case.probes.far_captures(Some(endpoint));
-    let came = far.iter().flat_map(|capture| case.probes.packets(capture, Direction::In));
-    let came: Vec<_> = came.filter(|packet| case.request.matches(packet, false)).collect();
-    if far.is_empty() || came.iter().any(|packet| case.flows.has(packet, false)) {
+    let arrived = far.iter().flat_map(|capture| case.probes.packets(capture, Direction::In));
+    let arrived: Vec<_> = arrived.filter(|packet| case.request.matches(packet, false)).collect();
+    if far.is_empty() || arrived.iter().any(|packet| case.flows.has(packet, false)) {
         return;
     }
-    if came.is_empty() {
+    if arrived.is_empty() {
         let entry = case
             .finding(FindingCode::PL401, "a different endpoint replied")
             .expected(format!("a reply from {} by {endpoint}", case.target.address))
@@ -127,7 +127,7 @@ fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         judgement.add_finding(entry.notes(case.path_notes()));
     } else {
         judgement.add_unobserved(format!(
-            "probe {}: answered, but its request cannot be told from others that reached {endpoint}",
+            "probe {}: answered, but its request cannot be distinguished from others that reached {endpoint}",
             case.id
         ));
     }
@@ -144,12 +144,12 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let by = |way: Direction, fits: Fits<'_>| -> (bool, Vec<&str>) {
         let has = |capture: &Capture| case.probes.packets(capture, way).any(fits);
         let seen: Vec<&str> = all.iter().filter(|(_, capture)| has(capture)).map(|(name, _)| *name).collect();
-        let astray = seen.iter().filter(|other| **other != name && !case.probes.are_one_way(case.pod, name, other));
-        (seen.contains(&name), astray.copied().collect())
+        let others = seen.iter().filter(|other| **other != name && !case.probes.are_one_way(case.pod, name, other));
+        (seen.contains(&name), others.copied().collect())
     };
     let is_there = all.iter().any(|(known, _)| *known == name);
-    let (is_out, out_astray) = by(Direction::Out, &|packet| case.request.matches_from_sender(packet));
-    if !is_out && out_astray.is_empty() {
+    let (is_out, out_others) = by(Direction::Out, &|packet| case.request.matches_from_sender(packet));
+    if !is_out && out_others.is_empty() {
         if case.is_answered() {
             judgement.count_fact();
             case.add_fault("request", judgement);
@@ -158,13 +158,13 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         return;
     }
     judgement.count_fact();
-    if !is_out || !out_astray.is_empty() {
-        let mut found = format!("left by {}", out_astray.join(", "));
+    if !is_out || !out_others.is_empty() {
+        let mut found = format!("left through {}", out_others.join(", "));
         if !is_there {
             found.push_str(&format!("; the pod has no interface {name}"));
         }
         let entry = case.finding(FindingCode::PL402, "request left through a different interface");
-        let entry = entry.expected(format!("left by {name}")).found(found).source(&through.source);
+        let entry = entry.expected(format!("left through {name}")).found(found).source(&through.source);
         judgement.add_finding(entry.notes(case.path_notes()));
         return;
     }
@@ -172,17 +172,18 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         return;
     }
     judgement.count_fact();
-    let (is_back, back_astray) = by(Direction::In, &|packet| case.request.matches(packet, true));
-    if !back_astray.is_empty() {
+    let (is_back, back_others) = by(Direction::In, &|packet| case.request.matches(packet, true));
+    if !back_others.is_empty() {
         let entry = case.finding(FindingCode::PL402, "reply arrived through a different interface");
-        let entry = entry.expected(format!("back by {name}")).found(format!("back by {}", back_astray.join(", ")));
+        let entry =
+            entry.expected(format!("back through {name}")).found(format!("back through {}", back_others.join(", ")));
         judgement.add_finding(entry.source(&through.source).notes(case.path_notes()));
     } else if !is_back {
         case.add_fault("reply", judgement);
     }
 }
 
-/// Handed to the neighbour that answers for the gateway's address, and to no other.
+/// Whether the packets were sent to the gateway's MAC address only.
 fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let (Some(gateway), Some(through)) = (&case.item.value.gateway, &case.item.value.through) else {
         return;
@@ -195,7 +196,7 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         let out = out.filter(|packet| case.request.matches_from_sender(packet));
         macs.extend(out.map(|packet| packet.destination.clone()));
     }
-    let handed = || {
+    let receivers = || {
         let who = |mac: &String| match case.probes.owner(mac) {
             Some(owner) => format!("{mac} ({owner})"),
             None => mac.clone(),
@@ -213,7 +214,7 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
             if macs.iter().any(|other| other != mac) {
                 let expected = format!("sent to {address} at {mac}");
                 let entry = entry("packet sent to a different neighbour").expected(expected);
-                judgement.add_finding(entry.found(format!("sent to {}", handed())));
+                judgement.add_finding(entry.found(format!("sent to {}", receivers())));
             }
         }
         ProbeEnd::Answered { mac: None, .. } => {
@@ -221,7 +222,8 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         }
         _ => {
             judgement.count_fact();
-            let found = if macs.is_empty() { "no packet was sent".to_owned() } else { format!("sent to {}", handed()) };
+            let found =
+                if macs.is_empty() { "no packet was sent".to_owned() } else { format!("sent to {}", receivers()) };
             let entry = entry("no neighbour answers for the gateway's address").expected(format!("sent to {address}"));
             judgement.add_finding(entry.found(found).notes([format!("ARP for {address}: {}", messages::end(seen))]));
         }
@@ -241,9 +243,9 @@ fn judge_seen_from(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         sources.insert(saw.ip());
     } else {
         for capture in case.probes.far_captures(case.target.endpoint.as_ref()) {
-            let came = case.probes.packets(capture, Direction::In);
+            let arrived = case.probes.packets(capture, Direction::In);
             let is_mine = |packet: &&Packet| case.request.matches(packet, false) && case.flows.has(packet, false);
-            sources.extend(came.filter(is_mine).filter_map(source_of));
+            sources.extend(arrived.filter(is_mine).filter_map(source_of));
         }
     }
     judgement.count_fact();
@@ -266,7 +268,7 @@ fn source_of(packet: &Packet) -> Option<IpAddr> {
     }
 }
 
-/// The tags on the node's uplink, of questions and answers, in a capture that is known to show tags.
+/// The tags on the node's uplink, of requests and replies, in a capture that is known to show tags.
 fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     let Some(wanted) = &case.item.value.tags else {
         return;
@@ -297,7 +299,8 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         if case.is_answered() {
             judgement.count_fact();
             let entry = entry("reached without using the node's uplink");
-            judgement.add_finding(entry.found("no frame of it there".to_owned()).notes(case.path_notes()));
+            judgement
+                .add_finding(entry.found("no frame of this probe on the uplink".to_owned()).notes(case.path_notes()));
         }
         return;
     }
@@ -313,7 +316,7 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
     }
 }
 
-/// The priority bits in the outermost tag of the questions, in a capture that is known to show them. Frames without a
+/// The priority bits in the outermost tag of the requests, in a capture that is known to show them. Frames without a
 /// tag have none; `PL405` reports those.
 fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgement: &mut JudgementBuilder) {
     let Some(wanted) = &case.item.value.priority else {
@@ -324,7 +327,7 @@ fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgem
     let asked: Vec<&Packet> = asked.collect();
     judgement.count_fact();
     if asked.is_empty() {
-        let fault = format!("VLAN priority expected, but no request left by uplink {uplink}");
+        let fault = format!("VLAN priority expected, but no request left through uplink {uplink}");
         return judgement.add_unobserved(format!("probe {}: {fault}", case.id));
     }
     let bits: BTreeSet<u8> = asked.iter().filter_map(|packet| packet.tags.first()).map(|tag| tag.priority).collect();

@@ -102,8 +102,8 @@ impl IngressProbe<'_> {
         let endpoint = ProbeEndpoint::Pod(self.pod.name.clone());
         let ReachedBy { by, container_port, .. } = self.wanted();
         let listener = self.probes.script.listener(&endpoint, *by, self.there.address, *container_port)?;
-        let heard = self.probes.results.listener(&listener.id)?;
-        heard.from.contains(saw).then_some(saw.ip())
+        let seen = self.probes.results.listener(&listener.id)?;
+        seen.from.contains(saw).then_some(saw.ip())
     }
 
     fn judge_reply(&self, judgement: &mut JudgementBuilder) {
@@ -257,7 +257,7 @@ fn judge_reply_interface(case: &IngressProbe<'_>, judgement: &mut JudgementBuild
     let shown = astray.iter().filter_map(|name| {
         let frames = case.frames_of(&ProbeEndpoint::Node(case.node), name);
         let is_it = |(way, packet): &&Frame| *way == Direction::Out && case.has(packet, true);
-        frames.iter().find(is_it).map(|(_, packet)| format!("left by {name}: {packet}"))
+        frames.iter().find(is_it).map(|(_, packet)| format!("left through {name}: {packet}"))
     });
     judgement.add_finding(entry.notes(shown).notes(explain_interface(case, &astray)));
 }

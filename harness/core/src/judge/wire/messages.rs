@@ -1,35 +1,28 @@
 //! Requests and their results in words.
 
+use crate::judge::messages::join_words;
 use crate::observe::printable;
-use crate::plan::{Because, Protocol};
+use crate::plan::Protocol;
 use crate::script::ProbeTarget;
 use crate::wire::{ProbeEnd, ProbeResult};
 
-/// A question: `ICMP to 10.1.2.3 at host gw`, `TCP port 8080 to 10.0.0.2`.
+/// A request: `ICMP to 10.1.2.3 at host gw`, `TCP port 8080 to 10.0.0.2`.
 pub(super) fn question(by: Protocol, port: Option<u16>, target: &ProbeTarget) -> String {
-    let mut text = by.to_string();
-    if let Some(port) = port {
-        text.push_str(&format!(" port {port}"));
-    }
-    text.push_str(&format!(" to {}", target.address));
-    if let Some(endpoint) = &target.endpoint {
-        text.push_str(&format!(" at {endpoint}"));
-    }
-    text
+    join_words([
+        Some(by.to_string()),
+        port.map(|port| format!("port {port}")),
+        Some(format!("to {}", target.address)),
+        target.endpoint.as_ref().map(|endpoint| format!("at {endpoint}")),
+    ])
 }
 
 /// How it ended: `no reply to 3 requests`.
 pub(super) fn end(seen: &ProbeResult) -> String {
     match &seen.end {
         ProbeEnd::Answered { by, mac, saw } => {
-            let mut text = format!("answered by {by}");
-            if let Some(mac) = mac {
-                text.push_str(&format!(" at {mac}"));
-            }
-            if let Some(saw) = saw {
-                text.push_str(&format!(", which saw {}", saw.ip()));
-            }
-            text
+            let mac = mac.as_ref().map(|mac| format!(" at {mac}")).unwrap_or_default();
+            let saw = saw.map(|saw| format!(", which saw {}", saw.ip())).unwrap_or_default();
+            format!("answered by {by}{mac}{saw}")
         }
         ProbeEnd::Resolved { by, code, addresses } if addresses.is_empty() => {
             format!("answered by {by}: {}, no address", printable(code))
@@ -46,16 +39,6 @@ pub(super) fn end(seen: &ProbeResult) -> String {
         ProbeEnd::Filtered { what, by: Some(by) } => format!("filtered: {}, reported by {by}", printable(what)),
         ProbeEnd::Filtered { what, by: None } => format!("filtered: {}", printable(what)),
         ProbeEnd::Unable { why } => format!("could not be sent: {}", printable(why)),
-    }
-}
-
-/// A reason as the scenario file has it.
-pub(super) fn because(because: Because) -> &'static str {
-    match because {
-        Because::NoRoute => "no-route",
-        Because::NoAnswer => "no-answer",
-        Because::Refused => "refused",
-        Because::Filtered => "filtered",
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn judge(
         (Err(why), _) | (_, Err(why)) => {
             judgement.count_fact();
             let entry = Finding::new(FindingCode::PL411, "not probed: the target has no address").pod(&pod.name);
-            let entry = entry.source(&item.source).expected(messages::because(wanted.because));
+            let entry = entry.source(&item.source).expected(wanted.because.name());
             return judgement.add_finding(entry.found(why.to_string()));
         }
     };
@@ -63,7 +63,7 @@ pub(super) fn judge(
     judgement.count_fact();
     let request = RequestPattern { by: wanted.by, to: to.address, port: wanted.port, from: wanted.from };
     let text = messages::question(wanted.by, wanted.port, &to);
-    let expected = messages::because(wanted.because);
+    let expected = wanted.because.name();
     let found = messages::end(seen);
     let entry = |code: FindingCode, message: &str| {
         let entry = Finding::new(code, format!("{text}: {message}")).pod(&pod.name).source(&item.source);

@@ -3,13 +3,13 @@
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What is wrong with an output: a lower-case fragment, strangers' characters escaped.
+/// What is wrong with an output: a lower-case fragment, characters of the pod's output escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseError(pub(super) String);
 
 impl ParseError {
-    /// An error about a piece of text that a stranger wrote; cut at 80 characters.
+    /// An error about a piece of output of a pod; cut at 80 characters.
     pub(super) fn at(what: &str, text: &str) -> Self {
         let cut: String = text.chars().take(80).collect();
         Self(crate::observe::printable(&format!("{what}: `{cut}`")))

@@ -124,7 +124,7 @@ struct JsonRoute {
 }
 
 impl JsonRoute {
-    /// The family of a route. `default` has none of its own: then its gateway tells, or the router preference,
+    /// The family of a route. `default` has none of its own: then its gateway decides, or the router preference,
     /// which IPv6 routes alone have; where neither is there, the family that was asked for.
     fn is_v6(&self, asked: bool) -> bool {
         if self.dst != "default" {

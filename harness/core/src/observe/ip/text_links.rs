@@ -16,8 +16,8 @@ const ADDRESS_BITS: [(u32, &str); 4] =
 /// What is not as `ip` writes it.
 pub fn links(text: &str) -> Result<Vec<Link>, ParseError> {
     let mut links: Vec<Link> = Vec::new();
-    let mut masters: Vec<Option<String>> = Vec::new();
-    let mut parents: Vec<Option<String>> = Vec::new();
+    // Names of parent and master, by link.
+    let mut uppers: Vec<(Option<String>, Option<String>)> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let Some(first) = words.first() else {
@@ -26,8 +26,7 @@ pub fn links(text: &str) -> Result<Vec<Link>, ParseError> {
         if !line.starts_with(char::is_whitespace) {
             let (link, parent, master) = head(line, &words)?;
             links.push(link);
-            parents.push(parent);
-            masters.push(master);
+            uppers.push((parent, master));
             continue;
         }
         let link = links.last_mut().ok_or_else(|| ParseError::at("a line before the first link", line))?;
@@ -43,17 +42,11 @@ pub fn links(text: &str) -> Result<Vec<Link>, ParseError> {
         }
     }
     let index_of = |links: &[Link], name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
-    for at in 0..links.len() {
-        links[at].master = masters[at].as_deref().and_then(|name| index_of(&links, name));
-        links[at].parent = match parents[at].as_deref() {
-            Some(name) if !links[at].state.is_empty() => {
-                match name.strip_prefix("if").and_then(|index| index.parse().ok()) {
-                    Some(index) => Some(index),
-                    None => index_of(&links, name),
-                }
-            }
-            _ => None,
-        };
+    for (at, (parent, master)) in uppers.iter().enumerate() {
+        links[at].master = master.as_deref().and_then(|name| index_of(&links, name));
+        let parent = parent.as_deref().filter(|_| !links[at].state.is_empty());
+        let number = |name: &str| name.strip_prefix("if").and_then(|index| index.parse().ok());
+        links[at].parent = parent.and_then(|name| number(name).or_else(|| index_of(&links, name)));
     }
     Ok(links)
 }
@@ -107,7 +100,7 @@ fn one_address(words: &[&str], line: &str) -> Result<Address, ParseError> {
     let length = u8::try_from(length).map_err(|_| wrong())?;
     let net = IpNet::new(address(own)?, length).map_err(|_| wrong())?;
     let scope_at = words.iter().position(|word| *word == "scope");
-    let scope = scope_at.and_then(|at| words.get(at + 1)).copied().unwrap_or("global");
+    let scope = after(words, "scope").unwrap_or("global");
     let mut flags = Vec::new();
     let mut rest = words[scope_at.map_or(words.len(), |at| (at + 2).min(words.len()))..].iter();
     while let Some(word) = rest.next() {

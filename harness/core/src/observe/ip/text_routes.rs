@@ -1,7 +1,7 @@
 //! The text of `ip route` and `ip rule` (iproute2 and BusyBox).
 //!
 //! BusyBox leaves out what it does not know: the hops of a multipath route, a gateway of the other family,
-//! the protocol, `linkdown`. Whoever compares its routes leaves these out too ([`super::Coverage`]).
+//! the protocol, `linkdown`. Comparisons of its routes leave these out too ([`super::Coverage`]).
 
 use super::fields::{ParseError, address, destination, everything, mark, number, sorted, table};
 use crate::observe::{NextHop, Route, Rule};
@@ -11,33 +11,11 @@ const TYPES: [&str; 9] =
     ["unicast", "local", "broadcast", "multicast", "blackhole", "unreachable", "prohibit", "throw", "anycast"];
 
 /// Words with a value after them that are not compared: the value must not be read as a word of its own.
-const PASSED_OVER: [&str; 22] = [
-    "pref",
-    "nhid",
-    "mtu",
-    "advmss",
-    "hoplimit",
-    "initcwnd",
-    "initrwnd",
-    "rtt",
-    "rttvar",
-    "rto_min",
-    "window",
-    "ssthresh",
-    "cwnd",
-    "reordering",
-    "features",
-    "quickack",
-    "congctl",
-    "fastopen_no_cookie",
-    "expires",
-    "error",
-    "realm",
-    "tos",
-];
+const PASSED_OVER: &str = "pref nhid mtu advmss hoplimit initcwnd initrwnd rtt rttvar rto_min window ssthresh cwnd reordering \
+    features quickack congctl fastopen_no_cookie expires error realm tos";
 
 /// Reads `ip route`, `ip -6 route`, either with `show table all`. In the latter of iproute2 both families come
-/// together; then each line's family is told by its own addresses, and `v6` decides for a bare `default`.
+/// together; then each line's family follows from its own addresses, and `v6` decides for a bare `default`.
 ///
 /// # Errors
 /// What is not as `ip` writes it.
@@ -95,7 +73,7 @@ impl Parsed {
                 "onlink" | "linkdown" | "dead" | "pervasive" | "offload" | "trap" | "notify" | "unresolved" => {
                     self.flags.push(word.to_owned());
                 }
-                _ if PASSED_OVER.contains(&word) => {
+                _ if PASSED_OVER.split(' ').any(|known| known == word) => {
                     value()?;
                 }
                 _ => {}
@@ -155,16 +133,7 @@ pub fn rules(text: &str, v6: bool) -> Result<Vec<Rule>, ParseError> {
     let mut rules = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let (priority, rest) = line.split_once(':').ok_or_else(|| ParseError::at("not a rule", line))?;
-        let mut rule = Rule {
-            v6,
-            priority: number(priority.trim())?,
-            from: None,
-            to: None,
-            fwmark: None,
-            iif: None,
-            oif: None,
-            table: 0,
-        };
+        let mut rule = Rule { v6, priority: number(priority.trim())?, ..Rule::default() };
         let mut words = rest.split_whitespace();
         let mut ends_otherwise = false;
         while let Some(word) = words.next() {

@@ -15,13 +15,6 @@ const MAX_TAGS: usize = 2;
 const PROTOCOLS: [(&str, Protocol); 4] =
     [("icmp", Protocol::Icmp), ("udp", Protocol::Udp), ("tcp", Protocol::Tcp), ("arp", Protocol::Arp)];
 
-const REASONS: [(&str, Because); 4] = [
-    ("no-route", Because::NoRoute),
-    ("no-answer", Because::NoAnswer),
-    ("refused", Because::Refused),
-    ("filtered", Because::Filtered),
-];
-
 impl Reader<'_, '_> {
     /// All `reaches`, each with the copies that its destination stands for (none where it is one endpoint).
     pub(super) fn reaches(
@@ -103,7 +96,7 @@ impl Reader<'_, '_> {
                 self.mistakes.fail(item, "`because` is missing: no-route, no-answer, refused or filtered");
                 None
             }
-            Some(because) => self.mistakes.one_of(because, &REASONS),
+            Some(because) => self.mistakes.one_of(because, &Because::NAMES),
         };
         let control = match &file.control {
             None => {

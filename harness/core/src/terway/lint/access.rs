@@ -22,7 +22,7 @@ pub struct TableRow {
     pub need: Need,
     /// What the configuration says: `true`, `false`, `not set`.
     pub set: String,
-    /// Whether it is in force with the versions that are known; none where that can't be told.
+    /// Whether it is in force with the versions that are known; none where that is not known.
     pub in_force: Option<bool>,
 }
 
@@ -156,7 +156,7 @@ fn judge(chain: &Chain<'_>, link: &ChainPlugin, row: &TableRow, access: Access, 
                 .add(FindingCode::PL627, at, message)
                 .note(format!("{TABLE}: masqAll, Non-Datapath V2: not required, Datapath V2: required"))
                 .note("its example, right below, is for both columns and has `\"masqAll\": false`")
-                .note("with --datapath-v2 yes or no it can be told which holds");
+                .note("say --datapath-v2 yes or no to decide between them");
         }
         (Need::NotRequired | Need::Unsaid, "true", _) => {
             let what = if is_masq {

@@ -11,38 +11,13 @@ use serde_json::Value;
 
 /// Keys that Terway reads of its entry: the CNI binary's (`plugin/driver/types`, `CNIConf`, case does not matter) and
 /// those that every CNI plugin may have.
-const OF_PLUGIN: [&str; 17] = [
-    "cniVersion",
-    "name",
-    "type",
-    "capabilities",
-    "ipam",
-    "dns",
-    "args",
-    "prevResult",
-    "runtimeConfig",
-    "veth_prefix",
-    "eniip_virtual_type",
-    "host_stack_cidrs",
-    "disable_host_peer",
-    "vlan_strip_type",
-    "mtu",
-    "enable_network_priority",
-    "debug",
-];
+const OF_PLUGIN: &str = "cniVersion name type capabilities ipam dns args prevResult runtimeConfig veth_prefix \
+    eniip_virtual_type host_stack_cidrs disable_host_peer vlan_strip_type mtu enable_network_priority \
+    debug";
 /// Keys that terway-cli reads, in these very letters (`cmd/terway-cli/cni.go`, `node.go`, `policy.go`).
-const OF_CLI: [&str; 10] = [
-    "bandwidth_mode",
-    "network_policy_provider",
-    "symmetric_routing",
-    "symmetric_routing_config",
-    "cilium_args",
-    "cilium_enable_hubble",
-    "cilium_hubble_metrics",
-    "cilium_hubble_listen_address",
-    "cilium_hubble_metrics_server",
-    "datapath",
-];
+const OF_CLI: &str = "bandwidth_mode network_policy_provider symmetric_routing symmetric_routing_config cilium_args \
+    cilium_enable_hubble cilium_hubble_metrics cilium_hubble_listen_address cilium_hubble_metrics_server \
+    datapath";
 /// Keys that terway-cli drops from every entry, so that nothing comes of another value.
 const DROPPED: [&str; 2] = ["cniVersion", "name"];
 
@@ -50,6 +25,8 @@ const RULE: &str =
     "the document: the first CNI configuration in plugins must be the configuration within 10-terway.conf";
 const UNCHECKED: &str =
     "terway-cli does not look whether it is (cmd/terway-cli/cni.go): pods fail, or lack a setting, later";
+
+const NO_EFFECT: &str = "the sources: terway-cli drops cniVersion and name of every plugin, so nothing comes of it";
 
 pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     let Some(first) = chain.links.first() else { return };
@@ -77,16 +54,8 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
                 }
                 None => (FindingCode::PL623, format!("`{key}` is missing in the first plugin; {CONF} has {value}")),
             };
-            let notes = if code == FindingCode::PL627 {
-                [
-                    RULE.to_owned(),
-                    "the sources: terway-cli drops cniVersion and name of every plugin, so nothing comes of it"
-                        .to_owned(),
-                ]
-            } else {
-                [RULE.to_owned(), UNCHECKED.to_owned()]
-            };
-            linter.add(code, chain.at(first, key), message).notes(notes);
+            let note = if code == FindingCode::PL627 { NO_EFFECT } else { UNCHECKED };
+            linter.add(code, chain.at(first, key), message).note(RULE).note(note);
         }
     }
     if first.plugin != TERWAY {
@@ -100,10 +69,12 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     }
     for key in first.conf.keys() {
         let of_conf = chain.key == CONFLIST && conf.as_ref().is_some_and(|conf| conf.get(key).is_some());
-        let known = OF_CLI.contains(&key.as_str()) || OF_PLUGIN.iter().any(|known| known.eq_ignore_ascii_case(key));
+        let all = || OF_CLI.split_whitespace().chain(OF_PLUGIN.split_whitespace());
+        let known = OF_CLI.split_whitespace().any(|known| known == key)
+            || OF_PLUGIN.split_whitespace().any(|known| known.eq_ignore_ascii_case(key));
         linter.check();
         if !known && !of_conf {
-            let near = suggest(key, OF_CLI.into_iter().chain(OF_PLUGIN));
+            let near = suggest(key, all());
             let message = format!("Terway has no key `{key}`: it is kept in the conflist, and nothing reads it");
             linter.add(FindingCode::PL624, chain.at(first, key), message).notes(near);
         }

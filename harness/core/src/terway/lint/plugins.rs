@@ -22,7 +22,7 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
         }
         let near = suggest(&link.plugin, known());
         let message = format!(
-            "plugin `{}` is not known here: whether it is on the nodes, and what it does, can't be told",
+            "plugin `{}` is not known here: whether it is on the nodes, and what it does, is unknown",
             link.plugin
         );
         linter.add(FindingCode::PL633, chain.at(link, "type"), message).notes(near);
@@ -88,7 +88,7 @@ fn nodes(chain: &Chain<'_>, linter: &mut Linter<'_>) {
         }
     }
     if cluster.nodes.iter().any(|node| node.plugins.is_none()) && chain.links.len() > 1 {
-        linter.untold("which plugins are on the nodes: that can't be read without a pod there");
+        linter.untold("which plugins are on the nodes: reading them needs a pod on each node");
     }
     let exclusive: Vec<&str> =
         cluster.nodes.iter().filter(|node| node.facts.exclusive).map(|node| node.name.as_str()).collect();

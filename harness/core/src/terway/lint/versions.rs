@@ -15,28 +15,20 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
 }
 
 fn terway(chain: &Chain<'_>, linter: &mut Linter<'_>) {
-    let mut needs: Vec<(&str, Version, crate::source::Source, &str)> = Vec::new();
-    if chain.key == CONFLIST {
-        needs.push((
-            "a chain of one's own",
-            CHAINS,
-            chain.top_at("plugins"),
-            "the document, \"Limits\": Terway 1.5.6 or later",
-        ));
-    }
+    let limits = "the document, \"Limits\": Terway 1.5.6 or later";
+    let custom = (chain.key == CONFLIST).then(|| ("a custom chain", CHAINS, chain.top_at("plugins"), limits));
     let symmetric = chain.terway().filter(|terway| terway.conf.get("symmetric_routing") == Some(&Value::Bool(true)));
-    if let Some(terway) = symmetric {
-        let line = "the document, below its table: symmetric_routing requires Terway v1.15.0 or later";
-        needs.push(("symmetric_routing", SYMMETRIC, chain.at(terway, "symmetric_routing"), line));
-    }
-    for (what, least, at, line) in needs {
+    let below = "the document, below its table: symmetric_routing requires Terway v1.15.0 or later";
+    let routing =
+        symmetric.map(|terway| ("symmetric_routing", SYMMETRIC, chain.at(terway, "symmetric_routing"), below));
+    for (what, least, at, line) in custom.into_iter().chain(routing) {
         match linter.usage.terway_version {
             None => linter.untold(format!("whether Terway is {least} or later, for {what}: say --terway-version")),
             Some(version) => {
                 linter.check();
                 if version < least {
                     let message = format!("{what} needs Terway {least} or later; this is {version}");
-                    linter.add(FindingCode::PL625, at, message).note(line).note("an older one drops it without a word");
+                    linter.add(FindingCode::PL625, at, message).note(line).note("an older version drops it silently");
                 }
             }
         }

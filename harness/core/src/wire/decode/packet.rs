@@ -10,7 +10,7 @@ pub struct Packet {
     pub source: String,
     /// Destination MAC.
     pub destination: String,
-    /// Tags, outermost first; at most three are told apart.
+    /// Tags, outermost first; at most three are read.
     pub tags: Vec<Tag>,
     /// EtherType behind the tags.
     pub ethertype: u16,
@@ -34,13 +34,13 @@ pub enum Net {
 /// An ARP packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arp {
-    /// Whether it asks (`who has`), or tells.
+    /// Whether it is a request (`who has`).
     pub is_request: bool,
     /// The sender's address.
     pub sender: Ipv4Addr,
-    /// The sender's MAC as the packet tells it.
+    /// The sender's MAC in the packet.
     pub sender_mac: String,
-    /// The address asked for, or told to.
+    /// The address asked for, or that of the receiver.
     pub target: Ipv4Addr,
 }
 
@@ -57,7 +57,7 @@ pub struct Ip {
     pub transport: Transport,
 }
 
-/// TCP's flags, those that tell how a connection goes.
+/// TCP's flags that open, acknowledge or end a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are four flags of one header")]
 pub struct Flags {
