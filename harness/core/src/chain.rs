@@ -47,9 +47,7 @@ pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
         return Err("the configuration is empty; Multus then looks for a file of that name on the node".to_owned());
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let Value::Object(top) = value else {
-        return Err("not a JSON object".to_owned());
-    };
+    let Value::Object(top) = value else { return Err("not a JSON object".to_owned()) };
     let text_of = |key: &str| match go_key(&top, key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -76,9 +74,7 @@ pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
 }
 
 fn link(conf: &Value, position: usize) -> Result<ChainLink, String> {
-    let Value::Object(object) = conf else {
-        return Err(format!("plugin {position} is not a JSON object"));
-    };
+    let Value::Object(object) = conf else { return Err(format!("plugin {position} is not a JSON object")) };
     match go_key(object, "type") {
         Some(Value::String(plugin)) if !plugin.is_empty() => {
             if plugin.contains(['/', '\\', '\0']) || plugin == "." || plugin == ".." {

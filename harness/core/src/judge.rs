@@ -112,9 +112,7 @@ fn judge_sysctls(case: &PodCase<'_>, expectation: &PodExpectation, judgement: &m
 
 /// The IPv6 link-local addresses of the pod (`PL341`).
 fn judge_link_local(case: &PodCase<'_>, expectation: &PodExpectation, judgement: &mut JudgementBuilder) {
-    let Some(wanted) = &expectation.link_local else {
-        return;
-    };
+    let Some(wanted) = &expectation.link_local else { return };
     judgement.count_fact();
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     for link in &case.kernel.links {
@@ -138,9 +136,7 @@ fn judge_link_local(case: &PodCase<'_>, expectation: &PodExpectation, judgement:
 /// Leaks: state that remains after the pods are deleted (`PL501`, and `PL510` to `PL512`). Judged where the lane looked
 /// for it after it had deleted the pods.
 fn judge_leaks(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
-    let Some(leaks) = &observation.leaks else {
-        return;
-    };
+    let Some(leaks) = &observation.leaks else { return };
     judgement.count_fact();
     for leak in leaks {
         let (code, lies) = match leak.kind {

@@ -112,9 +112,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn reaches(&mut self, pod: &Pod, node: usize, wanted: &WantedReach, id: &str) {
-        let Ok(target) = find_target(self.observation, &wanted.to) else {
-            return;
-        };
+        let Ok(target) = find_target(self.observation, &wanted.to) else { return };
         let through = wanted.through.as_ref().map(|through| through.value.as_str());
         self.far(&wanted.to, &target, wanted.by, wanted.port, id);
         self.pod_captures(pod, through, &target, wanted.gateway.as_ref().map(|gateway| gateway.value), id);
@@ -202,9 +200,7 @@ impl Builder<'_> {
 
     /// What is there at the far end: a listener where the protocol wants one, and captures.
     fn far(&mut self, destination: &Destination, target: &ProbeTarget, by: Protocol, port: Option<u16>, id: &str) {
-        let Some(endpoint) = &target.endpoint else {
-            return;
-        };
+        let Some(endpoint) = &target.endpoint else { return };
         if let (Protocol::Udp | Protocol::Tcp, Some(port)) = (by, port) {
             self.listen(endpoint, by, target.address, port, id);
         }
@@ -241,9 +237,7 @@ impl Builder<'_> {
         gateway: Option<IpAddr>,
         id: &str,
     ) {
-        let Ok(kernel) = kernel_of_pod(self.observation, &pod.name) else {
-            return;
-        };
+        let Ok(kernel) = kernel_of_pod(self.observation, &pod.name) else { return };
         // Neighbour requests carry the next hop's address.
         let hop = next_hop(kernel, target.address).and_then(|(_, via)| via);
         let addresses: Vec<IpAddr> = [Some(target.address), hop, gateway].into_iter().flatten().collect();
@@ -268,9 +262,7 @@ impl Builder<'_> {
         target: &ProbeTarget,
         id: &str,
     ) {
-        let Some(uplink) = uplink_of(self.plan, pod, through, target.endpoint.as_ref()) else {
-            return;
-        };
+        let Some(uplink) = uplink_of(self.plan, pod, through, target.endpoint.as_ref()) else { return };
         let tap = Tap::Uplink(uplink.clone());
         self.capture(&ProbeEndpoint::Node(node), tap.clone(), format!("{id}{}", ids::UPLINK), &[target.address]);
         let topology = &self.plan.topology;
@@ -345,9 +337,7 @@ pub(crate) fn target_in_pod(pod: &Pod, wanted: &ReachedBy) -> Destination {
 impl Builder<'_> {
     fn reached_by(&mut self, pod: &Pod, node: usize, wanted: &ReachedBy, id: &str) {
         let there = find_target(self.observation, &target_in_pod(pod, wanted));
-        let (Ok(to), Ok(there)) = (find_requested_address(self.observation, wanted, node), there) else {
-            return;
-        };
+        let (Ok(to), Ok(there)) = (find_requested_address(self.observation, wanted, node), there) else { return };
         let endpoint = ProbeEndpoint::Pod(pod.name.clone());
         self.listen(&endpoint, wanted.by, there.address, wanted.container_port, id);
         let both = [to, there.address];

@@ -17,9 +17,7 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, link: &Li
             judgement.add_finding(entry.found(format!("{} dev {}", unwanted.value, link.name)));
         }
     }
-    let Some(list) = &wanted.addresses else {
-        return;
-    };
+    let Some(list) = &wanted.addresses else { return };
     let mut matched: Vec<&Address> = Vec::new();
     for item in &list.items {
         judgement.count_fact();
@@ -109,9 +107,7 @@ fn check_reported(
     item: &Wanted<IpNet>,
     judgement: &mut JudgementBuilder,
 ) {
-    let Some(reports) = reported::reports_address(case, &wanted.name, item.value) else {
-        return;
-    };
+    let Some(reports) = reported::reports_address(case, &wanted.name, item.value) else { return };
     judgement.count_fact();
     if !reports {
         let entry = case.finding(FindingCode::PL204, "address is in the kernel but not in the CNI result", wanted);

@@ -27,9 +27,7 @@ pub(super) fn attached(
             continue;
         }
         let link = kernel.link(&attachment.interface);
-        let report = reported.iter().find(|reported| {
-            reported.interface == attachment.interface || reported.sandbox_interfaces.contains(&attachment.interface)
-        });
+        let report = reported.iter().find(|reported| reported.has(&attachment.interface));
         match (link, report) {
             (Some(_), Some(_)) => {}
             (None, report) => {
@@ -184,8 +182,8 @@ fn finding_from_log(plan: &Plan, pod: &Pod, observed: &PodObservation) -> Findin
         return Finding::new(FindingCode::PL104, "pod did not become ready").pod(&pod.name).source(&pod.source);
     };
     let network = between(&line.text, "error adding container to network \"", "\"");
-    let attachment = network
-        .and_then(|network| pod.attachments.iter().find(|attachment| same_network(network, &attachment.network)));
+    let by_network = |network: &str| pod.attachments.iter().find(|found| same_network(network, &found.network));
+    let attachment = network.and_then(by_network);
     let of = network.map(|network| format!(" of network {network}")).unwrap_or_default();
     let message = format!("plugin {plugin}{of} failed");
     match attachment {

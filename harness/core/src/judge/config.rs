@@ -52,9 +52,7 @@ pub(super) fn lint_args(plan: &Plan, pod: &Pod, judgement: &mut JudgementBuilder
         let network = plan.networks.iter().find(|network| network.name == attachment.network);
         let chain = network.and_then(|network| network.chain.as_ref());
         let overrides = chain.is_some_and(|chain| chain.links.iter().any(|link| link.plugin == "route-override"));
-        let Some(Value::Object(args)) = attachment.cni_args.as_ref().filter(|_| overrides) else {
-            continue;
-        };
+        let Some(Value::Object(args)) = attachment.cni_args.as_ref().filter(|_| overrides) else { continue };
         let options = known_keys::ROUTE_OVERRIDE;
         for key in args.keys().filter(|key| !options.iter().any(|known| known.eq_ignore_ascii_case(key))) {
             if let Some(near) = suggest(key, options) {
@@ -92,9 +90,7 @@ impl Linter<'_, '_> {
 
     fn plugin(&mut self, position: usize, version: &str, is_list: bool) {
         let plugin = self.link.plugin.as_str();
-        let Value::Object(conf) = &self.link.conf else {
-            return;
-        };
+        let Value::Object(conf) = &self.link.conf else { return };
         if position == 0 && known_keys::META.contains(&plugin) {
             let message = format!("{plugin} is first in the chain and has no previous result");
             let notes = (plugin == "route-override")
@@ -114,9 +110,7 @@ impl Linter<'_, '_> {
 
     fn keys(&mut self, conf: &Map<String, Value>, is_list: bool) {
         let plugin = self.link.plugin.as_str();
-        let Some(known) = known_keys::of_plugin(plugin) else {
-            return;
-        };
+        let Some(known) = known_keys::of_plugin(plugin) else { return };
         // A bare configuration may also have the keys of a list.
         let of_list = ["cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins"];
         for (key, value) in conf {
@@ -213,9 +207,7 @@ impl Linter<'_, '_> {
     }
 
     fn static_address(&mut self, entry: &Value, path: &str) {
-        let Value::Object(entry) = entry else {
-            return;
-        };
+        let Value::Object(entry) = entry else { return };
         let is_known = |key: &&String| known_keys::STATIC_ADDRESS.iter().any(|known| known.eq_ignore_ascii_case(key));
         for key in entry.keys().filter(|key| !is_known(key)) {
             let message = format!("ipam plugin static has no key `{key}` for an address: it is ignored");

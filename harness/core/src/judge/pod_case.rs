@@ -39,6 +39,13 @@ pub(super) struct ReportedState {
     pub macs: Vec<(String, String)>,
 }
 
+impl ReportedState {
+    /// Whether it is about an interface of the pod.
+    pub fn has(&self, interface: &str) -> bool {
+        self.interface == interface || self.sandbox_interfaces.iter().any(|name| name == interface)
+    }
+}
+
 /// One pod as it is judged.
 #[derive(Clone, Copy)]
 pub(super) struct PodCase<'a> {
@@ -62,9 +69,7 @@ impl PodCase<'_> {
 
     /// What is reported of an interface.
     pub fn reported_of(&self, interface: &str) -> Option<&ReportedState> {
-        self.reported.iter().find(|reported| {
-            reported.interface == interface || reported.sandbox_interfaces.iter().any(|name| name == interface)
-        })
+        self.reported.iter().find(|reported| reported.has(interface))
     }
 
     /// A finding about the pod.
@@ -90,11 +95,9 @@ impl PodCase<'_> {
     pub fn log_lines_about(&self, interface: &str, topic: &str) -> Vec<String> {
         let bare = topic.split('/').next().unwrap_or(topic);
         let is_relevant = |text: &str| names(text, bare) || text.to_ascii_lowercase().contains("route");
-        let mut lines: Vec<String> = self
-            .stderr_lines_about(interface, topic)
-            .into_iter()
-            .map(|(plugin, line)| super::messages::quote(&format!("{plugin} wrote to stderr"), line))
-            .collect();
+        let lines = self.stderr_lines_about(interface, topic).into_iter();
+        let quote = |plugin: &str, line: &str| super::messages::quote(&format!("{plugin} wrote to stderr"), line);
+        let mut lines: Vec<String> = lines.map(|(plugin, line)| quote(plugin, line)).collect();
         // Log lines name no interface; those that name the destination come first. Lines of a call's own standard error
         // are not repeated.
         let log = || self.observed.log.iter().filter(|line| line.origin != "event");

@@ -175,9 +175,7 @@ fn address_in_kernel(
     address: IpNet,
     judgement: &mut JudgementBuilder,
 ) {
-    let Some(link) = case.link(name) else {
-        return;
-    };
+    let Some(link) = case.link(name) else { return };
     if link.addresses.iter().any(|found| found.address == address) {
         return;
     }
@@ -213,12 +211,12 @@ fn status_ip_in_kernel(case: &PodCase<'_>, account: &ReportedState, ip: IpAddr, 
 /// where one is reported. A route without a gateway may have got that of its address
 /// (plugins `pkg/ipam/ipam_linux.go`, ConfigureIface). The local table never counts, others do: sbr and vrf move routes.
 fn is_reported(route: &Route, reported: &ReportedRoute, account: &ReportedState) -> bool {
-    let of_account = |dev: &str| dev == account.interface || account.sandbox_interfaces.iter().any(|name| name == dev);
     route.to == reported.to
         && route.table != 255
         && reported.table.is_none_or(|table| table == route.table)
         && route.hops.iter().any(|hop| {
-            hop.dev.as_deref().is_some_and(of_account) && (reported.via.is_none() || hop.via == reported.via)
+            hop.dev.as_deref().is_some_and(|dev| account.has(dev))
+                && (reported.via.is_none() || hop.via == reported.via)
         })
 }
 

@@ -22,9 +22,7 @@ pub(super) fn judge(case: &PodCase<'_>, wanted: &InterfaceExpectation, judgement
             judgement.add_finding(entry.found(messages::format_route(route)));
         }
     }
-    let Some(list) = &wanted.routes else {
-        return;
-    };
+    let Some(list) = &wanted.routes else { return };
     let tables: Vec<u32> = list.items.iter().map(|item| item.value.table.unwrap_or(MAIN)).chain([MAIN]).collect();
     let is_candidate = |route: &&Route| tables.contains(&route.table) && is_judged(route) && hop(route, dev).is_some();
     let candidates: Vec<&Route> = case.kernel.routes.iter().filter(is_candidate).collect();
@@ -163,9 +161,7 @@ fn check_reported(
     if route.protocol == "kernel" || route.protocol == "ra" || route.table != MAIN || own(&route.to) {
         return;
     }
-    let Some(reports) = reported::reports_route(case, &wanted.name, &item.value) else {
-        return;
-    };
+    let Some(reports) = reported::reports_route(case, &wanted.name, &item.value) else { return };
     judgement.count_fact();
     if !reports {
         let entry = case.finding(FindingCode::PL205, "route is in the kernel but not in the CNI result", wanted);

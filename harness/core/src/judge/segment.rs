@@ -34,9 +34,7 @@ struct Member<'a> {
 pub(super) fn judge(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
     let mut segments: BTreeMap<(Common<'_>, Option<&str>), Vec<Member<'_>>> = BTreeMap::new();
     for pod in &plan.pods {
-        let Ok(kernel) = kernel_of_pod(observation, &pod.name) else {
-            continue;
-        };
+        let Ok(kernel) = kernel_of_pod(observation, &pod.name) else { continue };
         let node = observation.pod(&pod.name).map(|seen| seen.node.as_str());
         for attachment in &pod.attachments {
             let place = plan.networks.iter().position(|network| attachment.names(pod, network));
@@ -111,9 +109,7 @@ fn macs(members: &[Member<'_>], judgement: &mut JudgementBuilder) {
 /// One finding for all that hold the same; a pod's own interfaces are not compared with each other.
 fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], judgement: &mut JudgementBuilder) {
     let first = holders.first().map(|member| &member.pod.name);
-    let Some(other) = holders.iter().find(|other| Some(&other.pod.name) != first) else {
-        return;
-    };
+    let Some(other) = holders.iter().find(|other| Some(&other.pod.name) != first) else { return };
     let name = |member: &Member<'_>| format!("{} of pod {}", member.attachment.interface, member.pod.name);
     let all: Vec<String> = holders.iter().map(|member| name(member)).collect();
     let mut networks: Vec<&str> = holders.iter().map(|member| member.attachment.network.as_str()).collect();

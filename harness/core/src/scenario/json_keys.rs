@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 /// Empty where the text in the file is not the text of the value (a double-quoted scalar with escapes).
 pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Position> {
     let mut found = BTreeMap::new();
-    let Some(value) = scalar.text() else {
-        return found;
-    };
+    let Some(value) = scalar.text() else { return found };
     let mut cursor = Cursor::over(text, scalar.end);
     while cursor.place < scalar.at {
         if cursor.step().is_none() {

@@ -33,11 +33,8 @@ pub(super) struct Object<'a> {
 
 impl Object<'_> {
     fn source(&self, place: Position) -> Source {
-        self.entry.cloned().unwrap_or_else(|| Source {
-            file: self.file.to_owned(),
-            line: place.line,
-            column: place.column,
-        })
+        let written = || Source { file: self.file.to_owned(), line: place.line, column: place.column };
+        self.entry.cloned().unwrap_or_else(written)
     }
 
     fn error(&self, node: Option<&Node>, field: &str, message: impl Into<String>) -> InputError {
@@ -47,13 +44,10 @@ impl Object<'_> {
 
     fn text_at(&self, path: &[&str], errors: &mut Vec<InputError>) -> Option<String> {
         let node = self.node.at_path(path)?;
-        match node.text() {
-            Some(text) => Some(text.to_owned()),
-            None => {
-                errors.push(self.error(Some(node), &path.join("."), not_a_string(node)));
-                None
-            }
+        if node.text().is_none() {
+            errors.push(self.error(Some(node), &path.join("."), not_a_string(node)));
         }
+        node.text().map(str::to_owned)
     }
 
     fn expect_kind(&self, kind: &str, api: &str, errors: &mut Vec<InputError>) -> bool {
@@ -72,15 +66,14 @@ impl Object<'_> {
 
     /// `metadata.name` and `metadata.namespace`.
     fn identity(&self, errors: &mut Vec<InputError>) -> Option<(String, Option<String>)> {
+        let node = self.node.at_path(&["metadata", "name"]);
         let name = self.text_at(&["metadata", "name"], errors);
-        let Some(name) = name else {
-            if self.node.at_path(&["metadata", "name"]).is_none() {
-                errors.push(self.error(self.node.get("metadata"), "metadata.name", "is missing"));
-            }
-            return None;
-        };
+        if node.is_none() {
+            errors.push(self.error(self.node.get("metadata"), "metadata.name", "is missing"));
+        }
+        let name = name?;
         if let Err(message) = names::label(&name) {
-            errors.push(self.error(self.node.at_path(&["metadata", "name"]), "metadata.name", message));
+            errors.push(self.error(node, "metadata.name", message));
         }
         let namespace = self.text_at(&["metadata", "namespace"], errors);
         if let Some(namespace) = &namespace {
@@ -108,9 +101,7 @@ pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
     object.expect_kind("NetworkAttachmentDefinition", NAD_API, &mut errors);
     let identity = object.identity(&mut errors);
     let config = object.text_at(&["spec", "config"], &mut errors);
-    let (Some((name, namespace)), true) = (identity, errors.is_empty()) else {
-        return Err(errors);
-    };
+    let (Some((name, namespace)), true) = (identity, errors.is_empty()) else { return Err(errors) };
     let chain = chain::parse(config.as_deref().unwrap_or_default(), &name).ok();
     let keys = match (object.text, object.node.at_path(&["spec", "config"])) {
         (Some(text), Some(node)) => {
@@ -119,15 +110,8 @@ pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
         }
         _ => std::collections::BTreeMap::new(),
     };
-    Ok(Network {
-        name,
-        namespace,
-        manifest: Some(object.node.to_json()),
-        config,
-        chain,
-        keys,
-        source: object.source(object.node.at),
-    })
+    let (manifest, source) = (Some(object.node.to_json()), object.source(object.node.at));
+    Ok(Network { name, namespace, manifest, config, chain, keys, source })
 }
 
 /// The part of an object that pods are made of: a Pod itself, or the pod template of a workload.
@@ -170,9 +154,7 @@ impl PodTemplate<'_> {
 
     /// A scenario file is data that may come from anywhere: it gets no power over the node.
     fn refuse_privilege(&self, errors: &mut Vec<InputError>) {
-        let Some(spec) = self.node.get("spec") else {
-            return;
-        };
+        let Some(spec) = self.node.get("spec") else { return };
         let is_set = |node: &&Node| node.to_json() != serde_json::Value::Bool(false);
         for key in ["hostNetwork", "hostPID", "hostIPC"] {
             if let Some(node) = spec.get(key).filter(is_set) {

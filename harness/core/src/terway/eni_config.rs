@@ -177,9 +177,7 @@ impl EniConfig {
 
     /// Where a place of a key's text stands in the file.
     pub(super) fn source_of(&self, key: &str, place: Position) -> Source {
-        let Some(lines) = self.texts.get(key) else {
-            return self.source.clone();
-        };
+        let Some(lines) = self.texts.get(key) else { return self.source.clone() };
         match lines.lines.get(place.line.saturating_sub(1)) {
             Some((line, before)) => Source { file: lines.at.file.clone(), line: *line, column: before + place.column },
             // Behind the last line, where a text ends too soon.

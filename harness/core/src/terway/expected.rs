@@ -142,9 +142,7 @@ fn merge(entries: Vec<Value>, policy: bool, node: &Node) -> Result<Vec<Value>, S
     let mut provider = "iptables".to_owned();
     let mut plugins = Vec::new();
     for (position, entry) in entries.into_iter().enumerate() {
-        let Value::Object(mut entry) = entry else {
-            return Err(format!("plugin {position} has no `type`"));
-        };
+        let Value::Object(mut entry) = entry else { return Err(format!("plugin {position} has no `type`")) };
         entry.remove("cniVersion");
         entry.remove("name");
         let kind = entry.get("type").and_then(Value::as_str).map(str::to_owned);

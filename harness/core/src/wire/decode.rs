@@ -71,9 +71,7 @@ pub fn decode_octets(bytes: &[u8], is_cut: bool) -> Result<Packet, FrameError> {
     if let (Some((error, layer)), false) = (&sliced.stop_err, is_cut) {
         return Err(FrameError::Header(format!("{layer}: {error}")));
     }
-    let Some(LinkSlice::Ethernet2(ethernet)) = &sliced.link else {
-        return Err(FrameError::NoEthernet);
-    };
+    let Some(LinkSlice::Ethernet2(ethernet)) = &sliced.link else { return Err(FrameError::NoEthernet) };
     let mut ethertype: u16 = ethernet.ether_type().0;
     let mut payload = ethernet.payload().payload;
     let mut tags = Vec::new();

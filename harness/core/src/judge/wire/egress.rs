@@ -110,9 +110,7 @@ fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
         judgement.add_finding(entry.notes(case.path_notes()));
         return;
     }
-    let Some(endpoint) = &case.target.endpoint else {
-        return;
-    };
+    let Some(endpoint) = &case.target.endpoint else { return };
     let far = case.probes.far_captures(Some(endpoint));
     let arrived = far.iter().flat_map(|capture| case.probes.packets(capture, Direction::In));
     let arrived: Vec<_> = arrived.filter(|packet| case.request.matches(packet, false)).collect();
@@ -135,9 +133,7 @@ fn judge_reply(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
 
 /// The request left through the expected interface only, and the reply arrived through it.
 fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
-    let Some(through) = &case.item.value.through else {
-        return;
-    };
+    let Some(through) = &case.item.value.through else { return };
     let name = through.value.as_str();
     let all = case.probes.pod_captures(case.pod);
     type Fits<'f> = &'f dyn Fn(&Packet) -> bool;
@@ -185,9 +181,7 @@ fn judge_through(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
 
 /// Whether the packets were sent to the gateway's MAC address only.
 fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
-    let (Some(gateway), Some(through)) = (&case.item.value.gateway, &case.item.value.through) else {
-        return;
-    };
+    let (Some(gateway), Some(through)) = (&case.item.value.gateway, &case.item.value.through) else { return };
     let id = format!("{}{}", case.id, ids::GATEWAY);
     let Some(seen) = case.probes.result(&id, judgement) else { return };
     let mut macs: BTreeSet<String> = BTreeSet::new();
@@ -232,9 +226,7 @@ fn judge_gateway(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
 
 /// The source address at the target: reported by its listener, else read from the frames captured there.
 fn judge_seen_from(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
-    let Some(wanted) = &case.item.value.seen_from else {
-        return;
-    };
+    let Some(wanted) = &case.item.value.seen_from else { return };
     if !case.is_answered() {
         return;
     }
@@ -270,9 +262,7 @@ fn source_of(packet: &Packet) -> Option<IpAddr> {
 
 /// The tags on the node's uplink, of requests and replies, in a capture that is known to show tags.
 fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
-    let Some(wanted) = &case.item.value.tags else {
-        return;
-    };
+    let Some(wanted) = &case.item.value.tags else { return };
     let through = case.item.value.through.as_ref().map(|through| through.value.as_str());
     let uplink = uplink_of(case.probes.plan, case.pod, through, case.target.endpoint.as_ref());
     let capture = uplink
@@ -319,9 +309,7 @@ fn judge_tags(case: &EgressProbe<'_>, judgement: &mut JudgementBuilder) {
 /// The priority bits in the outermost tag of the requests, in a capture that is known to show them. Frames without a
 /// tag have none; `PL405` reports those.
 fn judge_priority(case: &EgressProbe<'_>, frames: &[Frame], uplink: &str, judgement: &mut JudgementBuilder) {
-    let Some(wanted) = &case.item.value.priority else {
-        return;
-    };
+    let Some(wanted) = &case.item.value.priority else { return };
     let out = frames.iter().filter(|(way, _)| *way == Direction::Out).map(|(_, packet)| packet);
     let asked = out.filter(|packet| case.request.matches(packet, false) && case.flows.has(packet, false));
     let asked: Vec<&Packet> = asked.collect();

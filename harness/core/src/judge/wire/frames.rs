@@ -87,12 +87,8 @@ impl<'a> DecodedProbes<'a> {
 
     /// Whether two links of a pod are one way out: a VLAN on the other, or its master.
     pub fn are_one_way(&self, pod: &Pod, one: &str, other: &str) -> bool {
-        let Ok(kernel) = kernel_of_pod(self.observation, &pod.name) else {
-            return false;
-        };
-        let (Some(one), Some(other)) = (kernel.link(one), kernel.link(other)) else {
-            return false;
-        };
+        let Ok(kernel) = kernel_of_pod(self.observation, &pod.name) else { return false };
+        let (Some(one), Some(other)) = (kernel.link(one), kernel.link(other)) else { return false };
         let sits_on = |upper: &Link, lower: &Link| {
             (upper.parent == Some(lower.index) && upper.parent_netns.is_none()) || lower.master == Some(upper.index)
         };

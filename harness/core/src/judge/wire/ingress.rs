@@ -96,9 +96,7 @@ impl IngressProbe<'_> {
 
     /// The client address that the pod's listener saw, if that listener replied.
     fn saw(&self) -> Option<IpAddr> {
-        let ProbeEnd::Answered { saw: Some(saw), .. } = &self.seen.end else {
-            return None;
-        };
+        let ProbeEnd::Answered { saw: Some(saw), .. } = &self.seen.end else { return None };
         let endpoint = ProbeEndpoint::Pod(self.pod.name.clone());
         let ReachedBy { by, container_port, .. } = self.wanted();
         let listener = self.probes.script.listener(&endpoint, *by, self.there.address, *container_port)?;
@@ -131,9 +129,7 @@ impl IngressProbe<'_> {
 
     /// Whether a packet is the request, or (`is_reply`) an answer to it: at the node or, after translation, at the pod.
     fn has(&self, packet: &Packet, is_reply: bool) -> bool {
-        let (Some(ip), Some((from, to))) = (packet.ip(), ports(packet)) else {
-            return false;
-        };
+        let (Some(ip), Some((from, to))) = (packet.ip(), ports(packet)) else { return false };
         let (address, port, sender) = if is_reply { (ip.from, from, to) } else { (ip.to, to, from) };
         let is_ours = (address == self.to && port == self.wanted().host_port)
             || (address == self.there.address && port == self.wanted().container_port);
@@ -154,9 +150,7 @@ impl IngressProbe<'_> {
 
     /// The source address that the pod saw.
     fn judge_source(&self, judgement: &mut JudgementBuilder) {
-        let (Some(wanted), Some(saw)) = (&self.wanted().seen_from, self.saw()) else {
-            return;
-        };
+        let (Some(wanted), Some(saw)) = (&self.wanted().seen_from, self.saw()) else { return };
         let (expected, addresses) = match &wanted.value {
             Some(SeenAs::Address(address)) => (address.to_string(), vec![*address]),
             Some(SeenAs::Endpoint(endpoint)) => (endpoint.to_string(), self.addresses(endpoint)),
@@ -303,9 +297,7 @@ fn explain_interface(case: &IngressProbe<'_>, interfaces: &[&str]) -> Vec<String
     let mut notes = Vec::new();
     let topology = &case.probes.plan.topology;
     let of_node = |name: &&str| topology.ports.iter().find(|port| port.node == case.node && port.name == **name);
-    let Some(eni) = interfaces.iter().filter_map(of_node).find(|port| port.eni.is_some()) else {
-        return notes;
-    };
+    let Some(eni) = interfaces.iter().filter_map(of_node).find(|port| port.eni.is_some()) else { return notes };
     let rules =
         case.probes.observation.nodes.iter().filter(|seen| seen.node == case.node).flat_map(|seen| &seen.kernel.rules);
     let is_pods = |rule: &&Rule| rule.from.is_some_and(|net| net.addr() == case.there.address);

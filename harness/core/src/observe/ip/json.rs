@@ -83,9 +83,7 @@ pub fn links(text: &str) -> Result<Vec<Link>, ParseError> {
 
 /// One element of `addr_info`; none for an element without an address (a filter leaves such).
 fn one_address(info: &Map<String, Value>) -> Result<Option<Address>, ParseError> {
-    let Some(local) = info.get("local").and_then(Value::as_str) else {
-        return Ok(None);
-    };
+    let Some(local) = info.get("local").and_then(Value::as_str) else { return Ok(None) };
     let length = info.get("prefixlen").and_then(Value::as_u64).and_then(|length| u8::try_from(length).ok());
     let length = length.ok_or_else(|| ParseError::at("an address without its prefix length", local))?;
     let net = IpNet::new(address(local)?, length).map_err(|_| ParseError::at("a prefix length too long for", local))?;

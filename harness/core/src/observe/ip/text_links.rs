@@ -20,9 +20,7 @@ pub fn links(text: &str) -> Result<Vec<Link>, ParseError> {
     let mut uppers: Vec<(Option<String>, Option<String>)> = Vec::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let Some(first) = words.first() else {
-            continue;
-        };
+        let Some(first) = words.first() else { continue };
         if !line.starts_with(char::is_whitespace) {
             let (link, parent, master) = head(line, &words)?;
             links.push(link);

@@ -97,9 +97,7 @@ fn route(words: &[&str], v6: bool, line: &str) -> Result<Route, ParseError> {
         [kind, rest @ ..] if TYPES.contains(kind) => (*kind, rest),
         words => ("unicast", words),
     };
-    let [to, rest @ ..] = words else {
-        return Err(ParseError::at("a route without a destination", line));
-    };
+    let [to, rest @ ..] = words else { return Err(ParseError::at("a route without a destination", line)) };
     let mut parsed = Parsed::default();
     parsed.words(rest)?;
     let v6 = match *to {

@@ -72,9 +72,7 @@ impl Load<'_> {
     }
 
     fn copies(&mut self, pods: Vec<Pod>, entry: &Entry) -> EntryPods {
-        let Some(copies) = &entry.copies else {
-            return EntryPods { pods, ..EntryPods::default() };
-        };
+        let Some(copies) = &entry.copies else { return EntryPods { pods, ..EntryPods::default() } };
         if !(1..=MAX_COPIES).contains(&copies.value) {
             self.mistakes.fail(copies, format!("{} copies; 1 to {MAX_COPIES} are made", copies.value));
             return EntryPods { pods, ..EntryPods::default() };

@@ -97,9 +97,7 @@ pub(in crate::scenario) fn pods(object: &Object<'_>, nodes: usize) -> Result<Pod
     let template = PodTemplate { object, node, path: kind.template };
     let attachments = template.attachments(&mut errors);
     let count = kind.count(object, nodes, &mut errors);
-    let (Some((name, namespace)), true) = (identity, errors.is_empty()) else {
-        return Err(errors);
-    };
+    let (Some((name, namespace)), true) = (identity, errors.is_empty()) else { return Err(errors) };
     let first = if kind.name == "StatefulSet" { first_ordinal(object) } else { 1 };
     let pods: Vec<Pod> = (0..count)
         .map(|index| {
@@ -136,17 +134,9 @@ fn pod(object: &Object<'_>) -> Result<Pod, Vec<InputError>> {
     }
     let identity = object.identity(&mut errors);
     let attachments = PodTemplate { object, node: object.node, path: "" }.attachments(&mut errors);
-    match identity {
-        Some((name, namespace)) if errors.is_empty() => Ok(Pod {
-            name,
-            namespace,
-            manifest: object.node.to_json(),
-            attachments,
-            node: None,
-            source: object.source(object.node.at),
-        }),
-        _ => Err(errors),
-    }
+    let (Some((name, namespace)), true) = (identity, errors.is_empty()) else { return Err(errors) };
+    let (manifest, source) = (object.node.to_json(), object.source(object.node.at));
+    Ok(Pod { name, namespace, manifest, attachments, node: None, source })
 }
 
 impl Kind {
@@ -168,9 +158,7 @@ impl Kind {
             Count::Replicas => "replicas",
             Count::Parallelism => "parallelism",
         };
-        let Some(node) = object.node.at_path(self.spec).and_then(|spec| spec.get(key)) else {
-            return 1;
-        };
+        let Some(node) = object.node.at_path(self.spec).and_then(|spec| spec.get(key)) else { return 1 };
         match node.to_json().as_u64() {
             Some(count) if (1..=MAX_REPLICAS).contains(&count) => count,
             _ => {

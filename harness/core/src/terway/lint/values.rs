@@ -82,14 +82,15 @@ fn portmap(chain: &Chain<'_>, link: &ChainPlugin, linter: &mut Linter<'_>) {
             .add(FindingCode::PL634, chain.at(link, key), why)
             .note("portmap ends with an error for every pod, with or without a hostPort");
     };
-    for key in ["masqAll", "snat"] {
-        if let Some(value) = link.key(key).filter(|value| !value.is_boolean() && !value.is_null()) {
-            refuse(key, format!("`{key}` is {value}, and must be true or false"));
-        }
-    }
-    for key in ["externalSetMarkChain", "backend"] {
-        if let Some(value) = link.key(key).filter(|value| !value.is_string() && !value.is_null()) {
-            refuse(key, format!("`{key}` is {value}, and must be a text"));
+    let kinds: [(&str, fn(&Value) -> bool, &str); 4] = [
+        ("masqAll", Value::is_boolean, "true or false"),
+        ("snat", Value::is_boolean, "true or false"),
+        ("externalSetMarkChain", Value::is_string, "a text"),
+        ("backend", Value::is_string, "a text"),
+    ];
+    for (key, fits, kind) in kinds {
+        if let Some(value) = link.key(key).filter(|value| !fits(value) && !value.is_null()) {
+            refuse(key, format!("`{key}` is {value}, and must be {kind}"));
         }
     }
     let backend = link.key("backend").and_then(Value::as_str);
