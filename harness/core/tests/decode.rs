@@ -83,7 +83,7 @@ fn what_is_shorter_than_it_says_is_refused_unless_the_capture_cut_it() {
 }
 
 #[test]
-fn what_is_padded_to_the_shortest_frame_is_in_order() {
+fn a_frame_padded_to_the_shortest_length_is_valid() {
     let mut short = ethernet(mac(2), mac(1), &[], 0x0806, &arp(true, ("10.0.0.1", mac(1)), "10.0.0.2"));
     short.resize(60, 0);
     assert!(matches!(decode_octets(&short, false).unwrap().net, Net::Arp(_)));

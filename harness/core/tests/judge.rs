@@ -32,7 +32,7 @@ fn strict_makes_the_warnings_fail() {
 type Bend = fn(&mut Observation);
 
 #[test]
-fn every_bend_gives_its_finding_and_no_other() {
+fn every_change_gives_its_finding_and_no_other() {
     let bends: Vec<(&str, &[&str], Bend)> = vec![
         ("address missing in kernel and report", &["PL301 eth1"], |o| {
             eth(o, "eth1").addresses.remove(0);

@@ -1,4 +1,4 @@
-//! The judge of packets: every code fails once, with its text, and nothing passes on a bed that proves nothing.
+//! The judge of packets: every code fails once, with its text, and nothing passes on a testbed that proves nothing.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn codes(acted: &Acted) -> Vec<String> {
 }
 
 #[test]
-fn when_all_is_well_every_fact_is_counted() {
+fn every_fact_of_a_pass_is_counted() {
     let acted = Acted::well();
     assert_eq!(acted.told(), "");
     let with = acted.judged().checked;
@@ -115,7 +115,7 @@ fn resolved(code: &str, addresses: &[&str]) -> ProbeEnd {
 }
 
 #[test]
-fn pl407_a_name_that_resolves_to_something_else() {
+fn pl407_a_name_that_resolves_to_a_different_address() {
     let well = asked(resolved("NOERROR", &["172.30.0.1"]));
     assert_eq!(well.told(), "");
     assert_eq!(well.judged().checked, Acted::well().judged().checked + 1);
@@ -131,14 +131,14 @@ fn pl407_a_name_that_resolves_to_something_else() {
 }
 
 #[test]
-fn pl401_a_name_server_is_not_reached_by_what_is_no_answer() {
+fn pl401_a_name_server_without_a_dns_answer_is_not_reached() {
     let by = "10.0.0.11".parse().unwrap();
     assert_eq!(codes(&asked(ProbeEnd::Answered { by, mac: None, saw: None })), ["PL401"], "a datagram of any kind");
     assert_eq!(codes(&asked(ProbeEnd::NoAnswer)), ["PL401"]);
 }
 
 #[test]
-fn pl402_by_another_interface_and_back_by_another() {
+fn pl402_request_and_reply_through_different_interfaces() {
     let mut acted = Acted::well();
     for part in ["10.0.0.10 to 10.2.2.3, ICMP", "10.2.2.3 to 10.0.0.10, ICMP"] {
         let astray = acted.take(&pod(), "eth1", part);
@@ -171,7 +171,7 @@ fn a_vlan_on_the_interface_wanted_is_no_other_way_out() {
 }
 
 #[test]
-fn pl403_handed_to_another_neighbour() {
+fn pl403_sent_to_a_different_neighbour() {
     let mut acted = Acted::well();
     let other = [2, 0, 0, 0, 0, 0x66];
     acted.change(&pod(), "eth1", "10.0.0.10 to 10.2.2.3, ICMP", |bytes| bytes[..6].copy_from_slice(&other));
@@ -188,7 +188,7 @@ fn pl403_handed_to_another_neighbour() {
 }
 
 #[test]
-fn pl404_seen_from_another_address() {
+fn pl404_seen_from_a_different_address() {
     let mut acted = Acted::well();
     acted.change(&gw(), "outside", "10.0.0.10 to 10.2.2.3, ICMP", |bytes| bytes[4 + 14 + 15] = 99);
     insta::assert_snapshot!(acted.told());
@@ -214,7 +214,7 @@ fn a_source_address_that_was_not_observed_is_an_error() {
 }
 
 #[test]
-fn what_another_pod_asks_is_not_taken_for_this_ones() {
+fn requests_of_a_different_pod_are_not_counted() {
     let mut acted = Acted::well();
     let theirs = acted.take(&gw(), "outside", "10.0.0.10 to 10.2.2.3, ICMP");
     acted.frames(&gw(), "outside").extend(theirs);
@@ -230,7 +230,7 @@ fn what_another_pod_asks_is_not_taken_for_this_ones() {
 }
 
 #[test]
-fn pl405_other_tags_or_none() {
+fn pl405_different_tags_or_none() {
     let mut acted = Acted::well();
     acted.change(&ProbeEndpoint::Node(2), "outside", "10.0.0.10 to 10.2.2.3, ICMP", |bytes| {
         bytes.drain(12..16);
@@ -247,7 +247,7 @@ fn pl405_other_tags_or_none() {
 }
 
 #[test]
-fn untagged_is_believed_only_of_a_capture_that_shows_tags() {
+fn untagged_is_judged_only_in_a_capture_that_shows_tags() {
     let mut acted = Acted::well();
     acted.change(&ProbeEndpoint::Node(2), "outside", "10.2.2.3, ICMP", |bytes| {
         bytes.drain(12..16);
@@ -279,7 +279,7 @@ fn prioritised(wanted: u8, sent: u8) -> Acted {
 }
 
 #[test]
-fn pl406_other_priority_bits() {
+fn pl406_different_priority_bits() {
     assert_eq!(prioritised(5, 5).told(), "");
     assert_eq!(prioritised(0, 0).told(), "");
     assert_eq!(prioritised(5, 5).judged().checked, Acted::well().judged().checked + 1, "one fact more");
@@ -312,7 +312,7 @@ fn pl406_other_priority_bits() {
 }
 
 #[test]
-fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
+fn priority_bits_are_judged_only_in_a_capture_that_shows_them() {
     for (wanted, shown) in [(5, "VLAN 100 priority 5"), (0, "VLAN 100 priority 7")] {
         let mut acted = prioritised(wanted, wanted);
         acted.change(&ProbeEndpoint::Node(2), "outside", "control frame", |bytes| bytes[14] &= 0x1f);
@@ -328,14 +328,14 @@ fn priority_bits_are_believed_only_of_a_capture_that_shows_them() {
 }
 
 #[test]
-fn pl410_reached_and_must_not_be() {
+fn pl410_forbidden_target_reached() {
     let mut acted = Acted::well();
     acted.end("pod/cannotReach/0", ProbeEnd::Answered { by: "10.0.0.11".parse().unwrap(), mac: None, saw: None });
     insta::assert_snapshot!(acted.told());
 }
 
 #[test]
-fn pl411_for_another_reason() {
+fn pl411_not_reached_for_a_different_reason() {
     let ends = [
         (Because::NoRoute, ProbeEnd::NoRoute),
         (Because::NoAnswer, ProbeEnd::NoAnswer),
@@ -364,7 +364,7 @@ fn pl411_for_another_reason() {
 }
 
 #[test]
-fn what_must_not_be_reached_is_believed_only_beside_its_controls() {
+fn a_forbidden_target_is_judged_only_with_its_controls() {
     for id in ["pod/cannotReach/0/sender", "pod/cannotReach/0/third", "pod/cannotReach/1/sender"] {
         let mut acted = Acted::well();
         acted.end(id, ProbeEnd::NoAnswer);
@@ -389,7 +389,7 @@ fn what_must_not_be_reached_is_believed_only_beside_its_controls() {
 }
 
 #[test]
-fn a_bed_that_proves_nothing_is_an_error() {
+fn a_testbed_that_proves_nothing_is_an_error() {
     type Bend = fn(&mut Acted);
     let bends: [(&str, Bend); 8] = [
         ("none were captured", |acted| acted.observation.wire = None),
@@ -415,7 +415,7 @@ fn a_bed_that_proves_nothing_is_an_error() {
 }
 
 #[test]
-fn an_answer_that_no_capture_of_the_pod_saw_is_the_beds_fault() {
+fn a_reply_that_no_capture_of_the_pod_has_is_an_error() {
     for part in ["10.0.0.10 to 10.2.2.3, ICMP", "10.2.2.3 to 10.0.0.10, ICMP"] {
         let mut acted = Acted::well();
         acted.take(&pod(), "eth1", part);
@@ -434,7 +434,7 @@ fn a_pod_that_is_not_up_is_reported_once_and_never_skipped() {
 }
 
 #[test]
-fn a_question_that_came_and_was_not_answered_is_a_note() {
+fn a_request_that_arrived_without_a_reply_is_a_note() {
     let mut acted = Acted::well();
     let copy = acted.take(&pod(), "eth1", "10.0.0.10 to 10.0.0.11, ICMP");
     acted.frames(&pod(), "eth1").extend(copy.clone());

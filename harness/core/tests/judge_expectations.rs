@@ -15,7 +15,7 @@ fn want<T>(value: T) -> Wanted<T> {
 }
 
 #[test]
-fn wishes_that_the_seed_does_not_have() {
+fn expectations_that_the_seed_does_not_have() {
     type Wish = fn(&mut PodExpectation);
     let wishes: [(&str, &[&str], Wish); 12] = [
         ("MAC as it is", &[], |wanted| wanted.interfaces[0].mac = Some(want("02:00:00:00:00:03".to_owned()))),
@@ -124,7 +124,7 @@ fn one_finding_hides_no_other_of_its_kind() {
 }
 
 #[test]
-fn a_default_route_without_a_word_may_go_where_it_is_expected() {
+fn an_unrequested_default_route_may_use_an_interface_with_stated_routes() {
     let mut plan = plan();
     plan.expect[0].default = None;
     assert_eq!(codes(&judge(&plan, &seed()).findings), Vec::<String>::new(), "by eth0");

@@ -111,7 +111,7 @@ impl Acted {
 }
 
 #[test]
-fn an_answer_by_the_pod_that_leaves_as_it_came_is_as_wanted() {
+fn a_reply_through_the_interface_of_its_request_passes() {
     let judged = well(&[]).leaves_by("eth0").judged();
     assert!(judged.findings.is_empty() && judged.unobserved.is_empty(), "{judged:#?}");
     assert!(judged.checked >= 3, "{}", judged.checked);
@@ -182,7 +182,7 @@ fn pl423_names_the_defect_of_the_nftables_backend_and_of_no_other() {
 }
 
 #[test]
-fn what_was_not_seen_is_the_beds_fault() {
+fn a_missing_observation_is_an_error() {
     let mut blind = well(&[]).leaves_by("eth0");
     blind.observation.nodes.clear();
     assert!(blind.judged().unobserved.join("\n").contains("node 1 was not observed"));

@@ -120,7 +120,7 @@ fn a_network_of_one_node_may_give_the_same_on_another() {
 }
 
 #[test]
-fn pl501_a_lease_that_stays_fails_and_none_is_a_fact() {
+fn pl501_a_leaked_lease_fails_and_no_lease_is_a_fact() {
     let mut observation = seed();
     let before = judge(&plan(), &observation).checked;
     observation.leaks = Some(vec![]);
@@ -141,7 +141,7 @@ fn pl501_a_lease_that_stays_fails_and_none_is_a_fact() {
 }
 
 #[test]
-fn pl608_a_route_that_swallows_the_clusters_ranges() {
+fn pl608_a_route_that_covers_the_clusters_ranges() {
     let mut observation = seed();
     let before = judge(&plan(), &observation).checked;
     observation.cluster_ranges = vec!["10.244.0.0/16".parse().unwrap(), "172.30.0.0/16".parse().unwrap()];

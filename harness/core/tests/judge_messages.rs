@@ -11,7 +11,7 @@ use plumbline_core::observe::{LogLine, Observation, PodState};
 use plumbline_core::verdict::Verdict;
 
 #[test]
-fn a_wrong_prefix_stands_beside_what_was_wanted_with_its_line() {
+fn a_wrong_prefix_is_reported_with_the_expected_one_and_its_line() {
     let mut observation = seed();
     eth(&mut observation, "eth1").addresses[0].address = "192.168.100.10/25".parse().unwrap();
     pod(&mut observation).reported.clear();
@@ -63,7 +63,7 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
 }
 
 #[test]
-fn a_missing_binary_names_the_link_of_the_chain_and_the_search_path() {
+fn a_missing_binary_is_reported_with_plugin_and_search_path() {
     let mut observation = seed();
     let observed = pod(&mut observation);
     observed.state = PodState::NotReady { reason: "network sip-net could not be added".into() };

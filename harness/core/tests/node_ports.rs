@@ -21,7 +21,7 @@ fn ports_of_nodes_and_what_is_laid_on_them_are_read() {
 }
 
 #[test]
-fn whoever_reaches_a_pod_is_read_with_the_port_that_the_pod_asks_for() {
+fn an_ingress_probe_is_read_with_the_port_that_the_pod_requests() {
     let wanted = plan().expect.remove(0);
     let all: Vec<_> = wanted.reached_by.iter().map(|one| &one.value).collect();
     assert_eq!((all[0].container_port, all[0].by), (80, Protocol::Tcp));
@@ -120,7 +120,7 @@ fn symmetric_routing_wants_a_default_route_on_every_node() {
 }
 
 #[test]
-fn no_link_local_address_alone_is_an_absence_beside_nothing() {
+fn link_local_none_alone_is_refused() {
     let text = SCENARIO.split("    reachedBy:").next().unwrap().to_owned() + "    linkLocal: none\n";
     let mut files = files();
     files.0.insert(S, text.into_bytes());

@@ -251,7 +251,7 @@ fn what_is_wrong_inside_a_configuration_is_no_reason_to_refuse() {
 }
 
 #[test]
-fn an_existing_network_need_not_be_brought() {
+fn an_existing_network_needs_no_manifest() {
     let files = Files::new().bend(
         S,
         "  - template: nad.yaml\n    values: { name: one, vlan: 100, address: 10.0.0.10/24, routes: [10.2.0.0/16] }",

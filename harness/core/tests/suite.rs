@@ -34,7 +34,7 @@ fn name_by_path(path: &Path, folder: &str) -> String {
 }
 
 #[test]
-fn every_scenario_is_in_order_and_named_by_its_place() {
+fn every_scenario_is_valid_and_named_by_its_path() {
     let mut plans = Vec::new();
     for (path, loaded) in load_all("scenarios") {
         let plan = loaded.unwrap_or_else(|errors| panic!("{}: {errors:#?}", path.display()));
@@ -48,7 +48,7 @@ fn every_scenario_is_in_order_and_named_by_its_place() {
 }
 
 #[test]
-fn broken_scenarios_are_in_order_as_files_but_for_one() {
+fn negative_scenarios_are_valid_files_except_one() {
     let mut refused = Vec::new();
     let all = load_all("negative");
     for (path, loaded) in &all {

@@ -42,7 +42,7 @@ fn copies_are_pods_of_their_own_and_share_their_expectations() {
 }
 
 #[test]
-fn reachability_is_read_with_the_lines_that_want_it() {
+fn probes_are_read_with_the_lines_that_request_them() {
     let plan = wired();
     let reach = &plan.expect[0].reaches[0];
     assert_eq!((reach.source.line, reach.value.by), (24, Protocol::Icmp));

@@ -89,7 +89,7 @@ mod tests {
     use super::{NOTE, quote};
 
     #[test]
-    fn the_end_of_a_long_text_is_kept_since_the_plugin_speaks_last() {
+    fn the_end_of_a_long_text_is_kept_since_the_plugins_own_message_is_there() {
         let long = format!("rpc error: {}: failed (add): no such master", "x".repeat(NOTE));
         let quoted = quote("event", &long);
         assert!(quoted.starts_with("event: rpc error: x") && quoted.ends_with("(add): no such master"), "{quoted}");

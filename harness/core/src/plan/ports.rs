@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_terway_entry_is_asked() {
+    fn only_the_terway_entry_decides() {
         let chain = r#"{"plugins":[{"type":"ptp","symmetric_routing":true}]}"#;
         assert_eq!(Symmetric::of_chain(chain), Ok(None));
     }

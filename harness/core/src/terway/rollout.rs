@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_with_what_was_asked_for_is_in_order() {
+    fn a_node_with_the_expected_conflist_has_no_finding() {
         let out = judged(vec![node(MADE)], vec![]);
         assert_eq!((out.checked, out.findings.len(), out.untold.len()), (1, 0, 0), "{out:#?}");
     }
