@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::judged::texts;
 use common::observed::seed;
 use plumbline_core::finding::Finding;
 use plumbline_core::judge::judge;
@@ -47,6 +48,7 @@ fn suspicious_settings_and_their_codes() {
     };
     let with_route =
         |route: &str| chain(&format!("{mac}, {{ \"type\": \"route-override\", \"addroutes\": [ {route} ] }}"));
+    let mut all = Vec::new();
     for (what, config, wanted) in [
         ("in order", chain(mac), vec![]),
         (
@@ -118,7 +120,9 @@ fn suspicious_settings_and_their_codes() {
         let found = findings(&config);
         let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, wanted, "{what}: {found:#?}");
+        all.extend(found);
     }
+    insta::assert_snapshot!("finding-texts", texts(&all));
 }
 
 #[test]

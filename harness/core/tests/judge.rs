@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::judged::{codes, eth, kernel, plan, pod};
+use common::judged::{codes, eth, kernel, plan, pod, texts};
 use common::observed::{self, route, seed};
 use plumbline_core::judge::{judge, verdict};
 use plumbline_core::observe::Observation;
@@ -138,6 +138,7 @@ fn every_change_gives_its_finding_and_no_other() {
         ("stderr with exit 0", &["PL105 eth1"], |o| pod(o).outcomes[0].1.calls[1].stderr = "something odd\n".into()),
     ];
     let plan = plan();
+    let mut all = Vec::new();
     for (what, wanted, bend) in bends {
         let mut observation = seed();
         bend(&mut observation);
@@ -150,5 +151,7 @@ fn every_change_gives_its_finding_and_no_other() {
         let fails = judgement.findings.iter().any(|finding| finding.is_failure());
         let verdict = verdict(&plan, &observation, false);
         assert_eq!(matches!(verdict, Verdict::Fail { .. }), fails, "{what}: {verdict:?}");
+        all.extend(judgement.findings);
     }
+    insta::assert_snapshot!("finding-texts", texts(&all));
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::judged::{codes, eth, kernel, plan, pod};
+use common::judged::{codes, eth, kernel, plan, pod, texts};
 use common::observed::{link, route, seed, stopped};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{LogLine, PodState};
@@ -43,12 +43,15 @@ fn expectations_that_the_seed_does_not_have() {
         ("an interface absent that is there", &["PL311 eth2"], |wanted| wanted.interfaces[1].absent = true),
         ("an IPv6 default that is not there", &["PL331 -"], |wanted| wanted.default6.clone_from(&wanted.default)),
     ];
+    let mut all = Vec::new();
     for (what, codes_wanted, wish) in wishes {
         let mut plan = plan();
         wish(&mut plan.expect[0]);
         let judgement = judge(&plan, &seed());
         assert_eq!(codes(&judgement.findings), codes_wanted, "{what}: {:#?}", judgement.findings);
+        all.extend(judgement.findings);
     }
+    insta::assert_snapshot!("finding-texts", texts(&all));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The lint of `eni-config`: every finding where it is to be, and none where it is not.
 
+mod common;
+
+use common::judged::texts;
 use plumbline_core::finding::Finding;
 use plumbline_core::terway::{
     Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, Version, lint,
@@ -55,6 +58,7 @@ fn rules_of_shape() {
     };
     let list = format!("{{\"plugins\": [{ENTRY}, {PORTMAP}]}}");
     let list = list.as_str();
+    let mut all = Vec::new();
     for (what, config, wanted) in [
         ("in order", whole(&[("eni_conf", "{}"), (CONF, ENTRY), (CONFLIST, list)]), vec![]),
         ("no eni_conf in a cluster", whole(&[(CONF, ENTRY), (CONFLIST, list)]), vec!["PL620"]),
@@ -83,7 +87,9 @@ fn rules_of_shape() {
     ] {
         let found = of(&config);
         assert_eq!(codes(&found), wanted, "{what}: {found:#?}");
+        all.extend(found);
     }
+    insta::assert_snapshot!("finding-texts-of-shape", texts(&all));
 }
 
 /// What somebody meets who begins with a cluster's own file, and mistypes.
@@ -150,6 +156,7 @@ fn plugins_and_their_values() {
     let portmap = |keys: &str| behind(&PORTMAP.replace("}}", &format!("}}, {keys}}}")));
     let tuned = |sysctl: &str| behind(&format!("{PORTMAP}, {{\"type\": \"tuning\", \"sysctl\": {sysctl}}}"));
     let terway = |keys: &str| chain(&format!("{}, {PORTMAP}", ENTRY.replace("\"type\"", &format!("{keys}, \"type\""))));
+    let mut all = Vec::new();
     for (what, config, wanted) in [
         ("a chain for kube-proxy", portmap(r#""externalSetMarkChain": "KUBE-MARK-MASQ""#), vec![]),
         ("cilium-cni behind", behind(&format!("{{\"type\": \"cilium-cni\"}}, {PORTMAP}")), vec![]),
@@ -237,7 +244,9 @@ fn plugins_and_their_values() {
     ] {
         let found = of(&config);
         assert_eq!(codes(&found), wanted, "{what}: {found:#?}");
+        all.extend(found);
     }
+    insta::assert_snapshot!("finding-texts-of-values", texts(&all));
 }
 
 #[test]
