@@ -82,14 +82,10 @@ fn portmap(chain: &Chain<'_>, link: &ChainPlugin, linter: &mut Linter<'_>) {
             .add(FindingCode::PL634, chain.at(link, key), why)
             .note("portmap ends with an error for every pod, with or without a hostPort");
     };
-    let kinds: [(&str, fn(&Value) -> bool, &str); 4] = [
-        ("masqAll", Value::is_boolean, "true or false"),
-        ("snat", Value::is_boolean, "true or false"),
-        ("externalSetMarkChain", Value::is_string, "a text"),
-        ("backend", Value::is_string, "a text"),
-    ];
-    for (key, fits, kind) in kinds {
+    for (key, is_text) in [("masqAll", false), ("snat", false), ("externalSetMarkChain", true), ("backend", true)] {
+        let fits = |value: &Value| if is_text { value.is_string() } else { value.is_boolean() };
         if let Some(value) = link.key(key).filter(|value| !fits(value) && !value.is_null()) {
+            let kind = if is_text { "a text" } else { "true or false" };
             refuse(key, format!("`{key}` is {value}, and must be {kind}"));
         }
     }

@@ -6,7 +6,6 @@ use crate::terway::eni_config::CONFLIST;
 use crate::terway::usage::{
     CHAINS, MASQ_ALL, MASQ_ALL_DOCUMENT, NFTABLES, NFTABLES_DROPS_MASQ_ALL, NO_NFTABLES_ROUTING, SYMMETRIC,
 };
-use crate::terway::version::Version;
 use serde_json::Value;
 
 pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
