@@ -101,8 +101,7 @@ impl<T, E: Into<Cause>> During<T> for Result<T, E> {
 /// [`EndError::HungUp`] when the other end is closed.
 pub fn print_line(line: &str) -> Result<(), EndError> {
     let mut out = io::stdout().lock();
-    out.write_all(line.as_bytes())?;
-    out.write_all(b"\n")?;
+    writeln!(out, "{line}")?;
     Ok(out.flush()?)
 }
 

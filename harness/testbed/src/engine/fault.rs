@@ -16,13 +16,11 @@ pub(super) fn is_under_way(error: &Error) -> bool {
 
 /// A fault at `stage`: the engine's message, or that it is no longer there.
 pub(super) fn testbed_error(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedError {
-    let fault = TestbedError::new(stage, message(error));
+    let mut fault = TestbedError::new(stage, message(error));
     match error {
         Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
-            match hint(message) {
-                Some(hint) => fault.with_hint(hint),
-                None => fault,
-            }
+            fault.hint = hint(message).map(str::to_owned);
+            fault
         }
         Error::RequestTimeoutError => {
             fault.with_hint(format!("see whether the engine at {endpoint} is stuck: docker info"))

@@ -99,7 +99,7 @@ pub enum TreeItem {
 
 impl TreeItem {
     /// The steps whose results it takes.
-    pub(super) fn needs(&self) -> Option<&StepRef> {
+    pub(super) fn dependencies(&self) -> Option<&StepRef> {
         match self {
             Self::Programs { from, .. } | Self::RuntimeSpec { from, .. } => Some(from),
             _ => None,

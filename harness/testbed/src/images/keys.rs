@@ -7,7 +7,7 @@
 use super::cargo;
 use super::items::{StepRef, TreeItem};
 use super::pins::Arch;
-use super::recipe::{ImageRecipe, LayerRecipe, PlacedStep, Recipe, Step};
+use super::recipe::{ImageRecipe, LayerRecipe, Recipe, RecipeStep, Step};
 use super::store::Images;
 use crate::build_error::Result;
 use crate::cache::{Key, KeyMaker};
@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 
 impl Images {
     /// The key of a step.
-    pub(super) fn step_key(&self, placed: PlacedStep<'_>, arch: Arch) -> Result<Key> {
+    pub(super) fn step_key(&self, placed: RecipeStep<'_>, arch: Arch) -> Result<Key> {
         let mut key = start_key("step", arch, &serde_json::to_vec(placed.step)?);
         match placed.step {
             Step::Go(go) => {
@@ -40,7 +40,7 @@ impl Images {
             Step::Folder(folder) => key = self.add_items(key, placed.recipe, &folder.items, arch)?,
             Step::Guest(guest) => key = self.add_items(key, placed.recipe, &guest.items, arch)?,
         }
-        self.add_needs(key, placed.recipe, placed.step.needs(), arch).map(KeyMaker::finish)
+        self.add_needs(key, placed.recipe, placed.step.dependencies(), arch).map(KeyMaker::finish)
     }
 
     /// The key of a recipe's image.
@@ -56,7 +56,7 @@ impl Images {
                 LayerRecipe::Debian(_) => {}
             }
         }
-        self.add_needs(key, recipe, image.needs(), arch).map(KeyMaker::finish)
+        self.add_needs(key, recipe, image.dependencies(), arch).map(KeyMaker::finish)
     }
 
     fn add_needs(&self, mut key: KeyMaker, recipe: &Recipe, needs: Vec<&StepRef>, arch: Arch) -> Result<KeyMaker> {

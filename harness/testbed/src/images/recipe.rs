@@ -276,14 +276,14 @@ impl Recipe {
 
 /// A step and its recipe.
 #[derive(Clone, Copy)]
-pub(super) struct PlacedStep<'a> {
+pub(super) struct RecipeStep<'a> {
     /// The recipe it stands in.
     pub recipe: &'a Recipe,
     /// The step.
     pub step: &'a Step,
 }
 
-impl PlacedStep<'_> {
+impl RecipeStep<'_> {
     /// `recipe/step`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.recipe.metadata.name, self.step.id())
@@ -291,16 +291,16 @@ impl PlacedStep<'_> {
 }
 
 /// The steps that an item list takes from.
-fn needs(items: &[TreeItem]) -> impl Iterator<Item = &StepRef> {
-    items.iter().filter_map(TreeItem::needs)
+fn dependencies(items: &[TreeItem]) -> impl Iterator<Item = &StepRef> {
+    items.iter().filter_map(TreeItem::dependencies)
 }
 
 impl Step {
     /// The steps that this one takes from.
-    pub(super) fn needs(&self) -> Vec<&StepRef> {
+    pub(super) fn dependencies(&self) -> Vec<&StepRef> {
         match self {
-            Self::Folder(folder) => needs(&folder.items).collect(),
-            Self::Guest(guest) => std::iter::once(&guest.root).chain(needs(&guest.items)).collect(),
+            Self::Folder(folder) => dependencies(&folder.items).collect(),
+            Self::Guest(guest) => std::iter::once(&guest.root).chain(dependencies(&guest.items)).collect(),
             Self::Go(_) | Self::Cargo(_) | Self::Debian(_) => vec![],
         }
     }
@@ -308,12 +308,12 @@ impl Step {
 
 impl ImageRecipe {
     /// The steps that the image takes from, each once, in the order of their first use.
-    pub(super) fn needs(&self) -> Vec<&StepRef> {
+    pub(super) fn dependencies(&self) -> Vec<&StepRef> {
         let mut all: Vec<&StepRef> = Vec::new();
         for layer in &self.layers {
             match layer {
                 LayerRecipe::Debian(step) => all.push(step),
-                LayerRecipe::Tree(items) => all.extend(needs(items)),
+                LayerRecipe::Tree(items) => all.extend(dependencies(items)),
                 LayerRecipe::Preload(preload) => {
                     all.extend([&preload.containerd, &preload.kubeadm]);
                     all.extend(

@@ -12,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::items::{StepRef, TreeItem};
 use super::lock::BuildRecord;
 use super::progress::Progress;
-use super::recipe::{ImageRecipe, LayerRecipe, PlacedStep, Recipe, Step};
+use super::recipe::{ImageRecipe, LayerRecipe, Recipe, RecipeStep, Step};
 use super::store::Images;
 use super::tree::TreeSources;
 use super::{archive, cargo, debian, gomod, guest, preload};
@@ -27,7 +27,7 @@ const SIDE_BY_SIDE: usize = 2;
 /// What an entry of the cache is.
 #[derive(Clone, Copy)]
 enum Product<'a> {
-    Step(PlacedStep<'a>),
+    Step(RecipeStep<'a>),
     Image(&'a Recipe, &'a ImageRecipe),
 }
 
@@ -44,7 +44,7 @@ impl Images {
     /// Builds a step and what it needs, and gives its folder in the cache.
     pub(super) fn build_step<'a>(
         &'a self,
-        placed: PlacedStep<'a>,
+        placed: RecipeStep<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<PathBuf>> + Send + 'a>> {
         Box::pin(async move {
             let key = self.step_key(placed, self.inner.arch)?;
@@ -57,7 +57,7 @@ impl Images {
         let (recipe, image) = self.image(name)?;
         let key = self.image_key(recipe, image, self.inner.arch)?;
         if self.inner.cache.get(&key).is_none() {
-            let needs: Result<Vec<_>> = image.needs().into_iter().map(|need| self.placed(need, name)).collect();
+            let needs: Result<Vec<_>> = image.dependencies().into_iter().map(|need| self.placed(need, name)).collect();
             self.build_steps(&needs?).await?;
         }
         Ok(self.build_entry(&key, Product::Image(recipe, image)).await?.join(ARCHIVE))
@@ -72,11 +72,14 @@ impl Images {
             let metadata = &recipe.metadata;
             if names.is_empty() { !metadata.on_demand } else { names.contains(&metadata.name) }
         };
-        let mut steps: Vec<PlacedStep<'_>> = Vec::new();
+        let mut steps: Vec<RecipeStep<'_>> = Vec::new();
         for recipe in self.recipes().iter().filter(wanted) {
-            let own = recipe.steps.iter().map(|step| Ok(PlacedStep { recipe, step }));
-            let used =
-                recipe.image.iter().flat_map(ImageRecipe::needs).map(|need| self.placed(need, &recipe.metadata.name));
+            let own = recipe.steps.iter().map(|step| Ok(RecipeStep { recipe, step }));
+            let used = recipe
+                .image
+                .iter()
+                .flat_map(ImageRecipe::dependencies)
+                .map(|need| self.placed(need, &recipe.metadata.name));
             for placed in own.chain(used) {
                 let placed = placed?;
                 if !steps.iter().any(|known| known.name() == placed.name()) {
@@ -93,13 +96,13 @@ impl Images {
 
     /// Builds steps in their order, two at a time. Root file systems, which mostly wait for the network and the disk,
     /// go beside them.
-    async fn build_steps(&self, steps: &[PlacedStep<'_>]) -> Result<()> {
-        let (roots, others): (Vec<PlacedStep<'_>>, Vec<PlacedStep<'_>>) =
+    async fn build_steps(&self, steps: &[RecipeStep<'_>]) -> Result<()> {
+        let (roots, others): (Vec<RecipeStep<'_>>, Vec<RecipeStep<'_>>) =
             steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
         tokio::try_join!(self.build_some(others, SIDE_BY_SIDE), self.build_some(roots, 1)).map(|_| ())
     }
 
-    async fn build_some(&self, steps: Vec<PlacedStep<'_>>, side_by_side: usize) -> Result<()> {
+    async fn build_some(&self, steps: Vec<RecipeStep<'_>>, side_by_side: usize) -> Result<()> {
         // Made into a list first: a lazy one would hold a closure that the compiler takes to be bound to one thread.
         let mut builds = Vec::new();
         for placed in steps {
@@ -138,7 +141,7 @@ impl Images {
         Ok(path)
     }
 
-    async fn make_step(&self, placed: PlacedStep<'_>, folder: &Path) -> Result<BuildRecord> {
+    async fn make_step(&self, placed: RecipeStep<'_>, folder: &Path) -> Result<BuildRecord> {
         let name = placed.name();
         let mut record = BuildRecord { what: name.clone(), ..BuildRecord::default() };
         match placed.step {
@@ -181,12 +184,12 @@ impl Images {
                 }
             }
             Step::Folder(step) => {
-                let sources = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
+                let sources = self.tree_sources(placed.recipe, placed.step.dependencies(), &step.items).await?;
                 sources.lay_out(&step.items, folder).await?;
             }
             Step::Guest(step) => {
                 self.progress().step(&format!("{name}: kernel, early modules and disk"));
-                let sources = self.tree_sources(placed.recipe, placed.step.needs(), &step.items).await?;
+                let sources = self.tree_sources(placed.recipe, placed.step.dependencies(), &step.items).await?;
                 guest::build(step, &sources, folder).await?;
             }
         }
@@ -196,7 +199,7 @@ impl Images {
     async fn make_image(&self, recipe: &Recipe, image: &ImageRecipe, folder: &Path) -> Result<BuildRecord> {
         let name = &recipe.metadata.name;
         let items: Vec<TreeItem> = image.items().cloned().collect();
-        let sources = self.tree_sources(recipe, image.needs(), &items).await?;
+        let sources = self.tree_sources(recipe, image.dependencies(), &items).await?;
         let reference = self.image_reference(recipe, image)?;
         self.progress().step(&format!("image {name}: put together {reference}"));
         let scratch = tempfile::Builder::new()

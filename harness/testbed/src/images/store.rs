@@ -7,7 +7,7 @@ use super::items::{StepRef, TreeItem};
 use super::lock::{BuildRecord, Lock};
 use super::pins::{Arch, Pins};
 use super::progress::{Progress, Silent};
-use super::recipe::{ImageRecipe, PlacedStep, Recipe, Step};
+use super::recipe::{ImageRecipe, Recipe, RecipeStep, Step};
 use crate::build_error::{BuildError, Context as _, Result};
 use crate::cache::Cache;
 use crate::engine::Engine;
@@ -221,7 +221,7 @@ impl Images {
         &self.inner.recipes
     }
 
-    fn program_step(&self, recipe: &str, name: &str) -> Result<PlacedStep<'_>> {
+    fn program_step(&self, recipe: &str, name: &str) -> Result<RecipeStep<'_>> {
         let recipe = self.recipe(recipe)?;
         let makes = |step: &&Step| match step {
             Step::Go(go) => go.programs().any(|program| program == name),
@@ -232,12 +232,12 @@ impl Images {
         let step = step.with_context(|| {
             format!("no step of images/{}/recipe.yaml makes a program `{name}`", recipe.metadata.name)
         })?;
-        Ok(PlacedStep { recipe, step })
+        Ok(RecipeStep { recipe, step })
     }
 
     async fn step_folder(&self, recipe: &str, id: &str) -> Result<PathBuf> {
         let recipe = self.recipe(recipe)?;
-        self.build_step(PlacedStep { recipe, step: recipe.step(id)? }).await
+        self.build_step(RecipeStep { recipe, step: recipe.step(id)? }).await
     }
 
     /// Every reference of every recipe must lead somewhere, so that a typo is found before minutes of building.
@@ -249,7 +249,11 @@ impl Images {
     }
 
     fn check_recipe(&self, recipe: &Recipe) -> Result<()> {
-        let needs = recipe.steps.iter().flat_map(Step::needs).chain(recipe.image.iter().flat_map(ImageRecipe::needs));
+        let needs = recipe
+            .steps
+            .iter()
+            .flat_map(Step::dependencies)
+            .chain(recipe.image.iter().flat_map(ImageRecipe::dependencies));
         for need in needs {
             self.placed(need, &recipe.metadata.name)?;
         }
@@ -266,10 +270,10 @@ impl Images {
         Ok(())
     }
 
-    pub(super) fn placed<'a>(&'a self, step: &StepRef, here: &str) -> Result<PlacedStep<'a>> {
+    pub(super) fn placed<'a>(&'a self, step: &StepRef, here: &str) -> Result<RecipeStep<'a>> {
         let (recipe, id) = step.resolve(here);
         let recipe = self.recipe(recipe)?;
-        Ok(PlacedStep { recipe, step: recipe.step(id)? })
+        Ok(RecipeStep { recipe, step: recipe.step(id)? })
     }
 
     pub(super) fn recipe(&self, name: &str) -> Result<&Recipe> {

@@ -1,7 +1,7 @@
 //! What is in the cache, and whether the lock file allows it: for `plumbline images list` and `verify`.
 
 use super::lock::BuildRecord;
-use super::recipe::{PlacedStep, Step};
+use super::recipe::{RecipeStep, Step};
 use super::store::Images;
 use crate::build_error::Result;
 use crate::error::{AtStage as _, TestbedError};
@@ -43,7 +43,7 @@ impl Images {
         let mut parts = Vec::new();
         for recipe in self.recipes() {
             for step in &recipe.steps {
-                parts.push(self.survey_step(PlacedStep { recipe, step }).at_stage("list images")?);
+                parts.push(self.survey_step(RecipeStep { recipe, step }).at_stage("list images")?);
             }
             if let Some(image) = &recipe.image {
                 let survey = || -> Result<BuildStatus> {
@@ -87,7 +87,7 @@ impl Images {
         if wrong.is_empty() { Ok(parts) } else { Err(TestbedError::new("verify images", wrong.join("; "))) }
     }
 
-    fn survey_step(&self, placed: PlacedStep<'_>) -> Result<BuildStatus> {
+    fn survey_step(&self, placed: RecipeStep<'_>) -> Result<BuildStatus> {
         let key = self.step_key(placed, self.inner.arch)?;
         let (kind, version) = match placed.step {
             Step::Go(step) => ("go", self.inner.pins.go(&step.pin, self.inner.arch)?.version.clone()),

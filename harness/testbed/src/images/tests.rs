@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::recipe::PlacedStep;
+use super::recipe::RecipeStep;
 use super::*;
 use crate::cache::{Cache, Claim};
 
@@ -121,7 +121,7 @@ fn a_key_follows_just_what_its_step_is_made_of() {
 /// Puts a result into the cache as if it had been built, with the given hash of its module.
 async fn put(checkout: &Checkout, images: &Images, sum: &str) {
     let (recipe, cache) = (&images.recipes()[0], Cache::open_at(&checkout.dir.path().join("cache")).unwrap());
-    let key = images.step_key(PlacedStep { recipe, step: &recipe.steps[0] }, Arch::host().unwrap()).unwrap();
+    let key = images.step_key(RecipeStep { recipe, step: &recipe.steps[0] }, Arch::host().unwrap()).unwrap();
     cache.remove(&key).unwrap();
     let Claim::Build(work) = cache.claim(&key).await.unwrap() else { panic!("it is there already") };
     fs::write(work.folder().join("kind"), "a program").unwrap();

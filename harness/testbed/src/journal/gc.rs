@@ -29,10 +29,7 @@ pub struct Collected {
 /// [`TestbedError`] when the state folder can't be read.
 pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, TestbedError> {
     let mut collected = Collected::default();
-    let folder = runs_folder()?;
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        return Ok(collected);
-    };
+    let Ok(entries) = std::fs::read_dir(runs_folder()?) else { return Ok(collected) };
     for entry in entries {
         let run = entry.at_stage("read state folder")?.path();
         collect_run(&run, undoers, &mut collected).await;
@@ -68,9 +65,7 @@ pub async fn undo_local_effects(run: &str) -> Result<(), TestbedError> {
 async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collected) {
     let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = journal_path(run);
-    let Ok(mut file) = OpenOptions::new().read(true).append(true).open(&path) else {
-        return;
-    };
+    let Ok(mut file) = OpenOptions::new().read(true).append(true).open(&path) else { return };
     let mut fail = |error: &std::io::Error| collected.failures.push(format!("journal {}: {error}", path.display()));
     match file.try_lock() {
         Ok(()) => {}

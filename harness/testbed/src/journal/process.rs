@@ -27,9 +27,7 @@ pub fn alive(pid: u32, start: u64) -> bool {
 
 /// Ends a process of ours at once, if it is still the one that was meant, and with it the group that it leads.
 pub(super) fn end(pid: u32, start: u64) -> Result<(), TestbedError> {
-    let Ok(raw) = i32::try_from(pid) else {
-        return Ok(());
-    };
+    let Ok(raw) = i32::try_from(pid) else { return Ok(()) };
     if !alive(pid, start) {
         return Ok(());
     }
