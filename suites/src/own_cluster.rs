@@ -7,7 +7,8 @@ use crate::host::wait_for;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use plumbline_cluster::node::{self, KIND_LABEL};
+use plumbline_cluster::node::KIND_LABEL;
+use plumbline_cluster::undo;
 use plumbline_testbed::engine::{Container, Engine};
 use plumbline_testbed::exec::{Cmd, Session, Transcript};
 use plumbline_testbed::wait;
@@ -200,7 +201,7 @@ impl OwnCluster {
     pub async fn end(self) -> anyhow::Result<()> {
         for container in self.containers().await? {
             if let Some(cluster) = container.labels.get(KIND_LABEL) {
-                node::remove(&self.engine, cluster).await?;
+                undo::remove_cluster(&self.engine, cluster).await?;
             }
         }
         Ok(())

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::must_run::{Binary, Least};
     use plumbline::capability::Known;
-    use plumbline_lanes::lane::Capability;
+    use plumbline_lanes::host::Capability;
     use quick_junit::{NonSuccessKind, TestCase, TestSuite};
     use std::time::Duration;
 

@@ -228,8 +228,7 @@ async fn without(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Resu
 async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.iter().find(|node| node.name.ends_with("-worker")).context("a worker")?;
     let mut nodes = std::slice::from_ref(node);
-    let words = |why: String| anyhow::anyhow!(why);
-    let before = NodeTraces::read_traces(1, &mut nodes).await.map_err(words)?;
+    let before = NodeTraces::read_traces(1, &mut nodes).await?;
     let gone = RemovedPod { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
     let (none, unseen) = before.find_leaks(std::slice::from_ref(&gone), &mut nodes).await;
     ensure!(none.is_empty() && unseen.is_empty(), "nothing has changed: {none:?} {unseen:?}");

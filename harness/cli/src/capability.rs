@@ -4,7 +4,8 @@
 use crate::registry;
 use crate::session;
 use plumbline_lanes::context::Context;
-use plumbline_lanes::lane::{Capabilities, Lane, OpenLane};
+use plumbline_lanes::host::Capabilities;
+use plumbline_lanes::lane::{Lane, OpenLane};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};

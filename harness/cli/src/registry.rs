@@ -1,7 +1,7 @@
 //! The lanes, and the providers of a cluster's default network. Command, loader, tests and CI get the lanes from here.
 
 use plumbline_cluster::ClusterUndo;
-use plumbline_cluster::provider::Providers;
+use plumbline_cluster::cluster::Providers;
 use plumbline_kube::undo::KubeUndo;
 use plumbline_lanes::kind::KindLane;
 use plumbline_lanes::lane::Lane;

@@ -1,6 +1,7 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
 use crate::bridges;
+use crate::cluster::{self, ClusterContext, DefaultNetworkProvider, Providers};
 use crate::images::{self, At};
 use crate::kind_config::{Host, Rendered, kind_config};
 use crate::kind_tool::KindTool;
@@ -8,10 +9,10 @@ use crate::network;
 use crate::node::{self, Node};
 use crate::plugins::Set;
 use crate::profile::{ImageSource, Loaded};
-use crate::provider::{self, ClusterContext, DefaultNetworkProvider, Providers};
 use crate::record::{Home, Record};
 use crate::restart;
 use crate::step::{Found, Notes, Stages, Step};
+use crate::undo;
 use futures::future::BoxFuture;
 use kube::Client;
 use plumbline_kube::objects::words;
@@ -52,7 +53,7 @@ impl<'a> BringUp<'a> {
         providers: Providers,
     ) -> Result<Self, TestbedError> {
         Ok(Self {
-            provider: provider::of_profile(providers, loaded)?,
+            provider: cluster::find_provider(providers, loaded)?,
             cx,
             loaded,
             engine: OnceCell::new_with(engine),
@@ -238,7 +239,7 @@ impl<'a> BringUp<'a> {
                 }
             }
             notes.note("it is not whole: it is deleted and made again");
-            node::remove(engine, &rendered.name).await?;
+            undo::remove_cluster(engine, &rendered.name).await?;
         }
         home.keep_config(&rendered.text)?;
         let profile = self.loaded.profile.metadata.name.clone();
@@ -248,7 +249,7 @@ impl<'a> BringUp<'a> {
         node::network(engine).await?;
         if let Err(error) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
             // kind took away what it made; what it could not, this does. What neither can is in the journal.
-            if node::remove(engine, &rendered.name).await.is_ok() {
+            if undo::remove_cluster(engine, &rendered.name).await.is_ok() {
                 self.cx.run.done(effect)?;
             }
             return Err(error);

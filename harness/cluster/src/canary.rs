@@ -6,7 +6,6 @@ use crate::profile::Loaded;
 use crate::step::Step;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
-use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome, Target};
 use plumbline_kube::manifests;
@@ -14,9 +13,9 @@ use plumbline_kube::manifests::render;
 use plumbline_kube::objects;
 use plumbline_kube::readiness::{self, PodOutcome};
 use plumbline_kube::reported::STATUS;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::journal::{Effect, EffectId, Run};
-use plumbline_testbed::wait::{self, Deadline};
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +25,7 @@ const TEMPLATE: &str = "../common/canary.yaml.j2";
 const INTERFACE: &str = "canary0";
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The journal in which canaries stand while they are up, and the kubeconfig by which `gc` finds them.
+/// The journal in which canaries are recorded while they exist, and the kubeconfig by which `gc` finds them.
 #[derive(Clone, Copy)]
 pub struct CanaryJournal<'a> {
     /// The run.
@@ -35,20 +34,20 @@ pub struct CanaryJournal<'a> {
     pub kubeconfig: &'a Path,
 }
 
-/// A canary on one node: how it goes up and comes down, whatever is looked at meanwhile.
+/// A canary pod on one node.
 #[derive(Clone, Copy)]
 pub struct CanaryPod<'a> {
     /// The cluster.
     pub client: &'a Client,
     /// The node.
     pub node: &'a Node,
-    /// The stage of what goes wrong.
+    /// Stage of its errors.
     pub stage: &'a str,
-    /// Where it stands while it is up.
-    pub book: CanaryJournal<'a>,
+    /// The journal of the run.
+    pub journal: CanaryJournal<'a>,
 }
 
-/// Sends one with a network up on `node`, looks whether Multus attached it, and takes it away again.
+/// Creates one with a network on `node`, checks whether Multus attached it, and deletes it.
 ///
 /// # Errors
 /// `TestbedError`, naming the node: it did not come up, or is not attached although it is Ready.
@@ -57,9 +56,9 @@ pub async fn run_canary(
     client: &Client,
     node: &Node,
     image: &str,
-    book: CanaryJournal<'_>,
+    journal: CanaryJournal<'_>,
 ) -> Result<(), TestbedError> {
-    let pod = CanaryPod { client, node, stage: STAGE, book };
+    let pod = CanaryPod { client, node, stage: STAGE, journal };
     let networks = json!([{ "name": pod.name(), "interface": INTERFACE }]).to_string();
     let documents = pod.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
     pod.run(&documents, async |pod: &Pod| look(node, pod).await).await
@@ -72,7 +71,7 @@ pub async fn run_canary(
 pub async fn namespace(client: &Client, stage: &str) -> Result<(), TestbedError> {
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": SYSTEM_NAMESPACE, "labels": { crate::naming::OWNER_LABEL: crate::naming::OWNER } } });
-    objects::apply(client, &namespace).await.map(drop).map_err(|e| TestbedError::new(stage, e))
+    objects::apply(client, &namespace).await.map(drop).at_stage(stage)
 }
 
 impl CanaryPod<'_> {
@@ -92,40 +91,40 @@ impl CanaryPod<'_> {
         networks: &str,
     ) -> Result<Vec<Value>, TestbedError> {
         let name = template.display().to_string();
-        let values = json!({ "name": self.name(), "namespace": SYSTEM_NAMESPACE, "run": self.book.run.id(),
+        let values = json!({ "name": self.name(), "namespace": SYSTEM_NAMESPACE, "run": self.journal.run.id(),
             "node": self.node.name, "image": image, "networks": networks });
-        let text = render(&name, &loaded.text(template)?, &values).map_err(|e| TestbedError::new(self.stage, e))?;
-        manifests::documents(&name, &text).map_err(|e| TestbedError::new(self.stage, e))
+        let text = render(&name, &loaded.text(template)?, &values).at_stage(self.stage)?;
+        manifests::documents(&name, &text).at_stage(self.stage)
     }
 
-    /// Sends it up, has it looked at once it is Ready, and takes it away again.
+    /// Creates it, lets `look` check it when it is Ready, and deletes it.
     ///
     /// # Errors
-    /// `TestbedError` when it does not come up or does not go, else what the look gave.
+    /// `TestbedError` when it does not come up or does not go, else the result of `look`.
     pub async fn run(
         &self,
         documents: &[Value],
         look: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
     ) -> Result<(), TestbedError> {
         readiness::service_account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
-        // One that a killed run left behind would be taken for this one.
+        // One that a killed run left would be mistaken for this one.
         self.remove().await?;
-        let entries = documents.iter().map(|document| self.book.intend(document)).collect::<Result<Vec<_>, _>>()?;
+        let entries = documents.iter().map(|document| self.journal.intend(document)).collect::<Result<Vec<_>, _>>()?;
         let looked = async {
-            let pod = self.up(documents).await?;
+            let pod = self.create(documents).await?;
             look(&pod).await
         };
         let looked = looked.await;
-        let removed = self.remove().await.and(self.unlisted(documents).await);
+        let removed = self.remove().await.and(self.remove_others(documents).await);
         if removed.is_ok() {
-            entries.into_iter().try_for_each(|id| self.book.run.done(id))?;
+            entries.into_iter().try_for_each(|id| self.journal.run.done(id))?;
         }
         looked.and(removed)
     }
 
-    async fn up(&self, documents: &[Value]) -> Result<Pod, TestbedError> {
+    async fn create(&self, documents: &[Value]) -> Result<Pod, TestbedError> {
         for document in documents {
-            objects::apply(self.client, document).await.map_err(|e| TestbedError::new(self.stage, e))?;
+            objects::apply(self.client, document).await.at_stage(self.stage)?;
         }
         let testbed_error = |what: String| {
             TestbedError::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
@@ -137,10 +136,10 @@ impl CanaryPod<'_> {
         }
     }
 
-    /// Takes away what came beside the pod: its network.
-    async fn unlisted(&self, documents: &[Value]) -> Result<(), TestbedError> {
+    /// Deletes the objects beside the pod: its network.
+    async fn remove_others(&self, documents: &[Value]) -> Result<(), TestbedError> {
         for document in documents.iter().filter(|document| document["kind"] != "Pod") {
-            let networks = objects::api_of(self.client, document).map_err(|e| TestbedError::new(self.stage, e))?;
+            let networks = objects::api_of(self.client, document).at_stage(self.stage)?;
             match networks.delete(&self.name(), &DeleteParams::default()).await {
                 Err(e) if !objects::is_absent(&e) => {
                     let what = format!("remove the canary's network {}: {}", self.name(), objects::words(&e));
@@ -163,10 +162,7 @@ impl CanaryPod<'_> {
             Err(e) if !objects::is_absent(&e) => return Err(testbed_error(objects::words(&e))),
             _ => {}
         }
-        let gone = await_condition(pods, &name, conditions::is_deleted(&uid));
-        let what = format!("pod {name} to be gone");
-        let gone = wait::by(self.stage, &what, Deadline::after(DEADLINE), gone, || "still there".into()).await?;
-        gone.map_err(|e| testbed_error(e.to_string()))?;
+        objects::await_deletion(pods, &name, &uid, self.stage, Deadline::after(DEADLINE)).await?;
         let op = Op::AwaitSandboxRemoval {
             namespace: SYSTEM_NAMESPACE.into(),
             name: name.clone(),
@@ -176,7 +172,7 @@ impl CanaryPod<'_> {
         match self.node.call(op).await? {
             Outcome::SandboxRemoval { removed: true, .. } => Ok(()),
             // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a
-            // list: the same comes to every pod there, and is for scenarios to tell (`PL501`).
+            // list: every pod there has the same, and scenarios report it (`PL501`).
             Outcome::SandboxRemoval { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
             other => Err(testbed_error(format!("its sandbox is not gone: {other:?}"))),
         }

@@ -1,28 +1,140 @@
-//! A cluster that is up and was checked: what the kind lane works with.
+//! A cluster that is up and was checked, and the trait of products that make its default network.
+//!
+//! This crate knows no product by name. The command registers them, see [`Providers`].
 
 use crate::node::Node;
+use crate::profile::Loaded;
 use crate::proof::now;
-use crate::provider::{ClusterContext, DefaultNetworkProvider, ProvidedNetwork, Providers};
 use crate::record::{Home, Proof};
-use crate::step::Step;
-use futures::future::join_all;
+use crate::step::{Found, Notes, Step};
+use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams};
-use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
 use plumbline_core::plan::Plan;
+use plumbline_core::verdict::Adaptation;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_kube::cluster_ranges::ClusterRanges;
-use plumbline_kube::objects::{is_absent, words};
+use plumbline_kube::objects::{await_deletion, is_absent, words};
 use plumbline_kube::undo::NAMESPACE_GONE;
 use plumbline_testbed::context::Context;
+use plumbline_testbed::engine::Engine;
 use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::images::Images;
 use plumbline_testbed::journal::{EffectId, Run};
 use plumbline_testbed::lease::Lease;
-use plumbline_testbed::wait::{self, Deadline, Look};
+use plumbline_testbed::wait::{Deadline, Look};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The registered providers.
+pub type Providers = &'static [&'static dyn DefaultNetworkProvider];
+
+/// A cluster whose API server and nodes answer, as providers get it.
+pub struct ClusterContext<'a> {
+    /// Options, images, journal, events.
+    pub cx: &'a Context,
+    /// The cluster's profile.
+    pub loaded: &'a Loaded,
+    /// The engine whose containers the nodes are.
+    pub engine: &'a Engine,
+    /// kind's name of the cluster.
+    pub name: &'a str,
+    /// Our own kubeconfig of it.
+    pub kubeconfig: PathBuf,
+    /// Client of its API server.
+    pub client: &'a Client,
+    /// Its nodes.
+    pub nodes: &'a [Node],
+}
+
+/// A staged default network, and the adaptations that it needed.
+pub type StagedWithAdaptations = (Box<dyn StagedNetwork>, Vec<Adaptation>);
+
+/// A product that makes the default network of a cluster.
+pub trait DefaultNetworkProvider: Send + Sync {
+    /// The value of `defaultNetworkProvider.name` in a profile.
+    fn name(&self) -> &'static str;
+
+    /// The product's name in messages.
+    fn title(&self) -> &'static str;
+
+    /// Checks the provider's settings in a profile.
+    ///
+    /// # Errors
+    /// `TestbedError` at stage `profile`, with the key that is wrong.
+    fn check_profile(&self, loaded: &Loaded) -> Result<(), TestbedError>;
+
+    /// Recipes and their programs that the provider's steps run. They are built with the images.
+    fn programs(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Parts of a cluster of this profile that are not what users run, a line each.
+    ///
+    /// # Errors
+    /// `TestbedError` when a file of the profile can't be read.
+    fn stand_ins(&self, images: &Images, loaded: &Loaded) -> Result<Vec<String>, TestbedError>;
+
+    /// Checks whether the default network is installed on every node, and every node is ready.
+    fn check<'a>(&'a self, at: &'a ClusterContext<'a>) -> BoxFuture<'a, Result<Found, TestbedError>>;
+
+    /// Installs it. May be called on a half-made one.
+    fn install<'a>(&'a self, at: &'a ClusterContext<'a>, notes: &'a Notes) -> BoxFuture<'a, Result<(), TestbedError>>;
+
+    /// What a proof of the default network rests on, a line each with its hash; or what is wrong. `plugins` is the hash of
+    /// the plugins on the nodes.
+    fn proof_basis<'a>(
+        &'a self,
+        at: &'a ClusterContext<'a>,
+        plugins: &'a str,
+    ) -> BoxFuture<'a, Result<Look<String>, TestbedError>>;
+
+    /// Runs a canary pod with `image` on every node.
+    fn run_canaries<'a>(
+        &'a self,
+        at: &'a ClusterContext<'a>,
+        image: &'a str,
+    ) -> BoxFuture<'a, Result<(), TestbedError>>;
+
+    /// Whether a plan's pods get their default network from this provider.
+    fn provides(&self, plan: &Plan) -> bool;
+
+    /// Why such a plan can't run on a cluster with this provider; none when it can.
+    fn lack(&self, plan: &Plan) -> Option<String>;
+
+    /// Stages the default network of a plan on a cluster. Gives the changes made in what the plan says.
+    fn stage<'a>(
+        &'a self,
+        cluster: &'a Arc<Cluster>,
+        cx: &'a Context,
+        run: &'a Arc<Run>,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<StagedWithAdaptations, TestbedError>>;
+
+    /// The engine's network of each uplink of a plan, made where there is none yet.
+    fn uplink_networks<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        run: &'a Run,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>, TestbedError>>;
+}
+
+/// The default network of a staged plan. What it holds for itself alone is given back when it is dropped.
+pub trait StagedNetwork: Send + Sync {
+    /// Undoes what was changed for the plan; the next plan may then change it. Gives what could not be undone, a line each.
+    fn undo(&mut self) -> BoxFuture<'_, Vec<String>>;
+}
+
+/// The provider of a cluster that is up.
+pub struct ProvidedNetwork {
+    /// The provider.
+    pub provider: &'static dyn DefaultNetworkProvider,
+    /// The cluster's profile.
+    pub loaded: Loaded,
+    /// The hash of the plugins on the nodes.
+    pub plugins: String,
+}
 
 /// A cluster that is up.
 pub struct Cluster {
@@ -68,7 +180,7 @@ pub(crate) struct Leaving {
 impl Cluster {
     /// The engine that its nodes are containers of.
     #[must_use]
-    pub fn engine(&self) -> &plumbline_testbed::engine::Engine {
+    pub fn engine(&self) -> &Engine {
         &self.pull.engine
     }
 
@@ -92,16 +204,16 @@ impl Cluster {
             .map_err(|e| TestbedError::new("stage", format!("get namespace {name}: {}", words(&e))))
     }
 
-    /// Deletes a namespace in the background; [`Cluster::namespaces_gone`] awaits it and crosses out its entry.
+    /// Deletes a namespace in the background; [`Cluster::namespaces_gone`] awaits it and closes its journal entry.
     ///
     /// # Errors
-    /// A line for the report.
-    pub async fn drop_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), String> {
+    /// `TestbedError` when the server refuses.
+    pub async fn drop_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), TestbedError> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let uid = match namespaces.delete(name, &DeleteParams::background()).await {
             Ok(deleted) => deleted.left().and_then(|n| n.uid()).unwrap_or_default(),
-            Err(e) if is_absent(&e) => return run.done(id).map_err(|b| b.to_string()),
-            Err(e) => return Err(format!("namespace {name}: {}", words(&e))),
+            Err(e) if is_absent(&e) => return run.done(id),
+            Err(e) => return Err(TestbedError::new("clean up", format!("namespace {name}: {}", words(&e)))),
         };
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(Leaving {
             name: name.to_owned(),
@@ -120,13 +232,8 @@ impl Cluster {
         let gone = leaving.into_iter().map(|Leaving { name, uid, id, run }| {
             let namespaces = namespaces.clone();
             async move {
-                let gone = await_condition(namespaces, &name, conditions::is_deleted(&uid));
-                let what = format!("namespace {name} to be gone");
-                match wait::by("clean up", &what, deadline, gone, || "it is terminating".into()).await {
-                    Ok(Ok(_)) => run.done(id).err().map(|b| b.to_string()),
-                    Ok(Err(e)) => Some(format!("namespace {name}: {e}")),
-                    Err(error) => Some(error.cause()),
-                }
+                let deleted = await_deletion(namespaces, &name, &uid, "clean up", deadline).await;
+                deleted.and_then(|()| run.done(id)).err().map(|error| error.cause())
             }
         });
         join_all(gone).await.into_iter().flatten().collect()
@@ -198,4 +305,25 @@ impl Cluster {
             Look::NotYet(what) => Err(TestbedError::new(Step::ProveDefaultNetwork.name(), what)),
         }
     }
+}
+
+/// The provider that a profile names; none where it names none.
+///
+/// # Errors
+/// `TestbedError` when it is not registered, or refuses its settings.
+pub fn find_provider(
+    providers: Providers,
+    loaded: &Loaded,
+) -> Result<Option<&'static dyn DefaultNetworkProvider>, TestbedError> {
+    let Some(spec) = &loaded.profile.default_network_provider else { return Ok(None) };
+    let found = providers.iter().find(|provider| provider.name() == spec.name).copied();
+    let provider = found.ok_or_else(|| {
+        let known: Vec<&str> = providers.iter().map(|provider| provider.name()).collect();
+        let profile = &loaded.profile.metadata.name;
+        let cause =
+            format!("profile {profile}: no default network provider {} (known: {})", spec.name, known.join(", "));
+        TestbedError::new("profile", cause)
+    })?;
+    provider.check_profile(loaded)?;
+    Ok(Some(provider))
 }

@@ -4,7 +4,7 @@ use crate::kind_types::Cluster;
 use crate::naming;
 use crate::profile::{Loaded, Role};
 use plumbline_kube::manifests::render;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde::Serialize;
 
 /// What has to be known of the host; found by probing.
@@ -67,7 +67,6 @@ pub struct Rendered {
 /// # Errors
 /// `TestbedError` at stage `profile`: a template that can't be rendered, or that gives something that is not kind's v1alpha4.
 pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered, TestbedError> {
-    let refused = |cause: String| TestbedError::new("profile", cause);
     let file = loaded.folder.join(&loaded.profile.kind_config).display().to_string();
     let template = loaded.text(&loaded.profile.kind_config)?;
     let with_name = |name: &str| {
@@ -80,19 +79,16 @@ pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered,
             host,
             nodes: loaded.profile.nodes.iter().map(|node| NodeValues { role: node.role, image }).collect(),
         };
-        render(&file, &template, &values).map_err(refused)
+        render(&file, &template, &values).at_stage("profile")
     };
     let profile = &loaded.profile.metadata.name;
     let content = format!("{}\n{image}", with_name(profile)?);
     let name = naming::cluster_name(profile, content.as_bytes());
     let text = with_name(&name)?;
-    let cluster = Cluster::parse(&file, &text).map_err(refused)?;
+    let cluster = Cluster::parse(&file, &text).at_stage("profile")?;
     if cluster.name != name || cluster.nodes.len() != loaded.profile.nodes.len() {
-        return Err(refused(format!(
-            "{file}: rendered, it names cluster {} with {} nodes",
-            cluster.name,
-            cluster.nodes.len()
-        )));
+        let found = format!("cluster {} with {} nodes", cluster.name, cluster.nodes.len());
+        return Err(TestbedError::new("profile", format!("{file}: expected cluster {name}, found {found}")));
     }
     Ok(Rendered { name, text })
 }
@@ -141,10 +137,10 @@ mod tests {
     fn unknown_fields_are_refused_with_their_place() {
         let error =
             Cluster::parse("k.yaml", "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodez: []\n").unwrap_err();
-        assert!(error.starts_with("k.yaml: ") && error.contains("nodez") && error.contains('3'), "{error}");
+        assert!(error.file == "k.yaml" && error.reason.contains("nodez") && error.reason.contains('3'), "{error}");
         let text = std::fs::read_to_string(root().join("clusters/hermetic/profile.yaml")).unwrap();
         let error = crate::profile::Profile::parse("p.yaml", &format!("{text}bridgez: []\n")).unwrap_err();
-        assert!(error.contains("bridgez"), "{error}");
+        assert!(error.reason.contains("bridgez"), "{error}");
     }
 
     #[test]
@@ -154,7 +150,7 @@ mod tests {
         let text = loaded.text(std::path::Path::new("profile.yaml")).unwrap();
         let moving = text.replace(reference, "kindest/node:latest");
         let error = crate::profile::Profile::parse("p.yaml", &moving).unwrap_err();
-        assert!(error.contains("neither a digest nor an exact tag"), "{error}");
+        assert!(error.reason.contains("neither a digest nor an exact tag"), "{error}");
     }
 
     #[test]

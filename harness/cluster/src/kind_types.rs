@@ -3,7 +3,7 @@
 //! Fields as in `pkg/apis/config/v1alpha4/types.go` of `sigs.k8s.io/kind` 0.33.0. kind itself refuses unknown
 //! fields as well, but only once the engine is at work; this does so in a test and before anything is made.
 
-use plumbline_kube::manifests;
+use plumbline_kube::manifests::{self, ManifestError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -166,11 +166,12 @@ impl Cluster {
     /// Decodes strictly.
     ///
     /// # Errors
-    /// One line with file, line and column: an unknown field, a wrong type, or another version than v1alpha4.
-    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
+    /// [`ManifestError`]: an unknown field, a wrong type, or another version than v1alpha4.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let cluster: Self = manifests::decode(file, text)?;
         if cluster.kind != "Cluster" || cluster.api_version != "kind.x-k8s.io/v1alpha4" {
-            return Err(format!("{file}: {} {} is not kind's Cluster v1alpha4", cluster.kind, cluster.api_version));
+            let found = format!("{} {}", cluster.kind, cluster.api_version);
+            return Err(ManifestError::new(file, format!("expected kind's Cluster v1alpha4, found {found}")));
         }
         Ok(cluster)
     }

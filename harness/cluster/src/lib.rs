@@ -1,12 +1,34 @@
-//! kind clusters of a profile: brought up by ordered steps, checked, shared under leases, and taken down.
+//! kind clusters of a profile: brought up by ordered steps, checked, shared under leases, and removed.
 //!
-//! [`profile`] and [`kind_types`] are what is written under `clusters/`, read strictly; [`step`] goes through the
-//! steps of bring-up, [`bringup`] says what each one checks and makes; [`up()`] is the entry for the lane and the command;
-//! [`cluster`] is what comes of it; [`breakage`] breaks it and repairs it, for tests. [`provider`] is the trait of products
-//! that make the default network; this crate knows none by name.
+//! The order of the modules, lowest first. A module uses only modules above it in this list:
+//!
+//! 1. [`naming`]: names and labels of what Plumbline makes
+//! 2. [`profile`]: the profiles in `clusters`
+//! 3. [`choice`]: the profile if none is named
+//! 4. [`step`]: the steps of bring-up, in order
+//! 5. [`record`]: what is recorded of a cluster on this host
+//! 6. [`kind_types`]: kind's configuration as types
+//! 7. [`kind_config`]: kind's configuration of a profile
+//! 8. `proof`: whether a proof that a network works still holds
+//! 9. `write_files`: writing files on a node
+//! 10. [`agent_session`]: sessions with agents in containers
+//! 11. [`node`]: the nodes of a cluster
+//! 12. [`uplink`]: networks that join the nodes' bridges with external hosts
+//! 13. [`undo`]: removing clusters, and what dead runs left of them
+//! 14. `kind_tool`: calls of kind
+//! 15. [`images`]: the images of a profile
+//! 16. [`plugins`]: the plugins on the nodes
+//! 17. [`bridges`]: bridges on the nodes
+//! 18. [`network`]: the default network of a profile without a provider
+//! 19. [`canary`]: canary pods
+//! 20. [`multus`]: installing Multus
+//! 21. `restart`: starting stopped nodes
+//! 22. [`cluster`]: a cluster that is up, and the trait of products that make its default network
+//! 23. `bringup`: each step's check and work
+//! 24. `proof_steps`: the steps that run canary pods
+//! 25. `up`: the entry for the lane and the command
 
 pub mod agent_session;
-pub mod breakage;
 pub mod bridges;
 mod bringup;
 pub mod canary;
@@ -24,14 +46,13 @@ pub mod plugins;
 pub mod profile;
 mod proof;
 mod proof_steps;
-pub mod provider;
-mod put;
 pub mod record;
 mod restart;
 pub mod step;
-mod undo;
+pub mod undo;
 pub mod up;
 pub mod uplink;
+mod write_files;
 
 pub use cluster::Cluster;
 pub use undo::ClusterUndo;

@@ -17,7 +17,7 @@ use plumbline_kube::manifests;
 use plumbline_kube::manifests::render;
 use plumbline_kube::objects;
 use plumbline_kube::rollout;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
 
@@ -39,9 +39,9 @@ pub fn objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Va
         let mut text = loaded.text(path)?;
         if path.extension().is_some_and(|e| e == "j2") {
             let values = json!({ "image": image, "pullPolicy": pull_policy });
-            text = render(&name, &text, &values).map_err(|e| TestbedError::new(STAGE, e))?;
+            text = render(&name, &text, &values).at_stage(STAGE)?;
         }
-        all.extend(manifests::documents(&name, &text).map_err(|e| TestbedError::new(STAGE, e))?);
+        all.extend(manifests::documents(&name, &text).at_stage(STAGE)?);
     }
     Ok(all)
 }
@@ -57,10 +57,12 @@ fn spec(loaded: &Loaded) -> Result<&MultusSpec, TestbedError> {
 pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Result<(), TestbedError> {
     let deadline = Deadline::after(Step::Multus.deadline());
     for object in objects {
-        objects::apply(client, object).await.map_err(|e| TestbedError::new(STAGE, e))?;
+        objects::apply(client, object).await.at_stage(STAGE)?;
     }
     notes.note(format!("waiting for daemon set {DAEMON_SET}"));
-    rollout::daemon_set(client, DAEMON_SET, STAGE, deadline.child(std::time::Duration::from_secs(150))).await?;
+    let set = rollout::read_daemon_set(client, "kube-system", DAEMON_SET, STAGE).await?;
+    let deadline = deadline.child(std::time::Duration::from_secs(150));
+    rollout::wait_for_daemon_set(client, &set, STAGE, deadline, |_| None).await?;
     canary::namespace(client, STAGE).await
 }
 

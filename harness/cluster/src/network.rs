@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use kube::Client;
 use plumbline_kube::manifests::render;
 use plumbline_kube::rollout;
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::Deadline;
 use serde_json::json;
 use std::path::Path;
@@ -43,12 +43,12 @@ pub async fn wanted(loaded: &Loaded, client: &Client) -> Result<Vec<Wanted>, Tes
     let template = loaded.profile.networking.default_network.as_deref();
     let template = template.ok_or_else(|| TestbedError::new(STAGE, "the profile has no default network of its own"))?;
     let text = loaded.text(template)?;
-    let ranges = rollout::ranges(client, STAGE).await?;
+    let ranges = rollout::read_pod_cidrs(client, STAGE).await?;
     let whole = &loaded.profile.networking;
     let cluster = json!({ "podSubnet": whole.pod_subnet, "serviceSubnet": whole.service_subnet });
     let of = |(node, cidr, _): &(String, String, String)| {
         let values = json!({ "node": { "name": node, "podCidr": cidr }, "cluster": cluster });
-        let conf = render(&template.display().to_string(), &text, &values).map_err(|e| TestbedError::new(STAGE, e))?;
+        let conf = render(&template.display().to_string(), &text, &values).at_stage(STAGE)?;
         let others = ranges.iter().filter(|(other, _, _)| other != node);
         let routes = others.map(|(_, cidr, address)| (cidr.clone(), address.clone())).collect();
         Ok(Wanted { node: node.clone(), conf, routes })
@@ -78,7 +78,7 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
             }
         }
     }
-    Ok(rollout::unready(client, STAGE).await?.map_or(Found::Good, Found::Wanting))
+    Ok(rollout::find_unready_node(client, STAGE).await?.map_or(Found::Good, Found::Wanting))
 }
 
 /// Puts it there, and waits for every node to be ready.
@@ -87,17 +87,17 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
 /// `TestbedError` when a node can't be reached, or is not ready at the deadline.
 pub async fn make(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), TestbedError> {
     let deadline = Deadline::after(Step::DefaultNetwork.deadline());
-    try_join_all(nodes.iter().map(|n| rollout::range(client, &n.name, STAGE, deadline))).await?;
+    try_join_all(nodes.iter().map(|n| rollout::wait_for_pod_cidr(client, &n.name, STAGE, deadline))).await?;
     let wanted = wanted(loaded, client).await?;
     for want in &wanted {
         let node = node(nodes, &want.node)?;
-        node.put(vec![File { path: path(loaded), mode: 0o644, bytes: want.conf.clone().into_bytes() }]).await?;
+        node.write_files(vec![File { path: path(loaded), mode: 0o644, bytes: want.conf.clone().into_bytes() }]).await?;
         for (to, via) in &want.routes {
             node.must(STAGE, &["ip", "route", "replace", to, "via", via]).await?;
         }
     }
     notes.note("waiting for the nodes to be ready");
-    try_join_all(wanted.iter().map(|w| rollout::node(client, &w.node, STAGE, deadline))).await?;
+    try_join_all(wanted.iter().map(|w| rollout::wait_for_ready_node(client, &w.node, STAGE, deadline))).await?;
     Ok(())
 }
 

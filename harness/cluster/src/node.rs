@@ -2,8 +2,8 @@
 
 use crate::agent_session::{AgentConnection, MARGIN, Session};
 use crate::naming::{NODE_FOLDER, OWNER, OWNER_LABEL};
-pub use crate::put::File;
-use crate::put::put;
+pub use crate::write_files::File;
+use crate::write_files::write_files;
 use futures::future::try_join_all;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::engine::{Container, Engine, NetworkPlan};
@@ -93,32 +93,6 @@ pub async fn network(engine: &Engine) -> Result<(), TestbedError> {
     }
 }
 
-/// Removes the nodes of a cluster with its other containers and its networks, and the nodes' network with the last node.
-///
-/// # Errors
-/// `TestbedError` when the engine refuses.
-pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), TestbedError> {
-    for container in containers(engine, cluster).await? {
-        engine.remove(&container.name).await?;
-    }
-    // What belongs to the cluster beside its nodes: a router, and what scenarios of dead runs left.
-    for container in engine.containers(&[format!("{}={cluster}", crate::naming::CLUSTER_LABEL)]).await? {
-        engine.remove(&container.name).await?;
-    }
-    crate::uplink::remove(engine, cluster).await?;
-    if engine.containers(&[KIND_LABEL.to_owned()]).await?.iter().any(|c| c.addresses.contains_key(NETWORK)) {
-        return Ok(());
-    }
-    match engine.network(NETWORK).await? {
-        Some(found) if found.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER) => {
-            // A stopped node of another cluster has no address and still holds it: then it stays.
-            let _ = engine.remove_network(NETWORK).await;
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Opens an agent on every node; `agent` is its binary on this host.
 ///
 /// # Errors
@@ -152,7 +126,7 @@ async fn one(
         // Whatever it was, it is told again below, when the agent is there for certain.
         Err(_) => {
             let file = File { path: path.to_owned(), mode: 0o755, bytes: bytes.to_vec() };
-            put(engine, &container.name, vec![file]).await?;
+            write_files(engine, &container.name, vec![file]).await?;
             AgentConnection::begin(engine, &container.name, path).await?
         }
     };
@@ -276,12 +250,12 @@ impl Node {
         self.engine.exec_ok(stage, &self.name, argv, Some(stdin), deadline).await.map(drop)
     }
 
-    /// Puts files there, each by writing beside its place and renaming.
+    /// Writes files there, each beside its place, and renames it.
     ///
     /// # Errors
     /// `TestbedError` when the engine refuses.
-    pub async fn put(&self, files: Vec<File>) -> Result<(), TestbedError> {
-        put(&self.engine, &self.name, files).await
+    pub async fn write_files(&self, files: Vec<File>) -> Result<(), TestbedError> {
+        write_files(&self.engine, &self.name, files).await
     }
 
     fn odd(&self, doing: &str, outcome: &Outcome) -> TestbedError {

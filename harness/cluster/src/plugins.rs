@@ -107,7 +107,7 @@ impl Set {
                 let bytes = std::fs::read(path).at_stage(&format!("read plugin {name} at {}", path.display()))?;
                 files.push(File { path: format!("{WAITING}/{name}"), mode: 0o755, bytes });
             }
-            node.put(files).await?;
+            node.write_files(files).await?;
             self.try_and_move(node).await?;
         }
         Ok(())

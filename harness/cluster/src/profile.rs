@@ -1,8 +1,8 @@
 //! Cluster profiles: what `clusters/<name>/profile.yaml` says, decoded strictly.
 
 use ipnet::Ipv4Net;
-use plumbline_kube::manifests;
-use plumbline_testbed::error::TestbedError;
+use plumbline_kube::manifests::{self, ManifestError};
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -154,50 +154,41 @@ impl Profile {
     /// Decodes the text of `file` strictly, then checks what types can't say.
     ///
     /// # Errors
-    /// One line with file, line and column, or with the key that is wrong.
-    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
+    /// [`ManifestError`] with line and column, or with the key that is wrong.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let profile: Self = manifests::decode(file, text)?;
-        if profile.api_version != API_VERSION || profile.kind != KIND {
-            return Err(format!(
-                "{file}: apiVersion {} and kind {} found, {API_VERSION} and {KIND} wanted",
-                profile.api_version, profile.kind
-            ));
-        }
-        if profile.nodes.first().map(|n| n.role) != Some(Role::ControlPlane) {
-            return Err(format!("{file}: the first of nodes has to be the control plane"));
-        }
-        if profile.networking.pod_subnet.contains(&profile.networking.service_subnet.network())
-            || profile.networking.service_subnet.contains(&profile.networking.pod_subnet.network())
-        {
-            return Err(format!("{file}: podSubnet and serviceSubnet overlap"));
-        }
-        profile.check_parts().map_err(|what| format!("{file}: {what}"))?;
-        for image in profile.all_images() {
-            if let ImageSource::Pulled(reference) = image
-                && !is_exact(reference)
-            {
-                return Err(format!("{file}: image {reference} has neither a digest nor an exact tag"));
-            }
-        }
-        Ok(profile)
+        profile.fault().map_or(Ok(profile), |fault| Err(ManifestError::new(file, fault)))
     }
 
-    /// A profile has Multus over a default network of ours, or a provider, which is both.
-    fn check_parts(&self) -> Result<(), String> {
+    /// What is wrong with the content; none when it is right. A profile has Multus over a default network of ours, or a
+    /// provider of both.
+    fn fault(&self) -> Option<String> {
+        let Networking { pod_subnet, service_subnet, default_network, .. } = &self.networking;
         let (multus, provider) = (self.multus.is_some(), self.default_network_provider.is_some());
-        if multus == provider {
-            return Err("one of multus and defaultNetworkProvider has to be there, and not both".to_owned());
+        let overlap = pod_subnet.contains(&service_subnet.network()) || service_subnet.contains(&pod_subnet.network());
+        if self.api_version != API_VERSION || self.kind != KIND {
+            let found = format!("apiVersion {} and kind {}", self.api_version, self.kind);
+            return Some(format!("expected apiVersion {API_VERSION} and kind {KIND}, found {found}"));
         }
-        if self.images.multus.is_some() != multus {
-            return Err("images.multus goes with multus".to_owned());
-        }
-        if self.networking.default_network.is_some() == provider {
-            return Err(
-                "networking.defaultNetwork is left out where defaultNetworkProvider is there, and nowhere else"
-                    .to_owned(),
-            );
-        }
-        Ok(())
+        let fault = if self.nodes.first().map(|n| n.role) != Some(Role::ControlPlane) {
+            "the first of nodes must be the control plane"
+        } else if overlap {
+            "podSubnet and serviceSubnet overlap"
+        } else if multus == provider {
+            "expected either multus or defaultNetworkProvider, found both or none"
+        } else if self.images.multus.is_some() != multus {
+            "images.multus goes with multus"
+        } else if default_network.is_some() == provider {
+            "networking.defaultNetwork goes with multus, not with defaultNetworkProvider"
+        } else {
+            return self.all_images().find_map(|image| match image {
+                ImageSource::Pulled(reference) if !is_exact(reference) => {
+                    Some(format!("image {reference} has neither a digest nor an exact tag"))
+                }
+                _ => None,
+            });
+        };
+        Some(fault.to_owned())
     }
 
     /// All images, the node's first.
@@ -240,8 +231,7 @@ impl Loaded {
             TestbedError::new("profile", format!("no profile {name}: {}: {e}", file.display()))
                 .with_hint(format!("--profile takes one of: {}", names(root).join(", ")))
         })?;
-        let profile =
-            Profile::parse(&file.display().to_string(), &text).map_err(|e| TestbedError::new("profile", e))?;
+        let profile = Profile::parse(&file.display().to_string(), &text).at_stage("profile")?;
         if profile.metadata.name != name {
             let said = &profile.metadata.name;
             return Err(TestbedError::new(

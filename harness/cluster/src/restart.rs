@@ -129,11 +129,11 @@ pub(crate) async fn start(
     wait::until(STAGE, "the API server to answer", deadline, STEP, look).await?;
     // Until the kubelet has told it, the node's object has the address from before, which later steps would believe.
     let told = come.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
-    try_join_all(told.map(|(node, own)| rollout::address(&client, node, own, STAGE, deadline))).await?;
+    try_join_all(told.map(|(node, own)| rollout::wait_for_address(&client, node, own, STAGE, deadline))).await?;
     // Nor are its pods told as they are.
     let told = come.iter().map(async |container| {
         let look = async || {
-            Ok(match rollout::from_before(&client, &container.name, since, STAGE).await? {
+            Ok(match rollout::find_stale_pod(&client, &container.name, since, STAGE).await? {
                 None => Look::There(()),
                 Some(pod) => Look::NotYet(format!("pod {pod} is told as it was before")),
             })

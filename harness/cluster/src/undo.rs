@@ -1,8 +1,9 @@
-//! Undoing what dead runs left of clusters: half-made ones, and changes inside their containers.
+//! Removing clusters, and undoing what dead runs left of them: incomplete ones, and changes inside their containers.
 
-use crate::naming::{OWNER, OWNER_LABEL, profile_of};
-use crate::node::{self, KIND_LABEL};
+use crate::naming::{CLUSTER_LABEL, OWNER, OWNER_LABEL, profile_of};
+use crate::node::{self, KIND_LABEL, NETWORK};
 use crate::record::Home;
+use crate::uplink;
 use futures::future::BoxFuture;
 use plumbline_testbed::engine::Engine;
 use plumbline_testbed::error::TestbedError;
@@ -12,7 +13,7 @@ use plumbline_testbed::wait::Deadline;
 use std::time::Duration;
 
 const STAGE: &str = "clean up";
-/// For a line of shell that takes a change back, and for the lease that it needs.
+/// For a line of shell that undoes a change, and for the lease that it needs.
 const INSIDE: Duration = Duration::from_secs(20);
 
 /// Undoes effects on kind clusters and in their containers.
@@ -22,39 +23,64 @@ pub struct ClusterUndo;
 impl Undo for ClusterUndo {
     fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>> {
         match effect {
-            Effect::Cluster { name } => Some(Box::pin(half_made(name))),
-            Effect::Inside { container, undo, lease, .. } => Some(Box::pin(inside(container, undo, lease))),
+            Effect::Cluster { name } => Some(Box::pin(remove_incomplete(name))),
+            Effect::Inside { container, undo, lease, .. } => Some(Box::pin(undo_inside(container, undo, lease))),
             _ => None,
         }
     }
 }
 
-/// Deletes a cluster that was not made to its end. One whose record is complete was handed over, and stays.
-async fn half_made(name: &str) -> Result<(), TestbedError> {
+/// Removes the nodes of a cluster with its other containers and its networks, and the nodes' network with the last node.
+///
+/// # Errors
+/// `TestbedError` when the engine refuses.
+pub async fn remove_cluster(engine: &Engine, cluster: &str) -> Result<(), TestbedError> {
+    for container in node::containers(engine, cluster).await? {
+        engine.remove(&container.name).await?;
+    }
+    // What belongs to the cluster beside its nodes: a router, and what scenarios of dead runs left.
+    for container in engine.containers(&[format!("{}={cluster}", CLUSTER_LABEL)]).await? {
+        engine.remove(&container.name).await?;
+    }
+    uplink::remove(engine, cluster).await?;
+    if engine.containers(&[KIND_LABEL.to_owned()]).await?.iter().any(|c| c.addresses.contains_key(NETWORK)) {
+        return Ok(());
+    }
+    let network = engine.network(NETWORK).await?;
+    if network.is_some_and(|network| network.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER)) {
+        // A stopped node of another cluster has no address and still holds it: then it stays.
+        let _ = engine.remove_network(NETWORK).await;
+    }
+    Ok(())
+}
+
+/// Deletes a cluster that was not completed. One whose record is complete is in use, and stays.
+async fn remove_incomplete(name: &str) -> Result<(), TestbedError> {
     if profile_of(name).is_none() {
-        return Err(TestbedError::new(STAGE, format!("{name} is no name of a cluster of ours")));
+        return Err(TestbedError::new(STAGE, format!("{name} is not the name of a cluster of Plumbline")));
     }
     let home = Home::of(name)?;
     if home.record().is_some_and(|record| record.complete) {
         return Ok(());
     }
-    node::remove(&Engine::connect().await?, name).await?;
+    remove_cluster(&Engine::connect().await?, name).await?;
     home.forget()
 }
 
-/// Takes a change back inside a container of ours. With a container that went, so did the change.
-async fn inside(name: &str, undo: &str, lease: &str) -> Result<(), TestbedError> {
-    // Somebody who lives may have changed the same since.
+/// Undoes a change inside a container of ours. With a container that is gone, so is the change.
+async fn undo_inside(name: &str, undo: &str, lease: &str) -> Result<(), TestbedError> {
+    // A live run may have changed the same since.
     let _lease = Lease::take(lease, LeaseKind::Exclusive, Deadline::after(INSIDE)).await?;
     let engine = Engine::connect().await?;
     let Some(container) = engine.container(name).await? else { return Ok(()) };
     let label = |key: &str| container.labels.get(key).map(String::as_str);
     // kind gives its nodes no labels of ours.
     if label(OWNER_LABEL) != Some(OWNER) && label(KIND_LABEL).and_then(profile_of).is_none() {
-        return Err(TestbedError::new(STAGE, format!("{name} is no container of ours")));
+        return Err(TestbedError::new(STAGE, format!("{name} is not a container of Plumbline")));
     }
     if !container.running {
-        return Err(TestbedError::new(STAGE, format!("{name} is stopped")).with_hint("plumbline up, or plumbline down"));
+        return Err(TestbedError::new(STAGE, format!("{name} is stopped"))
+            .with_hint("run plumbline up or plumbline down, then repeat the command"));
     }
     engine.exec_ok(STAGE, &container.id, &["sh", "-ec", undo], None, INSIDE).await.map(drop)
 }

@@ -6,13 +6,14 @@
 use crate::bringup::{BringUp, lease_name, scope};
 use crate::choice::{self, Choice, ImageAvailability};
 use crate::cluster::Cluster;
+use crate::cluster::{ProvidedNetwork, Providers};
 use crate::images::Pull;
 use crate::naming::profile_of;
 use crate::node;
 use crate::profile::{ImageSource, Loaded};
-use crate::provider::{ProvidedNetwork, Providers};
 use crate::record::{self, Home};
 use crate::step::Driver;
+use crate::undo;
 use plumbline_core::event::Event;
 use plumbline_kube::cluster_ranges::ClusterRanges;
 use plumbline_testbed::context::Context;
@@ -192,7 +193,7 @@ pub async fn down(cx: &Context) -> Result<Vec<String>, TestbedError> {
         let lease =
             Lease::take(&lease_name(&record.name), Kind::Exclusive, Deadline::after(Duration::from_secs(60))).await?;
         let home = Home::of(&record.name)?;
-        node::remove(&engine, &record.name).await?;
+        undo::remove_cluster(&engine, &record.name).await?;
         home.forget()?;
         drop(lease);
         gone.push(record.name);

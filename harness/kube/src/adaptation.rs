@@ -1,9 +1,10 @@
 //! Adaptations: what has to be changed in a written pod so that it can run on this cluster, and nothing more.
 
+use crate::objects::{called, pod_template};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The user given where a pod forbids root and nothing assigns one (OpenShift assigns one by namespace).
 const USER: i64 = 1000;
@@ -20,45 +21,51 @@ pub enum ImageState {
     NotToBeHad(String),
 }
 
-/// The images a pod names, without doubles.
-#[must_use]
-pub fn images(pod: &Value) -> Vec<String> {
-    let mut all: Vec<String> = ["containers", "initContainers"]
-        .iter()
-        .filter_map(|list| pod["spec"][list].as_array())
-        .flatten()
-        .filter_map(|container| container["image"].as_str().map(str::to_owned))
-        .collect();
-    all.sort();
-    all.dedup();
-    all
-}
-
-/// The images of all pods of a plan, without doubles.
+/// The images of all pods of a plan, sorted, each once.
 #[must_use]
 pub fn images_of(plan: &Plan) -> Vec<String> {
-    let mut all: Vec<String> = plan.pods.iter().flat_map(|pod| images(&pod.manifest)).collect();
-    all.sort();
-    all.dedup();
-    all
+    let all: BTreeSet<String> = plan.pods.iter().flat_map(|pod| images(&pod.manifest)).collect();
+    all.into_iter().collect()
 }
 
-/// Changes `pod` where it has to be, and tells each change. `toolbox` is the image that takes the place of one that
-/// is not to be had; an image without an entry in `known` is left alone.
+fn images(pod: &Value) -> impl Iterator<Item = String> {
+    let containers = ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
+    containers.flatten().filter_map(|container| container["image"].as_str().map(str::to_owned))
+}
+
+/// Changes a Pod or the pod template of a workload where that is necessary, and gives each change. `toolbox` is the image
+/// that replaces one that nodes can't get; an image without an entry in `known` is left alone.
 #[must_use]
-pub fn adapt(pod: &mut Value, known: &BTreeMap<String, ImageState>, toolbox: &str) -> Vec<Adaptation> {
-    let object = format!("pod/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+pub fn adapt(object: &mut Value, known: &BTreeMap<String, ImageState>, toolbox: &str) -> Vec<Adaptation> {
+    let name = called(object);
     let mut made = Vec::new();
+    let Some((pod, path)) = pod_template(object) else { return made };
     for list in ["initContainers", "containers"] {
         let spec = pod.get_mut("spec").and_then(|spec| spec.get_mut(list));
         let Some(containers) = spec.and_then(Value::as_array_mut) else { continue };
         for (i, container) in containers.iter_mut().enumerate() {
-            let field = format!("spec.{list}[{i}]");
-            made.extend(image(container, &object, &field, known, toolbox));
+            let field = format!("{path}spec.{list}[{i}]");
+            made.extend(image(container, &name, &field, known, toolbox));
         }
     }
-    made.extend(user(pod, &object));
+    made.extend(user(pod, &name, path));
     made
+}
+
+/// Suspends a CronJob, so that its schedule makes no pods beside those of the one Job that is tested.
+#[must_use]
+pub fn suspend(object: &mut Value) -> Option<Adaptation> {
+    if object["kind"] != "CronJob" || object["spec"]["suspend"] == true {
+        return None;
+    }
+    let from = object.get_mut("spec")?.as_object_mut()?.insert("suspend".to_owned(), json!(true));
+    Some(Adaptation {
+        object: called(object),
+        field: "spec.suspend".to_owned(),
+        from: from.map(|from| from.to_string()),
+        to: "true".to_owned(),
+        reason: "one Job is made of its template at once; its schedule would make others".to_owned(),
+    })
 }
 
 fn image(
@@ -107,7 +114,7 @@ fn moving(reference: &str) -> bool {
     !last.contains('@') && (!last.contains(':') || last.ends_with(":latest"))
 }
 
-fn user(pod: &mut Value, object: &str) -> Option<Adaptation> {
+fn user(pod: &mut Value, object: &str, path: &str) -> Option<Adaptation> {
     let spec = pod.get_mut("spec")?;
     let of_pod = |key: &str| spec["securityContext"].get(key).cloned();
     let (nonroot, user) = (of_pod("runAsNonRoot"), of_pod("runAsUser"));
@@ -125,7 +132,7 @@ fn user(pod: &mut Value, object: &str) -> Option<Adaptation> {
     spec["securityContext"]["runAsUser"] = json!(USER);
     Some(Adaptation {
         object: object.to_owned(),
-        field: "spec.securityContext.runAsUser".to_owned(),
+        field: format!("{path}spec.securityContext.runAsUser"),
         from: None,
         to: USER.to_string(),
         reason: "runAsNonRoot is set, and nothing on this cluster assigns a user".to_owned(),
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
 
     fn seed() -> Value {
-        json!({ "metadata": { "name": "p" }, "spec": {
+        json!({ "kind": "Pod", "metadata": { "name": "p" }, "spec": {
             "securityContext": { "runAsNonRoot": true },
             "containers": [{ "name": "c", "image": "registry.example/ubi9/ubi:latest" }] } })
     }
@@ -154,16 +161,29 @@ mod tests {
     #[test]
     fn the_seed_gets_an_image_and_a_user_and_no_policy() {
         let mut pod = seed();
-        let known = BTreeMap::from([(images(&pod)[0].clone(), ImageState::NotToBeHad("refused".into()))]);
+        let known = BTreeMap::from([(images(&pod).next().unwrap(), ImageState::NotToBeHad("refused".into()))]);
         let fields: Vec<_> = adapt(&mut pod, &known, "toolbox:x").into_iter().map(|a| a.field).collect();
         assert_eq!(fields, ["spec.containers[0].image", "spec.securityContext.runAsUser"]);
         assert_eq!(pod["spec"]["containers"][0]["image"], "toolbox:x");
     }
 
     #[test]
+    fn the_pod_template_of_a_workload_is_adapted() {
+        let template = json!({ "spec": { "containers": [{ "image": "a:1" }] } });
+        let known = BTreeMap::from([("a:1".to_owned(), ImageState::NotToBeHad("refused".into()))]);
+        let mut object = json!({ "kind": "CronJob", "metadata": { "name": "c" },
+            "spec": { "jobTemplate": { "spec": { "template": template } } } });
+        let made = adapt(&mut object, &known, "toolbox:x");
+        let path = "spec.jobTemplate.spec.template.spec.containers[0].image";
+        assert_eq!((made[0].object.as_str(), made[0].field.as_str()), ("cronjob/c", path));
+        assert_eq!(suspend(&mut object).map(|made| made.field).as_deref(), Some("spec.suspend"));
+        assert_eq!(suspend(&mut object), None, "it is suspended already");
+    }
+
+    #[test]
     fn a_moving_tag_that_is_only_on_the_nodes_gets_a_policy() {
         let mut pod = seed();
-        let known = BTreeMap::from([(images(&pod)[0].clone(), ImageState::OnNodesOnly("refused".into()))]);
+        let known = BTreeMap::from([(images(&pod).next().unwrap(), ImageState::OnNodesOnly("refused".into()))]);
         let made = adapt(&mut pod, &known, "toolbox:x");
         assert_eq!((made[0].field.as_str(), made[0].from.clone()), ("spec.containers[0].imagePullPolicy", None));
     }

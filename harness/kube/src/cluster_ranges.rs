@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -74,7 +74,7 @@ impl ClusterRanges {
         let fail = |what: &str, e: &kube::Error| TestbedError::new(STAGE, format!("{what}: {}", words(e)));
         let settings = settings.map_err(|e| fail(&format!("config map {SYSTEM}/{KUBEADM}"), &e))?;
         let text = settings.data.as_ref().and_then(|data| data.get(KUBEADM_KEY)).map_or("", String::as_str);
-        let mut pods = pod_ranges(text).map_err(|e| TestbedError::new(STAGE, e))?;
+        let mut pods = pod_ranges(text)?;
         for node in nodes.map_err(|e| fail("nodes", &e))? {
             let own = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.clone()).unwrap_or_default();
             pods.extend(parsed::<IpNet>(&own, &format!("podCIDRs of node {}", node.name_any()))?);
@@ -120,11 +120,11 @@ impl ClusterRanges {
 }
 
 /// The range of all pods in kubeadm's configuration; of two families both, with a comma between them.
-fn pod_ranges(text: &str) -> Result<Vec<IpNet>, String> {
+fn pod_ranges(text: &str) -> Result<Vec<IpNet>, TestbedError> {
     let file = format!("{KUBEADM_KEY} of config map {SYSTEM}/{KUBEADM}");
-    let found: ClusterConfiguration = manifests::decode(&file, text)?;
+    let found: ClusterConfiguration = manifests::decode(&file, text).at_stage(STAGE)?;
     let parts: Vec<String> = found.networking.pod_subnet.split(',').map(|part| part.trim().to_owned()).collect();
-    parsed(&parts, &file).map_err(|error| error.cause())
+    parsed(&parts, &file)
 }
 
 fn parsed<T: std::str::FromStr>(texts: &[String], of: &str) -> Result<Vec<T>, TestbedError>
@@ -195,8 +195,8 @@ mod tests {
     #[test]
     fn the_range_of_pods_is_read_from_kubeadms_configuration() {
         let text = "kind: ClusterConfiguration\nnetworking:\n  dnsDomain: cluster.local\n  podSubnet: 10.128.0.0/14,fd00::/56\n";
-        assert_eq!(pod_ranges(text), Ok(nets(&["10.128.0.0/14", "fd00::/56"])));
-        assert!(pod_ranges("").unwrap_err().contains("kubeadm-config"));
-        assert!(pod_ranges("networking: { podSubnet: here }").unwrap_err().contains("\"here\""));
+        assert_eq!(pod_ranges(text).unwrap(), nets(&["10.128.0.0/14", "fd00::/56"]));
+        assert!(pod_ranges("").unwrap_err().cause().contains("kubeadm-config"));
+        assert!(pod_ranges("networking: { podSubnet: here }").unwrap_err().cause().contains("\"here\""));
     }
 }

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams};
 use plumbline_core::observe::ip::IpOutputs;
 use plumbline_core::observe::{Transcript, printable};
+use plumbline_testbed::error::TestbedError;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The parts of [`SCRIPT`]'s output, in order.
@@ -12,22 +13,24 @@ const PARTS: usize = 7;
 /// Run by the pod's shell.
 const SCRIPT: &str = include_str!("ip.sh");
 
-/// What became of it.
+const STAGE: &str = "observe";
+
+/// The result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IpInPod {
-    /// The pod's own `ip` spoke.
+    /// The output of the pod's own `ip`.
     Outputs(IpOutputs),
-    /// It can't be run there: the container has no shell, or no `ip`. In words.
+    /// It can't be run there, because the container has no shell or no `ip`: the reason.
     Unavailable(String),
-    /// The pod or its container is gone. In words.
+    /// The pod or its container is gone: the server's message.
     Gone(String),
 }
 
 /// Runs `ip` in `container` of the pod.
 ///
 /// # Errors
-/// The exec could not be made, for reasons of the cluster's.
-pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<IpInPod, String> {
+/// `TestbedError` when the cluster can't make the exec.
+pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<IpInPod, TestbedError> {
     let argv = ["sh", "-c", SCRIPT, "sh", marker];
     let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
     let mut process = match pods.exec(pod, argv, &params).await {
@@ -44,7 +47,7 @@ pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str
     if let Some(failure) = status.as_ref().filter(|s| s.status.as_deref() == Some("Failure")) {
         return Ok(failed(failure, &stderr));
     }
-    joined.map_err(|e| format!("exec in pod {pod}: {e}"))?;
+    joined.map_err(|e| failure(pod, &e.to_string()))?;
     split(pod, &stdout, marker)
 }
 
@@ -57,11 +60,15 @@ async fn all(stream: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The API server would not begin: a pod that is gone, or something of the cluster's.
-fn refused(pod: &str, error: &kube::Error) -> Result<IpInPod, String> {
+fn failure(pod: &str, what: &str) -> TestbedError {
+    TestbedError::new(STAGE, format!("exec in pod {pod}: {what}"))
+}
+
+/// The API server refused the exec: the pod is gone, or the cluster is at fault.
+fn refused(pod: &str, error: &kube::Error) -> Result<IpInPod, TestbedError> {
     let words = error.to_string();
     let gone = matches!(error, kube::Error::Api(status) if status.code == 404) || words.contains("404");
-    if gone { Ok(IpInPod::Gone(format!("pod {pod}: {words}"))) } else { Err(format!("exec in pod {pod}: {words}")) }
+    if gone { Ok(IpInPod::Gone(format!("pod {pod}: {words}"))) } else { Err(failure(pod, &words)) }
 }
 
 /// The runtime could not run it, or the shell ended badly.
@@ -76,8 +83,8 @@ fn failed(status: &Status, stderr: &str) -> IpInPod {
     IpInPod::Unavailable(format!("its shell failed: {words} {}", stderr.trim()).trim().to_owned())
 }
 
-/// Takes the output apart.
-fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, String> {
+/// Splits the output at the markers.
+fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, TestbedError> {
     let mut parts: Vec<(String, i32)> = Vec::with_capacity(PARTS);
     let mut text = String::new();
     for line in stdout.split_inclusive('\n') {
@@ -94,7 +101,7 @@ fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, String> {
         }
     }
     if parts.len() != PARTS {
-        return Err(format!("exec in pod {pod}: {} of {PARTS} parts of the output came", parts.len()));
+        return Err(failure(pod, &format!("expected {PARTS} parts of output, found {}", parts.len())));
     }
     if parts[0].1 == 127 {
         return Ok(IpInPod::Unavailable("the container has no ip command".to_owned()));
@@ -126,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_come_apart_letter_by_letter() {
+    fn the_output_is_split_at_the_markers() {
         let IpInPod::Outputs(outputs) = split("p", &output([0; PARTS]), "MARK").unwrap() else { panic!("outputs") };
         assert_eq!(outputs.transcripts[0].text, "part 0\n");
         assert_eq!(outputs.transcripts[1].command, "ip route");
@@ -134,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ip_without_json_leaves_the_text() {
+    fn an_ip_without_json_gives_the_text() {
         let IpInPod::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
             panic!("outputs")
         };
@@ -143,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn no_ip_is_mute_and_a_cut_output_is_an_error() {
+    fn a_missing_ip_is_no_error_and_a_cut_output_is_one() {
         assert!(matches!(split("p", &output([127; PARTS]), "MARK").unwrap(), IpInPod::Unavailable(_)));
-        assert!(split("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().contains("1 of 7"));
+        assert!(split("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().cause().ends_with("found 1"));
     }
 }

@@ -1,9 +1,20 @@
-//! What any Kubernetes cluster needs, whoever made it: a client, objects, readiness, events, exec, adaptation of pods.
+//! What any Kubernetes cluster needs, by whatever tool it was made.
 //!
-//! [`objects`] applies and names objects, [`manifests`] reads this project's own files. [`rollout`] waits for nodes and
-//! daemon sets, [`readiness`] for pods, with what [`runtime_log`] says of them. [`exec`] runs `ip` in a pod,
-//! [`reported`] brings CNI results and the network-status annotation together. [`adaptation`] and [`namespaces`] change a
-//! written pod so that it can run on a cluster.
+//! The order of the modules, lowest first. A module uses only modules above it in this list:
+//!
+//! 1. [`client`]: clients by kubeconfig files
+//! 2. [`manifests`]: this project's own YAML files and templates
+//! 3. [`objects`]: objects as data, and server-side apply
+//! 4. [`runtime_log`]: events of a sandbox, and the runtime's log
+//! 5. [`readiness`]: waiting for a pod
+//! 6. [`rollout`]: waiting for nodes and DaemonSets
+//! 7. [`workloads`]: workloads and the pods that their controllers make
+//! 8. [`exec`]: `ip` in a pod
+//! 9. [`namespaces`]: namespaces of a run in the place of those that are written
+//! 10. [`reported`]: CNI results and the network-status annotation of a pod
+//! 11. [`adaptation`]: changes to a written pod so that it can run on a cluster
+//! 12. [`cluster_ranges`]: a cluster's ranges of pods and services
+//! 13. [`undo`]: deleting what dead runs left
 
 pub mod adaptation;
 pub mod client;
@@ -17,3 +28,4 @@ pub mod reported;
 pub mod rollout;
 pub mod runtime_log;
 pub mod undo;
+pub mod workloads;

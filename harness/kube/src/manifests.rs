@@ -10,34 +10,51 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Decodes one document strictly into `T`; `name` is the file's name for the error, which carries line and column.
+/// A file that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {reason}")]
+pub struct ManifestError {
+    /// The file's name.
+    pub file: String,
+    /// The library's message with line and column, or what is wrong with the content.
+    pub reason: String,
+}
+
+impl ManifestError {
+    /// A file, and why it can't be used.
+    pub fn new(file: &str, reason: impl std::fmt::Display) -> Self {
+        Self { file: file.to_owned(), reason: format!("{reason:#}") }
+    }
+}
+
+/// Decodes one document strictly into `T`.
 ///
 /// # Errors
-/// The library's words, with line and column, after the file's name.
-pub fn decode<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, String> {
-    serde_yaml::from_str(text).map_err(|e| format!("{name}: {e}"))
+/// [`ManifestError`] with line and column.
+pub fn decode<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ManifestError> {
+    serde_yaml::from_str(text).map_err(|e| ManifestError::new(file, e))
 }
 
 /// Every document of a manifest of ours, as JSON values; empty documents are left out.
 ///
 /// # Errors
-/// The library's words, with line and column, after the file's name.
-pub fn documents(name: &str, text: &str) -> Result<Vec<Value>, String> {
-    let all: Vec<Value> = serde_yaml::from_multiple(text).map_err(|e| format!("{name}: {e}"))?;
+/// [`ManifestError`] with line and column.
+pub fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
+    let all: Vec<Value> = serde_yaml::from_multiple(text).map_err(|e| ManifestError::new(file, e))?;
     Ok(all.into_iter().filter(|doc| !doc.is_null()).collect())
 }
 
-/// Renders `text`, the template called `name`, with `values`.
+/// Renders `text`, the template in `file`, with `values`.
 ///
 /// # Errors
-/// The template engine's words with name and line.
-pub fn render<T: Serialize>(name: &str, text: &str, values: &T) -> Result<String, String> {
+/// [`ManifestError`] with the line.
+pub fn render<T: Serialize>(file: &str, text: &str, values: &T) -> Result<String, ManifestError> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_formatter(|out, _, value| out.write_str(&json(value)?).map_err(Error::from));
-    let rendered = env.render_named_str(name, text, minijinja::Value::from(Serde(values)));
-    rendered.map_err(|e| format!("{name}: {e:#}"))
+    let rendered = env.render_named_str(file, text, minijinja::Value::from(Serde(values)));
+    rendered.map_err(|e| ManifestError::new(file, e))
 }
 
 /// A value as JSON.
@@ -60,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_an_error_with_the_templates_name() {
+    fn a_missing_value_is_an_error_with_the_templates_name() {
         let error = render("kind.yaml.j2", "a: {{ missing }}", &json!({})).unwrap_err();
-        assert!(error.starts_with("kind.yaml.j2: "), "{error}");
+        assert_eq!(error.file, "kind.yaml.j2");
     }
 }

@@ -1,6 +1,7 @@
 //! A namespace of its own: the written namespaces are exchanged for ones of this run, in the objects and wherever a
 //! pod's annotation names a network by namespace.
 
+use crate::objects::pod_template;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -70,14 +71,15 @@ impl Namespaces {
         all
     }
 
-    /// Puts an object into the namespace in force.
+    /// Puts an object into the namespace in force, with the annotations of its pods.
     pub fn place(&self, object: &mut Value, written: Option<&str>) {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("namespace".to_owned(), Value::String(self.of(written).to_owned()));
         }
+        let Some((template, _)) = pod_template(object) else { return };
         for name in [NETWORKS, DEFAULT_NETWORK] {
             let path = ["metadata", "annotations", name];
-            let found = path.iter().try_fold(&mut *object, |at, key| at.get_mut(*key));
+            let found = path.iter().try_fold(&mut *template, |at, key| at.get_mut(*key));
             if let Some(Value::String(text)) = found {
                 *text = self.annotation(text);
             }

@@ -1,20 +1,46 @@
-//! Kubernetes objects as data: server-side apply, and where an object lives.
+//! Kubernetes objects as data: server-side apply, the API of an object, the pod template in it.
 
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use plumbline_testbed::error::causes;
+use kube::runtime::wait::{await_condition, conditions};
+use plumbline_testbed::error::{AtStage as _, TestbedError, causes};
+use plumbline_testbed::wait::{self, Deadline};
 use serde_json::Value;
 
 /// Field manager of every object that this project makes.
 pub const FIELD_MANAGER: &str = "plumbline";
 
+/// An object that can't be used, or that the API server refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObjectError {
+    /// A key is missing, or is not a string.
+    #[error("{object}: expected a string under {key}, found none")]
+    KeyMissing {
+        /// `kind/name`.
+        object: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// The server refused.
+    #[error("{verb} {object}: {answer}")]
+    Refused {
+        /// What it was to do.
+        verb: &'static str,
+        /// `kind/name`.
+        object: String,
+        /// The server's message, with its code.
+        answer: String,
+    },
+}
+
+fn text<'a>(value: &'a Value, object: &Value, key: &'static str) -> Result<&'a str, ObjectError> {
+    value.as_str().ok_or_else(|| ObjectError::KeyMissing { object: called(object), key })
+}
+
 /// The resource of an object, by its `apiVersion` and `kind`.
-///
-/// # Errors
-/// The object says neither, or not as a string.
-pub fn resource(object: &Value) -> Result<ApiResource, String> {
-    let field = |key: &str| object[key].as_str().ok_or_else(|| format!("an object without {key}"));
+fn resource(object: &Value) -> Result<ApiResource, ObjectError> {
+    let field = |key: &'static str| text(&object[key], object, key);
     let (api_version, kind) = (field("apiVersion")?, field("kind")?);
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let gvk = GroupVersionKind::gvk(group, version, kind);
@@ -25,11 +51,11 @@ pub fn resource(object: &Value) -> Result<ApiResource, String> {
     })
 }
 
-/// The API at which an object lives: its namespace's, or the cluster's where it names none.
+/// The API of an object: that of its namespace, or of the cluster where it names none.
 ///
 /// # Errors
-/// As [`resource`].
-pub fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>, String> {
+/// [`ObjectError`] when it has no `apiVersion` or `kind`.
+pub fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>, ObjectError> {
     let resource = resource(object)?;
     Ok(match object["metadata"]["namespace"].as_str() {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
@@ -47,12 +73,42 @@ pub fn called(object: &Value) -> String {
 /// Server-side apply, with this project's field manager; fields that others own are taken over.
 ///
 /// # Errors
-/// One line with the object's name and the server's words.
-pub async fn apply(client: &Client, object: &Value) -> Result<DynamicObject, String> {
-    let name = object["metadata"]["name"].as_str().ok_or_else(|| format!("{} has no name", called(object)))?;
+/// [`ObjectError`] when it has no name, or the server refuses it.
+pub async fn apply(client: &Client, object: &Value) -> Result<DynamicObject, ObjectError> {
+    let name = text(&object["metadata"]["name"], object, "metadata.name")?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api_of(client, object)?.patch(name, &params, &Patch::Apply(object)).await;
-    applied.map_err(|e| format!("apply {}: {}", called(object), words(&e)))
+    applied.map_err(|e| ObjectError::Refused { verb: "apply", object: called(object), answer: words(&e) })
+}
+
+/// The part of an object that pods are made of, and the path of it with a dot at its end: the pod template of a workload,
+/// else the object itself.
+pub fn pod_template(object: &mut Value) -> Option<(&mut Value, &'static str)> {
+    const TEMPLATES: [(&str, &str); 2] =
+        [("/spec/jobTemplate/spec/template", "spec.jobTemplate.spec.template."), ("/spec/template", "spec.template.")];
+    let found = TEMPLATES.into_iter().find(|(pointer, _)| object.pointer(pointer).is_some());
+    let (pointer, path) = found.unwrap_or_default();
+    Some((object.pointer_mut(pointer)?, path))
+}
+
+/// Waits until the server no longer has the object with that UID.
+///
+/// # Errors
+/// `TestbedError` at `stage` at the deadline, or when the server does not answer.
+pub async fn await_deletion<K>(
+    api: Api<K>,
+    name: &str,
+    uid: &str,
+    stage: &str,
+    deadline: Deadline,
+) -> Result<(), TestbedError>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
+{
+    let deleted = await_condition(api, name, conditions::is_deleted(uid));
+    let awaited =
+        wait::by(stage, &format!("{name} to be gone"), deadline, deleted, || "still there".to_owned()).await?;
+    awaited.map(drop).at_stage(stage)
 }
 
 /// Sets a label of an object, keeping the others.
@@ -64,7 +120,7 @@ pub fn label(object: &mut Value, key: &str, value: &str) {
     }
 }
 
-/// The server's own words of an API error, else the client's.
+/// The server's message of an API error, else the client's.
 #[must_use]
 pub fn words(error: &kube::Error) -> String {
     match error {

@@ -1,4 +1,4 @@
-//! Waiting for a pod, by watch: Ready, or not to come up, with what its events said.
+//! Waiting for a pod, by watch: until it is Ready or its networks can't be made, with its events.
 
 use crate::objects::FIELD_MANAGER;
 use crate::objects::words;
@@ -31,7 +31,7 @@ pub enum PodOutcome {
         pod: Box<Pod>,
         /// What was awaited, for how long, and what was last seen.
         reason: String,
-        /// What its events said.
+        /// Its events.
         log: Vec<LogLine>,
     },
 }
@@ -152,7 +152,8 @@ fn phase(pod: &Pod) -> String {
     waiting.unwrap_or(phase)
 }
 
-fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+/// The statuses of a pod's containers, init containers first.
+pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let lists = pod.status.iter().flat_map(|s| [s.init_container_statuses.as_ref(), s.container_statuses.as_ref()]);
     lists.flatten().flatten()
 }

@@ -1,10 +1,11 @@
-//! Waiting, by watch, for what a cluster has to bring up: nodes and daemon sets.
+//! Waiting, by watch, for nodes and DaemonSets.
 
 use crate::objects::words;
+use crate::readiness::{is_ready, statuses};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -12,41 +13,33 @@ use kube::{Client, ResourceExt};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
-use std::sync::Mutex;
 
-/// Waits until `wanted` is content with an object of that name; it gives what is lacking.
+/// Waits until `lacking` gives none for a node.
 ///
 /// # Errors
 /// `TestbedError` at `stage` at the deadline, with what was last lacking.
-async fn until<K>(
-    api: Api<K>,
+async fn wait_for_node(
+    client: &Client,
     name: &str,
     stage: &str,
     deadline: Deadline,
-    lacking: impl Fn(&K) -> Option<String>,
-) -> Result<K, TestbedError>
-where
-    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
-    K::DynamicType: Default,
-{
-    let seen = Mutex::new("nothing".to_owned());
-    let see = |what: String| *seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = what;
+    lacking: impl Fn(&Node) -> Option<String>,
+) -> Result<(), TestbedError> {
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut objects = pin!(watcher(api, config).default_backoff().applied_objects());
-    let work = async {
-        loop {
-            match objects.next().await {
-                Some(Ok(object)) => match lacking(&object) {
-                    None => return Ok(object),
-                    Some(what) => see(what),
-                },
-                Some(Err(e)) => see(e.to_string()),
-                None => return Err(TestbedError::new(stage, format!("the watch of {name} ended"))),
-            }
+    let mut nodes = pin!(watcher(Api::<Node>::all(client.clone()), config).default_backoff().applied_objects());
+    let mut lacks = "nothing".to_owned();
+    loop {
+        tokio::select! {
+            Some(seen) = nodes.next() => match seen.map(|node| lacking(&node)) {
+                Ok(None) => return Ok(()),
+                Ok(Some(what)) => lacks = what,
+                Err(error) => lacks = error.to_string(),
+            },
+            () = wait::over(deadline) => {
+                return Err(wait::late(stage, &format!("{name} to be ready"), deadline, &lacks));
+            },
         }
-    };
-    let last = || seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    wait::by(stage, &format!("{name} to be ready"), deadline, work, last).await?
+    }
 }
 
 /// What a daemon set lacks to be rolled out; none when it is.
@@ -61,7 +54,7 @@ pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
     let updated = status.updated_number_scheduled.unwrap_or_default();
     let ready = status.number_ready;
     if desired == 0 {
-        return Some("it is wanted on no node yet".to_owned());
+        return Some("no node is selected yet".to_owned());
     }
     (updated < desired || ready < desired).then(|| format!("{updated} of {desired} pods updated, {ready} ready"))
 }
@@ -80,90 +73,163 @@ pub fn node_lacks(node: &Node) -> Option<String> {
     }
 }
 
-/// Waits until a daemon set of `kube-system` is rolled out.
+/// Reads a DaemonSet.
 ///
 /// # Errors
-/// `TestbedError` at the deadline, with what it lacks and what its pods say.
-pub async fn daemon_set(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
-    let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
-    match until(api, name, stage, deadline, daemon_set_lacks).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let said = pods_of(client, name).await;
-            if !said.is_empty() {
-                return Err(error.with_remark(&format!("its pods: {}", said.join("; "))));
-            }
-            Err(match controllers_seen(client).await {
-                Some(at) => error.with_remark(&format!("the cluster's controllers last renewed their lease at {at}")),
-                None => error,
-            })
-        }
-    }
+/// `TestbedError` at `stage` when it does not exist, or the server does not answer.
+pub async fn read_daemon_set(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    stage: &str,
+) -> Result<DaemonSet, TestbedError> {
+    let set = Api::<DaemonSet>::namespaced(client.clone(), namespace).get(name).await;
+    set.map_err(|e| TestbedError::new(stage, format!("daemonset {namespace}/{name}: {}", words(&e))))
 }
 
-/// When the controller manager last renewed its lease: long ago where it does not run or does not find the API server,
-/// which nothing else tells.
-async fn controllers_seen(client: &Client) -> Option<String> {
+/// Waits until a DaemonSet is rolled out, in the generation that was read or a later one. `failure` gives why a pod of it
+/// makes the wait hopeless.
+///
+/// # Errors
+/// `TestbedError` at `stage` at the deadline, with what it lacks and the problems of its containers; before it, when a pod
+/// of this generation has a failure.
+pub async fn wait_for_daemon_set(
+    client: &Client,
+    set: &DaemonSet,
+    stage: &str,
+    deadline: Deadline,
+    failure: impl Fn(&Pod) -> Option<String>,
+) -> Result<(), TestbedError> {
+    let (name, namespace) = (set.name_any(), set.namespace().unwrap_or_default());
+    let generation = set.metadata.generation.unwrap_or_default();
+    let sets: Api<DaemonSet> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let of_set = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let of_pods = watcher::Config::default().labels(&selector(set));
+    let mut sets = pin!(watcher(sets, of_set).default_backoff().applied_objects());
+    let mut watched = pin!(watcher(pods.clone(), of_pods).default_backoff().applied_objects());
+    let mut lacks = "nothing".to_owned();
+    loop {
+        tokio::select! {
+            Some(seen) = sets.next() => match seen {
+                Ok(set) if set.metadata.generation.unwrap_or_default() < generation => {}
+                Ok(set) => match daemon_set_lacks(&set) {
+                    None => return Ok(()),
+                    Some(what) => lacks = what,
+                },
+                Err(error) => lacks = error.to_string(),
+            },
+            Some(seen) = watched.next() => {
+                if let Ok(pod) = seen
+                    && is_of_generation(&pod, generation)
+                    && let Some(why) = failure(&pod)
+                {
+                    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+                    return Err(TestbedError::new(stage, format!("{} on {node}: {why}", pod.name_any())));
+                }
+            },
+            () = wait::over(deadline) => break,
+        }
+    }
+    let error = wait::late(stage, &format!("{name} to be ready"), deadline, &lacks);
+    let problems = container_problems(&pods, &selector(set)).await;
+    if !problems.is_empty() {
+        return Err(error.with_remark(&format!("its pods: {}", problems.join("; "))));
+    }
+    Err(match read_controller_lease(client).await {
+        Some(at) => error.with_remark(&format!("the cluster's controllers last renewed their lease at {at}")),
+        None => error,
+    })
+}
+
+/// The label selector of a DaemonSet's pods.
+#[must_use]
+pub fn selector(set: &DaemonSet) -> String {
+    let labels = set.spec.selector.match_labels.iter().flatten();
+    labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Whether a pod is of this generation of the DaemonSet's template or of a later one, and is not being deleted.
+#[must_use]
+pub fn is_of_generation(pod: &Pod, generation: i64) -> bool {
+    let of = pod.labels().get("pod-template-generation").and_then(|text| text.parse::<i64>().ok());
+    of.is_none_or(|of| of >= generation) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// When the controller manager last renewed its lease: long ago where it does not run or does not find the API server.
+async fn read_controller_lease(client: &Client) -> Option<String> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-system");
     let lease = leases.get("kube-controller-manager").await.ok()?;
     Some(lease.spec?.renew_time?.0.to_string())
 }
 
-/// What the containers of a daemon set's pods say that do not run.
-pub async fn pods_of(client: &Client, set: &str) -> Vec<String> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), "kube-system");
-    let Ok(all) = pods.list(&ListParams::default()).await else { return Vec::new() };
-    let of_set = all.items.into_iter().filter(|p| p.owner_references().iter().any(|o| o.name == set));
-    let statuses = of_set.flat_map(|pod| {
-        let name = pod.name_any();
-        let status = pod.status.unwrap_or_default();
-        let all = status.init_container_statuses.into_iter().chain(status.container_statuses).flatten();
-        all.map(move |s| (name.clone(), s)).collect::<Vec<_>>()
+/// Why containers of the pods with these labels do not run.
+async fn container_problems(pods: &Api<Pod>, labels: &str) -> Vec<String> {
+    let Ok(all) = pods.list(&ListParams::default().labels(labels)).await else { return Vec::new() };
+    let problems = all.items.iter().flat_map(|pod| {
+        statuses(pod).filter_map(|status| Some(format!("{}: {}", pod.name_any(), problem(status)?))).collect::<Vec<_>>()
     });
-    statuses.filter_map(|(name, status)| Some(format!("{name}: {}", trouble(&status)?))).collect()
+    problems.collect()
 }
 
-/// Why a container does not run, with the last line of what it said before it ended; none when it runs or is done.
-fn trouble(status: &ContainerStatus) -> Option<String> {
+/// The last end of a container with an exit code other than 0, and the last line of its message after a separator.
+#[must_use]
+pub fn last_failure(status: &ContainerStatus) -> Option<(i32, String)> {
+    let ended = |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
+    let ended = ended(&status.state).or_else(|| ended(&status.last_state)).filter(|ended| ended.exit_code != 0)?;
+    let message = ended.message.unwrap_or_default();
+    let line = message.lines().rfind(|line| !line.trim().is_empty());
+    Some((ended.exit_code, line.map(|line| format!(": {}", line.trim())).unwrap_or_default()))
+}
+
+/// Why a container does not run; none when it runs or has succeeded.
+fn problem(status: &ContainerStatus) -> Option<String> {
     let state = status.state.as_ref()?;
-    let ended = state.terminated.as_ref().or(status.last_state.as_ref().and_then(|last| last.terminated.as_ref()));
-    let ended = ended.filter(|ended| ended.exit_code != 0);
-    let said = ended.and_then(|ended| ended.message.as_deref()).unwrap_or_default();
-    let said = said.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!("; it said: {}", line.trim()));
-    let (reason, message) = match (&state.waiting, ended) {
-        (Some(waiting), _) => (waiting.reason.clone(), waiting.message.clone()),
-        (None, Some(ended)) if state.running.is_none() => {
-            (ended.reason.clone(), Some(format!("exit code {}", ended.exit_code)))
+    let failure = last_failure(status).map(|(code, line)| format!("exit code {code}{line}"));
+    match &state.waiting {
+        Some(waiting) => {
+            let (reason, message) = (waiting.reason.as_deref(), waiting.message.as_deref());
+            let texts = [reason, message, failure.as_deref()];
+            Some(texts.into_iter().flatten().collect::<Vec<_>>().join("; "))
         }
-        _ => return None,
-    };
-    Some(format!("{} {}{}", reason.unwrap_or_default(), message.unwrap_or_default(), said.unwrap_or_default()))
+        None if state.running.is_none() => failure,
+        None => None,
+    }
+}
+
+async fn list_nodes(client: &Client, stage: &str) -> Result<Vec<Node>, TestbedError> {
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
+    Ok(nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?.items)
 }
 
 /// The first node that is not ready, with what it lacks; none when all are.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server does not answer.
-pub async fn unready(client: &Client, stage: &str) -> Result<Option<String>, TestbedError> {
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    let nodes = nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?;
-    Ok(nodes.items.iter().find_map(|node| Some(format!("node {}: {}", node.name_any(), node_lacks(node)?))))
+pub async fn find_unready_node(client: &Client, stage: &str) -> Result<Option<String>, TestbedError> {
+    let nodes = list_nodes(client, stage).await?;
+    Ok(nodes.iter().find_map(|node| Some(format!("node {}: {}", node.name_any(), node_lacks(node)?))))
 }
 
 /// Waits until a node is ready.
 ///
 /// # Errors
 /// `TestbedError` at the deadline, with what it lacks.
-pub async fn node(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
-    until(Api::<Node>::all(client.clone()), name, stage, deadline, node_lacks).await.map(|_| ())
+pub async fn wait_for_ready_node(
+    client: &Client,
+    name: &str,
+    stage: &str,
+    deadline: Deadline,
+) -> Result<(), TestbedError> {
+    wait_for_node(client, name, stage, deadline, node_lacks).await
 }
 
-/// A pod of a node that is told as ready by what ran there before `since`: the kubelet has not come to tell of it yet, and
-/// whoever counts ready pods would count it. None where there is none.
+/// A pod of a node whose status Ready is older than `since`, because the kubelet has not updated it. It must not be counted
+/// as ready. None where there is none.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server does not answer.
-pub async fn from_before(
+pub async fn find_stale_pod(
     client: &Client,
     node: &str,
     since: Timestamp,
@@ -172,25 +238,20 @@ pub async fn from_before(
     let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let pods = Api::<Pod>::all(client.clone()).list(&of_node).await;
     let pods = pods.map_err(|e| TestbedError::new(stage, format!("list pods of {node}: {}", words(&e))))?;
-    Ok(pods.items.iter().find(|pod| is_from_before(pod, since)).map(ResourceExt::name_any))
+    Ok(pods.items.iter().find(|pod| is_stale(pod, since)).map(ResourceExt::name_any))
 }
 
-fn is_from_before(pod: &Pod, since: Timestamp) -> bool {
-    let Some(status) = &pod.status else { return false };
-    let conditions = status.conditions.iter().flatten();
-    let ready = conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let mut begun = status.container_statuses.iter().flatten().filter_map(|status| {
-        let running = status.state.as_ref()?.running.as_ref()?;
-        Some(running.started_at.as_ref()?.0)
-    });
-    ready && begun.any(|begun| begun < since)
+fn is_stale(pod: &Pod, since: Timestamp) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let started = |status: &ContainerStatus| Some(status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0);
+    is_ready(pod) && containers.filter_map(started).any(|started| started < since)
 }
 
-/// Waits until a node has told the address `own` for its internal one.
+/// Waits until the InternalIP of a node is `own`.
 ///
 /// # Errors
-/// `TestbedError` at the deadline, with the address that it has told.
-pub async fn address(
+/// `TestbedError` at the deadline, with the address that it has.
+pub async fn wait_for_address(
     client: &Client,
     name: &str,
     own: &str,
@@ -198,43 +259,44 @@ pub async fn address(
     deadline: Deadline,
 ) -> Result<(), TestbedError> {
     let lacking = |node: &Node| {
-        let told = internal(node).unwrap_or_default();
-        (told != own).then(|| format!("it has told the address {told:?}, and has {own}"))
+        let found = internal_ip(node).unwrap_or_default();
+        (found != own).then(|| format!("expected InternalIP {own}, found {found:?}"))
     };
-    until(Api::<Node>::all(client.clone()), name, stage, deadline, lacking).await.map(|_| ())
+    wait_for_node(client, name, stage, deadline, lacking).await
 }
 
-fn internal(node: &Node) -> Option<&str> {
+fn internal_ip(node: &Node) -> Option<&str> {
     let addresses = node.status.as_ref()?.addresses.as_ref()?;
     addresses.iter().find(|a| a.type_ == "InternalIP").map(|a| a.address.as_str())
 }
 
-/// Waits until a node has its range of pod addresses, which its cluster's controller gives it shortly after it joined.
+/// Waits until a node has its pod CIDR, which a controller sets shortly after the node joined.
 ///
 /// # Errors
 /// `TestbedError` at the deadline.
-pub async fn range(client: &Client, name: &str, stage: &str, deadline: Deadline) -> Result<(), TestbedError> {
-    let lacking = |node: &Node| {
-        let has = node.spec.as_ref().is_some_and(|s| s.pod_cidr.is_some());
-        (!has).then(|| "no range of pod addresses yet".to_owned())
-    };
-    until(Api::<Node>::all(client.clone()), name, stage, deadline, lacking).await.map(|_| ())
+pub async fn wait_for_pod_cidr(
+    client: &Client,
+    name: &str,
+    stage: &str,
+    deadline: Deadline,
+) -> Result<(), TestbedError> {
+    let has_cidr = |node: &Node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
+    let lacking = |node: &Node| (!has_cidr(node)).then(|| "no pod CIDR yet".to_owned());
+    wait_for_node(client, name, stage, deadline, lacking).await
 }
 
-/// The ranges of pod addresses of all nodes, with their own addresses: `(name, pod CIDR, internal address)`.
+/// The pod CIDRs of all nodes, with their own addresses: `(name, pod CIDR, InternalIP)`.
 ///
 /// # Errors
-/// `TestbedError` at `stage` when the server does not answer, or a node has no range yet.
-pub async fn ranges(client: &Client, stage: &str) -> Result<Vec<(String, String, String)>, TestbedError> {
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    let nodes = nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?;
-    let of = |node: &Node| {
+/// `TestbedError` at `stage` when the server does not answer, or a node has no pod CIDR yet.
+pub async fn read_pod_cidrs(client: &Client, stage: &str) -> Result<Vec<(String, String, String)>, TestbedError> {
+    let read = |node: &Node| {
         let cidr = node.spec.as_ref()?.pod_cidr.clone()?;
-        Some((node.name_any(), cidr, internal(node)?.to_owned()))
+        Some((node.name_any(), cidr, internal_ip(node)?.to_owned()))
     };
-    let wanting =
-        |node: &Node| TestbedError::new(stage, format!("node {} has no range or address yet", node.name_any()));
-    nodes.items.iter().map(|node| of(node).ok_or_else(|| wanting(node))).collect()
+    let missing =
+        |node: &Node| TestbedError::new(stage, format!("node {} has no pod CIDR or address yet", node.name_any()));
+    list_nodes(client, stage).await?.iter().map(|node| read(node).ok_or_else(|| missing(node))).collect()
 }
 
 #[cfg(test)]
@@ -243,7 +305,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_told_of_before_a_start_is_not_of_after_it() {
+    fn a_ready_status_older_than_the_start_is_stale() {
         let since: Timestamp = "2026-11-30T09:00:00Z".parse().unwrap();
         let pod = |ready: &str, begun: &str| {
             let state = json!({ "running": { "startedAt": begun } });
@@ -253,10 +315,10 @@ mod tests {
                 "conditions": [{ "type": "Ready", "status": ready }], "containerStatuses": [container] } }))
             .unwrap()
         };
-        assert!(is_from_before(&pod("True", "2026-11-30T08:59:59Z"), since));
-        assert!(!is_from_before(&pod("False", "2026-11-30T08:59:59Z"), since));
-        assert!(!is_from_before(&pod("True", "2026-11-30T09:00:00Z"), since));
-        assert!(!is_from_before(&Pod::default(), since));
+        assert!(is_stale(&pod("True", "2026-11-30T08:59:59Z"), since));
+        assert!(!is_stale(&pod("False", "2026-11-30T08:59:59Z"), since));
+        assert!(!is_stale(&pod("True", "2026-11-30T09:00:00Z"), since));
+        assert!(!is_stale(&Pod::default(), since));
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Undoing what dead runs left in Kubernetes: namespaces and objects, by our own kubeconfigs.
 
 use crate::client;
-use crate::objects::{api_of, is_absent, words};
+use crate::objects::{api_of, await_deletion, is_absent, words};
 use futures::future::BoxFuture;
 use kube::ResourceExt as _;
 use kube::api::DeleteParams;
-use kube::runtime::wait::{await_condition, conditions};
 use plumbline_testbed::error::{AtStage, TestbedError};
 use plumbline_testbed::journal::{Effect, Undo};
-use plumbline_testbed::wait::{self, Deadline};
+use plumbline_testbed::wait::Deadline;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -48,20 +47,15 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
     }
     let client = client::connect(&[kubeconfig.to_owned()], None, STAGE).await?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let api = api_of(&client, &object).map_err(|e| TestbedError::new(STAGE, e))?;
+    let api = api_of(&client, &object).at_stage(STAGE)?;
     let uid = match api.delete(name, &DeleteParams::background()).await {
         Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
         Err(e) if is_absent(&e) => return Ok(()),
         Err(e) => {
-            return Err(TestbedError::new(STAGE, words(&e)).with_hint(
-                "if its cluster is stopped, bring it up (plumbline up) or take it down (plumbline down), then again",
-            ));
+            return Err(TestbedError::new(STAGE, words(&e))
+                .with_hint("if its cluster is stopped, run plumbline up or plumbline down, then repeat the command"));
         }
     };
-    // Gone is said of what is gone, not of what was told to go.
-    let gone = await_condition(api, name, conditions::is_deleted(&uid));
-    let what = format!("{name} to be gone");
-    let waited =
-        wait::by(STAGE, &what, Deadline::after(NAMESPACE_GONE), gone, || "it is terminating".to_owned()).await?;
-    waited.map(|_| ()).at_stage(STAGE)
+    // The journal entry is closed when the object is gone, not when its deletion began.
+    await_deletion(api, name, &uid, STAGE, Deadline::after(NAMESPACE_GONE)).await
 }

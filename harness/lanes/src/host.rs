@@ -1,10 +1,35 @@
-//! Checks of this host: each says what was looked at, what was found, what is needed, and how to fix it. No check
-//! changes anything.
+//! Capabilities, and checks of this host: each names what was checked, what was found, what is needed, and how to fix it.
+//! No check changes anything.
 
-use crate::lane::Capability;
 use plumbline_testbed::error::TestbedError;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// What a lane offers: each capability by name, with whether it is there and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Capabilities(pub BTreeMap<String, Capability>);
+
+/// One capability as probed by trying.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Capability {
+    /// Whether it is there.
+    pub there: bool,
+    /// What the probe found.
+    pub seen: String,
+}
+
+impl Capabilities {
+    /// Why a scenario is skipped: the first needed capability that is missing; none when all are there.
+    #[must_use]
+    pub fn lack(&self, needs: &[String]) -> Option<String> {
+        needs.iter().find_map(|need| match self.0.get(need) {
+            Some(offer) if offer.there => None,
+            Some(offer) => Some(format!("needs {need}: {}", offer.seen)),
+            None => Some(format!("needs {need}, which this lane does not probe")),
+        })
+    }
+}
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,39 +1,13 @@
 //! The interface of a lane: it opens once per run, stages scenarios, and closes.
 
 use crate::context::Context;
-use crate::host::HostCheck;
+use crate::host::{Capabilities, HostCheck};
 use futures::future::BoxFuture;
 use plumbline_core::observe::{Leak, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
-use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What a lane offers: each capability by name, with whether it is there and why.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Capabilities(pub BTreeMap<String, Capability>);
-
-/// One capability as probed by trying.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Capability {
-    /// Whether it is there.
-    pub there: bool,
-    /// What the probe found.
-    pub seen: String,
-}
-
-impl Capabilities {
-    /// Why a scenario is skipped: the first needed capability that is missing; none when all are there.
-    #[must_use]
-    pub fn lack(&self, needs: &[String]) -> Option<String> {
-        needs.iter().find_map(|need| match self.0.get(need) {
-            Some(offer) if offer.there => None,
-            Some(offer) => Some(format!("needs {need}: {}", offer.seen)),
-            None => Some(format!("needs {need}, which this lane does not probe")),
-        })
-    }
-}
 
 /// A kind of lane. It says itself what it needs, what it installs, what it probes, and how its tests run.
 pub trait Lane: Send + Sync {

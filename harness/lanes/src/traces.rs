@@ -1,4 +1,4 @@
-//! What nodes have of their pods: read before pods are made and after they were removed, by the node's agent.
+//! Traces of pods on nodes: read by the node's agent before pods are made and after they were removed.
 
 use crate::agent::NodeAgent;
 use futures::future::BoxFuture;
@@ -7,9 +7,11 @@ use plumbline_core::observe::traces::{RemovedPod, Traces, find_leaks};
 use plumbline_core::observe::{KernelState, Leak, LeakKind};
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome, Target};
+use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
 
+const STAGE: &str = "read traces";
 /// For a program that lists rules. An emulated processor is slow.
 const LISTING: Duration = Duration::from_secs(20);
 /// How long the kernel may take to remove an unused namespace.
@@ -42,7 +44,7 @@ pub struct NodeTraces(Vec<Traces>);
 /// An operation on a node, made from the target that stands for the node.
 pub type NodeOp = Box<dyn FnOnce(Target) -> Op + Send>;
 /// The outcome, or the reason why there is none.
-pub type NodeOutcome<'a> = BoxFuture<'a, Result<Outcome, String>>;
+pub type NodeOutcome<'a> = BoxFuture<'a, Result<Outcome, TestbedError>>;
 
 /// The agents of nodes, counted from 1.
 pub trait NodeAgents: Send {
@@ -53,7 +55,8 @@ pub trait NodeAgents: Send {
 impl NodeAgents for NodeAgent {
     fn call(&mut self, node: usize, op: NodeOp) -> NodeOutcome<'_> {
         Box::pin(async move {
-            Self::call(self, op(Target::NodeAt(node)), LISTING + LISTING).await.map_err(|other| other.to_string())
+            let called = Self::call(self, op(Target::NodeAt(node)), LISTING + LISTING).await;
+            called.map_err(|unanswered| error(unanswered.to_string()))
         })
     }
 }
@@ -61,9 +64,9 @@ impl NodeAgents for NodeAgent {
 impl NodeAgents for &[Node] {
     fn call(&mut self, node: usize, op: NodeOp) -> NodeOutcome<'_> {
         Box::pin(async move {
-            let on = self.get(node.wrapping_sub(1)).ok_or_else(|| format!("there is no node {node}"))?;
-            match on.call_aside(op(Target::Node)).await.map_err(|error| error.to_string())? {
-                Outcome::Fault(fault) => Err(format!("{}: {}", fault.doing, fault.cause)),
+            let on = self.get(node.wrapping_sub(1)).ok_or_else(|| error("there is no such node"))?;
+            match on.call_aside(op(Target::Node)).await? {
+                Outcome::Fault(fault) => Err(error(format!("{}: {}", fault.doing, fault.cause))),
                 outcome => Ok(outcome),
             }
         })
@@ -80,11 +83,11 @@ impl NodeTraces {
     /// Reads all nodes.
     ///
     /// # Errors
-    /// What could not be read, in words.
-    pub async fn read_traces(nodes: usize, agent: &mut dyn NodeAgents) -> Result<Self, String> {
+    /// [`TestbedError`] with the node that could not be read.
+    pub async fn read_traces(nodes: usize, agent: &mut dyn NodeAgents) -> Result<Self, TestbedError> {
         let mut all = Vec::new();
         for node in 1..=nodes.max(1) {
-            all.push(read_traces(node, agent).await.map_err(|why| format!("node {node}: {why}"))?);
+            all.push(read_traces(node, agent).await.map_err(|why| error(format!("node {node}: {}", why.cause())))?);
         }
         Ok(Self(all))
     }
@@ -102,14 +105,12 @@ impl NodeTraces {
             let node = format!("node {}", place + 1);
             match self.find_leaks_on(place, before, gone, &node, agent).await {
                 Ok(stayed) => left.extend(stayed),
-                Err(why) => lines.push(format!("{node}: leaks of pods can't be read: {why}")),
+                Err(why) => lines.push(format!("{node}: leaks of pods can't be read: {}", why.cause())),
             }
         }
         (left, lines)
     }
-}
 
-impl NodeTraces {
     /// The leaks on one node, after the kernel has removed the pods' namespaces. It does so later, and with a namespace go the
     /// ends of its veths and the routes through them.
     async fn find_leaks_on(
@@ -119,7 +120,7 @@ impl NodeTraces {
         gone: &[RemovedPod],
         node: &str,
         agent: &mut dyn NodeAgents,
-    ) -> Result<Vec<Leak>, String> {
+    ) -> Result<Vec<Leak>, TestbedError> {
         let deadline = Deadline::after(NAMESPACE);
         loop {
             let left = find_leaks(before, &read_traces(place + 1, agent).await?, gone, node);
@@ -137,7 +138,7 @@ impl NodeTraces {
     }
 }
 
-async fn read_traces(node: usize, agent: &mut dyn NodeAgents) -> Result<Traces, String> {
+async fn read_traces(node: usize, agent: &mut dyn NodeAgents) -> Result<Traces, TestbedError> {
     let mut traces = Traces::default();
     for program in SAVED {
         // Without the program there are no rules that it made.
@@ -152,25 +153,29 @@ async fn read_traces(node: usize, agent: &mut dyn NodeAgents) -> Result<Traces, 
     Ok(traces)
 }
 
-async fn read_kernel(node: usize, agent: &mut dyn NodeAgents) -> Result<KernelState, String> {
+async fn read_kernel(node: usize, agent: &mut dyn NodeAgents) -> Result<KernelState, TestbedError> {
     match agent.call(node, Box::new(|target| Op::Observe { target, with_ip: false })).await? {
         Outcome::Observed(observed) => Ok(observed.kernel),
         other => Err(unexpected(&other)),
     }
 }
 
-fn unexpected(outcome: &Outcome) -> String {
-    format!("the agent gave an answer of another kind: {outcome:?}")
+fn error(cause: impl Into<String>) -> TestbedError {
+    TestbedError::new(STAGE, cause.into())
+}
+
+fn unexpected(outcome: &Outcome) -> TestbedError {
+    error(format!("the agent gave an answer of another kind: {outcome:?}"))
 }
 
 /// What a program prints on a node; none where it is not there or finds nothing to list.
-async fn run_program(node: usize, argv: &[&str], agent: &mut dyn NodeAgents) -> Result<Option<String>, String> {
+async fn run_program(node: usize, argv: &[&str], agent: &mut dyn NodeAgents) -> Result<Option<String>, TestbedError> {
     let script = "command -v \"$1\" >/dev/null 2>&1 || exit 0; \"$@\"";
     let argv = ["sh", "-c", script, "sh"].iter().chain(argv).map(|&word| word.to_owned()).collect();
     let deadline_ms = u64::try_from(LISTING.as_millis()).unwrap_or(u64::MAX);
     match agent.call(node, Box::new(move |target| Op::Exec { target, argv, deadline_ms })).await? {
         Outcome::Ran { code: Some(0), stdout, .. } => Ok(Some(stdout).filter(|text| !text.is_empty())),
-        Outcome::Ran { stderr, .. } => Err(stderr.trim().to_owned()),
+        Outcome::Ran { stderr, .. } => Err(error(stderr.trim())),
         other => Err(unexpected(&other)),
     }
 }

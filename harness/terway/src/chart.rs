@@ -73,7 +73,7 @@ pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> 
     let values = json!({ "image": { "repository": repository, "tag": tag },
         "cluster": { "serviceSubnet": loaded.profile.networking.service_subnet } });
     let name = spec.values.display().to_string();
-    let values = render(&name, &loaded.text(&spec.values)?, &values).map_err(|e| TestbedError::new(STAGE, e))?;
+    let values = render(&name, &loaded.text(&spec.values)?, &values).at_stage(STAGE)?;
     let text = loaded.text(&spec.adaptations)?;
     let name = spec.adaptations.display().to_string();
     let adaptations = Adaptations::parse(&name, &text)?;
@@ -105,7 +105,7 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             command = command.env(name, folder.path().display().to_string());
         }
         let done = command.run_ok().await.at_stage(STAGE)?;
-        objects.extend(manifests::documents(template, &done.stdout).map_err(|e| TestbedError::new(STAGE, e))?);
+        objects.extend(manifests::documents(template, &done.stdout).at_stage(STAGE)?);
     }
     let left_out = &inputs.adaptations.objects.leave_out;
     objects.retain(|object| !left_out.iter().any(|kind| object["kind"] == kind.as_str()));

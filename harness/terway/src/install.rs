@@ -9,12 +9,12 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
+use plumbline_cluster::cluster::ClusterContext;
 use plumbline_cluster::node::Node;
-use plumbline_cluster::provider::ClusterContext;
 use plumbline_cluster::step::{Found, Notes};
 use plumbline_cluster::{images, multus};
 use plumbline_kube::{objects, rollout};
-use plumbline_testbed::error::TestbedError;
+use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub(crate) async fn check(at: &ClusterContext<'_>) -> Result<Found, TestbedError
     if let Found::Wanting(what) = on_nodes(at.nodes).await? {
         return Ok(Found::Wanting(what));
     }
-    Ok(rollout::unready(at.client, STAGE).await?.map_or(Found::Good, Found::Wanting))
+    Ok(rollout::find_unready_node(at.client, STAGE).await?.map_or(Found::Good, Found::Wanting))
 }
 
 /// Makes what is wanting.
@@ -78,13 +78,15 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
             if object["kind"] == "DaemonSet" {
                 object["metadata"]["annotations"][RENDERED] = json!(inputs.hash);
             }
-            objects::apply(at.client, &object).await.map_err(|e| TestbedError::new(STAGE, e))?;
+            objects::apply(at.client, &object).await.at_stage(STAGE)?;
         }
     }
     notes.note(format!("waiting for daemon set {DAEMON_SET}"));
-    rollout::daemon_set(at.client, DAEMON_SET, STAGE, deadline).await?;
+    let set = rollout::read_daemon_set(at.client, "kube-system", DAEMON_SET, STAGE).await?;
+    rollout::wait_for_daemon_set(at.client, &set, STAGE, deadline, |_| None).await?;
     notes.note("waiting for the nodes to be ready");
-    try_join_all(at.nodes.iter().map(|node| rollout::node(at.client, &node.name, STAGE, deadline))).await?;
+    try_join_all(at.nodes.iter().map(|node| rollout::wait_for_ready_node(at.client, &node.name, STAGE, deadline)))
+        .await?;
     Ok(())
 }
 

@@ -13,10 +13,10 @@ use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use plumbline_cluster::canary::{CanaryJournal, CanaryPod};
+use plumbline_cluster::cluster::ClusterContext;
 use plumbline_cluster::naming::full_hash;
 use plumbline_cluster::node::Node;
 use plumbline_cluster::profile::Loaded;
-use plumbline_cluster::provider::ClusterContext;
 use plumbline_cluster::step::Step;
 use plumbline_core::protocol::{Op, Outcome, Target};
 use plumbline_testbed::error::TestbedError;
@@ -78,8 +78,8 @@ pub(crate) async fn run_canaries(at: &ClusterContext<'_>, image: &str) -> Result
         };
         grounds.push(NodeNetwork { node, pool: eni::pool(at.loaded, at.name, &node.name)?, chain });
     }
-    let book = CanaryJournal { run: &at.cx.run, kubeconfig: &at.kubeconfig };
-    try_join_all(grounds.iter().map(|ground| run_canary(at.loaded, at.client, ground, image, book))).await.map(drop)
+    let journal = CanaryJournal { run: &at.cx.run, kubeconfig: &at.kubeconfig };
+    try_join_all(grounds.iter().map(|ground| run_canary(at.loaded, at.client, ground, image, journal))).await.map(drop)
 }
 
 /// Sends a canary up on one node, looks at it, and takes it away again.
@@ -91,9 +91,9 @@ pub async fn run_canary(
     client: &kube::Client,
     ground: &NodeNetwork<'_>,
     image: &str,
-    book: CanaryJournal<'_>,
+    journal: CanaryJournal<'_>,
 ) -> Result<(), TestbedError> {
-    let pod = CanaryPod { client, node: ground.node, stage: STAGE, book };
+    let pod = CanaryPod { client, node: ground.node, stage: STAGE, journal };
     let documents = pod.documents(loaded, &TerwaySettings::read(loaded)?.canary, image, "")?;
     pod.run(&documents, async |pod: &Pod| ground.look(pod).await).await
 }

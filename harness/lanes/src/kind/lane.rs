@@ -2,10 +2,11 @@
 
 use super::{host, placement, stage};
 use crate::context::Context;
-use crate::lane::{Capabilities, Capability, HostReport, Installation, Lane, OpenLane, StagedScenario, TestSettings};
+use crate::host::{Capabilities, Capability};
+use crate::lane::{HostReport, Installation, Lane, OpenLane, StagedScenario, TestSettings};
 use futures::future::BoxFuture;
 use plumbline_cluster::choice::{HERMETIC, UPSTREAM};
-use plumbline_cluster::provider::Providers;
+use plumbline_cluster::cluster::Providers;
 use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome};
@@ -113,9 +114,9 @@ impl OpenLane for OpenKind {
     }
 
     fn lack(&self, plan: &Plan) -> Option<String> {
-        let (places, cluster) = (self.cluster.nodes.len(), &self.cluster);
+        let (nodes, cluster) = (self.cluster.nodes.len(), &self.cluster);
         let profile = &self.cluster.profile;
-        let lack = self.offers.lack(&plan.requires).or_else(|| placement::lack(plan, places, profile));
+        let lack = self.offers.lack(&plan.requires).or_else(|| placement::lack(plan, nodes, profile));
         let lack = lack.or_else(|| placement::lack_of_network(plan, cluster.providers, cluster.provider(), profile));
         lack.or_else(|| placement::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }

@@ -1,22 +1,20 @@
-//! The kind lane: a real cluster, with Multus, reached by kube and by the agent on its nodes.
+//! The kind lane: a real cluster with Multus, reached through the API server and through the agent on its nodes.
 //!
-//! [`stage`] makes what a plan asks for (what is not Kubernetes' in [`outside`]), [`plumbline_kube::readiness`] waits for
-//! its pods, [`observe`] reads them, [`parties`] sends and captures, [`scene`] takes them down again, [`sandbox_removal`]
-//! sees them gone, and [`leases`] and [`traces`] look at what stays. The cluster itself is in [`plumbline_cluster`].
+//! [`stage`] makes what a plan asks for: [`pods`] applies its pods and workloads, and [`packet_endpoints`] makes what is not
+//! Kubernetes'. [`observe`] reads the pods, [`probes`] sends and captures packets, [`scenario`] ties these together and
+//! removes them, and [`leaks`] reads what remains on the nodes. The cluster itself is in [`plumbline_cluster`].
 
 mod host;
 mod lane;
-mod leases;
-pub mod observe;
-mod outside;
-pub mod packet_leases;
-mod parties;
-pub mod placement;
-mod sandbox_removal;
-mod scene;
-pub mod stage;
-mod traces;
+mod leaks;
+mod observe;
+mod packet_endpoints;
+mod packet_leases;
+mod placement;
+mod pods;
+mod probes;
+mod scenario;
+mod stage;
 mod unattached;
 
 pub use lane::{KindLane, OpenKind};
-pub use scene::{KindScenario, Staged};

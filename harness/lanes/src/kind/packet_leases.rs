@@ -1,8 +1,8 @@
-//! Scenarios on one bed that would hear each other: the literal addresses of users' networks, on bridges that all share.
+//! Leases of subnets and bridges: scenarios share bridges, and users' networks have literal addresses.
 //!
-//! Without packets, equal addresses on one bridge disturb nobody: each pod is looked at in its own namespace. With packets
-//! they do: two pods would answer for one address. So a scenario that sends takes the subnets that it names on a bridge
-//! for itself, and any other takes them beside others that don't send.
+//! Without packets, equal addresses on one bridge are harmless: each pod is read in its own namespace. With packets two
+//! pods would answer for one address. So a scenario that sends has an exclusive lease of the subnets that it names, and any
+//! other has a shared one.
 
 use ipnet::IpNet;
 use plumbline_core::plan::{Bridge, Plan};
@@ -16,14 +16,14 @@ use std::time::Duration;
 /// How long other scenarios with the same addresses are waited for.
 const LEASE: Duration = Duration::from_secs(600);
 
-/// Whether a plan sends, or has somebody outside who does.
+/// Whether a plan sends packets, or has external hosts.
 #[must_use]
 pub fn sends(plan: &Plan) -> bool {
     let wants = plan.expect.iter().any(|expect| expect.wants_packets());
     wants || !plan.topology.hosts.is_empty()
 }
 
-/// Whether a bridge of this plan has to be the node's alone: packets are looked at, and it has no uplink.
+/// Whether a bridge of this plan must have no port of an uplink: the plan sends packets, and gives it no uplink.
 #[must_use]
 pub fn alone(plan: &Plan, bridge: &Bridge) -> bool {
     sends(plan) && plan.topology.nodes > 1 && bridge.uplink.is_none()
@@ -63,7 +63,7 @@ fn wanted(cluster: &str, plan: &Plan) -> Vec<(String, Kind)> {
 }
 
 /// The subnets that a plan names: in its networks' chains and for its hosts' ports. Not those behind a host, which are
-/// on nobody's link.
+/// on no link.
 #[must_use]
 pub fn subnets(plan: &Plan) -> BTreeSet<IpNet> {
     let mut found = BTreeSet::new();

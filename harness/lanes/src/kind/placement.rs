@@ -1,17 +1,28 @@
-//! Which node of a cluster is which node of a scenario, and pods on theirs.
+//! What of a plan a cluster can't be, and which node of it is which node of a scenario.
 
 use ipnet::IpNet;
-use plumbline_cluster::provider::{DefaultNetworkProvider, Providers};
+use plumbline_cluster::cluster::{DefaultNetworkProvider, Providers};
 use plumbline_core::plan::{Plan, Topology};
 use plumbline_core::verdict::Adaptation;
+use plumbline_kube::objects::{called, pod_template};
 use serde_json::{Value, json};
 
-/// Why a plan can't be built on a cluster with so many places; none when it can.
+/// Why a plan can't be built on a cluster with so many nodes for scenarios; none when it can.
 #[must_use]
-pub fn lack(plan: &Plan, places: usize, profile: &str) -> Option<String> {
+pub fn lack(plan: &Plan, available: usize, profile: &str) -> Option<String> {
     let Topology { nodes, bridges, .. } = &plan.topology;
-    if *nodes > places {
-        return Some(format!("needs {nodes} nodes, profile {profile} has {places}"));
+    if *nodes > available {
+        return Some(format!("needs {nodes} nodes, profile {profile} has {available}"));
+    }
+    for workload in &plan.workloads {
+        let pods = plan.pods.iter().enumerate().filter(|(_, pod)| workload.pods.contains(&pod.name));
+        let mut numbers: Vec<usize> = pods.map(|(place, pod)| plan.topology.node_of(pod.node, place)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if numbers.len() > 1 {
+            let title = format!("{} {}", workload.kind, workload.name);
+            return Some(format!("needs the pods of {title} on {} nodes: one pod template names one", numbers.len()));
+        }
     }
     if let Some(bridge) = bridges.iter().find(|bridge| bridge.vlan_filtering) {
         let name = &bridge.name;
@@ -60,16 +71,17 @@ pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<Strin
         .then(|| format!("is for a cluster with the ranges {}; profile {profile} has {}", listed(wanted), listed(own)))
 }
 
-/// Puts a pod on `node`, past the scheduler, and tells it.
+/// Places a Pod, or all pods of a workload, on `node`, past the scheduler.
 #[must_use]
-pub fn put(pod: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
-    let object = format!("pod/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+pub fn place_on_node(object: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
+    let name = called(object);
+    let (pod, path) = pod_template(object)?;
     let spec = pod.get_mut("spec")?.as_object_mut()?;
     let from = spec.insert("nodeName".to_owned(), json!(node));
     let from = from.and_then(|from| from.as_str().map(str::to_owned));
     (from.as_deref() != Some(node)).then(|| Adaptation {
-        object,
-        field: "spec.nodeName".to_owned(),
+        object: name,
+        field: format!("{path}spec.nodeName"),
         from,
         to: node.to_owned(),
         reason: format!("it is the scenario's node {number}"),
@@ -79,17 +91,34 @@ pub fn put(pod: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_core::plan::Bridge;
+    use plumbline_core::plan::{Bridge, Pod, Workload};
 
     fn plan(topology: Topology) -> Plan {
         Plan { name: "a/b".into(), topology, ..Plan::default() }
     }
 
     #[test]
-    fn what_the_cluster_can_not_be_is_said_in_words() {
+    fn a_plan_that_the_cluster_cannot_have_is_refused_with_the_reason() {
         let two = plan(Topology { nodes: 2, ..Topology::default() });
         assert_eq!(lack(&two, 1, "hermetic").unwrap(), "needs 2 nodes, profile hermetic has 1");
         assert_eq!(lack(&two, 2, "three-nodes"), None);
+        let pod = |name: &str| Pod {
+            name: name.into(),
+            namespace: None,
+            manifest: Value::Null,
+            attachments: Vec::new(),
+            node: None,
+            source: Default::default(),
+        };
+        let workload = Workload {
+            kind: "Deployment".into(),
+            name: "web".into(),
+            namespace: None,
+            manifest: Value::Null,
+            pods: vec!["a".into(), "b".into()],
+        };
+        let spread = Plan { pods: vec![pod("a"), pod("b")], workloads: vec![workload], ..two.clone() };
+        assert!(lack(&spread, 2, "p").unwrap().starts_with("needs the pods of Deployment web on 2 nodes"));
         let bridge = |name: &str| Bridge { name: name.into(), uplink: Some("out".into()), ..Bridge::default() };
         let bridges = vec![bridge("br-a"), bridge("br-b")];
         assert!(lack(&plan(Topology { bridges, ..Topology::default() }), 1, "p").unwrap().contains("uplink out"));
@@ -111,11 +140,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_is_put_and_that_is_told_unless_it_was_there_already() {
+    fn a_pod_is_placed_and_the_adaptation_is_given_once() {
         let mut pod = json!({ "metadata": { "name": "p" }, "spec": {} });
-        let told = put(&mut pod, "n-worker2", 2).unwrap();
-        assert_eq!((told.field.as_str(), told.from, told.to.as_str()), ("spec.nodeName", None, "n-worker2"));
+        let made = place_on_node(&mut pod, "n-worker2", 2).unwrap();
+        assert_eq!((made.field.as_str(), made.from, made.to.as_str()), ("spec.nodeName", None, "n-worker2"));
         assert_eq!(pod["spec"]["nodeName"], "n-worker2");
-        assert_eq!(put(&mut pod, "n-worker2", 2), None);
+        assert_eq!(place_on_node(&mut pod, "n-worker2", 2), None);
     }
 }

@@ -1,8 +1,8 @@
-//! A pod that is Ready and has none of what was asked for: is it Multus' doing, or the bed's?
+//! A pod that is Ready and has none of the requested attachments: a failure, or an error of the testbed.
 //!
 //! Multus was proven when the cluster was opened, but a proof is of its moment. A plugin that fails keeps a pod from
-//! becoming Ready; a Ready pod with eth0 alone means that Multus was not asked at all. Before anybody judges that, a
-//! canary has to come up attached on the same node; if it does not, the bed is at fault, and there is no verdict.
+//! becoming Ready; a Ready pod with eth0 alone means that the runtime did not call Multus. Before that is judged, a
+//! canary pod must come up attached on the same node. If it does not, the testbed is at fault, and there is no verdict.
 
 use crate::context::Context;
 use plumbline_cluster::profile::Loaded;
@@ -11,33 +11,33 @@ use plumbline_core::observe::{PodObservation, PodState};
 use plumbline_core::plan::Attachment;
 use plumbline_testbed::error::TestbedError;
 
-/// Whether a pod runs without a single one of its attachments, in Multus' word and in the kernel.
-fn bare(asked: &[Attachment], seen: &PodObservation) -> bool {
+/// Whether a pod runs without a single one of its attachments, as reported and in the kernel.
+fn is_unattached(requested: &[Attachment], seen: &PodObservation) -> bool {
     let there = |attachment: &Attachment| {
         let interface = &attachment.interface;
         let reported = seen.reported.iter().any(|r| r.interface == *interface);
         let link = seen.kernel.as_ref().is_some_and(|k| k.links.iter().any(|l| l.name == *interface));
         reported || link
     };
-    seen.state == PodState::Running && !asked.is_empty() && !asked.iter().any(there)
+    seen.state == PodState::Running && !requested.is_empty() && !requested.iter().any(there)
 }
 
-/// Sends a canary up on the node of a pod that came up bare, unless Multus is not to be looked after.
+/// Runs a canary pod on the node of an unattached pod, unless Multus is not to be checked.
 ///
 /// # Errors
 /// `TestbedError` when the canary does not come up attached either.
 pub(super) async fn check_multus(
     cx: &Context,
     cluster: &Cluster,
-    asked: &[Attachment],
+    requested: &[Attachment],
     seen: &PodObservation,
 ) -> Result<(), TestbedError> {
-    if cx.options.skip_multus_check || !bare(asked, seen) {
+    if cx.options.skip_multus_check || !is_unattached(requested, seen) {
         return Ok(());
     }
     let loaded = Loaded::read(&cx.root, &cluster.profile)?;
-    let book = canary::CanaryJournal { run: &cx.run, kubeconfig: &cluster.kubeconfig };
-    canary::run_canary(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, book).await
+    let journal = canary::CanaryJournal { run: &cx.run, kubeconfig: &cluster.kubeconfig };
+    canary::run_canary(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, journal).await
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
     use plumbline_core::observe::{KernelState, Link, Reported};
     use serde_json::json;
 
-    fn asked() -> Vec<Attachment> {
+    fn requested() -> Vec<Attachment> {
         vec![serde_json::from_value(json!({ "network": "a", "namespace": null, "interface": "eth1" })).unwrap()]
     }
 
@@ -64,14 +64,17 @@ mod tests {
     }
 
     #[test]
-    fn eth0_alone_is_in_doubt() {
-        assert!(bare(&asked(), &seen(&["lo", "eth0"], &["eth0"])));
+    fn eth0_alone_is_unattached() {
+        assert!(is_unattached(&requested(), &seen(&["lo", "eth0"], &["eth0"])));
     }
 
     #[test]
-    fn a_sign_of_one_attachment_is_none() {
-        assert!(!bare(&asked(), &seen(&["lo", "eth0", "eth1"], &["eth0"])));
-        assert!(!bare(&asked(), &seen(&["lo", "eth0"], &["eth0", "eth1"])), "reported and not there is the judge's");
-        assert!(!bare(&[], &seen(&["lo", "eth0"], &["eth0"])));
+    fn one_attachment_is_enough() {
+        assert!(!is_unattached(&requested(), &seen(&["lo", "eth0", "eth1"], &["eth0"])));
+        assert!(
+            !is_unattached(&requested(), &seen(&["lo", "eth0"], &["eth0", "eth1"])),
+            "reported and not there is the judge's"
+        );
+        assert!(!is_unattached(&[], &seen(&["lo", "eth0"], &["eth0"])));
     }
 }

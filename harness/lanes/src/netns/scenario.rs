@@ -63,11 +63,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
     };
     make_topology(&plan.topology, &mut agent).await?;
     let before = match traces::are_expected(plan) {
-        true => Some(
-            NodeTraces::read_traces(plan.topology.nodes, &mut agent)
-                .await
-                .map_err(|why| TestbedError::new("read the nodes", why))?,
-        ),
+        true => Some(NodeTraces::read_traces(plan.topology.nodes, &mut agent).await?),
         false => None,
     };
     let networks = lane.networks.for_topology(&plan.topology);

@@ -1,21 +1,18 @@
 //! Restarting Terway's DaemonSet, and awaiting it on every node: by watch, and no longer than its pods allow.
 
 use super::handle::ClusterHandle;
-use super::state::{self, SET, selector};
-use futures::StreamExt as _;
+use super::state::{self, SET};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::runtime::{WatchStreamExt as _, watcher};
 use plumbline_core::terway::NAMESPACE;
 use plumbline_kube::objects::{is_absent, words};
-use plumbline_kube::rollout::daemon_set_lacks;
+use plumbline_kube::rollout;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline, Look};
 use serde_json::json;
-use std::pin::pin;
 use std::time::Duration;
 
 /// What does not come up by the chain.
@@ -54,8 +51,10 @@ pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> 
     let deadline = Deadline::after(SEEN);
     wait::until(ASK, "the controller to see the new template", deadline, EVERY, look).await?;
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    for pod in
-        state::pods_of(handle, &set).await?.into_values().filter(|pod| !of_generation(pod, wanted.unwrap_or_default()))
+    for pod in state::pods_of(handle, &set)
+        .await?
+        .into_values()
+        .filter(|pod| !rollout::is_of_generation(pod, wanted.unwrap_or_default()))
     {
         match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
             Err(error) if !is_absent(&error) => {
@@ -72,69 +71,17 @@ pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> 
 /// # Errors
 /// `TestbedError` at the deadline, with what it lacks; before it, when an init container of a new pod goes on failing.
 pub(super) async fn rolled_out(handle: &ClusterHandle, deadline: Deadline) -> Result<(), TestbedError> {
-    let set = state::daemon_set(handle).await?;
-    let generation = set.metadata.generation.unwrap_or_default();
-    let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let of_set = watcher::Config::default().fields(&format!("metadata.name={SET}"));
-    let of_pods = watcher::Config::default().labels(&selector(&set));
-    let mut sets = pin!(watcher(sets, of_set).default_backoff().applied_objects());
-    let mut pods = pin!(watcher(pods, of_pods).default_backoff().applied_objects());
-    let mut lacks = "nothing seen of it yet".to_owned();
-    loop {
-        tokio::select! {
-            seen = sets.next() => match seen {
-                Some(Ok(set)) if set.metadata.generation.unwrap_or_default() < generation => {}
-                Some(Ok(set)) => match daemon_set_lacks(&set) {
-                    None => return Ok(()),
-                    Some(what) => lacks = what,
-                },
-                Some(Err(error)) => lacks = error.to_string(),
-                None => return Err(TestbedError::new(ASK, format!("the watch of {SET} ended"))),
-            },
-            Some(seen) = pods.next() => {
-                if let Ok(pod) = seen
-                    && of_generation(&pod, generation)
-                    && let Some(why) = failing(&pod)
-                {
-                    return Err(TestbedError::new(STAGE, format!("{} on {}: {why}", pod.name_any(), node_of(&pod))));
-                }
-            },
-            () = wait::over(deadline) => {
-                return Err(wait::late(STAGE, &format!("daemonset {SET} on every node"), deadline, &lacks));
-            },
-        }
-    }
+    rollout::wait_for_daemon_set(&handle.client, &state::daemon_set(handle).await?, STAGE, deadline, failing).await
 }
 
-fn node_of(pod: &Pod) -> String {
-    pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default()
-}
-
-/// Whether a pod is of this generation of the DaemonSet's template or of a later one.
-fn of_generation(pod: &Pod, generation: i64) -> bool {
-    let of = pod.labels().get("pod-template-generation").and_then(|text| text.parse::<i64>().ok());
-    of.is_none_or(|of| of >= generation) && pod.metadata.deletion_timestamp.is_none()
-}
-
-/// Why a pod's init container goes on failing, with what it said last; none while it does not.
+/// Why a pod's init container goes on failing, with the last line of its message; none while it does not.
 fn failing(pod: &Pod) -> Option<String> {
     let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
     statuses.iter().find_map(|status| {
-        let state = status.state.as_ref()?;
-        let ended =
-            state.terminated.as_ref().or(status.last_state.as_ref().and_then(|last| last.terminated.as_ref()))?;
-        let again = status.restart_count + i32::from(state.terminated.is_some());
-        if ended.exit_code == 0 || again < FAILURES {
-            return None;
-        }
-        let said = ended.message.as_deref().unwrap_or_default();
-        let said = said.lines().rfind(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
-        Some(format!(
-            "init container {} ended {again} times with {}{}",
-            status.name,
-            ended.exit_code,
-            said.unwrap_or_default()
-        ))
+        let (code, line) = rollout::last_failure(status)?;
+        let is_down = status.state.as_ref()?.terminated.is_some();
+        let failures = status.restart_count + i32::from(is_down);
+        (failures >= FAILURES)
+            .then(|| format!("init container {} ended {failures} times with {code}{line}", status.name))
     })
 }

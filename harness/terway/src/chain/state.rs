@@ -10,6 +10,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
 use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage, Version};
 use plumbline_kube::objects::words;
+use plumbline_kube::rollout::selector;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -148,12 +149,6 @@ pub(super) async fn pods_of(handle: &ClusterHandle, set: &DaemonSet) -> Result<B
         }
     }
     Ok(by_node)
-}
-
-/// The labels of the DaemonSet's pods.
-pub(super) fn selector(set: &DaemonSet) -> String {
-    let labels = set.spec.selector.match_labels.clone().unwrap_or_default();
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// Reads a node's conflist by `cat` in Terway's own pod there. The error is for the report.

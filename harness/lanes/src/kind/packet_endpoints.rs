@@ -1,5 +1,5 @@
-//! What a plan wants around its pods that is not Kubernetes': bridges, uplinks, VLAN links, gateways and peers, and an
-//! agent of the scenario's own at each of them, by which its packets are sent and captured.
+//! What a plan needs beside its pods that is not Kubernetes': bridges, uplinks, VLAN links, external hosts, and at each of
+//! them an agent of the scenario's own, which sends and captures its packets.
 
 use super::packet_leases;
 use crate::context::Context;
@@ -24,7 +24,7 @@ const STAGE: &str = "topology";
 /// For what the kernel does in milliseconds.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// A machine outside, with the agent in it.
+/// An external host with the agent in it.
 pub(super) struct StagedHost {
     /// Its name in the scenario.
     pub name: String,
@@ -44,19 +44,19 @@ pub(super) struct NodeSession {
     pub session: Session,
 }
 
-/// What is around the pods.
+/// The endpoints of packets beside the pods.
 #[derive(Default)]
 pub(super) struct PacketEndpoints {
     /// The scenario's nodes, in order; empty where nothing is sent.
-    pub places: Vec<NodeSession>,
+    pub nodes: Vec<NodeSession>,
     pub external_hosts: Vec<StagedHost>,
 }
 
-/// Makes what pods need before they come: bridges, and VLAN links on them.
+/// Makes what pods need before they are made: bridges, and VLAN links on them.
 ///
 /// # Errors
 /// `TestbedError`, naming the node.
-pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), TestbedError> {
+pub(super) async fn make_bridges(cluster: &Cluster, plan: &Plan) -> Result<(), TestbedError> {
     let topology = &plan.topology;
     if !topology.bridges.is_empty() {
         bridges::make(&topology.bridges, &cluster.nodes).await?;
@@ -68,11 +68,11 @@ pub(super) async fn ground(cluster: &Cluster, plan: &Plan) -> Result<(), Testbed
     Ok(())
 }
 
-/// Makes what only packets need: uplinks, machines outside, and agents of the scenario's own.
+/// Makes what only packets need: uplinks, external hosts, and agents of the scenario's own.
 ///
 /// # Errors
-/// `TestbedError`. What was made by then is removed, or stands in the journal.
-pub(super) async fn around(
+/// `TestbedError`. What was made by then is removed, or is in the journal.
+pub(super) async fn make_endpoints(
     cluster: &Cluster,
     cx: &Context,
     plan: &Plan,
@@ -83,13 +83,13 @@ pub(super) async fn around(
         return Ok(PacketEndpoints::default());
     }
     let engine = cluster.engine();
-    let away: Vec<_> = packet_leases::subnets(plan).into_iter().collect();
+    let avoided: Vec<_> = packet_leases::subnets(plan).into_iter().collect();
     let mut ports: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut networks: BTreeMap<String, String> = BTreeMap::new();
     for bridge in &plan.topology.bridges {
         match &bridge.uplink {
             Some(uplink) => {
-                let joined = uplink::join(engine, run, &cluster.name, &cluster.nodes, bridge, &away).await?;
+                let joined = uplink::join(engine, run, &cluster.name, &cluster.nodes, bridge, &avoided).await?;
                 for (node, port) in joined {
                     ports.entry(node).or_default().insert(uplink.clone(), port);
                 }
@@ -110,9 +110,9 @@ pub(super) async fn around(
         }
         subnet = engine.network(NETWORK).await?.and_then(|network| network.subnets.first().cloned());
     }
-    let nodes = nodes.into_iter().take(plan.topology.nodes.max(1)).map(|node| place(node, &ports));
-    let machines = Machines { cluster, cx, run, engine, networks: &networks, scenario, plan, subnet };
-    let (places, external_hosts) =
+    let nodes = nodes.into_iter().take(plan.topology.nodes.max(1)).map(|node| start_session(node, &ports));
+    let machines = HostStarter { cluster, cx, run, engine, networks: &networks, scenario, plan, subnet };
+    let (nodes, external_hosts) =
         tokio::join!(try_join_all(nodes), join_all(plan.topology.hosts.iter().map(|host| machines.start(host))));
     let (mut started, mut failed) = (Vec::new(), None);
     for host in external_hosts {
@@ -121,26 +121,29 @@ pub(super) async fn around(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    let mut around = PacketEndpoints { places: Vec::new(), external_hosts: started };
-    match (places, failed) {
-        (Ok(places), None) => {
-            around.places = places;
-            Ok(around)
+    let mut endpoints = PacketEndpoints { nodes: Vec::new(), external_hosts: started };
+    match (nodes, failed) {
+        (Ok(nodes), None) => {
+            endpoints.nodes = nodes;
+            Ok(endpoints)
         }
         (Err(error), _) | (_, Some(error)) => {
-            around.take_down(run).await;
+            endpoints.take_down(run).await;
             Err(error)
         }
     }
 }
 
-async fn place(node: &Node, ports: &BTreeMap<String, BTreeMap<String, String>>) -> Result<NodeSession, TestbedError> {
+async fn start_session(
+    node: &Node,
+    ports: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Result<NodeSession, TestbedError> {
     let ports = ports.get(&node.name).cloned().unwrap_or_default();
     Ok(NodeSession { node: node.name.clone(), ports, session: node.session().await? })
 }
 
-/// What starting machines outside takes.
-struct Machines<'a> {
+/// What starting external hosts takes.
+struct HostStarter<'a> {
     cluster: &'a Cluster,
     cx: &'a Context,
     run: &'a Arc<Run>,
@@ -149,11 +152,11 @@ struct Machines<'a> {
     networks: &'a BTreeMap<String, String>,
     scenario: &'a str,
     plan: &'a Plan,
-    /// The nodes' own network, where machines outside are to find the nodes by their own addresses.
+    /// The nodes' own network, where external hosts must reach the nodes at their own addresses.
     subnet: Option<String>,
 }
 
-impl Machines<'_> {
+impl HostStarter<'_> {
     async fn start(&self, host: &Host) -> Result<StagedHost, TestbedError> {
         let testbed_error = |what: String| TestbedError::new(STAGE, format!("host {}: {what}", host.name));
         let mut wanted: Vec<&String> = Vec::new();
@@ -164,9 +167,7 @@ impl Machines<'_> {
         }
         let network = |uplink: &&String| {
             let known = self.networks.get(*uplink).cloned();
-            known.ok_or_else(|| {
-                testbed_error(format!("no bridge of a node has uplink {uplink}, so that it would be alone on it"))
-            })
+            known.ok_or_else(|| testbed_error(format!("expected a node with a bridge on uplink {uplink}, found none")))
         };
         let networks = wanted.iter().map(network).collect::<Result<Vec<_>, TestbedError>>()?;
         let (file, _) = node::agent_file(&self.cx.images.agent().await?)?;
@@ -191,15 +192,15 @@ impl Machines<'_> {
         let macs = networks.iter().map(mac).collect::<Result<Vec<_>, TestbedError>>()?;
         let by_uplink: BTreeMap<&String, &String> = wanted.iter().copied().zip(&macs).collect();
         let interfaces = host.ports.iter().map(|port| by_uplink[&port.uplink].clone()).collect();
-        if speaks_v6(host) {
+        if has_v6(host) {
             // The engine turns IPv6 off in containers on networks that have none.
             let script = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 0 > \"$f\"; done";
             let argv = ["sh", "-ec", script].map(str::to_owned).to_vec();
             session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await?;
         }
         session.done(STAGE, Op::BeHost { host: host.clone(), interfaces }).await?;
-        let names = names(&session).await?;
-        self.find_nodes(host, &session, &names, &by_uplink).await?;
+        let names = read_interfaces(&session).await?;
+        self.route_to_nodes(host, &session, &names, &by_uplink).await?;
         let port = |(uplink, mac): (&&String, &String)| {
             let name = names.get(mac).cloned().ok_or_else(|| testbed_error(format!("it has no interface {mac}")))?;
             Ok(((*uplink).clone(), name))
@@ -207,18 +208,16 @@ impl Machines<'_> {
         let ports = wanted.iter().zip(&macs).map(port).collect::<Result<_, TestbedError>>()?;
         Ok(StagedHost { name: host.name.clone(), ports, session, machine, entry })
     }
-}
 
-impl Machines<'_> {
-    /// Lays the machine's ways to the nodes' own addresses, where it needs any.
-    async fn find_nodes(
+    /// Adds the host's routes to the nodes' own addresses, where it needs any.
+    async fn route_to_nodes(
         &self,
         host: &Host,
         session: &Session,
         names: &BTreeMap<String, String>,
         macs: &BTreeMap<&String, &String>,
     ) -> Result<(), TestbedError> {
-        let Some(line) = self.subnet.as_ref().and_then(|subnet| ways(self.plan, host, subnet)) else {
+        let Some(line) = self.subnet.as_ref().and_then(|subnet| node_route(self.plan, host, subnet)) else {
             return Ok(());
         };
         let of_port = |uplink: &String| macs.get(uplink).and_then(|mac| names.get(*mac)).cloned().unwrap_or_default();
@@ -231,13 +230,13 @@ impl Machines<'_> {
     }
 }
 
-fn speaks_v6(host: &Host) -> bool {
+fn has_v6(host: &Host) -> bool {
     let ports = host.ports.iter().flat_map(|port| &port.addresses);
     ports.chain(&host.behind).any(|address| address.addr().is_ipv6())
 }
 
-/// The interfaces of a machine by MAC address, without VLAN links, which have their parent's.
-async fn names(session: &Session) -> Result<BTreeMap<String, String>, TestbedError> {
+/// The interfaces of an external host by MAC address, without VLAN links, which have their parent's.
+async fn read_interfaces(session: &Session) -> Result<BTreeMap<String, String>, TestbedError> {
     match session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
         Outcome::Observed(seen) => {
             let links = seen.kernel.links.into_iter().filter(|link| link.vlan_id.is_none());
@@ -248,15 +247,15 @@ async fn names(session: &Session) -> Result<BTreeMap<String, String>, TestbedErr
 }
 
 impl PacketEndpoints {
-    /// The scenario's nodes as they are now.
+    /// Reads the scenario's nodes.
     ///
     /// # Errors
-    /// `TestbedError` when one can't be looked at.
-    pub(super) async fn nodes(&self) -> Result<Vec<NodeObservation>, TestbedError> {
+    /// `TestbedError` when one can't be read.
+    pub(super) async fn observe_nodes(&self) -> Result<Vec<NodeObservation>, TestbedError> {
         let mut all = Vec::new();
-        for (index, place) in self.places.iter().enumerate() {
-            let (node, name) = (index + 1, place.node.clone());
-            match place.session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
+        for (index, on) in self.nodes.iter().enumerate() {
+            let (node, name) = (index + 1, on.node.clone());
+            match on.session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
                 Outcome::Observed(seen) => all.push(NodeObservation { node, name, kernel: seen.kernel }),
                 other => return Err(TestbedError::new(STAGE, format!("{name}: unexpected answer {other:?}"))),
             }
@@ -264,10 +263,10 @@ impl PacketEndpoints {
         Ok(all)
     }
 
-    /// Ends the scenario's agents and removes its machines. Gives what could not be removed, each a line.
+    /// Ends the scenario's agents and removes its external hosts. Gives what could not be removed, each a line.
     pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
-        self.places.clear();
-        let gone = std::mem::take(&mut self.external_hosts).into_iter().map(|host| async move {
+        self.nodes.clear();
+        let removed = std::mem::take(&mut self.external_hosts).into_iter().map(|host| async move {
             let StagedHost { machine, entry, session, .. } = host;
             drop(session);
             match machine.remove().await {
@@ -275,10 +274,10 @@ impl PacketEndpoints {
                 Err(error) => Some(error.to_string()),
             }
         });
-        join_all(gone).await.into_iter().flatten().collect()
+        join_all(removed).await.into_iter().flatten().collect()
     }
 
-    /// Leaves its machines running, for people to look at.
+    /// Leaves its external hosts running, for `--keep`.
     pub(super) fn keep(&mut self) {
         for host in std::mem::take(&mut self.external_hosts) {
             host.machine.keep();
@@ -292,9 +291,9 @@ fn ports(plan: &Plan, node: usize) -> BTreeMap<String, String> {
     of_node.map(|port| (port.uplink.clone(), port.name.clone())).collect()
 }
 
-/// What a machine outside needs to reach the nodes by their own addresses, in `nodes`: a line of shell, in which `$i` are its
+/// What an external host needs to reach the nodes at their own addresses, in `nodes`: a line of shell, in which `$i` are its
 /// interfaces in the order of its ports. None where it needs nothing.
-fn ways(plan: &Plan, host: &Host, nodes: &str) -> Option<String> {
+fn node_route(plan: &Plan, host: &Host, nodes: &str) -> Option<String> {
     let first: Vec<&String> =
         plan.topology.ports.iter().filter(|port| port.eni.is_none()).map(|port| &port.uplink).collect();
     let near = host.ports.iter().position(|port| first.contains(&&port.uplink));
@@ -357,11 +356,11 @@ mod tests {
     }
 
     #[test]
-    fn machines_outside_find_the_nodes_own_addresses() {
+    fn external_hosts_have_routes_to_the_nodes_own_addresses() {
         let plan = plan(r#"{"type":"terway"}"#);
-        let ways = |index: usize| ways(&plan, &plan.topology.hosts[index], "172.18.0.0/16");
-        assert_eq!(ways(0).unwrap(), "ip route replace 172.18.0.0/16 dev \"${1}\" src 10.66.0.1");
-        assert_eq!(ways(1).unwrap(), "ip route replace 172.18.0.0/16 via 203.0.113.1");
-        assert_eq!(ways(2), None, "the gateway of the second interfaces knows nobody else");
+        let node_route = |index: usize| node_route(&plan, &plan.topology.hosts[index], "172.18.0.0/16");
+        assert_eq!(node_route(0).unwrap(), "ip route replace 172.18.0.0/16 dev \"${1}\" src 10.66.0.1");
+        assert_eq!(node_route(1).unwrap(), "ip route replace 172.18.0.0/16 via 203.0.113.1");
+        assert_eq!(node_route(2), None, "the gateway of the second interfaces has no route to them");
     }
 }

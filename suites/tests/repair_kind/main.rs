@@ -2,11 +2,13 @@
 //!
 //! One test after the other changes the same cluster, so each takes it for itself by its lease.
 
+mod breakage;
+
 use anyhow::Context as _;
 use futures::future::BoxFuture;
 use plumbline::registry;
 use plumbline::{root, select, session};
-use plumbline_cluster::{self as cluster, Cluster, breakage};
+use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;
 use plumbline_core::verdict::Verdict;
@@ -56,10 +58,10 @@ async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> any
     let lane = OpenKind::on(alone(&cx).await?).await?;
     let node = lane.cluster().nodes[0].clone();
 
-    breakage::multus_out_of_force(&node).await?;
+    breakage::disable_multus(&node).await?;
     let checked = cluster::again(&cx, lane.cluster()).await;
     let unchecked = unchecked(&lane).await;
-    let repaired = breakage::multus_in_force(&node).await;
+    let repaired = breakage::enable_multus(&node).await;
     repaired?;
     cluster::again(&cx, lane.cluster()).await?;
 
@@ -112,11 +114,11 @@ async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> any
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
 
-    breakage::multus_out_of_force(&node).await?;
-    breakage::multus_back_unseen(&node).await?;
+    breakage::disable_multus(&node).await?;
+    breakage::restore_multus_files(&node).await?;
     let checked = cluster::again(&cx, &cluster).await;
-    breakage::multus_out_of_force(&node).await?;
-    breakage::multus_in_force(&node).await?;
+    breakage::disable_multus(&node).await?;
+    breakage::enable_multus(&node).await?;
     cluster::again(&cx, &cluster).await?;
 
     let error = checked.expect_err("every file is in place, and pods come up with eth0 alone");
@@ -135,7 +137,7 @@ async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
         Box::pin(async move {
             let door = scene.entry_commands().first().cloned().context("a door to the pod")?;
             let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
-            breakage::pods_away(&held, namespace).await?;
+            breakage::delete_pods(&held, namespace).await?;
             Ok(scene.observe(&of).await)
         })
     })
@@ -150,8 +152,8 @@ async fn bring_up_restores_a_missing_plugin_and_bridge() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
     let cluster = alone(&cx).await?;
     let node = cluster.nodes[0].clone();
-    breakage::plugin_away(&node, "tuning").await?;
-    breakage::bridge_away(&node, "br-ex").await?;
+    breakage::remove_plugin(&node, "tuning").await?;
+    breakage::remove_bridge(&node, "br-ex").await?;
     cluster::again(&cx, &cluster).await?;
     let plugin = node.ran(&["test", "-x", "/opt/cni/bin/tuning"]).await?;
     let bridge = node.ran(&["test", "-d", "/sys/class/net/br-ex"]).await?;

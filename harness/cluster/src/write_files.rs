@@ -1,5 +1,5 @@
-//! Files onto a node, by writing beside their places and renaming: nobody ever starts half a program, and a running
-//! one is not refused as busy.
+//! Writing files on a node, beside their places, and renaming them: no process starts half a program, and a running
+//! program is not refused as busy.
 
 use plumbline_testbed::engine::{self, Engine};
 use plumbline_testbed::error::TestbedError;
@@ -7,9 +7,9 @@ use plumbline_testbed::ids::new_id;
 use std::time::Duration;
 
 const STAGE: &str = "node";
-const RENAME: &str = include_str!("put_files.sh");
+const RENAME: &str = include_str!("write_files.sh");
 
-/// A file to be put on a node.
+/// A file to be written on a node.
 pub struct File {
     /// Absolute path; its folder's has at most 80 bytes.
     pub path: String,
@@ -19,8 +19,8 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// Puts files on a container by writing beside and renaming; folders are made.
-pub(crate) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), TestbedError> {
+/// Writes files in a container, each beside its place, and renames them; folders are made.
+pub(crate) async fn write_files(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), TestbedError> {
     let id = new_id();
     let mut pairs = Vec::new();
     let mut archive = Vec::new();
@@ -40,7 +40,7 @@ pub(crate) async fn put(engine: &Engine, container: &str, files: Vec<File>) -> R
 }
 
 /// Where a file waits for its rename: in the same folder, under a name that no other process takes, and with a dot in
-/// front, so that whoever goes through the folder passes it by.
+/// front, so that programs that list the folder skip it.
 fn beside(path: &str, id: &str, number: usize) -> String {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     format!("{folder}/.plb-{id}-{number}")
@@ -52,7 +52,7 @@ mod tests {
     use plumbline_testbed::exec::Cmd;
 
     #[test]
-    fn two_puts_of_one_file_wait_under_two_names_in_its_folder() {
+    fn two_writes_of_one_file_have_two_names_in_its_folder() {
         let at = |id: &str| beside("/opt/plumbline/agent-1", id, 0);
         assert_ne!(at("r1"), at("r2"));
         assert_eq!(at("r1"), "/opt/plumbline/.plb-r1-0");

@@ -1,0 +1,57 @@
+//! Damages a cluster, and repairs the damage at once. Only for a cluster that the test has alone.
+
+use plumbline_cluster::Cluster;
+use plumbline_cluster::multus::CONF;
+use plumbline_cluster::node::Node;
+use plumbline_cluster::plugins::FOLDER;
+use plumbline_testbed::error::TestbedError;
+
+const STAGE: &str = "repair";
+/// Where removed files are kept. Not a suffix: a runtime reads every file with a known one.
+const AWAY: &str = "/opt/plumbline/away";
+
+async fn run_script(node: &Node, script: &str) -> Result<(), TestbedError> {
+    node.must(STAGE, &["sh", "-c", script]).await.map(drop)
+}
+
+/// Removes Multus' configuration on one node: the runtime takes the default network alone from then on. Multus'
+/// pod runs on, so its daemon set still looks well.
+pub async fn disable_multus(node: &Node) -> Result<(), TestbedError> {
+    let script =
+        format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
+    run_script(node, &script).await
+}
+
+/// Puts it back, so that the runtime takes notice: containerd reads its configuration again when a file is written,
+/// renamed or removed in the folder, and not when one only appears there (its watch in
+/// `internal/cri/server/cni_conf_syncer.go`). So the file is renamed once more within the folder.
+pub async fn enable_multus(node: &Node) -> Result<(), TestbedError> {
+    let script = format!(
+        "set -e; cd {CONF}; for f in {AWAY}/00-multus.conf*; do mv \"$f\" .back; mv .back \"${{f##*/}}\"; done"
+    );
+    run_script(node, &script).await
+}
+
+/// Puts it back so that the runtime does not take notice: the file is there, and the default network alone in force.
+pub async fn restore_multus_files(node: &Node) -> Result<(), TestbedError> {
+    let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
+    run_script(node, &script).await
+}
+
+/// Removes a plugin on one node.
+pub async fn remove_plugin(node: &Node, plugin: &str) -> Result<(), TestbedError> {
+    let script = format!("set -e; mkdir -p {AWAY}; mv {FOLDER}/{plugin} {AWAY}/");
+    run_script(node, &script).await
+}
+
+/// Removes a bridge on one node.
+pub async fn remove_bridge(node: &Node, bridge: &str) -> Result<(), TestbedError> {
+    node.must(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
+}
+
+/// Deletes every pod of a namespace, and waits until the server has none of them.
+pub async fn delete_pods(cluster: &Cluster, namespace: &str) -> Result<(), TestbedError> {
+    let kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", namespace];
+    let argv = [&kubectl[..], &["delete", "pods", "--all", "--grace-period=1"]].concat();
+    cluster.nodes[0].must(STAGE, &argv).await.map(drop)
+}
