@@ -23,12 +23,6 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("plumbline-core", &[]),
 ];
 
-/// Crates in which circles of more than two files remain. Only ever remove a name.
-const CIRCLES_REMAIN: &[&str] = &[];
-
-/// Crates whose documentation states no order of modules yet. Only ever remove a name.
-const ORDER_NOT_STATED: &[&str] = &[];
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -67,12 +61,7 @@ fn crates_depend_downwards() {
 fn no_circle_spans_more_than_two_files() {
     let mut problems = Vec::new();
     for folder in crates() {
-        let circles = Crate::read(&folder).circles();
-        match (circles.is_empty(), CIRCLES_REMAIN.contains(&name_of(&folder))) {
-            (false, false) => problems.extend(circles),
-            (true, true) => problems.push(format!("{}: no circle remains, remove the exemption", name_of(&folder))),
-            _ => {}
-        }
+        problems.extend(Crate::read(&folder).circles());
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -82,11 +71,9 @@ fn modules_keep_the_stated_order() {
     let mut problems = Vec::new();
     for folder in crates() {
         let this = Crate::read(&folder);
-        match (this.stated_order(), ORDER_NOT_STATED.contains(&name_of(&folder))) {
-            (Some(order), false) => problems.extend(this.out_of_order(&order)),
-            (None, false) if this.files.len() > 3 => problems.push(format!("{}: no order is stated", this.name)),
-            (Some(_), true) => problems.push(format!("{}: an order is stated, remove the exemption", this.name)),
-            _ => {}
+        match this.stated_order() {
+            Some(order) => problems.extend(this.out_of_order(&order)),
+            None => problems.push(format!("{}: no order is stated", this.name)),
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
