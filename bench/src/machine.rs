@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 /// Processors, kernel, load, and the build of this program, in one line.
-#[must_use]
 pub fn describe_machine(root: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = read_first_line("/proc/sys/kernel/osrelease");
@@ -22,7 +21,6 @@ pub fn describe_machine(root: &Path) -> String {
 }
 
 /// The load of the last minute, and the share of the last ten seconds in which a process waited for a processor.
-#[must_use]
 pub fn describe_load() -> String {
     let load = read_first_line("/proc/loadavg");
     let pressure = read_first_line("/proc/pressure/cpu");

@@ -38,7 +38,6 @@ pub struct Measured {
 
 impl Measured {
     /// The duration of a phase; zero when there is none of that name.
-    #[must_use]
     pub fn phase(&self, name: &str) -> Duration {
         self.phases.iter().find(|(phase, _)| phase == name).map_or(Duration::ZERO, |(_, duration)| *duration)
     }

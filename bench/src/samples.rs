@@ -13,13 +13,11 @@ impl Samples {
     }
 
     /// The ratio of each value to the other of the same round, in which both have the same load.
-    #[must_use]
     pub fn ratio_to(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
 
     /// The middle value, or the mean of the two in the middle; 0 when there is none.
-    #[must_use]
     pub fn median(&self) -> f64 {
         let sorted = self.sorted();
         match sorted.len() {
@@ -30,7 +28,6 @@ impl Samples {
     }
 
     /// The minimum and maximum; zeros when there is no value.
-    #[must_use]
     pub fn spread(&self) -> (f64, f64) {
         let sorted = self.sorted();
         (sorted.first().copied().unwrap_or_default(), sorted.last().copied().unwrap_or_default())
@@ -44,7 +41,6 @@ impl Samples {
 }
 
 /// A time in milliseconds.
-#[must_use]
 pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }

@@ -75,7 +75,6 @@ impl ShellScript {
 }
 
 /// The command line that runs a script in new network and mount namespaces. An ordinary user also needs a user namespace.
-#[must_use]
 pub fn isolation_argv() -> Vec<String> {
     let user = ["--user", "--map-root-user"].iter().filter(|_| !nix::unistd::geteuid().is_root());
     ["unshare", "--net", "--mount"].iter().chain(user).map(ToString::to_string).collect()

@@ -3,10 +3,9 @@
 
 use crate::args::Args;
 use crate::library::Library;
-use crate::objects;
 use crate::runner::Bench;
 use crate::samples::{Samples, ms};
-use crate::table;
+use crate::{objects, table};
 use anyhow::Context as _;
 use plumbline::session;
 use plumbline_cluster::record::{self, Home};

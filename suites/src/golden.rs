@@ -10,7 +10,8 @@ use plumbline::expected::{Expected, Kind};
 use plumbline::runner::meant_for;
 use plumbline::select;
 use plumbline_core::finding::{Finding, FindingCode, Severity};
-use plumbline_core::verdict::{ScenarioReport, Timing, Verdict};
+use plumbline_core::plan::Plan;
+use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use std::path::Path;
@@ -151,22 +152,7 @@ fn finding_text(finding: &Finding, lane: &str) -> String {
         Severity::Failure => Verdict::Fail { checked: 1, findings: vec![finding] },
         Severity::Warning | Severity::Info => Verdict::Pass { checked: 1, warnings: vec![finding] },
     };
-    let report = ScenarioReport {
-        scenario: String::new(),
-        summary: String::new(),
-        file: String::new(),
-        lane: lane.to_owned(),
-        profile: None,
-        covers: vec![],
-        verdict,
-        adaptations: vec![],
-        isolation: None,
-        notes: vec![],
-        stand_ins: vec![],
-        transcripts: vec![],
-        timing: Timing::default(),
-        evidence: None,
-    };
+    let report = ScenarioReport { verdict, ..ScenarioReport::blank(&Plan::default(), lane) };
     let text = paint::strip(&text::scenario(&report, Transcripts::Never));
     // The first line is the verdict, the last one a hint how to run it again.
     let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.starts_with("  rerun and keep: ")).collect();

@@ -43,7 +43,6 @@ fn names(folder: &str) -> BTreeSet<String> {
 
 /// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
 /// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
-#[must_use]
 pub fn is_engine_link(name: &str) -> bool {
     let hex = |start: &str, count: usize| {
         let rest = name.strip_prefix(start);
@@ -53,7 +52,6 @@ pub fn is_engine_link(name: &str) -> bool {
 }
 
 /// Processes whose command line has `mark` in it.
-#[must_use]
 pub fn processes_with(mark: &str) -> BTreeSet<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

@@ -58,7 +58,6 @@ pub enum HostKind {
 
 impl HostKind {
     /// The kind of this host.
-    #[must_use]
     pub fn detect() -> Self {
         let hosted = std::env::var("RUNNER_ENVIRONMENT").is_ok_and(|value| value == "github-hosted");
         if hosted { Self::Github } else { Self::Any }
@@ -67,7 +66,6 @@ impl HostKind {
 
 impl Binary {
     /// How many tests must have passed on this kind of host.
-    #[must_use]
     pub fn least(&self, host: HostKind) -> usize {
         match &self.least {
             Least::All(count) => *count,
@@ -88,7 +86,6 @@ impl MustRun {
     }
 
     /// Whether `make test` runs a binary first, by nextest profile `ci`; by `ci-kind` otherwise.
-    #[must_use]
     pub fn is_first(&self, binary: &Binary) -> bool {
         binary.lane != "kind" || binary.profile.as_ref().is_some_and(|profile| self.first_profiles.contains(profile))
     }
@@ -96,7 +93,6 @@ impl MustRun {
     /// The binaries that a nextest profile of `.config/nextest.toml` runs: `ci` and then `ci-kind` all of them, `default`,
     /// `vm` and `kind` those of a lane, and `kind-NAME` those of one cluster profile. The binaries without a profile run on each cluster profile
     /// that has none of its own.
-    #[must_use]
     pub fn select(&self, nextest_profile: &str) -> Vec<String> {
         let cluster = nextest_profile.strip_prefix("kind-");
         let has_own = cluster.is_some_and(|name| self.binaries.values().any(|b| b.profile.as_deref() == Some(name)));

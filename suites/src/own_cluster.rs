@@ -70,7 +70,6 @@ impl OwnCluster {
     }
 
     /// The folder of its own checkout, as reports name files below it.
-    #[must_use]
     pub fn root(&self) -> String {
         self.at("root")
     }
@@ -173,7 +172,6 @@ impl OwnCluster {
     }
 
     /// What is in its state folder's `clusters` and in its folder for temporary files.
-    #[must_use]
     pub fn files(&self) -> Vec<String> {
         let names = |folder: String| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
         let all = names(self.at("state/clusters")).chain(names(self.at("tmp")));
@@ -181,7 +179,6 @@ impl OwnCluster {
     }
 
     /// Whether a journal of a run on this cluster holds this text.
-    #[must_use]
     pub fn journals_hold(&self, text: &str) -> bool {
         let runs = std::fs::read_dir(self.at("state/runs")).into_iter().flatten().flatten();
         let mut journals = runs.filter_map(|run| std::fs::read_to_string(run.path().join("journal.jsonl")).ok());
@@ -189,7 +186,6 @@ impl OwnCluster {
     }
 
     /// The profile's name, which is in the cluster's.
-    #[must_use]
     pub fn profile(&self) -> &str {
         &self.profile
     }

@@ -28,7 +28,6 @@ pub struct Host<'a> {
 
 /// Compares a run with the list. `binaries` are the test binaries that the nextest profile runs; `plans` are all scenarios,
 /// to know what a skipped one requires.
-#[must_use]
 pub fn check(report: &Report, host: Host<'_>, binaries: &[String], lanes: &Lanes, plans: &[Plan]) -> Checked {
     let mut checked = Checked::default();
     for suite in &report.test_suites {
@@ -109,7 +108,6 @@ fn find_false_pass(binary: &str, test: &str, lanes: &Lanes, plans: &[Plan]) -> O
 }
 
 /// A run as Markdown: tests by binary, what is wrong, and the ten slowest tests. For `GITHUB_STEP_SUMMARY`.
-#[must_use]
 pub fn summary(title: &str, report: &Report, checked: &Checked) -> String {
     let mut text = format!("### {title}\n\n| binary | passed | failed | skipped |\n|---|---|---|---|\n");
     let mut times = Vec::new();

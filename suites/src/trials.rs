@@ -4,8 +4,7 @@
 //! absent is *ignored*. A test that the command line names is never ignored, because nextest shows an ignored test that
 //! it asked for as passed. If its scenario is skipped, the test fails.
 
-use crate::context;
-use crate::golden;
+use crate::{context, golden};
 use anyhow::Context as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use plumbline::capability::{self, Known};
@@ -45,7 +44,6 @@ pub struct TestTarget {
 
 impl TestTarget {
     /// A lane with every scenario that is meant for it.
-    #[must_use]
     pub fn lane(lane: &'static str) -> Self {
         Self { lane, binary: lane, profile: None, selects: |_| true, lease: None }
     }

@@ -3,8 +3,7 @@
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use plumbline::registry;
-use plumbline::session;
+use plumbline::{registry, session};
 use plumbline_cluster::node::NETWORK;
 use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::observe::LeakKind;

@@ -2,8 +2,7 @@
 //!
 //! Clean-up belongs to the scope ([`Bench::with`]), so that `?` cannot skip it.
 
-use crate::registry;
-use crate::{root, select, session};
+use crate::{registry, root, select, session};
 use anyhow::Context as _;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::judge;

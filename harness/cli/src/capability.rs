@@ -1,8 +1,7 @@
 //! The capability file: what each lane offered when it was last opened on this host. `doctor` and `up` write it. Listing tests
 //! reads it, since a list must not probe.
 
-use crate::registry;
-use crate::session;
+use crate::{registry, session};
 use plumbline_lanes::context::Context;
 use plumbline_lanes::host::Capabilities;
 use plumbline_lanes::lane::{Lane, OpenLane};

@@ -3,9 +3,8 @@
 use crate::fault::{self, Fault, HINT};
 use crate::select::Refused;
 use crate::{exit, registry};
-use plumbline_report::escape;
 use plumbline_report::paint::{BAD, ERROR, paint};
-use plumbline_report::reporter;
+use plumbline_report::{escape, reporter};
 use plumbline_testbed::error::{TestbedError, causes};
 use plumbline_testbed::journal;
 use std::io::Write as _;

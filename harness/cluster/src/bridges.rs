@@ -10,7 +10,6 @@ use plumbline_testbed::error::TestbedError;
 const STAGE: &str = "bridges";
 
 /// The profile's bridges, without addresses of their own.
-#[must_use]
 pub fn plain(names: &[String]) -> Vec<Bridge> {
     names.iter().map(|name| Bridge { name: name.clone(), ..Bridge::default() }).collect()
 }

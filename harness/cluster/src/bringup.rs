@@ -1,18 +1,15 @@
 //! Bringing a cluster of a profile up: what each step looks at and does.
 
-use crate::bridges;
 use crate::cluster::{self, ClusterContext, DefaultNetworkProvider, Providers};
 use crate::images::{self, At};
 use crate::kind_config::{Host, Rendered, kind_config};
 use crate::kind_tool::KindTool;
-use crate::network;
 use crate::node::{self, Node};
 use crate::plugins::Set;
 use crate::profile::{ImageSource, Loaded};
 use crate::record::{Home, Record};
-use crate::restart;
 use crate::step::{Found, Notes, Stages, Step};
-use crate::undo;
+use crate::{bridges, network, restart, undo};
 use futures::future::BoxFuture;
 use kube::Client;
 use plumbline_kube::objects::words;

@@ -28,7 +28,6 @@ pub enum ImageAvailability {
 
 /// Decides by what is known without a probe; none means that the images have to be looked for.
 /// `up` names the profiles of our clusters that are up, newest first.
-#[must_use]
 pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
     if let Some(asked) = asked {
         return Some(Choice { profile: asked.to_owned(), reason: "asked for by --profile".to_owned() });
@@ -39,7 +38,6 @@ pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
 }
 
 /// Decides by whether the upstream profile's images can be had.
-#[must_use]
 pub fn by_images(images: &[(String, ImageAvailability)]) -> Choice {
     for (image, had) in images {
         if let ImageAvailability::No(tried) = had {

@@ -179,7 +179,6 @@ pub(crate) struct Leaving {
 
 impl Cluster {
     /// The engine that its nodes are containers of.
-    #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.pull.engine
     }
@@ -269,19 +268,16 @@ impl Cluster {
     }
 
     /// The provider of its default network, where one makes it.
-    #[must_use]
     pub fn provider(&self) -> Option<&'static dyn DefaultNetworkProvider> {
         self.provided.as_ref().map(|provided| provided.provider)
     }
 
     /// The provider of its default network, where a plan's pods get theirs from it.
-    #[must_use]
     pub fn provider_of(&self, plan: &Plan) -> Option<&'static dyn DefaultNetworkProvider> {
         self.provider().filter(|provider| provider.provides(plan))
     }
 
     /// The cluster as its provider gets it; none where it has none.
-    #[must_use]
     pub fn context<'a>(&'a self, cx: &'a Context) -> Option<ClusterContext<'a>> {
         Some(ClusterContext {
             cx,

@@ -59,7 +59,6 @@ pub fn reference(images: &Images, source: &ImageSource) -> Result<String, Testbe
 }
 
 /// The pull policy of a pod with such an image: what is built is on the nodes or nowhere.
-#[must_use]
 pub fn pull_policy(_source: &ImageSource) -> &'static str {
     "IfNotPresent"
 }

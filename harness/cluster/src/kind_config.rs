@@ -23,7 +23,6 @@ const CAP_SYS_RESOURCE: u32 = 24;
 impl Host {
     /// Takes in the engine's word on cgroups (`1` or `2`) and the text of `/proc/self/status`.
     /// Where the latter has no bounding set, nothing is said to be lacking.
-    #[must_use]
     pub fn new(cgroup_version: Option<&str>, proc_status: &str) -> Self {
         let bounding = proc_status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
         let bounding = bounding.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX);

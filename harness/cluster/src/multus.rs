@@ -3,20 +3,17 @@
 //! A pod created while Multus is not in force turns Ready with eth0 alone, and nothing says so. So its rollout is not
 //! believed: its configuration has to be the one that the runtime takes, and a canary has to come up attached.
 
-use crate::canary;
 use crate::naming::full_hash;
-use crate::network;
 use crate::node::Node;
 use crate::profile::{Flavour, Loaded, MultusSpec};
 use crate::step::{Notes, Step};
+use crate::{canary, network};
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Client;
 use kube::api::Api;
-use plumbline_kube::manifests;
 use plumbline_kube::manifests::render;
-use plumbline_kube::objects;
-use plumbline_kube::rollout;
+use plumbline_kube::{manifests, objects, rollout};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};

@@ -12,20 +12,17 @@ pub const NODE_FOLDER: &str = "/opt/plumbline";
 
 /// The name of the cluster of `profile` whose resolved content is `content`: `plumbline-<profile>-<hash>`.
 /// Another content is another cluster, so a warm one of that name always fits.
-#[must_use]
 pub fn cluster_name(profile: &str, content: &[u8]) -> String {
     format!("plumbline-{profile}-{}", &full_hash(content)[..8])
 }
 
 /// The profile in a cluster's name; none when it is not a name of ours.
-#[must_use]
 pub fn profile_of(cluster: &str) -> Option<&str> {
     let (profile, hash) = cluster.strip_prefix("plumbline-")?.rsplit_once('-')?;
     (hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && !profile.is_empty()).then_some(profile)
 }
 
 /// SHA-256 as lower-case hex.
-#[must_use]
 pub fn full_hash(content: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(content).iter().fold(String::with_capacity(64), |mut out, byte| {

@@ -19,7 +19,6 @@ const STAGE: &str = "default-network";
 
 /// The path of a profile's default network on the nodes: a list or a single configuration, as its template is called.
 /// Multus takes the first file that is not its own as its default network.
-#[must_use]
 pub fn path(loaded: &Loaded) -> String {
     let template = loaded.profile.networking.default_network.as_deref().unwrap_or(Path::new(""));
     let template = template.with_extension("");

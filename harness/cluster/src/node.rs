@@ -40,7 +40,6 @@ const WORKER: &str = "-worker";
 
 /// The nodes that a scenario's nodes are, in order: the workers, as kind counts them, then the others. A pod is put on its
 /// node past the scheduler, so that the taint of a control plane does not keep it away.
-#[must_use]
 pub fn in_scenario_order(nodes: &[Node]) -> Vec<&Node> {
     let mut places: Vec<&Node> = nodes.iter().collect();
     places.sort_by_key(|node| order(&node.name));
@@ -173,7 +172,6 @@ impl Node {
     }
 
     /// The engine that the node is a container of.
-    #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
     }

@@ -58,7 +58,6 @@ impl Set {
     }
 
     /// One hash of the whole set.
-    #[must_use]
     pub fn hash(&self) -> String {
         let lines: Vec<_> = self.0.iter().map(|(name, plugin)| format!("{name} {}", plugin.hash)).collect();
         full_hash(lines.join("\n").as_bytes())

@@ -210,7 +210,6 @@ fn is_exact(reference: &str) -> bool {
 
 impl Profile {
     /// How many nodes a scenario can have: the workers, or all nodes where there are none.
-    #[must_use]
     pub fn places(&self) -> usize {
         match self.nodes.iter().filter(|node| node.role == Role::Worker).count() {
             0 => self.nodes.len(),
@@ -253,7 +252,6 @@ impl Loaded {
 }
 
 /// The names of all profiles under `root/clusters`, sorted.
-#[must_use]
 pub fn names(root: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(root.join("clusters"))
         .into_iter()

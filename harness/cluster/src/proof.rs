@@ -6,7 +6,6 @@ use plumbline_testbed::wait::Look;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What a check found, from what a proof rests on and from the last proof.
-#[must_use]
 pub fn found(basis: &Look<String>, proof: Option<&Proof>, now: u64) -> Found {
     /// A proof is made anew after this, in seconds: what it rests on is not everything that can go wrong.
     const STANDS: u64 = 900;
@@ -24,7 +23,6 @@ pub fn found(basis: &Look<String>, proof: Option<&Proof>, now: u64) -> Found {
 }
 
 /// What differs between two texts of what a proof rests on, in words: the lines of the second that the first does not have, without their hash.
-#[must_use]
 pub fn changed(before: &str, now: &str) -> String {
     let new = now.lines().filter(|line| !before.lines().any(|old| old == *line));
     let named: Vec<&str> = new.map(|line| line.rsplit_once(' ').map_or(line, |(what, _)| what)).collect();

@@ -1,13 +1,10 @@
 //! The steps of a bring-up that prove a network by a canary on each node: `install-multus` and `prove-default-network`.
 
-use crate::bringup::Alive;
-use crate::bringup::BringUp;
-use crate::canary;
-use crate::images;
-use crate::multus;
+use crate::bringup::{Alive, BringUp};
 use crate::proof::{self, now};
 use crate::record::Proof;
 use crate::step::{Found, Notes, Step};
+use crate::{canary, images, multus};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline, Look};
 use std::time::Duration;

@@ -61,7 +61,6 @@ impl Home {
     }
 
     /// Our own kubeconfig, readable by its owner alone; never the user's.
-    #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
@@ -75,13 +74,11 @@ impl Home {
     }
 
     /// kind's configuration as given.
-    #[must_use]
     pub fn kind_config(&self) -> PathBuf {
         self.folder.join("kind.yaml")
     }
 
     /// The record; none where there is none, or one that can't be read.
-    #[must_use]
     pub fn record(&self) -> Option<Record> {
         serde_json::from_slice(&std::fs::read(self.folder.join("record.json")).ok()?).ok()
     }

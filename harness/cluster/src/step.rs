@@ -47,7 +47,6 @@ impl Step {
     ];
 
     /// The step's name in events and in `TestbedError`'s stage.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Engine => "engine",
@@ -62,7 +61,6 @@ impl Step {
     }
 
     /// How long it may take in all, building included where it builds.
-    #[must_use]
     pub fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::Engine => 600,

@@ -5,15 +5,13 @@
 
 use crate::bringup::{BringUp, lease_name, scope};
 use crate::choice::{self, Choice, ImageAvailability};
-use crate::cluster::Cluster;
-use crate::cluster::{ProvidedNetwork, Providers};
+use crate::cluster::{Cluster, ProvidedNetwork, Providers};
 use crate::images::Pull;
 use crate::naming::profile_of;
-use crate::node;
 use crate::profile::{ImageSource, Loaded};
 use crate::record::{self, Home};
 use crate::step::Driver;
-use crate::undo;
+use crate::{node, undo};
 use plumbline_core::event::Event;
 use plumbline_kube::cluster_ranges::ClusterRanges;
 use plumbline_testbed::context::Context;

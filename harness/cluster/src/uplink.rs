@@ -28,7 +28,6 @@ const LEASE: Duration = Duration::from_secs(120);
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 
 /// The name of the network that is the uplink of a bridge in a cluster.
-#[must_use]
 pub fn network_name(cluster: &str, bridge: &str) -> String {
     format!("{cluster}.{bridge}")
 }

@@ -32,7 +32,6 @@ pub struct Chain {
 const DEFAULT_VERSION: &str = "0.1.0";
 
 /// The value of a key as Go's decoder finds it: the exact name first, else without regard to case.
-#[must_use]
 pub fn go_key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }

@@ -24,7 +24,6 @@ impl Severity {
     pub const ALL: [Self; 3] = [Self::Failure, Self::Warning, Self::Info];
 
     /// The word for it: `failure`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -62,7 +61,6 @@ pub struct Finding {
 
 impl Finding {
     /// A finding of a code, with a message and nothing else.
-    #[must_use]
     pub fn new(code: FindingCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -79,55 +77,47 @@ impl Finding {
     }
 
     /// Whether it fails a scenario without `--strict`.
-    #[must_use]
     pub fn is_failure(&self) -> bool {
         self.severity == Severity::Failure
     }
 
     /// Sets the pod.
-    #[must_use]
     pub fn pod(mut self, pod: &str) -> Self {
         self.pod = Some(pod.to_owned());
         self
     }
 
     /// Sets the interface.
-    #[must_use]
     pub fn interface(mut self, interface: &str) -> Self {
         self.interface = Some(interface.to_owned());
         self
     }
 
     /// Sets the network.
-    #[must_use]
     pub fn network(mut self, network: &str) -> Self {
         self.network = Some(network.to_owned());
         self
     }
 
     /// Sets what was expected.
-    #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = Some(expected.into());
         self
     }
 
     /// Sets what was found.
-    #[must_use]
     pub fn found(mut self, found: impl Into<Option<String>>) -> Self {
         self.found = found.into();
         self
     }
 
     /// Sets the line that states the expectation.
-    #[must_use]
     pub fn source(mut self, source: &Source) -> Self {
         self.source = Some(source.clone());
         self
     }
 
     /// Adds notes, each once.
-    #[must_use]
     pub fn notes(mut self, notes: impl IntoIterator<Item: Into<String>>) -> Self {
         for note in notes.into_iter().map(Into::into) {
             if !self.notes.contains(&note) {

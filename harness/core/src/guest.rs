@@ -24,7 +24,6 @@ pub const CHANNELS: &str = "plumbline.channels";
 pub const PAIRED: [u8; 4] = [0x52, 0x54, 0x00, 0x65];
 
 /// The MAC address of one end, 0 or 1, of a pair.
-#[must_use]
 pub fn paired(pair: u8, end: u8) -> [u8; 6] {
     let [a, b, c, d] = PAIRED;
     [a, b, c, d, pair, end]

@@ -141,7 +141,6 @@ pub struct KernelState {
 
 impl KernelState {
     /// The link of a name.
-    #[must_use]
     pub fn link(&self, name: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.name == name)
     }
@@ -149,7 +148,6 @@ impl KernelState {
 
 impl Link {
     /// Whether it has a flag such as `UP`.
-    #[must_use]
     pub fn has_flag(&self, flag: &str) -> bool {
         self.flags.iter().any(|known| known == flag)
     }
@@ -160,7 +158,6 @@ impl Link {
     }
 
     /// Its address with this IP address, whatever the prefix length.
-    #[must_use]
     pub fn address_with(&self, ip: IpAddr) -> Option<&Address> {
         self.addresses.iter().find(|address| address.address.addr() == ip)
     }
@@ -168,13 +165,11 @@ impl Link {
 
 impl Route {
     /// Whether it forwards packets and is in the main table.
-    #[must_use]
     pub fn is_main_unicast(&self) -> bool {
         self.table == 254 && self.kind == "unicast"
     }
 
     /// Whether it is the default route of a family in the main table.
-    #[must_use]
     pub fn is_default(&self, v6: bool) -> bool {
         self.is_main_unicast() && self.to.prefix_len() == 0 && self.to.addr().is_ipv6() == v6
     }
@@ -325,21 +320,18 @@ pub struct Observation {
 
 impl Observation {
     /// What was observed of a pod.
-    #[must_use]
     pub fn pod(&self, name: &str) -> Option<&PodObservation> {
         self.pods.iter().find(|observed| observed.pod == name)
     }
 }
 
 /// Whether an address is a link-local one of IPv6 (`fe80::/10`, RFC 4291): the kernel makes one for every link by itself.
-#[must_use]
 pub fn is_v6_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// The text with every control character but line feed and tab escaped as `\u{..}`, and with the characters
 /// that turn the direction of writing escaped too; so that no escape sequence of a hostile pod gets through.
-#[must_use]
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -56,26 +56,22 @@ pub struct Plan {
 
 impl Plan {
     /// The pod of a name.
-    #[must_use]
     pub fn pod(&self, name: &str) -> Option<&Pod> {
         self.pods.iter().find(|pod| pod.name == name)
     }
 
     /// The network that an attachment of a pod names.
-    #[must_use]
     pub fn network_of(&self, pod: &Pod, attachment: &Attachment) -> Option<&Network> {
         self.networks.iter().find(|network| attachment.names(pod, network))
     }
 
     /// The sysctls that are expected of a pod, by name.
-    #[must_use]
     pub fn sysctls_of(&self, pod: &str) -> Vec<String> {
         let wanted = self.expect.iter().find(|wanted| wanted.pod == pod);
         wanted.map(|wanted| wanted.sysctls.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Whether the nodes themselves have to be looked at.
-    #[must_use]
     pub fn wants_nodes(&self) -> bool {
         self.expect.iter().any(|wanted| !wanted.reached_by.is_empty())
     }

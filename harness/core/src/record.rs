@@ -90,7 +90,6 @@ pub struct RecordedCall {
 
 impl Recorder {
     /// Finds the fault for a call by its `CNI_COMMAND` and `CNI_IFNAME`.
-    #[must_use]
     pub fn find_fault(&self, command: &str, ifname: &str) -> Option<&FaultRule> {
         self.faults.iter().find(|rule| {
             let commands = match rule.commands.is_empty() {

@@ -37,7 +37,6 @@ use crate::plan::Plan;
 /// Every object of a plan in the order in which it is applied: its name (`network/sip-net`, `pod/chain-test-pod`)
 /// and its YAML, as written by the user or given by the template, before any adaptation of a lane.
 /// Networks that are said to exist already are not among them.
-#[must_use]
 pub fn render(plan: &Plan) -> Vec<(String, String)> {
     let networks = plan.networks.iter();
     let networks = networks.filter_map(|found| Some((format!("network/{}", found.name), found.manifest.as_ref()?)));

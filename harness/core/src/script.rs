@@ -37,19 +37,16 @@ const CONTROL_PRIORITY: u8 = 7;
 /// The ids of a script's items.
 pub mod ids {
     /// The question of a `reaches`, by its place from 0.
-    #[must_use]
     pub fn reaches(pod: &str, index: usize) -> String {
         format!("{pod}/reaches/{index}")
     }
 
     /// The question of a `cannotReach`, by its place from 0.
-    #[must_use]
     pub fn cannot_reach(pod: &str, index: usize) -> String {
         format!("{pod}/cannotReach/{index}")
     }
 
     /// The question of a `reachedBy`, by its place from 0.
-    #[must_use]
     pub fn reached_by(pod: &str, index: usize) -> String {
         format!("{pod}/reachedBy/{index}")
     }
@@ -77,7 +74,6 @@ pub mod ids {
 }
 
 /// Makes the act; none where no pod wants packets.
-#[must_use]
 pub fn build_script(plan: &Plan, observation: &Observation) -> Option<Script> {
     if plan.expect.iter().all(|wanted| !wanted.wants_packets()) {
         return None;

@@ -1,7 +1,6 @@
 //! Suggestions for misspelt words.
 
 /// The candidate most like `word`, if one is near enough to be a misspelling: at most a third of the letters differ.
-#[must_use]
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;

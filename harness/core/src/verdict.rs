@@ -109,7 +109,6 @@ pub struct ScenarioReport {
 impl ScenarioReport {
     /// The report of a plan on a lane before it runs. Its verdict is an error, so that a scenario without a verdict never
     /// counts as passed.
-    #[must_use]
     pub fn blank(plan: &Plan, lane: &str) -> Self {
         Self {
             scenario: plan.name.clone(),

@@ -272,7 +272,6 @@ pub struct WireObservation {
 
 impl Script {
     /// The capture at a place.
-    #[must_use]
     pub fn capture(&self, endpoint: &ProbeEndpoint, interface: &Tap) -> Option<&Capture> {
         self.captures
             .iter()
@@ -286,7 +285,6 @@ impl Script {
     }
 
     /// The listener of a endpoint that answers for an address and port.
-    #[must_use]
     pub fn listener(
         &self,
         endpoint: &ProbeEndpoint,
@@ -305,19 +303,16 @@ impl Script {
 
 impl ProbeResults {
     /// The result of a probe.
-    #[must_use]
     pub fn probe(&self, id: &str) -> Option<&ProbeResult> {
         self.probes.iter().find(|probe| probe.id == id)
     }
 
     /// The result of a capture.
-    #[must_use]
     pub fn capture(&self, id: &str) -> Option<&CaptureResult> {
         self.captures.iter().find(|capture| capture.id == id)
     }
 
     /// The result of a listener.
-    #[must_use]
     pub fn listener(&self, id: &str) -> Option<&ListenerResult> {
         self.listeners.iter().find(|listener| listener.id == id)
     }

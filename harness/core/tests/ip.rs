@@ -3,8 +3,7 @@
 
 mod common;
 
-use plumbline_core::observe::ip::IpOutputs;
-use plumbline_core::observe::ip::{self, Coverage, kernel_state};
+use plumbline_core::observe::ip::{self, Coverage, IpOutputs, kernel_state};
 use plumbline_core::observe::{KernelState, Transcript, agree, agree_within};
 
 fn golden(release: &str, file: &str) -> Option<String> {

@@ -22,7 +22,6 @@ pub enum ImageState {
 }
 
 /// The images of all pods of a plan, sorted, each once.
-#[must_use]
 pub fn images_of(plan: &Plan) -> Vec<String> {
     let all: BTreeSet<String> = plan.pods.iter().flat_map(|pod| images(&pod.manifest)).collect();
     all.into_iter().collect()
@@ -35,7 +34,6 @@ fn images(pod: &Value) -> impl Iterator<Item = String> {
 
 /// Changes a Pod or the pod template of a workload where that is necessary, and gives each change. `toolbox` is the image
 /// that replaces one that nodes can't get; an image without an entry in `known` is left alone.
-#[must_use]
 pub fn adapt(object: &mut Value, known: &BTreeMap<String, ImageState>, toolbox: &str) -> Vec<Adaptation> {
     let name = called(object);
     let mut made = Vec::new();
@@ -53,7 +51,6 @@ pub fn adapt(object: &mut Value, known: &BTreeMap<String, ImageState>, toolbox: 
 }
 
 /// Suspends a CronJob, so that its schedule makes no pods beside those of the one Job that is tested.
-#[must_use]
 pub fn suspend(object: &mut Value) -> Option<Adaptation> {
     if object["kind"] != "CronJob" || object["spec"]["suspend"] == true {
         return None;

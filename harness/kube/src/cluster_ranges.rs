@@ -112,7 +112,6 @@ impl ClusterRanges {
     }
 
     /// All that no added route may take away from a pod's eth0: both ranges, and the addresses that are in neither.
-    #[must_use]
     pub fn ranges(&self) -> Vec<IpNet> {
         let single = self.api.iter().chain(&self.dns).map(|address| IpNet::from(*address));
         widest(self.pods.iter().chain(&self.services).copied().chain(single).collect())

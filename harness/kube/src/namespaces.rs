@@ -17,7 +17,6 @@ pub struct Namespaces(BTreeMap<String, String>);
 impl Namespaces {
     /// One namespace of its own for each of `written`, named after it with `suffix`; the first one also serves
     /// objects that name none. Without any, it is named after `fallback`.
-    #[must_use]
     pub fn own<'a>(written: impl IntoIterator<Item = &'a str>, fallback: &str, suffix: &str) -> Self {
         let mut map = BTreeMap::new();
         let mut first = None;
@@ -34,7 +33,6 @@ impl Namespaces {
     }
 
     /// The written ones kept; objects that name none go into the first written one, else into `default`.
-    #[must_use]
     pub fn verbatim<'a>(written: impl IntoIterator<Item = &'a str>) -> Self {
         let mut map: BTreeMap<String, String> = BTreeMap::new();
         let mut first = None;
@@ -47,14 +45,12 @@ impl Namespaces {
     }
 
     /// The namespace in force for a written one; one that is not the scenario's own is left as it is.
-    #[must_use]
     pub fn of<'a>(&'a self, written: Option<&'a str>) -> &'a str {
         let written = written.unwrap_or_default();
         self.0.get(written).map_or(written, String::as_str)
     }
 
     /// The written namespace for one in force; the empty name when objects named none.
-    #[must_use]
     pub fn written<'a>(&'a self, in_force: &'a str) -> &'a str {
         let mut all = self.0.iter().filter(|(_, to)| *to == in_force).map(|(from, _)| from.as_str());
         let any = all.next();
@@ -63,7 +59,6 @@ impl Namespaces {
     }
 
     /// Every namespace in force, without doubles.
-    #[must_use]
     pub fn in_force(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.0.values().map(String::as_str).collect();
         all.sort_unstable();
@@ -87,7 +82,6 @@ impl Namespaces {
     }
 
     /// A network annotation with the namespaces in force; unchanged, letter by letter, where it names none of ours.
-    #[must_use]
     pub fn annotation(&self, text: &str) -> String {
         // As Multus decides it (pkg/k8sclient: parsePodNetworkAnnotation): JSON if one of these is there.
         if text.contains(['[', '{', '"']) {

@@ -64,7 +64,6 @@ pub fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>, Obj
 }
 
 /// `kind/name`, for messages.
-#[must_use]
 pub fn called(object: &Value) -> String {
     let kind = object["kind"].as_str().unwrap_or("object").to_lowercase();
     format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap_or("?"))
@@ -121,7 +120,6 @@ pub fn label(object: &mut Value, key: &str, value: &str) {
 }
 
 /// The server's message of an API error, else the client's.
-#[must_use]
 pub fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
@@ -131,7 +129,6 @@ pub fn words(error: &kube::Error) -> String {
 }
 
 /// Whether an API error says that the object, or its namespace, is not there.
-#[must_use]
 pub fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }

@@ -1,7 +1,6 @@
 //! Waiting for a pod, by watch: until it is Ready or its networks can't be made, with its events.
 
-use crate::objects::FIELD_MANAGER;
-use crate::objects::words;
+use crate::objects::{FIELD_MANAGER, words};
 use crate::runtime_log::Sandbox;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod, ServiceAccount};
@@ -136,7 +135,6 @@ fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a k8s_openapi::api::core:
 }
 
 /// Whether its condition `Ready` is true.
-#[must_use]
 pub fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|c| c.status == "True")
 }
@@ -190,13 +188,11 @@ pub async fn service_account(client: &Client, namespace: &str, stage: &str) -> R
 }
 
 /// The node of a pod; empty when it has none yet.
-#[must_use]
 pub fn node_of(pod: &Pod) -> String {
     pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default()
 }
 
 /// The UID of a pod; empty when it has none yet.
-#[must_use]
 pub fn uid_of(pod: &Pod) -> String {
     pod.uid().unwrap_or_default()
 }

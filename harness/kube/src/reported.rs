@@ -11,7 +11,6 @@ pub const STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
 
 /// Brings together `cached` results (`(interface, network, result)`) and the text of the network-status annotation.
 /// An annotation that is no JSON list is left out; the judge then sees no status.
-#[must_use]
 pub fn merge_reported(
     pod: &Pod,
     namespaces: &Namespaces,

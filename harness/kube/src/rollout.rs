@@ -43,7 +43,6 @@ async fn wait_for_node(
 }
 
 /// What a daemon set lacks to be rolled out; none when it is.
-#[must_use]
 pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
     let Some(status) = &set.status else { return Some("no status yet".to_owned()) };
     let generation = set.metadata.generation.unwrap_or_default();
@@ -60,7 +59,6 @@ pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
 }
 
 /// What a node lacks to be ready; none when it is.
-#[must_use]
 pub fn node_lacks(node: &Node) -> Option<String> {
     let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
     let ready = conditions.into_iter().flatten().find(|c| c.type_ == "Ready");
@@ -143,14 +141,12 @@ pub async fn wait_for_daemon_set(
 }
 
 /// The label selector of a DaemonSet's pods.
-#[must_use]
 pub fn selector(set: &DaemonSet) -> String {
     let labels = set.spec.selector.match_labels.iter().flatten();
     labels.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// Whether a pod is of this generation of the DaemonSet's template or of a later one, and is not being deleted.
-#[must_use]
 pub fn is_of_generation(pod: &Pod, generation: i64) -> bool {
     let of = pod.labels().get("pod-template-generation").and_then(|text| text.parse::<i64>().ok());
     of.is_none_or(|of| of >= generation) && pod.metadata.deletion_timestamp.is_none()
@@ -173,7 +169,6 @@ async fn container_problems(pods: &Api<Pod>, labels: &str) -> Vec<String> {
 }
 
 /// The last end of a container with an exit code other than 0, and the last line of its message after a separator.
-#[must_use]
 pub fn last_failure(status: &ContainerStatus) -> Option<(i32, String)> {
     let ended = |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
     let ended = ended(&status.state).or_else(|| ended(&status.last_state)).filter(|ended| ended.exit_code != 0)?;

@@ -64,19 +64,16 @@ impl Sandbox {
     }
 
     /// How many attempts at the sandbox failed.
-    #[must_use]
     pub fn attempts(&self) -> usize {
         self.events.values().filter(|(_, heard)| heard.reason == FAILED).map(|(count, _)| *count).sum()
     }
 
     /// The last words of somebody who got no answer from the API server while this sandbox was made; none where nobody said so.
-    #[must_use]
     pub fn unanswered(&self) -> Option<&str> {
         self.unanswered.as_deref()
     }
 
     /// The last failure, else the last event, else that the API server did not answer.
-    #[must_use]
     pub fn last(&self) -> String {
         let in_order = || self.order.iter().rev().filter_map(|name| self.events.get(name)).map(|(_, heard)| heard);
         let heard = in_order().find(|heard| heard.reason == FAILED).or_else(|| in_order().next());
@@ -85,7 +82,6 @@ impl Sandbox {
     }
 
     /// All of it, oldest first.
-    #[must_use]
     pub fn into_heard(mut self) -> Vec<LogLine> {
         self.order.iter().filter_map(|name| self.events.remove(name)).map(|(_, heard)| heard).collect()
     }
@@ -97,7 +93,6 @@ impl Sandbox {
 ///
 /// A plugin's line does not say for which pod it was written. Where another pod's sandbox was begun in the same
 /// while, that is said in the origin.
-#[must_use]
 pub fn runtime_log(log: &str, namespace: &str, name: &str) -> Vec<LogLine> {
     let names_it = |line: &str| {
         line.contains(&format!("name:\\\"{name}\\\"")) && line.contains(&format!("namespace:\\\"{namespace}\\\""))

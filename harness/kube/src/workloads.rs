@@ -42,7 +42,6 @@ impl AppliedWorkload {
     }
 
     /// `kind/name`, for messages.
-    #[must_use]
     pub fn title(&self) -> String {
         called(&self.object)
     }

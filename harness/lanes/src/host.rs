@@ -21,7 +21,6 @@ pub struct Capability {
 
 impl Capabilities {
     /// Why a scenario is skipped: the first needed capability that is missing; none when all are there.
-    #[must_use]
     pub fn lack(&self, needs: &[String]) -> Option<String> {
         needs.iter().find_map(|need| match self.0.get(need) {
             Some(offer) if offer.there => None,
@@ -54,7 +53,6 @@ pub struct HostCheck {
 
 impl HostCheck {
     /// A check with all that it says; an empty hint is none.
-    #[must_use]
     pub fn new(
         scope: &'static str,
         probe: &str,
@@ -68,20 +66,17 @@ impl HostCheck {
     }
 
     /// Something that is as needed.
-    #[must_use]
     pub fn met(scope: &'static str, probe: &str, found: &str) -> Self {
         Self::new(scope, probe, true, found, "", "")
     }
 
     /// Something that can't be made or read.
-    #[must_use]
     pub fn failed(scope: &'static str, probe: &str, error: &TestbedError) -> Self {
         let found = format!("{}: {}", error.stage, error.cause());
         Self::new(scope, probe, false, found, "no error", error.hint.as_deref().unwrap_or_default())
     }
 
     /// A capability of a lane. Scenarios that require a missing one are skipped.
-    #[must_use]
     pub fn capability(scope: &'static str, name: &str, offer: &Capability, hint: &str) -> Self {
         // The agent's own wording (`probe/rules.rs`).
         let program = offer.seen.split_once(" can't be started on the node").map(|(program, _)| program);
@@ -95,13 +90,11 @@ impl HostCheck {
     }
 
     /// The same check, of something that a lane opens without.
-    #[must_use]
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
     /// Whether something is missing that a lane can't do without.
-    #[must_use]
     pub fn is_lack(&self) -> bool {
         !self.good && !self.optional
     }
@@ -109,7 +102,6 @@ impl HostCheck {
 
 /// Free space in a folder. A warm cache needs no more space, so the check is optional: a first build that runs out of
 /// space says so itself.
-#[must_use]
 pub fn check_free_space(
     scope: &'static str,
     what: &str,

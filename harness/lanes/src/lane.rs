@@ -143,7 +143,6 @@ pub struct TearDown {
 
 impl TearDown {
     /// Everything that is still there, each a line, for callers that don't judge leaks.
-    #[must_use]
     pub fn lines(self) -> Vec<String> {
         let line = |left: Leak| match left.pod {
             Some(pod) => format!("pod {pod} is removed, but {} is still in {}", left.what, left.place),

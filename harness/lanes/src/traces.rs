@@ -93,7 +93,6 @@ impl NodeTraces {
     }
 
     /// How many nodes were read.
-    #[must_use]
     pub fn nodes(&self) -> usize {
         self.0.len()
     }

@@ -12,8 +12,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, MacVlanMode};
 use netlink_packet_route::route::{RouteMessage, RouteScope};
 use nix::sched::{CloneFlags, unshare};
-use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewLink, NewRoute};
-use plumbline_netlink::{link, namespace, route};
+use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewLink, NewRoute, link, namespace, route};
 
 /// Names the case that the inner program runs.
 const INNER: &str = "PLUMBLINE_NETLINK_CASE";

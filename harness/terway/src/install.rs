@@ -1,10 +1,9 @@
 //! The step `default-network` of a profile with Terway: the network that stands in for the cloud's, Terway's chart, and the
 //! chain on every node.
 
-use crate::chart;
 use crate::eni::Eni;
 use crate::settings::spec;
-use crate::{CHAIN, CONFLIST, DAEMON_SET, NAMESPACE};
+use crate::{CHAIN, CONFLIST, DAEMON_SET, NAMESPACE, chart};
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::api::Api;

@@ -4,10 +4,9 @@
 //! may not be there. So a canary has to have an address of its node's pool, and the runtime has to have kept the very
 //! configuration that lies on the node as what it called.
 
-use crate::chart;
 use crate::install::{daemon_set, in_force};
 use crate::settings::TerwaySettings;
-use crate::{CHAIN, CONFLIST, DAEMON_SET, eni};
+use crate::{CHAIN, CONFLIST, DAEMON_SET, chart, eni};
 use futures::future::try_join_all;
 use ipnet::Ipv4Net;
 use k8s_openapi::api::core::v1::Pod;

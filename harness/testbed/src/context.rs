@@ -46,7 +46,6 @@ pub struct Options {
 
 impl Options {
     /// The user's binary for a plugin, by `--plugin` or from a folder of `--cni-path`; none where ours is used.
-    #[must_use]
     pub fn replacement(&self, plugin: &str) -> Option<PathBuf> {
         let in_folder = || self.cni_path.iter().map(|folder| folder.join(plugin)).find(|path| path.is_file());
         self.plugins.get(plugin).cloned().or_else(in_folder)

@@ -23,21 +23,18 @@ impl TestbedError {
     }
 
     /// The same with how to fix it.
-    #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The same with a remark after the cause. The chain of causes stays.
-    #[must_use]
     pub fn with_remark(mut self, remark: &str) -> Self {
         self.cause = Arc::new(Remarked { remark: remark.to_owned(), cause: self.cause });
         self
     }
 
     /// What happened, with path, command line or object name: the chain of causes, each once.
-    #[must_use]
     pub fn cause(&self) -> String {
         causes(&*self.cause)
     }
@@ -93,7 +90,6 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> AtStage<T> for Result<T, E> {
 
 /// An error with the whole chain of its causes, each once: the text of many errors leaves out the system's message, and
 /// that of others repeats it.
-#[must_use]
 pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

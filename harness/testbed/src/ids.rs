@@ -11,7 +11,6 @@ pub const RUN_LABEL: &str = "plumbline.dev/run";
 
 /// A new id: 10 characters of `0-9a-v`, the first a letter, ordered by time to the millisecond, then by
 /// process. Fit for names of Kubernetes objects and labels.
-#[must_use]
 pub fn new_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let salt = u128::from(std::process::id()) ^ (now.subsec_nanos() as u128);

@@ -8,7 +8,6 @@ use std::time::Duration;
 pub type Note = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// PATH with the system's own folders, which an ordinary user's PATH leaves out.
-#[must_use]
 pub fn path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     let more = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -40,7 +39,6 @@ pub async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(),
 }
 
 /// The command line that installs `packages`.
-#[must_use]
 pub fn install_line(packages: &[String]) -> Vec<String> {
     let mut args: Vec<String> = ["install", "--yes", "--no-install-recommends"].map(str::to_owned).into();
     args.extend(packages.iter().cloned());

@@ -21,7 +21,6 @@ pub fn withheld_capabilities() -> std::io::Result<Vec<&'static str>> {
 
 /// Bytes that an ordinary user may still write where `path`, or the nearest existing folder above it, lies; none when
 /// they can't be read.
-#[must_use]
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let existing = path.ancestors().find(|folder| folder.exists())?;
     let stat = nix::sys::statvfs::statvfs(existing).ok()?;

@@ -12,31 +12,26 @@ pub struct Deadline {
 
 impl Deadline {
     /// `length` from now.
-    #[must_use]
     pub fn after(length: Duration) -> Self {
         Self { start: Instant::now(), length }
     }
 
     /// `length` from now, but never later than this one.
-    #[must_use]
     pub fn child(&self, length: Duration) -> Self {
         Self::after(length.min(self.remaining()))
     }
 
     /// What is left, zero when it is over.
-    #[must_use]
     pub fn remaining(&self) -> Duration {
         self.length.saturating_sub(self.start.elapsed())
     }
 
     /// Whether it is over.
-    #[must_use]
     pub fn over(&self) -> bool {
         self.remaining().is_zero()
     }
 
     /// How long this deadline waited so far.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -111,7 +106,6 @@ pub async fn over(deadline: Deadline) {
 }
 
 /// The error of a wait that ended without what was awaited.
-#[must_use]
 pub fn late(stage: &str, what: &str, deadline: Deadline, seen: &str) -> TestbedError {
     TestbedError::new(stage, format!("waited {:.0} s for {what}; last seen: {seen}", deadline.elapsed().as_secs_f64()))
 }

@@ -5,8 +5,7 @@
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use plumbline::chain;
-use plumbline::{exit, interrupt};
+use plumbline::{chain, exit, interrupt};
 use plumbline_core::terway::Usage;
 use plumbline_lanes::context::EventSink;
 use plumbline_terway::chain::handle::ClusterTarget;

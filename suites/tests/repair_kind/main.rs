@@ -6,8 +6,7 @@ mod breakage;
 
 use anyhow::Context as _;
 use futures::future::BoxFuture;
-use plumbline::registry;
-use plumbline::{root, select, session};
+use plumbline::{registry, root, select, session};
 use plumbline_cluster::{self as cluster, Cluster};
 use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::verdict;

@@ -2,8 +2,7 @@
 
 use crate::testbed::{ChainTestbed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
-use plumbline::registry;
-use plumbline::session;
+use plumbline::{registry, session};
 use plumbline_cluster as cluster;
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_suites::chain::{read_first_plugin, set_chain};

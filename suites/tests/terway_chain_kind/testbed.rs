@@ -2,8 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Failed;
-use plumbline::registry;
-use plumbline::session;
+use plumbline::{registry, session};
 use plumbline_cluster as cluster;
 use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;

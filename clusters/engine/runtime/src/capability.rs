@@ -56,13 +56,11 @@ pub struct Set(pub u64);
 impl Set {
     /// Whether `name` (`CAP_SYS_ADMIN`) is known by its number and not in the set. A name that is not known here is
     /// not called lacking: runc may know it.
-    #[must_use]
     pub fn lacks(self, name: &str) -> bool {
         self.lacking().contains(&name)
     }
 
     /// The names of those that are not in the set, by number.
-    #[must_use]
     pub fn lacking(self) -> Vec<&'static str> {
         NAMES.iter().enumerate().filter(|(number, _)| self.0 & (1 << number) == 0).map(|(_, name)| *name).collect()
     }

@@ -7,7 +7,6 @@ const GLOBAL_WITH_VALUE: [&str; 5] = ["root", "log", "log-format", "criu", "root
 
 /// The file that holds the capabilities of the process to start: `config.json` of the bundle for `create`, `run` and
 /// `restore`, the file of `--process` for `exec`; none for every other request.
-#[must_use]
 pub fn spec_file(arguments: &[String]) -> Option<PathBuf> {
     let (command, rest) = command(arguments)?;
     match command {

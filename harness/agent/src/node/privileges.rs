@@ -1,7 +1,6 @@
 //! The privileges of a private node: rootful or rootless, and the fix where the host refuses both.
 
-use std::fs;
-use std::io;
+use std::{fs, io};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, getegid, geteuid};

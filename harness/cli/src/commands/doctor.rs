@@ -3,8 +3,7 @@
 use super::{find_lane, find_root, reporters};
 use crate::args::{DoctorArgs, MessageFormat};
 use plumbline::capability::{self, Known};
-use plumbline::registry;
-use plumbline::{exit, session};
+use plumbline::{exit, registry, session};
 use plumbline_lanes::context::Options;
 use plumbline_lanes::host::{HostCheck, check_free_space};
 use plumbline_report::escape;

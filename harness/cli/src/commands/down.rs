@@ -2,8 +2,7 @@
 
 use super::{find_root, reporters};
 use crate::args::DownArgs;
-use plumbline::registry;
-use plumbline::{exit, session};
+use plumbline::{exit, registry, session};
 use plumbline_lanes::context::Options;
 use plumbline_terway::chain::saved;
 use plumbline_testbed::engine::setup::Setup;

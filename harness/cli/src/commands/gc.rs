@@ -1,7 +1,6 @@
 //! `plumbline gc`: removes what dead runs left behind, and prunes the cache. Live runs and what they use stay.
 
-use plumbline::exit;
-use plumbline::registry;
+use plumbline::{exit, registry};
 use plumbline_terway::chain::saved;
 use plumbline_testbed::cache::Cache;
 use plumbline_testbed::engine::{Engine, Sweeper};

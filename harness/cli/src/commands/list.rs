@@ -2,10 +2,8 @@
 
 use super::find_root;
 use crate::args::{ListArgs, MessageFormat};
-use plumbline::registry;
 use plumbline::runner::meant_for;
-use plumbline::select;
-use plumbline::{exit, root};
+use plumbline::{exit, registry, root, select};
 use plumbline_core::plan::Plan;
 use std::io::Write as _;
 

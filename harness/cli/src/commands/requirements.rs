@@ -3,11 +3,10 @@
 use super::{consent, find_lane, find_root, reporters};
 use crate::args::RequirementsArgs;
 use crate::options;
-use plumbline::registry;
 use plumbline::requirements::{outcome, suite, wanted};
 use plumbline::runner::{self, RunConfig};
 use plumbline::select::Refused;
-use plumbline::{exit, interrupt, session};
+use plumbline::{exit, interrupt, registry, session};
 use plumbline_cluster as cluster;
 use plumbline_core::event::Event;
 use plumbline_core::verdict::{ScenarioReport, Verdict};

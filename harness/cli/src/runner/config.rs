@@ -81,25 +81,9 @@ fn is_fault(verdict: &Verdict) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_core::verdict::Timing;
 
     fn report(verdict: Verdict) -> ScenarioReport {
-        ScenarioReport {
-            scenario: "a/b".into(),
-            summary: String::new(),
-            file: "a/b.yaml".into(),
-            lane: "netns".into(),
-            profile: None,
-            covers: vec![],
-            verdict,
-            adaptations: vec![],
-            isolation: None,
-            notes: vec![],
-            stand_ins: vec![],
-            transcripts: vec![],
-            timing: Timing::default(),
-            evidence: None,
-        }
+        ScenarioReport { verdict, ..ScenarioReport::blank(&Plan::default(), "netns") }
     }
 
     fn code(verdicts: Vec<Verdict>) -> u8 {

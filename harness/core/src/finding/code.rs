@@ -17,25 +17,21 @@ macro_rules! finding_codes {
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
             /// The code as text: `PL301`.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code),)+ }
             }
 
             /// How severe a finding of this code is.
-            #[must_use]
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$code => Severity::$severity,)+ }
             }
 
             /// The title, in one line.
-            #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$code => $title,)+ }
             }
 
             /// The page that explains the code, in Markdown.
-            #[must_use]
             pub const fn page(self) -> &'static str {
                 match self {
                     $(Self::$code => {
@@ -166,7 +162,6 @@ impl std::fmt::Display for FindingCode {
 impl FindingCode {
     /// Whether the code is about packets (`PL4xx`). Such a finding has no nearest candidate: nothing is near to a reply
     /// that did not arrive.
-    #[must_use]
     pub fn is_about_packets(self) -> bool {
         self.as_str().starts_with("PL4")
     }

@@ -14,13 +14,11 @@ use std::collections::BTreeSet;
 /// rules, which nothing is judged by yet.
 ///
 /// Gives every disagreement, a line each; empty when they agree.
-#[must_use]
 pub fn agree(a: &KernelState, b: &KernelState) -> Vec<String> {
     agree_within(a, b, Coverage::FULL)
 }
 
 /// As [`agree`], restricted to what the lesser witness reports.
-#[must_use]
 pub fn agree_within(a: &KernelState, b: &KernelState, coverage: Coverage) -> Vec<String> {
     let mut lines = Vec::new();
     differ("link", a, b, &mut lines, |state| state.links.iter().map(link_line).collect());

@@ -39,7 +39,6 @@ const NFT_TABLE: &str = "cni_hostport";
 const OF_IPTABLES: [&str; 5] = ["nat", "filter", "mangle", "raw", "security"];
 
 /// What came with pods and stayed when they were removed.
-#[must_use]
 pub fn find_leaks(before: &Traces, after: &Traces, removed: &[RemovedPod], node: &str) -> Vec<Leak> {
     let mut left = Vec::new();
     let mut add = |kind: LeakKind, what: String, place: String| {

@@ -111,7 +111,6 @@ pub struct PodExpectation {
 
 impl PodExpectation {
     /// Whether a probe is expected of it.
-    #[must_use]
     pub fn wants_packets(&self) -> bool {
         !(self.reaches.is_empty() && self.cannot_reach.is_empty() && self.reached_by.is_empty())
     }

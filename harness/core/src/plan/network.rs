@@ -31,7 +31,6 @@ pub struct Network {
 
 impl Network {
     /// The place of a key such as `plugins/0/vlan`, or of the nearest key above it that has one.
-    #[must_use]
     pub fn place(&self, path: &str) -> &Source {
         let mut path = path;
         loop {
@@ -46,7 +45,6 @@ impl Network {
     }
 
     /// The place of the route to a network that the chain adds; none if no plugin adds one.
-    #[must_use]
     pub fn place_of_route(&self, to: &IpNet) -> Option<&Source> {
         let chain = self.chain.as_ref()?;
         let prefix = |position: usize| if chain.is_list { format!("plugins/{position}/") } else { String::new() };

@@ -39,7 +39,6 @@ pub struct Attachment {
 
 impl Attachment {
     /// Whether it names a network, for a pod in the pod's own namespace.
-    #[must_use]
     pub fn names(&self, pod: &Pod, network: &Network) -> bool {
         let namespace = self.namespace.as_ref().or(pod.namespace.as_ref());
         network.name == self.network && network.namespace.as_ref() == namespace
@@ -98,7 +97,6 @@ pub struct PortMapping {
 
 impl PortMapping {
     /// The protocol, if probes can use it.
-    #[must_use]
     pub fn by(&self) -> Option<Protocol> {
         match self.protocol.to_ascii_lowercase().as_str() {
             "tcp" => Some(Protocol::Tcp),
@@ -109,7 +107,6 @@ impl PortMapping {
 
     /// As a container runtime hands it to plugins in `runtimeConfig.portMappings` (containerd,
     /// `internal/cri/server/sandbox_run.go`, `toCNIPortMappings`).
-    #[must_use]
     pub fn runtime(&self) -> Value {
         json!({
             "hostPort": self.host_port, "containerPort": self.container_port,
@@ -121,7 +118,6 @@ impl PortMapping {
 impl Pod {
     /// Every `hostPort` of its containers, in the order written. One that is no port number is left out, as kubelet's own
     /// validation would refuse the pod.
-    #[must_use]
     pub fn port_mappings(&self) -> Vec<PortMapping> {
         let containers = self.manifest["spec"]["containers"].as_array().into_iter().flatten();
         let ports = containers.flat_map(|container| container["ports"].as_array().into_iter().flatten());

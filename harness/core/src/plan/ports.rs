@@ -97,7 +97,6 @@ pub struct Eni {
 
 impl Eni {
     /// The file [`STAND_IN_SETTINGS`] of a node whose ENI is the link of this name.
-    #[must_use]
     pub fn settings(&self, link: &str) -> Value {
         json!({
             "eni": { "link": link, "gateway": self.gateway, "gateway6": self.gateway6, "table": self.table },

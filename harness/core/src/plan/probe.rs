@@ -75,7 +75,6 @@ pub enum Destination {
 
 impl Destination {
     /// The endpoint that answers, if it is known.
-    #[must_use]
     pub fn endpoint(&self) -> Option<ProbeEndpoint> {
         match self {
             Destination::Address { at, .. } => at.clone(),
@@ -148,7 +147,6 @@ impl Because {
     ];
 
     /// The name in a scenario file.
-    #[must_use]
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, reason)| *reason == self).map_or("", |(name, _)| name)
     }
@@ -224,7 +222,6 @@ pub struct ReachedBy {
 
 impl ReachedBy {
     /// The sender of the probe of a pod on this node.
-    #[must_use]
     pub fn sender_at(&self, node: usize) -> ProbeEndpoint {
         self.sender.clone().unwrap_or(ProbeEndpoint::Node(node))
     }

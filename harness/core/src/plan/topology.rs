@@ -111,7 +111,6 @@ pub struct DefaultNetwork {
 
 impl DefaultNetwork {
     /// The types of its plugins, in order.
-    #[must_use]
     pub fn plugins(&self) -> Vec<String> {
         let whole: serde_json::Value = serde_json::from_str(&self.config).unwrap_or_default();
         let all = whole["plugins"].as_array().map_or(std::slice::from_ref(&whole), Vec::as_slice);
@@ -175,7 +174,6 @@ impl Default for Topology {
 
 impl Topology {
     /// The external host of a name.
-    #[must_use]
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name == name)
     }
@@ -186,7 +184,6 @@ impl Topology {
     }
 
     /// The node that a pod runs on, from 1: the one it names, else in turn by its place in the plan (from 0).
-    #[must_use]
     pub fn node_of(&self, named: Option<usize>, place: usize) -> usize {
         named.unwrap_or(place % self.nodes.max(1) + 1)
     }

@@ -23,26 +23,22 @@ pub struct InputError {
 
 impl InputError {
     /// An error at a place; `field` may be empty.
-    #[must_use]
     pub fn new(source_at: Source, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { source_at, field: field.into(), message: message.into(), help: None }
     }
 
     /// An error of a whole file.
-    #[must_use]
     pub fn file(file: &str, message: impl Into<String>) -> Self {
         Self::new(Source { file: file.to_owned(), line: 0, column: 0 }, "", message)
     }
 
     /// Adds what to write instead.
-    #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// Adds the name most like a misspelt one, if one is near enough.
-    #[must_use]
     pub fn suggest<'k>(self, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         match suggest(word, known) {
             Some(help) => self.help(help),
@@ -51,7 +47,6 @@ impl InputError {
     }
 
     /// Adds what to write instead, unless something is there already.
-    #[must_use]
     pub fn or_help(self, help: impl FnOnce() -> String) -> Self {
         if self.help.is_some() { self } else { self.help(help()) }
     }

@@ -37,7 +37,6 @@ pub struct Node {
 
 impl Node {
     /// The value of a key, where this is a mapping that has it.
-    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.data {
             Data::Map(entries) => entries.iter().find(|(name, _, _)| name == key).map(|(_, _, node)| node),
@@ -46,13 +45,11 @@ impl Node {
     }
 
     /// The node at a path of keys.
-    #[must_use]
     pub fn at_path(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
     /// The text, where this is a string.
-    #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.data {
             Data::Text(text) => Some(text),
@@ -61,7 +58,6 @@ impl Node {
     }
 
     /// The items, where this is a sequence; else none.
-    #[must_use]
     pub fn items(&self) -> &[Node] {
         match &self.data {
             Data::List(items) => items,
@@ -70,7 +66,6 @@ impl Node {
     }
 
     /// `true` for null and for a mapping or sequence without content.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         match &self.data {
             Data::Plain(value) => value.is_null(),
@@ -81,7 +76,6 @@ impl Node {
     }
 
     /// The tree as JSON, places left out.
-    #[must_use]
     pub fn to_json(&self) -> Value {
         match &self.data {
             Data::Plain(value) => value.clone(),
@@ -94,13 +88,11 @@ impl Node {
     }
 
     /// The path (`networks[0].values`) of the innermost value or key that covers a place; empty for the top.
-    #[must_use]
     pub fn path_at(&self, place: Position) -> String {
         self.path(place, false)
     }
 
     /// The path of the value that begins at a place, all that it holds included; else as [`Self::path_at`].
-    #[must_use]
     pub fn path_of_value(&self, place: Position) -> String {
         self.path(place, true)
     }

@@ -4,11 +4,9 @@ mod workload;
 
 pub(super) use workload::{PodGroup, pods};
 
-use super::annotation;
 use super::error::InputError;
-use super::json_keys;
-use super::names;
 use super::node::{Node, Position};
+use super::{annotation, json_keys, names};
 use crate::chain;
 use crate::plan::{Attachment, Network};
 use crate::source::Source;

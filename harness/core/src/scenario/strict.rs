@@ -105,7 +105,6 @@ pub(super) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inp
 }
 
 /// A JSON value as YAML text, quoted so that kubectl reads back the same value.
-#[must_use]
 pub fn yaml(value: &serde_json::Value) -> String {
     // libyaml, and so kubectl, refuses a block scalar with a tab where it looks for its indentation.
     let options = serde_yaml::ser_options! { prefer_block_scalars: !has_tabs(value) };

@@ -116,7 +116,6 @@ pub fn node_address(observation: &Observation, node: usize, v6: bool) -> Result<
 
 /// The hop that the main table gives to an address: the device, and the gateway where there is one.
 /// Policy rules are not followed: it is a hint for captures and words, never a judgement.
-#[must_use]
 pub fn next_hop(kernel: &KernelState, address: IpAddr) -> Option<(String, Option<IpAddr>)> {
     let fitting = kernel.routes.iter().filter(|route| route.is_main_unicast() && route.to.contains(&address));
     let best = fitting.min_by_key(|route| (std::cmp::Reverse(route.to.prefix_len()), route.metric))?;
@@ -125,7 +124,6 @@ pub fn next_hop(kernel: &KernelState, address: IpAddr) -> Option<(String, Option
 
 /// The uplink by which packets of a pod leave its node: that of the bridge which its interface's network names as
 /// `master`, `bridge` or (for a link on it) parent; else that of the target host; else the first one.
-#[must_use]
 pub fn uplink_of(plan: &Plan, pod: &Pod, interface: Option<&str>, to: Option<&ProbeEndpoint>) -> Option<String> {
     let topology = &plan.topology;
     if let Some(uplink) = interface.and_then(|interface| by_network(plan, pod, interface)) {

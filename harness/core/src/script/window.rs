@@ -11,13 +11,11 @@ pub const MARGIN: u64 = 10;
 const WIDEST_MS: u64 = 20_000;
 
 /// The window that such slow controls need, in milliseconds.
-#[must_use]
 pub fn needed_window_ms(slowest_us: u64) -> u64 {
     slowest_us.saturating_mul(MARGIN).div_ceil(1000)
 }
 
 /// The script with windows that would have held, twice over; none where all of them did, or can't be wider.
-#[must_use]
 pub fn widen_windows(script: &Script, results: &ProbeResults) -> Option<Script> {
     let mut wide = script.clone();
     let mut changed = false;

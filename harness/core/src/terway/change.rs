@@ -22,13 +22,11 @@ pub struct Change {
 
 impl Change {
     /// Whether there is nothing to do.
-    #[must_use]
     pub fn is_none(&self) -> bool {
         self.from == self.to
     }
 
     /// The change line by line: `-` for what goes, `+` for what comes, a blank for what stays.
-    #[must_use]
     pub fn lines(&self) -> Vec<(char, String)> {
         diff(self.from.as_deref().unwrap_or_default(), self.to.as_deref().unwrap_or_default())
     }
@@ -36,7 +34,6 @@ impl Change {
 
 /// The change from a cluster's configuration to that of a file. The chain is taken as the file has it; a file without
 /// the key leaves it, one that gives it as null takes it away. Every other key of the file must be as the cluster has it.
-#[must_use]
 pub fn change(cluster: &EniConfig, file: &EniConfig) -> Change {
     let from = cluster.text(CONFLIST).map(str::to_owned);
     let to = match file.text(CONFLIST) {

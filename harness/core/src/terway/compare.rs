@@ -17,7 +17,6 @@ pub struct Difference {
 
 /// Compares a node's conflist with everything that can have come of a configuration, and gives the differences to the
 /// one that it is nearest to; none where it is one of them. Where nothing can have come of it, all is a difference.
-#[must_use]
 pub fn compare(alternatives: &[Value], found: &str) -> Vec<Difference> {
     if alternatives.is_empty() {
         return vec![Difference { path: String::new(), expected: None, found: Some(found.to_owned()) }];

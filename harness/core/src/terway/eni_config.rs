@@ -130,7 +130,6 @@ impl EniConfig {
     }
 
     /// A cluster's, with every key that it has. Places are lines of the keys' own texts.
-    #[must_use]
     pub fn of_cluster(data: BTreeMap<String, String>) -> Self {
         let name = format!("configmap {NAMESPACE}/{NAME}");
         let texts = data
@@ -145,13 +144,11 @@ impl EniConfig {
     }
 
     /// The text of a key.
-    #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         self.data.get(key).map(String::as_str)
     }
 
     /// A key read as JSON; none where the key is not there.
-    #[must_use]
     pub fn json(&self, key: &str) -> Option<JsonText> {
         self.text(key).map(JsonText::read)
     }
@@ -170,7 +167,6 @@ impl EniConfig {
     }
 
     /// Whether network policy is on (`getAllConfig`).
-    #[must_use]
     pub fn network_policy(&self) -> bool {
         self.text(POLICY).is_none_or(|text| matches!(text, "false" | "0" | ""))
     }

@@ -26,7 +26,6 @@ pub struct JsonText {
 
 impl JsonText {
     /// Reads a text as Go's decoder does: one value, nothing behind it; of a key that is there twice the last counts.
-    #[must_use]
     pub fn read(text: &str) -> Self {
         match serde_json::from_str::<Value>(text) {
             Ok(value) => Self { value: Ok(value), keys: json_keys::in_text(text) },

@@ -53,7 +53,6 @@ pub struct LintReport {
 
 impl LintReport {
     /// Whether an error was found.
-    #[must_use]
     pub fn failed(&self) -> bool {
         self.findings.iter().any(|finding| finding.is_failure())
     }

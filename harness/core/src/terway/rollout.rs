@@ -51,7 +51,6 @@ pub struct OldPod {
 
 impl ClusterSeen {
     /// The nodes that were looked at and do not have a plugin. What Terway's image brings counts as there.
-    #[must_use]
     pub fn lacking(&self, plugin: &str) -> Vec<&str> {
         let lacks = |node: &&NodeSeen| node.plugins.as_ref().is_some_and(|plugins| !plugins.contains_key(plugin));
         let brought = [TERWAY, CILIUM].contains(&plugin);
@@ -59,14 +58,12 @@ impl ClusterSeen {
     }
 
     /// Whether every node was looked at and has the plugin.
-    #[must_use]
     pub fn has_everywhere(&self, plugin: &str) -> bool {
         let has = |node: &NodeSeen| node.plugins.as_ref().is_some_and(|plugins| plugins.contains_key(plugin));
         !self.nodes.is_empty() && self.nodes.iter().all(has)
     }
 
     /// The oldest version of a plugin on any node, where each says one.
-    #[must_use]
     pub fn oldest(&self, plugin: &str) -> Option<Version> {
         let version = |node: &NodeSeen| node.plugins.as_ref()?.get(plugin).copied().flatten();
         let all = self.nodes.iter().map(version).collect::<Option<Vec<_>>>()?;

@@ -53,7 +53,6 @@ pub struct NodeShown {
 }
 
 /// What is to be shown of a configuration, and of the cluster that it is from.
-#[must_use]
 pub fn show(source: &str, config: &EniConfig, cluster: Option<&ClusterSeen>) -> Shown {
     let (conflists, refused) = match alternatives(config, &NodeFacts::default()) {
         Ok(lists) => (lists, None),
@@ -120,20 +119,17 @@ pub struct Planned {
 
 impl Planned {
     /// Whether the chain, or what else the file would change, is refused.
-    #[must_use]
     pub fn unfit(&self) -> bool {
         self.lint.failed() || self.beside.iter().any(|finding| finding.is_failure())
     }
 
     /// Whether `apply` would refuse.
-    #[must_use]
     pub fn refused(&self) -> bool {
         self.unfit() || self.obstacle.is_some()
     }
 }
 
 /// What a change would do.
-#[must_use]
 pub fn plan(
     names: (&str, &str),
     change: &Change,

@@ -19,13 +19,11 @@ pub enum Access {
 
 impl Access {
     /// Whether a public address is among them.
-    #[must_use]
     pub fn is_public(self) -> bool {
         matches!(self, Self::Public | Self::Both)
     }
 
     /// In words.
-    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::None => "no hostPort",
@@ -66,7 +64,6 @@ pub enum Need {
 
 impl Need {
     /// As the document words it.
-    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Required => "required",

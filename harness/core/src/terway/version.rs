@@ -16,7 +16,6 @@ pub struct Version {
 
 impl Version {
     /// A version of three numbers.
-    #[must_use]
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
     }
@@ -24,7 +23,6 @@ impl Version {
     /// The first version in a text that a plugin or an image tag says of itself, such as `CNI portmap plugin v1.9.1` or
     /// `v1.15.3-ea2b3c4-aliyun`. Of the four numbers of early tags (`v1.0.10.333-gfd2b7b8-aliyun`) the first three count; without
     /// the `v` four numbers are a registry's address.
-    #[must_use]
     pub fn find(text: &str) -> Option<Self> {
         text.split(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | '@'))
             .filter(|word| word.contains('.'))

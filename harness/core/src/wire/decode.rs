@@ -31,7 +31,6 @@ impl RawFrame {
     }
 
     /// Whether less was kept than was on the wire.
-    #[must_use]
     pub fn is_cut(&self) -> bool {
         usize::try_from(self.length).is_ok_and(|length| length > self.bytes.len() / 2)
     }

@@ -41,7 +41,6 @@ pub fn name(text: &str) -> Result<String, NameError> {
 
 /// The question for the address of a name ([`name`] has looked at it); `v6` asks for an IPv6 address, `id` comes back in
 /// the answer. Empty for what is no name.
-#[must_use]
 pub fn question(name: &str, v6: bool, id: u16) -> Vec<u8> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -53,7 +52,6 @@ pub fn question(name: &str, v6: bool, id: u16) -> Vec<u8> {
 
 /// Reads the answer to a question; none for what is no answer to it: of another id, without the question in it, or cut
 /// short in its midst.
-#[must_use]
 pub fn reply(asked: &[u8], bytes: &[u8]) -> Option<Reply> {
     let (asked, answer) = (Packet::parse(asked).ok()?, Packet::parse(bytes).ok()?);
     let ([wanted], [question]) = (asked.questions.as_slice(), answer.questions.as_slice()) else { return None };

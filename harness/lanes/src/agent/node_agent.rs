@@ -57,7 +57,6 @@ impl NodeAgent {
     }
 
     /// Its process id on the host, while it runs; none for a remote one.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         match &self.process {
             Some(Process::Child(session)) => session.pid(),

@@ -40,7 +40,6 @@ impl OpenKind {
     }
 
     /// The cluster, for tests that break it.
-    #[must_use]
     pub fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }

@@ -17,14 +17,12 @@ use std::time::Duration;
 const LEASE: Duration = Duration::from_secs(600);
 
 /// Whether a plan sends packets, or has external hosts.
-#[must_use]
 pub fn sends(plan: &Plan) -> bool {
     let wants = plan.expect.iter().any(|expect| expect.wants_packets());
     wants || !plan.topology.hosts.is_empty()
 }
 
 /// Whether a bridge of this plan must have no port of an uplink: the plan sends packets, and gives it no uplink.
-#[must_use]
 pub fn alone(plan: &Plan, bridge: &Bridge) -> bool {
     sends(plan) && plan.topology.nodes > 1 && bridge.uplink.is_none()
 }
@@ -64,7 +62,6 @@ fn wanted(cluster: &str, plan: &Plan) -> Vec<(String, Kind)> {
 
 /// The subnets that a plan names: in its networks' chains and for its hosts' ports. Not those behind a host, which are
 /// on no link.
-#[must_use]
 pub fn subnets(plan: &Plan) -> BTreeSet<IpNet> {
     let mut found = BTreeSet::new();
     for link in plan.networks.iter().filter_map(|network| network.chain.as_ref()).flat_map(|chain| &chain.links) {

@@ -8,7 +8,6 @@ use plumbline_kube::objects::{called, pod_template};
 use serde_json::{Value, json};
 
 /// Why a plan can't be built on a cluster with so many nodes for scenarios; none when it can.
-#[must_use]
 pub fn lack(plan: &Plan, available: usize, profile: &str) -> Option<String> {
     let Topology { nodes, bridges, .. } = &plan.topology;
     if *nodes > available {
@@ -37,7 +36,6 @@ pub fn lack(plan: &Plan, available: usize, profile: &str) -> Option<String> {
 }
 
 /// Why a plan's default network, or its attachments, can't be had on a cluster; none when they can.
-#[must_use]
 pub fn lack_of_network(
     plan: &Plan,
     providers: Providers,
@@ -63,7 +61,6 @@ pub fn lack_of_network(
 }
 
 /// Why a plan that is for a cluster with certain ranges is not for this one; none when it is, or says nothing of them.
-#[must_use]
 pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<String> {
     let wanted = &plan.topology.cluster_ranges;
     let listed = |nets: &[IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
@@ -72,7 +69,6 @@ pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<Strin
 }
 
 /// Places a Pod, or all pods of a workload, on `node`, past the scheduler.
-#[must_use]
 pub fn place_on_node(object: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
     let name = called(object);
     let (pod, path) = pod_template(object)?;

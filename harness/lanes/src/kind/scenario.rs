@@ -1,11 +1,9 @@
 //! A staged plan: reading it, and removing it.
 
-use super::leaks;
 use super::observe::{self, Subject};
 use super::packet_endpoints::PacketEndpoints;
 use super::pods::{AppliedObject, RemainingSandbox, StagedPod, await_sandbox_removal};
-use super::probes;
-use super::unattached;
+use super::{leaks, probes, unattached};
 use crate::context::{Context, Keep};
 use crate::lane::{StagedScenario, Staging, TearDown};
 use crate::traces::NodeTraces;

@@ -1,11 +1,9 @@
 //! Staging a plan on a cluster: namespaces, networks, bridges, pods and workloads.
 
-use super::leaks;
-use super::packet_endpoints;
-use super::packet_leases;
 use super::placement::place_on_node;
 use super::pods::{PlannedObject, StagedPod};
 use super::scenario::KindScenario;
+use super::{leaks, packet_endpoints, packet_leases};
 use crate::context::Context;
 use crate::lane::Staging;
 use futures::future::try_join_all;

@@ -80,7 +80,6 @@ impl PodIdentity {
     }
 
     /// A network of the node.
-    #[must_use]
     pub fn node_network(&self, config: &NetworkConfig, interface: &str) -> Delegate {
         let request = self.request(config, interface);
         Delegate { config: config.clone(), interface: interface.to_owned(), own: true, request }
@@ -135,7 +134,6 @@ impl Delegate {
     }
 
     /// Why the pod is not ready, worded in Multus's order.
-    #[must_use]
     pub fn failure(&self, outcome: &ChainOutcome) -> Option<String> {
         let error = outcome.error.as_ref()?;
         let (network, interface) = (&self.config.network, &self.interface);

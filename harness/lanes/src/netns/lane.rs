@@ -102,7 +102,6 @@ pub struct OpenNetns {
 
 impl OpenNetns {
     /// The lane with nodes that are not on this host and were probed before.
-    #[must_use]
     pub fn with_nodes(
         nodes: Box<dyn NodeSource>,
         binaries: Binaries,
@@ -126,7 +125,6 @@ async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
 }
 
 /// The capabilities that an agent probed.
-#[must_use]
 pub fn capabilities(probed: BTreeMap<String, Probed>) -> Capabilities {
     Capabilities(
         probed.into_iter().map(|(name, one)| (name, Capability { there: one.there, seen: one.seen })).collect(),

@@ -43,7 +43,6 @@ impl NodeNetworks {
     }
 
     /// The same for a scenario, which may have a default network of its own.
-    #[must_use]
     pub fn for_topology(&self, topology: &Topology) -> Self {
         let Some(own) = &topology.default_network else { return self.clone() };
         let whole: Map<String, Value> = serde_json::from_str(&own.config).unwrap_or_default();

@@ -15,7 +15,6 @@ const STAGE: &str = "find an emulator";
 const SCOPE: &str = "vm";
 
 /// The emulator in the user's PATH or the system's own folders; none where it is not installed.
-#[must_use]
 pub fn installed(emulator: &Emulator) -> Option<PathBuf> {
     find_program(&emulator.program)
 }
@@ -26,7 +25,6 @@ fn find_program(program: &str) -> Option<PathBuf> {
 }
 
 /// The step that installs it, in a line; none where this host has no apt-get or this user is not root.
-#[must_use]
 pub fn install_step(emulator: &Emulator) -> Option<String> {
     let may = nix::unistd::geteuid().is_root() && find_program("apt-get").is_some();
     may.then(|| format!("install packages of this host's distribution: {} (apt-get)", emulator.packages.join(" ")))
@@ -106,7 +104,6 @@ fn format_mac(mac: [u8; 6]) -> String {
 }
 
 /// Where the socket of a channel is.
-#[must_use]
 pub fn socket(sockets: &Path, number: u32) -> PathBuf {
     sockets.join(number.to_string())
 }

@@ -1,11 +1,10 @@
 //! Opening the lane.
 
 use super::channel::{self, SessionStart};
-use super::emulator;
 use super::first_root::FirstRoot;
-use super::host;
 use super::machine::SharedMachine;
 use super::settings::Settings;
+use super::{emulator, host};
 use crate::agent::NodeAgent;
 use crate::context::Context;
 use crate::host::Capabilities;

@@ -49,7 +49,6 @@ pub struct MachineRecord {
 
 impl MachineRecord {
     /// Whether that very process still runs.
-    #[must_use]
     pub fn is_running(&self) -> bool {
         journal::alive(self.pid, self.start)
     }
@@ -98,7 +97,6 @@ impl SharedMachine {
     }
 
     /// The channels of the machine.
-    #[must_use]
     pub fn channels(&self) -> Channels {
         Channels { lease: format!("vm-{}", self.key), count: self.settings.channels }
     }
@@ -181,7 +179,6 @@ impl SharedMachine {
     }
 
     /// The last lines of the guest's console.
-    #[must_use]
     pub fn console_tail(&self) -> String {
         console_tail(&self.folder.join("console.log"))
     }

@@ -67,25 +67,21 @@ pub struct Deadlines {
 
 impl Deadlines {
     /// From the emulator's start to the first session.
-    #[must_use]
     pub fn boot(&self) -> Duration {
         Duration::from_secs(self.boot)
     }
 
     /// Of the trial of KVM: a guest that starts and switches itself off.
-    #[must_use]
     pub fn kvm(&self) -> Duration {
         Duration::from_secs(self.kvm)
     }
 
     /// Of reading the package lists.
-    #[must_use]
     pub fn update(&self) -> Duration {
         Duration::from_secs(self.update)
     }
 
     /// Of installing packages.
-    #[must_use]
     pub fn install(&self) -> Duration {
         Duration::from_secs(self.install)
     }

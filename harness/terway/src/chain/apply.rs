@@ -1,11 +1,10 @@
 //! Changing the chain as one operation: keep, write, restart, await, compare, prove. If a step fails, the old chain is restored.
 
-use super::canary;
 use super::handle::ClusterHandle;
-use super::restart;
 use super::restore::{COPIED, ROLLOUT, compared, put_back, whole, write};
 use super::saved::{SavedChain, copies, mark};
 use super::state::{self, TerwayState};
+use super::{canary, restart};
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
 use plumbline_core::event::Event;

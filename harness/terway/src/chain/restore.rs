@@ -1,10 +1,8 @@
 //! Restoring the old chain: after a failed or interrupted change, by `chain restore`, and by `gc` for a dead run.
 
-use super::canary;
 use super::handle::{ClusterAccess, ClusterHandle};
-use super::restart;
 use super::saved::{SavedChain, copies, mark};
-use super::state;
+use super::{canary, restart, state};
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};

@@ -37,7 +37,6 @@ impl KeyMaker {
     }
 
     /// Adds one named part.
-    #[must_use]
     pub fn part(mut self, name: &str, value: &[u8]) -> Self {
         for piece in [name.as_bytes(), value] {
             self.0.update((piece.len() as u64).to_le_bytes());

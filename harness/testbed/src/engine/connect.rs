@@ -63,7 +63,6 @@ impl Engine {
     }
 
     /// Where it listens.
-    #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

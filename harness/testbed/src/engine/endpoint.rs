@@ -32,19 +32,16 @@ impl Endpoint {
     }
 
     /// The usual socket.
-    #[must_use]
     pub fn usual() -> Self {
         Self { host: USUAL.to_owned(), why: "the usual place".to_owned() }
     }
 
     /// Whether this is the usual socket: only there does Plumbline get an engine going.
-    #[must_use]
     pub fn is_usual(&self) -> bool {
         self.host == USUAL || self.host == "unix:///run/docker.sock"
     }
 
     /// The socket's file, where the endpoint is one.
-    #[must_use]
     pub fn socket(&self) -> Option<&Path> {
         self.host.strip_prefix("unix://").map(Path::new)
     }

@@ -169,7 +169,6 @@ impl ExecSession {
     }
 
     /// The last of what it printed on standard error so far.
-    #[must_use]
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }

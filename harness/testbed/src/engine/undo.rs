@@ -26,7 +26,6 @@ pub struct Sweeper {
 
 impl Sweeper {
     /// One for an engine that is connected already.
-    #[must_use]
     pub fn of(engine: Engine) -> Self {
         Self { engine: tokio::sync::OnceCell::new_with(Some(engine)) }
     }

@@ -40,7 +40,6 @@ impl Session {
     }
 
     /// The process id, for the journal; none once it has ended.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.pid
     }

@@ -42,13 +42,11 @@ pub struct Transcript {
 
 impl Transcript {
     /// Whether it exited with code 0.
-    #[must_use]
     pub fn ok(&self) -> bool {
         self.ending == ProcessEnd::Code(0)
     }
 
     /// The command as a line for a shell.
-    #[must_use]
     pub fn line(&self) -> String {
         shell_line(&self.argv)
     }
@@ -99,7 +97,6 @@ pub enum ExecError {
 
 impl ExecError {
     /// The same as a testbed error at `stage`.
-    #[must_use]
     pub fn testbed_error(&self, stage: &str) -> TestbedError {
         TestbedError::new(stage, self.clone())
     }

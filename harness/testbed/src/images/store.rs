@@ -67,14 +67,12 @@ impl Images {
     }
 
     /// The same, with `progress` for what is built.
-    #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
         self
     }
 
     /// The same, letting through what the lock file does not have, so that [`Images::update_lock`] can write it there.
-    #[must_use]
     pub fn updating_lock(mut self) -> Self {
         self.update = true;
         self
@@ -216,7 +214,6 @@ impl Images {
     }
 
     /// The recipes, by rank.
-    #[must_use]
     pub fn recipes(&self) -> &[Recipe] {
         &self.inner.recipes
     }

@@ -7,7 +7,6 @@ use nix::unistd::{Pid, getpgid};
 
 /// The start time of a process in clock ticks since boot (`/proc/PID/stat`, field 22, see proc(5));
 /// none when there is no such process, or only its zombie.
-#[must_use]
 pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets and may hold anything, brackets and blanks too.
@@ -20,7 +19,6 @@ pub fn start_time(pid: u32) -> Option<u64> {
 }
 
 /// Whether the process that started then still runs under this id.
-#[must_use]
 pub fn alive(pid: u32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }

@@ -50,19 +50,16 @@ impl Run {
     }
 
     /// The run's id, fit for names and labels.
-    #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The run's own folder.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Where the run's evidence lies; kept after the run.
-    #[must_use]
     pub fn evidence(&self) -> PathBuf {
         self.folder.join("evidence")
     }

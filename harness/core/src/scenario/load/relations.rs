@@ -7,7 +7,6 @@ use crate::scenario::error::InputError;
 use crate::source::Source;
 
 /// Refuses two scenarios of one name: reports, evidence folders and test names go by it.
-#[must_use]
 pub fn same_names(plans: &[Plan]) -> Vec<InputError> {
     let mut errors = Vec::new();
     for (index, plan) in plans.iter().enumerate() {

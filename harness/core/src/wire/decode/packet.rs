@@ -119,13 +119,11 @@ pub enum Transport {
 
 impl Packet {
     /// The VLAN ids, outermost first.
-    #[must_use]
     pub fn vlans(&self) -> Vec<u16> {
         self.tags.iter().map(|tag| tag.id).collect()
     }
 
     /// The IP packet in it.
-    #[must_use]
     pub fn ip(&self) -> Option<&Ip> {
         match &self.net {
             Net::Ip(ip) => Some(ip),

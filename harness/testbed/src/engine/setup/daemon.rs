@@ -36,7 +36,6 @@ pub struct DaemonPlace {
 
 impl DaemonPlace {
     /// The usual one, with dockerd's own defaults.
-    #[must_use]
     pub fn usual() -> Self {
         Self {
             endpoint: Endpoint::usual(),
@@ -48,7 +47,6 @@ impl DaemonPlace {
 
     /// One of its own below `folder`, which touches neither the usual engine nor the host's links and firewall: for
     /// tests of the set-up itself. Containers in it have no network.
-    #[must_use]
     pub fn private(folder: &Path) -> Self {
         let under = |name: &str| folder.join(name).display().to_string();
         let host = format!("unix://{}", under("docker.sock"));

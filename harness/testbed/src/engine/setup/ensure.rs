@@ -1,11 +1,10 @@
 //! From a host without an engine to one whose engine answers.
 
 use super::daemon::{self, DaemonPlace};
-use super::host;
-use super::install;
 use super::plan::{self, DaemonStart, SetupPlan};
 use super::record::EngineRecord;
 use super::settings::EngineSettings;
+use super::{host, install};
 use crate::engine::{Endpoint, Engine};
 use crate::error::TestbedError;
 use crate::folders;
@@ -164,7 +163,6 @@ impl Setup {
     }
 
     /// The engine that we started here, whether or not it still runs.
-    #[must_use]
     pub fn record(&self) -> Option<EngineRecord> {
         EngineRecord::read(&self.state).filter(|record| record.host == self.place.endpoint.host)
     }

@@ -31,7 +31,6 @@ pub struct SetupPlan {
 
 impl SetupPlan {
     /// The plan in lines, fit for printing before it is carried out.
-    #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.packages.is_empty() {

@@ -24,7 +24,6 @@ pub struct EngineRecord {
 
 impl EngineRecord {
     /// Whether that very process still runs.
-    #[must_use]
     pub fn alive(&self) -> bool {
         journal::alive(self.pid, self.start)
     }
