@@ -104,8 +104,9 @@ pub async fn wait_for_daemon_set(
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let of_set = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let of_pods = watcher::Config::default().labels(&selector(set));
-    let mut sets = pin!(watcher(sets, of_set).default_backoff().applied_objects());
-    let mut watched = pin!(watcher(pods.clone(), of_pods).default_backoff().applied_objects());
+    // Boxed: a watch is large, and a test's thread has a stack of 2 MiB.
+    let mut sets = watcher(sets, of_set).default_backoff().applied_objects().boxed();
+    let mut watched = watcher(pods.clone(), of_pods).default_backoff().applied_objects().boxed();
     let mut lacks = "nothing".to_owned();
     loop {
         tokio::select! {

@@ -122,7 +122,8 @@ pub async fn settle(
     change: &Change,
     cx: &Context,
 ) -> Result<(), TestbedError> {
-    let applied = apply(handle, terway, change, &cx.run, &cx.events, &cx.cancel, None).await?;
+    // Boxed: it is large, and a test's thread has a stack of 2 MiB.
+    let applied = Box::pin(apply(handle, terway, change, &cx.run, &cx.events, &cx.cancel, None)).await?;
     if let Some(why) = applied.failed {
         let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
         return Err(TestbedError::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
@@ -147,11 +148,12 @@ async fn work(
 ) -> Result<Timestamp, TestbedError> {
     log.step("write", write(handle, &terway.map, change.to.as_deref())).await?;
     log.step("restart", restart::restart(handle)).await?;
-    log.step("await", restart::rolled_out(handle, Deadline::after(ROLLOUT))).await?;
+    log.step("await", Box::pin(restart::rolled_out(handle, Deadline::after(ROLLOUT)))).await?;
     *rollout = log.step("compare", compared(handle, &change.merged, COPIED)).await?;
     refuse(rollout, "compare")?;
     whole(rollout, "compare")?;
-    let result = log.step("prove", canary::run_canaries(handle, terway, &change.merged, run.id())).await?;
+    let canaries = Box::pin(canary::run_canaries(handle, terway, &change.merged, run.id()));
+    let result = log.step("prove", canaries).await?;
     rollout.checked += result.len();
     // By the API server's clock, which dates pods too; this host's may differ.
     let since = result.iter().filter_map(|result| result.made).max();

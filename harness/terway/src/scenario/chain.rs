@@ -42,7 +42,7 @@ pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Re
         if let Some(problem) = unrequested(cluster).await? {
             return Err(testbed_error(problem).with_hint(ANEW));
         }
-        apply::settle(&handle, &terway, &change, cx).await?;
+        Box::pin(apply::settle(&handle, &terway, &change, cx)).await?;
         if let Some(problem) = symmetric_problem(cluster, plan).await? {
             return Err(testbed_error(problem));
         }

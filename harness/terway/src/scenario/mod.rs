@@ -85,7 +85,7 @@ impl StagedTerway {
         plan: &Plan,
     ) -> Result<(Self, Vec<Adaptation>), TestbedError> {
         let lease = Lease::take(&lease_of(cluster), Kind::Exclusive, Deadline::after(LEASE)).await?;
-        let adaptations = chain::in_force(cluster, cx, plan).await?;
+        let adaptations = Box::pin(chain::in_force(cluster, cx, plan)).await?;
         // Never the other way round: who has the addresses waits for nobody.
         let addresses = format!("{}-addresses", cluster.name);
         let addresses = Lease::take(&addresses, Kind::Exclusive, Deadline::after(LEASE)).await?;
