@@ -107,6 +107,8 @@ fn case(networks: &str, pods: &str) -> String {
 fn scenario(input: &[u8]) -> Result<(), String> {
     let result = load_scenario(CASE, &|path: &str| match path {
         CASE => Ok(input.to_vec()),
+        // `manifest: .` names the folder itself.
+        "" => Err(LoadError::Refused("not a regular file".to_owned())),
         path if path.contains("templates/") => Err(LoadError::NotFound),
         path if path.contains("conflist") => Ok(br#"{ "name": "n", "plugins": [{ "type": "ptp" }] }"#.to_vec()),
         // A manifest: the same pod whatever its name, so that pods and expectations are read too.
