@@ -168,7 +168,7 @@ pub struct Cluster {
     pub(crate) pull: crate::images::Pull,
 }
 
-/// A namespace that was told to go.
+/// A namespace that is being deleted.
 pub(crate) struct Leaving {
     name: String,
     uid: String,

@@ -127,21 +127,21 @@ pub(crate) async fn start(
     };
     let deadline = Deadline::after(API);
     wait::until(STAGE, "the API server to answer", deadline, STEP, look).await?;
-    // Until the kubelet has told it, the node's object has the address from before, which later steps would believe.
-    let told = come.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
-    try_join_all(told.map(|(node, own)| rollout::wait_for_address(&client, node, own, STAGE, deadline))).await?;
-    // Nor are its pods told as they are.
-    let told = come.iter().map(async |container| {
+    // Until the kubelet reports it, the node's object has the address from before, which later steps would use.
+    let addresses = come.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
+    try_join_all(addresses.map(|(node, own)| rollout::wait_for_address(&client, node, own, STAGE, deadline))).await?;
+    // The same holds for the status of its pods.
+    let pods = come.iter().map(async |container| {
         let look = async || {
             Ok(match rollout::find_stale_pod(&client, &container.name, since, STAGE).await? {
                 None => Look::There(()),
-                Some(pod) => Look::NotYet(format!("pod {pod} is told as it was before")),
+                Some(pod) => Look::NotYet(format!("the status of pod {pod} is from before")),
             })
         };
-        let what = format!("node {} to tell of its pods", container.name);
+        let what = format!("node {} to report the status of its pods", container.name);
         wait::until(STAGE, &what, deadline, STEP, look).await
     });
-    try_join_all(told).await.map(drop)
+    try_join_all(pods).await.map(drop)
 }
 
 /// The containers as they are now: with their own addresses, and a runtime that answers.

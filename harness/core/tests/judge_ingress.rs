@@ -91,7 +91,7 @@ impl Acted {
         let wire = self.observation.wire.as_mut().unwrap();
         let name = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
         let found = wire.script.captures.iter().find(|(at, capture)| at == endpoint && name(&capture.interface));
-        let id = &found.unwrap_or_else(|| panic!("nobody captures at {interface} of {endpoint}")).1.id;
+        let id = &found.unwrap_or_else(|| panic!("no capture at {interface} of {endpoint}")).1.id;
         let seen = wire.results.captures.iter_mut().find(|seen| seen.id == *id).unwrap();
         seen.frames.push(frame(way, &bytes));
     }
