@@ -27,7 +27,7 @@ use std::net::IpAddr;
 pub const STAGE: &str = Step::ProveDefaultNetwork.name();
 /// Where the runtime keeps what it called for each sandbox (libcni's cache).
 const CACHE: &str = "/var/lib/cni/results";
-/// The configuration that the runtime called for a pod, by its name: libcni keeps it as base64.
+/// The configuration that the runtime called for a pod, by its UID: libcni keeps it as base64.
 const CALLED: &str = include_str!("called.sh");
 
 /// A node with what its pods are to come up by.
@@ -103,7 +103,7 @@ impl NodeNetwork<'_> {
             |what: String| TestbedError::new(STAGE, format!("node {}: the canary {what}", self.node.name));
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let uid = pod.uid().unwrap_or_default();
-        let target = Target::Sandbox { namespace, name: name.clone(), uid };
+        let target = Target::Sandbox { namespace, name, uid: uid.clone() };
         let seen = match self.node.call(Op::Observe { target, with_ip: false }).await? {
             Outcome::Observed(seen) => seen,
             other => return Err(testbed_error(format!("can't be looked at: {other:?}"))),
@@ -114,7 +114,7 @@ impl NodeNetwork<'_> {
         if !addresses.iter().any(of_pool) {
             return Err(testbed_error(format!("has no address of {} on eth0 (it has {addresses:?})", self.pool)));
         }
-        let ran = self.node.must(STAGE, &["sh", "-c", CALLED, "sh", CACHE, CHAIN, &name]).await?;
+        let ran = self.node.must(STAGE, &["sh", "-c", CALLED, "sh", CACHE, CHAIN, &uid]).await?;
         let called: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
         let wanted: Value = serde_json::from_str(&self.chain).unwrap_or_default();
         if called.is_null() || called != wanted {
