@@ -146,6 +146,6 @@ fn a_term_is_whole_words() {
     assert!(has_term("the bed broke", "the bed") && has_term("a twin.", "twin"));
     assert!(!has_term("the bedrock", "the bed") && !has_term("serviceaccount", "account"));
     assert_eq!(literals(r#"let a = "the bed"; // a twin"#).unwrap().trim(), "the bed");
-    assert_eq!(literals(r#"format!("{maker} broke")"#).unwrap().trim(), "broke");
+    assert_eq!(literals(r#"format!("{bed} broke")"#).unwrap().trim(), "broke");
     assert_eq!(literals("// the bed"), None);
 }

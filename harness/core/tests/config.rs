@@ -1,16 +1,16 @@
-//! What is suspicious in users' configurations: each with its code and, where it is known, its line.
+//! Suspicious settings in users' configurations: each with its code and, if known, its line.
 
 mod common;
 
-use common::judged::texts;
 use common::observed::seed;
+use common::seed_edits::texts;
 use plumbline_core::finding::Finding;
 use plumbline_core::judge::judge;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{LoadError, load_scenario};
 
-/// A plan with one network of this configuration and no pod to look at.
+/// A plan with one network of this configuration and a pod without attachments.
 fn plan(config: &str) -> Plan {
     let nad = format!(
         "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: {{ name: net }}\nspec:\n  config: |\n{}\n",
@@ -32,7 +32,7 @@ fn findings(config: &str) -> Vec<Finding> {
 }
 
 #[test]
-fn a_configuration_that_is_no_json_is_pointed_at_and_not_its_object() {
+fn a_configuration_that_is_not_json_is_reported_at_its_own_position() {
     let own = findings("{ nothing").remove(0);
     assert_eq!((own.code.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:5:11"));
 }
@@ -115,7 +115,7 @@ fn suspicious_settings_and_their_codes() {
             format!("{{ \"cniVersion\": \"1.1.0\", \"plugins\": [ {mac}, {{ \"type\": \"route-override\" }} ] }}"),
             vec!["PL606"],
         ),
-        ("two makers", chain(&format!("{mac}, {{ \"type\": \"vlan\", \"vlanId\": 5 }}")), vec!["PL607"]),
+        ("two main plugins", chain(&format!("{mac}, {{ \"type\": \"vlan\", \"vlanId\": 5 }}")), vec!["PL607"]),
     ] {
         let found = findings(&config);
         let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();

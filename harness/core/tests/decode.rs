@@ -1,4 +1,4 @@
-//! Captured bytes made into packets and into files.
+//! Decoding of captured bytes, and pcap files made of them.
 
 mod common;
 
@@ -7,7 +7,7 @@ use plumbline_core::wire::decode::{Net, Transport, decode_octets};
 use plumbline_core::wire::{CaptureResult, Direction, FrameError, decode, pcap};
 use proptest::prelude::*;
 
-fn words(bytes: &[u8]) -> String {
+fn packet_text(bytes: &[u8]) -> String {
     decode_octets(bytes, false).unwrap().to_string()
 }
 
@@ -18,22 +18,25 @@ fn every_protocol_is_shown_in_one_line() {
         ethernet(two, one, &[], 0x0800, &ipv4("10.0.0.1", "10.0.0.2", protocol, payload))
     };
     let head = "02:00:00:00:00:01 to 02:00:00:00:00:02, 10.0.0.1";
-    assert_eq!(words(&ip(1, &echo(true))), format!("{head} to 10.0.0.2, ICMP echo request"));
-    assert_eq!(words(&ip(1, &echo(false))), format!("{head} to 10.0.0.2, ICMP echo reply"));
-    assert_eq!(words(&ip(17, &udp(4000, 53))), format!("{head} port 4000 to 10.0.0.2 port 53, UDP"));
-    assert_eq!(words(&ip(6, &tcp(4000, 80, 0x02))), format!("{head} port 4000 to 10.0.0.2 port 80, TCP SYN"));
-    assert_eq!(words(&ip(6, &tcp(80, 4000, 0x14))), format!("{head} port 80 to 10.0.0.2 port 4000, TCP RST ACK"));
-    assert_eq!(words(&ip(47, &[0; 8])), format!("{head} to 10.0.0.2, IP protocol 47"));
+    assert_eq!(packet_text(&ip(1, &echo(true))), format!("{head} to 10.0.0.2, ICMP echo request"));
+    assert_eq!(packet_text(&ip(1, &echo(false))), format!("{head} to 10.0.0.2, ICMP echo reply"));
+    assert_eq!(packet_text(&ip(17, &udp(4000, 53))), format!("{head} port 4000 to 10.0.0.2 port 53, UDP"));
+    assert_eq!(packet_text(&ip(6, &tcp(4000, 80, 0x02))), format!("{head} port 4000 to 10.0.0.2 port 80, TCP SYN"));
+    assert_eq!(packet_text(&ip(6, &tcp(80, 4000, 0x14))), format!("{head} port 80 to 10.0.0.2 port 4000, TCP RST ACK"));
+    assert_eq!(packet_text(&ip(47, &[0; 8])), format!("{head} to 10.0.0.2, IP protocol 47"));
     let inner = [vec![3, 13, 0, 0, 0, 0, 0, 0], ipv4("10.0.0.2", "10.9.9.9", 17, &udp(1, 2))].concat();
-    assert_eq!(words(&ip(1, &inner)), format!("{head} to 10.0.0.2, ICMP type 3 code 13 about a packet to 10.9.9.9"));
-    let asks = ethernet(ALL, one, &[], 0x0806, &arp(true, ("10.0.0.1", one), "10.0.0.2"));
-    assert_eq!(words(&asks), "02:00:00:00:00:01 to ff:ff:ff:ff:ff:ff, ARP who has 10.0.0.2, tell 10.0.0.1");
-    let tells = ethernet(one, two, &[], 0x0806, &arp(false, ("10.0.0.2", two), "10.0.0.1"));
-    assert_eq!(words(&tells), "02:00:00:00:00:02 to 02:00:00:00:00:01, ARP 10.0.0.2 is at 02:00:00:00:00:02");
+    assert_eq!(
+        packet_text(&ip(1, &inner)),
+        format!("{head} to 10.0.0.2, ICMP type 3 code 13 about a packet to 10.9.9.9")
+    );
+    let request = ethernet(ALL, one, &[], 0x0806, &arp(true, ("10.0.0.1", one), "10.0.0.2"));
+    assert_eq!(packet_text(&request), "02:00:00:00:00:01 to ff:ff:ff:ff:ff:ff, ARP who has 10.0.0.2, tell 10.0.0.1");
+    let reply = ethernet(one, two, &[], 0x0806, &arp(false, ("10.0.0.2", two), "10.0.0.1"));
+    assert_eq!(packet_text(&reply), "02:00:00:00:00:02 to 02:00:00:00:00:01, ARP 10.0.0.2 is at 02:00:00:00:00:02");
 }
 
 #[test]
-fn neighbour_discovery_has_its_target_address() {
+fn neighbour_discovery_is_decoded_with_its_target_address() {
     let target = "fd00::2".parse::<std::net::Ipv6Addr>().unwrap().octets();
     let mut payload = vec![136, 0, 0, 0, 0x60, 0, 0, 0];
     payload.extend(target);
@@ -60,7 +63,7 @@ fn tags_are_read_outermost_first_with_their_priority() {
 }
 
 #[test]
-fn a_control_frame_has_the_id_of_its_probe() {
+fn a_control_frame_is_decoded_with_the_id_of_its_probe() {
     let bytes = ethernet(ALL, mac(1), &[100], 0x88b5, b"pod/reaches/0/tagged\0\0\0");
     let packet = decode_octets(&bytes, false).unwrap();
     assert_eq!(packet.net, Net::Control("pod/reaches/0/tagged".into()));
@@ -68,7 +71,7 @@ fn a_control_frame_has_the_id_of_its_probe() {
 }
 
 #[test]
-fn what_is_shorter_than_it_says_is_refused_unless_the_capture_cut_it() {
+fn a_truncated_frame_is_refused_unless_the_capture_cut_it() {
     let whole = ethernet(mac(2), mac(1), &[100], 0x0800, &ipv4("10.0.0.1", "10.0.0.2", 17, &udp(1, 2)));
     for length in 0..whole.len() {
         assert!(decode_octets(&whole[..length], false).is_err(), "{length} of {} bytes", whole.len());
@@ -91,12 +94,12 @@ fn a_frame_padded_to_the_shortest_length_is_valid() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_taken_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), is_cut: bool) {
+    fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), is_cut: bool) {
         let _ = decode_octets(&bytes, is_cut).map(|packet| packet.to_string());
     }
 
     #[test]
-    fn any_change_of_a_packet_is_taken_without_a_panic(at in 0usize..60, byte: u8, end in 0usize..60, is_cut: bool) {
+    fn no_changed_packet_makes_the_decoder_panic(at in 0usize..60, byte: u8, end in 0usize..60, is_cut: bool) {
         let mut bytes = ethernet(mac(2), mac(1), &[100, 200], 0x0800, &ipv4("10.0.0.1", "10.0.0.2", 6, &tcp(1, 2, 2)));
         let length = bytes.len();
         bytes[at % length] = byte;
@@ -105,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_taken_as_a_frames_bytes(text: String) {
+    fn no_hex_text_makes_the_decoder_panic(text: String) {
         let mut any = frame(Direction::Out, &[]);
         any.bytes = text;
         let _ = decode(&any);
@@ -113,7 +116,7 @@ proptest! {
 }
 
 #[test]
-fn a_capture_becomes_a_file_that_readers_know() {
+fn a_capture_becomes_a_valid_pcap_file() {
     let bytes = ethernet(ALL, mac(1), &[100], 0x0806, &arp(true, ("10.0.0.1", mac(1)), "10.0.0.2"));
     let mut seen = CaptureResult {
         id: "x".into(),
@@ -127,7 +130,7 @@ fn a_capture_becomes_a_file_that_readers_know() {
     let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     assert_eq!([number(24), number(28), number(32), number(36)], [1_700_000_000, 123_456, 46, 46]);
     assert_eq!(file[40..40 + 46], bytes[..]);
-    assert_eq!([number(86 + 8), number(86 + 12)], [46, 1500], "what was cut says how long it was");
+    assert_eq!([number(86 + 8), number(86 + 12)], [46, 1500], "a cut frame has its original length");
     assert_eq!(file.len(), 24 + 2 * (16 + 46));
     seen.frames[1].bytes = "zz".into();
     assert!(pcap(&seen).unwrap_err().to_string().starts_with("frame 1 of x"));

@@ -1,4 +1,4 @@
-//! Every finding code has its page, every page its code, and every code is used.
+//! Each finding code has a page, each page has a code, and each code is used.
 
 mod common;
 

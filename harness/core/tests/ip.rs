@@ -1,5 +1,5 @@
 //! The parsers of `ip` against outputs recorded by `suites/golden/ip/record.sh`: every release and every form
-//! printed one and the same namespace, so all must come to the same model.
+//! printed the same namespace, so all must give the same model.
 
 mod common;
 
@@ -38,7 +38,7 @@ fn state(release: &str, json: bool) -> (KernelState, Coverage) {
 }
 
 #[test]
-fn both_releases_of_iproute2_come_to_the_same_state() {
+fn both_releases_of_iproute2_give_the_same_state() {
     let (old, coverage) = state("iproute2-6.1", true);
     assert_eq!(coverage, Coverage::FULL);
     assert_eq!(old, state("iproute2-6.15", true).0);
@@ -56,7 +56,7 @@ fn routes_of_both_families_in_one_output_are_separated() {
 }
 
 #[test]
-fn the_text_of_iproute2_reads_as_its_json() {
+fn text_and_json_of_iproute2_give_the_same_state() {
     for release in ["iproute2-6.1", "iproute2-6.15"] {
         let (json, _) = state(release, true);
         let (text, coverage) = state(release, false);
@@ -86,12 +86,12 @@ fn details_of_the_text_give_the_kinds() {
 }
 
 #[test]
-fn busybox_agrees_in_what_it_prints() {
+fn busybox_output_agrees_with_iproute2() {
     let (json, _) = state("iproute2-6.1", true);
     let (busybox, coverage) = state("busybox-1.35", false);
     assert!(!coverage.details);
     assert_eq!(agree_within(&json, &busybox, coverage), Vec::<String>::new());
-    // `eth1@eth0` is wrong: the parent with that index lives in another namespace.
+    // `eth1@eth0` is wrong: the parent with that index is in another namespace.
     assert!(busybox.links.iter().all(|link| link.parent.is_none()));
     assert_eq!(busybox.links[2].addresses, json.links[2].addresses);
 }

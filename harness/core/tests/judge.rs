@@ -1,9 +1,9 @@
-//! The judge, bent in every way: each change of what was seen gives its finding, and the seed as it should be passes.
+//! The judge over changed observations: each change gives its finding, and the unchanged seed passes.
 
 mod common;
 
-use common::judged::{codes, eth, kernel, plan, pod, texts};
 use common::observed::{self, route, seed};
+use common::seed_edits::{codes, eth, kernel, plan, pod, texts};
 use plumbline_core::judge::{judge, verdict};
 use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
@@ -13,12 +13,12 @@ fn the_seed_passes_with_its_two_warnings() {
     let Verdict::Pass { checked, warnings } = verdict(&plan(), &seed(), false) else {
         panic!("{:#?}", verdict(&plan(), &seed(), false));
     };
-    let told: Vec<String> =
+    let found: Vec<String> =
         warnings.iter().map(|finding| format!("{} {}", finding.code, finding.network.as_deref().unwrap())).collect();
-    assert_eq!(told, ["PL601 management-net", "PL601 sip-net"]);
+    assert_eq!(found, ["PL601 management-net", "PL601 sip-net"]);
     let source = warnings[0].source.as_ref().unwrap();
     assert!(source.file.ends_with("chain-example/management.yaml") && source.line == 14, "{source}");
-    // Per attachment: attached; reported interface, address, MAC and route; and, wanted, 5 of the link (there, kind,
+    // Per attachment: attached; reported interface, address, MAC and route; and, expected, 5 of the link (there, kind,
     // parent, state, address), no other address, 2 routes, no other route, and both facts in the report as well.
     // Then the default route's number and device.
     assert_eq!(checked, 2 * (1 + 4 + 5 + 1 + 2 + 1 + 2) + 2);
@@ -29,11 +29,11 @@ fn strict_makes_the_warnings_fail() {
     assert!(matches!(verdict(&plan(), &seed(), true), Verdict::Fail { .. }));
 }
 
-type Bend = fn(&mut Observation);
+type Edit = fn(&mut Observation);
 
 #[test]
 fn every_change_gives_its_finding_and_no_other() {
-    let bends: Vec<(&str, &[&str], Bend)> = vec![
+    let edits: Vec<(&str, &[&str], Edit)> = vec![
         ("address missing in kernel and report", &["PL301 eth1"], |o| {
             eth(o, "eth1").addresses.remove(0);
             pod(o).reported[0].result.as_mut().unwrap()["ips"] = serde_json::json!([]);
@@ -100,7 +100,7 @@ fn every_change_gives_its_finding_and_no_other() {
         ("route on another interface", &["PL202 eth1", "PL323 eth2"], |o| {
             kernel(o).routes[3] = route("10.0.0.0/8", Some("192.168.100.1"), "eth2");
         }),
-        ("route on another interface, nobody reports", &["PL322 eth1", "PL323 eth2"], |o| {
+        ("route on another interface, not reported", &["PL322 eth1", "PL323 eth2"], |o| {
             kernel(o).routes[3] = route("10.0.0.0/8", Some("192.168.100.1"), "eth2");
             pod(o).reported[0].result.as_mut().unwrap()["routes"] = serde_json::json!([]);
         }),
@@ -115,7 +115,7 @@ fn every_change_gives_its_finding_and_no_other() {
         ("no default", &["PL331 -"], |o| {
             kernel(o).routes.remove(0);
         }),
-        ("an IPv6 default on an interface that nobody named", &["PL333 net9"], |o| {
+        ("an IPv6 default route on an interface that the scenario does not name", &["PL333 net9"], |o| {
             kernel(o).routes.push(route("::/0", Some("fe80::9"), "net9"));
         }),
         ("interface gone, still reported", &["PL102 eth2", "PL310 eth2"], |o| {
@@ -139,9 +139,9 @@ fn every_change_gives_its_finding_and_no_other() {
     ];
     let plan = plan();
     let mut all = Vec::new();
-    for (what, wanted, bend) in bends {
+    for (what, wanted, edit) in edits {
         let mut observation = seed();
-        bend(&mut observation);
+        edit(&mut observation);
         let judgement = judge(&plan, &observation);
         let mut found = codes(&judgement.findings);
         let mut wanted: Vec<String> = wanted.iter().map(|&code| code.to_owned()).collect();

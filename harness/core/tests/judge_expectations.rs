@@ -1,23 +1,23 @@
-//! Wishes that the seed's scenario does not have, and findings that must not hide one another.
+//! Expectations that the seed's scenario does not have, and findings that must not hide one another.
 
 mod common;
 
-use common::judged::{codes, eth, kernel, plan, pod, texts};
 use common::observed::{link, route, seed, stopped};
+use common::seed_edits::{codes, eth, kernel, plan, pod, texts};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{LogLine, PodState};
 use plumbline_core::plan::{PodExpectation, Wanted};
 use plumbline_core::source::Source;
 
-/// A wanted value from nowhere in particular.
+/// An expected value without a place in a file.
 fn want<T>(value: T) -> Wanted<T> {
     Wanted { value, source: Source::default() }
 }
 
 #[test]
 fn expectations_that_the_seed_does_not_have() {
-    type Wish = fn(&mut PodExpectation);
-    let wishes: [(&str, &[&str], Wish); 12] = [
+    type Edit = fn(&mut PodExpectation);
+    let edits: [(&str, &[&str], Edit); 12] = [
         ("MAC as it is", &[], |wanted| wanted.interfaces[0].mac = Some(want("02:00:00:00:00:03".to_owned()))),
         ("another MAC", &["PL316 eth1"], |wanted| {
             wanted.interfaces[0].mac = Some(want("02:00:00:00:00:99".to_owned()))
@@ -44,9 +44,9 @@ fn expectations_that_the_seed_does_not_have() {
         ("an IPv6 default that is not there", &["PL331 -"], |wanted| wanted.default6.clone_from(&wanted.default)),
     ];
     let mut all = Vec::new();
-    for (what, codes_wanted, wish) in wishes {
+    for (what, codes_wanted, edit) in edits {
         let mut plan = plan();
-        wish(&mut plan.expect[0]);
+        edit(&mut plan.expect[0]);
         let judgement = judge(&plan, &seed());
         assert_eq!(codes(&judgement.findings), codes_wanted, "{what}: {:#?}", judgement.findings);
         all.extend(judgement.findings);
@@ -70,8 +70,8 @@ fn lists_that_are_not_exact_allow_more_and_no_less() {
 }
 
 #[test]
-fn an_address_wanted_twice_over_is_not_hidden_by_another_interface() {
-    // What the report says of eth2 must not satisfy what is wanted of eth1.
+fn the_report_of_one_interface_does_not_satisfy_another() {
+    // The report of eth2 must not satisfy an expectation of eth1.
     let mut observation = seed();
     eth(&mut observation, "eth1").addresses.remove(0);
     pod(&mut observation).reported.remove(0);
@@ -79,7 +79,7 @@ fn an_address_wanted_twice_over_is_not_hidden_by_another_interface() {
 }
 
 #[test]
-fn a_table_of_its_own_is_looked_at_where_a_route_names_it() {
+fn a_route_is_searched_in_the_table_that_its_expectation_names() {
     let mut plan = plan();
     let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
     routes.items[1].value.table = Some(100);
@@ -104,7 +104,7 @@ fn a_chain_that_failed_for_a_running_pod_is_reported_with_its_plugin() {
 
 #[test]
 fn one_finding_hides_no_other_of_its_kind() {
-    // Of two routes wanted of eth1, one is reported and missing, the other is missing and nobody reports it.
+    // Both expected routes of eth1 are missing in the kernel; only one of them is reported.
     let mut plan = plan();
     let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
     let mut another = routes.items[1].clone();
@@ -114,8 +114,8 @@ fn one_finding_hides_no_other_of_its_kind() {
     let mut observation = seed();
     kernel(&mut observation).routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
     assert_eq!(codes(&judge(&plan, &observation).findings), ["PL202 eth1", "PL320 eth1"]);
-    // The same of addresses.
-    let mut plan = common::judged::plan();
+    // The same for addresses.
+    let mut plan = common::seed_edits::plan();
     let addresses = plan.expect[0].interfaces[0].addresses.as_mut().unwrap();
     let mut another = addresses.items[0].clone();
     another.value = "192.168.100.99/24".parse().unwrap();
@@ -133,12 +133,12 @@ fn an_unrequested_default_route_may_use_an_interface_with_stated_routes() {
     assert_eq!(codes(&judge(&plan, &seed()).findings), Vec::<String>::new(), "by eth0");
     let mut observation = seed();
     kernel(&mut observation).routes.push(route("0.0.0.0/0", Some("192.168.100.1"), "eth1"));
-    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL323 eth1"], "an exact list tells it already");
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL323 eth1"], "the exact list reports it already");
     plan.expect[0].interfaces[0].routes.as_mut().unwrap().exact = false;
     assert_eq!(
         codes(&judge(&plan, &observation).findings),
         ["PL333 eth1"],
-        "a list that allows more does not ask for it"
+        "a list that is not exact does not request it"
     );
     let routes = plan.expect[0].interfaces[0].routes.as_mut().unwrap();
     let mut stated = routes.items[1].clone();
@@ -151,30 +151,30 @@ fn an_unrequested_default_route_may_use_an_interface_with_stated_routes() {
     );
     plan.expect[0].interfaces[0].routes = None;
     plan.pods[0].attachments[1].default_route = vec!["192.168.200.1".parse().unwrap()];
-    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL333 eth1"], "asked for by another attachment");
+    assert_eq!(codes(&judge(&plan, &observation).findings), ["PL333 eth1"], "requested by another attachment");
     plan.pods[0].attachments[0].default_route = vec!["192.168.100.1".parse().unwrap()];
-    assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new(), "asked for by the attachment");
+    assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new(), "requested by the attachment");
 }
 
 #[test]
-fn only_a_network_said_to_exist_can_be_missing() {
+fn only_an_existing_network_can_be_missing() {
     let mut observation = seed();
     let observed = pod(&mut observation);
     observed.state = PodState::NotReady { reason: "waited 120 s".into() };
     observed.kernel = None;
     observed.outcomes.clear();
     let text = "cannot find a network-attachment-definition (sip-net) in namespace (chain-example): not found";
-    let heard = |reason: &str, text: &str| LogLine { origin: "event".into(), reason: reason.into(), text: text.into() };
-    observed.log = vec![heard("NoNetworkFound", text)];
-    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL104 -"], "this one the scenario brought");
+    let event = |reason: &str, text: &str| LogLine { origin: "event".into(), reason: reason.into(), text: text.into() };
+    observed.log = vec![event("NoNetworkFound", text)];
+    assert_eq!(codes(&judge(&plan(), &observation).findings), ["PL104 -"], "the scenario itself defines this network");
     let mut plan = plan();
     plan.networks[1].manifest = None;
-    // By the words alone, as kubelet's event has them.
-    pod(&mut observation).log = vec![heard("FailedCreatePodSandBox", text)];
+    // The message alone, as in kubelet's event.
+    pod(&mut observation).log = vec![event("FailedCreatePodSandBox", text)];
     assert_eq!(codes(&judge(&plan, &observation).findings), ["PL103 eth2"]);
-    pod(&mut observation).log = vec![heard("NoNetworkFound", "cannot find another-net")];
+    pod(&mut observation).log = vec![event("NoNetworkFound", "cannot find another-net")];
     assert_eq!(codes(&judge(&plan, &observation).findings), ["PL104 -"], "another network is missing");
-    pod(&mut observation).log = vec![heard("Pulling", "pulling an image for sip-net")];
+    pod(&mut observation).log = vec![event("Pulling", "pulling an image for sip-net")];
     assert_eq!(codes(&judge(&plan, &observation).findings), ["PL104 -"]);
 }
 

@@ -1,8 +1,8 @@
-//! The judge of ports of the node, `PL420` to `PL423`, over packets made by hand: one way in which each is told.
+//! The judge of ingress probes (`PL420` to `PL423`) over packets made by hand.
 
 mod common;
 
-use common::bent::S;
+use common::edited::S;
 use common::frames::{ethernet, frame, ipv4, mac, tcp};
 use common::observed::{link, route, seed};
 use common::terway::files;
@@ -17,17 +17,17 @@ use plumbline_core::wire::{
 const CLIENT: &str = "10.66.0.20";
 const NODE: &str = "10.66.0.10";
 const POD: &str = "10.77.0.17";
-/// The client's own port.
+/// The source port of the client.
 const OWN: u16 = 40_000;
 
-struct Acted {
+struct Probed {
     plan: Plan,
     observation: Observation,
 }
 
-/// The scenario with its first `reachedBy` alone, answered as wanted.
-fn well(bend: &[(&'static str, &str, &str)]) -> Acted {
-    let files = bend.iter().fold(files(), |files, (path, from, to)| files.bend(path, from, to));
+/// The scenario with its first `reachedBy` alone, and the expected replies.
+fn passing(edits: &[(&'static str, &str, &str)]) -> Probed {
+    let files = edits.iter().fold(files(), |files, (path, from, to)| files.replace_text(path, from, to));
     let mut plan = files.load().unwrap_or_else(|errors| panic!("{errors:#?}"));
     plan.expect[0].reached_by.truncate(1);
     plan.expect[0].sysctls.clear();
@@ -63,31 +63,31 @@ fn well(bend: &[(&'static str, &str, &str)]) -> Acted {
     let end = ProbeEnd::Answered { by: NODE.parse().unwrap(), mac: None, saw: Some(from) };
     results.probes.push(ProbeResult { id: script.probes[0].1.id.clone(), sent: 1, end, took_us: 900 });
     observation.wire = Some(WireObservation { script, results });
-    let mut acted = Acted { plan, observation };
+    let mut probed = Probed { plan, observation };
     let client = ProbeEndpoint::Host("client".into());
-    acted.at(&client, "lan", Direction::Out, question(NODE, 8080));
-    acted.at(&ProbeEndpoint::Node(1), "eth0", Direction::In, question(NODE, 8080));
-    acted.at(&ProbeEndpoint::Pod("web".into()), "eth0", Direction::In, question(POD, 80));
-    acted.at(&ProbeEndpoint::Pod("web".into()), "eth0", Direction::Out, answer(POD, 80));
-    acted
+    probed.add_frame(&client, "lan", Direction::Out, request_frame(NODE, 8080));
+    probed.add_frame(&ProbeEndpoint::Node(1), "eth0", Direction::In, request_frame(NODE, 8080));
+    probed.add_frame(&ProbeEndpoint::Pod("web".into()), "eth0", Direction::In, request_frame(POD, 80));
+    probed.add_frame(&ProbeEndpoint::Pod("web".into()), "eth0", Direction::Out, reply_frame(POD, 80));
+    probed
 }
 
-fn question(to: &str, port: u16) -> Vec<u8> {
+fn request_frame(to: &str, port: u16) -> Vec<u8> {
     ethernet(mac(1), mac(2), &[], 0x0800, &ipv4(CLIENT, to, 6, &tcp(OWN, port, 0x02)))
 }
 
-fn answer(from: &str, port: u16) -> Vec<u8> {
+fn reply_frame(from: &str, port: u16) -> Vec<u8> {
     ethernet(mac(2), mac(1), &[], 0x0800, &ipv4(from, CLIENT, 6, &tcp(port, OWN, 0x12)))
 }
 
-impl Acted {
-    /// An answer that leaves the node by this interface.
-    fn leaves_by(mut self, interface: &str) -> Self {
-        self.at(&ProbeEndpoint::Node(1), interface, Direction::Out, answer(NODE, 8080));
+impl Probed {
+    /// Adds a reply that leaves the node through this interface.
+    fn with_reply_through(mut self, interface: &str) -> Self {
+        self.add_frame(&ProbeEndpoint::Node(1), interface, Direction::Out, reply_frame(NODE, 8080));
         self
     }
 
-    fn at(&mut self, endpoint: &ProbeEndpoint, interface: &str, way: Direction, bytes: Vec<u8>) {
+    fn add_frame(&mut self, endpoint: &ProbeEndpoint, interface: &str, way: Direction, bytes: Vec<u8>) {
         let wire = self.observation.wire.as_mut().unwrap();
         let name = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
         let found = wire.script.captures.iter().find(|(at, capture)| at == endpoint && name(&capture.interface));
@@ -96,33 +96,33 @@ impl Acted {
         seen.frames.push(frame(way, &bytes));
     }
 
-    fn ends(mut self, end: ProbeEnd) -> Self {
+    fn with_end(mut self, end: ProbeEnd) -> Self {
         self.observation.wire.as_mut().unwrap().results.probes[0].end = end;
         self
     }
 
-    fn judged(&self) -> Judgement {
+    fn judge(&self) -> Judgement {
         judge(&self.plan, &self.observation)
     }
 
     fn codes(&self) -> Vec<String> {
-        self.judged().findings.iter().map(|finding| finding.code.to_string()).collect()
+        self.judge().findings.iter().map(|finding| finding.code.to_string()).collect()
     }
 }
 
 #[test]
 fn a_reply_through_the_interface_of_its_request_passes() {
-    let judged = well(&[]).leaves_by("eth0").judged();
-    assert!(judged.findings.is_empty() && judged.unobserved.is_empty(), "{judged:#?}");
-    assert!(judged.checked >= 3, "{}", judged.checked);
+    let judgement = passing(&[]).with_reply_through("eth0").judge();
+    assert!(judgement.findings.is_empty() && judgement.unobserved.is_empty(), "{judgement:#?}");
+    assert!(judgement.checked >= 3, "{}", judgement.checked);
 }
 
 #[test]
 fn pl420_shows_how_far_the_request_came() {
-    let acted = well(&[]).ends(ProbeEnd::NoAnswer);
-    let judged = acted.judged();
-    let finding = &judged.findings[0];
-    assert_eq!(acted.codes(), ["PL420"]);
+    let probed = passing(&[]).with_end(ProbeEnd::NoAnswer);
+    let judgement = probed.judge();
+    let finding = &judgement.findings[0];
+    assert_eq!(probed.codes(), ["PL420"]);
     assert_eq!(finding.message, "TCP port 8080 of node 1 (10.66.0.10) from host client: not reached");
     assert_eq!(finding.source.as_ref().map(|source| source.line), Some(20));
     let notes = finding.notes.join("\n");
@@ -137,36 +137,36 @@ fn pl420_shows_how_far_the_request_came() {
 
 #[test]
 fn pl420_names_the_endpoint_that_replied_instead_of_the_pod() {
-    let mut acted = well(&[]).leaves_by("eth0");
-    acted.observation.wire.as_mut().unwrap().results.listeners[0].from.clear();
-    assert_eq!(acted.codes(), ["PL420"]);
-    assert!(acted.judged().findings[0].message.ends_with("answered, but not by the pod"));
+    let mut probed = passing(&[]).with_reply_through("eth0");
+    probed.observation.wire.as_mut().unwrap().results.listeners[0].from.clear();
+    assert_eq!(probed.codes(), ["PL420"]);
+    assert!(probed.judge().findings[0].message.ends_with("answered, but not by the pod"));
 }
 
 #[test]
 fn pl421_names_the_interface_that_the_reply_left_through_and_the_cause() {
     let chain = ("s/chain.conflist", "\"symmetric_routing\": true", "\"symmetric_routing\": false");
-    let acted = well(&[chain]).leaves_by("eth1").ends(ProbeEnd::NoAnswer);
-    assert_eq!(acted.codes(), ["PL420", "PL421"]);
-    let finding = &acted.judged().findings[1];
+    let probed = passing(&[chain]).with_reply_through("eth1").with_end(ProbeEnd::NoAnswer);
+    assert_eq!(probed.codes(), ["PL420", "PL421"]);
+    let finding = &probed.judge().findings[1];
     assert_eq!(finding.found.as_deref(), Some("reply through eth1"));
     let notes = finding.notes.join("\n");
     assert!(notes.contains("TCP SYN ACK") && notes.contains("does not ask for symmetric_routing"), "{notes}");
-    // Also where it arrives all the same: the scenario says by which interface it has to leave.
-    assert_eq!(well(&[chain]).leaves_by("eth1").codes(), ["PL421"]);
-    // Without `backBy` it has to leave as the question came.
-    let unsaid = (S, ", backBy: eth0", "");
-    assert_eq!(well(&[chain, unsaid]).leaves_by("eth1").codes(), ["PL421"]);
+    // The reply arrives, but not through the interface that `backBy` names.
+    assert_eq!(passing(&[chain]).with_reply_through("eth1").codes(), ["PL421"]);
+    // Without `backBy` the reply must leave through the interface of the request.
+    let without_back_by = (S, ", backBy: eth0", "");
+    assert_eq!(passing(&[chain, without_back_by]).with_reply_through("eth1").codes(), ["PL421"]);
 }
 
 #[test]
 fn pl422_names_the_source_address_that_the_pod_saw() {
-    let acted = well(&[(S, "seenFrom: client", "seenFrom: node")]).leaves_by("eth0");
-    assert_eq!(acted.codes(), ["PL422"]);
-    let finding = &acted.judged().findings[0];
+    let probed = passing(&[(S, "seenFrom: client", "seenFrom: node")]).with_reply_through("eth0");
+    assert_eq!(probed.codes(), ["PL422"]);
+    let finding = &probed.judge().findings[0];
     assert_eq!(finding.expected.as_deref(), Some("seen from node 1"));
     assert_eq!(finding.found.as_deref(), Some("seen from 10.66.0.20 (host client)"));
-    assert_eq!(well(&[(S, "seenFrom: client", "seenFrom: 10.66.0.20")]).leaves_by("eth0").codes(), [""; 0]);
+    assert_eq!(passing(&[(S, "seenFrom: client", "seenFrom: 10.66.0.20")]).with_reply_through("eth0").codes(), [""; 0]);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn pl423_names_the_defect_of_the_nftables_backend_and_of_no_other() {
     let node = (S, "seenFrom: client", "seenFrom: node");
     let with = |keys: &str| {
         let to = format!("\"type\": \"portmap\", {keys}");
-        well(&[node, ("s/chain.conflist", "\"type\": \"portmap\"", &to)]).leaves_by("eth0").codes()
+        passing(&[node, ("s/chain.conflist", "\"type\": \"portmap\"", &to)]).with_reply_through("eth0").codes()
     };
     assert_eq!(with("\"masqAll\": true, \"backend\": \"nftables\""), ["PL422", "PL423"]);
     assert_eq!(with("\"masqAll\": true, \"backend\": \"iptables\""), ["PL422"]);
@@ -183,10 +183,14 @@ fn pl423_names_the_defect_of_the_nftables_backend_and_of_no_other() {
 
 #[test]
 fn a_missing_observation_is_an_error() {
-    let mut blind = well(&[]).leaves_by("eth0");
-    blind.observation.nodes.clear();
-    assert!(blind.judged().unobserved.join("\n").contains("node 1 was not observed"));
-    let silent = well(&[]).judged();
-    assert!(silent.findings.is_empty());
-    assert!(silent.unobserved.join("\n").contains("no interface of the node has the reply"), "{:?}", silent.unobserved);
+    let mut unobserved = passing(&[]).with_reply_through("eth0");
+    unobserved.observation.nodes.clear();
+    assert!(unobserved.judge().unobserved.join("\n").contains("node 1 was not observed"));
+    let no_reply = passing(&[]).judge();
+    assert!(no_reply.findings.is_empty());
+    assert!(
+        no_reply.unobserved.join("\n").contains("no interface of the node has the reply"),
+        "{:?}",
+        no_reply.unobserved
+    );
 }

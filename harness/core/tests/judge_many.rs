@@ -1,9 +1,9 @@
-//! Many pods on one network, what stays when they are gone, and routes that take the cluster's own ranges away.
+//! Many pods on one network, leaks after tear-down, and routes that cover the cluster's own ranges.
 
 mod common;
 
-use common::judged::{codes, kernel, plan};
 use common::observed::{route, seed};
+use common::seed_edits::{codes, kernel, plan};
 use common::wired::{observed, wired};
 use plumbline_core::finding::{Finding, FindingCode, Severity};
 use plumbline_core::judge::judge;
@@ -74,7 +74,7 @@ fn two_facts_are_counted_where_pods_share_a_segment_and_none_where_one_is_alone(
 }
 
 #[test]
-fn what_link_kinds_and_the_kernel_share_by_design_is_no_finding() {
+fn addresses_that_ipvlan_and_link_local_share_by_design_are_no_finding() {
     let mut observation = observed();
     for pod in 0..4 {
         let link = eth1(&mut observation, pod);
@@ -88,7 +88,7 @@ fn what_link_kinds_and_the_kernel_share_by_design_is_no_finding() {
 }
 
 #[test]
-fn a_network_of_one_node_may_give_the_same_on_another() {
+fn an_address_may_repeat_on_another_node_if_no_uplink_joins_the_nodes() {
     let mut observation = observed();
     eth1(&mut observation, 1).addresses[0].address = "10.0.0.10/24".parse().unwrap();
     observation.pods[1].node = "another".to_owned();
@@ -105,7 +105,7 @@ fn a_network_of_one_node_may_give_the_same_on_another() {
         (conf("bridge", "bridge", "cni5"), false, "a bridge that the plugin makes"),
         (conf("bridge", "bridge", "br-ex"), true, "a bridge with an uplink"),
         (conf("ptp", "x", "y"), false, "a link of its own"),
-        (conf("macvlan", "master", "eth0"), true, "a port that leads nobody knows where"),
+        (conf("macvlan", "master", "eth0"), true, "a node's port: the segment behind it is unknown"),
         (conf("macvlan", "master", "br-ex.100"), true, "a VLAN on a bridge with an uplink"),
     ] {
         let codes = found(&plan, &observation);
@@ -126,13 +126,13 @@ fn pl501_a_leaked_lease_fails_and_no_lease_is_a_fact() {
     observation.leaks = Some(vec![]);
     let judgement = judge(&plan(), &observation);
     assert_eq!((codes(&judgement.findings), judgement.checked), (vec![], before + 1));
-    let left = |pod: Option<&str>| Leak {
+    let leak = |pod: Option<&str>| Leak {
         kind: Default::default(),
         pod: pod.map(str::to_owned),
         what: "192.168.100.10 of network management-net".into(),
         place: "/var/lib/cni/networks/management-net on node 1".into(),
     };
-    observation.leaks = Some(vec![left(Some("chain-test-pod")), left(None)]);
+    observation.leaks = Some(vec![leak(Some("chain-test-pod")), leak(None)]);
     let findings = judge(&plan(), &observation).findings;
     assert_eq!(codes(&findings), ["PL501 -", "PL501 -"]);
     assert_eq!(findings[0].pod.as_deref(), Some("chain-test-pod"));
@@ -148,12 +148,12 @@ fn pl608_a_route_that_covers_the_clusters_ranges() {
     let judgement = judge(&plan(), &observation);
     assert_eq!(judgement.checked, before + 2);
     let own: Vec<_> = judgement.findings.iter().filter(|finding| finding.code == FindingCode::PL608).collect();
-    let told: Vec<String> = own
+    let lines: Vec<String> = own
         .iter()
         .map(|one| format!("{} {} {}", one.interface.as_deref().unwrap(), one.message, one.found.as_deref().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        lines,
         [
             "eth1 route covers the cluster's own 10.244.0.0/16 10.0.0.0/8 via 192.168.100.1 dev eth1",
             "eth2 route covers the cluster's own 172.30.0.0/16 172.16.0.0/12 via 192.168.200.1 dev eth2",
@@ -163,7 +163,7 @@ fn pl608_a_route_that_covers_the_clusters_ranges() {
     let written = |finding: &Finding| finding.source.as_ref().unwrap().to_string();
     assert_eq!(written(own[0]), plan().networks[0].keys["plugins/1/addroutes/0/dst"].to_string());
     assert_eq!(written(own[1]), plan().networks[1].keys["plugins/1/addroutes/0/dst"].to_string());
-    // One that no chain is told to add is pointed at where the pod is.
+    // A route that no chain adds gets the position of the pod.
     let mut plan = plan();
     plan.networks[0].chain.as_mut().unwrap().links[1].conf["addroutes"] = json!([{ "dst": "10.0.0.0/9" }]);
     let findings = judge(&plan, &observation).findings;
@@ -173,7 +173,7 @@ fn pl608_a_route_that_covers_the_clusters_ranges() {
 
 #[test]
 fn explicit_routes_on_eth0_keep_the_ranges() {
-    let told = |routes: &[(&str, &str, u32)]| {
+    let count = |routes: &[(&str, &str, u32)]| {
         let mut observation = seed();
         observation.cluster_ranges = vec!["10.244.0.0/16".parse().unwrap()];
         for (to, dev, metric) in routes {
@@ -184,12 +184,12 @@ fn explicit_routes_on_eth0_keep_the_ranges() {
         let findings = judge(&plan(), &observation).findings;
         findings.iter().filter(|finding| finding.code == FindingCode::PL608).count()
     };
-    assert_eq!(told(&[("10.244.0.0/16", "eth0", 0)]), 0, "the range itself");
-    assert_eq!(told(&[("10.244.0.0/17", "eth0", 0), ("10.244.128.0/17", "eth0", 0)]), 0, "both halves");
-    assert_eq!(told(&[("10.244.0.0/17", "eth0", 0)]), 1, "one half alone");
-    assert_eq!(told(&[("10.240.0.0/12", "eth0", 0)]), 0, "wider, and still more specific than 10.0.0.0/8");
-    assert_eq!(told(&[("10.244.0.0/16", "eth2", 0)]), 2, "by another added interface");
-    assert_eq!(told(&[("10.244.0.0/16", "eth0", 0), ("10.244.7.0/24", "eth1", 0)]), 1, "a part of the range");
-    assert_eq!(told(&[("10.0.0.0/8", "eth0", 5)]), 1, "as long, and with a higher metric");
-    assert_eq!(told(&[("0.0.0.0/1", "eth0", 0)]), 1, "less specific");
+    assert_eq!(count(&[("10.244.0.0/16", "eth0", 0)]), 0, "the range itself");
+    assert_eq!(count(&[("10.244.0.0/17", "eth0", 0), ("10.244.128.0/17", "eth0", 0)]), 0, "both halves");
+    assert_eq!(count(&[("10.244.0.0/17", "eth0", 0)]), 1, "one half alone");
+    assert_eq!(count(&[("10.240.0.0/12", "eth0", 0)]), 0, "wider, and still more specific than 10.0.0.0/8");
+    assert_eq!(count(&[("10.244.0.0/16", "eth2", 0)]), 2, "by another added interface");
+    assert_eq!(count(&[("10.244.0.0/16", "eth0", 0), ("10.244.7.0/24", "eth1", 0)]), 1, "a part of the range");
+    assert_eq!(count(&[("10.0.0.0/8", "eth0", 5)]), 1, "as long, and with a higher metric");
+    assert_eq!(count(&[("0.0.0.0/1", "eth0", 0)]), 1, "less specific");
 }

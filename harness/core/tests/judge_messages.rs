@@ -1,9 +1,9 @@
-//! What the judge's findings say, and what they are made of where a pod did not come up.
+//! Texts of the judge's findings, also for pods that did not become Ready.
 
 mod common;
 
-use common::judged::{codes, eth, kernel, plan, pod};
 use common::observed::{call, seed, stopped};
+use common::seed_edits::{codes, eth, kernel, plan, pod};
 use plumbline_core::cni::{CniCommand, PluginCall};
 use plumbline_core::finding::FindingCode;
 use plumbline_core::judge::{judge, verdict};
@@ -32,7 +32,7 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
     pod(&mut observation).log.push(LogLine { origin: "plugin stderr".into(), reason: String::new(), text });
     let judgement = judge(&plan(), &observation);
     assert_eq!(codes(&judgement.findings), ["PL202 eth1"], "the stderr line is a note, no second finding");
-    assert_eq!(judgement.findings[0].notes.len(), 1, "said once: {:?}", judgement.findings[0].notes);
+    assert_eq!(judgement.findings[0].notes.len(), 1, "reported once: {:?}", judgement.findings[0].notes);
     pod(&mut observation).log.clear();
     let finding = &judgement.findings[0];
     assert!(
@@ -42,7 +42,7 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
     );
     assert!(finding.source.as_ref().unwrap().file.ends_with("chain-example.yaml"));
 
-    // Where no result could be read, the runtime's log takes its place.
+    // Without a readable CNI result the judge uses the runtime log.
     pod(&mut observation).reported.clear();
     pod(&mut observation).outcomes.clear();
     let text = "failed to add route: {Dst: 10.0.0.0/8}: network is unreachable".to_owned();
@@ -54,7 +54,7 @@ fn an_off_link_gateway_is_one_finding_with_the_plugins_line() {
         "{:?}",
         judgement.findings[0].notes
     );
-    // A line that says next to nothing is still the plugin's.
+    // A short line of the plugin is used too.
     let observed = pod(&mut observation);
     observed.log =
         vec![LogLine { origin: "plugin stderr".into(), reason: String::new(), text: "network is unreachable".into() }];
@@ -70,7 +70,7 @@ fn a_missing_binary_is_reported_with_plugin_and_search_path() {
     observed.kernel = None;
     observed.outcomes[1] =
         stopped("sip-net", 1, "route-override", "failed to find plugin \"route-override\" in path [/opt/cni/bin]");
-    // What is undone afterwards may fail too; that is no cause.
+    // A DEL after the failure may fail too; that is not the cause.
     let (name, mut undone) = stopped("management-net", 1, "route-override", "failed to find plugin");
     undone.calls.push(PluginCall { command: CniCommand::Del, ..call("management-net", 0, "macvlan", "eth1") });
     observed.outcomes.push((name, undone));
@@ -101,7 +101,7 @@ fn on_a_cluster_the_innermost_plugin_is_read_from_the_event() {
 }
 
 #[test]
-fn what_was_not_observed_is_an_error_and_never_a_pass() {
+fn a_missing_observation_is_an_error_and_never_a_pass() {
     let mut observation = seed();
     pod(&mut observation).kernel = None;
     assert!(matches!(verdict(&plan(), &observation, false), Verdict::Error { .. }));
@@ -116,7 +116,7 @@ fn what_was_not_observed_is_an_error_and_never_a_pass() {
 }
 
 #[test]
-fn a_parent_that_cannot_be_seen_is_neither_pass_nor_fail() {
+fn an_unreadable_parent_link_is_neither_pass_nor_fail() {
     let plan = plan();
     let full = judge(&plan, &seed()).checked;
     let mut observation = seed();
@@ -128,7 +128,7 @@ fn a_parent_that_cannot_be_seen_is_neither_pass_nor_fail() {
 }
 
 #[test]
-fn a_bare_network_and_pod_are_still_checked() {
+fn a_scenario_without_expectations_is_still_checked() {
     let mut bare = plan();
     bare.expect.clear();
     let mut observation = seed();
@@ -161,7 +161,7 @@ fn network_status_counts_as_a_report() {
 }
 
 #[test]
-fn calls_recorded_elsewhere_are_read_for_their_stderr() {
+fn stderr_of_recorded_calls_is_reported() {
     let mut observation = seed();
     let mut one = call("management-net", 1, "route-override", "eth1");
     one.stderr = "odd".into();

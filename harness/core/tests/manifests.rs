@@ -1,8 +1,8 @@
-//! Manifests in the shapes that users have them, each valid for kubectl.
+//! Users' manifests in many forms, each valid for kubectl.
 
 mod common;
 
-use common::bent::{Files, S};
+use common::edited::{Files, S};
 use plumbline_core::plan::Plan;
 
 /// A NetworkAttachmentDefinition of a public repository: a block scalar at the end, and no newline after it.
@@ -21,7 +21,7 @@ spec:
     }"#;
 
 fn load(nad: &str) -> Plan {
-    let mut files = Files::new().bend(S, "template: nad.yaml\n", "manifest: nad.yaml\n").bend(
+    let mut files = Files::new().replace_text(S, "template: nad.yaml\n", "manifest: nad.yaml\n").replace_text(
         S,
         "    values: { name: one, vlan: 100, address: 10.0.0.10/24, routes: [10.2.0.0/16] }\n",
         "",

@@ -1,13 +1,13 @@
-//! Ports of nodes, `reachedBy`, `sysctls` and `linkLocal` in the scenario file: what they come to, and what is refused.
+//! Ports of nodes, `reachedBy`, `sysctls` and `linkLocal` in the scenario file: valid forms and refused ones.
 
 mod common;
 
-use common::bent::{S, refused};
+use common::edited::{S, assert_refused};
 use common::terway::{SCENARIO, files, plan};
 use plumbline_core::plan::{Backend, NodeAddress, ProbeEndpoint, Protocol, SeenAs};
 
 #[test]
-fn ports_of_nodes_and_what_is_laid_on_them_are_read() {
+fn ports_of_nodes_and_their_eni_are_read() {
     let topology = plan().topology;
     let names: Vec<(usize, &str)> = topology.ports.iter().map(|port| (port.node, port.name.as_str())).collect();
     assert_eq!(names, [(1, "eth0"), (2, "eth0"), (1, "eth1")]);
@@ -107,16 +107,17 @@ fn mistakes_are_reported_with_their_place() {
         ("lanes: [netns]", "lanes: []", "9:20", "topology.tuningAllowList".to_owned(), "nodes of its own"),
         ("['^net']", "[]", "9:20", "topology.tuningAllowList".to_owned(), "expected at least one pattern"),
     ] {
-        refused(to, &files().bend(S, from, to), &format!("s/case.yaml:{at}"), &field, part);
+        assert_refused(to, &files().replace_text(S, from, to), &format!("s/case.yaml:{at}"), &field, part);
     }
 }
 
 #[test]
-fn symmetric_routing_wants_a_default_route_on_every_node() {
-    let bent = files().bend(S, "addresses: [10.66.0.11/24], defaults: [10.66.0.1]", "addresses: [10.66.0.11/24]");
-    refused("no default", &bent, "s/case.yaml:7:19", "topology.defaultNetwork", "node 2 has none");
-    let odd = files().bend("s/chain.conflist", "nftables", "ebpf");
-    refused("backend", &odd, "s/case.yaml:7:19", "topology.defaultNetwork", "neither iptables nor nftables");
+fn symmetric_routing_requires_a_default_route_on_every_node() {
+    let edited =
+        files().replace_text(S, "addresses: [10.66.0.11/24], defaults: [10.66.0.1]", "addresses: [10.66.0.11/24]");
+    assert_refused("no default", &edited, "s/case.yaml:7:19", "topology.defaultNetwork", "node 2 has none");
+    let odd = files().replace_text("s/chain.conflist", "nftables", "ebpf");
+    assert_refused("backend", &odd, "s/case.yaml:7:19", "topology.defaultNetwork", "neither iptables nor nftables");
 }
 
 #[test]
@@ -124,5 +125,5 @@ fn link_local_none_alone_is_refused() {
     let text = SCENARIO.split("    reachedBy:").next().unwrap().to_owned() + "    linkLocal: none\n";
     let mut files = files();
     files.0.insert(S, text.into_bytes());
-    refused("absence alone", &files, "s/case.yaml:19:16", "expect.web", "only absences");
+    assert_refused("absence alone", &files, "s/case.yaml:19:16", "expect.web", "only absences");
 }

@@ -1,9 +1,9 @@
-//! Bad inputs, the scenario file itself: each is refused with file, line, column and field, before anything is made.
+//! Bad scenario files: each is refused with file, line, column and field, before anything is made.
 //! The numbers are those of the project's list of bad inputs.
 
 mod common;
 
-use common::bent::{Files, P, S, SCENARIO, refused};
+use common::edited::{Files, P, S, SCENARIO, assert_refused};
 use plumbline_core::scenario::{LoadError, load_scenario};
 
 #[test]
@@ -19,27 +19,33 @@ fn files_that_are_no_scenario() {
         files.0.insert(S, bytes.to_vec());
         files
     };
-    refused("I01 empty", &whole(b""), S, "", "empty");
-    refused("I02 only comments", &whole(b"# one\n\n  # two\n"), S, "", "empty");
-    refused("I03 not UTF-8", &whole(b"apiVersion: x\nkind: \xff\n"), "s/case.yaml:2:7", "", "not UTF-8");
-    refused("I04 byte order mark", &whole(b"\xef\xbb\xbfkind: Scenario\n"), S, "", "byte order mark");
-    refused("I06 too large", &whole(&vec![b'#'; 2_000_000]), S, "", "larger than");
-    refused("I12 tabs", &Files::new().bend(S, "  name: topic", "\tname: topic"), "s/case.yaml:4:2", "", "tab");
-    refused(
+    assert_refused("I01 empty", &whole(b""), S, "", "empty");
+    assert_refused("I02 only comments", &whole(b"# one\n\n  # two\n"), S, "", "empty");
+    assert_refused("I03 not UTF-8", &whole(b"apiVersion: x\nkind: \xff\n"), "s/case.yaml:2:7", "", "not UTF-8");
+    assert_refused("I04 byte order mark", &whole(b"\xef\xbb\xbfkind: Scenario\n"), S, "", "byte order mark");
+    assert_refused("I06 too large", &whole(&vec![b'#'; 2_000_000]), S, "", "larger than");
+    assert_refused(
+        "I12 tabs",
+        &Files::new().replace_text(S, "  name: topic", "\tname: topic"),
+        "s/case.yaml:4:2",
+        "",
+        "tab",
+    );
+    assert_refused(
         "I13 two documents",
         &whole(format!("{SCENARIO}---\n{SCENARIO}").as_bytes()),
         "s/case.yaml:21:1",
         "",
         "more than one document",
     );
-    refused(
+    assert_refused(
         "I21 a scalar of 10 MiB",
         &whole(format!("kind: {}", "x".repeat(10 << 20)).as_bytes()),
         S,
         "",
         "larger than",
     );
-    refused("a list", &whole(b"- a\n- b\n"), "s/case.yaml:1:1", "", "");
+    assert_refused("a list", &whole(b"- a\n- b\n"), "s/case.yaml:1:1", "", "");
     let files = Files::new();
     let missing =
         load_scenario("s/none.yaml", &|path: &str| files.0.get(path).cloned().ok_or(LoadError::NotFound)).unwrap_err();
@@ -51,68 +57,92 @@ fn files_that_are_no_scenario() {
 #[test]
 fn the_form_of_the_file() {
     let f = Files::new;
-    refused(
+    assert_refused(
         "a field by its old name",
-        &f().bend(S, "  name: topic", "  rows: [R01]\n  name: topic"),
+        &f().replace_text(S, "  name: topic", "  rows: [R01]\n  name: topic"),
         "s/case.yaml:4:3",
         "metadata.rows",
         "`rows` is now `covers`",
     );
-    refused(
+    assert_refused(
         "I10 duplicate key",
-        &f().bend(S, "kind: Scenario\n", "kind: Scenario\nkind: Scenario\n"),
+        &f().replace_text(S, "kind: Scenario\n", "kind: Scenario\nkind: Scenario\n"),
         "s/case.yaml:3:1",
         "kind",
         "twice",
     );
-    refused(
+    assert_refused(
         "I11 unknown field",
-        &f().bend(S, "addresses: [10.0", "adresses: [10.0"),
+        &f().replace_text(S, "addresses: [10.0", "adresses: [10.0"),
         "s/case.yaml:16:67",
         "expect.pod.interfaces.eth1.adresses",
         "did you mean `addresses`?",
     );
-    refused(
+    assert_refused(
         "unknown field at the top",
-        &f().bend(S, "topology:", "topologies:"),
+        &f().replace_text(S, "topology:", "topologies:"),
         "s/case.yaml:5:1",
         "topologies",
         "did you mean `topology`?",
     );
-    refused("I14 alias to itself", &f().bend(S, "[10.2.0.0/16]", "&a [*a]"), "s/case.yaml:10:72", "", "");
-    refused("I18 custom tag", &f().bend(S, "topic/case", "!secret topic/case"), "s/case.yaml:4:17", "", "tag");
-    refused(
+    assert_refused(
+        "I14 alias to itself",
+        &f().replace_text(S, "[10.2.0.0/16]", "&a [*a]"),
+        "s/case.yaml:10:72",
+        "",
+        "",
+    );
+    assert_refused(
+        "I18 custom tag",
+        &f().replace_text(S, "topic/case", "!secret topic/case"),
+        "s/case.yaml:4:17",
+        "",
+        "tag",
+    );
+    assert_refused(
         "I19 merge key",
-        &f().bend(S, "{ dev: eth0 }", "{ <<: { dev: eth0 } }"),
+        &f().replace_text(S, "{ dev: eth0 }", "{ <<: { dev: eth0 } }"),
         "s/case.yaml:20:16",
         "expect.pod.default",
         "merge keys",
     );
-    refused("another version", &f().bend(S, "v1alpha1", "v9"), "s/case.yaml:1:13", "apiVersion", "v9");
-    refused("another kind", &f().bend(S, "kind: Scenario", "kind: Scenery"), "s/case.yaml:2:7", "kind", "Scenery");
-    refused(
+    assert_refused("another version", &f().replace_text(S, "v1alpha1", "v9"), "s/case.yaml:1:13", "apiVersion", "v9");
+    assert_refused(
+        "another kind",
+        &f().replace_text(S, "kind: Scenario", "kind: Scenery"),
+        "s/case.yaml:2:7",
+        "kind",
+        "Scenery",
+    );
+    assert_refused(
         "a manifest among scenarios",
-        &f().bend(S, "kind: Scenario\n", "kind: Pod\nspec: {}\n"),
+        &f().replace_text(S, "kind: Scenario\n", "kind: Pod\nspec: {}\n"),
         "s/case.yaml:2:7",
         "kind",
         "in the folder a/ beside it",
     );
-    refused(
+    assert_refused(
         "a capability misspelt",
-        &f().bend(S, "topology:", "requires: [macvlann]\ntopology:"),
+        &f().replace_text(S, "topology:", "requires: [macvlann]\ntopology:"),
         "s/case.yaml:5:12",
         "requires[0]",
         "did you mean `macvlan`?",
     );
-    refused(
+    assert_refused(
         "missing name",
-        &f().bend(S, "  name: topic/case\n", "  summary: x\n"),
+        &f().replace_text(S, "  name: topic/case\n", "  summary: x\n"),
         "s/case.yaml:4:3",
         "metadata.summary",
         "`name` is missing",
     );
-    refused("I61 upper case", &f().bend(S, "topic/case", "topic/Case"), "s/case.yaml:4:9", "metadata.name", "Case");
-    refused("no pods", &f().bend(S, "pods:\n  - manifest: pod.yaml\n", "pods: []\n"), S, "", "no pods");
+    assert_refused(
+        "I61 upper case",
+        &f().replace_text(S, "topic/case", "topic/Case"),
+        "s/case.yaml:4:9",
+        "metadata.name",
+        "Case",
+    );
+    assert_refused("no pods", &f().replace_text(S, "pods:\n  - manifest: pod.yaml\n", "pods: []\n"), S, "", "no pods");
 }
 
 #[test]
@@ -134,10 +164,10 @@ fn depth_and_aliases_are_limited() {
     }
     let mut deep = Files::new();
     deep.0.insert(P, format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000)).into_bytes());
-    refused("I16 in a manifest", &deep, "s/pod.yaml:1:69", "", "nested deeper");
+    assert_refused("I16 in a manifest", &deep, "s/pod.yaml:1:69", "", "nested deeper");
     let mut many = Files::new();
     many.0.insert(P, "a: 1\n---\n".repeat(1000).into_bytes());
-    refused("I13 a thousand documents", &many, "s/pod.yaml:128:1", "", "more than 64 documents");
+    assert_refused("I13 a thousand documents", &many, "s/pod.yaml:128:1", "", "more than 64 documents");
 }
 
 #[test]
@@ -168,7 +198,7 @@ fn addresses_and_names_of_the_scenarios_own_fields() {
         ),
         ("I25 host bits", "to: 10.2.0.0/16", "to: 10.2.0.1/16", "19:17", "expect.pod.routes.eth1[0].to", "10.2.0.0/16"),
         ("I32 family", "via: 10.0.0.1", "src: 'fe80::1'", "19:35", "expect.pod.routes.eth1[0].src", "another family"),
-        ("gateway", "via: 10.0.0.1", "via: nobody", "19:35", "expect.pod.routes.eth1[0].via", "no IP address"),
+        ("gateway", "via: 10.0.0.1", "via: router", "19:35", "expect.pod.routes.eth1[0].via", "no IP address"),
         ("I41 metric", "metric: 5", "metric: 4294967296", "19:53", "expect.pod.routes.eth1[0].metric", ""),
         ("I42 table 255", "metric: 5", "table: 255", "19:52", "expect.pod.routes.eth1[0].table", "255"),
         ("I42 table 0", "metric: 5", "table: 0", "19:52", "expect.pod.routes.eth1[0].table", "table 0"),
@@ -219,17 +249,17 @@ fn addresses_and_names_of_the_scenarios_own_fields() {
         ("pod name", "  pod:\n    interfaces", "  prd:\n    interfaces", "14:3", "expect.prd", "did you mean `pod`?"),
         ("default without dev", "{ dev: eth0 }", "{ count: 1 }", "20:14", "expect.pod.default", "`dev` is missing"),
     ] {
-        refused(what, &f().bend(S, from, to), &format!("s/case.yaml:{at}"), field, part);
+        assert_refused(what, &f().replace_text(S, from, to), &format!("s/case.yaml:{at}"), field, part);
     }
 }
 
 #[test]
-fn an_absence_needs_a_presence_beside_it() {
+fn expected_absences_alone_are_refused() {
     let mut files = Files::new();
     let head = SCENARIO.split("expect:").next().unwrap();
     let only = format!("{head}expect:\n  pod:\n    interfaces:\n      eth9: {{ absent: true }}\n");
     files.0.insert(S, only.into_bytes());
-    refused("absence alone", &files, "s/case.yaml:16:7", "expect.pod", "only absences");
+    assert_refused("absence alone", &files, "s/case.yaml:16:7", "expect.pod", "only absences");
     let both = format!(
         "{head}expect:\n  pod:\n    interfaces:\n      eth9: {{ absent: true }}\n      eth1: {{ kind: macvlan }}\n"
     );

@@ -1,9 +1,9 @@
-//! Bad inputs, templates and Kubernetes objects: each is refused with file, line, column and field, before anything is
+//! Bad templates and Kubernetes objects: each is refused with file, line, column and field, before anything is
 //! made. The numbers are those of the project's list of bad inputs.
 
 mod common;
 
-use common::bent::{Files, P, S, SCENARIO, T, refused};
+use common::edited::{Files, P, S, SCENARIO, T, assert_refused};
 use plumbline_core::scenario::same_names;
 
 #[test]
@@ -20,73 +20,107 @@ fn templates_and_their_values() {
         ("I25", "[10.2.0.0/16]", "[10.2.0.7/16]", "10:68", "routes", "host bits"),
         ("name", "name: one", "name: One", "10:21", "name", "One"),
     ] {
-        refused(what, &f().bend(S, from, to), &format!("s/case.yaml:{at}"), &format!("{values}.{field}"), part);
+        assert_refused(
+            what,
+            &f().replace_text(S, from, to),
+            &format!("s/case.yaml:{at}"),
+            &format!("{values}.{field}"),
+            part,
+        );
     }
-    refused("missing value", &f().bend(S, "vlan: 100, ", ""), "s/case.yaml:9:15", "networks[0].values.vlan", "missing");
-    refused("I54 undefined", &f().bend(T, "{{ vlan }}", "{{ vlam }}"), T, "", "`vlam`");
-    refused(
+    assert_refused(
+        "missing value",
+        &f().replace_text(S, "vlan: 100, ", ""),
+        "s/case.yaml:9:15",
+        "networks[0].values.vlan",
+        "missing",
+    );
+    assert_refused("I54 undefined", &f().replace_text(T, "{{ vlan }}", "{{ vlam }}"), T, "", "`vlam`");
+    assert_refused(
         "I54 attribute",
-        &f().bend(T, "{{ vlan }}", "{{ routes.first }}"),
+        &f().replace_text(T, "{{ vlan }}", "{{ routes.first }}"),
         "s/templates/nad.yaml:12",
         "",
         "undefined",
     );
-    refused(
+    assert_refused(
         "I57 endless",
-        &f().bend(T, "{{ vlan }}", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}1"),
+        &f().replace_text(
+            T,
+            "{{ vlan }}",
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}1",
+        ),
         "s/templates/nad.yaml:12",
         "",
         "too long",
     );
-    refused("I57 huge range", &f().bend(T, "{{ vlan }}", "{{ range(1000000000) }}"), "s/templates/nad.yaml:12", "", "");
-    refused("I59 output", &f().bend(T, "{{ vlan }}", "{{ 'x' * 3000000 }}"), "s/templates/nad.yaml:12", "", "");
-    let piece = "x".repeat(60_000);
-    let wide = format!("{{% for a in range(50) %}}{piece}{{% endfor %}}");
-    refused("I59 output in pieces", &f().bend(T, "{{ vlan }}", &wide), T, "", "more than");
-    refused(
-        "I60 include",
-        &f().bend(T, "{{ vlan }}", "{% include '/etc/passwd' %}"),
+    assert_refused(
+        "I57 huge range",
+        &f().replace_text(T, "{{ vlan }}", "{{ range(1000000000) }}"),
         "s/templates/nad.yaml:12",
         "",
         "",
     );
-    refused("I60 environment", &f().bend(T, "{{ vlan }}", "{{ env('HOME') }}"), T, "", "`env`");
-    refused(
+    assert_refused(
+        "I59 output",
+        &f().replace_text(T, "{{ vlan }}", "{{ 'x' * 3000000 }}"),
+        "s/templates/nad.yaml:12",
+        "",
+        "",
+    );
+    let piece = "x".repeat(60_000);
+    let wide = format!("{{% for a in range(50) %}}{piece}{{% endfor %}}");
+    assert_refused("I59 output in pieces", &f().replace_text(T, "{{ vlan }}", &wide), T, "", "more than");
+    assert_refused(
+        "I60 include",
+        &f().replace_text(T, "{{ vlan }}", "{% include '/etc/passwd' %}"),
+        "s/templates/nad.yaml:12",
+        "",
+        "",
+    );
+    assert_refused("I60 environment", &f().replace_text(T, "{{ vlan }}", "{{ env('HOME') }}"), T, "", "`env`");
+    assert_refused(
         "within quotes",
-        &f().bend(T, "{{ vlan }}", "\"{{ name }}\""),
+        &f().replace_text(T, "{{ vlan }}", "\"{{ name }}\""),
         "s/templates/nad.yaml:12:80",
         "",
         "within quotes",
     );
-    refused("no head", &f().bend(T, "---", "--"), T, "", "no head");
-    refused("syntax", &f().bend(T, "{{ vlan }}", "{{ vlan"), "s/templates/nad.yaml:12", "", "syntax");
-    refused(
+    assert_refused("no head", &f().replace_text(T, "---", "--"), T, "", "no head");
+    assert_refused("syntax", &f().replace_text(T, "{{ vlan }}", "{{ vlan"), "s/templates/nad.yaml:12", "", "syntax");
+    assert_refused(
         "no template",
-        &f().bend(S, "template: nad.yaml", "template: nod.yaml"),
+        &f().replace_text(S, "template: nad.yaml", "template: nod.yaml"),
         "s/case.yaml:9:15",
         "networks[0].template",
         "nod.yaml",
     );
-    refused(
+    assert_refused(
         "two sources",
-        &f().bend(S, "template: nad.yaml", "template: nad.yaml\n    manifest: x.yaml"),
+        &f().replace_text(S, "template: nad.yaml", "template: nad.yaml\n    manifest: x.yaml"),
         "s/case.yaml:9:5",
         "networks[0]",
         "one of",
     );
-    refused(
+    assert_refused(
         "I22 a template in a template",
-        &f().bend(T, "{{ vlan }}", "{% extends 'nad.yaml' %}"),
+        &f().replace_text(T, "{{ vlan }}", "{% extends 'nad.yaml' %}"),
         "s/templates/nad.yaml:12",
         "",
         "",
     );
-    refused("no YAML", &f().bend(T, "kind: Net", "kind: ][ Net"), "s/case.yaml:9:5", "networks[0]", "no YAML");
+    assert_refused(
+        "no YAML",
+        &f().replace_text(T, "kind: Net", "kind: ][ Net"),
+        "s/case.yaml:9:5",
+        "networks[0]",
+        "no YAML",
+    );
 }
 
 #[test]
-fn values_are_data_whatever_they_hold() {
-    // Free text in a template is where a value would break out.
+fn template_values_are_always_data() {
+    // Each value goes into free text of a template, where quotes or braces could end it.
     let hostile = [
         "x\", \"type\": \"evil",
         "{{ name }}",
@@ -217,17 +251,17 @@ fn kubernetes_objects() {
             "without a namespace",
         ),
     ] {
-        refused(what, &f().bend(P, from, to), &format!("s/pod.yaml:{at}"), field, part);
+        assert_refused(what, &f().replace_text(P, from, to), &format!("s/pod.yaml:{at}"), field, part);
     }
     let mut error = Files::new();
     error.0.insert(P, b"a: [1\nb: 2\n".to_vec());
-    refused("not YAML", &error, "s/pod.yaml:2:2", "", "not YAML");
+    assert_refused("not YAML", &error, "s/pod.yaml:2:2", "", "not YAML");
     let mut empty = Files::new();
     empty.0.insert(P, b"---\n# nothing\n".to_vec());
-    refused("empty", &empty, P, "", "expected a Pod");
-    refused(
+    assert_refused("empty", &empty, P, "", "expected a Pod");
+    assert_refused(
         "no manifest",
-        &f().bend(S, "manifest: pod.yaml", "manifest: pot.yaml"),
+        &f().replace_text(S, "manifest: pod.yaml", "manifest: pot.yaml"),
         "s/case.yaml:12:15",
         "pods[0].manifest",
         "no such file",
@@ -235,9 +269,9 @@ fn kubernetes_objects() {
 }
 
 #[test]
-fn what_is_wrong_inside_a_configuration_is_no_reason_to_refuse() {
+fn an_invalid_cni_configuration_does_not_refuse_the_scenario() {
     for config in ["", "no json", "{ \"plugins\": [] }", "{ \"type\": \"../x\" }", "[1]"] {
-        let mut files = Files::new().bend(S, "template: nad.yaml", "manifest: nad.yaml");
+        let mut files = Files::new().replace_text(S, "template: nad.yaml", "manifest: nad.yaml");
         let text = String::from_utf8(files.0[S].clone()).unwrap();
         let without: Vec<&str> = text.lines().filter(|line| !line.contains("values:")).collect();
         files.0.insert(S, without.join("\n").into_bytes());
@@ -252,15 +286,15 @@ fn what_is_wrong_inside_a_configuration_is_no_reason_to_refuse() {
 
 #[test]
 fn an_existing_network_needs_no_manifest() {
-    let files = Files::new().bend(
+    let files = Files::new().replace_text(
         S,
         "  - template: nad.yaml\n    values: { name: one, vlan: 100, address: 10.0.0.10/24, routes: [10.2.0.0/16] }",
         "  - existing: one",
     );
     let plan = files.load().unwrap();
     assert!(plan.networks[0].manifest.is_none());
-    let with_values = files.bend(S, "- existing: one", "- existing: one\n    manifest: x.yaml");
-    refused("existing and more", &with_values, "s/case.yaml:9:5", "networks[0]", "stands alone");
+    let with_values = files.replace_text(S, "- existing: one", "- existing: one\n    manifest: x.yaml");
+    assert_refused("existing and more", &with_values, "s/case.yaml:9:5", "networks[0]", "stands alone");
 }
 
 #[test]
@@ -274,8 +308,8 @@ fn two_scenarios_of_one_name_are_refused() {
 #[test]
 fn all_mistakes_are_reported_at_once() {
     let files = Files::new()
-        .bend(S, "10.2.0.0/16, via", "10.2.0.1/16, via")
-        .bend(S, "kind: macvlan", "kind: mac")
-        .bend(S, "dev: eth0", "dev: 'a/b'");
+        .replace_text(S, "10.2.0.0/16, via", "10.2.0.1/16, via")
+        .replace_text(S, "kind: macvlan", "kind: mac")
+        .replace_text(S, "dev: eth0", "dev: 'a/b'");
     assert_eq!(files.load().unwrap_err().len(), 3);
 }

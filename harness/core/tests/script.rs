@@ -1,4 +1,4 @@
-//! From a plan and observed pods to the act: who listens, captures and asks.
+//! From a plan and observed pods to the script: listeners, captures and probes.
 
 mod common;
 
@@ -33,7 +33,7 @@ fn without_probes_there_is_no_script() {
 #[test]
 fn each_request_goes_to_the_observed_address_from_its_own_endpoint() {
     let probes = made().probes;
-    let told: Vec<String> = probes
+    let found: Vec<String> = probes
         .iter()
         .map(|(endpoint, probe)| match &probe.what {
             ProbeAction::Request { by, to, port, dev, times: 3, .. } => {
@@ -45,7 +45,7 @@ fn each_request_goes_to_the_observed_address_from_its_own_endpoint() {
         .filter(|line| !line.starts_with("other-"))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             "pod/reaches/0/gateway pod pod ARP 10.0.0.1 None Some(\"eth1\")",
             "pod/reaches/0/tagged host gw Uplink(\"outside\") [100]",
@@ -63,18 +63,18 @@ fn each_request_goes_to_the_observed_address_from_its_own_endpoint() {
         ]
     );
     let others = probes.iter().filter(|(endpoint, _)| *endpoint == pod("other-1")).count();
-    assert_eq!(others, 2, "each copy asks both others");
+    assert_eq!(others, 2, "each copy probes both others");
 }
 
 #[test]
-fn listeners_are_where_the_address_is_and_once_per_place() {
+fn listeners_are_at_the_destination_and_once_per_port() {
     let listeners = made().listeners;
-    let told: Vec<String> = listeners
+    let found: Vec<String> = listeners
         .iter()
         .map(|(endpoint, one)| format!("{} {endpoint} {} {}:{}", one.id, one.protocol, one.address, one.port))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             "pod/reaches/1/listen host gw TCP 10.2.2.3:8080",
             "pod/reaches/2/listen pod other-1 UDP 10.0.0.11:5000",
@@ -85,11 +85,15 @@ fn listeners_are_where_the_address_is_and_once_per_place() {
     let mut plan = wired();
     let again = plan.expect[0].reaches[1].clone();
     plan.expect[1].reaches.push(again);
-    assert_eq!(build_script(&plan, &observed()).unwrap().listeners.len(), 4, "two asks of one port share its listener");
+    assert_eq!(
+        build_script(&plan, &observed()).unwrap().listeners.len(),
+        4,
+        "two probes of one port share its listener"
+    );
 }
 
 #[test]
-fn captures_are_at_the_pod_at_the_uplink_and_at_the_far_end() {
+fn captures_are_at_the_pod_at_the_uplink_and_at_the_destination() {
     let script = made();
     let uplink = || Tap::Uplink("outside".to_owned());
     let eth = |name: &str| Tap::Name(name.to_owned());
@@ -111,7 +115,7 @@ fn captures_are_at_the_pod_at_the_uplink_and_at_the_far_end() {
 }
 
 #[test]
-fn a_capture_of_very_many_addresses_keeps_everything() {
+fn a_capture_with_too_many_addresses_has_no_filter() {
     let mut plan = wired();
     let reach = plan.expect[0].reaches[0].clone();
     for last in 0..20 {
@@ -125,7 +129,7 @@ fn a_capture_of_very_many_addresses_keeps_everything() {
 }
 
 #[test]
-fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
+fn destinations_without_an_address_are_left_out_of_the_script() {
     let mut observation = observed();
     observation.pods[1].kernel.as_mut().unwrap().links[2].addresses.clear();
     observation.pods[2].state = PodState::NotReady { reason: "waited".into() };
@@ -133,12 +137,12 @@ fn what_has_no_address_is_left_out_and_the_rest_is_asked() {
     let has = |id: &str| script.probes.iter().any(|(_, probe)| probe.id == id);
     assert!(has("pod/reaches/1") && has("pod/reaches/4"));
     assert!(!has("pod/reaches/2") && !has("pod/reaches/3"), "neither an address nor a pod");
-    assert!(!has("pod/cannotReach/0") && !has("pod/cannotReach/0/sender"), "no control without its question");
+    assert!(!has("pod/cannotReach/0") && !has("pod/cannotReach/0/sender"), "no control without its probe");
     assert!(!script.probes.iter().any(|(endpoint, _)| *endpoint == pod("other-2")), "it is not up");
 }
 
 #[test]
-fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
+fn a_control_frame_comes_from_another_endpoint_than_the_node_if_possible() {
     let sender = |plan: &plumbline_core::plan::Plan| {
         let script = build_script(plan, &observed()).unwrap();
         script.probes.into_iter().find(|(_, probe)| probe.id.ends_with("/tagged")).unwrap()
@@ -149,7 +153,7 @@ fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
     assert_eq!(endpoint, gw());
     assert!(
         matches!(probe.what, ProbeAction::Control { tags, .. } if tags == [100]),
-        "an untagged path is proven by a tag"
+        "an untagged path is proven by a tagged frame"
     );
     plan.topology.hosts.clear();
     assert_eq!(sender(&plan).0, ProbeEndpoint::Node(1), "the pod is on the second");
@@ -159,7 +163,7 @@ fn a_control_frame_comes_from_another_place_than_the_node_where_there_is_one() {
 }
 
 #[test]
-fn a_control_frame_has_priority_bits_where_they_are_looked_at() {
+fn a_control_frame_has_priority_bits_if_they_are_expected() {
     for (wanted, sent) in [(None, 0), (Some(0), 7), (Some(1), 1), (Some(7), 7)] {
         let mut plan = wired();
         let source = plan.expect[0].reaches[0].source.clone();
@@ -174,7 +178,7 @@ fn a_control_frame_has_priority_bits_where_they_are_looked_at() {
 }
 
 #[test]
-fn arp_for_what_cannot_be_reached_is_asked_on_the_interface_of_the_route() {
+fn an_arp_probe_is_sent_through_the_interface_of_the_route() {
     let mut plan = wired();
     plan.expect[0].cannot_reach[0].value.by = Protocol::Arp;
     let script = build_script(&plan, &observed()).unwrap();

@@ -1,4 +1,4 @@
-//! The seed's scenario: its manifests as printed, and the same by template.
+//! The seed's scenario: its manifests as printed, and the same scenario by template.
 
 mod common;
 
@@ -35,7 +35,7 @@ fn manifests_as_printed_and_templates_give_an_equal_plan() {
 }
 
 #[test]
-fn every_expectation_knows_its_line() {
+fn every_expectation_has_its_line() {
     let plan = common::load("openshift/chain-example.yaml").unwrap();
     let text = std::fs::read_to_string(&plan.file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -50,7 +50,7 @@ fn every_expectation_knows_its_line() {
 }
 
 #[test]
-fn a_key_of_the_users_configuration_knows_its_line() {
+fn a_key_of_the_users_configuration_has_its_line() {
     let plan = common::load("openshift/chain-example.yaml").unwrap();
     let at = &plan.networks[0].keys["plugins/0/vlan"];
     assert_eq!((at.line, at.column), (14, 9), "{at}");
@@ -58,7 +58,7 @@ fn a_key_of_the_users_configuration_knows_its_line() {
 }
 
 #[test]
-fn what_is_rendered_reads_back_as_the_same_objects() {
+fn rendered_objects_match_their_golden_text() {
     let plan = common::load("openshift/chain-example.yaml").unwrap();
     let rendered = plumbline_core::scenario::render(&plan);
     assert_eq!(

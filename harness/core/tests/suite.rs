@@ -1,4 +1,4 @@
-//! Every scenario of the suite is in order, but for those that are meant not to be.
+//! Every scenario of the suite is valid, except those that must be refused.
 
 mod common;
 
@@ -69,7 +69,7 @@ fn negative_scenarios_are_valid_files_except_one() {
 }
 
 #[test]
-fn the_expectations_of_the_reference_are_understood() {
+fn the_expectations_of_the_reference_page_are_valid() {
     let text = std::fs::read_to_string(common::suites().join("../docs/scenario.md")).unwrap();
     let blocks: Vec<&str> = text.split("```").filter_map(|block| block.strip_prefix("yaml\n")).collect();
     let head = blocks.iter().find(|block| block.starts_with("apiVersion")).unwrap();

@@ -1,8 +1,8 @@
-//! The lint of `eni-config`: every finding where it is to be, and none where it is not.
+//! The lint of `eni-config`: each finding in its case, and none in valid files.
 
 mod common;
 
-use common::judged::texts;
+use common::seed_edits::texts;
 use plumbline_core::finding::Finding;
 use plumbline_core::terway::{
     Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, Version, lint,
@@ -32,7 +32,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-/// A file with the entry and a chain of these plugins.
+/// A file with Terway's entry and a chain of these plugins.
 fn chain(plugins: &str) -> EniConfig {
     file(&[(CONF, ENTRY), (CONFLIST, &format!("{{\"plugins\": [{plugins}]}}"))])
 }
@@ -46,13 +46,13 @@ fn codes(findings: &[Finding]) -> Vec<&str> {
     codes.into_iter().collect()
 }
 
-/// What the lint says of a chain for a node's private address.
-fn of(config: &EniConfig) -> Vec<Finding> {
+/// The findings of a chain for a node's private address.
+fn lint_for_node(config: &EniConfig) -> Vec<Finding> {
     lint(config, &KNOWN, None).findings
 }
 
 #[test]
-fn rules_of_shape() {
+fn files_of_wrong_shape_have_their_findings() {
     let whole = |keys: &[(&str, &str)]| {
         EniConfig::of_cluster(keys.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect())
     };
@@ -77,7 +77,7 @@ fn rules_of_shape() {
         ("a plugin without type", chain(&format!("{ENTRY}, {{}}")), vec!["PL622"]),
         ("a path", behind(r#"{"type": "../portmap"}"#), vec!["PL622", "PL628", "PL633"]),
         (
-            "a way that Terway does not know",
+            "a virtual type that Terway does not know",
             chain(&format!(
                 "{}, {PORTMAP}",
                 ENTRY.replace("\"terway\", \"cap", "\"terway\", \"eniip_virtual_type\": \"vlan\", \"cap")
@@ -85,37 +85,37 @@ fn rules_of_shape() {
             vec!["PL622"],
         ),
     ] {
-        let found = of(&config);
+        let found = lint_for_node(&config);
         assert_eq!(codes(&found), wanted, "{what}: {found:#?}");
         all.extend(found);
     }
     insta::assert_snapshot!("finding-texts-of-shape", texts(&all));
 }
 
-/// What somebody meets who begins with a cluster's own file, and mistypes.
+/// The findings of a cluster's own file without a chain, and of a mistyped key.
 #[test]
-fn a_first_chain_is_led_to_its_own_key() {
-    let alone = of(&file(&[(CONF, ENTRY)]));
+fn a_first_chain_gets_a_note_about_its_key() {
+    let alone = lint_for_node(&file(&[(CONF, ENTRY)]));
     assert_eq!(codes(&alone), ["PL628"]);
     assert!(alone[0].notes.iter().any(|note| note.starts_with("there is no 10-terway.conflist yet")), "{alone:#?}");
-    let there = of(&chain(ENTRY));
+    let there = lint_for_node(&chain(ENTRY));
     assert_eq!(codes(&there), ["PL628"]);
     assert!(!there[0].notes.iter().any(|note| note.contains("yet")), "{there:#?}");
 
     let list = format!("{{\"plugins\": [{ENTRY}, {PORTMAP}]}}");
-    let typo = of(&file(&[(CONF, ENTRY), (CONFLIST, &list), ("10-terway.confList", &list)]));
+    let typo = lint_for_node(&file(&[(CONF, ENTRY), (CONFLIST, &list), ("10-terway.confList", &list)]));
     assert_eq!(codes(&typo), ["PL624"]);
     assert_eq!(typo[0].notes, ["did you mean `10-terway.conflist`?"]);
 
-    // In the lines of the plugin that is meant, and of the text that ends too soon.
-    let line = |config: &EniConfig| of(config)[0].source.as_ref().map(|source| source.line);
+    // The line is that of the plugin without a type, and that of the incomplete text.
+    let line = |config: &EniConfig| lint_for_node(config)[0].source.as_ref().map(|source| source.line);
     let typeless = format!("{{\"plugins\": [\n{ENTRY},\n{{\n\"capabilities\": {{}}\n}}]}}");
     assert_eq!(line(&file(&[(CONFLIST, &typeless)])), Some(9));
     assert_eq!(line(&file(&[(CONFLIST, "{\n\"plugins\": [\n")])), Some(7));
 }
 
 #[test]
-fn the_first_plugin() {
+fn the_first_plugin_must_be_the_entry() {
     let first = |entry: &str| chain(&format!("{entry}, {PORTMAP}"));
     let with = |key: &str| first(&ENTRY.replace("\"type\"", &format!("{key}, \"type\"")));
     for (what, config, wanted) in [
@@ -144,15 +144,15 @@ fn the_first_plugin() {
         ("a key that it does not know", with("\"symetric_routing\": true"), vec!["PL624"]),
         ("a key of terway-cli in other letters", with("\"Symmetric_Routing\": true"), vec!["PL624"]),
     ] {
-        let found = of(&config);
+        let found = lint_for_node(&config);
         assert_eq!(codes(&found), wanted, "{what}: {found:#?}");
     }
-    let typo = of(&with("\"symetric_routing\": true"));
+    let typo = lint_for_node(&with("\"symetric_routing\": true"));
     assert_eq!(typo[0].notes, ["did you mean `symmetric_routing`?"]);
 }
 
 #[test]
-fn plugins_and_their_values() {
+fn plugins_and_values_have_their_findings() {
     let portmap = |keys: &str| behind(&PORTMAP.replace("}}", &format!("}}, {keys}}}")));
     let tuned = |sysctl: &str| behind(&format!("{PORTMAP}, {{\"type\": \"tuning\", \"sysctl\": {sysctl}}}"));
     let terway = |keys: &str| chain(&format!("{}, {PORTMAP}", ENTRY.replace("\"type\"", &format!("{keys}, \"type\""))));
@@ -166,7 +166,7 @@ fn plugins_and_their_values() {
             vec!["PL623", "PL630"],
         ),
         ("Terway twice", behind(&format!("{ENTRY}, {PORTMAP}")), vec!["PL630"]),
-        ("a second maker", behind(&format!("{{\"type\": \"macvlan\"}}, {PORTMAP}")), vec!["PL630"]),
+        ("a second main plugin", behind(&format!("{{\"type\": \"macvlan\"}}, {PORTMAP}")), vec!["PL630"]),
         ("bandwidth", behind(&format!("{PORTMAP}, {{\"type\": \"bandwidth\"}}")), vec!["PL630"]),
         ("a slip in a name", behind(&format!("{PORTMAP}, {{\"type\": \"tunning\"}}")), vec!["PL633"]),
         ("a slip in a plugin's key", portmap("\"masqall_\": true"), vec!["PL602"]),
@@ -201,7 +201,7 @@ fn plugins_and_their_values() {
             vec!["PL635"],
         ),
         ("symmetric_routing as a text", terway("\"symmetric_routing\": \"true\""), vec!["PL635"]),
-        ("settings of what is off", terway("\"symmetric_routing_config\": {\"mark\": 32}"), vec!["PL635"]),
+        ("settings of a feature that is off", terway("\"symmetric_routing_config\": {\"mark\": 32}"), vec!["PL635"]),
         (
             "settings",
             terway(
@@ -220,7 +220,7 @@ fn plugins_and_their_values() {
             vec!["PL629", "PL634"],
         ),
         (
-            "a setting that is passed over",
+            "a setting that Terway ignores",
             terway("\"symmetric_routing\": true, \"symmetric_routing_config\": {\"mask\": 0}"),
             vec!["PL629", "PL635"],
         ),
@@ -242,7 +242,7 @@ fn plugins_and_their_values() {
             vec!["PL628"],
         ),
     ] {
-        let found = of(&config);
+        let found = lint_for_node(&config);
         assert_eq!(codes(&found), wanted, "{what}: {found:#?}");
         all.extend(found);
     }
@@ -250,12 +250,16 @@ fn plugins_and_their_values() {
 }
 
 #[test]
-fn ipv6_of_pods_is_not_to_be_taken_by_the_way() {
+fn disabling_ipv6_in_a_dual_stack_cluster_is_a_finding() {
     let list = format!(
         r#"{{"plugins": [{ENTRY}, {PORTMAP}, {{"type": "tuning", "sysctl": {{"net.ipv6.conf.all.disable_ipv6": "1"}}}}]}}"#
     );
     let stack = |stack: &str| {
-        of(&file(&[("eni_conf", &format!("{{\"ip_stack\": \"{stack}\"}}")), (CONF, ENTRY), (CONFLIST, &list)]))
+        lint_for_node(&file(&[
+            ("eni_conf", &format!("{{\"ip_stack\": \"{stack}\"}}")),
+            (CONF, ENTRY),
+            (CONFLIST, &list),
+        ]))
     };
     assert_eq!(codes(&stack("dual")), ["PL635"]);
     assert_eq!(codes(&stack("ipv4")), [""; 0]);
@@ -272,19 +276,19 @@ fn a_finding_points_at_its_line() {
             ),
         ),
     ]);
-    let found = of(&config);
+    let found = lint_for_node(&config);
     let at = |code: &str| {
         found.iter().find(|finding| finding.code.as_str() == code).unwrap().source.clone().unwrap().to_string()
     };
     assert_eq!(at("PL634"), "eni.yaml:13:11");
-    assert_eq!(at("PL628"), "eni.yaml:12:11", "of what is missing the plugin's own line");
-    let fault = of(&file(&[(CONF, ENTRY), (CONFLIST, "{\n  \"plugins\": [\n    {},\n  ]\n}")]));
+    assert_eq!(at("PL628"), "eni.yaml:12:11", "a missing setting has the line of its plugin");
+    let fault = lint_for_node(&file(&[(CONF, ENTRY), (CONFLIST, "{\n  \"plugins\": [\n    {},\n  ]\n}")]));
     assert_eq!(fault[0].source.clone().unwrap().to_string(), "eni.yaml:11:7");
 }
 
-/// The document's table, whole: both columns, every access, both settings, and the versions around the limits.
+/// The document's whole table: both columns, every access, both settings, and the versions around the limits.
 #[test]
-fn the_table() {
+fn every_row_of_the_documents_table_has_its_findings() {
     let version = |text: &str| text.parse::<Version>().unwrap();
     let mut seen = 0;
     for v2 in [false, true] {
@@ -348,9 +352,9 @@ fn masq_all_by_backend_and_version() {
         portmap_version: version.map(|v| v.parse().unwrap()),
         ..KNOWN
     };
-    let of = |keys: &str, version: Option<&str>| {
+    let lint_for_node = |keys: &str, version: Option<&str>| {
         let mut all = lint(&config(keys), &usage(version), None).findings;
-        // symmetric_routing is another test's, and that masqAll is not needed here is the table's.
+        // Other tests check symmetric_routing (PL628) and unneeded masqAll (PL629).
         all.retain(|finding| !["PL628", "PL629"].contains(&finding.code.as_str()));
         all
     };
@@ -365,13 +369,13 @@ fn masq_all_by_backend_and_version() {
         ("\"snat\": false", Some("1.9.1"), vec!["PL626"]),
         ("\"snat\": true", None, vec![]),
     ] {
-        let found = of(keys, version);
+        let found = lint_for_node(keys, version);
         assert_eq!(codes(&found), wanted, "{keys} {version:?}: {found:#?}");
     }
 }
 
 #[test]
-fn what_is_not_known_is_reported_as_unknown() {
+fn missing_facts_are_reported_as_unknown() {
     let symmetric = chain(&format!(
         "{}, {}",
         ENTRY.replace("\"type\"", "\"symmetric_routing\": true, \"type\""),
@@ -382,7 +386,7 @@ fn what_is_not_known_is_reported_as_unknown() {
     for part in ["--access", "--terway-version", "--portmap-version", "--context"] {
         assert!(report.untold.iter().any(|line| line.contains(part)), "{part}: {:#?}", report.untold);
     }
-    // Whether ebpf policy makes Datapath V2 hangs on the node: then the document says two things of masqAll.
+    // The node decides if ebpf policy means Datapath V2. The document has a different masqAll for each case.
     let ebpf = ENTRY.replace("\"type\"", "\"network_policy_provider\": \"ebpf\", \"type\"");
     let first = ebpf.replace("\"type\"", "\"symmetric_routing\": true, \"type\"");
     let config = file(&[(CONF, &ebpf), (CONFLIST, &format!("{{\"plugins\": [{first}, {PORTMAP}]}}"))]);
@@ -395,7 +399,7 @@ fn what_is_not_known_is_reported_as_unknown() {
 }
 
 #[test]
-fn what_is_said_of_the_cluster_and_what_the_chain_makes() {
+fn a_datapath_option_that_contradicts_the_chain_is_a_finding() {
     let usage = |v2| Usage { datapath_v2: Some(v2), access: None, ..KNOWN };
     let veth = behind(PORTMAP);
     assert_eq!(codes(&lint(&veth, &usage(true), None).findings), ["PL635"]);
@@ -422,7 +426,7 @@ fn terways_own_nftables_backend_has_a_version() {
 }
 
 #[test]
-fn nodes_that_were_looked_at() {
+fn findings_of_observed_nodes() {
     let node = |name: &str, plugins: &[&str], exclusive: bool| NodeSeen {
         name: name.into(),
         plugins: Some(plugins.iter().map(|plugin| ((*plugin).to_owned(), Version::find("v1.9.1"))).collect()),
@@ -431,17 +435,19 @@ fn nodes_that_were_looked_at() {
     };
     let seen = |nodes: Vec<NodeSeen>| ClusterSeen { nodes, ..ClusterSeen::default() };
     let config = behind(PORTMAP);
-    let of = |config: &EniConfig, nodes: Vec<NodeSeen>| lint(config, &KNOWN, Some(&seen(nodes))).findings;
-    assert_eq!(codes(&of(&config, vec![node("a", &["portmap"], false)])), [""; 0]);
-    let found =
-        of(&config, vec![node("a", &["portmap"], false), node("b", &["tuning"], false), node("c", &["portmap"], true)]);
+    let lint_for_node = |config: &EniConfig, nodes: Vec<NodeSeen>| lint(config, &KNOWN, Some(&seen(nodes))).findings;
+    assert_eq!(codes(&lint_for_node(&config, vec![node("a", &["portmap"], false)])), [""; 0]);
+    let found = lint_for_node(
+        &config,
+        vec![node("a", &["portmap"], false), node("b", &["tuning"], false), node("c", &["portmap"], true)],
+    );
     assert_eq!(codes(&found), ["PL631", "PL632"]);
     assert!(found.iter().any(|finding| finding.message == "plugin `portmap` is not on b"), "{found:#?}");
     let own = behind(&format!("{PORTMAP}, {{\"type\": \"our-own\"}}"));
     assert_eq!(
-        codes(&of(&own, vec![node("a", &["portmap", "our-own"], false)])),
+        codes(&lint_for_node(&own, vec![node("a", &["portmap", "our-own"], false)])),
         [""; 0],
-        "it is there, so it is known"
+        "a plugin that is on the node is known"
     );
     let bare = file(&[(CONF, ENTRY)]);
     assert_eq!(

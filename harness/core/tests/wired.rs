@@ -1,13 +1,13 @@
-//! Topologies, copies and reachability in the scenario file: what they come to, and what is refused.
+//! Topologies, copies and reachability in the scenario file: valid forms and refused ones.
 
 mod common;
 
-use common::bent::{S, refused};
+use common::edited::{S, assert_refused};
 use common::wired::{files, wired};
 use plumbline_core::plan::{Because, Destination, ProbeEndpoint, Protocol, VlanProtocol};
 
 #[test]
-fn a_topology_is_read_as_it_is_written() {
+fn a_topology_is_read() {
     let topology = wired().topology;
     assert_eq!(topology.nodes, 2);
     let bridge = &topology.bridges[0];
@@ -22,7 +22,7 @@ fn a_topology_is_read_as_it_is_written() {
 }
 
 #[test]
-fn copies_are_pods_of_their_own_and_share_their_expectations() {
+fn copies_are_separate_pods_and_share_their_expectations() {
     let plan = wired();
     let names: Vec<(&str, Option<usize>)> = plan.pods.iter().map(|pod| (pod.name.as_str(), pod.node)).collect();
     assert_eq!(names, [("pod", Some(2)), ("other-1", None), ("other-2", None), ("other-3", None)]);
@@ -170,7 +170,7 @@ fn mistakes_in_a_topology_are_reported_with_their_place() {
             "goes with pods",
         ),
     ] {
-        refused(what, &files().bend(S, from, to), &format!("s/case.yaml:{at}"), field, part);
+        assert_refused(what, &files().replace_text(S, from, to), &format!("s/case.yaml:{at}"), field, part);
     }
 }
 
@@ -230,7 +230,7 @@ fn mistakes_in_probes_are_reported_with_their_place() {
             "`through` is missing",
         ),
         (
-            "seen by nobody",
+            "seenFrom without at",
             "to: 10.2.2.3, at: gw, by: icmp",
             "to: 10.2.2.3, by: icmp",
             "24:79",
@@ -375,46 +375,42 @@ fn mistakes_in_probes_are_reported_with_their_place() {
             "in line 31 already",
         ),
     ] {
-        refused(what, &files().bend(S, from, to), &format!("s/case.yaml:{at}"), &field, part);
+        assert_refused(what, &files().replace_text(S, from, to), &format!("s/case.yaml:{at}"), &field, part);
     }
 }
 
 #[test]
-fn what_cannot_be_reached_without_a_control_is_an_absence_alone() {
-    let bent = files().bend(
+fn an_absence_is_refused_if_no_other_expectation_proves_the_pod() {
+    let edited = files().replace_text(
         S,
         "  other:\n    reaches:\n      - { pod: other, interface: eth1, by: icmp }\n",
         "  other-1:\n    interfaces: { eth9: { absent: true } }\n",
     );
-    refused("absence alone", &bent, "s/case.yaml:32:19", "expect.other-1", "absence");
-    let bent = files().bend(S, "  other:\n    reaches:\n      - { pod: other, interface: eth1, by: icmp }\n", "  other-1:\n    interfaces: { eth9: { absent: true } }\n    reaches: [{ pod: other-2, interface: eth1, by: icmp }]\n");
-    assert!(bent.load().is_ok(), "{:?}", bent.load());
+    assert_refused("absence alone", &edited, "s/case.yaml:32:19", "expect.other-1", "absence");
+    let edited = files().replace_text(S, "  other:\n    reaches:\n      - { pod: other, interface: eth1, by: icmp }\n", "  other-1:\n    interfaces: { eth9: { absent: true } }\n    reaches: [{ pod: other-2, interface: eth1, by: icmp }]\n");
+    assert!(edited.load().is_ok(), "{:?}", edited.load());
 }
 
 #[test]
-fn a_lookup_says_what_it_must_come_to() {
+fn a_lookup_needs_its_expected_address() {
     const LINE: &str = "{ pod: other, interface: eth1, by: udp, port: 5000 }";
-    const ASKS: &str = "{ to: 10.9.9.9, by: udp, port: 53, lookup: a.b., resolvesTo: 'fd00::1' }";
-    let plan = files().bend(S, LINE, ASKS).load().unwrap();
+    const LOOKUP: &str = "{ to: 10.9.9.9, by: udp, port: 53, lookup: a.b., resolvesTo: 'fd00::1' }";
+    let plan = files().replace_text(S, LINE, LOOKUP).load().unwrap();
     let reach = plan.expect[0].reaches.iter().find(|reach| reach.source.line == 26).unwrap();
     let lookup = reach.value.lookup.as_ref().unwrap();
-    assert_eq!(
-        (lookup.name.as_str(), lookup.resolves_to.source.line),
-        ("a.b", 26),
-        "the dot at the end is no part of it"
-    );
+    assert_eq!((lookup.name.as_str(), lookup.resolves_to.source.line), ("a.b", 26), "without the dot at the end");
     assert_eq!(lookup.resolves_to.value.to_string(), "fd00::1", "of either family");
     let r = "expect.pod.reaches[2]";
     for (what, from, to, at, field, part) in [
-        ("nothing to come to", ", resolvesTo: 'fd00::1'", "", "26:9", r.to_owned(), "`resolvesTo` is missing"),
-        ("nothing asked", "lookup: a.b., ", "", "26:56", format!("{r}.resolvesTo"), "goes with `lookup`"),
+        ("no expected address", ", resolvesTo: 'fd00::1'", "", "26:9", r.to_owned(), "`resolvesTo` is missing"),
+        ("no name", "lookup: a.b., ", "", "26:56", format!("{r}.resolvesTo"), "goes with `lookup`"),
         ("by TCP", "by: udp", "by: tcp", "26:52", format!("{r}.lookup"), "asked for by `udp`"),
         ("no name", "a.b.", "a..b", "26:52", format!("{r}.lookup"), "`a..b` is not a name"),
         ("no address", "'fd00::1'", "'fd00::/64'", "26:70", format!("{r}.resolvesTo"), "fd00::/64"),
         ("a host", "to: 10.9.9.9", "to: 10.0.0.1, at: gw", "26:60", format!("{r}.lookup"), "know no names"),
     ] {
-        let asks = ASKS.replace(from, to);
-        assert_ne!(asks, ASKS, "{what}");
-        refused(what, &files().bend(S, LINE, &asks), &format!("s/case.yaml:{at}"), &field, part);
+        let changed = LOOKUP.replace(from, to);
+        assert_ne!(changed, LOOKUP, "{what}");
+        assert_refused(what, &files().replace_text(S, LINE, &changed), &format!("s/case.yaml:{at}"), &field, part);
     }
 }

@@ -1,15 +1,15 @@
-//! Workloads in the place of a Pod: their pod template is tested.
+//! Workloads instead of a Pod: their pod template is tested.
 
 mod common;
 
-use common::bent::{Files, P, S, refused};
+use common::edited::{Files, P, S, assert_refused};
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::render;
 use serde_json::json;
 
 const ANNOTATION: &str = "k8s.v1.cni.cncf.io/networks: '[{ \"name\": \"one\", \"interface\": \"eth1\" }]'";
 
-/// The scenario with a workload in the place of its pod. `more` stands in the spec beside the pod template.
+/// The scenario with a workload instead of its pod. `more` is added to the spec beside the pod template.
 fn files(api: &str, kind: &str, more: &str) -> Files {
     let template = format!(
         "template:\n    metadata:\n      labels: {{ app: pod }}\n      annotations:\n        {ANNOTATION}\n    spec:\n      containers:\n      - {{ name: a, image: b }}\n"
@@ -48,7 +48,7 @@ fn each_kind_of_workload_is_tested_by_its_pods() {
         ("batch/v1", "CronJob", "", &["pod-1"]),
         ("batch/v1", "CronJob", "      parallelism: 2\n", &["pod-1", "pod-2"]),
     ] {
-        let plan = load(&files(api, kind, more).bend(S, "topology:\n", "topology:\n  nodes: 2\n"));
+        let plan = load(&files(api, kind, more).replace_text(S, "topology:\n", "topology:\n  nodes: 2\n"));
         assert_eq!(names(&plan), pods, "{kind}");
         let workload = &plan.workloads[0];
         assert_eq!((workload.kind.as_str(), workload.name.as_str()), (kind, "pod"));
@@ -69,7 +69,8 @@ fn each_kind_of_workload_is_tested_by_its_pods() {
 
 #[test]
 fn one_pod_of_a_workload_has_expectations_of_its_own() {
-    let files = files("apps/v1", "StatefulSet", "  replicas: 2\n").bend(S, "expect:\n  pod:", "expect:\n  pod-1:");
+    let files =
+        files("apps/v1", "StatefulSet", "  replicas: 2\n").replace_text(S, "expect:\n  pod:", "expect:\n  pod-1:");
     let plan = load(&files);
     assert_eq!(plan.expect.len(), 1);
     assert_eq!(plan.expect[0].pod, "pod-1");
@@ -80,24 +81,31 @@ fn workloads_that_cannot_be_tested_are_refused() {
     let deployment = |more: &str| files("apps/v1", "Deployment", more);
     for count in ["0", "11", "-1", "two"] {
         let what = format!("replicas: {count}");
-        refused(&what, &deployment(&format!("  {what}\n")), "s/pod.yaml:6:13", "spec.replicas", "expected 1 to 10");
+        assert_refused(
+            &what,
+            &deployment(&format!("  {what}\n")),
+            "s/pod.yaml:6:13",
+            "spec.replicas",
+            "expected 1 to 10",
+        );
     }
     let job = files("batch/v1", "Job", "  parallelism: 11\n");
-    refused("parallelism", &job, "s/pod.yaml:6:16", "spec.parallelism", "expected 1 to 10");
+    assert_refused("parallelism", &job, "s/pod.yaml:6:16", "spec.parallelism", "expected 1 to 10");
     let wrong = files("v1", "Deployment", "");
-    refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "expected `apps/v1`");
-    let without = deployment("").bend(P, "  template:", "  tmplate:");
-    refused("no template", &without, "s/pod.yaml:6:3", "spec.template", "pod template is missing");
-    let privileged = deployment("").bend(P, "image: b", "image: b, securityContext: { privileged: true }");
+    assert_refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "expected `apps/v1`");
+    let without = deployment("").replace_text(P, "  template:", "  tmplate:");
+    assert_refused("no template", &without, "s/pod.yaml:6:3", "spec.template", "pod template is missing");
+    let privileged = deployment("").replace_text(P, "image: b", "image: b, securityContext: { privileged: true }");
     let field = "spec.template.spec.containers[0].securityContext.privileged";
-    refused("privileged", &privileged, "s/pod.yaml:13:61", field, "privileged");
-    let copies = deployment("").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, copies: 2 }");
-    refused("copies", &copies, "s/case.yaml:12:35", "pods[0].copies", "Deployment");
-    let node = files("apps/v1", "DaemonSet", "").bend(S, "manifest: pod.yaml", "{ manifest: pod.yaml, node: 1 }");
-    refused("node", &node, "s/case.yaml:12:33", "pods[0].node", "DaemonSet");
+    assert_refused("privileged", &privileged, "s/pod.yaml:13:61", field, "privileged");
+    let copies = deployment("").replace_text(S, "manifest: pod.yaml", "{ manifest: pod.yaml, copies: 2 }");
+    assert_refused("copies", &copies, "s/case.yaml:12:35", "pods[0].copies", "Deployment");
+    let node =
+        files("apps/v1", "DaemonSet", "").replace_text(S, "manifest: pod.yaml", "{ manifest: pod.yaml, node: 1 }");
+    assert_refused("node", &node, "s/case.yaml:12:33", "pods[0].node", "DaemonSet");
 }
 
-/// Multus reads the annotation of pods alone; on a workload's own metadata it does nothing, and nothing says so.
+/// Multus reads the annotation of pods only. It silently ignores the annotation of a workload's own metadata.
 #[test]
 fn an_annotation_on_the_workload_itself_is_refused() {
     for (api, kind) in [
@@ -108,18 +116,21 @@ fn an_annotation_on_the_workload_itself_is_refused() {
         ("batch/v1", "Job"),
         ("batch/v1", "CronJob"),
     ] {
-        let moved =
-            files(api, kind, "").bend(P, "  name: pod\n", &format!("  name: pod\n  annotations:\n    {ANNOTATION}\n"));
+        let moved = files(api, kind, "").replace_text(
+            P,
+            "  name: pod\n",
+            &format!("  name: pod\n  annotations:\n    {ANNOTATION}\n"),
+        );
         let field = "metadata.annotations[k8s.v1.cni.cncf.io/networks]";
         let reason =
             format!("metadata of the {kind} itself, where Multus does not read it; move it to the pod template");
-        refused(kind, &moved, "s/pod.yaml:6:34", field, &reason);
+        assert_refused(kind, &moved, "s/pod.yaml:6:34", field, &reason);
     }
-    let moved = files("batch/v1", "CronJob", "").bend(
+    let moved = files("batch/v1", "CronJob", "").replace_text(
         P,
         "  jobTemplate:\n",
         &format!("  jobTemplate:\n    metadata:\n      annotations:\n        {ANNOTATION}\n"),
     );
     let field = "spec.jobTemplate.metadata.annotations[k8s.v1.cni.cncf.io/networks]";
-    refused("CronJob", &moved, "s/pod.yaml:10:38", field, "metadata of the Job itself");
+    assert_refused("CronJob", &moved, "s/pod.yaml:10:38", field, "metadata of the Job itself");
 }

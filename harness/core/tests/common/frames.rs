@@ -1,14 +1,14 @@
-//! Frames made by hand, as they are on the wire; checksums are left 0, nobody here looks at them.
+//! Frames made by hand, as they are on the wire. Checksums are 0, because the decoder does not check them.
 
 use plumbline_core::wire::{Direction, RawFrame};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// A MAC that ends so.
+/// A MAC address with this last byte.
 pub fn mac(last: u8) -> [u8; 6] {
     [2, 0, 0, 0, 0, last]
 }
 
-/// Everybody.
+/// The broadcast address.
 pub const ALL: [u8; 6] = [0xff; 6];
 
 /// Ethernet, with 802.1Q tags.
@@ -77,7 +77,7 @@ pub fn arp(is_request: bool, sender: (&str, [u8; 6]), target: &str) -> Vec<u8> {
     bytes
 }
 
-/// As a capture tells it.
+/// The frame as a capture reports it.
 pub fn frame(direction: Direction, bytes: &[u8]) -> RawFrame {
     RawFrame {
         at_us: 1_700_000_000_123_456,

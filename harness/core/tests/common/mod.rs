@@ -1,11 +1,11 @@
 //! What the tests share: reading the suite's files from disk.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod acted;
-pub mod bent;
+pub mod edited;
 pub mod frames;
-pub mod judged;
 pub mod observed;
+pub mod probed;
+pub mod seed_edits;
 pub mod terway;
 pub mod wired;
 

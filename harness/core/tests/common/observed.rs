@@ -1,4 +1,4 @@
-//! Observations made by hand: the seed's scenario as the kernel shows it, to be bent by the tests.
+//! Observations made by hand: the seed's scenario as the kernel shows it. Tests edit them.
 
 use plumbline_core::cni::{ChainError, ChainOutcome, CniCommand, Exit, PluginCall};
 use plumbline_core::observe::{
@@ -7,7 +7,7 @@ use plumbline_core::observe::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A link that works, with its addresses.
+/// A link that is up, with its addresses.
 pub fn link(index: u32, name: &str, kind: Option<&str>, parent: Option<u32>, addresses: &[&str]) -> Link {
     let address = |text: &&str| Address {
         address: text.parse().unwrap(),
@@ -93,7 +93,7 @@ fn outcome(network: &str, ifname: &str, result: Value) -> (String, ChainOutcome)
     (network.to_owned(), ChainOutcome { result: Some(result), error: None, calls })
 }
 
-/// What a chain that stopped looks like.
+/// The outcome of a chain that stopped at a plugin.
 pub fn stopped(network: &str, position: usize, plugin: &str, message: &str) -> (String, ChainOutcome) {
     let error = ChainError {
         position: Some(position),
@@ -104,7 +104,7 @@ pub fn stopped(network: &str, position: usize, plugin: &str, message: &str) -> (
     (network.to_owned(), ChainOutcome { result: None, error: Some(error), calls: vec![] })
 }
 
-/// The seed's pod as it should be, as the netns lane sees it.
+/// The seed's pod as the netns lane observes it when all is well.
 pub fn seed() -> Observation {
     let links = vec![
         link(1, "lo", None, None, &["127.0.0.1/8", "::1/128"]),

@@ -1,9 +1,9 @@
-//! A scenario behind Terway, to be bent by the tests of ports of nodes.
+//! A scenario behind Terway. Tests of node ports edit it.
 
-use super::bent::{Files, S};
+use super::edited::{Files, S};
 use plumbline_core::plan::Plan;
 
-/// A node with an ENI, a client outside, a pod that asks for ports of its node.
+/// A node with an ENI, an external client, and a pod with hostPorts.
 pub const SCENARIO: &str = "\
 apiVersion: plumbline.dev/v1alpha1
 kind: Scenario

@@ -1,11 +1,11 @@
-//! A scenario with hosts outside and two networks, to be bent by the tests of topology and reachability.
+//! A scenario with external hosts and probes. Tests of topology and reachability edit it.
 
-use super::bent::{Files, S};
+use super::edited::{Files, S};
 use super::observed::{connected, link, route, seed};
 use plumbline_core::observe::{KernelState, Observation, PodObservation};
 use plumbline_core::plan::Plan;
 
-/// In order.
+/// The valid scenario.
 pub const WIRED: &str = "\
 apiVersion: plumbline.dev/v1alpha1
 kind: Scenario
@@ -42,18 +42,18 @@ expect:
       - { pod: other, interface: eth1, by: icmp }
 ";
 
-/// The plugin in place of the other's: it is in order, and uses every value of the template.
+/// The plugin's keys: valid ones, which use every value of the template.
 const CHAIN: &str = "\"master\": \"br-ex.100\", \"args\": { \"v\": {{ vlan }}, \"r\": {{ routes }} }, \
     \"ipam\": { \"type\": \"static\", \"addresses\": [{ \"address\": {{ address }} }] }";
 
-/// The files: the network's plugin asks for a static address.
+/// The files: the network's plugin has a static address.
 pub fn files() -> Files {
     let mut files = Files::new();
     files.0.insert(S, WIRED.as_bytes().to_vec());
     let template = String::from_utf8(files.0["s/templates/nad.yaml"].clone()).unwrap();
     let template = template.replace("\"vlan\": {{ vlan }}, \"a\": {{ address }}, \"r\": {{ routes }}", CHAIN);
     files.0.insert("s/templates/nad.yaml", template.into_bytes());
-    let other = super::bent::POD.replace("name: pod", "name: other");
+    let other = super::edited::POD.replace("name: pod", "name: other");
     files.0.insert("s/other.yaml", other.into_bytes());
     files
 }
@@ -63,7 +63,7 @@ pub fn wired() -> Plan {
     files().load().unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-/// Its pods as they come up, with the addresses that IPAM gave them.
+/// Its pods when they are Ready, with the addresses from IPAM.
 pub fn observed() -> Observation {
     let mut all = Observation::default();
     for (index, name) in ["pod", "other-1", "other-2", "other-3"].into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The wired scenario's act as it goes when all is well, to be bent by the tests of the judge.
+//! The wired scenario with passing probe results. Tests of the judge edit them.
 
 use super::frames::{ALL, arp, echo, ethernet, frame, ipv4, mac, tcp, udp};
 use super::wired::{observed, wired};
@@ -15,14 +15,14 @@ use std::net::IpAddr;
 /// The gateway's MAC.
 pub const GATEWAY: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
 
-/// A plan, what was observed, and what became of its act.
-pub struct Acted {
+/// A plan, and its observation with probe results.
+pub struct Probed {
     pub plan: Plan,
     pub observation: Observation,
 }
 
-/// What a question looks like on the wire.
-struct Asked {
+/// A request and its reply on the wire.
+struct Exchange {
     id: String,
     from: IpAddr,
     from_mac: [u8; 6],
@@ -34,7 +34,7 @@ struct Asked {
     own: u16,
 }
 
-impl Asked {
+impl Exchange {
     fn frame(&self, is_request: bool, tags: &[u16]) -> Vec<u8> {
         let (from, to) = if is_request { (self.from, self.to) } else { (self.to, self.from) };
         let (from, to) = (from.to_string(), to.to_string());
@@ -55,14 +55,14 @@ impl Asked {
     }
 }
 
-impl Acted {
-    /// All is well.
-    pub fn well() -> Self {
-        Self::of(wired())
+impl Probed {
+    /// The wired scenario with passing results.
+    pub fn passing() -> Self {
+        Self::from_plan(wired())
     }
 
-    /// All is well with a plan of the same pods.
-    pub fn of(plan: Plan) -> Self {
+    /// Passing results for a plan with the same pods.
+    pub fn from_plan(plan: Plan) -> Self {
         let mut observation = observed();
         let script = build_script(&plan, &observation).unwrap();
         let mut results = ProbeResults::default();
@@ -76,19 +76,19 @@ impl Acted {
             results.listeners.push(ListenerResult { id: listener.id.clone(), alive: true, from: vec![] });
         }
         observation.wire = Some(WireObservation { script, results });
-        let mut acted = Self { plan, observation };
-        for index in 0..acted.wire().script.probes.len() {
-            acted.answer(index);
+        let mut probed = Self { plan, observation };
+        for index in 0..probed.wire_mut().script.probes.len() {
+            probed.add_result(index);
         }
-        acted
+        probed
     }
 
-    pub fn wire(&mut self) -> &mut WireObservation {
+    pub fn wire_mut(&mut self) -> &mut WireObservation {
         self.observation.wire.as_mut().unwrap()
     }
 
-    fn answer(&mut self, index: usize) {
-        let (endpoint, probe) = self.wire().script.probes[index].clone();
+    fn add_result(&mut self, index: usize) {
+        let (endpoint, probe) = self.wire_mut().script.probes[index].clone();
         let mut end = ProbeEnd::Sent;
         match &probe.what {
             ProbeAction::Control { tags, priority, .. } => {
@@ -96,9 +96,9 @@ impl Acted {
                 if !tags.is_empty() {
                     bytes[14] |= priority << 5;
                 }
-                self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::In, &bytes);
+                self.add_frame(&ProbeEndpoint::Node(2), "outside", Direction::In, &bytes);
             }
-            ProbeAction::Lookup { .. } => panic!("the wired scenario asks for no name"),
+            ProbeAction::Lookup { .. } => panic!("the wired scenario has no lookup"),
             ProbeAction::Request { by, to, port, .. } => {
                 end = ProbeEnd::Answered { by: *to, mac: None, saw: None };
                 if let ProbeEndpoint::Pod(name) = &endpoint {
@@ -113,7 +113,7 @@ impl Acted {
                         last @ 11..=13 => mac(0x10 + last - 10),
                         _ => GATEWAY,
                     };
-                    let asked = Asked {
+                    let exchange = Exchange {
                         id: probe.id.clone(),
                         from: format!("10.0.0.{}", 10 + place).parse().unwrap(),
                         from_mac: mac(0x10 + u8::try_from(place).unwrap()),
@@ -123,59 +123,69 @@ impl Acted {
                         port: port.unwrap_or(0),
                         own,
                     };
-                    let saw = port.map(|_| std::net::SocketAddr::new(asked.from, own));
+                    let saw = port.map(|_| std::net::SocketAddr::new(exchange.from, own));
                     let mac = (*by == Protocol::Arp).then(|| "02:00:00:00:00:77".to_owned());
                     end = ProbeEnd::Answered { by: *to, mac, saw };
                     match probe.id.as_str() {
                         "pod/cannotReach/0" => {
                             end = ProbeEnd::NoAnswer;
-                            self.frame_at(&endpoint, "eth1", Direction::Out, &asked.frame(true, &[]));
+                            self.add_frame(&endpoint, "eth1", Direction::Out, &exchange.frame(true, &[]));
                         }
                         "pod/cannotReach/1" => end = ProbeEnd::NoRoute,
-                        _ => self.pass(&endpoint, &asked, target),
+                        _ => self.add_passing_frames(&endpoint, &exchange, target),
                     }
                 }
             }
         }
         let sent = if end == ProbeEnd::NoAnswer { 3 } else { 1 };
-        self.wire().results.probes.push(ProbeResult { id: probe.id, sent, end, took_us: 900 });
+        self.wire_mut().results.probes.push(ProbeResult { id: probe.id, sent, end, took_us: 900 });
     }
 
-    fn pass(&mut self, endpoint: &ProbeEndpoint, asked: &Asked, target: Option<ProbeEndpoint>) {
-        assert!(!asked.id.is_empty());
-        self.frame_at(endpoint, "eth1", Direction::Out, &asked.frame(true, &[]));
-        self.frame_at(endpoint, "eth1", Direction::In, &asked.frame(false, &[]));
+    fn add_passing_frames(&mut self, endpoint: &ProbeEndpoint, exchange: &Exchange, target: Option<ProbeEndpoint>) {
+        assert!(!exchange.id.is_empty());
+        self.add_frame(endpoint, "eth1", Direction::Out, &exchange.frame(true, &[]));
+        self.add_frame(endpoint, "eth1", Direction::In, &exchange.frame(false, &[]));
         if target == Some(ProbeEndpoint::Host("gw".to_owned())) {
-            self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::Out, &asked.frame(true, &[100]));
-            self.frame_at(&ProbeEndpoint::Node(2), "outside", Direction::In, &asked.frame(false, &[100]));
+            self.add_frame(&ProbeEndpoint::Node(2), "outside", Direction::Out, &exchange.frame(true, &[100]));
+            self.add_frame(&ProbeEndpoint::Node(2), "outside", Direction::In, &exchange.frame(false, &[100]));
         }
         if let Some(target) = target {
             let (place, tags): (_, &[u16]) =
                 if matches!(target, ProbeEndpoint::Pod(_)) { ("eth1", &[]) } else { ("outside", &[100]) };
-            self.frame_at(&target, place, Direction::In, &asked.frame(true, tags));
-            self.frame_at(&target, place, Direction::Out, &asked.frame(false, tags));
+            self.add_frame(&target, place, Direction::In, &exchange.frame(true, tags));
+            self.add_frame(&target, place, Direction::Out, &exchange.frame(false, tags));
         }
     }
 
-    /// Puts a frame into the capture at a place, where there is one.
-    pub fn frame_at(&mut self, endpoint: &ProbeEndpoint, interface: &str, direction: Direction, bytes: &[u8]) {
-        let frames = self.frames(endpoint, interface);
+    /// Adds a frame to the capture at an endpoint's interface.
+    pub fn add_frame(&mut self, endpoint: &ProbeEndpoint, interface: &str, direction: Direction, bytes: &[u8]) {
+        let frames = self.frames_mut(endpoint, interface);
         frames.push(frame(direction, bytes));
     }
 
-    /// The frames of the capture at a place.
-    pub fn frames(&mut self, endpoint: &ProbeEndpoint, interface: &str) -> &mut Vec<plumbline_core::wire::RawFrame> {
-        let wire = self.wire();
+    /// The frames of the capture at an endpoint's interface.
+    pub fn frames_mut(
+        &mut self,
+        endpoint: &ProbeEndpoint,
+        interface: &str,
+    ) -> &mut Vec<plumbline_core::wire::RawFrame> {
+        let wire = self.wire_mut();
         let fits = |tap: &Tap| matches!(tap, Tap::Name(name) | Tap::Uplink(name) if name == interface);
         let capture = wire.script.captures.iter().find(|(at, capture)| at == endpoint && fits(&capture.interface));
         let id = capture.unwrap_or_else(|| panic!("no capture at {endpoint} {interface}")).1.id.clone();
         &mut wire.results.captures.iter_mut().find(|seen| seen.id == id).unwrap().frames
     }
 
-    /// Changes every frame at a place of which the words hold a part.
-    pub fn change(&mut self, endpoint: &ProbeEndpoint, interface: &str, part: &str, change: impl Fn(&mut Vec<u8>)) {
+    /// Changes each frame at an endpoint's interface whose decoded text contains `part`.
+    pub fn change_frames(
+        &mut self,
+        endpoint: &ProbeEndpoint,
+        interface: &str,
+        part: &str,
+        change: impl Fn(&mut Vec<u8>),
+    ) {
         let mut hit = false;
-        for frame in self.frames(endpoint, interface) {
+        for frame in self.frames_mut(endpoint, interface) {
             if decode(frame).unwrap().to_string().contains(part) {
                 let mut bytes = frame.octets().unwrap();
                 change(&mut bytes);
@@ -186,36 +196,36 @@ impl Acted {
         assert!(hit, "no frame with {part} at {endpoint} {interface}");
     }
 
-    /// Takes frames away whose words hold a part.
-    pub fn take(
+    /// Removes the frames whose decoded text contains `part`.
+    pub fn remove_frames(
         &mut self,
         endpoint: &ProbeEndpoint,
         interface: &str,
         part: &str,
     ) -> Vec<plumbline_core::wire::RawFrame> {
-        let frames = self.frames(endpoint, interface);
+        let frames = self.frames_mut(endpoint, interface);
         let (taken, left) = frames.drain(..).partition(|frame| decode(frame).unwrap().to_string().contains(part));
         *frames = left;
         assert!(!Vec::is_empty(&taken), "no frame with {part} at {endpoint} {interface}");
         taken
     }
 
-    /// Ends a probe otherwise.
-    pub fn end(&mut self, id: &str, end: ProbeEnd) {
-        let probes = &mut self.wire().results.probes;
+    /// Replaces the end of a probe.
+    pub fn set_end(&mut self, id: &str, end: ProbeEnd) {
+        let probes = &mut self.wire_mut().results.probes;
         let probe = probes.iter_mut().find(|probe| probe.id == id).unwrap_or_else(|| panic!("no probe {id}"));
         probe.sent = 3;
         probe.end = end;
     }
 
-    /// What the judge says.
-    pub fn judged(&self) -> Judgement {
+    /// Judges the observation.
+    pub fn judge(&self) -> Judgement {
         judge(&self.plan, &self.observation)
     }
 
-    /// The findings as text, or what was not observed.
-    pub fn told(&self) -> String {
-        let judgement = self.judged();
+    /// The findings as text, and each missing observation.
+    pub fn findings_text(&self) -> String {
+        let judgement = self.judge();
         let mut text = String::new();
         for line in &judgement.unobserved {
             text.push_str(&format!("ERROR {line}\n"));

@@ -1,10 +1,10 @@
-//! A small scenario with its files, to be bent by the tests of refusals.
+//! A small scenario with its files. Tests of refusals edit it.
 
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario};
 use std::collections::HashMap;
 
-/// A scenario in order: what every case below bends.
+/// A valid scenario, which every case edits.
 pub const SCENARIO: &str = "\
 apiVersion: plumbline.dev/v1alpha1
 kind: Scenario
@@ -61,14 +61,14 @@ spec:
 pub struct Files(pub HashMap<&'static str, Vec<u8>>);
 
 impl Files {
-    /// In order.
+    /// The valid files.
     pub fn new() -> Self {
         let texts = [("s/case.yaml", SCENARIO), ("s/pod.yaml", POD), ("s/templates/nad.yaml", TEMPLATE)];
         Self(texts.into_iter().map(|(path, text)| (path, text.as_bytes().to_vec())).collect())
     }
 
-    /// Puts one piece of a file in the place of another, which must be there.
-    pub fn bend(mut self, path: &'static str, from: &str, to: &str) -> Self {
+    /// Replaces a text of a file, which must contain it.
+    pub fn replace_text(mut self, path: &'static str, from: &str, to: &str) -> Self {
         let text = String::from_utf8(self.0[path].clone()).unwrap();
         assert!(text.contains(from), "{from} is not in {path}");
         self.0.insert(path, text.replacen(from, to, 1).into_bytes());
@@ -81,9 +81,9 @@ impl Files {
     }
 }
 
-/// Asserts that one error among those given is at `place` (`file:line:column`), of `field`, and says `part`.
+/// Asserts that one of the errors is at `place` (`file:line:column`), names `field`, and contains `part`.
 #[track_caller]
-pub fn refused(what: &str, files: &Files, place: &str, field: &str, part: &str) {
+pub fn assert_refused(what: &str, files: &Files, place: &str, field: &str, part: &str) {
     let errors = files.load().expect_err(what);
     let hit = errors.iter().any(|error| {
         let text = error.to_string();
@@ -91,7 +91,7 @@ pub fn refused(what: &str, files: &Files, place: &str, field: &str, part: &str) 
     });
     let all: Vec<String> =
         errors.iter().map(|error| format!("  got {} field {:?}: {error}", error.source_at, error.field)).collect();
-    assert!(hit, "{what}: wanted at {place} field {field:?} with {part:?}; got\n{}", all.join("\n"));
+    assert!(hit, "{what}: expected at {place} field {field:?} with {part:?}; got\n{}", all.join("\n"));
 }
 
 /// Path of the scenario.

@@ -1,4 +1,4 @@
-//! Short ways to bend what was seen of the seed, and to read what the judge found.
+//! Short functions that edit the observation of the seed and format the findings of the judge.
 
 use super::load;
 use plumbline_core::finding::{Finding, FindingCode};
