@@ -69,6 +69,14 @@ async fn wrong_usage_is_refused(#[case] args: &[&str], #[case] word: &str) -> an
     Ok(())
 }
 
+#[tokio::test]
+async fn down_refuses_a_profile_that_does_not_exist() -> anyhow::Result<()> {
+    let refused = run(&["down", "--profile", "typo"]).await?;
+    assert_eq!(code(&refused), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--profile typo: no such cluster profile"), "{}", refused.stderr);
+    Ok(())
+}
+
 /// Runs with cache and state in folders that must not come to be.
 async fn in_new_home(dir: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
     let (cache, state) = (dir.join("cache"), dir.join("state"));

@@ -2,6 +2,7 @@
 
 use plumbline_cluster::ClusterUndo;
 use plumbline_cluster::cluster::Providers;
+use plumbline_cluster::record;
 use plumbline_kube::undo::KubeUndo;
 use plumbline_lanes::kind::KindLane;
 use plumbline_lanes::lane::Lane;
@@ -38,6 +39,13 @@ pub fn find(name: &str) -> Option<&'static dyn Lane> {
 /// Whether a lane runs on clusters of a profile.
 pub fn has_profiles(name: &str) -> bool {
     find(name).is_some_and(|lane| !lane.default_profiles().is_empty())
+}
+
+/// Whether a lane has this profile, or a cluster has it that another checkout brought up.
+pub fn has_profile(root: &Path, profile: &str) -> bool {
+    let is_named = |lane: &&'static dyn Lane| lane.named_profiles(root).iter().any(|named| named == profile);
+    LANES.iter().any(|lane| lane.default_profiles().contains(&profile) || is_named(lane))
+        || record::all().is_ok_and(|records| records.iter().any(|record| record.profile == profile))
 }
 
 /// Whether a lane may choose this profile where none is named.

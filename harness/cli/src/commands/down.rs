@@ -2,6 +2,7 @@
 
 use super::{find_root, reporters};
 use crate::args::DownArgs;
+use plumbline::select::Refused;
 use plumbline::{exit, registry, session};
 use plumbline_lanes::context::Options;
 use plumbline_terway::chain::saved;
@@ -12,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 /// Takes them down.
 pub async fn run(args: &DownArgs) -> anyhow::Result<u8> {
     let root = find_root()?;
+    if let Some(name) = args.profile.as_deref().filter(|name| !registry::has_profile(&root, name)) {
+        return Err(Refused::one(format!("--profile {name}: no such cluster profile, and no cluster has it")).into());
+    }
     let (reporters, events) = reporters::progress();
     let options = Options { profile: args.profile.clone(), ..Options::default() };
     let cx = session::context(&root, options, events, CancellationToken::new(), "down")?;
