@@ -31,7 +31,7 @@ pub fn watch(cancel: CancellationToken) -> anyhow::Result<()> {
 
 fn say(text: &str) {
     use std::io::Write as _;
-    // Standard error may be closed; there is nobody else to tell.
+    // Standard error may be closed, and there is no other place for the message.
     let _ = writeln!(anstream::stderr(), "plumbline: {text}");
 }
 

@@ -1,4 +1,4 @@
-//! Evidence of earlier runs: what a run kept of a scenario, found again.
+//! Evidence that earlier runs kept of a scenario.
 
 use crate::select::Refused;
 use plumbline_core::observe::Observation;
@@ -9,27 +9,27 @@ use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The file of what was seen.
+/// The file with the observation.
 const OBSERVATION: &str = "observation.json";
 
-/// What a run kept of one scenario on one lane.
+/// The evidence of one scenario on one lane, from one run.
 #[derive(Debug, Clone)]
 pub struct StoredEvidence {
     /// Its folder.
     pub folder: PathBuf,
     /// The plan that was run.
     pub plan: Plan,
-    /// What was seen; none when the run broke before that.
+    /// The observation; none if the run ended before it.
     pub observation: Option<Observation>,
-    /// What came of it; none when the run did not get that far.
+    /// The report; none if the run ended before it.
     pub report: Option<ScenarioReport>,
 }
 
-/// The evidence of a scenario in a folder: the scenario's own, or that of a whole run. Where a run had several lanes,
-/// `lane` says which; else the newest is taken.
+/// Finds the evidence of a scenario in its own evidence folder, or in that of a whole run. `lane` selects one of several
+/// lanes; without it the newest evidence is used.
 ///
 /// # Errors
-/// [`Refused`] when there is none, or it does not read.
+/// [`Refused`] when there is no evidence, or it can't be read.
 pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<StoredEvidence, Refused> {
     if folder.join("plan.json").is_file() {
         return read(folder);
@@ -40,14 +40,14 @@ pub fn below(folder: &Path, scenario: &str, lane: Option<&str>) -> Result<Stored
     read(&found)
 }
 
-/// The evidence of a scenario's newest run that kept it in the state folder.
+/// Finds a scenario's newest evidence in the state folder.
 ///
 /// # Errors
-/// [`Refused`] when no run kept any, or it does not read.
+/// [`Refused`] when there is no evidence, or it can't be read.
 pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<StoredEvidence, Refused> {
     let runs = folders::state().map_err(|fault| Refused::one(fault.to_string()))?.join("runs");
     let all = entries(&runs).into_iter().flat_map(|run| candidates(&run.join("evidence"), &scenario.name, lane));
-    // A copy may have kept the name of what it was copied from.
+    // A copied scenario may have the same name as its original, so the file decides.
     let own = |folder: &PathBuf| {
         let plan = value::<Plan>(&folder.join("plan.json"));
         plan.is_ok_and(|plan| plan.is_some_and(|plan| is_same(&plan.file, &scenario.file)))
@@ -59,7 +59,7 @@ pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<StoredEvidence, Refus
     read(&found)
 }
 
-/// Whether two names are of the same file: one may be as it was written in another folder of the checkout.
+/// Whether two names are of the same file. One may be relative to another folder of the checkout.
 fn is_same(one: &str, other: &str) -> bool {
     Path::new(one).ends_with(other) || Path::new(other).ends_with(one)
 }
@@ -78,12 +78,12 @@ fn candidates(folder: &Path, scenario: &str, lane: Option<&str>) -> Vec<PathBuf>
     lanes.into_iter().map(of).filter(|path| path.join("plan.json").is_file()).collect()
 }
 
-/// What is in a folder; nothing when it is none.
+/// The paths in a folder; none if it is not a folder.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
-/// The newest of those that came to look at something; where none did, the newest of all.
+/// The newest folder with an observation; if none has one, the newest of all.
 fn newest(folders: Vec<PathBuf>) -> Option<PathBuf> {
     let written = |folder: &PathBuf| -> SystemTime {
         let file = ["report.json", "plan.json"].iter().find_map(|name| std::fs::metadata(folder.join(name)).ok());

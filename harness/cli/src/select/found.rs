@@ -33,7 +33,7 @@ fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
     if name.is_dir() {
         return scenario_files(name).map_err(|error| format!("{}: {error}", name.display()));
     }
-    // A link that leads nowhere, a socket and the like are told apart when the file is read.
+    // A dangling link or a socket is refused when the file is read.
     if name.symlink_metadata().is_ok() {
         return Ok(vec![name.to_owned()]);
     }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_leads_nowhere_is_told() {
+    fn names_without_a_file_are_reported() {
         let refused = find(None, &[PathBuf::from("no/such"), PathBuf::from("nor/this")]).unwrap_err();
         assert_eq!(refused.problems.len(), 2);
     }
