@@ -137,7 +137,11 @@ fn pl407_a_name_that_resolves_to_a_different_address() {
 #[test]
 fn pl401_a_name_server_without_a_dns_answer_is_not_reached() {
     let by = "10.0.0.11".parse().unwrap();
-    assert_eq!(codes(&with_lookup(ProbeEnd::Answered { by, mac: None, saw: None })), ["PL401"], "a datagram of any kind");
+    assert_eq!(
+        codes(&with_lookup(ProbeEnd::Answered { by, mac: None, saw: None })),
+        ["PL401"],
+        "a datagram of any kind"
+    );
     assert_eq!(codes(&with_lookup(ProbeEnd::NoAnswer)), ["PL401"]);
 }
 

@@ -45,6 +45,7 @@ fn each_kind_of_workload_is_tested_by_its_pods() {
         ("apps/v1", "StatefulSet", "  ordinals: { start: 5 }\n", &["pod-5"]),
         ("apps/v1", "DaemonSet", "", &["pod-1", "pod-2"]),
         ("batch/v1", "Job", "  parallelism: 2\n", &["pod-1", "pod-2"]),
+        ("batch/v1", "Job", "  parallelism: 3\n  completions: 2\n", &["pod-1", "pod-2"]),
         ("batch/v1", "CronJob", "", &["pod-1"]),
         ("batch/v1", "CronJob", "      parallelism: 2\n", &["pod-1", "pod-2"]),
     ] {
@@ -91,6 +92,8 @@ fn workloads_that_cannot_be_tested_are_refused() {
     }
     let job = files("batch/v1", "Job", "  parallelism: 11\n");
     assert_refused("parallelism", &job, "s/pod.yaml:6:16", "spec.parallelism", "expected 1 to 10");
+    let job = files("batch/v1", "Job", "  completions: 0\n");
+    assert_refused("completions", &job, "s/pod.yaml:6:16", "spec.completions", "expected 1 or more");
     let wrong = files("v1", "Deployment", "");
     assert_refused("apiVersion", &wrong, "s/pod.yaml:1:13", "apiVersion", "expected `apps/v1`");
     let without = deployment("").replace_text(P, "  template:", "  tmplate:");

@@ -18,7 +18,7 @@ enum Count {
     Replicas,
     /// One for each node.
     Nodes,
-    /// `spec.parallelism` of the Job.
+    /// `spec.parallelism` of the Job, or `spec.completions` if that is less.
     Parallelism,
 }
 
@@ -153,20 +153,26 @@ impl Kind {
 
     /// How many pods there are.
     fn count(&self, object: &Object<'_>, nodes: usize, errors: &mut Vec<InputError>) -> u64 {
-        let key = match self.count {
+        let keys: &[&str] = match self.count {
             Count::Nodes => return nodes.try_into().unwrap_or(1),
-            Count::Replicas => "replicas",
-            Count::Parallelism => "parallelism",
+            Count::Replicas => &["replicas"],
+            Count::Parallelism => &["parallelism", "completions"],
         };
-        let Some(node) = object.node.at_path(self.spec).and_then(|spec| spec.get(key)) else { return 1 };
-        match node.to_json().as_u64() {
-            Some(count) if (1..=MAX_REPLICAS).contains(&count) => count,
-            _ => {
-                let message = format!("is {}; expected 1 to {MAX_REPLICAS}", node.to_json());
-                errors.push(object.error(Some(node), &format!("{}.{key}", self.spec.join(".")), message));
-                1
+        let spec = object.node.at_path(self.spec);
+        // The first key is the number of pods, and 1 without it. A Job starts no more pods than it has to complete.
+        let limits = keys.iter().enumerate().filter_map(|(index, key)| {
+            let Some(node) = spec.and_then(|spec| spec.get(key)) else { return (index == 0).then_some(1) };
+            match node.to_json().as_u64() {
+                Some(count) if count >= 1 && (count <= MAX_REPLICAS || index > 0) => Some(count),
+                _ => {
+                    let most = if index == 0 { format!("1 to {MAX_REPLICAS}") } else { "1 or more".to_owned() };
+                    let message = format!("is {}; expected {most}", node.to_json());
+                    errors.push(object.error(Some(node), &format!("{}.{key}", self.spec.join(".")), message));
+                    None
+                }
             }
-        }
+        });
+        limits.min().unwrap_or(1)
     }
 }
 
