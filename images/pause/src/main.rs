@@ -1,13 +1,13 @@
-//! The pause program of the hermetic node image: the first process of every pod, which holds the pod's namespaces open
+//! The pause program of the hermetic node image: the first process of every pod, which keeps the pod's namespaces open
 //! and does nothing else.
 //!
-//! It waits for signals by `sigwaitinfo(2)`, so it needs no handler and no polling:
-//! - SIGTERM and SIGINT end it with exit code 0 (the kubelet sends SIGTERM when the pod goes);
-//! - SIGCHLD makes it collect every child that has ended. Where the pod shares its PID namespace this program is PID 1
-//!   of it, and the orphans of all containers become its children; uncollected they would fill the table of processes.
+//! It waits for signals with `sigwaitinfo(2)`, so it needs no handler and no polling:
+//! - SIGTERM and SIGINT end it with exit code 0 (the kubelet sends SIGTERM when it deletes the pod);
+//! - on SIGCHLD it reaps every child that has exited. If the pod shares its PID namespace, this program is PID 1 of that
+//!   namespace, and the orphans of all containers become its children. Unreaped zombies would fill the process table.
 //!
-//! Signals are blocked before anything else: PID 1 gets no default action, so a SIGTERM that arrives before the wait
-//! has to be kept pending, not dropped.
+//! It blocks the signals first. PID 1 has no default action for signals, so a SIGTERM that arrives before the wait
+//! must stay pending.
 //!
 //! `-v` or `--version` prints the version.
 
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    match hold() {
+    match wait_for_end() {
         Ok(()) => ExitCode::SUCCESS,
         Err(errno) => {
             let _ = writeln!(stderr(), "pause: cannot wait for signals: {}", errno.desc());
@@ -37,17 +37,17 @@ fn main() -> ExitCode {
 }
 
 /// Waits until SIGTERM or SIGINT.
-fn hold() -> Result<(), Errno> {
+fn wait_for_end() -> Result<(), Errno> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
     signals.add(Signal::SIGCHLD);
     signals.thread_block()?;
-    // A child that this process was started with may have ended before its signal was kept.
-    collect();
+    // A child that this process inherited may have exited before the signals were blocked.
+    reap_children();
     loop {
         match signals.wait() {
-            Ok(Signal::SIGCHLD) => collect(),
+            Ok(Signal::SIGCHLD) => reap_children(),
             Ok(_) => return Ok(()),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
@@ -55,8 +55,8 @@ fn hold() -> Result<(), Errno> {
     }
 }
 
-/// Collects all children that have ended; several may have ended for one signal.
-fn collect() {
+/// Reaps all children that have exited. One signal may stand for several of them.
+fn reap_children() {
     let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
     while let Ok(status) = waitid(Id::All, ended) {
         if status == WaitStatus::StillAlive {

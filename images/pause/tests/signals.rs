@@ -1,4 +1,4 @@
-//! The program itself: how it ends, and that it collects what ended below it.
+//! Tests of the program itself: how it ends, and that it reaps its children.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 const PAUSE: &str = env!("CARGO_BIN_EXE_plumbline-pause");
 
-/// Long for a program that has nothing to do but this.
+/// Long enough for a program that does nothing else.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[expect(clippy::disallowed_methods, reason = "a test of one small program, without the harness and its exec")]
@@ -29,7 +29,7 @@ impl Running {
         Ok(Self(command.spawn()?))
     }
 
-    /// Waits until the script has become the program and sleeps; that is the wait for signals, it has no other.
+    /// Waits until the script has executed the program and the program sleeps. It sleeps only while it waits for signals.
     fn await_sleep(&self) -> Result<()> {
         let status = format!("/proc/{}/status", self.0.id());
         let sleeps = || {
@@ -39,8 +39,8 @@ impl Running {
         wait_until(sleeps, "the program to sleep")
     }
 
-    /// Sends a signal and gives the exit code.
-    fn end(&mut self, signal: Signal) -> Result<Option<i32>> {
+    /// Sends a signal and returns the exit code.
+    fn stop_with(&mut self, signal: Signal) -> Result<Option<i32>> {
         kill(Pid::from_raw(i32::try_from(self.0.id())?), signal)?;
         Ok(self.0.wait()?.code())
     }
@@ -48,21 +48,21 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail where the test has ended it already, as it should.
+        // Both fail if the test has already stopped the program.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn ends_by(signal: Signal) -> Result<()> {
+fn check_end_by(signal: Signal) -> Result<()> {
     let mut running = Running::start(&mut shell("exec \"$PAUSE\""))?;
     running.await_sleep()?;
-    let code = running.end(signal)?;
+    let code = running.stop_with(signal)?;
     ensure!(code == Some(0), "{signal}: {code:?}");
     Ok(())
 }
 
-/// There is nothing to be woken by: procfs does not tell of changes.
+/// Polls, because procfs sends no notifications.
 fn wait_until(true_by_now: impl Fn() -> bool, what: &str) -> Result<()> {
     let deadline = Instant::now() + DEADLINE;
     while !true_by_now() {
@@ -73,18 +73,18 @@ fn wait_until(true_by_now: impl Fn() -> bool, what: &str) -> Result<()> {
 }
 
 #[test]
-fn sigterm_ends_it_cleanly() -> Result<()> {
-    ends_by(Signal::SIGTERM)
+fn sigterm_ends_the_program_with_exit_code_0() -> Result<()> {
+    check_end_by(Signal::SIGTERM)
 }
 
 #[test]
-fn sigint_ends_it_cleanly() -> Result<()> {
-    ends_by(Signal::SIGINT)
+fn sigint_ends_the_program_with_exit_code_0() -> Result<()> {
+    check_end_by(Signal::SIGINT)
 }
 
-/// The first child is gone before the program waits, the second one ends while it waits.
+/// The first child exits before the program waits, the second one exits while it waits.
 #[test]
-fn children_are_collected() -> Result<()> {
+fn exited_children_are_reaped() -> Result<()> {
     let script = "exec 3<&0; sh -c 'echo $$' & sh -c 'echo $$; read line' <&3 & exec \"$PAUSE\" >&- 3<&-";
     let (reader, writer) = std::io::pipe()?;
     let mut running = Running::start(shell(script).stdin(reader))?;
@@ -93,17 +93,17 @@ fn children_are_collected() -> Result<()> {
     let mut text = String::new();
     running.0.stdout.take().context("no output")?.read_to_string(&mut text)?;
     let ids = text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    ensure!(ids.len() == 2, "two children were to say who they are: {text:?}");
+    ensure!(ids.len() == 2, "expected the process ids of two children, found {text:?}");
     for id in ids {
         let entry = format!("/proc/{id}");
-        wait_until(|| !Path::new(&entry).exists(), &format!("child {id} to be collected"))?;
+        wait_until(|| !Path::new(&entry).exists(), &format!("child {id} to be reaped"))?;
     }
-    ensure!(running.end(Signal::SIGTERM)? == Some(0));
+    ensure!(running.stop_with(Signal::SIGTERM)? == Some(0));
     Ok(())
 }
 
 #[test]
-fn it_says_its_version() -> Result<()> {
+fn the_option_v_prints_the_version() -> Result<()> {
     let output = shell("exec \"$PAUSE\" -v").output()?;
     let text = String::from_utf8(output.stdout)?;
     ensure!(text.starts_with("plumbline's pause, ") && output.status.success(), "{text}");

@@ -30,12 +30,12 @@ impl Allocations {
         Ok(Self { settings, pools, mac: mac.trim().to_owned(), by_sandbox: BTreeMap::new() })
     }
 
-    /// The ENI's MAC address, by which the plugin finds the link.
+    /// The ENI's MAC address. The plugin finds the link with it.
     pub fn mac(&self) -> &str {
         &self.mac
     }
 
-    /// Allocates addresses for a sandbox. A second call gives the same addresses.
+    /// Allocates addresses for a sandbox. A second call returns the same addresses.
     ///
     /// # Errors
     /// When the pool is used up, or its folder can't be written.
@@ -45,7 +45,7 @@ impl Allocations {
         Ok(addresses)
     }
 
-    /// The addresses of a sandbox; none where it has none.
+    /// The addresses of a sandbox, if it has any.
     pub fn find(&self, sandbox: &str) -> Option<&[Reported]> {
         self.by_sandbox.get(sandbox).map(Vec::as_slice)
     }

@@ -41,7 +41,7 @@ pub fn with_valid_host(socket: UnixStream) -> DuplexStream {
     server
 }
 
-/// Passes frames on until the client closes the connection.
+/// Forwards frames until the client closes the connection.
 async fn relay(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
     let (mut decoder, mut encoder) = (Decoder::new(), Encoder::new());
     let mut preface = [0; PREFACE];

@@ -9,7 +9,7 @@ use crate::allocations::Allocations;
 use crate::log;
 use plumbline_terway_plugin::result::Reported;
 
-/// What is made of `rpc/rpc.proto`.
+/// The code that is generated from `rpc/rpc.proto`.
 #[allow(missing_docs, clippy::all, reason = "generated")]
 pub mod rpc {
     tonic::include_proto!("rpc");
@@ -51,7 +51,7 @@ fn families(addresses: &[Reported]) -> (bool, bool) {
     (has(true), has(false))
 }
 
-/// The pod's one interface: its addresses, their subnets, the next hop, and by which ENI.
+/// The pod's one interface: its addresses, their subnets, the next hop, and the ENI.
 fn net_conf(addresses: &[Reported], mac: &str) -> NetConf {
     let each = |text: fn(&Reported) -> String| ip_set(addresses.iter().map(|one| (one.gateway.is_ipv4(), text(one))));
     NetConf {
@@ -59,7 +59,7 @@ fn net_conf(addresses: &[Reported], mac: &str) -> NetConf {
             pod_ip: Some(each(|one| one.address.addr().to_string())),
             pod_cidr: Some(each(|one| one.address.trunc().to_string())),
             gateway_ip: Some(each(|one| one.gateway.to_string())),
-            // The plugin requires it, also where the node has no service range.
+            // The plugin requires this field even if the node has no service range.
             service_cidr: Some(IpSet::default()),
         }),
         eni_info: Some(EniInfo { mac: mac.to_owned(), ..EniInfo::default() }),

@@ -1,10 +1,10 @@
 //! plumbline's stand-in for Terway's daemon, not upstream's.
 //!
 //! Terway's CNI plugin requests an address from its daemon over gRPC, on a socket whose path is compiled in. The daemon gets it
-//! from Alibaba Cloud. Where there is no cloud, this program answers in place of the daemon, from the same file that the stand-in for
-//! the plugin reads (`images/plugins/terway`), so that the **real plugin** can be run and compared with the stand-in.
+//! from Alibaba Cloud. Without a cloud, this program answers instead of the daemon. It reads the same file as the stand-in for the
+//! plugin (`images/plugins/terway`), so that the **real plugin** can run and be compared with the stand-in.
 //!
-//! | module | what is in it |
+//! | module | content |
 //! |---|---|
 //! | [`backend`] | the four calls |
 //! | [`allocations`] | the addresses of each sandbox |
@@ -50,7 +50,7 @@ fn log(line: &str) {
     eprintln!("plumbline-terway-backend: {line}");
 }
 
-#[expect(clippy::print_stdout, reason = "what --version is for")]
+#[expect(clippy::print_stdout, reason = "the purpose of --version")]
 fn print_version() {
     println!("{ABOUT}");
 }

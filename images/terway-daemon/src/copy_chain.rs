@@ -1,13 +1,13 @@
-//! Copying the chain that the init container made onto the node: the only work of terwayd that pods depend on here.
+//! Copies the chain from the init container to the node: the only work of terwayd on which pods depend here.
 
 use std::fs::{File, OpenOptions, remove_file};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The file that the init container made (daemon/server.go of Terway 1.17.5, `cinConfFile`).
+/// The file that the init container writes (daemon/server.go of Terway 1.17.5, `cinConfFile`).
 const CHAIN: &str = "10-terway.conflist";
-/// The single-plugin file of older versions, which would come first (`prevCNIConfFile`).
+/// The single-plugin file of older versions, which would be first in lexical order (`prevCNIConfFile`).
 const SINGLE: &str = "10-terway.conf";
 
 /// A file of the chain that can't be read, written or removed.
@@ -26,7 +26,7 @@ impl CopyChainError {
 }
 
 /// Copies the chain from the folder that init container and daemon share into the node's folder, and removes the
-/// single-plugin file there. It does so as upstream's `ensureCNIConfig`: written in place, mode 0600, and a missing
+/// single-plugin file there. Like upstream's `ensureCNIConfig`, it writes in place with mode 0600, and a missing
 /// single-plugin file is no error.
 ///
 /// # Errors

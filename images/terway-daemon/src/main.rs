@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const VERSION: &str =
     concat!("plumbline's stand-in for terwayd, not upstream's, ", env!("CARGO_PKG_VERSION"), ": manages no interfaces");
 
-/// Where the chart mounts what the init container made, and the node's folder.
+/// The mount paths of the chart: the folder of the init container's chain, and the node's folder.
 const SHARED: &str = "/etc/cni/net.d";
 const NODE: &str = "/host-etc-net.d";
 
@@ -61,7 +61,7 @@ fn run(shared: &std::path::Path, node: &std::path::Path) -> Result<Signal, RunEr
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
-    // First: PID 1 has no default action for signals, so an early one must wait.
+    // First: PID 1 has no default action for signals, so an early signal must stay pending.
     signals.thread_block().map_err(RunError::BlockSignals)?;
     copy_chain(shared, node)?;
     log("the chain is on the node");

@@ -1,6 +1,6 @@
 //! Capabilities by name and number, and the set that this host allows.
 //!
-//! harness/testbed takes this file in as well (`probe.rs` there), so that both know the same names.
+//! harness/testbed includes this file too (`probe.rs` there), so that both have the same names.
 
 use std::io::{Error, Result};
 
@@ -54,13 +54,13 @@ const NAMES: [&str; 41] = [
 pub struct Set(pub u64);
 
 impl Set {
-    /// Whether `name` (`CAP_SYS_ADMIN`) is known by its number and not in the set. A name that is not known here is
-    /// not called lacking: runc may know it.
+    /// Whether `name` (`CAP_SYS_ADMIN`) has a known number that is not in the set. False for an unknown name: runc may
+    /// know it.
     pub fn lacks(self, name: &str) -> bool {
         self.lacking().contains(&name)
     }
 
-    /// The names of those that are not in the set, by number.
+    /// The names of the capabilities that are not in the set, ordered by number.
     pub fn lacking(self) -> Vec<&'static str> {
         NAMES.iter().enumerate().filter(|(number, _)| self.0 & (1 << number) == 0).map(|(_, name)| *name).collect()
     }

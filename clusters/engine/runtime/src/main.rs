@@ -1,9 +1,9 @@
-//! `plumbline-runtime`: an OCI runtime for hosts whose capability bounding set is short.
+//! `plumbline-runtime`: an OCI runtime for hosts whose capability bounding set is incomplete.
 //!
-//! Docker 20.10 asks for every capability that it knows when a container is privileged, and runc then fails with
-//! "unable to apply caps: operation not permitted" where the host itself lacks one (virtual machines and sandboxes
-//! that withhold CAP_SYS_RESOURCE, for example). This program takes what the host lacks out of the request and hands
-//! it on to runc, unchanged otherwise. It adds nothing and grants nothing.
+//! Docker 20.10 requests every capability that it knows for a privileged container. If the host lacks one of them, runc
+//! fails with "unable to apply caps: operation not permitted". Some virtual machines and sandboxes lack
+//! CAP_SYS_RESOURCE, for example. This program removes the missing capabilities from the request and executes runc.
+//! It changes nothing else, and it grants nothing.
 
 mod capability;
 mod request;
@@ -26,7 +26,7 @@ fn run(arguments: &[std::ffi::OsString]) -> Result<std::convert::Infallible> {
     let text: Vec<String> = rest.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     if let Some(file) = request::spec_file(&text) {
         let held = capability::bounding_set().context("failed to read this process's bounding set")?;
-        strip::file(&file, held).with_context(|| format!("failed to adapt {}", file.display()))?;
+        strip::rewrite_file(&file, held).with_context(|| format!("failed to adapt {}", file.display()))?;
     }
     runc::replace_with(rest)
 }

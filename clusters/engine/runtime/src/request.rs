@@ -1,29 +1,29 @@
-//! What runc is asked to do, as far as it concerns capabilities.
+//! Parses runc's command line, to find the file that contains the capabilities.
 
 use std::path::PathBuf;
 
 /// runc's global options that take a value (`runc --help`); all others are switches.
 const GLOBAL_WITH_VALUE: [&str; 5] = ["root", "log", "log-format", "criu", "rootless"];
 
-/// The file that holds the capabilities of the process to start: `config.json` of the bundle for `create`, `run` and
-/// `restore`, the file of `--process` for `exec`; none for every other request.
+/// The file that contains the capabilities parse_line the process to start: `config.json` parse_line the bundle for `create`, `run` and
+/// `restore`, the file parse_line `--process` for `exec`. Every other command has none.
 pub fn spec_file(arguments: &[String]) -> Option<PathBuf> {
-    let (command, rest) = command(arguments)?;
+    let (command, rest) = split_command(arguments)?;
     match command {
         "create" | "run" | "restore" => {
-            let bundle = option(rest, &["bundle", "b"]).unwrap_or_else(|| ".".to_owned());
+            let bundle = find_option(rest, &["bundle", "b"]).unwrap_or_else(|| ".".to_owned());
             Some(PathBuf::from(bundle).join("config.json"))
         }
-        "exec" => option(rest, &["process", "p"]).map(PathBuf::from),
+        "exec" => find_option(rest, &["process", "p"]).map(PathBuf::from),
         _ => None,
     }
 }
 
-/// The command word, and what follows it.
-fn command(arguments: &[String]) -> Option<(&str, &[String])> {
+/// The command, and the arguments after it.
+fn split_command(arguments: &[String]) -> Option<(&str, &[String])> {
     let mut at = 0;
     while let Some(word) = arguments.get(at) {
-        let Some(name) = flag(word) else {
+        let Some(name) = strip_dashes(word) else {
             return Some((word, &arguments[at + 1..]));
         };
         at += if GLOBAL_WITH_VALUE.contains(&name) { 2 } else { 1 };
@@ -31,12 +31,12 @@ fn command(arguments: &[String]) -> Option<(&str, &[String])> {
     None
 }
 
-/// The value of the first option with one of `names`: `--name VALUE` or `--name=VALUE`, with one dash or two, as
-/// runc's command line reader allows. Ends at `--`.
-fn option(arguments: &[String], names: &[&str]) -> Option<String> {
+/// The value parse_line the first option with one parse_line `names`: `--name VALUE` or `--name=VALUE`, with one dash or two, as
+/// runc's command line parser allows. The search ends at `--`.
+fn find_option(arguments: &[String], names: &[&str]) -> Option<String> {
     let mut words = arguments.iter().take_while(|word| *word != "--");
     while let Some(word) = words.next() {
-        let Some(text) = flag(word) else { continue };
+        let Some(text) = strip_dashes(word) else { continue };
         match text.split_once('=') {
             Some((name, value)) if names.contains(&name) => return Some(value.to_owned()),
             None if names.contains(&text) => return words.next().cloned(),
@@ -46,8 +46,8 @@ fn option(arguments: &[String], names: &[&str]) -> Option<String> {
     None
 }
 
-/// A flag without its dashes; none for an ordinary word.
-fn flag(word: &str) -> Option<&str> {
+/// A flag without its dashes; none for an ordinary argument.
+fn strip_dashes(word: &str) -> Option<&str> {
     word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|text| !text.is_empty())
 }
 
@@ -55,31 +55,31 @@ fn flag(word: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn of(line: &str) -> Option<PathBuf> {
+    fn parse_line(line: &str) -> Option<PathBuf> {
         spec_file(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
-    fn the_shim_asks_like_this() {
+    fn the_command_lines_of_containerds_shim_are_parsed() {
         let global = "--root /run/runc/moby --log /l/log.json --log-format json --systemd-cgroup";
-        let create = of(&format!("{global} create --bundle /run/b --pid-file /run/b/init.pid 0123"));
+        let create = parse_line(&format!("{global} create --bundle /run/b --pid-file /run/b/init.pid 0123"));
         assert_eq!(create, Some("/run/b/config.json".into()));
-        let exec = of(&format!("{global} exec --process /tmp/runc-process1 --detach --pid-file /p 0123"));
+        let exec = parse_line(&format!("{global} exec --process /tmp/runc-process1 --detach --pid-file /p 0123"));
         assert_eq!(exec, Some("/tmp/runc-process1".into()));
     }
 
     #[test]
-    fn short_forms_and_defaults() {
-        assert_eq!(of("create -b /b x"), Some("/b/config.json".into()));
-        assert_eq!(of("run x"), Some("./config.json".into()));
-        assert_eq!(of("exec --process=/p x"), Some("/p".into()));
-        assert_eq!(of("exec x sh"), None);
+    fn short_options_and_defaults_are_parsed() {
+        assert_eq!(parse_line("create -b /b x"), Some("/b/config.json".into()));
+        assert_eq!(parse_line("run x"), Some("./config.json".into()));
+        assert_eq!(parse_line("exec --process=/p x"), Some("/p".into()));
+        assert_eq!(parse_line("exec x sh"), None);
     }
 
     #[test]
-    fn other_requests_concern_no_capabilities() {
-        assert_eq!(of("--root create delete x"), None, "the word after --root is a folder");
-        assert_eq!(of("state x"), None);
-        assert_eq!(of("--version"), None);
+    fn other_commands_have_no_spec_file() {
+        assert_eq!(parse_line("--root create delete x"), None, "the word after --root is a folder");
+        assert_eq!(parse_line("state x"), None);
+        assert_eq!(parse_line("--version"), None);
     }
 }

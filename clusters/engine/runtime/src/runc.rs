@@ -1,4 +1,4 @@
-//! Finding runc, and becoming it.
+//! Finds runc and replaces this process with it.
 
 use anyhow::{Context as _, Result, anyhow};
 use std::ffi::OsString;
@@ -6,25 +6,25 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 
-/// Searched after PATH, since an engine may be started with a short one.
+/// Folders that are searched after PATH, because an engine may have a short PATH.
 const USUAL: [&str; 4] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
 
-/// Replaces this process by runc with the same arguments. Returns only on failure.
+/// Replaces this process with runc and the same arguments. Returns only on failure.
 ///
 /// # Errors
 /// When there is no runc, or it can't be started.
 pub fn replace_with(arguments: &[OsString]) -> Result<std::convert::Infallible> {
-    let runc = find().context("found no runc in PATH or in the usual folders; install the Debian package runc")?;
+    let runc = find_runc().context("found no runc in PATH or in the usual folders; install the Debian package runc")?;
     #[expect(
         clippy::disallowed_methods,
-        reason = "this program has no testbed crate; it starts nothing, it becomes runc"
+        reason = "this program has no testbed crate; it starts no child process, it executes runc in its place"
     )]
     let error = std::process::Command::new(&runc).args(arguments).exec();
     Err(anyhow!(error).context(format!("failed to start {}", runc.display())))
 }
 
 /// The first executable file named runc that is not this program itself.
-fn find() -> Option<PathBuf> {
+fn find_runc() -> Option<PathBuf> {
     let own = std::fs::metadata("/proc/self/exe").ok().map(|m| (m.dev(), m.ino()));
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).chain(USUAL.iter().map(PathBuf::from)).map(|folder| folder.join("runc")).find(|file| {

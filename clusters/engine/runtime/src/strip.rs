@@ -1,4 +1,4 @@
-//! Takes capabilities that the host lacks out of a request.
+//! Removes from a request the capabilities that the host lacks.
 
 use crate::capability::Set;
 use anyhow::{Context as _, Result};
@@ -7,17 +7,17 @@ use std::fs;
 use std::path::Path;
 
 /// Rewrites `path` (an OCI `config.json`, or the process of an `exec`) without the capabilities that are not in
-/// `held`. A file that asks for nothing that is lacking stays as it is.
+/// `held`. A file that requests no missing capability stays unchanged.
 ///
 /// # Errors
 /// When the file can't be read, is no JSON, or can't be replaced.
-pub fn file(path: &Path, held: Set) -> Result<()> {
+pub fn rewrite_file(path: &Path, held: Set) -> Result<()> {
     let text = fs::read(path).context("failed to read it")?;
     let mut spec: Value = serde_json::from_slice(&text).context("it is no JSON")?;
-    if !strip(&mut spec, held) {
+    if !strip_capabilities(&mut spec, held) {
         return Ok(());
     }
-    // Written beside it and renamed: the engine must never see half a file.
+    // Written beside it and renamed, so that the engine never reads a partial file.
     let mut name = path.as_os_str().to_owned();
     name.push(".plumbline");
     let beside = Path::new(&name);
@@ -26,9 +26,9 @@ pub fn file(path: &Path, held: Set) -> Result<()> {
     fs::rename(beside, path).context("failed to replace it")
 }
 
-/// Takes lacking capabilities out of every set of the process. Says whether anything changed.
-fn strip(spec: &mut Value, held: Set) -> bool {
-    // An exec's file is the process itself; a bundle's config has it under this key (OCI runtime spec, config.md).
+/// Removes missing capabilities from every set of the process. Returns whether anything changed.
+fn strip_capabilities(spec: &mut Value, held: Set) -> bool {
+    // An exec's file is the process itself. A bundle's config has the process under this key (OCI runtime spec, config.md).
     let pointer = if spec.get("process").is_some() { "/process/capabilities" } else { "/capabilities" };
     let Some(sets) = spec.pointer_mut(pointer).and_then(Value::as_object_mut) else { return false };
     let mut changed = false;
@@ -49,38 +49,41 @@ mod tests {
     const HELD: Set = Set(0x1ff_feff_ffff);
 
     #[test]
-    fn a_bundle_loses_only_what_the_host_lacks() {
+    fn only_missing_capabilities_are_removed_from_a_bundle() {
         let caps =
             json!({"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "ambient": [], "effective": ["CAP_SYS_RESOURCE"]});
         let mut spec = json!({"ociVersion": "1.0.2", "process": {"args": ["sh"], "capabilities": caps}});
-        assert!(strip(&mut spec, HELD));
+        assert!(strip_capabilities(&mut spec, HELD));
         let left = json!({"bounding": ["CAP_CHOWN"], "ambient": [], "effective": []});
         assert_eq!(spec, json!({"ociVersion": "1.0.2", "process": {"args": ["sh"], "capabilities": left}}));
-        assert!(!strip(&mut spec, HELD), "a second time there is nothing to take");
+        assert!(!strip_capabilities(&mut spec, HELD), "a second call changes nothing");
     }
 
     #[test]
-    fn an_exec_is_the_process_itself() {
+    fn the_file_of_an_exec_is_the_process_itself() {
         let mut spec = json!({"args": ["sh"], "capabilities": {"permitted": ["CAP_SYS_RESOURCE", "CAP_BPF"]}});
-        assert!(strip(&mut spec, HELD));
+        assert!(strip_capabilities(&mut spec, HELD));
         assert_eq!(spec["capabilities"], json!({"permitted": ["CAP_BPF"]}));
-        assert!(!strip(&mut json!({"args": ["sh"]}), HELD), "without capabilities there is nothing to take");
+        assert!(
+            !strip_capabilities(&mut json!({"args": ["sh"]}), HELD),
+            "a process without capabilities stays unchanged"
+        );
     }
 
     #[test]
-    fn a_file_that_needs_no_change_is_not_written() {
+    fn a_file_is_written_only_if_it_changes() {
         let dir = std::env::temp_dir().join(format!("plumbline-runtime-test-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let path = dir.join("config.json");
         let text = r#"{ "process" : { "capabilities" : { "bounding" : [ "CAP_CHOWN" ] } } }"#;
         fs::write(&path, text).unwrap();
-        file(&path, HELD).unwrap();
+        rewrite_file(&path, HELD).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         fs::write(&path, text.replace("CAP_CHOWN", "CAP_SYS_RESOURCE")).unwrap();
-        file(&path, HELD).unwrap();
+        rewrite_file(&path, HELD).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), r#"{"process":{"capabilities":{"bounding":[]}}}"#);
         fs::write(&path, "{").unwrap();
-        assert!(file(&path, HELD).is_err());
+        assert!(rewrite_file(&path, HELD).is_err());
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-/// The specification's codes that our plugins give, and 999, which the Go libraries give for everything else.
+/// The specification's codes that our plugins return, and 999, which the Go libraries return for everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The configuration's version is not one of ours.
+    /// The plugin does not support the configuration's version.
     Version = 1,
     /// The container id is missing.
     Container = 3,
@@ -15,7 +15,7 @@ pub enum Code {
     Io = 5,
     /// The configuration, or `CNI_ARGS`, can't be read.
     Decoding = 6,
-    /// The configuration can't be worked with.
+    /// The configuration is invalid.
     Config = 7,
     /// The network namespace is the plugin's own.
     Namespace = 8,
@@ -25,14 +25,14 @@ pub enum Code {
     Internal = 999,
 }
 
-/// A refusal, as it goes to standard output with exit code 1.
+/// An error. The plugin prints it on standard output and exits with code 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Which kind it is.
+    /// The kind of error.
     pub code: Code,
     /// What went wrong.
     pub message: String,
-    /// More on it; left out where empty.
+    /// Details; left out if empty.
     pub details: String,
 }
 

@@ -1,5 +1,6 @@
-//! What Plumbline's CNI plugins share: a call's environment and standard input, checked as the CNI project's Go library does
-//! (cni v1.1.2, package skel), and its answer (CNI specification 1.0.0, sections "CNI Operations" and "Error").
+//! The common code of Plumbline's CNI plugins. It checks a call's environment and standard input like the CNI project's Go
+//! library (cni v1.1.2, package skel), and prints the result or error (CNI specification 1.0.0, sections "CNI Operations" and
+//! "Error").
 
 mod error;
 
@@ -15,12 +16,12 @@ pub struct Plugin {
     pub about: &'static str,
     /// Supported versions of the protocol, the newest last.
     pub versions: &'static [&'static str],
-    /// Serves a command: takes its name and standard input, gives the result if there is one.
+    /// Serves a command: takes its name and standard input, and returns the result, if any.
     pub serve: fn(&str, &[u8]) -> Result<Option<Value>, Failure>,
 }
 
 impl Plugin {
-    /// Serves the call that this process was started for.
+    /// Serves the call in this process's environment and standard input.
     pub fn main(&self) -> ExitCode {
         if std::env::args_os().nth(1).is_some_and(|argument| argument == "--version" || argument == "-V") {
             return print(&mut stdout(), &format!("{}\n", self.about), ExitCode::SUCCESS);
@@ -41,7 +42,7 @@ impl Plugin {
         if command == "VERSION" {
             return Ok(Some(json!({ "cniVersion": self.versions.last(), "supportedVersions": self.versions })));
         }
-        required_variables(command)?;
+        check_variables(command)?;
         let mut input = Vec::new();
         stdin()
             .read_to_end(&mut input)
@@ -55,12 +56,12 @@ pub fn unknown_command(command: &str) -> Failure {
     Failure::new(Code::Environment, format!("unknown CNI_COMMAND: {command}"))
 }
 
-/// A variable of the environment; empty where it is not set.
+/// A variable of the environment; empty if it is not set.
 pub fn variable(name: &str) -> String {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn required_variables(command: &str) -> Result<(), Failure> {
+fn check_variables(command: &str) -> Result<(), Failure> {
     let required: &[&str] = match command {
         "ADD" | "CHECK" => &["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"],
         "DEL" => &["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"],

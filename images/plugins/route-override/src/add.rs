@@ -1,8 +1,12 @@
-//! ADD: deletes routes, adds routes, and says in the result what it was asked to do.
+//! ADD: deletes routes, adds routes, and changes the result accordingly.
 //!
-//! The order is upstream's: the result's gateways are blanked (flushgateway); the interfaces' routes are flushed
-//! (flushroutes), or else those routes of the result that delroutes names are deleted; default routes are deleted
-//! (flushgateway); routes are added. No refusal of the kernel ends it.
+//! The order is upstream's:
+//! 1. clear the result's gateways (flushgateway);
+//! 2. flush the interfaces' routes (flushroutes), or else delete those routes of the result that delroutes names;
+//! 3. delete default routes (flushgateway);
+//! 4. add routes.
+//!
+//! ADD continues when the kernel refuses a change.
 
 use std::io::{Write, stderr};
 
@@ -14,14 +18,14 @@ use crate::kernel::{Kernel, Namespace, goes_to, is_default, is_flushed};
 use crate::result::{CniResult, Route};
 use plumbline_plugin::{Code, Failure};
 
-/// The interface whose routes are deleted where the previous result has no list of interfaces.
+/// The interface whose routes are deleted if the previous result has no list of interfaces.
 const FALLBACK: &str = "eth0";
 
-/// Does what the configuration asks for in the namespace at `netns`, and gives the result to be printed.
+/// Applies the configuration in the namespace at `netns`, and returns the result to print.
 ///
 /// # Errors
-/// 999 if the namespace can't be opened or entered; 8 if it is the plugin's own; 7 where upstream panics: no previous
-/// result, or routes to be added and no interface to add them to (the deletions were done by then).
+/// 999 if the namespace can't be opened or entered. 8 if it is the plugin's own. 7 where upstream panics: without a previous
+/// result, or with routes to add and no interface to add them to (after the deletions).
 pub fn add(config: Config, netns: &str) -> Result<Value, Failure> {
     let failed = |error: String| Failure::new(Code::Internal, format!("failed to override routes: {error}"));
     let namespace = Namespace::open(netns).map_err(failed)?;
@@ -40,12 +44,12 @@ pub fn add(config: Config, netns: &str) -> Result<Value, Failure> {
         }
     }
     if config.flush_routes {
-        flush(&mut kernel, &links(&result, false), is_flushed);
+        flush(&mut kernel, &sandbox_links(&result, false), is_flushed);
         result.routes.clear();
     } else {
         let mut kept = Vec::new();
         for route in std::mem::take(&mut result.routes) {
-            match deletion(&config.del_routes, config.flush_gateway, &route) {
+            match find_deletion(&config.del_routes, config.flush_gateway, &route) {
                 Some(wanted) => delete(&mut kernel, &result, &wanted),
                 None => kept.push(route),
             }
@@ -53,22 +57,22 @@ pub fn add(config: Config, netns: &str) -> Result<Value, Failure> {
         result.routes = kept;
     }
     if config.flush_gateway {
-        flush(&mut kernel, &links(&result, true), is_default);
+        flush(&mut kernel, &sandbox_links(&result, true), is_default);
     }
     add_routes(&mut kernel, &mut result, config.add_routes)?;
     result.write(&config.version).map_err(|error| Failure::new(Code::Internal, error))
 }
 
-/// The entry of delroutes that fits a route of the result: same destination, gateways not looked at. With flushgateway
+/// The entry of delroutes with the destination of a route of the result. Gateways are not compared. With flushgateway
 /// the two default destinations count as entries.
-fn deletion(del_routes: &[Route], flush_gateway: bool, route: &Route) -> Option<Route> {
+fn find_deletion(del_routes: &[Route], flush_gateway: bool, route: &Route) -> Option<Route> {
     let listed = del_routes.iter().find(|entry| entry.dst == route.dst).cloned();
     let default = flush_gateway && route.dst.is_some_and(|dst| dst.prefix_len() == 0 && dst.addr().is_unspecified());
     listed.or_else(|| default.then_some(Route { dst: route.dst, gw: None }))
 }
 
-/// The names of the result's interfaces in the sandbox. `fallback` says whether a result without a list has eth0.
-fn links(result: &CniResult, fallback: bool) -> Vec<String> {
+/// The names of the result's interfaces in the sandbox. With `fallback`, a result without a list has eth0.
+fn sandbox_links(result: &CniResult, fallback: bool) -> Vec<String> {
     match &result.interfaces {
         Some(interfaces) => {
             let inside = interfaces.iter().filter(|interface| !interface.sandbox.is_empty());
@@ -78,7 +82,7 @@ fn links(result: &CniResult, fallback: bool) -> Vec<String> {
     }
 }
 
-/// Deletes from each of these interfaces the routes that `takes` says yes to, and gives the outcome of the last one.
+/// Deletes from each of these interfaces the routes that `takes` selects, and returns the outcome of the last deletion.
 fn delete_from(kernel: &mut Kernel, names: &[String], takes: &dyn Fn(&RouteMessage) -> bool) -> Result<(), String> {
     let mut last = Ok(());
     for name in names {
@@ -95,25 +99,25 @@ fn delete_from(kernel: &mut Kernel, names: &[String], takes: &dyn Fn(&RouteMessa
     last
 }
 
-/// flushroutes and flushgateway. What can't be deleted stays, without a word.
+/// flushroutes and flushgateway. A route that can't be deleted stays, without a message.
 fn flush(kernel: &mut Kernel, names: &[String], takes: fn(&RouteMessage) -> bool) {
     let _ = delete_from(kernel, names, &takes);
 }
 
 /// delroutes, for one route of the result.
 fn delete(kernel: &mut Kernel, result: &CniResult, wanted: &Route) {
-    let outcome = delete_from(kernel, &links(result, true), &|route| goes_to(route, wanted));
+    let outcome = delete_from(kernel, &sandbox_links(result, true), &|route| goes_to(route, wanted));
     if let Err(reason) = outcome {
         print_warning(&format!("failed to delete route {wanted}: {reason}"));
     }
 }
 
-/// addroutes. Each route is in the result whether or not the kernel took it.
+/// addroutes. Each route is in the result, even if the kernel refuses it.
 fn add_routes(kernel: &mut Kernel, result: &mut CniResult, wanted: Vec<Route>) -> Result<(), Failure> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let Some(name) = links(result, false).into_iter().next() else {
+    let Some(name) = sandbox_links(result, false).into_iter().next() else {
         let message = "addroutes: the previous result has no interface with a sandbox to add routes to";
         return Err(Failure::new(Code::Config, message));
     };

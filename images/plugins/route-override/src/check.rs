@@ -1,8 +1,9 @@
-//! CHECK: asks the namespace whether the routes of the previous result are in force.
+//! CHECK: checks that the namespace has the routes of the previous result.
 //!
-//! It follows upstream's in what it takes for in force: a lookup of the destination must give the expected gateway, over
-//! all interfaces; a default must be the only one of its family; and a destination of delroutes must be out of reach,
-//! which it never is in a pod with a default route.
+//! The criteria are upstream's:
+//! - a route lookup of the destination must return the expected gateway, on any interface;
+//! - a default route must be the only one of its family;
+//! - a destination of delroutes must be unreachable, which is never true in a pod with a default route.
 
 use std::net::IpAddr;
 
@@ -14,10 +15,10 @@ use crate::kernel::{Kernel, Namespace};
 use crate::result::{CniResult, or_nil};
 use plumbline_plugin::{Code, Failure};
 
-/// Holds the configuration's previous result against the namespace at `netns`.
+/// Compares the configuration's previous result with the namespace at `netns`.
 ///
 /// # Errors
-/// 999 with the first thing found wrong; 8 if the namespace is the plugin's own.
+/// 999 with the first difference; 8 if the namespace is the plugin's own.
 pub fn check(config: &Config, netns: &str) -> Result<(), Failure> {
     let failed = |error: String| Failure::new(Code::Internal, error);
     if config.skip_check {
@@ -32,10 +33,10 @@ pub fn check(config: &Config, netns: &str) -> Result<(), Failure> {
             return Err(failed(format!("route-override: route is not removed: {route}")));
         }
     }
-    compare(result, &mut kernel).map_err(failed)
+    compare_routes(result, &mut kernel).map_err(failed)
 }
 
-fn compare(result: &CniResult, kernel: &mut Kernel) -> Result<(), String> {
+fn compare_routes(result: &CniResult, kernel: &mut Kernel) -> Result<(), String> {
     for route in &result.routes {
         let found = match route.dst.map(|dst| dst.addr()) {
             Some(address) if address.is_unspecified() => {
@@ -50,20 +51,21 @@ fn compare(result: &CniResult, kernel: &mut Kernel) -> Result<(), String> {
         if route.gw.is_some() && route.gw != found {
             return Err(format!("route-override: failed to match route: {route} {}", or_nil(found)));
         }
-        if route.gw.is_none() && !of_an_address(result, found) {
+        if route.gw.is_none() && !has_gateway(result, found) {
             return Err(format!("route-override: cannot find gateway <nil> in result: {}", or_nil(found)));
         }
     }
     Ok(())
 }
 
-/// A route without a gateway of its own may have that of any address, or none if any address has none.
-fn of_an_address(result: &CniResult, found: Option<IpAddr>) -> bool {
+/// Whether an address of the result has this gateway. A route without a gateway may have the gateway of any address, or
+/// none if an address has none.
+fn has_gateway(result: &CniResult, found: Option<IpAddr>) -> bool {
     result.ips.iter().any(|ip| ip.gateway == found)
 }
 
 fn describe(routes: &[RouteMessage]) -> String {
-    let one = |route: &RouteMessage| {
+    let describe_route = |route: &RouteMessage| {
         format!(
             "{{Ifindex: {} Dst: {} Gw: {} Table: {}}}",
             link(route).unwrap_or_default(),
@@ -72,5 +74,5 @@ fn describe(routes: &[RouteMessage]) -> String {
             table(route)
         )
     };
-    format!("[{}]", routes.iter().map(one).collect::<Vec<_>>().join(" "))
+    format!("[{}]", routes.iter().map(describe_route).collect::<Vec<_>>().join(" "))
 }

@@ -1,4 +1,4 @@
-//! The plugin's configuration: its options, each overridden by `args.cni` where that has it, and the previous result.
+//! The plugin's configuration: its options, which `args.cni` can override, and the previous result.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,40 +9,40 @@ use serde_json::{Map, Value};
 use crate::result::{CniResult, Dns, Route};
 use plumbline_plugin::{Code, Failure};
 
-/// A configuration, overrides applied.
+/// A configuration with the overrides applied.
 #[derive(Debug)]
 pub struct Config {
-    /// The version to answer in; empty if the configuration names none.
+    /// The version of the result; empty if the configuration has none.
     pub version: String,
-    /// Delete the interface's gatewayed routes, and forget those of the result.
+    /// Delete the interface's routes with a gateway, and all routes of the result.
     pub flush_routes: bool,
-    /// Delete the interface's default routes, and blank the gateways of the result.
+    /// Delete the interface's default routes, and clear the gateways of the result.
     pub flush_gateway: bool,
-    /// Destinations whose routes are to be deleted, if the result lists them.
+    /// Destinations of routes to delete, if the result lists them.
     pub del_routes: Vec<Route>,
-    /// Routes to be added.
+    /// Routes to add.
     pub add_routes: Vec<Route>,
-    /// Let CHECK succeed without a look.
+    /// CHECK succeeds without any check.
     pub skip_check: bool,
-    /// What the plugins before this one did.
+    /// The result of the plugins before this one.
     pub previous: Option<CniResult>,
-    /// Options that later upstream versions know and this plugin does not.
+    /// Options that later upstream versions support and this plugin does not.
     pub unsupported: Vec<&'static str>,
 }
 
-/// Options that upstream got after the version this plugin follows.
+/// Options that upstream introduced after the version that this plugin follows.
 const LATER: [&str; 2] = ["addecmproutes", "delecmproutes"];
 
 impl Config {
     /// Reads a configuration that is known to be JSON; `value` has its keys in lower case.
     ///
     /// # Errors
-    /// 999 if a value is of the wrong type or the previous result can't be read, and 7 for `args` without `cni`, on
-    /// which upstream panics.
+    /// 999 if a value has the wrong type or the previous result can't be read. 7 for `args` without `cni`, where upstream
+    /// panics.
     pub fn read(value: &Value) -> Result<Self, Failure> {
-        well_formed(value)?;
+        check_common_fields(value)?;
         let args = field::<Map<String, Value>>(value, "args")?;
-        let cni = args.as_ref().map(overrides).transpose()?;
+        let cni = args.as_ref().map(read_overrides).transpose()?;
         let version: String = field(value, "cniversion")?.unwrap_or_default();
         let previous = field::<Map<String, Value>>(value, "prevresult")?.map(|object| {
             CniResult::read(&version, Value::Object(object))
@@ -62,7 +62,7 @@ impl Config {
     }
 }
 
-/// An option: of `args.cni` if that has it, else of the configuration, else its default.
+/// An option: from `args.cni` if it is there, else from the configuration, else the default.
 fn option<T: DeserializeOwned + Default>(value: &Value, cni: Option<&Value>, key: &str) -> Result<T, Failure> {
     let written = field(value, key)?;
     let overriding = cni.map(|cni| field(cni, key)).transpose()?.flatten();
@@ -70,7 +70,7 @@ fn option<T: DeserializeOwned + Default>(value: &Value, cni: Option<&Value>, key
 }
 
 /// The object `args.cni`.
-fn overrides(args: &Map<String, Value>) -> Result<&Value, Failure> {
+fn read_overrides(args: &Map<String, Value>) -> Result<&Value, Failure> {
     match args.get("cni") {
         Some(cni @ Value::Object(_)) => Ok(cni),
         Some(Value::Null) | None => {
@@ -82,7 +82,7 @@ fn overrides(args: &Map<String, Value>) -> Result<&Value, Failure> {
     }
 }
 
-/// A field of its type; `None` if it is missing or null, as Go leaves it unset then.
+/// A field of its type; `None` if it is missing or null, because Go leaves such a field unset.
 fn field<T: DeserializeOwned>(value: &Value, key: &str) -> Result<Option<T>, Failure> {
     match value.get(key) {
         None | Some(Value::Null) => Ok(None),
@@ -90,8 +90,8 @@ fn field<T: DeserializeOwned>(value: &Value, key: &str) -> Result<Option<T>, Fai
     }
 }
 
-/// Reads what every CNI configuration may have, only so that a wrong type is refused, as Go's decoder refuses it.
-fn well_formed(value: &Value) -> Result<(), Failure> {
+/// Reads the fields that every CNI configuration may have, only to refuse a wrong type, as Go's decoder does.
+fn check_common_fields(value: &Value) -> Result<(), Failure> {
     field::<String>(value, "type")?;
     field::<BTreeMap<String, bool>>(value, "capabilities")?;
     field::<Dns>(value, "dns")?;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn args_override_one_option_at_a_time() {
+    fn args_override_each_option_separately() {
         let config = read(
             r#"{"flushroutes": true, "addroutes": [{"dst": "10.0.0.0/8"}],
                 "Args": {"CNI": {"FlushRoutes": false, "addroutes": null}}}"#,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_refused_by_name() {
+    fn a_wrong_type_is_refused_with_the_name_of_its_field() {
         for (text, word) in [
             (r#"{"addroutes": {"dst": "10.0.0.0/8"}}"#, "addroutes: invalid type: map"),
             (r#"{"addroutes": [{"dst": "10.0.0.0"}]}"#, "invalid CIDR address: 10.0.0.0"),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_previous_result_of_another_shape_is_refused() {
+    fn a_previous_result_of_another_version_is_refused() {
         let failure = read(r#"{"cniVersion": "0.4.0", "prevResult": {"cniVersion": "1.0.0"}}"#);
         assert!(failure.unwrap_err().message.starts_with("could not parse prevResult"));
         let fine = read(r#"{"cniVersion": "0.4.0", "prevResult": {"cniVersion": "0.3.1"}}"#);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn later_options_are_named() {
+    fn options_of_later_versions_are_reported() {
         let config = read(r#"{"addECMProutes": []}"#).unwrap();
         assert_eq!(config.unsupported, ["addecmproutes"]);
     }

@@ -1,5 +1,5 @@
-//! JSON as Go's decoder sees it: an object's key fits a field without regard to letter case, and of several keys that
-//! fit one field the last one counts. So `AddRoutes` is obeyed like `addroutes`, on every level.
+//! JSON with the semantics of Go's decoder: keys of objects are case-insensitive, and of several equal keys the last one
+//! counts. So `AddRoutes` means the same as `addroutes`, on every level.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use serde_json::Value;
 /// Reads a document with every key of every object in lower case.
 ///
 /// # Errors
-/// The reader's own words, with line and column; also for anything after the document.
+/// The parser's message, with line and column; also for any text after the document.
 pub fn read(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text).map(Document::fold)
+    serde_json::from_slice(text).map(Document::into_lower_case)
 }
 
 /// A value; the entries of an object are in the document's order.
@@ -25,11 +25,11 @@ enum Document {
 }
 
 impl Document {
-    fn fold(self) -> Value {
+    fn into_lower_case(self) -> Value {
         match self {
-            Self::List(items) => items.into_iter().map(Self::fold).collect(),
+            Self::List(items) => items.into_iter().map(Self::into_lower_case).collect(),
             Self::Object(Entries(entries)) => {
-                entries.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value.fold())).collect()
+                entries.into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value.into_lower_case())).collect()
             }
             Self::Scalar(value) => value,
         }
@@ -60,14 +60,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn keys_fold_on_every_level_and_the_last_one_counts() {
+    fn keys_are_case_insensitive_on_every_level_and_the_last_one_counts() {
         let text = br#"{"AddRoutes": [{"Dst": "10.0.0.0/8"}], "addROUTES": [{"DST": "X"}], "n": [1, -2, 0.5, null]}"#;
         let expected = json!({ "addroutes": [{ "dst": "X" }], "n": [1, -2, 0.5, null] });
         assert_eq!(read(text).unwrap(), expected);
     }
 
     #[test]
-    fn what_follows_the_document_is_an_error() {
+    fn text_after_the_document_is_an_error() {
         assert!(read(b"{} {}").is_err());
         assert!(read(b"{").is_err());
     }

@@ -1,7 +1,7 @@
-//! The pod's network namespace: entering it, and its routes as the upstream plugin sees them.
+//! Enters the pod's network namespace, and lists, adds and deletes its routes like the upstream plugin.
 //!
-//! "As upstream sees them" means: the main table alone, cloned routes left out, and by outgoing link; a multipath route
-//! has none, so it is never found on a link (netlink library v1.0.0, `RouteListFiltered`).
+//! Upstream lists only routes of the main table, without cloned routes, and selects them by outgoing link. A multipath route
+//! has no single link, so it is never found on a link (netlink library v1.0.0, `RouteListFiltered`).
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -16,13 +16,13 @@ use plumbline_netlink::{Add, Errno, Error, Netlink, NewRoute, errno_text, namesp
 use crate::result::Route;
 use plumbline_plugin::{Code, Failure};
 
-/// What upstream's library answers where nothing tells the family of a route.
-const NOTHING_GIVEN: &str = "one of Dst.IP, Src, or Gw must not be nil";
+/// The error of upstream's library for a route without an address family.
+const NO_FAMILY: &str = "one of Dst.IP, Src, or Gw must not be nil";
 
-/// The same where gateway and destination are of different families.
-const MIXED: &str = "gateway, source, and destination ip are not the same IP family";
+/// The error of upstream's library if gateway and destination have different families.
+const MIXED_FAMILIES: &str = "gateway, source, and destination ip are not the same IP family";
 
-/// A network namespace that was opened and not yet entered.
+/// A network namespace that is open but not yet entered.
 pub struct Namespace {
     file: OwnedFd,
     path: String,
@@ -32,7 +32,7 @@ impl Namespace {
     /// Opens the namespace at `path`.
     ///
     /// # Errors
-    /// In words, if there is nothing, or something that is no namespace.
+    /// A message, if there is no file, or the file is no namespace.
     pub fn open(path: &str) -> Result<Self, String> {
         let cannot = |reason: &str| format!("failed to open netns {path:?}: {reason}");
         let file =
@@ -44,12 +44,12 @@ impl Namespace {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Moves this program into the namespace, for the rest of its life, and opens a socket there.
+    /// Moves this process into the namespace until it ends, and opens a socket there.
     ///
     /// # Errors
-    /// 8 if the program is in that namespace already, unless `CNI_NETNS_OVERRIDE` allows it: whoever calls a plugin from
-    /// inside the pod, or gives it the node's own namespace, would have the wrong routes changed. Newer libraries of the
-    /// CNI project (cni v1.2.0) answer the same, but after the work was done. 999 if the namespace can't be entered.
+    /// 8 if the process is already in that namespace, unless `CNI_NETNS_OVERRIDE` allows it. Otherwise a call from inside
+    /// the pod, or a call with the node's own namespace, would change the wrong routes. Newer libraries of the CNI project
+    /// (cni v1.2.0) return the same code, but only after the change. 999 if the namespace can't be entered.
     pub fn enter(self) -> Result<Kernel, Failure> {
         let failed = |error: Error| Failure::new(Code::Internal, format!("{}: {error}", self.path));
         let allowed =
@@ -64,22 +64,22 @@ impl Namespace {
     }
 }
 
-/// The routes of the namespace that this program is in.
+/// The routes of this process's namespace.
 pub struct Kernel {
     netlink: Netlink,
 }
 
 impl Kernel {
-    /// The index of the link of this name, if there is one.
+    /// The index of the link with this name, if there is one.
     pub fn link_index(&mut self, name: &str) -> Option<u32> {
-        // An empty name is no name; asked for, the kernel would complain about the question.
+        // The kernel refuses a request with an empty name.
         (!name.is_empty()).then(|| self.netlink.link_index(name).ok()).flatten()
     }
 
-    /// The routes of the main table that leave by this link, or all of them if none is given.
+    /// The routes of the main table with this outgoing link, or all of them without a link.
     ///
-    /// Upstream gives none where it did not find the link, so a result that names a missing interface has the routes of
-    /// all interfaces looked at.
+    /// If upstream does not find a link, it passes none. So for a result that names a missing interface, it lists the routes
+    /// of all interfaces.
     pub fn routes(&mut self, index: Option<u32>) -> Result<Vec<RouteMessage>, Error> {
         let mut listed = self.netlink.routes()?;
         listed.retain(|route| {
@@ -101,26 +101,26 @@ impl Kernel {
     /// Deletes a listed route.
     ///
     /// # Errors
-    /// In words. A default route without gateway and source is refused here, since upstream's library refuses it.
+    /// A message. A default route without gateway and source is refused here, because upstream's library refuses it.
     pub fn delete(&mut self, listed: &RouteMessage) -> Result<(), String> {
         if is_default(listed) && gateway(listed).is_none() && !has_source(listed) {
-            return Err(NOTHING_GIVEN.to_owned());
+            return Err(NO_FAMILY.to_owned());
         }
         self.netlink.delete_route(listed).map_err(reason)
     }
 
-    /// Adds a route of global scope to the main table, if none of the same destination and metric is there.
+    /// Adds a route of global scope to the main table, unless it has one with the same destination and metric.
     ///
     /// # Errors
-    /// In words, without the kernel's further sentence, as upstream prints them.
+    /// The text of the error number, without the kernel's additional message, as upstream prints it.
     pub fn add(&mut self, route: &Route, index: u32) -> Result<(), String> {
         let destination = match (route.dst, route.gw) {
             (Some(dst), Some(gw)) if dst.addr().is_ipv4() != gw.is_ipv4() => {
-                return Err(MIXED.to_owned());
+                return Err(MIXED_FAMILIES.to_owned());
             }
             (Some(dst), _) => dst,
-            (None, Some(gw)) => everything(gw),
-            (None, None) => return Err(NOTHING_GIVEN.to_owned()),
+            (None, Some(gw)) => default_net(gw),
+            (None, None) => return Err(NO_FAMILY.to_owned()),
         };
         let mut new = NewRoute::to(destination).link(index);
         if let Some(gw) = route.gw {
@@ -129,18 +129,18 @@ impl Kernel {
         self.netlink.add_route(&new, Add::Exclusive).map_err(reason)
     }
 
-    /// The route that a packet to `address` takes, over all tables and rules.
+    /// The route of a packet to `address`, with all tables and rules.
     ///
     /// # Errors
-    /// In words; `no destination` for none is what the kernel says to an empty one.
+    /// A message. Without an address it is the kernel's message for an empty destination.
     pub fn route_to(&mut self, address: Option<IpAddr>) -> Result<RouteMessage, String> {
         let address = address.ok_or_else(|| errno_text(Errno::EINVAL))?;
         self.netlink.route_to(address).map_err(reason)
     }
 }
 
-/// The destination that holds all addresses of this address's family.
-fn everything(address: IpAddr) -> IpNet {
+/// The destination that contains all addresses of this address's family.
+fn default_net(address: IpAddr) -> IpNet {
     match address {
         IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
         IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
@@ -152,12 +152,13 @@ pub fn is_default(route: &RouteMessage) -> bool {
     route.header.destination_prefix_length == 0
 }
 
-/// Whether a listed route goes to exactly this destination, gateways not looked at.
+/// Whether a listed route has exactly this destination. Gateways are not compared.
 pub fn goes_to(route: &RouteMessage, wanted: &Route) -> bool {
     !is_default(route) && wanted.dst.is_some() && destination(route) == wanted.dst
 }
 
-/// Whether flushroutes takes a listed route: no scope of link; a default, or gatewayed and not to link-local addresses.
+/// Whether flushroutes deletes a listed route: its scope is not link, and it is a default route, or has a gateway and no
+/// link-local destination.
 pub fn is_flushed(route: &RouteMessage) -> bool {
     if route.header.scope == RouteScope::Link {
         return false;

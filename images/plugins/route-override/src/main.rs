@@ -1,19 +1,19 @@
-//! plumbline's route-override, not upstream's: a CNI meta plugin that changes the routes which the plugins before it
-//! made, and does so as the upstream plugin of that name does, its weaknesses included.
+//! plumbline's route-override, not upstream's: a CNI meta plugin that changes the routes of the plugins before it. It
+//! behaves like the upstream plugin of that name, including its weaknesses.
 //!
-//! Plumbline must find what goes wrong in chains that people run, so this plugin keeps what makes them go wrong: a route
-//! that the kernel refuses is a line on standard error and exit code 0, and still stands in the result. What it was held
-//! against is `suites/golden/route-override.json`, recorded from the upstream binary; `tests/golden.rs` replays it. The
-//! README beside this crate says where the two differ.
+//! Plumbline must detect the failures of real chains, so this plugin reproduces their causes. For a route that the kernel
+//! refuses, it prints a line on standard error and exits with code 0, and the route is still in the result.
+//! `suites/golden/route-override.json` was recorded from the upstream binary; `tests/golden.rs` replays it. The README of
+//! this crate lists the differences.
 //!
-//! | module | what is in it |
+//! | module | content |
 //! |---|---|
 //! | [`command`] | checks of the request, dispatch by `CNI_COMMAND` |
-//! | [`json`] | JSON read as Go reads it: keys without regard to case |
+//! | [`json`] | JSON with case-insensitive keys, as in Go |
 //! | [`config`] | the plugin's options, overridden by `args.cni` |
-//! | [`result`] | the previous result in, the result out, for CNI 0.1.0 to 1.0.0 |
-//! | [`add`] | what ADD does to the result and, by [`kernel`], to the namespace |
-//! | [`check`] | what CHECK holds against the namespace |
+//! | [`result`] | reads the previous result and writes the result, for CNI 0.1.0 to 1.0.0 |
+//! | [`add`] | ADD: changes the result and, through [`kernel`], the namespace |
+//! | [`check`] | CHECK: compares the previous result with the namespace |
 //! | [`kernel`] | entering the namespace; listing, deleting and adding routes |
 
 mod add;

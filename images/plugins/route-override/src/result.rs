@@ -1,7 +1,7 @@
-//! The result of the plugins before this one, read and written again in the configuration's CNI version.
+//! Reads the result of the plugins before this one, and writes it in the configuration's CNI version.
 //!
-//! Known are the fields of CNI 0.1.0 to 1.0.0. Others, such as 1.1.0's `mtu` of an interface and `priority` of a route,
-//! are dropped, as the upstream plugin's libraries (cni v1.1.2) drop them.
+//! It keeps the fields of CNI 0.1.0 to 1.0.0. It drops others, such as 1.1.0's `mtu` of an interface and `priority` of a
+//! route, like the upstream plugin's libraries (cni v1.1.2).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 /// The CNI versions that a configuration may have.
 pub const VERSIONS: [&str; 6] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0"];
 
-/// The three shapes that a result has had.
+/// The three formats of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// 0.1.0 and 0.2.0: one address of each family, no interfaces.
     Two,
-    /// 0.3.0 to 0.4.0: lists; an address says its IP version.
+    /// 0.3.0 to 0.4.0: lists; an address has a field with its IP version.
     Four,
     /// 1.0.0: lists.
     Ten,
@@ -35,11 +35,11 @@ impl Shape {
     }
 }
 
-/// A route: where to, and by which next hop.
+/// A route: its destination and its next hop.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Route {
-    /// The destination with its host bits as written. A route without one is taken as a default route of its gateway's
-    /// family, and written as `<nil>`.
+    /// The destination with its host bits as written. A route without a destination is a default route of its gateway's
+    /// family, and its destination is written as `<nil>`.
     #[serde(default, deserialize_with = "prefix")]
     pub dst: Option<IpNet>,
     /// The next hop.
@@ -57,7 +57,7 @@ impl Route {
     }
 }
 
-/// The words of Go's formatter, which people know from their runtime's log:
+/// The text of Go's formatter, which users know from their runtime's log:
 /// `{Dst:{IP:10.0.0.0 Mask:ff000000} GW:10.9.9.9}`.
 impl fmt::Display for Route {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -77,12 +77,12 @@ fn hex_mask(net: IpNet) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An address, or Go's word for none.
+/// An address, or Go's text for none.
 pub fn or_nil(address: Option<IpAddr>) -> String {
     address.map_or("<nil>".to_owned(), |address| address.to_string())
 }
 
-/// An interface that a plugin made.
+/// An interface that a plugin created.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Interface {
@@ -96,7 +96,7 @@ pub struct Interface {
     pub sandbox: String,
 }
 
-/// An address that a plugin gave to an interface.
+/// An address that a plugin assigned to an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Address {
     #[serde(default)]
@@ -106,7 +106,7 @@ pub struct Address {
     /// The subnet's gateway.
     #[serde(default, deserialize_with = "address")]
     pub gateway: Option<IpAddr>,
-    /// Where 0.2.0 and older keep the routes.
+    /// The routes, in results of 0.2.0 and older.
     #[serde(default, deserialize_with = "nullable")]
     routes: Vec<Route>,
 }
@@ -140,7 +140,7 @@ impl Address {
     }
 }
 
-/// Name servers and search domains, handed on untouched.
+/// Name servers and search domains, passed on unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Dns {
@@ -154,10 +154,10 @@ pub struct Dns {
     options: Vec<String>,
 }
 
-/// A result, whatever its version was.
+/// A result of any version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CniResult {
-    /// The interfaces; `None` where the result has no such list, which upstream takes as "the interface is eth0".
+    /// The interfaces; `None` if the result has no such list. Then upstream assumes that the interface is eth0.
     pub interfaces: Option<Vec<Interface>>,
     /// The addresses.
     pub ips: Vec<Address>,
@@ -166,7 +166,7 @@ pub struct CniResult {
     dns: Dns,
 }
 
-/// All fields of all shapes, with keys in lower case.
+/// All fields of all formats, with keys in lower case.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -188,12 +188,12 @@ impl CniResult {
     /// Reads the previous result of a configuration of this version; `value` has its keys in lower case.
     ///
     /// # Errors
-    /// In words, if a field is of the wrong type, or if the result's own version is not of the same shape.
+    /// A message, if a field has the wrong type, or if the result's own version has another format.
     pub fn read(version: &str, value: Value) -> Result<Self, String> {
         let shape = Shape::of(version).ok_or(format!("unsupported CNI result version {version:?}"))?;
         let raw = Raw::deserialize(value).map_err(|error| error.to_string())?;
         let own = raw.cniversion;
-        // Only the oldest shape may leave its version out.
+        // Only the oldest format may have no version.
         if Shape::of(&own) != Some(shape) || (own.is_empty() && shape != Shape::Two) {
             return Err(format!("the result has cniVersion {own:?}, the configuration {version:?}"));
         }
@@ -202,15 +202,15 @@ impl CniResult {
             let routes = ips.iter().flat_map(|ip| ip.routes.clone()).collect();
             return Ok(Self { interfaces: None, ips, routes, dns: raw.dns });
         }
-        // On the way from 0.4.0 to 1.0.0 an empty list becomes none; a 1.0.0 result keeps it.
+        // Upstream's conversion from 0.4.0 to 1.0.0 turns an empty list into none; a 1.0.0 result keeps it.
         let interfaces = raw.interfaces.filter(|list| shape == Shape::Ten || !list.is_empty());
         Ok(Self { interfaces, ips: raw.ips, routes: raw.routes, dns: raw.dns })
     }
 
-    /// The result as an object of this version, empty lists left out.
+    /// The result as an object of this version, without empty lists.
     ///
     /// # Errors
-    /// In words, if 0.2.0 or older is asked for and there is no address.
+    /// A message, if the version is 0.2.0 or older and there is no address.
     pub fn write(&self, version: &str) -> Result<Value, String> {
         let shape = Shape::of(version).ok_or(format!("unsupported CNI result version {version:?}"))?;
         let version = if version.is_empty() { "0.1.0" } else { version };
@@ -219,18 +219,18 @@ impl CniResult {
             self.write_two(&mut object)?;
             return Ok(object);
         }
-        let mut list = |key: &str, items: Vec<Value>| {
+        let mut add_list = |key: &str, items: Vec<Value>| {
             if !items.is_empty() {
                 object[key] = Value::Array(items);
             }
         };
-        list("interfaces", self.interfaces.iter().flatten().map(|made| json!(made)).collect());
-        list("ips", self.ips.iter().map(|ip| ip.to_json(shape)).collect());
-        list("routes", self.routes.iter().map(Route::to_json).collect());
+        add_list("interfaces", self.interfaces.iter().flatten().map(|made| json!(made)).collect());
+        add_list("ips", self.ips.iter().map(|ip| ip.to_json(shape)).collect());
+        add_list("routes", self.routes.iter().map(Route::to_json).collect());
         Ok(object)
     }
 
-    /// 0.2.0 and older hold the first address of each family, and the routes of a family that has an address.
+    /// Writes a result of 0.2.0 or older: the first address of each family, with the routes of that family.
     fn write_two(&self, object: &mut Value) -> Result<(), String> {
         for (key, wants_ipv4) in [("ip4", true), ("ip6", false)] {
             let Some(ip) = self.ips.iter().find(|ip| ip.is_ipv4() == wants_ipv4) else {

@@ -1,4 +1,4 @@
-//! The request: checked, then passed to the command.
+//! Checks the request, then runs the command.
 
 use plumbline_plugin::{Code, Failure, unknown_command, variable};
 use serde_json::Value;

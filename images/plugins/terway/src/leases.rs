@@ -1,6 +1,6 @@
-//! Which address is whose: a folder with a file for each address that was given out, under one lock.
+//! The leases: a folder with a file for each allocated address, under one lock.
 //!
-//! Terway's daemon keeps this; its leases go with the DEL of the pod, and so do these.
+//! In Terway the daemon keeps the leases. DEL of the pod removes them, there and here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -16,36 +16,36 @@ use crate::settings::Pool;
 /// The lock file, beside the leases.
 const LOCK: &str = ".lock";
 
-/// The folder, locked against every other call on this node until it is dropped.
+/// The folder, locked against every other call on this node until this value is dropped.
 pub struct Leases {
     folder: PathBuf,
     _lock: Flock<File>,
 }
 
 impl Leases {
-    /// Opens the folder, made where it is missing, and waits for the lock.
+    /// Opens the folder, creates it if it is missing, and waits for the lock.
     ///
     /// # Errors
-    /// In words, with the path.
+    /// A message with the path.
     pub fn open(folder: &Path) -> Result<Self, String> {
-        let in_words = |what: &str, error: &dyn std::fmt::Display| format!("{what} {}: {error}", folder.display());
-        fs::create_dir_all(folder).map_err(|error| in_words("cannot make the folder of leases", &error))?;
+        let describe = |what: &str, error: &dyn std::fmt::Display| format!("{what} {}: {error}", folder.display());
+        fs::create_dir_all(folder).map_err(|error| describe("cannot make the folder of leases", &error))?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK));
-        let file = file.map_err(|error| in_words("cannot open the lock in", &error))?;
+        let file = file.map_err(|error| describe("cannot open the lock in", &error))?;
         let lock = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| in_words("cannot lock the folder of leases", &errno))?;
+            .map_err(|(_, errno)| describe("cannot lock the folder of leases", &errno))?;
         Ok(Self { folder: folder.to_owned(), _lock: lock })
     }
 
-    /// The address that `owner` has in this pool, or the first free one, which is its then.
+    /// The address that `owner` has in this pool. If it has none, allocates the first free one.
     ///
     /// # Errors
-    /// In words: the pool is used up, or its folder can't be written.
+    /// A message: the pool is used up, or its folder can't be written.
     fn take(&self, pool: IpNet, owner: &str) -> Result<IpAddr, String> {
         if let Some(address) = self.of(owner)?.into_iter().find(|address| pool.contains(address)) {
             return Ok(address);
         }
-        // The first address of an IPv6 net belongs to its routers; hosts() leaves out IPv4's first and last.
+        // The first address of an IPv6 net is the routers' anycast address. hosts() excludes IPv4's first and last address.
         let hosts = pool.hosts().filter(|address| address.is_ipv4() || *address != pool.network());
         for address in hosts {
             let path = self.folder.join(address.to_string());
@@ -66,25 +66,25 @@ impl Leases {
     /// # Errors
     /// As [`Leases::take`].
     pub fn take_each(&self, pools: &[Pool], owner: &str) -> Result<Vec<Reported>, String> {
-        let one = |pool: &Pool| {
+        let take_from = |pool: &Pool| {
             let address = IpNet::new(self.take(pool.addresses, owner)?, pool.prefix_len);
             Ok(Reported { address: address.map_err(|error| error.to_string())?, gateway: pool.gateway })
         };
-        pools.iter().map(one).collect()
+        pools.iter().map(take_from).collect()
     }
 
     /// Frees every address of `owner`.
     ///
     /// # Errors
-    /// In words, with the path.
+    /// A message with the path.
     pub fn free_all(&self, owner: &str) -> Result<(), String> {
         self.of(owner)?.into_iter().try_for_each(|address| self.free(address))
     }
 
-    /// The addresses of `owner`, in no order.
+    /// The addresses of `owner`, in no particular order.
     ///
     /// # Errors
-    /// In words, with the path.
+    /// A message with the path.
     pub fn of(&self, owner: &str) -> Result<Vec<IpAddr>, String> {
         let failed = |error: std::io::Error| format!("{}: {error}", self.folder.display());
         let mut found = Vec::new();
@@ -100,10 +100,10 @@ impl Leases {
         Ok(found)
     }
 
-    /// Frees an address; one that is free already is fine.
+    /// Frees an address. A free address is no error.
     ///
     /// # Errors
-    /// In words, with the path.
+    /// A message with the path.
     pub fn free(&self, address: IpAddr) -> Result<(), String> {
         let path = self.folder.join(address.to_string());
         match fs::remove_file(&path) {

@@ -1,4 +1,4 @@
-//! The program `terway`: plumbline's stand-in, not upstream's. What it does is in the library beside it.
+//! The program `terway`: plumbline's stand-in, not upstream's. The library of this crate implements it.
 
 use plumbline_plugin::Plugin;
 use plumbline_terway_plugin::{command, result};

@@ -1,4 +1,4 @@
-//! ADD, CHECK and DEL of one pod's interface, in the order in which Terway's plugin does them.
+//! ADD, CHECK and DEL of one pod's interface, with the steps in the order of Terway's plugin.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub struct Call {
     pub interface: String,
     /// The runtime's id of the container.
     pub container_id: String,
-    /// The pod, as the runtime names it.
+    /// The pod from the runtime's `CNI_ARGS`.
     pub pod: PodArgs,
     /// Path of the pod's network namespace; never empty.
     pub netns: String,
@@ -29,7 +29,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whose a lease is.
+    /// The owner of the lease.
     fn owner(&self) -> String {
         format!("{}\n{}\n", self.container_id, self.interface)
     }
@@ -49,10 +49,10 @@ impl Call {
     }
 }
 
-/// Gives the pod its addresses and lays the way to them.
+/// Allocates the pod's addresses and configures pod and node for them.
 ///
 /// # Errors
-/// Code 11 for all that may be otherwise later, as Terway's; what was begun is taken back.
+/// Code 11 (try again later) for every failure, as in Terway. Partial changes are undone.
 pub fn add(call: &Call) -> Result<Value, Failure> {
     let netns = call.namespace()?;
     let settings = Settings::read()?;
@@ -60,25 +60,26 @@ pub fn add(call: &Call) -> Result<Value, Failure> {
     let leases = Leases::open(&settings.leases).map_err(not_added)?;
     let owner = call.owner();
     // On failure only the leases are freed: another sandbox of the same pod keeps its link.
-    let reported = leases.take_each(&pools, &owner).map_err(|why| not_added(with(why, leases.free_all(&owner))))?;
+    let reported =
+        leases.take_each(&pools, &owner).map_err(|why| not_added(join_errors(why, leases.free_all(&owner))))?;
     let mut node = Netlink::open().map_err(|error| not_added(error.to_string()))?;
-    datapath::lay(&mut node, &netns, &call.ends(), call.config.mtu(), &settings.eni, &reported)
-        .map_err(|why| not_added(with(why, taken_back(call, &settings, &leases, &owner))))?;
+    datapath::set_up(&mut node, &netns, &call.ends(), call.config.mtu(), &settings.eni, &reported)
+        .map_err(|why| not_added(join_errors(why, undo_add(call, &settings, &leases, &owner))))?;
     Ok(result::added(&call.config.version, &call.interface, &call.pod.container_id, &reported))
 }
 
-/// What went wrong, and what went wrong in taking it back.
-fn with(why: String, back: Result<(), String>) -> String {
-    match back {
+/// The error, with the error of undoing the partial changes, if any.
+fn join_errors(why: String, undone: Result<(), String>) -> String {
+    match undone {
         Ok(()) => why,
-        Err(more) => format!("{why}; and taking it back: {more}"),
+        Err(more) => format!("{why}; undo the partial changes: {more}"),
     }
 }
 
-/// Looks whether the pod has its addresses and the node its rules for them.
+/// Checks that the pod has its addresses and that the node has the rules for them.
 ///
 /// # Errors
-/// Code 999, naming what is missing.
+/// Code 999, with the missing part.
 pub fn check(call: &Call) -> Result<(), Failure> {
     // As Terway's plugin: a missing namespace is no error.
     if !Path::new(&call.netns).exists() {
@@ -94,23 +95,23 @@ pub fn check(call: &Call) -> Result<(), Failure> {
     datapath::check(&netns, &call.ends(), &settings.eni, &addresses).map_err(internal)
 }
 
-/// Takes link, routes, rules and lease away; what is gone already is fine. The ENI keeps what all its pods share.
+/// Removes link, routes, rules and lease. Parts that are already gone are no error. The ENI keeps what its pods share.
 ///
 /// # Errors
-/// Code 11 where something can't be taken away.
+/// Code 11 if a part can't be removed.
 pub fn delete(call: &Call) -> Result<Value, Failure> {
     let failed =
         |why: String| Failure::with_details(Code::TryAgain, "failed to do del", format!("terway stand-in: {why}"));
     let settings = Settings::read().map_err(|failure| failed(failure.details))?;
     let leases = Leases::open(&settings.leases).map_err(failed)?;
-    taken_back(call, &settings, &leases, &call.owner()).map_err(failed)?;
+    undo_add(call, &settings, &leases, &call.owner()).map_err(failed)?;
     Ok(result::deleted(&call.config.version))
 }
 
-fn taken_back(call: &Call, settings: &Settings, leases: &Leases, owner: &str) -> Result<(), String> {
+fn undo_add(call: &Call, settings: &Settings, leases: &Leases, owner: &str) -> Result<(), String> {
     let addresses = leases.of(owner)?;
     let mut node = Netlink::open().map_err(|error| error.to_string())?;
     datapath::clear(&mut node, &call.ends(), &settings.eni, &addresses)?;
-    // The lease last: an address whose rules are still there must not be given to another pod.
+    // The lease last: another pod must not get an address whose rules still exist.
     leases.free_all(owner)
 }

@@ -1,13 +1,13 @@
-//! What the caller says: the configuration on standard input, the pod in `CNI_ARGS`.
+//! The request: the configuration on standard input, the pod in `CNI_ARGS`.
 
 use serde::Deserialize;
 
 use plumbline_plugin::{Code, Failure};
 
-/// The MTU where the configuration has none, as in Terway (`defaultMTU`).
+/// The default MTU, as in Terway (`defaultMTU`).
 const DEFAULT_MTU: u32 = 1500;
 
-/// The plugin's own configuration. Other keys of Terway's are not looked at; terway-cli and the daemon read them.
+/// The plugin's own configuration. It ignores Terway's other keys, which terway-cli and the daemon read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Config {
     /// Version of the protocol.
@@ -39,7 +39,7 @@ impl Config {
     }
 }
 
-/// The pod, as the container runtime names it.
+/// The pod from the container runtime's `CNI_ARGS`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodArgs {
     /// The pod's name.
@@ -52,7 +52,7 @@ pub struct PodArgs {
 
 impl PodArgs {
     /// Reads `CNI_ARGS`: pairs `KEY=VALUE` with semicolons between them. Keys that Terway does not know are refused
-    /// unless `IgnoreUnknown` is set, as cni's own reader does (`pkg/types/args.go`).
+    /// unless `IgnoreUnknown` is set, as in the CNI project's library (`pkg/types/args.go`).
     ///
     /// # Errors
     /// Code 6.
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_keys_want_leave() {
+    fn unknown_keys_require_ignore_unknown() {
         let refused = PodArgs::read("K8S_POD_NAME=p;K8S_POD_UID=7").unwrap_err();
         assert_eq!(refused.code, Code::Decoding);
         assert!(refused.details.contains("K8S_POD_UID=7"), "{refused:?}");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mtu_has_a_default_and_foreign_keys_are_left_alone() {
+    fn the_mtu_has_a_default_and_foreign_keys_are_ignored() {
         let config =
             Config::read(br#"{"cniVersion":"0.4.0","name":"terway","type":"terway","symmetric_routing":true}"#);
         assert_eq!(config.unwrap().mtu(), 1500);

@@ -1,4 +1,4 @@
-//! The file that Plumbline lays on a node, in place of Terway's daemon: which link is the ENI, which addresses are its.
+//! The file that Plumbline writes on a node instead of running Terway's daemon. It names the ENI's link and its addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -9,20 +9,20 @@ use serde::Deserialize;
 use crate::error::not_added;
 use plumbline_plugin::Failure;
 
-/// Where the file is; beside the socket of Terway's daemon (`/var/run/eni/eni.socket`).
+/// The path of the file, beside the socket of Terway's daemon (`/var/run/eni/eni.socket`).
 pub const FILE: &str = "/var/run/eni/plumbline-standin.json";
 
-/// What the node has.
+/// The settings of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The ENI.
     pub eni: Eni,
-    /// The ENI's IPv4 addresses for pods; the first and the last of the net are not given out.
+    /// The ENI's IPv4 addresses for pods. The first and the last address of the net are never allocated.
     pub pool: Option<Ipv4Net>,
     /// The ENI's IPv6 addresses for pods.
     pub pool6: Option<Ipv6Net>,
-    /// The ENI's subnet, whose prefix length the result reports; the pool's own where nothing is said.
+    /// The ENI's subnet, whose prefix length the result reports. The default is the pool.
     pub subnet: Option<Ipv4Net>,
     /// The same for IPv6.
     pub subnet6: Option<Ipv6Net>,
@@ -30,7 +30,7 @@ pub struct Settings {
     pub leases: PathBuf,
 }
 
-/// The link that stands for a cloud interface.
+/// The link that replaces a cloud interface.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Eni {
@@ -40,7 +40,7 @@ pub struct Eni {
     pub gateway: Option<Ipv4Addr>,
     /// The next hop of pods' IPv6.
     pub gateway6: Option<Ipv6Addr>,
-    /// The routing table of what pods send; 1000 and the link's index where nothing is said, as Terway counts
+    /// The routing table for packets from pods. The default is 1000 plus the link's index, as in Terway
     /// (`GetRouteTableID`).
     pub table: Option<u32>,
 }
@@ -48,7 +48,7 @@ pub struct Eni {
 /// A pool of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
-    /// Addresses to give out.
+    /// Addresses to allocate.
     pub addresses: IpNet,
     /// Prefix length of the subnet, for the result.
     pub prefix_len: u8,
@@ -60,21 +60,20 @@ impl Settings {
     /// Reads the node's file.
     ///
     /// # Errors
-    /// Code 11, naming the file and what is wrong with it.
+    /// Code 11, with the file and the reason.
     pub fn read() -> Result<Self, Failure> {
         Self::read_from(Path::new(FILE)).map_err(not_added)
     }
 
-    /// Reads the file from where it is said to be.
+    /// Reads the file at a path.
     ///
     /// # Errors
-    /// In words, naming the file and what is wrong with it.
+    /// A message with the file and the reason.
     pub fn read_from(file: &Path) -> Result<Self, String> {
         let named = file.display();
         let text = std::fs::read_to_string(file).map_err(|error| {
             format!(
-                "cannot read {named} ({error}); without it nothing says which link of this node is the ENI and which \
-                 addresses are its"
+                "cannot read {named} ({error}); this file names the link of this node that is the ENI, and its addresses"
             )
         })?;
         Self::parse(&text).map_err(|why| format!("{named}: {why}"))
@@ -91,7 +90,7 @@ impl Settings {
     /// The pools, IPv4 first.
     ///
     /// # Errors
-    /// A pool without a gateway of its family, in words.
+    /// A message about a pool without a gateway of its family.
     pub fn pools(&self) -> Result<Vec<Pool>, String> {
         let mut pools = Vec::new();
         if let Some(pool) = self.pool {
@@ -116,7 +115,7 @@ mod tests {
         "pool":"10.77.0.16/28","pool6":null,"leases":"/var/run/eni/plumbline-leases"}"#;
 
     #[test]
-    fn what_was_agreed_is_read() {
+    fn the_settings_are_read() {
         let settings = Settings::parse(TEXT).unwrap();
         assert_eq!(settings.eni.table, Some(1001));
         let pools = settings.pools().unwrap();
@@ -125,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn the_subnet_gives_the_reported_prefix() {
+    fn the_reported_prefix_length_is_that_of_the_subnet() {
         let settings = Settings::parse(&TEXT.replace("\"pool6\"", "\"subnet\":\"10.77.0.0/24\",\"pool6\"")).unwrap();
         assert_eq!(settings.pools().unwrap()[0].prefix_len, 24);
     }
 
     #[test]
-    fn what_cannot_be_worked_with_is_refused() {
+    fn invalid_settings_are_refused() {
         for (from, to, word) in [
             ("\"10.77.0.16/28\"", "null", "neither pool nor pool6"),
             ("\"gateway\":\"10.77.0.1\"", "\"gateway\":null", "without eni.gateway"),

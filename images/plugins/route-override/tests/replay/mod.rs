@@ -1,4 +1,4 @@
-//! The parts of the replay: what was recorded, the private node it is played in, and the comparison.
+//! The parts of the replay: the recording, the private node, and the comparison.
 
 pub mod compare;
 pub mod node;

@@ -8,11 +8,11 @@ use serde_json::Value;
 const UPSTREAM: &str = include_str!("../../../../../suites/golden/route-override.json");
 const OWN: &str = include_str!("../own.json");
 
-/// A call of the plugin in a prepared pod namespace, and what came of it.
+/// A call of the plugin in a prepared pod namespace, and its outcome.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// A name of its own.
+    /// A unique name.
     pub id: String,
     /// What the case is about.
     pub what: String,
@@ -22,7 +22,7 @@ pub struct Case {
     pub env: BTreeMap<String, String>,
     /// Commands that prepare the pod namespace, after those of all cases.
     pub setup: Vec<String>,
-    /// Standard input: an object, or a string to be given as it is.
+    /// Standard input: an object, or a string that is passed unchanged.
     pub stdin: Value,
     /// The exit code.
     pub exit: i32,
@@ -30,14 +30,14 @@ pub struct Case {
     pub stdout: Value,
     /// Standard error.
     pub stderr: String,
-    /// Routes that went, as `ip route` prints them.
+    /// Removed routes, as `ip route` prints them.
     pub routes_removed: Vec<String>,
-    /// Routes that came.
+    /// Added routes.
     pub routes_added: Vec<String>,
 }
 
 impl Case {
-    /// Whether upstream's process died of a Go panic.
+    /// Whether upstream's process ended with a Go panic.
     pub fn panics(&self) -> bool {
         self.exit == 2 && self.stderr.starts_with("panic: ")
     }
@@ -68,12 +68,12 @@ pub fn base() -> Vec<String> {
     read(UPSTREAM).base
 }
 
-/// What was recorded from upstream's binary.
+/// The recorded calls of upstream's binary.
 pub fn upstream() -> Vec<Case> {
     read(UPSTREAM).cases
 }
 
-/// What our own plugin promises beyond it.
+/// The further cases of our own plugin.
 pub fn own() -> Vec<Case> {
     read(OWN).cases
 }

@@ -1,5 +1,5 @@
-//! Sysctls, as Terway sets them: forwarding on and reverse-path filter off on all links of the node
-//! (`EnsureHostNsConfig`), IPv6 switched on where a pod has it (`GenerateIPv6Sysctl`).
+//! Sysctls, as in Terway: forwarding on and reverse-path filter off on all links of the node (`EnsureHostNsConfig`), IPv6
+//! enabled if the pod has an IPv6 address (`GenerateIPv6Sysctl`).
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,8 +10,8 @@ use plumbline_netlink::{Netlink, link, namespace};
 
 use crate::result::Reported;
 
-/// The node, before anything is laid.
-pub fn node(addresses: &[Reported]) -> Result<(), String> {
+/// Sets the sysctls of the node, before the links are created.
+pub fn set_node(addresses: &[Reported]) -> Result<(), String> {
     let mut names = vec!["all".to_owned(), "default".to_owned()];
     let links = Netlink::open().and_then(|mut node| node.links()).map_err(|error| error.to_string())?;
     names.extend(links.iter().map(|message| link::name(message).to_owned()));
@@ -28,9 +28,9 @@ pub fn node(addresses: &[Reported]) -> Result<(), String> {
     Ok(())
 }
 
-/// The ENI and the node's end of the veth, which may be newer than the call of [`node`]. The ENI answers for pods at
-/// once: the VPC, for which it stands here, does not let anybody wait either.
-pub fn links(eni: &str, veth: &str, addresses: &[IpAddr]) -> Result<(), String> {
+/// Sets the sysctls of the ENI and of the node's end of the veth, which may be newer than the call of [`set_node`]. The ENI
+/// answers for pods without a delay, because the VPC that it replaces has none.
+pub fn set_links(eni: &str, veth: &str, addresses: &[IpAddr]) -> Result<(), String> {
     for name in [eni, veth] {
         set(4, name, "rp_filter", "0")?;
         if addresses.iter().any(IpAddr::is_ipv6) {
@@ -48,8 +48,8 @@ pub fn links(eni: &str, veth: &str, addresses: &[IpAddr]) -> Result<(), String> 
     Ok(())
 }
 
-/// The pod.
-pub fn pod(netns: &OwnedFd, interface: &str, addresses: &[IpAddr]) -> Result<(), String> {
+/// Sets the sysctls of the pod.
+pub fn set_pod(netns: &OwnedFd, interface: &str, addresses: &[IpAddr]) -> Result<(), String> {
     if !addresses.iter().any(IpAddr::is_ipv6) {
         return Ok(());
     }
@@ -71,7 +71,7 @@ fn set(family: u8, link: &str, key: &str, value: &str) -> Result<(), String> {
     write(&format!("/proc/sys/net/ipv{family}/conf/{link}/{key}"), value)
 }
 
-/// Writes what differs; a file that is not there (a kernel without IPv6, a link that went) is passed over, as Terway does.
+/// Writes a value if it differs. A missing file (a kernel without IPv6, a deleted link) is ignored, as in Terway.
 fn write(path: &str, value: &str) -> Result<(), String> {
     match fs::read_to_string(path) {
         Ok(now) if now.trim() == value => Ok(()),

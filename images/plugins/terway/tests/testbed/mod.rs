@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// The plugin's file on the node.
 pub const SETTINGS: &str = "/var/run/eni/plumbline-standin.json";
-/// IPv4 alone.
+/// Only IPv4.
 pub const PLAIN: &str = r#"{"eni":{"link":"eth1","gateway":"10.77.0.1","gateway6":null,"table":1001},
     "pool":"10.77.0.16/28","pool6":null,"subnet":"10.77.0.0/24","leases":"/var/run/eni/plumbline-leases"}"#;
 /// Both families.
@@ -23,17 +23,17 @@ pub const DUAL: &str = r#"{"eni":{"link":"eth1","gateway":"10.77.0.1","gateway6"
     "pool":"10.77.0.16/28","pool6":"fd77::10/124","subnet":"10.77.0.0/24","subnet6":"fd77::/64",
     "leases":"/var/run/eni/plumbline-leases"}"#;
 
-/// Tells the inner program which case it is for.
+/// The variable with the case of the inner process.
 const INNER: &str = "PLUMBLINE_TERWAY_CASE";
 const POD: &str = "/run/netns/pod";
 const GATEWAY: &str = "/run/netns/gateway";
 const ROUTER: &str = "/run/netns/router";
 
-/// A case: its name and what it does.
+/// A case: its name and its function.
 pub type Case = (&'static str, fn() -> Result<()>);
 
-/// Runs the case of this name in a private node, in this program started again.
-pub fn outside(name: &str) -> Result<(), Failed> {
+/// Runs the case with this name in a private node, in another process of this program.
+pub fn run_case(name: &str) -> Result<(), Failed> {
     let program = std::env::current_exe()?;
     let mut command = start("unshare");
     command.args(["--user", "--map-root-user", "--net", "--mount"]).arg(program).env(INNER, name).stdin(Stdio::null());
@@ -44,9 +44,9 @@ pub fn outside(name: &str) -> Result<(), Failed> {
     Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// Serves as the inner program, if this process is one.
+/// Serves as the inner process, if this process is one.
 #[expect(clippy::print_stderr, reason = "standard error is how the inner program reports")]
-pub fn inside(cases: &[Case]) -> Option<ExitCode> {
+pub fn serve_inner(cases: &[Case]) -> Option<ExitCode> {
     let name = std::env::var(INNER).ok()?;
     let outcome = match cases.iter().find(|(known, _)| *known == name) {
         Some((_, case)) => case(),
@@ -59,7 +59,7 @@ pub fn inside(cases: &[Case]) -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// What a call of the plugin gave.
+/// The outcome of a call of the plugin.
 #[derive(Debug)]
 pub struct Called {
     /// Exit code.
@@ -71,13 +71,13 @@ pub struct Called {
 }
 
 impl Called {
-    /// The result of a call that has to succeed.
+    /// The result of a call that must succeed.
     pub fn answer(self) -> Result<Value> {
         ensure!(self.code == Some(0), "{self:?}");
         serde_json::from_str(&self.stdout).with_context(|| format!("{self:?}"))
     }
 
-    /// The error of a call that has to fail with exit code 1.
+    /// The error of a call that must fail with exit code 1.
     pub fn failure(self) -> Result<Value> {
         ensure!(self.code == Some(1), "{self:?}");
         serde_json::from_str(&self.stdout).with_context(|| format!("{self:?}"))
@@ -88,7 +88,7 @@ impl Called {
 pub struct TestNode;
 
 impl TestNode {
-    /// The node with IPv4 alone.
+    /// The node with only IPv4.
     pub fn make() -> Result<Self> {
         Self::with(PLAIN)
     }
@@ -100,7 +100,7 @@ impl TestNode {
         mount(Some("run"), "/run", Some("tmpfs"), MsFlags::empty(), nothing).context("cannot mount a private /run")?;
         fs::create_dir("/run/netns")?;
         for path in [POD, GATEWAY, ROUTER] {
-            made(path)?;
+            make_namespace(path)?;
         }
         let lines = [
             "link set lo up",
@@ -115,38 +115,38 @@ impl TestNode {
             "-6 route add default via fd66::1",
         ];
         lines.iter().try_for_each(|line| node(&format!("ip {line}")).map(drop))?;
-        within(GATEWAY, "ip addr add 10.77.0.1/24 dev far")?;
-        within(GATEWAY, "ip addr add fd77::1/64 dev far nodad")?;
-        within(GATEWAY, "ip link set far up")?;
-        within(ROUTER, "ip link set far up")?;
+        run_within(GATEWAY, "ip addr add 10.77.0.1/24 dev far")?;
+        run_within(GATEWAY, "ip addr add fd77::1/64 dev far nodad")?;
+        run_within(GATEWAY, "ip link set far up")?;
+        run_within(ROUTER, "ip link set far up")?;
         fs::create_dir_all("/var/run/eni")?;
         fs::write(SETTINGS, settings)?;
         Ok(Self)
     }
 
-    /// Takes the pod's namespace away, as a runtime does that is ahead of DEL.
-    pub fn without_the_namespace(&self) {
+    /// Removes the path of the pod's namespace, as a runtime does that deletes the namespace before DEL.
+    pub fn remove_namespace_path(&self) {
         let _ = umount2(POD, MntFlags::MNT_DETACH);
         let _ = fs::remove_file(POD);
-        // A namespace lives while somebody is in it, and nobody is; the kernel takes a moment.
+        // The namespace has no process, so the kernel deletes it shortly after.
         let _ = File::create(POD);
         let _ = fs::remove_file(POD);
     }
 
-    /// Runs a command in the pod and gives what it printed.
+    /// Runs a command in the pod and returns its output.
     pub fn pod(&self, line: &str) -> Result<String> {
-        within(POD, line)
+        run_within(POD, line)
     }
 
-    /// Asks the pod from the ENI's gateway: a port on which nobody listens is refused by the pod itself.
-    pub fn reached_from_the_gateway(&self, address: &str) -> Result<()> {
+    /// Connects to the pod from the ENI's gateway. No process listens on the port, so the pod itself refuses the connection.
+    pub fn connect_from_gateway(&self, address: &str) -> Result<()> {
         let to = SocketAddr::new(address.parse()?, 9);
         let error = namespace::with_netns(namespace::open(GATEWAY)?, || -> Result<_> {
             Ok(TcpStream::connect_timeout(&to, Duration::from_secs(5)).err())
         })?;
         match error {
             Some(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-            other => bail!("asked {address} from the ENI's gateway: {other:?}"),
+            other => bail!("expected {address} to refuse a connection from the ENI's gateway, found {other:?}"),
         }
     }
 
@@ -168,7 +168,7 @@ impl TestNode {
         let config = json!({
             "cniVersion": version, "name": "terway", "type": "terway", "capabilities": { "bandwidth": true },
         });
-        // A plugin may well end without reading all of it.
+        // A plugin may end without reading all of it.
         let _ = child.stdin.take().context("no standard input")?.write_all(config.to_string().as_bytes());
         let output = child.wait_with_output()?;
         let (code, stdout, stderr) = (output.status.code(), text(&output.stdout), text(&output.stderr));
@@ -191,23 +191,23 @@ pub fn leases() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Runs a command on the node and gives what it printed.
+/// Runs a command on the node and returns its output.
 pub fn node(line: &str) -> Result<String> {
     let mut words = line.split_whitespace();
     let output = start(words.next().context("no command")?).args(words).stdin(Stdio::null()).output()?;
-    finished(line, &output)
+    check_output(line, &output)
 }
 
-fn within(path: &str, line: &str) -> Result<String> {
+fn run_within(path: &str, line: &str) -> Result<String> {
     namespace::with_netns(namespace::open(path)?, || node(line))
 }
 
-fn finished(line: &str, output: &Output) -> Result<String> {
+fn check_output(line: &str, output: &Output) -> Result<String> {
     ensure!(output.status.success(), "{line}: {}", text(&output.stderr));
     Ok(text(&output.stdout))
 }
 
-fn made(path: &str) -> Result<()> {
+fn make_namespace(path: &str) -> Result<()> {
     File::create(path)?;
     let home = namespace::current()?;
     unshare(CloneFlags::CLONE_NEWNET)?;
