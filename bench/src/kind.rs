@@ -18,7 +18,7 @@ const AFTER_READY_MS: f64 = 400.0;
 /// When the lane cannot be opened, or a scenario does not pass.
 pub async fn measure_kind(args: &Args, bench: &Bench) -> anyhow::Result<()> {
     let wanted = |profile: &str| args.profile.as_deref().is_none_or(|named| named == profile);
-    let warm = record::all()?.into_iter().any(|cluster| cluster.complete && wanted(&cluster.profile));
+    let warm = record::list_records()?.into_iter().any(|cluster| cluster.complete && wanted(&cluster.profile));
     if !warm && !args.up {
         table::print_line("\nkind: not measured: no cluster is running; fix: run `plumbline up` first, or add --up");
         return Ok(());

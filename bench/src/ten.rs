@@ -97,7 +97,8 @@ impl OtherTools {
         }
         let pod = bench.plan.pods.first().context("the scenario has no pod")?.name.clone();
         let profile = report.profile.as_deref().context("the report has no profile")?;
-        let cluster = record::all()?.into_iter().find(|cluster| cluster.complete && cluster.profile == profile);
+        let cluster =
+            record::list_records()?.into_iter().find(|cluster| cluster.complete && cluster.profile == profile);
         let cluster = cluster.with_context(|| format!("no cluster of profile {profile} is running"))?;
         let images = session::images(&bench.root, &(Arc::new(|_| {}) as EventSink))?;
         let kubectl = match which::which("kubectl") {

@@ -6,7 +6,7 @@ use plumbline_core::terway::{CONF, CONFLIST, EniConfig, change};
 use plumbline_lanes::context::Context;
 use plumbline_terway::chain::handle::ClusterHandle;
 use plumbline_terway::chain::{apply, state};
-use plumbline_terway::in_force;
+use plumbline_terway::read_active_chain;
 use plumbline_testbed::wait::Look;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub const CHAIN_LEASE: &str = "chain-tests";
 /// When it does not come into force.
 pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
     let reach = ClusterHandle::of_cluster(cluster);
-    let looked = state::look(&reach, false).await?;
+    let looked = state::read_state(&reach, false).await?;
     let given = chain.map(|chain| (CONFLIST.to_owned(), chain.to_owned()));
     let mut file = EniConfig::of_cluster(given.into_iter().collect());
     if chain.is_none() {
@@ -30,7 +30,7 @@ pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> 
     let change = change(&looked.config, &file);
     if !change.is_none() {
         // Boxed, since a test's thread has a stack of 2 MiB and what is awaited in here is large.
-        Box::pin(apply::settle(&reach, &looked, &change, cx)).await?;
+        Box::pin(apply::apply_for_scenario(&reach, &looked, &change, cx)).await?;
     }
     read_chains(cluster).await
 }
@@ -39,7 +39,7 @@ pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> 
 async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     for node in &cluster.nodes {
-        let text = match in_force(node).await? {
+        let text = match read_active_chain(node).await? {
             Look::There(text) => text,
             Look::NotYet(why) => anyhow::bail!("node {}: {why}", node.name),
         };
@@ -53,6 +53,6 @@ async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
 /// # Errors
 /// When it can't be read.
 pub async fn read_first_plugin(cluster: &Cluster) -> anyhow::Result<Value> {
-    let looked = state::look(&ClusterHandle::of_cluster(cluster), false).await?;
+    let looked = state::read_state(&ClusterHandle::of_cluster(cluster), false).await?;
     Ok(serde_json::from_str(looked.config.text(CONF).context("there is no 10-terway.conf")?)?)
 }

@@ -16,7 +16,7 @@ use plumbline_suites::context;
 use plumbline_suites::host::wait_for;
 use plumbline_suites::trials::{self, TestTarget};
 use plumbline_terway::scenario::is_behind;
-use plumbline_terway::symmetric_routing::{Symmetric, any, look, scrub};
+use plumbline_terway::symmetric_routing::{self, Symmetric};
 use plumbline_terway::{STAND_INS, eni};
 use plumbline_testbed::engine::{Engine, Sweeper};
 use plumbline_testbed::exec::Cmd;
@@ -83,7 +83,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     run(async {
         let cx = context::open(PROFILE, "terway test")?;
-        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
+        let cluster = cluster::lock_exclusively(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         let tested = test(&cx, &cluster).await;
         let left = session::close(&cx).await;
         tested?;
@@ -127,7 +127,7 @@ async fn check_stand_ins(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     for line in STAND_INS {
         ensure!(cluster.parts.iter().any(|part| part == line), "not named: {line}");
     }
-    let said = cluster.nodes[0].must("test", &["/opt/cni/bin/terway", "--version"]).await?.stdout;
+    let said = cluster.nodes[0].run_ok("test", &["/opt/cni/bin/terway", "--version"]).await?.stdout;
     ensure!(said.contains("stand-in for terway, not upstream's"), "the plugin on the node says: {said}");
     let said = kubectl(cluster, &["logs", "daemonset/terway-eniip", "-c", "terway"]).await?;
     ensure!(said.contains("stand-in for terwayd, not upstream's"), "the daemon says: {said}");
@@ -138,7 +138,7 @@ async fn check_stand_ins(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     let control = cluster.nodes.iter().find(|node| node.name.ends_with("control-plane")).context("a control plane")?;
     let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
-    Ok(control.must("test", &argv).await?.stdout)
+    Ok(control.run_ok("test", &argv).await?.stdout)
 }
 
 /// A killed run that had changed nodes and the router: its journal undoes all changes. Only this run's: `gc`
@@ -153,7 +153,7 @@ fn check_killed_run() -> Result<(), Failed> {
         let undone = collected.undone.iter().filter(|line| line.starts_with("route to ")).count();
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
         let cx = context::open(PROFILE, "terway test")?;
-        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
+        let cluster = cluster::lock_exclusively(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         let tested = without(&cluster, &routes).await;
         let left = session::close(&cx).await;
         tested?;
@@ -231,9 +231,9 @@ async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let gone = RemovedPod { pod: "web".into(), marks: vec![GONE.into()], addresses: vec![GONE.parse()?] };
     let (none, unseen) = before.find_leaks(std::slice::from_ref(&gone), &mut nodes).await;
     ensure!(none.is_empty() && unseen.is_empty(), "nothing has changed: {none:?} {unseen:?}");
-    let laid = node.must("test", &["sh", "-ec", &LAID.replace("ADDRESS", GONE)]).await;
+    let laid = node.run_ok("test", &["sh", "-ec", &LAID.replace("ADDRESS", GONE)]).await;
     let (found, unseen) = before.find_leaks(&[gone], &mut nodes).await;
-    node.must("test", &["sh", "-c", &TAKEN.replace("ADDRESS", GONE)]).await?;
+    node.run_ok("test", &["sh", "-c", &TAKEN.replace("ADDRESS", GONE)]).await?;
     laid?;
     ensure!(unseen.is_empty(), "not looked at: {unseen:?}");
     for (kind, what) in [
@@ -259,7 +259,7 @@ async fn check_reachability(_: &Context, cluster: &Cluster) -> anyhow::Result<()
     for address in addresses {
         for node in &cluster.nodes {
             // From every node, also such as have no route to it but by the router.
-            node.must("test", &["ping", "-c", "1", "-W", "5", address]).await?;
+            node.run_ok("test", &["ping", "-c", "1", "-W", "5", address]).await?;
         }
     }
     Ok(())
@@ -275,8 +275,8 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
     let own = before.addresses.get(NETWORK).context("its own address")?;
     let second = "10.77.0.77";
     let script = "for f in /kind/old-ipv4 /var/lib/kubelet/kubeadm-flags.env; do sed -i \"s/$1/$2/g\" \"$f\"; done";
-    node.must("astray", &["sh", "-ec", script, "sh", own, second]).await?;
-    cluster::again(cx, cluster).await?;
+    node.run_ok("astray", &["sh", "-ec", script, "sh", own, second]).await?;
+    cluster::repair(cx, cluster).await?;
     let after = of().await?;
     ensure!(after.pid != before.pid, "it was not started again");
     ensure!(after.id == before.id, "it was made again, and not started");
@@ -292,13 +292,13 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
 /// The chain of the document's public access, by the real terway-cli; and what it leaves.
 async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
-    scrub(&cluster.nodes, &of).await?;
+    symmetric_routing::remove(&cluster.nodes, &of).await?;
     let asked = requested_chain(cluster).await?;
     let tested = changed(cx, cluster, &of, &asked).await;
     // Whatever came of it, others find the profile's own chain again.
     let back = set_chain(cx, cluster, None).await;
-    let still = look(&cluster.nodes[0], &of).await;
-    let scrubbed = scrub(&cluster.nodes, &of).await;
+    let still = symmetric_routing::list(&cluster.nodes[0], &of).await;
+    let scrubbed = symmetric_routing::remove(&cluster.nodes, &of).await;
     tested?;
     let plain = chain(&[read_first_plugin(cluster).await?]);
     ensure!(back?.iter().all(|found| *found == plain), "the profile's own chain is not back");
@@ -308,7 +308,7 @@ async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Res
     );
     scrubbed?;
     for node in &cluster.nodes {
-        let left = look(node, &of).await?;
+        let left = symmetric_routing::list(node, &of).await?;
         ensure!(left.is_empty(), "node {}: {left:?}", node.name);
     }
     Ok(())
@@ -317,7 +317,7 @@ async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Res
 /// A chain whose symmetric routing has names of its own, gone from the ConfigMap: what it laid stays, and is seen.
 async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
-    scrub(&cluster.nodes, &Symmetric::default()).await?;
+    symmetric_routing::remove(&cluster.nodes, &Symmetric::default()).await?;
     let mut asked = requested_chain(cluster).await?;
     asked["plugins"][0]["symmetric_routing_config"] =
         json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
@@ -325,10 +325,13 @@ async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Re
     let back = set_chain(cx, cluster, None).await;
     let seen = async {
         let node = &cluster.nodes[0];
-        anyhow::Ok((look(node, &Symmetric::default()).await?, any(node).await?.join("\n")))
+        anyhow::Ok((
+            symmetric_routing::list(node, &Symmetric::default()).await?,
+            symmetric_routing::list_any(node).await?.join("\n"),
+        ))
     };
     let seen = seen.await;
-    let scrubbed = scrub(&cluster.nodes, &of).await;
+    let scrubbed = symmetric_routing::remove(&cluster.nodes, &of).await;
     laid.and(back)?;
     scrubbed?;
     let (by_usual_names, there) = seen?;
@@ -337,7 +340,7 @@ async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Re
         ensure!(there.contains(wanted), "no {wanted} in\n{there}");
     }
     for node in &cluster.nodes {
-        let left = any(node).await?;
+        let left = symmetric_routing::list_any(node).await?;
         ensure!(left.is_empty(), "node {}: {left:?}", node.name);
     }
     Ok(())
@@ -357,7 +360,7 @@ async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, asked: &Value)
     let wanted = chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was asked for", node.name);
-        let there = look(node, of).await?.join("\n");
+        let there = symmetric_routing::list(node, of).await?.join("\n");
         let engine = Engine::connect().await?;
         let router = engine.container(&eni::router_name(&cluster.name)).await?.context("there is no router")?;
         let hop = router.addresses.values().find(|address| !address.is_empty()).context("it has no address")?;

@@ -45,7 +45,7 @@ pub fn has_profiles(name: &str) -> bool {
 pub fn has_profile(root: &Path, profile: &str) -> bool {
     let is_named = |lane: &&'static dyn Lane| lane.named_profiles(root).iter().any(|named| named == profile);
     LANES.iter().any(|lane| lane.default_profiles().contains(&profile) || is_named(lane))
-        || record::all().is_ok_and(|records| records.iter().any(|record| record.profile == profile))
+        || record::list_records().is_ok_and(|records| records.iter().any(|record| record.profile == profile))
 }
 
 /// Whether a lane may choose this profile where none is named.

@@ -1,4 +1,4 @@
-//! Talks with agents in containers, each by one long-lived exec session of the engine.
+//! Sessions with agents in containers. Each uses one long-lived exec session of the engine.
 
 use plumbline_core::protocol::{Op, Outcome, PROTOCOL_VERSION};
 use plumbline_testbed::agent_client::{Client, Unanswered};
@@ -8,66 +8,66 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 const STAGE: &str = "node";
-/// Beyond an operation's own deadline.
+/// The time for an answer, in addition to an operation's own deadline.
 pub(crate) const MARGIN: Duration = Duration::from_secs(30);
 
-/// An agent that serves in a container, until this is dropped.
+/// A connection to an agent in a container. The agent ends when this is dropped.
 pub(crate) struct AgentConnection {
     session: ExecSession,
     client: Client,
 }
 
 impl AgentConnection {
-    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
+    pub async fn start(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
         let mut session = engine.session(container, &[path, "serve"]).await?;
         let (input, output) = session
             .streams()
             .ok_or_else(|| TestbedError::new(STAGE, format!("the agent on {container} has no streams")))?;
-        let mut talk = Self { session, client: Client::new(output, input) };
-        match talk.ask(container, Op::Hello, MARGIN).await? {
-            Outcome::Hello { protocol: PROTOCOL_VERSION, .. } => Ok(talk),
+        let mut connection = Self { session, client: Client::new(output, input) };
+        match connection.call(container, Op::Hello, MARGIN).await? {
+            Outcome::Hello { protocol: PROTOCOL_VERSION, .. } => Ok(connection),
             other => Err(TestbedError::new(STAGE, format!("the agent on {container} answered {other:?}"))),
         }
     }
 
-    /// Asks; a fault is an answer here.
-    pub async fn ask(&mut self, container: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
+    /// Sends an operation. A fault counts as an answer.
+    pub async fn call(&mut self, container: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
         match self.client.ask(op, deadline).await {
             Ok(outcome) => Ok(outcome),
             Err(Unanswered::Fault(fault)) => Ok(Outcome::Fault(fault)),
             Err(other) => {
-                let said = self.session.said();
-                let last = said.lines().last().unwrap_or("nothing");
-                Err(TestbedError::new(STAGE, format!("agent on {container}: {other}; it said: {last}"))
-                    .with_hint("see whether the container runs: docker ps -a"))
+                let output = self.session.said();
+                let last = output.lines().last().unwrap_or("none");
+                Err(TestbedError::new(STAGE, format!("agent on {container}: {other}; its last output: {last}"))
+                    .with_hint("check whether the container runs: docker ps -a"))
             }
         }
     }
 }
 
-/// A talk that belongs to one scenario. The agent ends when it is dropped.
+/// A session that belongs to one scenario. The agent ends when it is dropped.
 pub struct Session {
     /// The container's name.
     pub container: String,
-    talk: Mutex<AgentConnection>,
+    connection: Mutex<AgentConnection>,
 }
 
 impl Session {
-    /// Starts the agent that is at `path` in a container.
+    /// Starts the agent at `path` in a container.
     ///
     /// # Errors
-    /// `TestbedError` when it can't be started there, or speaks another protocol.
-    pub async fn begin(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
-        let talk = Mutex::new(AgentConnection::begin(engine, container, path).await?);
-        Ok(Self { container: container.to_owned(), talk })
+    /// `TestbedError` when it can't be started there, or has another protocol version.
+    pub async fn start(engine: &Engine, container: &str, path: &str) -> Result<Self, TestbedError> {
+        let connection = Mutex::new(AgentConnection::start(engine, container, path).await?);
+        Ok(Self { container: container.to_owned(), connection })
     }
 
-    /// Asks, and wants no fault.
+    /// Sends an operation. A fault is an error.
     ///
     /// # Errors
-    /// `TestbedError` at `stage`, also for a fault that the agent tells.
-    pub async fn ask(&self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
-        match self.talk.lock().await.ask(&self.container, op, deadline).await? {
+    /// `TestbedError` at `stage`, also for a fault that the agent reports.
+    pub async fn call(&self, stage: &str, op: Op, deadline: Duration) -> Result<Outcome, TestbedError> {
+        match self.connection.lock().await.call(&self.container, op, deadline).await? {
             Outcome::Fault(fault) => {
                 Err(TestbedError::new(stage, format!("{}: {}: {}", self.container, fault.doing, fault.cause)))
             }
@@ -75,12 +75,12 @@ impl Session {
         }
     }
 
-    /// Asks for something to be done.
+    /// Sends an operation that has no result.
     ///
     /// # Errors
-    /// `TestbedError` at `stage`, also when the answer is another one.
-    pub async fn done(&self, stage: &str, op: Op) -> Result<(), TestbedError> {
-        match self.ask(stage, op, MARGIN).await? {
+    /// `TestbedError` at `stage`, also for an unexpected answer.
+    pub async fn must_do(&self, stage: &str, op: Op) -> Result<(), TestbedError> {
+        match self.call(stage, op, MARGIN).await? {
             Outcome::Done => Ok(()),
             other => Err(TestbedError::new(stage, format!("{}: unexpected answer {other:?}", self.container))),
         }

@@ -1,7 +1,7 @@
-//! Bringing a cluster of a profile up: what each step looks at and does.
+//! Brings up a cluster of a profile: each step's check and work.
 
 use crate::cluster::{self, ClusterContext, DefaultNetworkProvider, Providers};
-use crate::images::{self, At};
+use crate::images::{self, LocalImages};
 use crate::kind_config::{Host, Rendered, kind_config};
 use crate::kind_tool::KindTool;
 use crate::node::{self, Node};
@@ -12,7 +12,7 @@ use crate::step::{Found, Notes, Stages, Step};
 use crate::{bridges, network, restart, undo};
 use futures::future::BoxFuture;
 use kube::Client;
-use plumbline_kube::objects::words;
+use plumbline_kube::objects::error_message;
 use plumbline_testbed::context::Context;
 use plumbline_testbed::engine::Engine;
 use plumbline_testbed::error::TestbedError;
@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 const STAGE: &str = "cluster";
 
-/// What is known once the cluster's step was good.
+/// The client and the nodes of a running cluster, known after the cluster's step.
 #[derive(Clone)]
 pub(crate) struct Alive {
     pub client: Client,
@@ -60,12 +60,12 @@ impl<'a> BringUp<'a> {
         })
     }
 
-    /// The provider of the default network; only in its own steps.
+    /// The provider of the default network; only for its own steps.
     pub fn provider(&self) -> Result<&'static dyn DefaultNetworkProvider, TestbedError> {
         self.provider.ok_or_else(|| TestbedError::new(STAGE, "the profile has no default network provider"))
     }
 
-    /// The cluster as providers get it.
+    /// The cluster's context for providers.
     pub async fn context<'b>(&'b self, alive: &'b Alive) -> Result<ClusterContext<'b>, TestbedError> {
         let (rendered, home) = self.rendered().await?;
         Ok(ClusterContext {
@@ -81,14 +81,14 @@ impl<'a> BringUp<'a> {
 
     /// The engine; only after its step.
     pub fn engine(&self) -> Result<&Engine, TestbedError> {
-        self.engine.get().ok_or_else(|| TestbedError::new("engine", "asked for before its step"))
+        self.engine.get().ok_or_else(|| TestbedError::new("engine", "requested before its step"))
     }
 
     /// kind's configuration and the cluster's home. The node image's reference is known before it is built.
     pub async fn rendered(&self) -> Result<&(Rendered, Home), TestbedError> {
         let make = || async {
             let info = self.engine()?.info().await?;
-            // Without /proc nothing is said to be lacking.
+            // Without /proc no capability counts as missing.
             let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
             let host = Host::new(Some(info.cgroup.as_str()), &status);
             let image = images::reference(&self.cx.images, &self.loaded.profile.images.node)?;
@@ -99,7 +99,7 @@ impl<'a> BringUp<'a> {
         self.rendered.get_or_try_init(make).await
     }
 
-    /// The plugins that the nodes should have.
+    /// The plugins that the nodes must have.
     pub async fn plugins(&self) -> Result<&Set, TestbedError> {
         let make = || async {
             let folder: BoxFuture<'_, Result<_, TestbedError>> = Box::pin(self.cx.images.plugins_dir());
@@ -109,9 +109,9 @@ impl<'a> BringUp<'a> {
         self.plugins.get_or_try_init(make).await
     }
 
-    /// The cluster as it answers; only after its step.
+    /// The running cluster; only after its step.
     pub async fn alive(&self) -> Result<Alive, TestbedError> {
-        self.alive.lock().await.clone().ok_or_else(|| TestbedError::new(STAGE, "asked for before its step"))
+        self.alive.lock().await.clone().ok_or_else(|| TestbedError::new(STAGE, "requested before its step"))
     }
 
     /// The reference of the toolbox image.
@@ -129,7 +129,7 @@ impl<'a> BringUp<'a> {
         source.ok_or_else(|| TestbedError::new(STAGE, "the profile has no Multus"))
     }
 
-    /// Parts of the cluster that are not what users run.
+    /// Parts of the cluster that differ from users' clusters.
     ///
     /// # Errors
     /// `TestbedError` when a file of the profile can't be read.
@@ -153,14 +153,14 @@ impl<'a> BringUp<'a> {
         Ok(KindTool { path, engine: self.engine()?.endpoint().host.clone() })
     }
 
-    /// Recipes and their programs that later steps run. They are built with the images, since a build takes minutes and no
-    /// later step waits as long.
+    /// Recipes and their programs that later steps run. They are built with the images, because a build takes minutes and the
+    /// deadlines of later steps are shorter.
     fn programs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let of_provider = self.provider.map_or(&[][..], |provider| provider.programs());
         [(TOOLS, "kind"), (TOOLS, "plumbline-agent")].into_iter().chain(of_provider.iter().copied())
     }
 
-    fn lacks_program(&self) -> Result<Option<String>, TestbedError> {
+    fn find_missing_program(&self) -> Result<Option<String>, TestbedError> {
         for (recipe, program) in self.programs() {
             if !self.cx.images.has_program(recipe, program)? {
                 return Ok(Some(format!("program {program} is not built")));
@@ -172,38 +172,42 @@ impl<'a> BringUp<'a> {
     async fn check_cluster(&self) -> Result<Found, TestbedError> {
         let (rendered, home) = self.rendered().await?;
         let engine = self.engine()?;
-        let containers = node::containers(engine, &rendered.name).await?;
+        let containers = node::list_containers(engine, &rendered.name).await?;
         let Some(record) = home.record().filter(|r| r.complete) else {
-            let half = if containers.is_empty() { "there is none yet" } else { "it is half-made, or not ours" };
-            return Ok(Found::Wanting(format!("cluster {}: {half}", rendered.name)));
+            let state = if containers.is_empty() { "it does not exist yet" } else { "it is incomplete, or not ours" };
+            return Ok(Found::Lacking(format!("cluster {}: {state}", rendered.name)));
         };
         if containers.len() != self.loaded.profile.nodes.len() {
-            return Ok(Found::Wanting(format!(
-                "cluster {}: {} of its nodes are there",
+            return Ok(Found::Lacking(format!(
+                "cluster {}: expected {} nodes, found {}",
                 rendered.name,
+                self.loaded.profile.nodes.len(),
                 containers.len()
             )));
         }
         for container in &containers {
             if record.containers.get(&container.name) != Some(&container.id) {
-                return Ok(Found::Wanting(format!("container {} is not the one that was made here", container.name)));
+                return Ok(Found::Lacking(format!(
+                    "container {} is not the one that Plumbline created",
+                    container.name
+                )));
             }
             if !container.running {
-                return Ok(Found::Wanting(format!("node {} is stopped", container.name)));
+                return Ok(Found::Lacking(format!("node {} is stopped", container.name)));
             }
         }
         let agent = self.cx.images.agent().await?;
         let mut alive = self.alive.lock().await;
         let nodes = match &*alive {
             Some(alive) => alive.nodes.clone(),
-            None => node::open(engine, &containers, &agent).await?,
+            None => node::connect_agents(engine, &containers, &agent).await?,
         };
-        if let Some(astray) = restart::astray_by(&nodes, &containers).await?.first() {
-            return Ok(Found::Wanting(astray.to_string()));
+        if let Some(wrong) = restart::find_wrong_addresses_with_agents(&nodes, &containers).await?.first() {
+            return Ok(Found::Lacking(wrong.to_string()));
         }
         let client = home.client().await?;
         if let Err(e) = client.apiserver_version().await {
-            return Ok(Found::Wanting(format!("the API server does not answer: {}", words(&e))));
+            return Ok(Found::Lacking(format!("the API server does not answer: {}", error_message(&e))));
         }
         *alive = Some(Alive { client, nodes });
         Ok(Found::Good)
@@ -213,7 +217,7 @@ impl<'a> BringUp<'a> {
         let (rendered, home) = self.rendered().await?;
         let engine = self.engine()?;
         let kind = self.kind(self.cx.images.tool("kind").await?)?;
-        let containers = node::containers(engine, &rendered.name).await?;
+        let containers = node::list_containers(engine, &rendered.name).await?;
         *self.alive.lock().await = None;
         let record = home.record();
         if !containers.is_empty() {
@@ -224,36 +228,36 @@ impl<'a> BringUp<'a> {
                 let name = &rendered.name;
                 return Err(TestbedError::new(
                     STAGE,
-                    format!("there is a kind cluster {name} already, and it was not made here"),
+                    format!("a kind cluster {name} exists already, and Plumbline did not create it"),
                 )
-                .with_hint(format!("delete it, if it is not needed: kind delete cluster --name {name}")));
+                .with_hint(format!("if you do not need it, delete it: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
             if whole {
-                match restart::start(engine, home, &containers, notes).await {
+                match restart::start_nodes(engine, home, &containers, notes).await {
                     Ok(()) => return Ok(()),
                     Err(error) => notes.note(format!("its nodes can't be started again: {error}")),
                 }
             }
-            notes.note("it is not whole: it is deleted and made again");
+            notes.note("it is incomplete: Plumbline deletes it and creates it again");
             undo::remove_cluster(engine, &rendered.name).await?;
         }
-        home.keep_config(&rendered.text)?;
+        home.write_config(&rendered.text)?;
         let profile = self.loaded.profile.metadata.name.clone();
         let record = Record { name: rendered.name.clone(), profile, ..Record::default() };
-        home.keep(&record)?;
+        home.write_record(&record)?;
         let effect = self.cx.run.intend(Effect::Cluster { name: rendered.name.clone() })?;
-        node::network(engine).await?;
+        node::ensure_network(engine).await?;
         if let Err(error) = kind.create(&rendered.name, home, &self.cx.run, notes).await {
-            // kind took away what it made; what it could not, this does. What neither can is in the journal.
+            // kind removes what it created, and this call removes the rest. What neither can remove is in the journal.
             if undo::remove_cluster(engine, &rendered.name).await.is_ok() {
                 self.cx.run.done(effect)?;
             }
             return Err(error);
         }
-        let containers = node::containers(engine, &rendered.name).await?;
+        let containers = node::list_containers(engine, &rendered.name).await?;
         let containers = containers.into_iter().map(|c| (c.name, c.id)).collect();
-        home.keep(&Record { complete: true, containers, ..record })?;
+        home.write_record(&Record { complete: true, containers, ..record })?;
         self.cx.run.done(effect)
     }
 }
@@ -272,21 +276,21 @@ impl Stages for BringUp<'_> {
             match step {
                 Step::Engine => match self.engine.get() {
                     Some(engine) => {
-                        Ok(engine.ping().await.map_or_else(|b| Found::Wanting(b.cause()), |()| Found::Good))
+                        Ok(engine.ping().await.map_or_else(|b| Found::Lacking(b.cause()), |()| Found::Good))
                     }
                     None => match Engine::connect().await {
                         Ok(engine) => {
                             let _ = self.engine.set(engine);
                             Ok(Found::Good)
                         }
-                        Err(error) => Ok(Found::Wanting(error.cause())),
+                        Err(error) => Ok(Found::Lacking(error.cause())),
                     },
                 },
                 Step::Images => {
-                    let at = images::at_hand(self.engine()?, &self.cx.images, self.loaded).await?;
-                    Ok(match at {
-                        At::Hand => self.lacks_program()?.map_or(Found::Good, Found::Wanting),
-                        At::Lacking(what) => Found::Wanting(what),
+                    let local = images::check_local_images(self.engine()?, &self.cx.images, self.loaded).await?;
+                    Ok(match local {
+                        LocalImages::Complete => self.find_missing_program()?.map_or(Found::Good, Found::Lacking),
+                        LocalImages::Lacking(what) => Found::Lacking(what),
                     })
                 }
                 Step::Cluster => self.check_cluster().await,
@@ -309,12 +313,12 @@ impl Stages for BringUp<'_> {
         Box::pin(async move {
             match step {
                 Step::Engine => {
-                    let engine = images::engine(self.cx, notes).await?;
+                    let engine = images::ensure_engine(self.cx, notes).await?;
                     let _ = self.engine.set(engine);
                     Ok(())
                 }
                 Step::Images => {
-                    images::get(self.engine()?, &self.cx.images, self.loaded, notes).await?;
+                    images::obtain_images(self.engine()?, &self.cx.images, self.loaded, notes).await?;
                     for (recipe, program) in self.programs() {
                         self.cx.images.program(recipe, program).await?;
                     }
@@ -325,12 +329,13 @@ impl Stages for BringUp<'_> {
                     let alive = self.alive().await?;
                     match self.provider {
                         Some(provider) => provider.install(&self.context(&alive).await?, notes).await,
-                        None => network::make(self.loaded, &alive.client, &alive.nodes, notes).await,
+                        None => network::install(self.loaded, &alive.client, &alive.nodes, notes).await,
                     }
                 }
-                Step::Plugins => self.plugins().await?.make(&self.alive().await?.nodes, notes).await,
+                Step::Plugins => self.plugins().await?.install(&self.alive().await?.nodes, notes).await,
                 Step::Bridges => {
-                    bridges::make(&bridges::plain(&self.loaded.profile.bridges), &self.alive().await?.nodes).await
+                    bridges::make(&bridges::without_addresses(&self.loaded.profile.bridges), &self.alive().await?.nodes)
+                        .await
                 }
                 Step::Multus => self.make_multus(notes).await,
                 Step::ProveDefaultNetwork => self.prove_provided(notes).await,
@@ -339,12 +344,12 @@ impl Stages for BringUp<'_> {
     }
 }
 
-/// The profile's summary line, for events.
+/// The name of the cluster in events.
 pub(crate) fn scope(loaded: &Loaded) -> String {
     format!("cluster {}", loaded.profile.metadata.name)
 }
 
-/// Names everything here that has to stay one.
+/// The name of a cluster's lease.
 pub(crate) fn lease_name(cluster: &str) -> String {
     format!("cluster-{cluster}")
 }

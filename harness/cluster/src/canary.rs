@@ -1,4 +1,4 @@
-//! The canary: a pod with one network on one node, which must come up attached, in Multus' word and in the kernel.
+//! The canary: a pod with one network on one node. Both Multus' network-status and the kernel must show its attachment.
 
 use crate::naming::SYSTEM_NAMESPACE;
 use crate::node::Node;
@@ -24,7 +24,7 @@ const TEMPLATE: &str = "../common/canary.yaml.j2";
 const INTERFACE: &str = "canary0";
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The journal in which canaries are recorded while they exist, and the kubeconfig by which `gc` finds them.
+/// The journal that records canaries while they exist, and the kubeconfig with which `gc` finds them.
 #[derive(Clone, Copy)]
 pub struct CanaryJournal<'a> {
     /// The run.
@@ -46,10 +46,10 @@ pub struct CanaryPod<'a> {
     pub journal: CanaryJournal<'a>,
 }
 
-/// Creates one with a network on `node`, checks whether Multus attached it, and deletes it.
+/// Creates a canary with a network on `node`, checks that Multus attached it, and deletes it.
 ///
 /// # Errors
-/// `TestbedError`, naming the node: it did not come up, or is not attached although it is Ready.
+/// `TestbedError` with the node's name: the canary did not become Ready, or is Ready but not attached.
 pub async fn run_canary(
     loaded: &Loaded,
     client: &Client,
@@ -59,15 +59,15 @@ pub async fn run_canary(
 ) -> Result<(), TestbedError> {
     let pod = CanaryPod { client, node, stage: STAGE, journal };
     let networks = json!([{ "name": pod.name(), "interface": INTERFACE }]).to_string();
-    let documents = pod.documents(loaded, Path::new(TEMPLATE), image, &networks)?;
-    pod.run(&documents, async |pod: &Pod| look(node, pod).await).await
+    let documents = pod.render_documents(loaded, Path::new(TEMPLATE), image, &networks)?;
+    pod.run(&documents, async |pod: &Pod| check_attachment(node, pod).await).await
 }
 
-/// Makes the namespace of the canaries.
+/// Creates the namespace of the canaries.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server refuses.
-pub async fn namespace(client: &Client, stage: &str) -> Result<(), TestbedError> {
+pub async fn create_namespace(client: &Client, stage: &str) -> Result<(), TestbedError> {
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": SYSTEM_NAMESPACE, "labels": { crate::naming::OWNER_LABEL: crate::naming::OWNER } } });
     objects::apply(client, &namespace).await.map(drop).at_stage(stage)
@@ -78,11 +78,11 @@ impl CanaryPod<'_> {
         format!("canary-{}", self.node.name)
     }
 
-    /// The canary's objects, of a template relative to the profile's folder.
+    /// Renders the canary's objects from a template relative to the profile's folder.
     ///
     /// # Errors
     /// `TestbedError` when it can't be rendered.
-    pub fn documents(
+    pub fn render_documents(
         &self,
         loaded: &Loaded,
         template: &Path,
@@ -96,29 +96,29 @@ impl CanaryPod<'_> {
         manifests::documents(&name, &text).at_stage(self.stage)
     }
 
-    /// Creates it, lets `look` check it when it is Ready, and deletes it.
+    /// Creates the canary, checks it with `check` when it is Ready, and deletes it.
     ///
     /// # Errors
-    /// `TestbedError` when it does not come up or does not go, else the result of `look`.
+    /// `TestbedError` when it does not become Ready or is not deleted, else the result of `check`.
     pub async fn run(
         &self,
         documents: &[Value],
-        look: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
+        check: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
     ) -> Result<(), TestbedError> {
-        readiness::service_account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
-        // One that a killed run left would be mistaken for this one.
+        readiness::await_service_account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
+        // A canary of a killed run has the same name.
         self.remove().await?;
         let entries = documents.iter().map(|document| self.journal.intend(document)).collect::<Result<Vec<_>, _>>()?;
-        let looked = async {
+        let checked = async {
             let pod = self.create(documents).await?;
-            look(&pod).await
+            check(&pod).await
         };
-        let looked = looked.await;
+        let checked = checked.await;
         let removed = self.remove().await.and(self.remove_others(documents).await);
         if removed.is_ok() {
             entries.into_iter().try_for_each(|id| self.journal.run.done(id))?;
         }
-        looked.and(removed)
+        checked.and(removed)
     }
 
     async fn create(&self, documents: &[Value]) -> Result<Pod, TestbedError> {
@@ -126,7 +126,10 @@ impl CanaryPod<'_> {
             objects::apply(self.client, document).await.at_stage(self.stage)?;
         }
         let testbed_error = |what: String| {
-            TestbedError::new(self.stage, format!("node {}: the canary did not come up: {what}", self.node.name))
+            TestbedError::new(
+                self.stage,
+                format!("node {}: the canary pod did not become Ready: {what}", self.node.name),
+            )
         };
         match readiness::ready(self.client, SYSTEM_NAMESPACE, &self.name(), DEADLINE).await {
             Ok(PodOutcome::Up(pod)) => Ok(*pod),
@@ -141,7 +144,7 @@ impl CanaryPod<'_> {
             let networks = objects::api_of(self.client, document).at_stage(self.stage)?;
             match networks.delete(&self.name(), &DeleteParams::default()).await {
                 Err(e) if !objects::is_absent(&e) => {
-                    let what = format!("remove the canary's network {}: {}", self.name(), objects::words(&e));
+                    let what = format!("remove the canary's network {}: {}", self.name(), objects::error_message(&e));
                     return Err(TestbedError::new(self.stage, what));
                 }
                 _ => {}
@@ -150,15 +153,15 @@ impl CanaryPod<'_> {
         Ok(())
     }
 
-    /// Removes the pod, where it is, and waits until it is gone from the server and its sandbox from the node.
+    /// Deletes the pod, if it exists, and waits until the server no longer has it and its sandbox is gone from the node.
     async fn remove(&self) -> Result<(), TestbedError> {
         let (name, pods) = (self.name(), Api::<Pod>::namespaced(self.client.clone(), SYSTEM_NAMESPACE));
         let testbed_error = |e: String| TestbedError::new(self.stage, format!("remove canary {name}: {e}"));
-        let pod = pods.get_opt(&name).await.map_err(|e| testbed_error(objects::words(&e)))?;
+        let pod = pods.get_opt(&name).await.map_err(|e| testbed_error(objects::error_message(&e)))?;
         let Some(pod) = pod else { return Ok(()) };
         let uid = readiness::uid_of(&pod);
         match pods.delete(&name, &DeleteParams::default().grace_period(1)).await {
-            Err(e) if !objects::is_absent(&e) => return Err(testbed_error(objects::words(&e))),
+            Err(e) if !objects::is_absent(&e) => return Err(testbed_error(objects::error_message(&e))),
             _ => {}
         }
         objects::await_deletion(pods, &name, &uid, self.stage, Deadline::after(DEADLINE)).await?;
@@ -170,24 +173,24 @@ impl CanaryPod<'_> {
         };
         match self.node.call(op).await? {
             Outcome::SandboxRemoval { removed: true, .. } => Ok(()),
-            // Gone but for what DEL should have forgotten, as with Multus thick 4.3.0 over a default network that is a
-            // list: every pod there has the same, and scenarios report it (`PL501`).
+            // Only a cached result remains that DEL should have removed. With Multus thick 4.3.0 and a conflist as default
+            // network every pod has this leak, and scenarios report it (`PL501`).
             Outcome::SandboxRemoval { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
             other => Err(testbed_error(format!("its sandbox is not gone: {other:?}"))),
         }
     }
 }
 
-async fn look(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
+async fn check_attachment(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
     let testbed_error = |what: String| TestbedError::new(STAGE, format!("node {}: the canary {what}", node.name));
     let name = pod.name_any();
     let status = pod.annotations().get(STATUS).cloned().unwrap_or_default();
     let entries: Vec<Value> = serde_json::from_str(&status).unwrap_or_default();
     if !entries.iter().any(|entry| entry["interface"] == INTERFACE) {
         return Err(testbed_error(format!(
-            "is Ready, and Multus did not attach {INTERFACE} (network-status: {status:?})"
+            "is Ready, but Multus did not attach {INTERFACE} (network-status: {status:?})"
         ))
-        .with_hint("Multus is not in force on this node: pods there would come up with eth0 alone"));
+        .with_hint("Multus is not in force on this node: pods there would get only eth0"));
     }
     let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name, uid: readiness::uid_of(pod) };
     match node.call(Op::Observe { target, with_ip: false }).await? {
@@ -196,9 +199,9 @@ async fn look(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
         }
         Outcome::Observed(seen) => {
             let names: Vec<_> = seen.kernel.links.iter().map(|l| l.name.as_str()).collect();
-            Err(testbed_error(format!("reports {INTERFACE}, and its kernel has {}", names.join(", "))))
+            Err(testbed_error(format!("has {INTERFACE} in network-status, but its kernel has {}", names.join(", "))))
         }
-        other => Err(testbed_error(format!("can't be looked at: {other:?}"))),
+        other => Err(testbed_error(format!("can't be observed: {other:?}"))),
     }
 }
 

@@ -1,53 +1,53 @@
-//! Which profile: the one asked for; else `upstream` or `hermetic` if a cluster of it is up; else `upstream` where its
-//! images can be had, and `hermetic` where not. The choice comes with its reason.
+//! Chooses the profile, with a reason: the requested one; else `upstream` or `hermetic` if such a cluster is up; else
+//! `upstream` if its images are available; else `hermetic`.
 
 /// The profile of published images.
 pub const UPSTREAM: &str = "upstream";
 /// The profile that is built here.
 pub const HERMETIC: &str = "hermetic";
 
-/// A profile chosen.
+/// A chosen profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// Profile name.
     pub profile: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Whether an image can be had, as probed.
+/// The probed availability of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageAvailability {
     /// The engine has it.
-    AtHand,
+    Local,
     /// Its registry offers it.
-    ToBePulled,
-    /// Neither: what was tried, and how it ended.
-    No(String),
+    Pullable,
+    /// Neither: the result of the probe.
+    Unavailable(String),
 }
 
-/// Decides by what is known without a probe; none means that the images have to be looked for.
-/// `up` names the profiles of our clusters that are up, newest first.
-pub fn known(asked: Option<&str>, up: &[String]) -> Option<Choice> {
-    if let Some(asked) = asked {
-        return Some(Choice { profile: asked.to_owned(), reason: "asked for by --profile".to_owned() });
+/// Chooses without a probe; none means that the images must be probed.
+/// `up` has the profiles of Plumbline's running clusters, newest first.
+pub fn choose_known(requested: Option<&str>, up: &[String]) -> Option<Choice> {
+    if let Some(requested) = requested {
+        return Some(Choice { profile: requested.to_owned(), reason: "requested with --profile".to_owned() });
     }
-    // Profiles for certain scenarios (three nodes, other ranges) are asked for by name alone, up or not.
+    // Profiles for special scenarios (three nodes, other ranges) are used only by name, even if their cluster is up.
     let warm = up.iter().find(|profile| [UPSTREAM, HERMETIC].contains(&profile.as_str()))?;
     Some(Choice { profile: warm.clone(), reason: "a cluster of it is up".to_owned() })
 }
 
-/// Decides by whether the upstream profile's images can be had.
-pub fn by_images(images: &[(String, ImageAvailability)]) -> Choice {
-    for (image, had) in images {
-        if let ImageAvailability::No(tried) = had {
+/// Chooses by the availability of the upstream profile's images.
+pub fn choose_by_images(images: &[(String, ImageAvailability)]) -> Choice {
+    for (image, availability) in images {
+        if let ImageAvailability::Unavailable(tried) = availability {
             let reason =
-                format!("{image} is not at hand and not to be pulled ({tried}), so it is built from pinned sources");
+                format!("{image} is neither local nor pullable ({tried}), so Plumbline builds it from pinned sources");
             return Choice { profile: HERMETIC.to_owned(), reason };
         }
     }
-    let at_hand = images.iter().all(|(_, had)| *had == ImageAvailability::AtHand);
-    let reason = if at_hand { "its pinned images are at hand" } else { "its registry offers its pinned images" };
+    let local = images.iter().all(|(_, availability)| *availability == ImageAvailability::Local);
+    let reason = if local { "the engine has its pinned images" } else { "its registry offers its pinned images" };
     Choice { profile: UPSTREAM.to_owned(), reason: reason.to_owned() }
 }
 
@@ -56,26 +56,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_asked_for_comes_first_then_what_is_up() {
+    fn the_requested_profile_wins_over_a_running_one() {
         let up = [HERMETIC.to_owned()];
-        assert_eq!(known(Some("x"), &up).unwrap().profile, "x");
-        assert_eq!(known(None, &up).unwrap().profile, HERMETIC);
-        assert_eq!(known(None, &[]), None);
+        assert_eq!(choose_known(Some("x"), &up).unwrap().profile, "x");
+        assert_eq!(choose_known(None, &up).unwrap().profile, HERMETIC);
+        assert_eq!(choose_known(None, &[]), None);
     }
 
     #[test]
-    fn a_profile_of_another_purpose_is_not_taken_because_it_is_up() {
+    fn a_running_profile_for_special_scenarios_is_not_chosen() {
         let other = "three-nodes".to_owned();
-        assert_eq!(known(None, std::slice::from_ref(&other)), None);
-        assert_eq!(known(None, &[other, HERMETIC.to_owned()]).unwrap().profile, HERMETIC);
+        assert_eq!(choose_known(None, std::slice::from_ref(&other)), None);
+        assert_eq!(choose_known(None, &[other, HERMETIC.to_owned()]).unwrap().profile, HERMETIC);
     }
 
     #[test]
-    fn one_image_that_is_not_to_be_had_means_building() {
-        let images =
-            |had: ImageAvailability| [("node".to_owned(), ImageAvailability::ToBePulled), ("multus".to_owned(), had)];
-        assert_eq!(by_images(&images(ImageAvailability::AtHand)).profile, UPSTREAM);
-        let built = by_images(&images(ImageAvailability::No("no such host".into())));
+    fn an_unavailable_image_selects_the_hermetic_profile() {
+        let images = |availability: ImageAvailability| {
+            [("node".to_owned(), ImageAvailability::Pullable), ("multus".to_owned(), availability)]
+        };
+        assert_eq!(choose_by_images(&images(ImageAvailability::Local)).profile, UPSTREAM);
+        let built = choose_by_images(&images(ImageAvailability::Unavailable("no such host".into())));
         assert_eq!(built.profile, HERMETIC);
         assert!(built.reason.contains("multus") && built.reason.contains("no such host"));
     }

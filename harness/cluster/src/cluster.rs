@@ -1,6 +1,6 @@
-//! A cluster that is up and was checked, and the trait of products that make its default network.
+//! A checked, running cluster, and the trait of products that create its default network.
 //!
-//! This crate knows no product by name. The command registers them, see [`Providers`].
+//! This crate names no product. The command registers them, see [`Providers`].
 
 use crate::node::Node;
 use crate::profile::Loaded;
@@ -15,7 +15,7 @@ use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_kube::cluster_ranges::ClusterRanges;
-use plumbline_kube::objects::{await_deletion, is_absent, words};
+use plumbline_kube::objects::{await_deletion, error_message, is_absent};
 use plumbline_kube::undo::NAMESPACE_GONE;
 use plumbline_testbed::context::Context;
 use plumbline_testbed::engine::Engine;
@@ -31,13 +31,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The registered providers.
 pub type Providers = &'static [&'static dyn DefaultNetworkProvider];
 
-/// A cluster whose API server and nodes answer, as providers get it.
+/// The context of a provider: a cluster whose API server and nodes answer.
 pub struct ClusterContext<'a> {
     /// Options, images, journal, events.
     pub cx: &'a Context,
     /// The cluster's profile.
     pub loaded: &'a Loaded,
-    /// The engine whose containers the nodes are.
+    /// The engine that runs the nodes as containers.
     pub engine: &'a Engine,
     /// kind's name of the cluster.
     pub name: &'a str,
@@ -52,7 +52,7 @@ pub struct ClusterContext<'a> {
 /// A staged default network, and the adaptations that it needed.
 pub type StagedWithAdaptations = (Box<dyn StagedNetwork>, Vec<Adaptation>);
 
-/// A product that makes the default network of a cluster.
+/// A product that creates the default network of a cluster.
 pub trait DefaultNetworkProvider: Send + Sync {
     /// The value of `defaultNetworkProvider.name` in a profile.
     fn name(&self) -> &'static str;
@@ -63,26 +63,26 @@ pub trait DefaultNetworkProvider: Send + Sync {
     /// Checks the provider's settings in a profile.
     ///
     /// # Errors
-    /// `TestbedError` at stage `profile`, with the key that is wrong.
+    /// `TestbedError` at stage `profile`, with the wrong key.
     fn check_profile(&self, loaded: &Loaded) -> Result<(), TestbedError>;
 
     /// Recipes and their programs that the provider's steps run. They are built with the images.
     fn programs(&self) -> &'static [(&'static str, &'static str)];
 
-    /// Parts of a cluster of this profile that are not what users run, a line each.
+    /// Parts of a cluster of this profile that differ from users' clusters, one line each.
     ///
     /// # Errors
     /// `TestbedError` when a file of the profile can't be read.
     fn stand_ins(&self, images: &Images, loaded: &Loaded) -> Result<Vec<String>, TestbedError>;
 
-    /// Checks whether the default network is installed on every node, and every node is ready.
+    /// Checks that every node has the default network and is ready.
     fn check<'a>(&'a self, at: &'a ClusterContext<'a>) -> BoxFuture<'a, Result<Found, TestbedError>>;
 
-    /// Installs it. May be called on a half-made one.
+    /// Installs the default network. It may be partially installed already.
     fn install<'a>(&'a self, at: &'a ClusterContext<'a>, notes: &'a Notes) -> BoxFuture<'a, Result<(), TestbedError>>;
 
-    /// What a proof of the default network rests on, a line each with its hash; or what is wrong. `plugins` is the hash of
-    /// the plugins on the nodes.
+    /// The basis of a proof of the default network, one line with a hash for each part; or the fault. `plugins` is the hash
+    /// of the plugins on the nodes.
     fn proof_basis<'a>(
         &'a self,
         at: &'a ClusterContext<'a>,
@@ -99,10 +99,10 @@ pub trait DefaultNetworkProvider: Send + Sync {
     /// Whether a plan's pods get their default network from this provider.
     fn provides(&self, plan: &Plan) -> bool;
 
-    /// Why such a plan can't run on a cluster with this provider; none when it can.
+    /// The reason why a plan can't run on a cluster with this provider; none if it can.
     fn lack(&self, plan: &Plan) -> Option<String>;
 
-    /// Stages the default network of a plan on a cluster. Gives the changes made in what the plan says.
+    /// Stages the default network of a plan on a cluster. Returns the adaptations of the plan.
     fn stage<'a>(
         &'a self,
         cluster: &'a Arc<Cluster>,
@@ -111,7 +111,7 @@ pub trait DefaultNetworkProvider: Send + Sync {
         plan: &'a Plan,
     ) -> BoxFuture<'a, Result<StagedWithAdaptations, TestbedError>>;
 
-    /// The engine's network of each uplink of a plan, made where there is none yet.
+    /// The engine's network of each uplink of a plan. Missing networks are created.
     fn uplink_networks<'a>(
         &'a self,
         cluster: &'a Cluster,
@@ -120,13 +120,13 @@ pub trait DefaultNetworkProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, TestbedError>>;
 }
 
-/// The default network of a staged plan. What it holds for itself alone is given back when it is dropped.
+/// The default network of a staged plan. Dropping it releases its exclusive leases.
 pub trait StagedNetwork: Send + Sync {
-    /// Undoes what was changed for the plan; the next plan may then change it. Gives what could not be undone, a line each.
+    /// Undoes the changes for the plan, so that the next plan can make its own. Returns what could not be undone, one line each.
     fn undo(&mut self) -> BoxFuture<'_, Vec<String>>;
 }
 
-/// The provider of a cluster that is up.
+/// The provider of a running cluster.
 pub struct ProvidedNetwork {
     /// The provider.
     pub provider: &'static dyn DefaultNetworkProvider,
@@ -136,9 +136,9 @@ pub struct ProvidedNetwork {
     pub plugins: String,
 }
 
-/// A cluster that is up.
+/// A running cluster.
 pub struct Cluster {
-    /// kind's name of it.
+    /// kind's name of the cluster.
     pub name: String,
     /// Profile name.
     pub profile: String,
@@ -148,28 +148,28 @@ pub struct Cluster {
     pub client: Client,
     /// Its nodes.
     pub nodes: Vec<Node>,
-    /// The image that takes the place of images that can't be had, as the nodes know it.
+    /// The reference, on the nodes, of the image that replaces unavailable images.
     pub toolbox: String,
-    /// Its own ranges and addresses, read once when it was taken.
+    /// Its own ranges and addresses, read once at bring-up.
     pub own: ClusterRanges,
-    /// What is remembered of it.
+    /// Its folder with the record.
     pub home: Home,
-    /// Parts of it that are not what users run.
+    /// Parts of it that differ from users' clusters.
     pub parts: Vec<String>,
-    /// Its default network, where a provider makes it.
+    /// Its default network, if a provider creates it.
     pub provided: Option<ProvidedNetwork>,
     /// The registered providers.
     pub providers: Providers,
-    /// Held as long as it is used: nobody breaks it meanwhile.
+    /// Held while the cluster is in use, so that no other process breaks it.
     pub(crate) lease: Option<Lease>,
-    /// Namespaces on their way out.
-    pub(crate) leaving: Mutex<Vec<Leaving>>,
-    /// Whether an image can be had.
+    /// Namespaces that are being deleted.
+    pub(crate) deleting: Mutex<Vec<DeletingNamespace>>,
+    /// Probes the availability of images.
     pub(crate) pull: crate::images::Pull,
 }
 
 /// A namespace that is being deleted.
-pub(crate) struct Leaving {
+pub(crate) struct DeletingNamespace {
     name: String,
     uid: String,
     /// Its entry in the journal of `run`.
@@ -178,21 +178,21 @@ pub(crate) struct Leaving {
 }
 
 impl Cluster {
-    /// The engine that its nodes are containers of.
+    /// The engine that runs its nodes as containers.
     pub fn engine(&self) -> &Engine {
         &self.pull.engine
     }
 
-    /// The node of that name.
+    /// The node with this name.
     ///
     /// # Errors
-    /// `TestbedError` when there is none.
+    /// `TestbedError` if there is none.
     pub fn node(&self, name: &str) -> Result<&Node, TestbedError> {
         let found = self.nodes.iter().find(|n| n.name == name);
         found.ok_or_else(|| TestbedError::new("cluster", format!("cluster {} has no node {name:?}", self.name)))
     }
 
-    /// Whether there is a namespace of that name.
+    /// Whether a namespace exists.
     ///
     /// # Errors
     /// `TestbedError` when the server does not answer.
@@ -200,21 +200,21 @@ impl Cluster {
         let found = Api::<Namespace>::all(self.client.clone()).get_opt(name).await;
         found
             .map(|n| n.is_some())
-            .map_err(|e| TestbedError::new("stage", format!("get namespace {name}: {}", words(&e))))
+            .map_err(|e| TestbedError::new("stage", format!("get namespace {name}: {}", error_message(&e))))
     }
 
-    /// Deletes a namespace in the background; [`Cluster::namespaces_gone`] awaits it and closes its journal entry.
+    /// Deletes a namespace in the background. [`Cluster::await_namespace_deletions`] waits for it and closes its journal entry.
     ///
     /// # Errors
     /// `TestbedError` when the server refuses.
-    pub async fn drop_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), TestbedError> {
+    pub async fn delete_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), TestbedError> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let uid = match namespaces.delete(name, &DeleteParams::background()).await {
             Ok(deleted) => deleted.left().and_then(|n| n.uid()).unwrap_or_default(),
             Err(e) if is_absent(&e) => return run.done(id),
-            Err(e) => return Err(TestbedError::new("clean up", format!("namespace {name}: {}", words(&e)))),
+            Err(e) => return Err(TestbedError::new("clean up", format!("namespace {name}: {}", error_message(&e)))),
         };
-        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(Leaving {
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner).push(DeletingNamespace {
             name: name.to_owned(),
             uid,
             id,
@@ -223,12 +223,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Awaits every namespace that was deleted; gives those that are still there, each a line.
-    pub async fn namespaces_gone(&self) -> Vec<String> {
-        let leaving = std::mem::take(&mut *self.leaving.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Waits for the deletion of every namespace. Returns the failures, one line each.
+    pub async fn await_namespace_deletions(&self) -> Vec<String> {
+        let deleting = std::mem::take(&mut *self.deleting.lock().unwrap_or_else(PoisonError::into_inner));
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let deadline = Deadline::after(NAMESPACE_GONE);
-        let gone = leaving.into_iter().map(|Leaving { name, uid, id, run }| {
+        let gone = deleting.into_iter().map(|DeletingNamespace { name, uid, id, run }| {
             let namespaces = namespaces.clone();
             async move {
                 let deleted = await_deletion(namespaces, &name, &uid, "clean up", deadline).await;
@@ -238,25 +238,29 @@ impl Cluster {
         join_all(gone).await.into_iter().flatten().collect()
     }
 
-    /// What is known of pods' images; unknown ones are looked for, and remembered with the cluster.
+    /// The states of pods' images. Unknown ones are probed and recorded with the cluster.
     ///
     /// # Errors
-    /// `TestbedError` when the nodes can't be asked.
-    pub async fn images(&self, cx: &Context, all: &[String]) -> Result<BTreeMap<String, ImageState>, TestbedError> {
+    /// `TestbedError` when the nodes do not answer.
+    pub async fn probe_images(
+        &self,
+        cx: &Context,
+        all: &[String],
+    ) -> Result<BTreeMap<String, ImageState>, TestbedError> {
         let mut known = self.home.record().unwrap_or_default().images;
         let unknown: Vec<&String> = all.iter().filter(|image| !known.contains_key(*image)).collect();
         if !unknown.is_empty() {
             let mut found = BTreeMap::new();
             for image in unknown {
-                found.insert(image.clone(), self.pull.state(&self.nodes, image).await?);
+                found.insert(image.clone(), self.pull.probe(&self.nodes, image).await?);
             }
             for (image, state) in &found {
                 (cx.events)(plumbline_core::event::Event::Chosen {
                     what: format!("image {image}"),
                     reason: match state {
-                        ImageState::Pullable => "the nodes can have it".to_owned(),
-                        ImageState::OnNodesOnly(why) => format!("as it is on the nodes: {why}"),
-                        ImageState::NotToBeHad(why) => format!("{} in its place: {why}", self.toolbox),
+                        ImageState::Pullable => "the nodes can pull it".to_owned(),
+                        ImageState::OnNodesOnly(why) => format!("used from the nodes: {why}"),
+                        ImageState::Unavailable(why) => format!("replaced by {}: {why}", self.toolbox),
                     },
                 });
             }
@@ -267,17 +271,17 @@ impl Cluster {
         Ok(known)
     }
 
-    /// The provider of its default network, where one makes it.
+    /// The provider of its default network, if it has one.
     pub fn provider(&self) -> Option<&'static dyn DefaultNetworkProvider> {
         self.provided.as_ref().map(|provided| provided.provider)
     }
 
-    /// The provider of its default network, where a plan's pods get theirs from it.
+    /// The provider of its default network, if a plan's pods get their default network from it.
     pub fn provider_of(&self, plan: &Plan) -> Option<&'static dyn DefaultNetworkProvider> {
         self.provider().filter(|provider| provider.provides(plan))
     }
 
-    /// The cluster as its provider gets it; none where it has none.
+    /// The context for its provider; none if it has no provider.
     pub fn context<'a>(&'a self, cx: &'a Context) -> Option<ClusterContext<'a>> {
         Some(ClusterContext {
             cx,
@@ -290,10 +294,10 @@ impl Cluster {
         })
     }
 
-    /// Records that canaries came up by the default network that is in force now: another operation has run them.
+    /// Records a proof of the current default network, after another operation ran the canaries.
     ///
     /// # Errors
-    /// `TestbedError` when it is in force on not every node, or the record can't be written.
+    /// `TestbedError` when the default network is not in force on every node, or the record can't be written.
     pub async fn record_proof(&self, cx: &Context) -> Result<(), TestbedError> {
         let Some((provided, at)) = self.provided.as_ref().zip(self.context(cx)) else { return Ok(()) };
         match provided.provider.proof_basis(&at, &provided.plugins).await? {
@@ -303,7 +307,7 @@ impl Cluster {
     }
 }
 
-/// The provider that a profile names; none where it names none.
+/// The provider that a profile names, if any.
 ///
 /// # Errors
 /// `TestbedError` when it is not registered, or refuses its settings.

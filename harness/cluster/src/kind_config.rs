@@ -1,4 +1,4 @@
-//! What is given to kind: the profile's template rendered for this host, and read back strictly.
+//! kind's configuration: the profile's template, rendered for this host and parsed strictly.
 
 use crate::kind_types::Cluster;
 use crate::naming;
@@ -7,11 +7,11 @@ use plumbline_kube::manifests::render;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde::Serialize;
 
-/// What has to be known of the host; found by probing.
+/// The probed properties of the host that change the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Host {
-    /// The engine's containers live under cgroup v1.
+    /// The engine's containers run under cgroup v1.
     pub cgroup_v1: bool,
     /// CAP_SYS_RESOURCE is not in the bounding set, so no container can have it.
     pub lacks_sys_resource: bool,
@@ -21,8 +21,8 @@ pub struct Host {
 const CAP_SYS_RESOURCE: u32 = 24;
 
 impl Host {
-    /// Takes in the engine's word on cgroups (`1` or `2`) and the text of `/proc/self/status`.
-    /// Where the latter has no bounding set, nothing is said to be lacking.
+    /// Reads the engine's cgroup version (`1` or `2`) and the text of `/proc/self/status`.
+    /// If the text has no bounding set, no capability counts as missing.
     pub fn new(cgroup_version: Option<&str>, proc_status: &str) -> Self {
         let bounding = proc_status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
         let bounding = bounding.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX);
@@ -54,8 +54,8 @@ struct NodeValues<'a> {
 /// kind's configuration of one cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// Cluster name: `plumbline-<profile>-<hash>`. The hash is of the profile, of this configuration and of the node
-    /// image, so whatever changes one of them makes another cluster.
+    /// Cluster name: `plumbline-<profile>-<hash>`. The hash covers the profile, this configuration and the node image. So a
+    /// change of one of them creates another cluster.
     pub name: String,
     /// The text for kind.
     pub text: String,
@@ -64,7 +64,7 @@ pub struct Rendered {
 /// Renders kind's configuration for `host`, with the node image that `image` names.
 ///
 /// # Errors
-/// `TestbedError` at stage `profile`: a template that can't be rendered, or that gives something that is not kind's v1alpha4.
+/// `TestbedError` at stage `profile`: a template that can't be rendered, or whose text is not kind's v1alpha4.
 pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered, TestbedError> {
     let file = loaded.folder.join(&loaded.profile.kind_config).display().to_string();
     let template = loaded.text(&loaded.profile.kind_config)?;
@@ -95,7 +95,7 @@ pub fn kind_config(loaded: &Loaded, host: Host, image: &str) -> Result<Rendered,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{ImageSource, names};
+    use crate::profile::{ImageSource, list_profiles};
     use std::path::PathBuf;
 
     fn root() -> PathBuf {
@@ -106,8 +106,8 @@ mod tests {
     const BARE: Host = Host { cgroup_v1: true, lacks_sys_resource: true };
 
     #[test]
-    fn every_profile_is_read_strictly_and_renders_to_v1alpha4_on_every_host() {
-        let names = names(&root());
+    fn every_profile_renders_to_v1alpha4_on_every_host() {
+        let names = list_profiles(&root());
         assert!(names.len() >= 5 && names.contains(&"hermetic".to_owned()), "{names:?}");
         for name in names {
             let loaded = Loaded::read(&root(), &name).unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_follows_the_content() {
+    fn the_name_depends_on_the_content() {
         let loaded = Loaded::read(&root(), "hermetic").unwrap();
         let name = |host, image| kind_config(&loaded, host, image).unwrap().name;
         assert_eq!(name(PLAIN, "a"), name(PLAIN, "a"));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_refused_with_their_place() {
+    fn unknown_fields_are_refused_with_their_line() {
         let error =
             Cluster::parse("k.yaml", "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodez: []\n").unwrap_err();
         assert!(error.file == "k.yaml" && error.reason.contains("nodez") && error.reason.contains('3'), "{error}");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_known_by_the_engine_and_the_bounding_set() {
+    fn the_host_is_probed_from_the_engine_and_the_bounding_set() {
         assert_eq!(Host::new(Some("1"), "CapBnd:\t000001fffeffffff\n"), BARE);
         assert_eq!(Host::new(Some("2"), "CapBnd:\t000001ffffffffff\n"), PLAIN);
         assert_eq!(Host::new(None, ""), PLAIN);

@@ -1,7 +1,7 @@
-//! kind's cluster configuration, version v1alpha4, as strict types of our own.
+//! kind's cluster configuration, version v1alpha4, as strict types.
 //!
-//! Fields as in `pkg/apis/config/v1alpha4/types.go` of `sigs.k8s.io/kind` 0.33.0. kind itself refuses unknown
-//! fields as well, but only once the engine is at work; this does so in a test and before anything is made.
+//! The fields are those of `pkg/apis/config/v1alpha4/types.go` of `sigs.k8s.io/kind` 0.33.0. kind itself also refuses unknown
+//! fields, but only when it already uses the engine. These types refuse them in a test and before anything is created.
 
 use plumbline_kube::manifests::{self, ManifestError};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct Cluster {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Node {
-    /// Role; control plane where absent.
+    /// Role; the default is control plane.
     pub role: Option<crate::profile::Role>,
     /// Node image.
     pub image: Option<String>,
@@ -75,7 +75,7 @@ pub struct Node {
 pub struct Networking {
     /// `ipv4`, `ipv6`, `dual`.
     pub ip_family: Option<IpFamily>,
-    /// API server's port on the host; random where absent.
+    /// API server's port on the host; random by default.
     pub api_server_port: Option<i32>,
     /// API server's address on the host.
     pub api_server_address: Option<String>,
@@ -96,9 +96,9 @@ pub struct Networking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IpFamily {
-    /// IPv4 alone.
+    /// Only IPv4.
     Ipv4,
-    /// IPv6 alone.
+    /// Only IPv6.
     Ipv6,
     /// Both.
     Dual,
@@ -140,7 +140,7 @@ pub struct Mount {
 pub struct PortMapping {
     /// Port in the node.
     pub container_port: i32,
-    /// Port on the host; random where absent.
+    /// Port on the host; random by default.
     pub host_port: Option<i32>,
     /// Address on the host.
     pub listen_address: Option<String>,
@@ -166,7 +166,7 @@ impl Cluster {
     /// Decodes strictly.
     ///
     /// # Errors
-    /// [`ManifestError`]: an unknown field, a wrong type, or another version than v1alpha4.
+    /// [`ManifestError`]: an unknown field, a wrong type, or a version other than v1alpha4.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let cluster: Self = manifests::decode(file, text)?;
         if cluster.kind != "Cluster" || cluster.api_version != "kind.x-k8s.io/v1alpha4" {

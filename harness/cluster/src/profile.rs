@@ -1,4 +1,4 @@
-//! Cluster profiles: what `clusters/<name>/profile.yaml` says, decoded strictly.
+//! Cluster profiles: `clusters/<name>/profile.yaml`, decoded strictly.
 
 use ipnet::Ipv4Net;
 use plumbline_kube::manifests::{self, ManifestError};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// The name of the file in each profile's folder.
 const FILE: &str = "profile.yaml";
-/// What a profile's `apiVersion` and `kind` must be.
+/// The required `apiVersion` and `kind` of a profile.
 const API_VERSION: &str = "plumbline.dev/v1alpha1";
 const KIND: &str = "ClusterProfile";
 
-/// A profile as written.
+/// A profile, as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Profile {
@@ -22,7 +22,7 @@ pub struct Profile {
     pub kind: String,
     /// Name and summary.
     pub metadata: Metadata,
-    /// Whether this profile has been run, and not only rendered.
+    /// Whether a cluster of this profile was ever run, and not only rendered.
     pub tried: bool,
     /// Version of Kubernetes, without the `v`.
     pub kubernetes: String,
@@ -30,14 +30,14 @@ pub struct Profile {
     pub kind_config: PathBuf,
     /// The nodes; the first is the control plane.
     pub nodes: Vec<NodeSpec>,
-    /// Where its images come from.
+    /// The sources of its images.
     pub images: ImageSpecs,
     /// Subnets and the default network.
     pub networking: Networking,
-    /// Multus; none where [`Profile::default_network_provider`] makes all of a pod's network.
+    /// Multus; none if [`Profile::default_network_provider`] creates the whole network of pods.
     #[serde(default)]
     pub multus: Option<MultusSpec>,
-    /// The product that makes the default network; none where this project's own configuration is it.
+    /// The product that creates the default network; none with Plumbline's own configuration.
     #[serde(default)]
     pub default_network_provider: Option<ProviderSpec>,
     /// Bridges that every node has.
@@ -62,7 +62,7 @@ pub struct NodeSpec {
     pub role: Role,
 }
 
-/// What a node is for, as kind's v1alpha4 has it.
+/// The role of a node, as in kind's v1alpha4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -72,13 +72,13 @@ pub enum Role {
     Worker,
 }
 
-/// Where an image comes from.
+/// The source of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ImageSource {
-    /// Built from the folder of this name under `images/`.
+    /// Built from the folder with this name under `images/`.
     Built(String),
-    /// Pulled by this reference.
+    /// Pulled with this reference.
     Pulled(String),
 }
 
@@ -88,10 +88,10 @@ pub enum ImageSource {
 pub struct ImageSpecs {
     /// kind's node image.
     pub node: ImageSource,
-    /// Multus, where the profile has it.
+    /// Multus, if the profile has it.
     #[serde(default)]
     pub multus: Option<ImageSource>,
-    /// The image that stands in for pods' images that can't be had.
+    /// The image that replaces unavailable images of pods.
     pub toolbox: ImageSource,
 }
 
@@ -104,7 +104,7 @@ pub struct Networking {
     /// Services' addresses.
     pub service_subnet: Ipv4Net,
     /// Template of the default network, relative to the profile's folder: `*.conflist.j2`, or `*.conf.j2` for a single
-    /// plugin. None where a provider makes it.
+    /// plugin. None if a provider creates it.
     #[serde(default)]
     pub default_network: Option<PathBuf>,
 }
@@ -117,7 +117,7 @@ pub struct ProviderSpec {
     pub name: String,
     /// The image of its pods.
     pub image: ImageSource,
-    /// Its own settings, which it reads and checks itself.
+    /// The provider's settings. The provider reads and checks them.
     pub settings: serde_json::Value,
 }
 
@@ -125,9 +125,9 @@ pub struct ProviderSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MultusSpec {
-    /// How it is built.
+    /// The build of Multus.
     pub flavour: Flavour,
-    /// Manifests, relative to the profile's folder, in order; `.j2` ones are rendered.
+    /// Manifests, relative to the profile's folder, in order. Files `.j2` are templates.
     pub manifests: Vec<PathBuf>,
 }
 
@@ -135,34 +135,33 @@ pub struct MultusSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Flavour {
-    /// The plugin alone does the work.
+    /// The plugin itself does the work.
     Thin,
     /// A daemon on each node does the work, and the plugin is its shim.
     Thick,
 }
 
-/// A profile with the folder it was read from.
+/// A profile with its folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// As written.
+    /// The profile, as written.
     pub profile: Profile,
     /// Its folder.
     pub folder: PathBuf,
 }
 
 impl Profile {
-    /// Decodes the text of `file` strictly, then checks what types can't say.
+    /// Decodes the text of `file` strictly, then checks what types can't express.
     ///
     /// # Errors
-    /// [`ManifestError`] with line and column, or with the key that is wrong.
+    /// [`ManifestError`] with line and column, or with the wrong key.
     pub fn parse(file: &str, text: &str) -> Result<Self, ManifestError> {
         let profile: Self = manifests::decode(file, text)?;
-        profile.fault().map_or(Ok(profile), |fault| Err(ManifestError::new(file, fault)))
+        profile.find_fault().map_or(Ok(profile), |fault| Err(ManifestError::new(file, fault)))
     }
 
-    /// What is wrong with the content; none when it is right. A profile has Multus over a default network of ours, or a
-    /// provider of both.
-    fn fault(&self) -> Option<String> {
+    /// The fault in the content, if any. A profile has either Multus with a default network of Plumbline, or a provider.
+    fn find_fault(&self) -> Option<String> {
         let Networking { pod_subnet, service_subnet, default_network, .. } = &self.networking;
         let (multus, provider) = (self.multus.is_some(), self.default_network_provider.is_some());
         let overlap = pod_subnet.contains(&service_subnet.network()) || service_subnet.contains(&pod_subnet.network());
@@ -177,9 +176,9 @@ impl Profile {
         } else if multus == provider {
             "expected either multus or defaultNetworkProvider, found both or none"
         } else if self.images.multus.is_some() != multus {
-            "images.multus goes with multus"
+            "images.multus requires multus, and multus requires images.multus"
         } else if default_network.is_some() == provider {
-            "networking.defaultNetwork goes with multus, not with defaultNetworkProvider"
+            "multus requires networking.defaultNetwork, and defaultNetworkProvider excludes it"
         } else {
             return self.all_images().find_map(|image| match image {
                 ImageSource::Pulled(reference) if !is_exact(reference) => {
@@ -199,7 +198,7 @@ impl Profile {
     }
 }
 
-/// Whether a reference names one image: by digest, or by a tag that is no moving word.
+/// Whether a reference names exactly one image, with a digest or a version as tag.
 fn is_exact(reference: &str) -> bool {
     if reference.contains("@sha256:") {
         return true;
@@ -209,7 +208,7 @@ fn is_exact(reference: &str) -> bool {
 }
 
 impl Profile {
-    /// How many nodes a scenario can have: the workers, or all nodes where there are none.
+    /// The maximum number of nodes of a scenario: the workers, or all nodes if there are no workers.
     pub fn places(&self) -> usize {
         match self.nodes.iter().filter(|node| node.role == Role::Worker).count() {
             0 => self.nodes.len(),
@@ -222,26 +221,26 @@ impl Loaded {
     /// Reads the profile `name` under `root/clusters`.
     ///
     /// # Errors
-    /// `TestbedError` at stage `profile` when there is none of that name, with the names there are, or when it is refused.
+    /// `TestbedError` at stage `profile` when there is no such profile, with the existing names, or when it is refused.
     pub fn read(root: &Path, name: &str) -> Result<Self, TestbedError> {
         let folder = root.join("clusters").join(name);
         let file = folder.join(FILE);
         let text = std::fs::read_to_string(&file).map_err(|e| {
             TestbedError::new("profile", format!("no profile {name}: {}: {e}", file.display()))
-                .with_hint(format!("--profile takes one of: {}", names(root).join(", ")))
+                .with_hint(format!("--profile takes one of: {}", list_profiles(root).join(", ")))
         })?;
         let profile = Profile::parse(&file.display().to_string(), &text).at_stage("profile")?;
         if profile.metadata.name != name {
-            let said = &profile.metadata.name;
+            let found = &profile.metadata.name;
             return Err(TestbedError::new(
                 "profile",
-                format!("{}: metadata.name is {said}, the folder {name}", file.display()),
+                format!("{}: metadata.name: expected the folder's name {name}, found {found}", file.display()),
             ));
         }
         Ok(Self { profile, folder })
     }
 
-    /// The text of a file named relative to the profile's folder.
+    /// The text of a file with a path relative to the profile's folder.
     ///
     /// # Errors
     /// `TestbedError` at stage `profile`, with the path.
@@ -252,7 +251,7 @@ impl Loaded {
 }
 
 /// The names of all profiles under `root/clusters`, sorted.
-pub fn names(root: &Path) -> Vec<String> {
+pub fn list_profiles(root: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(root.join("clusters"))
         .into_iter()
         .flatten()

@@ -1,32 +1,35 @@
-//! Proofs that a network is in force: whether the last one stands, and what changed since.
+//! Proofs that a network is in force: whether the last one is still valid, and what changed since.
 
 use crate::record::Proof;
 use crate::step::Found;
 use plumbline_testbed::wait::Look;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What a check found, from what a proof rests on and from the last proof.
-pub fn found(basis: &Look<String>, proof: Option<&Proof>, now: u64) -> Found {
-    /// A proof is made anew after this, in seconds: what it rests on is not everything that can go wrong.
-    const STANDS: u64 = 900;
+/// Compares the current basis of a proof with the last proof.
+pub fn check_proof(basis: &Look<String>, proof: Option<&Proof>, now: u64) -> Found {
+    /// A proof expires after this time, in seconds, because its basis does not cover every possible fault.
+    const VALID_SECONDS: u64 = 900;
     match (basis, proof) {
-        (Look::NotYet(what), _) => Found::Wanting(what.clone()),
-        (Look::There(basis), Some(proof)) if proof.of == *basis && now.saturating_sub(proof.at) < STANDS => Found::Good,
+        (Look::NotYet(what), _) => Found::Lacking(what.clone()),
+        (Look::There(basis), Some(proof)) if proof.of == *basis && now.saturating_sub(proof.at) < VALID_SECONDS => {
+            Found::Good
+        }
         (Look::There(basis), Some(proof)) if proof.of == *basis => {
-            Found::Wanting(format!("the last canary was more than {STANDS} s ago"))
+            Found::Lacking(format!("the last canary was more than {VALID_SECONDS} s ago"))
         }
         (Look::There(basis), Some(proof)) => {
-            Found::Wanting(format!("changed since the last canary: {}", changed(&proof.of, basis)))
+            Found::Lacking(format!("changed since the last canary: {}", describe_change(&proof.of, basis)))
         }
-        (Look::There(_), None) => Found::Wanting("no canary has been seen yet".to_owned()),
+        (Look::There(_), None) => Found::Lacking("no canary has run yet".to_owned()),
     }
 }
 
-/// What differs between two texts of what a proof rests on, in words: the lines of the second that the first does not have, without their hash.
-pub fn changed(before: &str, now: &str) -> String {
+/// Describes the difference between two bases of a proof: the lines of the second that the first does not have, without
+/// their hashes.
+pub fn describe_change(before: &str, now: &str) -> String {
     let new = now.lines().filter(|line| !before.lines().any(|old| old == *line));
     let named: Vec<&str> = new.map(|line| line.rsplit_once(' ').map_or(line, |(what, _)| what)).collect();
-    if named.is_empty() { "something that is gone".to_owned() } else { named.join(", ") }
+    if named.is_empty() { "a part was removed".to_owned() } else { named.join(", ") }
 }
 
 /// Seconds since the epoch.
@@ -39,20 +42,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_is_named() {
+    fn a_changed_part_is_named() {
         let before = "the plugins 1\n/etc/cni/net.d of node a 2";
-        assert_eq!(changed(before, "the plugins 1\n/etc/cni/net.d of node a 3"), "/etc/cni/net.d of node a");
-        assert_eq!(changed(before, "the plugins 1"), "something that is gone");
+        assert_eq!(describe_change(before, "the plugins 1\n/etc/cni/net.d of node a 3"), "/etc/cni/net.d of node a");
+        assert_eq!(describe_change(before, "the plugins 1"), "a part was removed");
     }
 
     #[test]
-    fn a_proof_stands_for_a_while_and_for_the_same_state_only() {
+    fn a_proof_is_valid_for_a_limited_time_and_only_for_the_same_basis() {
         let proof = Proof { of: "a".into(), at: 1000 };
         let same = Look::There("a".to_owned());
-        assert_eq!(found(&same, Some(&proof), 1100), Found::Good);
-        assert_ne!(found(&same, Some(&proof), 9000), Found::Good);
-        assert_ne!(found(&Look::There("b".into()), Some(&proof), 1100), Found::Good);
-        assert_ne!(found(&same, None, 1100), Found::Good);
-        assert_eq!(found(&Look::NotYet("x".into()), Some(&proof), 1100), Found::Wanting("x".into()));
+        assert_eq!(check_proof(&same, Some(&proof), 1100), Found::Good);
+        assert_ne!(check_proof(&same, Some(&proof), 9000), Found::Good);
+        assert_ne!(check_proof(&Look::There("b".into()), Some(&proof), 1100), Found::Good);
+        assert_ne!(check_proof(&same, None, 1100), Found::Good);
+        assert_eq!(check_proof(&Look::NotYet("x".into()), Some(&proof), 1100), Found::Lacking("x".into()));
     }
 }

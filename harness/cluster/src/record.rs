@@ -1,6 +1,6 @@
-//! What is remembered of a cluster between runs, in its folder below the state folder.
+//! The record of a cluster between runs, in its folder below the state folder.
 //!
-//! `record.json` is written before a cluster is made, so that one left half-made is known as ours.
+//! `record.json` is written before kind creates the cluster, so that an incomplete cluster is recognized as Plumbline's.
 
 use plumbline_kube::adaptation::ImageState;
 use plumbline_testbed::error::{AtStage, TestbedError};
@@ -21,26 +21,26 @@ pub struct Record {
     pub name: String,
     /// Profile name.
     pub profile: String,
-    /// `true` once kind had made it; else it is half-made.
+    /// Whether kind has finished creating the cluster.
     pub complete: bool,
     /// The nodes' containers: name to id.
     #[serde(default)]
     pub containers: BTreeMap<String, String>,
-    /// The last proof that Multus is in force: what it was made of.
+    /// The last proof that the network is in force.
     #[serde(default)]
     pub proof: Option<Proof>,
-    /// What is known of pods' images, by reference.
+    /// The probed states of pods' images, by reference.
     #[serde(default)]
     pub images: BTreeMap<String, ImageState>,
 }
 
-/// A proof that Multus was in force.
+/// A proof that the network was in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
-    /// What the proof rests on, a line each with its hash; another text needs another proof.
+    /// The basis of the proof, one line with a hash for each part. Another text needs another proof.
     pub of: String,
-    /// When, in seconds since the epoch.
+    /// The time of the proof, in seconds since the epoch.
     pub at: u64,
 }
 
@@ -51,8 +51,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home of the cluster `name`. Nothing is made before there is something to write: a cluster that is refused
-    /// leaves no folder.
+    /// The home of the cluster `name`. The folder is created with the first file, so a refused cluster leaves no folder.
     ///
     /// # Errors
     /// `TestbedError` when the state folder can't be used.
@@ -60,12 +59,12 @@ impl Home {
         Ok(Self { folder: clusters()?.join(name) })
     }
 
-    /// Our own kubeconfig, readable by its owner alone; never the user's.
+    /// Plumbline's own kubeconfig, readable only by its owner; never the user's.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
-    /// A client by our own kubeconfig alone: neither the user's file nor their environment is looked at.
+    /// A client with only Plumbline's own kubeconfig. It reads neither the user's file nor their environment.
     ///
     /// # Errors
     /// `TestbedError` when it can't be read.
@@ -73,12 +72,12 @@ impl Home {
         plumbline_kube::client::connect(&[self.kubeconfig()], None, STAGE).await
     }
 
-    /// kind's configuration as given.
+    /// kind's configuration of the cluster.
     pub fn kind_config(&self) -> PathBuf {
         self.folder.join("kind.yaml")
     }
 
-    /// The record; none where there is none, or one that can't be read.
+    /// The record; none if it is missing or can't be read.
     pub fn record(&self) -> Option<Record> {
         serde_json::from_slice(&std::fs::read(self.folder.join("record.json")).ok()?).ok()
     }
@@ -87,30 +86,30 @@ impl Home {
     ///
     /// # Errors
     /// `TestbedError`, with the path.
-    pub fn keep(&self, record: &Record) -> Result<(), TestbedError> {
+    pub fn write_record(&self, record: &Record) -> Result<(), TestbedError> {
         let text = serde_json::to_vec_pretty(record).at_stage(STAGE)?;
         write(&self.folder.join("record.json"), &text)
     }
 
-    /// Reads the record, changes it and writes it back. The last writer wins: what is lost is only looked up again.
+    /// Reads the record, changes it and writes it back. The last writer wins; a lost state is only probed again.
     ///
     /// # Errors
-    /// As [`Home::keep`].
+    /// As [`Home::write_record`].
     pub fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), TestbedError> {
         let mut record = self.record().unwrap_or_default();
         change(&mut record);
-        self.keep(&record)
+        self.write_record(&record)
     }
 
     /// Writes kind's configuration.
     ///
     /// # Errors
     /// `TestbedError`, with the path.
-    pub fn keep_config(&self, text: &str) -> Result<(), TestbedError> {
+    pub fn write_config(&self, text: &str) -> Result<(), TestbedError> {
         write(&self.kind_config(), text.as_bytes())
     }
 
-    /// Forgets the cluster.
+    /// Removes the folder with the record.
     ///
     /// # Errors
     /// `TestbedError`, with the path.
@@ -129,11 +128,11 @@ fn clusters() -> Result<PathBuf, TestbedError> {
     Ok(folders::state()?.join("clusters"))
 }
 
-/// The records of all clusters of ours, the newest first.
+/// The records of all clusters of Plumbline, the newest first.
 ///
 /// # Errors
 /// `TestbedError` when the state folder can't be used.
-pub fn all() -> Result<Vec<Record>, TestbedError> {
+pub fn list_records() -> Result<Vec<Record>, TestbedError> {
     let entries = std::fs::read_dir(clusters()?).into_iter().flatten().flatten();
     let mut dated: Vec<_> = entries
         .filter_map(|entry| {
@@ -146,7 +145,7 @@ pub fn all() -> Result<Vec<Record>, TestbedError> {
     Ok(dated.into_iter().map(|(_, record)| record).collect())
 }
 
-/// Writes a file whole, for its owner alone as its folder is, by a file beside it and a rename.
+/// Writes a file atomically, with a rename. Only the owner can read the file and its folder.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), TestbedError> {
     let stage = format!("write {}", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -1,7 +1,7 @@
-//! Bring-up as an ordered list of steps, each with a check of its own, a deadline, and events.
+//! Bring-up as an ordered list of steps, each with a check, a deadline, and events.
 //!
-//! What a step does lives elsewhere, behind [`Stages`]; here is only the way through them: check, make what is
-//! wanting, check again. So every step is idempotent, and none is believed without having been looked at.
+//! [`Stages`] implements the steps. This module runs them: it checks a step, does the step's work if the check fails, and
+//! checks again. So every step is idempotent, and every step's work is checked.
 
 use futures::future::{BoxFuture, try_join_all};
 use plumbline_core::event::Event;
@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 pub enum Step {
     /// A container engine answers.
     Engine,
-    /// The images of the profile are at hand.
+    /// The engine has the images of the profile.
     Images,
-    /// The cluster is there, is ours, and answers.
+    /// The cluster exists, belongs to Plumbline, and answers.
     Cluster,
     /// Every node has its default network, and routes to the others' pods.
     DefaultNetwork,
@@ -29,12 +29,12 @@ pub enum Step {
     Bridges,
     /// Multus is installed and in force on every node.
     Multus,
-    /// A pod came up on every node by the default network of a provider.
+    /// A canary pod on every node got the default network of a provider.
     ProveDefaultNetwork,
 }
 
 impl Step {
-    /// The order. Plugins come before Multus, since its canary needs them.
+    /// The order. Plugins are before Multus, because its canary needs them.
     pub const ORDER: [Self; 8] = [
         Self::Engine,
         Self::Images,
@@ -60,7 +60,7 @@ impl Step {
         }
     }
 
-    /// How long it may take in all, building included where it builds.
+    /// The step's deadline, including builds.
     pub fn deadline(self) -> Duration {
         Duration::from_secs(match self {
             Self::Engine => 600,
@@ -69,23 +69,23 @@ impl Step {
             Self::Bridges => 90,
             // A provider copies an image to every node, and waits for its pods.
             Self::DefaultNetwork | Self::ProveDefaultNetwork => 180,
-            // Those of ours are built when they are first looked at.
+            // The first check builds Plumbline's own plugins.
             Self::Plugins => 900,
             Self::Multus => 240,
         })
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// As it should be.
+    /// The state is right.
     Good,
-    /// Not so: what is wanting, in words.
-    Wanting(String),
+    /// Something is missing or wrong: a message.
+    Lacking(String),
 }
 
-/// Tells signs of life of a step, and keeps the last one for the case that the deadline passes.
+/// Sends progress notes of a step as events, and keeps the last one for the error at the deadline.
 #[derive(Clone)]
 pub struct Notes {
     events: EventSink,
@@ -95,7 +95,7 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// Tells one.
+    /// Sends a note.
     pub fn note(&self, text: impl Into<String>) {
         let note = text.into();
         note.clone_into(&mut self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -107,83 +107,83 @@ impl Notes {
     }
 }
 
-/// What each step looks at and does.
+/// Each step's check and work.
 pub trait Stages: Send + Sync {
-    /// Whether there is such a step at all.
+    /// Whether the profile has this step.
     fn has(&self, step: Step) -> bool {
         let _ = step;
         true
     }
-    /// Looks, and changes nothing.
+    /// Checks the step's state, and changes nothing.
     fn check<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<Found, TestbedError>>;
-    /// Makes it so. May be called on a half-made thing.
+    /// Does the step's work. A part of it may be done already.
     fn make<'a>(&'a self, step: Step, notes: &'a Notes) -> BoxFuture<'a, Result<(), TestbedError>>;
 }
 
-/// Leads [`Stages`] through the steps.
+/// Runs the steps of [`Stages`].
 pub struct Driver<'a> {
     /// Event stream.
     pub events: &'a EventSink,
-    /// What the steps belong to, for example `cluster hermetic`.
+    /// The subject of the steps, for example `cluster hermetic`.
     pub scope: String,
-    /// Ends it early.
+    /// Ends the bring-up early.
     pub cancel: &'a CancellationToken,
 }
 
 impl Driver<'_> {
-    /// Checks every step in order and makes what is wanting, until all are good.
+    /// Checks every step in order and does the work of those whose check fails.
     ///
     /// # Errors
-    /// The first step that can't be made good: its own `TestbedError`, or one that says what is still wanting, that its
-    /// deadline passed, or that the run was interrupted.
+    /// The first step that fails: its own `TestbedError`, or one with what is still missing, about its deadline, or about an
+    /// interruption.
     pub async fn drive(&self, stages: &dyn Stages) -> Result<(), TestbedError> {
         for step in Step::ORDER.into_iter().filter(|step| stages.has(*step)) {
-            self.step(stages, step).await?;
+            self.run_step(stages, step).await?;
         }
         Ok(())
     }
 
-    /// Only looks: the first step in order that is wanting, with what is. The steps after the cluster's do not rest on
-    /// each other when they are only looked at, so they are looked at side by side.
+    /// Only checks: returns the first step whose check fails, with the message. The checks after the cluster's do not depend
+    /// on each other, so they run concurrently.
     ///
     /// # Errors
-    /// A check that could not be made.
+    /// A check that could not run.
     pub async fn survey(&self, stages: &dyn Stages) -> Result<Option<(Step, String)>, TestbedError> {
-        let alone = Step::ORDER.iter().position(|step| *step == Step::Cluster).map_or(0, |place| place + 1);
-        let (first, rest) = Step::ORDER.split_at(alone);
+        let sequential = Step::ORDER.iter().position(|step| *step == Step::Cluster).map_or(0, |place| place + 1);
+        let (first, rest) = Step::ORDER.split_at(sequential);
         let rest = rest.iter().filter(|step| stages.has(**step));
         for step in first {
-            if let Some(wanting) = self.look(stages, *step).await? {
-                return Ok(Some(wanting));
+            if let Some(lacking) = self.check_step(stages, *step).await? {
+                return Ok(Some(lacking));
             }
         }
-        let found = try_join_all(rest.map(|step| self.look(stages, *step))).await?;
+        let found = try_join_all(rest.map(|step| self.check_step(stages, *step))).await?;
         Ok(found.into_iter().flatten().next())
     }
 
-    async fn look(&self, stages: &dyn Stages, step: Step) -> Result<Option<(Step, String)>, TestbedError> {
+    async fn check_step(&self, stages: &dyn Stages, step: Step) -> Result<Option<(Step, String)>, TestbedError> {
         let quiet: EventSink = Arc::new(|_| {});
         let notes = self.notes(step, &quiet);
         let found = self.bounded(step, &notes, stages.check(step, &notes)).await?;
         Ok(match found {
             Found::Good => None,
-            Found::Wanting(what) => Some((step, what)),
+            Found::Lacking(what) => Some((step, what)),
         })
     }
 
-    /// One step: checks, makes what is wanting, checks again, with its events.
+    /// Runs one step with its events: checks it, does its work if the check fails, and checks it again.
     ///
     /// # Errors
     /// As [`Driver::drive`].
-    pub async fn step(&self, stages: &dyn Stages, step: Step) -> Result<(), TestbedError> {
-        let begun = Instant::now();
+    pub async fn run_step(&self, stages: &dyn Stages, step: Step) -> Result<(), TestbedError> {
+        let started = Instant::now();
         (self.events)(Event::StepStarted { scope: self.scope.clone(), step: step.name().to_owned() });
         let notes = self.notes(step, self.events);
-        let outcome = self.bounded(step, &notes, good(stages, step, &notes)).await;
+        let outcome = self.bounded(step, &notes, ensure_step(stages, step, &notes)).await;
         (self.events)(Event::StepFinished {
             scope: self.scope.clone(),
             step: step.name().to_owned(),
-            millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: outcome.as_ref().err().map(|fault| fault.cause()),
             unchanged: matches!(outcome, Ok(Outcome::Unchanged)),
         });
@@ -216,13 +216,13 @@ enum Outcome {
     Unchanged,
 }
 
-async fn good(stages: &dyn Stages, step: Step, notes: &Notes) -> Result<Outcome, TestbedError> {
-    let Found::Wanting(what) = stages.check(step, notes).await? else { return Ok(Outcome::Unchanged) };
+async fn ensure_step(stages: &dyn Stages, step: Step, notes: &Notes) -> Result<Outcome, TestbedError> {
+    let Found::Lacking(what) = stages.check(step, notes).await? else { return Ok(Outcome::Unchanged) };
     notes.note(what);
     stages.make(step, notes).await?;
     match stages.check(step, notes).await? {
         Found::Good => Ok(Outcome::Made),
-        Found::Wanting(what) => Err(TestbedError::new(step.name(), format!("made, and still: {what}"))),
+        Found::Lacking(what) => Err(TestbedError::new(step.name(), format!("still failing after the step: {what}"))),
     }
 }
 
@@ -230,7 +230,7 @@ async fn good(stages: &dyn Stages, step: Step, notes: &Notes) -> Result<Outcome,
 mod tests {
     use super::*;
 
-    /// A stand-in for the bed: steps that are good from the start, that can be made good, or that never are.
+    /// A stand-in for a cluster: steps that are good from the start, that become good, or that never become good.
     #[derive(Default)]
     struct Fake {
         good: Mutex<Vec<Step>>,
@@ -243,7 +243,7 @@ mod tests {
         fn check<'a>(&'a self, step: Step, _: &'a Notes) -> BoxFuture<'a, Result<Found, TestbedError>> {
             Box::pin(async move {
                 let good = self.good.lock().unwrap().contains(&step);
-                Ok(if good { Found::Good } else { Found::Wanting(format!("no {}", step.name())) })
+                Ok(if good { Found::Good } else { Found::Lacking(format!("no {}", step.name())) })
             })
         }
 
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_is_made_once_and_in_order() {
+    async fn every_step_runs_once_and_in_order() {
         let fake = Fake::default();
         let (outcome, _) = drive(&fake).await;
         outcome.unwrap();
@@ -285,24 +285,24 @@ mod tests {
         assert_eq!(*fake.done.lock().unwrap(), order);
         let (outcome, events) = drive(&fake).await;
         outcome.unwrap();
-        assert_eq!(fake.done.lock().unwrap().len(), order.len(), "a second time nothing is made");
+        assert_eq!(fake.done.lock().unwrap().len(), order.len(), "a second run does no work");
         let unchanged = events.iter().filter(|e| matches!(e, Event::StepFinished { unchanged: true, .. })).count();
         assert_eq!(unchanged, order.len());
     }
 
     #[tokio::test]
-    async fn what_is_made_and_still_not_good_is_an_error_at_that_step() {
+    async fn a_step_whose_check_fails_after_its_work_is_an_error() {
         let fake = Fake { hopeless: Some(Step::Multus), ..Fake::default() };
         let (outcome, _) = drive(&fake).await;
         let fault = outcome.unwrap_err();
         assert_eq!(
             (fault.stage.as_str(), fault.cause().as_str()),
-            ("install-multus", "made, and still: no install-multus")
+            ("install-multus", "still failing after the step: no install-multus")
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_that_hangs_ends_at_its_deadline_with_what_was_last_seen() {
+    async fn a_step_that_hangs_ends_at_its_deadline_with_its_last_note() {
         let fake = Fake { hangs: Some(Step::Bridges), ..Fake::default() };
         let (outcome, events) = drive(&fake).await;
         assert_eq!(outcome.unwrap_err().cause(), "not done after 90 s; last seen: making");
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_survey_makes_nothing_and_names_the_first_want() {
+    async fn a_survey_does_no_work_and_names_the_first_failing_step() {
         let fake = Fake { good: Mutex::new(vec![Step::Engine, Step::Images]), ..Fake::default() };
         let (events, _) = recorder();
         let cancel = CancellationToken::new();

@@ -1,4 +1,4 @@
-//! Removing clusters, and undoing what dead runs left of them: incomplete ones, and changes inside their containers.
+//! Removes clusters, and undoes the effects of dead runs: incomplete clusters, and changes inside containers.
 
 use crate::naming::{CLUSTER_LABEL, OWNER, OWNER_LABEL, profile_of};
 use crate::node::{self, KIND_LABEL, NETWORK};
@@ -13,7 +13,7 @@ use plumbline_testbed::wait::Deadline;
 use std::time::Duration;
 
 const STAGE: &str = "clean up";
-/// For a line of shell that undoes a change, and for the lease that it needs.
+/// The limit for a shell line that undoes a change, and for the lease that it needs.
 const INSIDE: Duration = Duration::from_secs(20);
 
 /// Undoes effects on kind clusters and in their containers.
@@ -30,15 +30,15 @@ impl Undo for ClusterUndo {
     }
 }
 
-/// Removes the nodes of a cluster with its other containers and its networks, and the nodes' network with the last node.
+/// Removes the nodes of a cluster, its other containers and its networks. With the last node it removes the nodes' network.
 ///
 /// # Errors
 /// `TestbedError` when the engine refuses.
 pub async fn remove_cluster(engine: &Engine, cluster: &str) -> Result<(), TestbedError> {
-    for container in node::containers(engine, cluster).await? {
+    for container in node::list_containers(engine, cluster).await? {
         engine.remove(&container.name).await?;
     }
-    // What belongs to the cluster beside its nodes: a router, and what scenarios of dead runs left.
+    // The cluster's other containers: a router, and containers of scenarios of dead runs.
     for container in engine.containers(&[format!("{}={cluster}", CLUSTER_LABEL)]).await? {
         engine.remove(&container.name).await?;
     }
@@ -48,13 +48,13 @@ pub async fn remove_cluster(engine: &Engine, cluster: &str) -> Result<(), Testbe
     }
     let network = engine.network(NETWORK).await?;
     if network.is_some_and(|network| network.labels.get(OWNER_LABEL).map(String::as_str) == Some(OWNER)) {
-        // A stopped node of another cluster has no address and still holds it: then it stays.
+        // A stopped node of another cluster has no address but still uses the network. Then the network stays.
         let _ = engine.remove_network(NETWORK).await;
     }
     Ok(())
 }
 
-/// Deletes a cluster that was not completed. One whose record is complete is in use, and stays.
+/// Deletes an incomplete cluster. A cluster with a complete record is in use, and stays.
 async fn remove_incomplete(name: &str) -> Result<(), TestbedError> {
     if profile_of(name).is_none() {
         return Err(TestbedError::new(STAGE, format!("{name} is not the name of a cluster of Plumbline")));
@@ -67,14 +67,14 @@ async fn remove_incomplete(name: &str) -> Result<(), TestbedError> {
     home.forget()
 }
 
-/// Undoes a change inside a container of ours. With a container that is gone, so is the change.
+/// Undoes a change inside a container of Plumbline. If the container is gone, the change is gone too.
 async fn undo_inside(name: &str, undo: &str, lease: &str) -> Result<(), TestbedError> {
-    // A live run may have changed the same since.
+    // A live run may use the same state.
     let _lease = Lease::take(lease, LeaseKind::Exclusive, Deadline::after(INSIDE)).await?;
     let engine = Engine::connect().await?;
     let Some(container) = engine.container(name).await? else { return Ok(()) };
     let label = |key: &str| container.labels.get(key).map(String::as_str);
-    // kind gives its nodes no labels of ours.
+    // kind's nodes do not have Plumbline's labels.
     if label(OWNER_LABEL) != Some(OWNER) && label(KIND_LABEL).and_then(profile_of).is_none() {
         return Err(TestbedError::new(STAGE, format!("{name} is not a container of Plumbline")));
     }

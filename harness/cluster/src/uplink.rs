@@ -1,9 +1,9 @@
-//! Uplinks: networks of the engine that join the nodes' bridges with each other and with machines outside.
+//! Uplinks: networks of the engine that connect the nodes' bridges with each other and with external hosts.
 //!
-//! A bridge's uplink is made at its first use and stays with the cluster, as connecting every node costs a second: nodes
-//! are on it with an interface that is a port of their bridge. It goes with the cluster. The network is an ordinary
-//! bridge of the engine, not an internal one: where the host has bridge netfilter, frames of users' own addresses
-//! would be dropped on an internal one. No address is given out that anything routes by: nodes and hosts lose theirs.
+//! A bridge's uplink is created at its first use and removed with the cluster, because connecting a node takes a second. Each
+//! node has an interface on it that is a port of the node's bridge. The network is an ordinary bridge of the engine, not an
+//! internal one: on hosts with bridge netfilter, an internal one would drop frames with users' addresses. The interfaces of
+//! nodes and external hosts lose the engine's addresses, so nothing is routed through them.
 
 use crate::naming::{CLUSTER_LABEL, full_hash};
 use crate::node::{self, Node};
@@ -22,21 +22,21 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const STAGE: &str = "uplink";
-/// Others that make one at this moment are done by then.
+/// The longest wait for another process that creates an uplink.
 const LEASE: Duration = Duration::from_secs(120);
-/// Option of the engine's bridge driver: nothing that leaves the network is given the host's address.
+/// Option of the engine's bridge driver that switches off masquerading to the host's address.
 pub const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 
-/// The name of the network that is the uplink of a bridge in a cluster.
+/// The name of the uplink of a bridge in a cluster.
 pub fn network_name(cluster: &str, bridge: &str) -> String {
     format!("{cluster}.{bridge}")
 }
 
-/// Makes the uplink of `bridge` and sees to it that every node's bridge has it as a port. Gives the port's name on each
-/// node, by the node's name.
+/// Creates the uplink of `bridge` and makes it a port of every node's bridge. Returns the port's name on each node, by the
+/// node's name.
 ///
 /// # Errors
-/// `TestbedError` when the engine refuses, no subnet is free, or a node does not take it as a port.
+/// `TestbedError` when the engine refuses, no subnet is free, or a node can't add it as a port.
 pub async fn join(
     engine: &Engine,
     run: &Run,
@@ -46,35 +46,40 @@ pub async fn join(
     away_from: &[IpNet],
 ) -> Result<BTreeMap<String, String>, TestbedError> {
     let network = network_name(cluster, &bridge.name);
-    // One at a time, so that it is made once, and no two take one subnet.
+    // One process at a time, so that the uplink is created once, and no two uplinks get the same subnet.
     let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
-    make(engine, run, cluster, &network, away_from).await?;
-    let there = node::containers(engine, cluster).await?;
-    let missing = there.iter().filter(|container| !container.macs.contains_key(&network));
+    create_network(engine, run, cluster, &network, away_from).await?;
+    let containers = node::list_containers(engine, cluster).await?;
+    let missing = containers.iter().filter(|container| !container.macs.contains_key(&network));
     try_join_all(missing.map(|container| engine.connect_network(&network, &container.name, None))).await?;
-    let there = node::containers(engine, cluster).await?;
+    let containers = node::list_containers(engine, cluster).await?;
     drop(lease);
     let ports = try_join_all(nodes.iter().map(|node| async {
-        let mac = there.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
+        let mac = containers.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
         let mac = mac.ok_or_else(|| TestbedError::new(STAGE, format!("node {} is not on {network}", node.name)))?;
-        Ok((node.name.clone(), port(node, bridge, mac).await?))
+        Ok((node.name.clone(), add_port(node, bridge, mac).await?))
     }));
     Ok(ports.await?.into_iter().collect())
 }
 
-/// Makes a network that no node is on, for machines outside among themselves; gives its name.
+/// Creates a network without nodes, only for external hosts; returns its name.
 ///
 /// # Errors
 /// `TestbedError` when the engine refuses, or no subnet is free.
-pub async fn apart(engine: &Engine, run: &Run, cluster: &str, uplink: &str) -> Result<String, TestbedError> {
+pub async fn create_external_network(
+    engine: &Engine,
+    run: &Run,
+    cluster: &str,
+    uplink: &str,
+) -> Result<String, TestbedError> {
     let network = network_name(cluster, uplink);
     let _lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
-    make(engine, run, cluster, &network, &[]).await?;
+    create_network(engine, run, cluster, &network, &[]).await?;
     Ok(network)
 }
 
-/// Makes a network of a cluster where there is none of that name.
-async fn make(
+/// Creates a network of a cluster if it does not exist.
+async fn create_network(
     engine: &Engine,
     run: &Run,
     cluster: &str,
@@ -87,25 +92,25 @@ async fn make(
     let plan = NetworkPlan {
         name: network.to_owned(),
         labels: BTreeMap::from([(CLUSTER_LABEL.to_owned(), cluster.to_owned())]),
-        subnet: Some(subnet(engine, network, away_from).await?.to_string()),
+        subnet: Some(find_free_subnet(engine, network, away_from).await?.to_string()),
         options: BTreeMap::from([(MASQUERADE.to_owned(), "false".to_owned())]),
         ..NetworkPlan::default()
     };
     let effect = run.intend(Effect::Network { name: network.to_owned() })?;
     engine.make_network(&plan).await?;
-    // From here on it is the cluster's, and goes with it.
+    // From now on it belongs to the cluster and is removed with it.
     run.done(effect)
 }
 
-/// Makes the interface with that MAC address a port of the node's bridge, where it is not one yet; gives its name.
-async fn port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, TestbedError> {
+/// Makes the interface with this MAC address a port of the node's bridge, if it is not one yet; returns its name.
+async fn add_port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, TestbedError> {
     let testbed_error = |what: String| TestbedError::new(STAGE, format!("node {}: {what}", node.name));
-    let links = links(node).await?;
-    // By name: a bridge takes on the address of its port.
+    let links = list_links(node).await?;
+    // Bridges are excluded, because a bridge gets the MAC address of its port.
     let found = links.iter().find(|l| l.mac.eq_ignore_ascii_case(mac) && l.kind.as_deref() != Some("bridge"));
-    let found = found.ok_or_else(|| testbed_error(format!("it has no interface with the address {mac}")))?;
+    let found = found.ok_or_else(|| testbed_error(format!("it has no interface with the MAC address {mac}")))?;
     node.must_do(STAGE, Op::Port { bridge: bridge.clone(), interface: found.name.clone() }).await?;
-    let links = self::links(node).await?;
+    let links = list_links(node).await?;
     let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
     let master = links.iter().find(|link| link.name == found.name).and_then(|link| link.master);
     if master.is_none() || master != index(&bridge.name) {
@@ -117,27 +122,27 @@ async fn port(node: &Node, bridge: &Bridge, mac: &str) -> Result<String, Testbed
 /// The links of a node.
 ///
 /// # Errors
-/// `TestbedError` when the node can't be asked.
-pub async fn links(node: &Node) -> Result<Vec<Link>, TestbedError> {
+/// `TestbedError` when the node does not answer.
+pub async fn list_links(node: &Node) -> Result<Vec<Link>, TestbedError> {
     match node.call(Op::Observe { target: Target::Node, with_ip: false }).await? {
         Outcome::Observed(seen) => Ok(seen.kernel.links),
-        other => Err(TestbedError::new(STAGE, format!("node {} can't be looked at: {other:?}", node.name))),
+        other => Err(TestbedError::new(STAGE, format!("node {} can't be observed: {other:?}", node.name))),
     }
 }
 
-/// Takes the port away from every node's bridge, where there is one: the bridge is the node's alone again, until
-/// [`join`] is called.
+/// Removes the uplink from every node's bridge, if it is a port there. The bridges are separate again until the next call of
+/// [`join`].
 ///
 /// # Errors
 /// `TestbedError` when a node refuses.
-pub async fn part(engine: &Engine, cluster: &str, nodes: &[Node], bridge: &str) -> Result<(), TestbedError> {
+pub async fn remove_ports(engine: &Engine, cluster: &str, nodes: &[Node], bridge: &str) -> Result<(), TestbedError> {
     if engine.network(&network_name(cluster, bridge)).await?.is_none() {
         return Ok(());
     }
     let script = "for p in /sys/class/net/\"$1\"/brif/*; do [ -e \"$p\" ] || continue; \
         case \"${p##*/}\" in eth*) ip link set dev \"${p##*/}\" nomaster;; esac; done";
     let argv = ["sh", "-ec", script, "sh", bridge];
-    try_join_all(nodes.iter().map(|node| node.must(STAGE, &argv))).await.map(drop)
+    try_join_all(nodes.iter().map(|node| node.run_ok(STAGE, &argv))).await.map(drop)
 }
 
 /// Removes the uplinks of a cluster.
@@ -154,22 +159,22 @@ pub async fn remove(engine: &Engine, cluster: &str) -> Result<(), TestbedError> 
     Ok(())
 }
 
-/// A subnet that nothing else has: no network of the engine, no route of this host, nothing of the scenario.
-async fn subnet(engine: &Engine, network: &str, away_from: &[IpNet]) -> Result<Ipv4Net, TestbedError> {
+/// A subnet that overlaps with no network of the engine, no route of this host, and no address of the scenario.
+async fn find_free_subnet(engine: &Engine, network: &str, away_from: &[IpNet]) -> Result<Ipv4Net, TestbedError> {
     let networks = engine.networks(&[]).await?;
     let mut taken: Vec<IpNet> = networks.iter().flat_map(|n| &n.subnets).filter_map(|s| s.parse().ok()).collect();
-    // Where there is no such file, the engine itself refuses what overlaps with the host's routes.
-    taken.extend(routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default()));
+    // Without this file, the engine itself refuses a subnet that overlaps with the host's routes.
+    taken.extend(parse_routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default()));
     taken.extend(away_from);
     let found = candidates(network).find(|subnet| {
         let subnet = IpNet::V4(*subnet);
         !taken.iter().any(|other| other.contains(&subnet) || subnet.contains(other))
     });
-    found.ok_or_else(|| TestbedError::new(STAGE, "every subnet from 100.66.0.0/24 to 100.95.255.0/24 is taken"))
+    found.ok_or_else(|| TestbedError::new(STAGE, "every subnet from 100.66.0.0/24 to 100.95.255.0/24 is in use"))
 }
 
-/// The subnets to choose from, all of the range for shared addresses (RFC 6598) beyond the profiles' own, beginning at a
-/// place that follows from the name.
+/// The candidate subnets: the range for shared addresses (RFC 6598) without the profiles' own. The name determines the first
+/// one.
 fn candidates(name: &str) -> impl Iterator<Item = Ipv4Net> {
     const FIRST: u32 = 0x6442_0000; // 100.66.0.0
     const COUNT: u32 = 30 * 256;
@@ -181,14 +186,14 @@ fn candidates(name: &str) -> impl Iterator<Item = Ipv4Net> {
 }
 
 /// The destinations in `/proc/net/route` (addresses in the host's byte order, as hex), without the default.
-fn routes(table: &str) -> Vec<IpNet> {
-    let of = |line: &str| {
+fn parse_routes(table: &str) -> Vec<IpNet> {
+    let parse = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let hex = |at: usize| Some(u32::from_str_radix(fields.get(at)?, 16).ok()?.to_ne_bytes());
         let (to, mask) = (Ipv4Addr::from(hex(1)?), Ipv4Addr::from(hex(7)?));
         Ipv4Net::with_netmask(to, mask).ok().filter(|net| net.prefix_len() > 0).map(IpNet::V4)
     };
-    table.lines().skip(1).filter_map(of).collect()
+    table.lines().skip(1).filter_map(parse).collect()
 }
 
 #[cfg(test)]
@@ -196,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subnets_stay_in_their_range_and_come_each_once() {
+    fn candidate_subnets_are_unique_and_inside_their_range() {
         let all: std::collections::BTreeSet<String> = candidates("x").map(|net| net.to_string()).collect();
         assert_eq!(all.len(), 7680);
         assert!(all.contains("100.66.0.0/24") && all.contains("100.95.255.0/24") && !all.contains("100.96.0.0/24"));
@@ -204,10 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_routes_are_read() {
+    fn the_hosts_routes_are_parsed() {
         let table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
             eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\n\
             br-x\t00004264\t00000000\t0001\t0\t0\t0\t00FFFFFF\n";
-        assert_eq!(routes(table).iter().map(ToString::to_string).collect::<Vec<_>>(), ["100.66.0.0/24"]);
+        assert_eq!(parse_routes(table).iter().map(ToString::to_string).collect::<Vec<_>>(), ["100.66.0.0/24"]);
     }
 }

@@ -1,5 +1,5 @@
-//! Writing files on a node, beside their places, and renaming them: no process starts half a program, and a running
-//! program is not refused as busy.
+//! Writes files on a node beside their places and renames them. So no process starts an incomplete program, and replacing a
+//! running program does not fail with "text file busy".
 
 use plumbline_testbed::engine::{self, Engine};
 use plumbline_testbed::error::TestbedError;
@@ -9,9 +9,9 @@ use std::time::Duration;
 const STAGE: &str = "node";
 const RENAME: &str = include_str!("write_files.sh");
 
-/// A file to be written on a node.
+/// A file to write on a node.
 pub struct File {
-    /// Absolute path; its folder's has at most 80 bytes.
+    /// Absolute path. The path of its folder has at most 80 bytes.
     pub path: String,
     /// Mode bits.
     pub mode: u32,
@@ -19,13 +19,13 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// Writes files in a container, each beside its place, and renames them; folders are made.
+/// Writes files in a container, each beside its place, and renames them. Missing folders are created.
 pub(crate) async fn write_files(engine: &Engine, container: &str, files: Vec<File>) -> Result<(), TestbedError> {
     let id = new_id();
     let mut pairs = Vec::new();
     let mut archive = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
-        let new = beside(&file.path, &id, number);
+        let new = temporary_path(&file.path, &id, number);
         archive.push(engine::ArchiveFile {
             path: new.trim_start_matches('/').to_owned(),
             mode: file.mode,
@@ -39,9 +39,9 @@ pub(crate) async fn write_files(engine: &Engine, container: &str, files: Vec<Fil
     engine.exec_ok(STAGE, container, &argv, None, Duration::from_secs(30)).await.map(drop)
 }
 
-/// Where a file waits for its rename: in the same folder, under a name that no other process takes, and with a dot in
-/// front, so that programs that list the folder skip it.
-fn beside(path: &str, id: &str, number: usize) -> String {
+/// The path of a file before its rename: in the same folder, with a name that no other process uses. It begins with a dot, so
+/// that programs that list the folder skip it.
+fn temporary_path(path: &str, id: &str, number: usize) -> String {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     format!("{folder}/.plb-{id}-{number}")
 }
@@ -52,14 +52,14 @@ mod tests {
     use plumbline_testbed::exec::Cmd;
 
     #[test]
-    fn two_writes_of_one_file_have_two_names_in_its_folder() {
-        let at = |id: &str| beside("/opt/plumbline/agent-1", id, 0);
+    fn two_writes_of_a_file_have_different_temporary_paths() {
+        let at = |id: &str| temporary_path("/opt/plumbline/agent-1", id, 0);
         assert_ne!(at("r1"), at("r2"));
         assert_eq!(at("r1"), "/opt/plumbline/.plb-r1-0");
     }
 
     #[tokio::test]
-    async fn every_file_gets_its_place_and_a_failed_rename_leaves_nothing_beside() {
+    async fn every_file_is_renamed_and_a_failed_rename_leaves_no_temporary_file() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).display().to_string();
         for (name, text) in [(".plb-r-0", "new"), ("tool", "old"), (".plb-r-1", "lost"), (".plb-other-0", "another's")]
@@ -68,10 +68,10 @@ mod tests {
         }
         let pairs = [at(".plb-r-0"), at("tool"), at(".plb-r-1"), at("no/such/folder/tool")];
         let done = Cmd::new("sh").args(["-c", RENAME, "sh"]).args(pairs).run().await.unwrap();
-        assert!(!done.ok(), "a file that did not get its place is no success");
+        assert!(!done.ok(), "a failed rename is an error");
         assert_eq!(std::fs::read_to_string(at("tool")).unwrap(), "new");
         let mut left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".plb-other-0", "tool"], "another process's new file is left alone");
+        assert_eq!(left, [".plb-other-0", "tool"], "the temporary file of another process stays");
     }
 }

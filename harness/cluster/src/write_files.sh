@@ -1,5 +1,5 @@
-# Renames files that were put beside their places: pairs of arguments, the new file and its place. What a killed put
-# left in the same folders goes too, once it is too old to be another process's.
+# Renames temporary files to their places: pairs of arguments, the temporary file and its place. It also removes temporary files
+# of killed processes in the same folders, if they are older than 10 minutes.
 set -u
 failed=0
 while [ $# -gt 0 ]; do

@@ -1,16 +1,16 @@
-//! Clients of API servers, by kubeconfig files that are named: no environment variable is read here.
+//! Clients of API servers, from explicit kubeconfig files: this module reads no environment variable.
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use std::path::PathBuf;
 
-/// A client by kubeconfig files, merged in order as kubectl does, and a context in them; none for the current one.
+/// Connects with kubeconfig files, merged in order as in kubectl, and one of their contexts; none for the current context.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when a file can't be read, or there is no such context.
 pub async fn connect(files: &[PathBuf], context: Option<&str>, stage: &str) -> Result<Client, TestbedError> {
-    // No file is skipped: without it a context of that name may be another cluster's.
+    // An unreadable file is an error: without it, a context with that name might belong to another cluster.
     let read = files.iter().try_fold(Kubeconfig::default(), |merged, file| {
         let next = Kubeconfig::read_from(file).at_stage(&format!("read {}", file.display()))?;
         merged.merge(next).at_stage(stage)

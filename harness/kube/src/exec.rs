@@ -1,4 +1,4 @@
-//! `ip a` and `ip route` in the pod, and their JSON forms, in one exec by websocket.
+//! Runs `ip a` and `ip route` in the pod, and their JSON forms, in one exec over a websocket.
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -10,88 +10,88 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The parts of [`SCRIPT`]'s output, in order.
 const PARTS: usize = 7;
-/// Run by the pod's shell.
+/// The script for the pod's shell.
 const SCRIPT: &str = include_str!("ip.sh");
 
 const STAGE: &str = "observe";
 
-/// The result.
+/// The outcome of `ip` in a pod.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IpInPod {
     /// The output of the pod's own `ip`.
     Outputs(IpOutputs),
-    /// It can't be run there, because the container has no shell or no `ip`: the reason.
+    /// `ip` can't run there, because the container has no shell or no `ip`: the reason.
     Unavailable(String),
-    /// The pod or its container is gone: the server's message.
+    /// The pod or its container no longer exists: the server's message.
     Gone(String),
 }
 
 /// Runs `ip` in `container` of the pod.
 ///
 /// # Errors
-/// `TestbedError` when the cluster can't make the exec.
+/// `TestbedError` when the cluster can't start the exec.
 pub async fn ip_in_pod(pods: &Api<Pod>, pod: &str, container: &str, marker: &str) -> Result<IpInPod, TestbedError> {
     let argv = ["sh", "-c", SCRIPT, "sh", marker];
     let params = AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
     let mut process = match pods.exec(pod, argv, &params).await {
         Ok(process) => process,
-        Err(e) => return refused(pod, &e),
+        Err(e) => return explain_refusal(pod, &e),
     };
     let status = process.take_status();
-    let (stdout, stderr) = tokio::join!(all(process.stdout()), all(process.stderr()));
+    let (stdout, stderr) = tokio::join!(read_all(process.stdout()), read_all(process.stderr()));
     let status = match status {
         Some(status) => status.await,
         None => None,
     };
     let joined = process.join().await;
     if let Some(failure) = status.as_ref().filter(|s| s.status.as_deref() == Some("Failure")) {
-        return Ok(failed(failure, &stderr));
+        return Ok(explain_failure(failure, &stderr));
     }
-    joined.map_err(|e| failure(pod, &e.to_string()))?;
-    split(pod, &stdout, marker)
+    joined.map_err(|e| exec_error(pod, &e.to_string()))?;
+    split_output(pod, &stdout, marker)
 }
 
-async fn all(stream: Option<impl AsyncRead + Unpin>) -> String {
+async fn read_all(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(mut stream) = stream {
-        // A stream that breaks gives what it had; the parts' markers show whether that was all.
+        // A broken stream returns what was read. The markers of the parts show whether the output is complete.
         let _ = stream.read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn failure(pod: &str, what: &str) -> TestbedError {
+fn exec_error(pod: &str, what: &str) -> TestbedError {
     TestbedError::new(STAGE, format!("exec in pod {pod}: {what}"))
 }
 
-/// The API server refused the exec: the pod is gone, or the cluster is at fault.
-fn refused(pod: &str, error: &kube::Error) -> Result<IpInPod, TestbedError> {
-    let words = error.to_string();
-    let gone = matches!(error, kube::Error::Api(status) if status.code == 404) || words.contains("404");
-    if gone { Ok(IpInPod::Gone(format!("pod {pod}: {words}"))) } else { Err(failure(pod, &words)) }
+/// The outcome of an exec that the API server refused: the pod no longer exists, or the cluster is at fault.
+fn explain_refusal(pod: &str, error: &kube::Error) -> Result<IpInPod, TestbedError> {
+    let message = error.to_string();
+    let gone = matches!(error, kube::Error::Api(status) if status.code == 404) || message.contains("404");
+    if gone { Ok(IpInPod::Gone(format!("pod {pod}: {message}"))) } else { Err(exec_error(pod, &message)) }
 }
 
-/// The runtime could not run it, or the shell ended badly.
-fn failed(status: &Status, stderr: &str) -> IpInPod {
-    let words = status.message.clone().unwrap_or_default();
-    if ["executable file not found", "no such file or directory"].iter().any(|w| words.contains(w)) {
+/// The outcome of an exec that the runtime could not start, or whose shell failed.
+fn explain_failure(status: &Status, stderr: &str) -> IpInPod {
+    let message = status.message.clone().unwrap_or_default();
+    if ["executable file not found", "no such file or directory"].iter().any(|w| message.contains(w)) {
         return IpInPod::Unavailable("the container has no shell".to_owned());
     }
-    if ["container not found", "container not running", "not found", "deleted"].iter().any(|w| words.contains(w)) {
-        return IpInPod::Gone(words);
+    if ["container not found", "container not running", "not found", "deleted"].iter().any(|w| message.contains(w)) {
+        return IpInPod::Gone(message);
     }
-    IpInPod::Unavailable(format!("its shell failed: {words} {}", stderr.trim()).trim().to_owned())
+    IpInPod::Unavailable(format!("its shell failed: {message} {}", stderr.trim()).trim().to_owned())
 }
 
 /// Splits the output at the markers.
-fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, TestbedError> {
+fn split_output(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, TestbedError> {
     let mut parts: Vec<(String, i32)> = Vec::with_capacity(PARTS);
     let mut text = String::new();
     for line in stdout.split_inclusive('\n') {
         let code = line.trim_end().strip_prefix(marker).and_then(|rest| rest.trim().parse::<i32>().ok());
         match code {
             Some(code) => {
-                // The newline before the marker is the script's.
+                // The script adds the newline before the marker.
                 if text.ends_with('\n') {
                     text.pop();
                 }
@@ -101,7 +101,7 @@ fn split(pod: &str, stdout: &str, marker: &str) -> Result<IpInPod, TestbedError>
         }
     }
     if parts.len() != PARTS {
-        return Err(failure(pod, &format!("expected {PARTS} parts of output, found {}", parts.len())));
+        return Err(exec_error(pod, &format!("expected {PARTS} parts of output, found {}", parts.len())));
     }
     if parts[0].1 == 127 {
         return Ok(IpInPod::Unavailable("the container has no ip command".to_owned()));
@@ -134,15 +134,17 @@ mod tests {
 
     #[test]
     fn the_output_is_split_at_the_markers() {
-        let IpInPod::Outputs(outputs) = split("p", &output([0; PARTS]), "MARK").unwrap() else { panic!("outputs") };
+        let IpInPod::Outputs(outputs) = split_output("p", &output([0; PARTS]), "MARK").unwrap() else {
+            panic!("outputs")
+        };
         assert_eq!(outputs.transcripts[0].text, "part 0\n");
         assert_eq!(outputs.transcripts[1].command, "ip route");
         assert_eq!(outputs.rule6_json.as_deref(), Some("part 6\n"));
     }
 
     #[test]
-    fn an_ip_without_json_gives_the_text() {
-        let IpInPod::Outputs(outputs) = split("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
+    fn an_ip_without_json_returns_the_text() {
+        let IpInPod::Outputs(outputs) = split_output("p", &output([0, 0, 1, 1, 1, 1, 1]), "MARK").unwrap() else {
             panic!("outputs")
         };
         assert_eq!(outputs.addr_json, None);
@@ -150,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_ip_is_no_error_and_a_cut_output_is_one() {
-        assert!(matches!(split("p", &output([127; PARTS]), "MARK").unwrap(), IpInPod::Unavailable(_)));
-        assert!(split("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().cause().ends_with("found 1"));
+    fn a_missing_ip_is_no_error_and_an_incomplete_output_is_an_error() {
+        assert!(matches!(split_output("p", &output([127; PARTS]), "MARK").unwrap(), IpInPod::Unavailable(_)));
+        assert!(split_output("p", "part 0\n\nMARK 0\n", "MARK").unwrap_err().cause().ends_with("found 1"));
     }
 }

@@ -1,8 +1,8 @@
-//! Files of this project: their templates are rendered, their YAML is read strictly.
+//! Renders the templates of this project's files and reads their YAML strictly.
 //!
-//! Only this module knows the YAML library: profile files, kind's configuration, manifests. Users' manifests do not come
-//! this way: they are in the plan already. Templates are strict (an undefined value is an error), and every `{{ value }}`
-//! prints JSON, which is YAML too, so that no value can add a key.
+//! Only this module uses the YAML library, for profile files, kind's configuration and manifests. Users' manifests are already
+//! in the plan. Templates are strict (an undefined value is an error), and every `{{ value }}` prints JSON, which is also YAML,
+//! so that no value can add a key.
 
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
@@ -16,12 +16,12 @@ use serde_json::Value;
 pub struct ManifestError {
     /// The file's name.
     pub file: String,
-    /// The library's message with line and column, or what is wrong with the content.
+    /// The library's message with line and column, or the fault in the content.
     pub reason: String,
 }
 
 impl ManifestError {
-    /// A file, and why it can't be used.
+    /// An error about a file, with the reason.
     pub fn new(file: &str, reason: impl std::fmt::Display) -> Self {
         Self { file: file.to_owned(), reason: format!("{reason:#}") }
     }
@@ -35,7 +35,7 @@ pub fn decode<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Manifest
     serde_yaml::from_str(text).map_err(|e| ManifestError::new(file, e))
 }
 
-/// Every document of a manifest of ours, as JSON values; empty documents are left out.
+/// Every document of one of this project's manifests, as JSON values, without empty documents.
 ///
 /// # Errors
 /// [`ManifestError`] with line and column.
@@ -52,13 +52,13 @@ pub fn render<T: Serialize>(file: &str, text: &str, values: &T) -> Result<String
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::None);
-    env.set_formatter(|out, _, value| out.write_str(&json(value)?).map_err(Error::from));
+    env.set_formatter(|out, _, value| out.write_str(&to_json(value)?).map_err(Error::from));
     let rendered = env.render_named_str(file, text, minijinja::Value::from(Serde(values)));
     rendered.map_err(|e| ManifestError::new(file, e))
 }
 
 /// A value as JSON.
-fn json(value: &minijinja::Value) -> Result<String, Error> {
+fn to_json(value: &minijinja::Value) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn values_are_data() {
+    fn a_value_cannot_add_a_key() {
         let text = render("t", "a: {{ a }}", &json!({ "a": "x\nb: 1" })).unwrap();
         assert_eq!(text, r#"a: "x\nb: 1""#);
     }

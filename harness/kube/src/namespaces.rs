@@ -1,38 +1,38 @@
-//! A namespace of its own: the written namespaces are exchanged for ones of this run, in the objects and wherever a
-//! pod's annotation names a network by namespace.
+//! Own namespaces: they replace the written namespaces in the objects and in the annotations of pods that name a network
+//! with its namespace.
 
 use crate::objects::pod_template;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The annotation by which a pod asks for networks (de-facto standard, section 4.1).
+/// The annotation with which a pod requests networks (de-facto standard, section 4.1).
 pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
-/// The annotation by which a pod asks for another default network (Multus' own).
+/// The annotation with which a pod requests another default network (Multus' own).
 pub const DEFAULT_NETWORK: &str = "v1.multus-cni.io/default-network";
 
-/// Written namespace to the one in force. The empty name stands for "none written".
+/// Maps a written namespace to the one in force. The empty name means "none written".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Namespaces(BTreeMap<String, String>);
 
 impl Namespaces {
-    /// One namespace of its own for each of `written`, named after it with `suffix`; the first one also serves
-    /// objects that name none. Without any, it is named after `fallback`.
+    /// One own namespace for each of `written`, with its name and `suffix`. Objects without a namespace get the first one.
+    /// If `written` is empty, the name comes from `fallback`.
     pub fn own<'a>(written: impl IntoIterator<Item = &'a str>, fallback: &str, suffix: &str) -> Self {
         let mut map = BTreeMap::new();
         let mut first = None;
         for name in written {
-            let own = format!("{}-{suffix}", shortened(name, 62 - suffix.len()));
+            let own = format!("{}-{suffix}", shorten(name, 62 - suffix.len()));
             first.get_or_insert_with(|| own.clone());
             map.insert(name.to_owned(), own);
         }
         map.insert(
             String::new(),
-            first.unwrap_or_else(|| format!("{}-{suffix}", shortened(fallback, 62 - suffix.len()))),
+            first.unwrap_or_else(|| format!("{}-{suffix}", shorten(fallback, 62 - suffix.len()))),
         );
         Self(map)
     }
 
-    /// The written ones kept; objects that name none go into the first written one, else into `default`.
+    /// The written namespaces, unchanged. Objects without a namespace get the first written one, else `default`.
     pub fn verbatim<'a>(written: impl IntoIterator<Item = &'a str>) -> Self {
         let mut map: BTreeMap<String, String> = BTreeMap::new();
         let mut first = None;
@@ -44,21 +44,21 @@ impl Namespaces {
         Self(map)
     }
 
-    /// The namespace in force for a written one; one that is not the scenario's own is left as it is.
+    /// The namespace in force for a written one. A namespace that is not the scenario's own stays unchanged.
     pub fn of<'a>(&'a self, written: Option<&'a str>) -> &'a str {
         let written = written.unwrap_or_default();
         self.0.get(written).map_or(written, String::as_str)
     }
 
-    /// The written namespace for one in force; the empty name when objects named none.
+    /// The written namespace for one in force; the empty name if no object has a written namespace.
     pub fn written<'a>(&'a self, in_force: &'a str) -> &'a str {
         let mut all = self.0.iter().filter(|(_, to)| *to == in_force).map(|(from, _)| from.as_str());
         let any = all.next();
-        // The map is sorted, so the empty name comes first: a real one is preferred.
+        // The map is sorted, so the empty name is first, and the second name is a written one.
         all.next().or(any).unwrap_or(in_force)
     }
 
-    /// Every namespace in force, without doubles.
+    /// Every namespace in force, each once.
     pub fn in_force(&self) -> Vec<&str> {
         let mut all: Vec<&str> = self.0.values().map(String::as_str).collect();
         all.sort_unstable();
@@ -66,7 +66,7 @@ impl Namespaces {
         all
     }
 
-    /// Puts an object into the namespace in force, with the annotations of its pods.
+    /// Sets the namespace in force in an object and in the annotations of its pods.
     pub fn place(&self, object: &mut Value, written: Option<&str>) {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("namespace".to_owned(), Value::String(self.of(written).to_owned()));
@@ -76,16 +76,16 @@ impl Namespaces {
             let path = ["metadata", "annotations", name];
             let found = path.iter().try_fold(&mut *template, |at, key| at.get_mut(*key));
             if let Some(Value::String(text)) = found {
-                *text = self.annotation(text);
+                *text = self.rewrite_annotation(text);
             }
         }
     }
 
-    /// A network annotation with the namespaces in force; unchanged, letter by letter, where it names none of ours.
-    pub fn annotation(&self, text: &str) -> String {
-        // As Multus decides it (pkg/k8sclient: parsePodNetworkAnnotation): JSON if one of these is there.
+    /// A network annotation with the namespaces in force. It is exactly the written text if it names none of them.
+    pub fn rewrite_annotation(&self, text: &str) -> String {
+        // Like Multus (pkg/k8sclient: parsePodNetworkAnnotation): an annotation with one of these characters is JSON.
         if text.contains(['[', '{', '"']) {
-            return self.json(text).unwrap_or_else(|| text.to_owned());
+            return self.rewrite_json(text).unwrap_or_else(|| text.to_owned());
         }
         let items = text.split(',').map(|item| match item.trim().split_once('/') {
             Some((namespace, rest)) => format!("{}/{rest}", self.of(Some(namespace.trim()))),
@@ -94,7 +94,7 @@ impl Namespaces {
         if text.contains('/') { items.collect::<Vec<_>>().join(",") } else { text.to_owned() }
     }
 
-    fn json(&self, text: &str) -> Option<String> {
+    fn rewrite_json(&self, text: &str) -> Option<String> {
         let mut value: Value = serde_json::from_str(text).ok()?;
         let mut changed = false;
         for item in value.as_array_mut()? {
@@ -110,8 +110,8 @@ impl Namespaces {
     }
 }
 
-/// At most `most` characters, without a trailing dash; only what a namespace may have.
-fn shortened(name: &str, most: usize) -> String {
+/// A name with at most `most` characters, only with characters that a namespace may have and without a trailing dash.
+fn shorten(name: &str, most: usize) -> String {
     let clean: String = name
         .chars()
         .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
@@ -126,7 +126,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn objects_and_annotations_move_together() {
+    fn objects_and_annotations_get_the_same_namespace() {
         let own = Namespaces::own(["chain-example"], "x", "ab12");
         let mut pod = json!({ "metadata": { "namespace": "chain-example", "annotations": {
             NETWORKS: "chain-example/management-net@eth1, other/net , plain" } } });
@@ -138,15 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn json_annotations_keep_their_text_where_nothing_is_ours() {
+    fn a_json_annotation_without_own_namespaces_keeps_its_text() {
         let own = Namespaces::own(["a"], "x", "1");
         let text = "[ {\"name\": \"n\"} ]";
-        assert_eq!(own.annotation(text), text);
-        assert_eq!(own.annotation(r#"[{"name":"n","namespace":"a"}]"#), r#"[{"name":"n","namespace":"a-1"}]"#);
+        assert_eq!(own.rewrite_annotation(text), text);
+        assert_eq!(own.rewrite_annotation(r#"[{"name":"n","namespace":"a"}]"#), r#"[{"name":"n","namespace":"a-1"}]"#);
     }
 
     #[test]
-    fn names_stay_names() {
+    fn own_names_are_valid_namespace_names() {
         let own = Namespaces::own([], "openshift/chain-example", "7f3a-1");
         assert_eq!(own.in_force(), ["openshift-chain-example-7f3a-1"]);
         assert_eq!(Namespaces::verbatim([]).in_force(), ["default"]);

@@ -25,7 +25,7 @@ pub enum ObjectError {
     /// The server refused.
     #[error("{verb} {object}: {answer}")]
     Refused {
-        /// What it was to do.
+        /// The request.
         verb: &'static str,
         /// `kind/name`.
         object: String,
@@ -34,24 +34,24 @@ pub enum ObjectError {
     },
 }
 
-fn text<'a>(value: &'a Value, object: &Value, key: &'static str) -> Result<&'a str, ObjectError> {
-    value.as_str().ok_or_else(|| ObjectError::KeyMissing { object: called(object), key })
+fn read_text<'a>(value: &'a Value, object: &Value, key: &'static str) -> Result<&'a str, ObjectError> {
+    value.as_str().ok_or_else(|| ObjectError::KeyMissing { object: object_name(object), key })
 }
 
 /// The resource of an object, by its `apiVersion` and `kind`.
 fn resource(object: &Value) -> Result<ApiResource, ObjectError> {
-    let field = |key: &'static str| text(&object[key], object, key);
+    let field = |key: &'static str| read_text(&object[key], object, key);
     let (api_version, kind) = (field("apiVersion")?, field("kind")?);
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let gvk = GroupVersionKind::gvk(group, version, kind);
     Ok(match kind {
-        // The one plural here that does not follow from the kind.
+        // The only plural here that the library does not derive correctly from the kind.
         "NetworkAttachmentDefinition" => ApiResource::from_gvk_with_plural(&gvk, "network-attachment-definitions"),
         _ => ApiResource::from_gvk(&gvk),
     })
 }
 
-/// The API of an object: that of its namespace, or of the cluster where it names none.
+/// The API of an object: that of its namespace, or of the cluster if it has none.
 ///
 /// # Errors
 /// [`ObjectError`] when it has no `apiVersion` or `kind`.
@@ -64,24 +64,23 @@ pub fn api_of(client: &Client, object: &Value) -> Result<Api<DynamicObject>, Obj
 }
 
 /// `kind/name`, for messages.
-pub fn called(object: &Value) -> String {
+pub fn object_name(object: &Value) -> String {
     let kind = object["kind"].as_str().unwrap_or("object").to_lowercase();
     format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap_or("?"))
 }
 
-/// Server-side apply, with this project's field manager; fields that others own are taken over.
+/// Server-side apply with this project's field manager. It takes over fields of other managers.
 ///
 /// # Errors
 /// [`ObjectError`] when it has no name, or the server refuses it.
 pub async fn apply(client: &Client, object: &Value) -> Result<DynamicObject, ObjectError> {
-    let name = text(&object["metadata"]["name"], object, "metadata.name")?;
+    let name = read_text(&object["metadata"]["name"], object, "metadata.name")?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api_of(client, object)?.patch(name, &params, &Patch::Apply(object)).await;
-    applied.map_err(|e| ObjectError::Refused { verb: "apply", object: called(object), answer: words(&e) })
+    applied.map_err(|e| ObjectError::Refused { verb: "apply", object: object_name(object), answer: error_message(&e) })
 }
 
-/// The part of an object that pods are made of, and the path of it with a dot at its end: the pod template of a workload,
-/// else the object itself.
+/// The pod template of a workload, else the object itself; with its path, which ends with a dot.
 pub fn pod_template(object: &mut Value) -> Option<(&mut Value, &'static str)> {
     const TEMPLATES: [(&str, &str); 2] =
         [("/spec/jobTemplate/spec/template", "spec.jobTemplate.spec.template."), ("/spec/template", "spec.template.")];
@@ -106,7 +105,7 @@ where
 {
     let deleted = await_condition(api, name, conditions::is_deleted(uid));
     let awaited =
-        wait::by(stage, &format!("{name} to be gone"), deadline, deleted, || "still there".to_owned()).await?;
+        wait::by(stage, &format!("{name} to be deleted"), deadline, deleted, || "it still exists".to_owned()).await?;
     awaited.map(drop).at_stage(stage)
 }
 
@@ -120,15 +119,15 @@ pub fn label(object: &mut Value, key: &str, value: &str) {
 }
 
 /// The server's message of an API error, else the client's.
-pub fn words(error: &kube::Error) -> String {
+pub fn error_message(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
-        // Of a server that can't be reached the client says why in the causes alone.
+        // For an unreachable server, only the causes of the client's error contain the reason.
         other => causes(other),
     }
 }
 
-/// Whether an API error says that the object, or its namespace, is not there.
+/// Whether an API error means that the object, or its namespace, does not exist.
 pub fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
@@ -139,7 +138,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn resources_have_the_plural_of_the_server() {
+    fn the_plural_of_a_resource_is_that_of_the_server() {
         let plural = |v: Value| resource(&v).unwrap().plural;
         assert_eq!(plural(json!({"apiVersion": "apps/v1", "kind": "DaemonSet"})), "daemonsets");
         let nad = json!({"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition"});

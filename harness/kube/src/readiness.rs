@@ -1,6 +1,6 @@
-//! Waiting for a pod, by watch: until it is Ready or its networks can't be made, with its events.
+//! Watches a pod and its events until the pod is Ready or its networks fail.
 
-use crate::objects::{FIELD_MANAGER, words};
+use crate::objects::{FIELD_MANAGER, error_message};
 use crate::runtime_log::Sandbox;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod, ServiceAccount};
@@ -14,9 +14,9 @@ use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
 use std::time::Duration;
 
-/// Attempts at a sandbox after which it is not waited for any longer: kubelet repeats them for ever.
+/// The number of failed attempts at a sandbox after which the wait ends. The kubelet repeats attempts without end.
 const ATTEMPTS: usize = 2;
-/// And how long after the first failed attempt, in case no second one comes.
+/// The longest wait after the first failed attempt, in case no second one follows.
 const AFTER_FIRST: Duration = Duration::from_secs(25);
 
 /// How the wait ended.
@@ -24,11 +24,11 @@ const AFTER_FIRST: Duration = Duration::from_secs(25);
 pub enum PodOutcome {
     /// Ready.
     Up(Box<Pod>),
-    /// Its networks could not be made.
+    /// Its networks could not be created.
     Down {
         /// The pod as last seen.
         pod: Box<Pod>,
-        /// What was awaited, for how long, and what was last seen.
+        /// The awaited condition, the time waited, and the last state.
         reason: String,
         /// Its events.
         log: Vec<LogLine>,
@@ -38,8 +38,8 @@ pub enum PodOutcome {
 /// Waits until the pod `name` is Ready, at most `deadline`.
 ///
 /// # Errors
-/// `TestbedError` when the pod is gone, when it can't run for reasons that are not its networks' (image, scheduling,
-/// a container that ends), or when the cluster does not answer, whether us or Multus.
+/// `TestbedError` when the pod no longer exists, when it can't run for another reason than its networks (image, scheduling,
+/// a container that ends), or when the API server answers neither Plumbline nor Multus.
 pub async fn ready(
     client: &Client,
     namespace: &str,
@@ -49,10 +49,10 @@ pub async fn ready(
     let whole = Deadline::after(deadline);
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let now = pods.get_opt(name).await.map_err(|e| TestbedError::new("pod", words(&e)))?;
-    let uid = now.map(|pod| uid_of(&pod)).ok_or_else(|| gone(namespace, name, "it is not there"))?;
+    let now = pods.get_opt(name).await.map_err(|e| TestbedError::new("pod", error_message(&e)))?;
+    let uid = now.map(|pod| uid_of(&pod)).ok_or_else(|| gone(namespace, name, "it does not exist"))?;
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    // By its UID: events outlive their pod, and a canary has the name of the one before it.
+    // By UID, because events outlive their pod, and a canary has the name of the previous canary.
     let of_events = watcher::Config::default().fields(&format!("involvedObject.uid={uid}"));
     let mut pods = pin!(watcher(pods, of_pod).default_backoff());
     let mut events = pin!(watcher(events, of_events).default_backoff().applied_objects());
@@ -66,18 +66,18 @@ pub async fn ready(
             event = pods.next() => match event {
                 Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => {
                     if pod.metadata.deletion_timestamp.is_some() {
-                        return Err(gone(namespace, name, "it is being deleted by somebody else"));
+                        return Err(gone(namespace, name, "another client deletes it"));
                     }
                     if is_ready(&pod) {
                         return Ok(PodOutcome::Up(Box::new(pod)));
                     }
-                    if let Some(why) = stuck(&pod) {
+                    if let Some(why) = find_obstacle(&pod) {
                         return Err(TestbedError::new("pod", format!("pod {namespace}/{name} can't run: {why}")));
                     }
                     last = Some(pod);
                 }
-                Some(Ok(watcher::Event::Delete(_))) => return Err(gone(namespace, name, "it was deleted while awaited")),
-                Some(Ok(watcher::Event::InitDone)) if last.is_none() => return Err(gone(namespace, name, "it is not there")),
+                Some(Ok(watcher::Event::Delete(_))) => return Err(gone(namespace, name, "it was deleted during the wait")),
+                Some(Ok(watcher::Event::InitDone)) if last.is_none() => return Err(gone(namespace, name, "it does not exist")),
                 Some(Ok(_)) => {}
                 Some(Err(e)) => trouble = Some(e.to_string()),
                 None => return Err(TestbedError::new("pod", format!("the watch of pod {namespace}/{name} ended"))),
@@ -90,11 +90,11 @@ pub async fn ready(
                 if sandbox.attempts() >= ATTEMPTS && let Some(pod) = last.take() {
                     let waited = whole.elapsed().as_secs();
                     let reason = format!(
-                        "waited {waited} s for pod {name} to be Ready; given up after {} failed attempts at its sandbox \
-                         (of {} s allowed), since they are repeated for ever; last seen: {}",
-                        sandbox.attempts(), deadline.as_secs(), sandbox.last()
+                        "waited {waited} s of {limit} s for pod {name} to be Ready; stopped after {} failed attempts at its \
+                         sandbox, because the kubelet repeats them without end; last seen: {}",
+                        sandbox.attempts(), sandbox.last(), limit = deadline.as_secs()
                     );
-                    return Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() });
+                    return Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_lines() });
                 }
             },
             () = wait::over(until) => break,
@@ -102,32 +102,29 @@ pub async fn ready(
     }
     let waited = whole.elapsed().as_secs();
     let Some(pod) = last else {
-        let why = trouble.unwrap_or_else(|| "the API server told nothing of it".to_owned());
+        let why = trouble.unwrap_or_else(|| "the API server returned no state of it".to_owned());
         return Err(TestbedError::new("pod", format!("waited {waited} s for pod {namespace}/{name}: {why}")));
     };
     if sandbox.attempts() == 0
         && !has_sandbox(&pod)
-        && let Some(words) = sandbox.unanswered()
+        && let Some(message) = sandbox.unanswered()
     {
         return Err(TestbedError::new(
             "pod",
-            format!("waited {waited} s for pod {namespace}/{name}: the API server did not answer: {words}"),
+            format!("waited {waited} s for pod {namespace}/{name}: the API server did not answer: {message}"),
         ));
     }
     let seen = if sandbox.attempts() > 0 { sandbox.last() } else { phase(&pod) };
     let reason = format!("waited {waited} s for pod {name} to be Ready; last seen: {seen}");
     if has_sandbox(&pod) {
-        return Err(TestbedError::new(
-            "pod",
-            format!("{reason}; its networks are there, its containers are not ready"),
-        ));
+        return Err(TestbedError::new("pod", format!("{reason}; its networks exist, its containers are not ready")));
     }
-    Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_heard() })
+    Ok(PodOutcome::Down { pod: Box::new(pod), reason, log: sandbox.into_lines() })
 }
 
 fn gone(namespace: &str, name: &str, how: &str) -> TestbedError {
     TestbedError::new("pod", format!("pod {namespace}/{name}: {how}"))
-        .with_hint(format!("objects of field manager {FIELD_MANAGER} are not for others to delete; run it again"))
+        .with_hint(format!("do not delete objects of field manager {FIELD_MANAGER} during a run; repeat the command"))
 }
 
 fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a k8s_openapi::api::core::v1::PodCondition> {
@@ -139,7 +136,7 @@ pub fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|c| c.status == "True")
 }
 
-/// Whether its sandbox and networks are there (Kubernetes 1.29 and later tell so).
+/// Whether its sandbox and networks exist (a condition of Kubernetes 1.29 and later).
 fn has_sandbox(pod: &Pod) -> bool {
     condition(pod, "PodReadyToStartContainers").is_some_and(|c| c.status == "True")
 }
@@ -156,12 +153,12 @@ pub fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     lists.flatten().flatten()
 }
 
-/// What keeps it from running that is not its networks: image, configuration, scheduling, a container that ended.
-fn stuck(pod: &Pod) -> Option<String> {
+/// The reason why a pod does not run, other than its networks: image, configuration, scheduling, a container that ended.
+fn find_obstacle(pod: &Pod) -> Option<String> {
     if let Some(scheduled) = condition(pod, "PodScheduled")
         && scheduled.reason.as_deref() == Some("Unschedulable")
     {
-        return Some(format!("not to be scheduled: {}", scheduled.message.clone().unwrap_or_default()));
+        return Some(format!("it can't be scheduled: {}", scheduled.message.clone().unwrap_or_default()));
     }
     let refused = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "CrashLoopBackOff"];
     let refused =
@@ -169,21 +166,21 @@ fn stuck(pod: &Pod) -> Option<String> {
     statuses(pod).find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref().filter(|r| refused(r))?;
-        let words = printable(waiting.message.as_deref().unwrap_or_default());
-        Some(format!("container {}: {reason}: {words}", status.name))
+        let message = printable(waiting.message.as_deref().unwrap_or_default());
+        Some(format!("container {}: {reason}: {message}", status.name))
     })
 }
 
-/// Waits until a namespace has its default service account: a pod created before is refused.
+/// Waits until a namespace has its default service account. Before that, the API server refuses pods.
 ///
 /// # Errors
 /// `TestbedError` at `stage` after 30 s.
-pub async fn service_account(client: &Client, namespace: &str, stage: &str) -> Result<(), TestbedError> {
+pub async fn await_service_account(client: &Client, namespace: &str, stage: &str) -> Result<(), TestbedError> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let there = await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
     let what = format!("the default service account of namespace {namespace}");
     let there =
-        wait::by(stage, &what, Deadline::after(Duration::from_secs(30)), there, || "it is not there".into()).await?;
+        wait::by(stage, &what, Deadline::after(Duration::from_secs(30)), there, || "it does not exist".into()).await?;
     there.map(|_| ()).map_err(|e| TestbedError::new(stage, format!("{what}: {e}")))
 }
 

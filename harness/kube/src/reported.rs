@@ -1,16 +1,16 @@
-//! What the CNI side says of a pod's attachments: the cached results on its node, and the network-status annotation,
-//! brought together by interface and named as the plan names networks.
+//! The reported view of a pod's attachments: the cached results on its node and the network-status annotation, merged by
+//! interface, with the network names of the plan.
 
 use crate::namespaces::Namespaces;
 use plumbline_core::observe::Reported;
 use plumbline_core::plan::Pod;
 use serde_json::Value;
 
-/// The annotation in which Multus writes what was attached (de-facto standard, section 4.2).
+/// The annotation in which Multus reports the attachments (de-facto standard, section 4.2).
 pub const STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
 
-/// Brings together `cached` results (`(interface, network, result)`) and the text of the network-status annotation.
-/// An annotation that is no JSON list is left out; the judge then sees no status.
+/// Merges `cached` results (`(interface, network, result)`) with the text of the network-status annotation.
+/// An annotation that is no JSON list is ignored, so the judge gets no status.
 pub fn merge_reported(
     pod: &Pod,
     namespaces: &Namespaces,
@@ -22,7 +22,7 @@ pub fn merge_reported(
         .into_iter()
         .map(|entry| Reported {
             interface: entry["interface"].as_str().unwrap_or_default().to_owned(),
-            network: written(entry["name"].as_str().unwrap_or_default(), namespaces),
+            network: restore_name(entry["name"].as_str().unwrap_or_default(), namespaces),
             result: None,
             status: Some(entry),
         })
@@ -32,9 +32,9 @@ pub fn merge_reported(
             known.result = Some(result);
             continue;
         }
-        // A result's file names the network as its configuration does, without a namespace.
-        let asked = pod.attachments.iter().find(|a| a.interface == interface);
-        let network = asked.map_or(network, |a| match a.namespace.as_deref().or(pod.namespace.as_deref()) {
+        // A result's file has the network name of the configuration, without a namespace.
+        let requested = pod.attachments.iter().find(|a| a.interface == interface);
+        let network = requested.map_or(network, |a| match a.namespace.as_deref().or(pod.namespace.as_deref()) {
             Some(namespace) => format!("{namespace}/{}", a.network),
             None => a.network.clone(),
         });
@@ -43,8 +43,8 @@ pub fn merge_reported(
     all
 }
 
-/// `namespace/name` with the namespace as written; the name alone where none was written.
-fn written(name: &str, namespaces: &Namespaces) -> String {
+/// `namespace/name` with the written namespace; only the name if none was written.
+fn restore_name(name: &str, namespaces: &Namespaces) -> String {
     match name.split_once('/') {
         Some((namespace, name)) => match namespaces.written(namespace) {
             "" => name.to_owned(),
@@ -60,7 +60,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn results_and_status_meet_at_the_interface_under_the_written_names() {
+    fn results_and_status_are_merged_by_interface_with_the_written_names() {
         let namespaces = Namespaces::own(["chain-example"], "x", "7f");
         let pod = Pod {
             name: "p".into(),

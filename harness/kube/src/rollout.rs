@@ -1,6 +1,6 @@
-//! Waiting, by watch, for nodes and DaemonSets.
+//! Watches nodes and DaemonSets until they are ready.
 
-use crate::objects::words;
+use crate::objects::error_message;
 use crate::readiness::{is_ready, statuses};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -14,10 +14,10 @@ use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
 use std::pin::pin;
 
-/// Waits until `lacking` gives none for a node.
+/// Waits until `lacking` returns none for a node.
 ///
 /// # Errors
-/// `TestbedError` at `stage` at the deadline, with what was last lacking.
+/// `TestbedError` at `stage` at the deadline, with the last missing condition.
 async fn wait_for_node(
     client: &Client,
     name: &str,
@@ -42,12 +42,12 @@ async fn wait_for_node(
     }
 }
 
-/// What a daemon set lacks to be rolled out; none when it is.
+/// The missing condition for a finished rollout of a DaemonSet; none if it is finished.
 pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
     let Some(status) = &set.status else { return Some("no status yet".to_owned()) };
     let generation = set.metadata.generation.unwrap_or_default();
     if status.observed_generation.unwrap_or_default() < generation {
-        return Some(format!("generation {generation} not seen by its controller yet"));
+        return Some(format!("its controller has not yet observed generation {generation}"));
     }
     let desired = status.desired_number_scheduled;
     let updated = status.updated_number_scheduled.unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn daemon_set_lacks(set: &DaemonSet) -> Option<String> {
     (updated < desired || ready < desired).then(|| format!("{updated} of {desired} pods updated, {ready} ready"))
 }
 
-/// What a node lacks to be ready; none when it is.
+/// The reason why a node is not ready; none if it is ready.
 pub fn node_lacks(node: &Node) -> Option<String> {
     let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
     let ready = conditions.into_iter().flatten().find(|c| c.type_ == "Ready");
@@ -82,15 +82,15 @@ pub async fn read_daemon_set(
     stage: &str,
 ) -> Result<DaemonSet, TestbedError> {
     let set = Api::<DaemonSet>::namespaced(client.clone(), namespace).get(name).await;
-    set.map_err(|e| TestbedError::new(stage, format!("daemonset {namespace}/{name}: {}", words(&e))))
+    set.map_err(|e| TestbedError::new(stage, format!("daemonset {namespace}/{name}: {}", error_message(&e))))
 }
 
-/// Waits until a DaemonSet is rolled out, in the generation that was read or a later one. `failure` gives why a pod of it
-/// makes the wait hopeless.
+/// Waits until a DaemonSet is rolled out, in the generation that was read or a later one. `failure` returns the reason why a
+/// pod can never become ready.
 ///
 /// # Errors
-/// `TestbedError` at `stage` at the deadline, with what it lacks and the problems of its containers; before it, when a pod
-/// of this generation has a failure.
+/// `TestbedError` at `stage` at the deadline, with the missing condition and the problems of its containers; earlier, when a
+/// pod of this generation has a failure.
 pub async fn wait_for_daemon_set(
     client: &Client,
     set: &DaemonSet,
@@ -104,7 +104,7 @@ pub async fn wait_for_daemon_set(
     let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
     let of_set = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let of_pods = watcher::Config::default().labels(&selector(set));
-    // Boxed: a watch is large, and a test's thread has a stack of 2 MiB.
+    // Boxed, because a watch is large, and the thread of a test has a stack of 2 MiB.
     let mut sets = watcher(sets, of_set).default_backoff().applied_objects().boxed();
     let mut watched = watcher(pods.clone(), of_pods).default_backoff().applied_objects().boxed();
     let mut lacks = "nothing".to_owned();
@@ -153,23 +153,26 @@ pub fn is_of_generation(pod: &Pod, generation: i64) -> bool {
     of.is_none_or(|of| of >= generation) && pod.metadata.deletion_timestamp.is_none()
 }
 
-/// When the controller manager last renewed its lease: long ago where it does not run or does not find the API server.
+/// The time when the controller manager last renewed its lease. It is long ago if the controller manager does not run or does
+/// not reach the API server.
 async fn read_controller_lease(client: &Client) -> Option<String> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-system");
     let lease = leases.get("kube-controller-manager").await.ok()?;
     Some(lease.spec?.renew_time?.0.to_string())
 }
 
-/// Why containers of the pods with these labels do not run.
+/// The reasons why containers of the pods with these labels do not run.
 async fn container_problems(pods: &Api<Pod>, labels: &str) -> Vec<String> {
     let Ok(all) = pods.list(&ListParams::default().labels(labels)).await else { return Vec::new() };
     let problems = all.items.iter().flat_map(|pod| {
-        statuses(pod).filter_map(|status| Some(format!("{}: {}", pod.name_any(), problem(status)?))).collect::<Vec<_>>()
+        statuses(pod)
+            .filter_map(|status| Some(format!("{}: {}", pod.name_any(), container_problem(status)?)))
+            .collect::<Vec<_>>()
     });
     problems.collect()
 }
 
-/// The last end of a container with an exit code other than 0, and the last line of its message after a separator.
+/// The last exit of a container with an exit code other than 0, and the last line of its message after a separator.
 pub fn last_failure(status: &ContainerStatus) -> Option<(i32, String)> {
     let ended = |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
     let ended = ended(&status.state).or_else(|| ended(&status.last_state)).filter(|ended| ended.exit_code != 0)?;
@@ -178,8 +181,8 @@ pub fn last_failure(status: &ContainerStatus) -> Option<(i32, String)> {
     Some((ended.exit_code, line.map(|line| format!(": {}", line.trim())).unwrap_or_default()))
 }
 
-/// Why a container does not run; none when it runs or has succeeded.
-fn problem(status: &ContainerStatus) -> Option<String> {
+/// The reason why a container does not run; none if it runs or has succeeded.
+fn container_problem(status: &ContainerStatus) -> Option<String> {
     let state = status.state.as_ref()?;
     let failure = last_failure(status).map(|(code, line)| format!("exit code {code}{line}"));
     match &state.waiting {
@@ -195,10 +198,10 @@ fn problem(status: &ContainerStatus) -> Option<String> {
 
 async fn list_nodes(client: &Client, stage: &str) -> Result<Vec<Node>, TestbedError> {
     let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    Ok(nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", words(&e))))?.items)
+    Ok(nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", error_message(&e))))?.items)
 }
 
-/// The first node that is not ready, with what it lacks; none when all are.
+/// The first node that is not ready, with the reason; none if all are ready.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server does not answer.
@@ -210,7 +213,7 @@ pub async fn find_unready_node(client: &Client, stage: &str) -> Result<Option<St
 /// Waits until a node is ready.
 ///
 /// # Errors
-/// `TestbedError` at the deadline, with what it lacks.
+/// `TestbedError` at the deadline, with the reason why it is not.
 pub async fn wait_for_ready_node(
     client: &Client,
     name: &str,
@@ -220,8 +223,8 @@ pub async fn wait_for_ready_node(
     wait_for_node(client, name, stage, deadline, node_lacks).await
 }
 
-/// A pod of a node whose status Ready is older than `since`, because the kubelet has not updated it. It must not be counted
-/// as ready. None where there is none.
+/// A pod of a node whose status Ready is older than `since`, because the kubelet has not updated it. It does not count as
+/// ready. None if there is no such pod.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server does not answer.
@@ -233,7 +236,7 @@ pub async fn find_stale_pod(
 ) -> Result<Option<String>, TestbedError> {
     let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let pods = Api::<Pod>::all(client.clone()).list(&of_node).await;
-    let pods = pods.map_err(|e| TestbedError::new(stage, format!("list pods of {node}: {}", words(&e))))?;
+    let pods = pods.map_err(|e| TestbedError::new(stage, format!("list pods of {node}: {}", error_message(&e))))?;
     Ok(pods.items.iter().find(|pod| is_stale(pod, since)).map(ResourceExt::name_any))
 }
 
@@ -246,7 +249,7 @@ fn is_stale(pod: &Pod, since: Timestamp) -> bool {
 /// Waits until the InternalIP of a node is `own`.
 ///
 /// # Errors
-/// `TestbedError` at the deadline, with the address that it has.
+/// `TestbedError` at the deadline, with the address that was found.
 pub async fn wait_for_address(
     client: &Client,
     name: &str,
@@ -266,7 +269,7 @@ fn internal_ip(node: &Node) -> Option<&str> {
     addresses.iter().find(|a| a.type_ == "InternalIP").map(|a| a.address.as_str())
 }
 
-/// Waits until a node has its pod CIDR, which a controller sets shortly after the node joined.
+/// Waits until a node has its pod CIDR, which a controller sets shortly after the node joins.
 ///
 /// # Errors
 /// `TestbedError` at the deadline.
@@ -281,7 +284,7 @@ pub async fn wait_for_pod_cidr(
     wait_for_node(client, name, stage, deadline, lacking).await
 }
 
-/// The pod CIDRs of all nodes, with their own addresses: `(name, pod CIDR, InternalIP)`.
+/// The pod CIDRs of all nodes, with the nodes' addresses: `(name, pod CIDR, InternalIP)`.
 ///
 /// # Errors
 /// `TestbedError` at `stage` when the server does not answer, or a node has no pod CIDR yet.
@@ -301,10 +304,10 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_ready_status_older_than_the_start_is_stale() {
+    fn a_ready_status_from_before_the_restart_is_stale() {
         let since: Timestamp = "2026-11-30T09:00:00Z".parse().unwrap();
-        let pod = |ready: &str, begun: &str| {
-            let state = json!({ "running": { "startedAt": begun } });
+        let pod = |ready: &str, started: &str| {
+            let state = json!({ "running": { "startedAt": started } });
             let container =
                 json!({ "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state });
             serde_json::from_value::<Pod>(json!({ "status": {
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_is_done_when_its_controller_says_so_for_this_generation() {
+    fn a_rollout_is_finished_when_its_controller_reports_this_generation() {
         let set = |value| serde_json::from_value::<DaemonSet>(value).unwrap();
         let status = |seen: i64, updated: i32, ready: i32| {
             set(json!({ "metadata": { "generation": 2 }, "status": { "observedGeneration": seen,

@@ -1,7 +1,7 @@
-//! Undoing what dead runs left in Kubernetes: namespaces and objects, by our own kubeconfigs.
+//! Deletes namespaces and objects of dead runs, with Plumbline's own kubeconfigs.
 
 use crate::client;
-use crate::objects::{api_of, await_deletion, is_absent, words};
+use crate::objects::{api_of, await_deletion, error_message, is_absent};
 use futures::future::BoxFuture;
 use kube::ResourceExt as _;
 use kube::api::DeleteParams;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const STAGE: &str = "clean up";
-/// Kubernetes takes 5 s for an empty namespace (a constant of its controller), more for a full one.
+/// The limit for deleting a namespace. Kubernetes takes 5 s for an empty one (a constant of its controller), more for others.
 pub const NAMESPACE_GONE: Duration = Duration::from_secs(60);
 
 /// Undoes effects in Kubernetes.
@@ -40,7 +40,7 @@ impl Undo for KubeUndo {
     }
 }
 
-/// Deletes an object; one that is gone, or whose cluster is gone, is undone.
+/// Deletes an object. If the object or its cluster no longer exists, the effect counts as undone.
 async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
     if !kubeconfig.exists() {
         return Ok(());
@@ -52,10 +52,10 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
         Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
         Err(e) if is_absent(&e) => return Ok(()),
         Err(e) => {
-            return Err(TestbedError::new(STAGE, words(&e))
+            return Err(TestbedError::new(STAGE, error_message(&e))
                 .with_hint("if its cluster is stopped, run plumbline up or plumbline down, then repeat the command"));
         }
     };
-    // The journal entry is closed when the object is gone, not when its deletion began.
+    // The journal entry is closed when the object no longer exists, not when its deletion begins.
     await_deletion(api, name, &uid, STAGE, Deadline::after(NAMESPACE_GONE)).await
 }

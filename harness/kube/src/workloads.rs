@@ -1,6 +1,6 @@
-//! A workload in a cluster: its object, the objects that its controller makes of it, and its pods.
+//! A workload in a cluster: its object, the objects that its controller creates, and its pods.
 
-use crate::objects::{self, ObjectError, api_of, apply, called, words};
+use crate::objects::{self, ObjectError, api_of, apply, error_message, object_name};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
 use kube::{Client, ResourceExt};
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a controller may take to make a pod.
-const MADE: Duration = Duration::from_secs(60);
-/// Between two looks at the pods.
+/// The limit for a controller to create the pods.
+const CREATION_LIMIT: Duration = Duration::from_secs(60);
+/// The pause between two requests for the pods.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A workload that was applied.
@@ -23,8 +23,8 @@ pub struct AppliedWorkload {
 }
 
 impl AppliedWorkload {
-    /// Applies a workload. A CronJob makes no pods by itself here, because it is suspended: a Job is made of its template,
-    /// as `kubectl create job --from` does.
+    /// Applies a workload. A CronJob is suspended here, so it creates no pods by itself. Instead a Job is created from its
+    /// template, as with `kubectl create job --from`.
     ///
     /// # Errors
     /// [`ObjectError`] when the server refuses the object or the Job.
@@ -34,7 +34,7 @@ impl AppliedWorkload {
         if let Some(job) = workload.job()
             && let Err(error) = apply(client, &job).await
         {
-            // The namespace may be the user's, so that nothing else would remove it.
+            // The namespace may be the user's, so nothing else would delete the CronJob.
             let _ = workload.delete().await;
             return Err(error);
         }
@@ -43,7 +43,7 @@ impl AppliedWorkload {
 
     /// `kind/name`, for messages.
     pub fn title(&self) -> String {
-        called(&self.object)
+        object_name(&self.object)
     }
 
     /// The Job of a CronJob; none of other kinds.
@@ -104,7 +104,7 @@ impl AppliedWorkload {
         Ok(pods.items.into_iter().filter(|pod| is_owned(pod, &owners)).collect())
     }
 
-    /// Waits until its controller has made `count` pods.
+    /// Waits until its controller has created `count` pods.
     ///
     /// # Errors
     /// `TestbedError` at `stage` after a minute, with what its controller reports.
@@ -117,10 +117,11 @@ impl AppliedWorkload {
                 found => Look::NotYet(format!("{found} pods{}", self.read_refusal().await.at_stage(stage)?)),
             })
         };
-        wait::until(stage, &format!("{count} pods of {}", self.title()), Deadline::after(MADE), PAUSE, look).await
+        wait::until(stage, &format!("{count} pods of {}", self.title()), Deadline::after(CREATION_LIMIT), PAUSE, look)
+            .await
     }
 
-    /// The last event by which its controller reports that it could not make a pod, after a separator.
+    /// The last event in which its controller reports that it could not create a pod, after a separator.
     async fn read_refusal(&self) -> Result<String, ObjectError> {
         let owners = self.owners().await?;
         let events = self.namespaced::<Event>().list(&ListParams::default().fields("reason=FailedCreate")).await;
@@ -130,8 +131,8 @@ impl AppliedWorkload {
         Ok(last.map(|message| format!("; its controller reports: {message}")).unwrap_or_default())
     }
 
-    /// Deletes it and the objects between it and its pods, so that no controller replaces a pod that is deleted. Its pods
-    /// stay: the garbage collector would delete them with the grace period of their template.
+    /// Deletes the workload and the objects between it and its pods, so that no controller replaces a deleted pod. Its pods
+    /// stay, because the garbage collector would delete them with the grace period of their template.
     ///
     /// # Errors
     /// [`ObjectError`] when the server refuses.
@@ -149,7 +150,7 @@ impl AppliedWorkload {
     }
 
     fn refused(&self, verb: &'static str, error: &kube::Error) -> ObjectError {
-        ObjectError::Refused { verb, object: self.title(), answer: words(error) }
+        ObjectError::Refused { verb, object: self.title(), answer: error_message(error) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Terway's own chart, rendered by the real helm with the profile's values, and changed where it can't run here.
+//! Terway's own chart. The real helm renders it with the profile's values, and adaptations let it run here.
 
 use crate::NAMESPACE;
 use crate::chart_adaptations::Adaptations;
@@ -17,36 +17,36 @@ use std::time::Duration;
 const STAGE: &str = "terway-chart";
 /// The recipe under `images/` that has helm, the chart and the image.
 pub const RECIPE: &str = "terway";
-/// What renders the chart, of that recipe.
+/// The program of that recipe that renders the chart.
 pub const HELM: &str = "helm";
-/// helm only reads and writes text here.
+/// The limit for helm, which only renders text here.
 const RENDERS: Duration = Duration::from_secs(60);
-/// The objects that live in no namespace.
+/// The kinds of cluster-scoped objects.
 const CLUSTERS: [&str; 2] = ["ClusterRole", "ClusterRoleBinding"];
 
-/// A chart as it is to be applied.
+/// A chart that is ready to apply.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// In the order in which they are applied, each in its namespace.
+    /// The objects in the order of application, each with its namespace.
     pub objects: Vec<Value>,
-    /// What was changed in them.
+    /// The changes in them.
     pub adaptations: Vec<Adaptation>,
 }
 
-/// What decides how the chart comes out.
+/// The inputs of the rendered chart.
 pub struct Inputs {
     values: String,
     adaptations: Adaptations,
-    /// Another one means other objects.
+    /// The hash of the inputs. A different hash means different objects.
     pub hash: String,
 }
 
 impl Inputs {
-    /// The changes of the chart's objects, a line each for reports.
+    /// The changes of the chart's objects, one line each for reports.
     pub fn describe_changes(&self) -> Vec<String> {
         let describe = |change: &crate::chart_adaptations::Change| {
-            let put = change.put.as_ref().map_or_else(|| "left out".to_owned(), |put| format!("{put} here"));
-            format!("Terway's chart, {} {}: {put}, as {}", change.object, change.at, change.why)
+            let put = change.put.as_ref().map_or_else(|| "left out".to_owned(), |put| format!("set to {put}"));
+            format!("Terway's chart, {} {}: {put}: {}", change.object, change.at, change.why)
         };
         let left_out = self.adaptations.objects.leave_out.iter().map(|kind| format!("Terway's chart: no {kind}"));
         self.adaptations.changes.iter().map(describe).chain(left_out).collect()
@@ -61,11 +61,11 @@ pub fn image(images: &Images, loaded: &Loaded) -> Result<String, TestbedError> {
     images::reference(images, &spec(loaded)?.image)
 }
 
-/// Reads what decides how the chart comes out; the chart itself is in it by the image's version.
+/// Reads the inputs of the chart. The image's version stands for the chart itself.
 ///
 /// # Errors
 /// `TestbedError` when a file of the profile can't be read.
-pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> {
+pub fn read_inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> {
     let spec = TerwaySettings::read(loaded)?;
     let image = image(images, loaded)?;
     let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
@@ -83,8 +83,8 @@ pub fn inputs(images: &Images, loaded: &Loaded) -> Result<Inputs, TestbedError> 
 /// Renders the chart.
 ///
 /// # Errors
-/// `TestbedError` when helm or the chart can't be built, when helm refuses, or when a change has no place in the objects.
-pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, TestbedError> {
+/// `TestbedError` when helm or the chart can't be built, when helm fails, or when the place of a change does not exist.
+pub async fn render_chart(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Result<Rendered, TestbedError> {
     let helm = images.program(RECIPE, HELM).await?;
     let chart = images.folder(RECIPE, "chart").await?.join("terway");
     let folder = tempfile::tempdir().at_stage(STAGE)?;
@@ -99,7 +99,7 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
             .args(["--values".to_owned(), values.display().to_string()])
             .args(["--show-only", template.as_str()])
             .deadline(RENDERS);
-        // helm must not read the user's own folders.
+        // These variables keep helm from reading the user's own folders.
         for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command = command.env(name, folder.path().display().to_string());
         }
@@ -109,7 +109,7 @@ pub async fn rendered(images: &Images, loaded: &Loaded, inputs: &Inputs) -> Resu
     let left_out = &inputs.adaptations.objects.leave_out;
     objects.retain(|object| !left_out.iter().any(|kind| object["kind"] == kind.as_str()));
     for object in &mut objects {
-        // helm gives the namespace to the server beside each object, not in it.
+        // helm sends the namespace in the request, not in the object.
         if !CLUSTERS.contains(&object["kind"].as_str().unwrap_or_default()) {
             object["metadata"]["namespace"] = json!(NAMESPACE);
         }

@@ -1,8 +1,8 @@
-//! Changes of a chart's objects so that they can run here, as data, each with its reason.
+//! Adaptations of a chart's objects, as data, each with its reason. They let the objects run here.
 
 use plumbline_core::verdict::Adaptation;
 use plumbline_kube::manifests;
-use plumbline_kube::objects::called;
+use plumbline_kube::objects::object_name;
 use plumbline_testbed::error::TestbedError;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,23 +11,23 @@ const STAGE: &str = "terway-chart";
 const API_VERSION: &str = "plumbline.dev/v1alpha1";
 const KIND: &str = "ChartAdaptations";
 
-/// What is taken of a chart, and what is changed in it.
+/// The used objects of a chart, and the changes in them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Adaptations {
     api_version: String,
     kind: String,
-    /// Which objects.
+    /// The used objects.
     pub objects: Objects,
     /// The changes, in order.
     pub changes: Vec<Change>,
 }
 
-/// Which objects of a chart are used.
+/// The used objects of a chart.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Objects {
-    /// Templates by their paths in the chart, in the order in which their objects are applied.
+    /// The paths of templates in the chart, in the order in which their objects are applied.
     pub templates: Vec<String>,
     /// Kinds of objects that are left out.
     pub leave_out: Vec<String>,
@@ -39,12 +39,12 @@ pub struct Objects {
 pub struct Change {
     /// `Kind/name`.
     pub object: String,
-    /// The place, its parts after slashes: a key, or `key=value` for the item of a list that has it. It has to be there.
+    /// The place, with parts after slashes: a key, or `key=value` for the list item that has it. It must exist.
     pub at: String,
-    /// What is put there; the place is removed where nothing is.
+    /// The new value; without it the place is removed.
     #[serde(default)]
     pub put: Option<Value>,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -65,7 +65,7 @@ impl Adaptations {
     /// Makes all changes, and describes each.
     ///
     /// # Errors
-    /// `TestbedError` for an object or a place that is not there: then the changes are for another version of the chart.
+    /// `TestbedError` for a missing object or place: then the changes are for another version of the chart.
     pub fn apply(&self, objects: &mut [Value]) -> Result<Vec<Adaptation>, TestbedError> {
         self.changes.iter().map(|change| change.apply(objects)).collect()
     }
@@ -80,22 +80,22 @@ impl Change {
         };
         let object = objects.iter_mut().find(|object| id(object) == self.object);
         let object = object.ok_or_else(|| testbed_error("the chart has no such object".to_owned()))?;
-        let name = called(object);
+        let name = object_name(object);
         let (above, last) = self.at.rsplit_once('/').ok_or_else(|| testbed_error("no place".to_owned()))?;
         let mut place = object;
         for part in above.split('/').skip(1) {
-            place = step(place, part).ok_or_else(|| testbed_error(format!("there is no {part}")))?;
+            place = child(place, part).ok_or_else(|| testbed_error(format!("there is no {part}")))?;
         }
-        let was = step(place, last).cloned().ok_or_else(|| testbed_error(format!("there is no {last}")))?;
+        let was = child(place, last).cloned().ok_or_else(|| testbed_error(format!("there is no {last}")))?;
         match &self.put {
             Some(new) => {
-                if let Some(there) = step(place, last) {
-                    *there = new.clone();
+                if let Some(value) = child(place, last) {
+                    *value = new.clone();
                 }
             }
             None => match place {
                 Value::Object(map) => drop(map.remove(last)),
-                Value::Array(all) => all.retain(|item| !is(item, last)),
+                Value::Array(all) => all.retain(|item| !has_field(item, last)),
                 _ => return Err(testbed_error("it can't be removed".to_owned())),
             },
         }
@@ -109,17 +109,17 @@ impl Change {
     }
 }
 
-/// One part of a place.
-fn step<'a>(place: &'a mut Value, part: &str) -> Option<&'a mut Value> {
+/// The value at one part of a place.
+fn child<'a>(place: &'a mut Value, part: &str) -> Option<&'a mut Value> {
     match place {
         Value::Object(map) => map.get_mut(part),
-        Value::Array(all) => all.iter_mut().find(|item| is(item, part)),
+        Value::Array(all) => all.iter_mut().find(|item| has_field(item, part)),
         _ => None,
     }
 }
 
-/// Whether an item of a list has what `key=value` says.
-fn is(item: &Value, part: &str) -> bool {
+/// Whether a list item has the field `key=value`.
+fn has_field(item: &Value, part: &str) -> bool {
     part.split_once('=').is_some_and(|(key, value)| item[key].as_str() == Some(value))
 }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_an_error_that_names_it() {
+    fn a_missing_place_is_an_error_with_its_name() {
         let error = change("/spec/containers/name=c/probe", None).apply(&mut objects()).unwrap_err();
         assert!(error.cause().contains("there is no name=c"), "{error}");
         assert!(change("/spec/other", Some(json!(1))).apply(&mut objects()).unwrap_err().cause().contains("no other"));

@@ -1,9 +1,9 @@
-//! The network that stands in for the cloud's: an engine's network on which every node has its second interface, and a
-//! router on it and on the nodes' own network.
+//! The stand-in for the cloud's network: an engine's network on which every node has its second interface, and a router on it
+//! and on the nodes' own network.
 //!
-//! As in a cloud the router is the nodes' default gateway and the pods' one, whatever a node sends to another node's
-//! pod goes by it, and it drops what leaves a second interface with an address that is not of it. So a reply that takes the
-//! second interface with the node's first address does not arrive, as it does not there. All of it goes with the cluster.
+//! As in a cloud, the router is the default gateway of nodes and pods, and packets to another node's pod pass it. It drops
+//! packets that leave a second interface with a source address that does not belong to that interface. So a reply through the
+//! second interface with the node's first address does not arrive, as in a cloud. All of it is removed with the cluster.
 
 use crate::plugin_settings;
 use crate::settings::{EniSettings, TerwaySettings};
@@ -37,9 +37,9 @@ const ROUTER_SYSCTLS: [(&str, &str); 5] = [
     ("net.ipv4.conf.all.send_redirects", "0"),
     ("net.ipv4.conf.default.send_redirects", "0"),
 ];
-/// Deadline of a script that reads and sets.
+/// Deadline of a short script.
 const SHORT: Duration = Duration::from_secs(30);
-/// How long other processes may take to make a network.
+/// The longest wait for another process that creates a network.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// The second network of a cluster.
@@ -72,12 +72,12 @@ pub fn pool(loaded: &Loaded, cluster: &str, node: &str) -> Result<Ipv4Net, Testb
     pool.ok_or_else(|| TestbedError::new(STAGE, format!("profile {} has no node {node}", loaded.profile.metadata.name)))
 }
 
-/// The last address of a subnet that a machine can have.
-fn last(net: Ipv4Net) -> String {
+/// The last host address of a subnet.
+fn last_host(net: Ipv4Net) -> String {
     Ipv4Addr::from_bits(net.broadcast().to_bits() - 1).to_string()
 }
 
-/// The names that kind gives the profile's nodes, in their order.
+/// kind's names of the profile's nodes, in their order.
 fn kind_names(loaded: &Loaded, cluster: &str) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let name = |node: &NodeSpec| {
@@ -96,41 +96,45 @@ impl Eni<'_> {
         Ok(TerwaySettings::read(self.loaded)?.eni)
     }
 
-    /// Looks at the network, the router and every node.
+    /// Checks the network, the router and every node.
     pub async fn check(&self) -> Result<Found, TestbedError> {
         let network = network_name(self.cluster);
         if self.engine.network(&network).await?.is_none() {
-            return Ok(Found::Wanting(format!("there is no network {network}")));
+            return Ok(Found::Lacking(format!("there is no network {network}")));
         }
         let Some(router) = self.router().await?.filter(|router| router.running) else {
-            return Ok(Found::Wanting(format!("router {} does not run", router_name(self.cluster))));
+            return Ok(Found::Lacking(format!("router {} does not run", router_name(self.cluster))));
         };
         let Some(hop) = router.addresses.get(NETWORK) else {
-            return Ok(Found::Wanting(format!("router {} is not on the nodes' network", router.name)));
+            return Ok(Found::Lacking(format!("router {} is not on the nodes' network", router.name)));
         };
-        let state = self.on_router("check").await?;
+        let state = self.run_on_router("check").await?;
         if state != "good" {
-            return Ok(Found::Wanting(format!("router {}: {state}", router.name)));
+            return Ok(Found::Lacking(format!("router {}: {state}", router.name)));
         }
-        let links = match self.links().await? {
+        let links = match self.list_links().await? {
             Look::There(links) => links,
-            Look::NotYet(what) => return Ok(Found::Wanting(what)),
+            Look::NotYet(what) => return Ok(Found::Lacking(what)),
         };
-        let found = try_join_all(self.nodes.iter().map(|node| self.node(node, "check", &links, hop))).await?;
+        let found = try_join_all(self.nodes.iter().map(|node| self.run_on_node(node, "check", &links, hop))).await?;
         for (node, state) in self.nodes.iter().zip(found) {
             if state != "good" {
-                return Ok(Found::Wanting(format!("node {}: {state}", node.name)));
+                return Ok(Found::Lacking(format!("node {}: {state}", node.name)));
             }
             if node.read(plugin_settings::FILE).await?
-                != Some(plugin_settings::text(&self.plugin_settings(node, &links)?))
+                != Some(plugin_settings::to_text(&self.plugin_settings(node, &links)?))
             {
-                return Ok(Found::Wanting(format!("node {} has no {}, or another", node.name, plugin_settings::FILE)));
+                return Ok(Found::Lacking(format!(
+                    "node {} has no {}, or one with other content",
+                    node.name,
+                    plugin_settings::FILE
+                )));
             }
         }
         Ok(Found::Good)
     }
 
-    /// Makes what is wanting; `image` is the router's, with iproute2 and iptables.
+    /// Creates the missing parts. `image` is the router's, with iproute2 and iptables.
     pub async fn make(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
         let network = network_name(self.cluster);
         let lease = Lease::take("engine-subnets", Kind::Exclusive, Deadline::after(LEASE)).await?;
@@ -139,41 +143,47 @@ impl Eni<'_> {
                 name: network.clone(),
                 labels: self.labels(),
                 subnet: Some(self.loaded.profile.networking.pod_subnet.to_string()),
-                // Out of the way of scenarios, whose gateways like to have the first addresses.
-                gateway: Some(last(self.loaded.profile.networking.pod_subnet)),
+                // Gateways of scenarios usually have the first addresses, so the engine's gateway gets the last one.
+                gateway: Some(last_host(self.loaded.profile.networking.pod_subnet)),
                 options: BTreeMap::from([(uplink::MASQUERADE.to_owned(), "false".to_owned())]),
             };
             let effect = run.intend(Effect::Network { name: network.clone() })?;
             let made = self.engine.make_network(&plan).await;
             made.map_err(|b| {
-                b.with_hint("another network has its range; remove an older cluster: plumbline down --profile terway")
+                b.with_hint(
+                    "another network has the same range; delete an older cluster: plumbline down --profile terway",
+                )
             })?;
-            // From here on it is the cluster's, and goes with it.
+            // From now on it belongs to the cluster and is removed with it.
             run.done(effect)?;
         }
         drop(lease);
         self.make_router(run, image).await?;
-        let there = node::containers(self.engine, self.cluster).await?;
-        let missing = there.iter().filter(|container| !container.macs.contains_key(&network));
-        try_join_all(missing.map(|one| self.engine.connect_network(&network, &one.name, None))).await?;
-        self.require_good(self.on_router("make").await?, "the router")?;
+        let containers = node::list_containers(self.engine, self.cluster).await?;
+        let missing = containers.iter().filter(|container| !container.macs.contains_key(&network));
+        try_join_all(missing.map(|container| self.engine.connect_network(&network, &container.name, None))).await?;
+        self.require_good(self.run_on_router("make").await?, "the router")?;
         let router = self.router().await?.unwrap_or_default();
         let hop = router.addresses.get(NETWORK).cloned().unwrap_or_default();
-        let links = match self.links().await? {
+        let links = match self.list_links().await? {
             Look::There(links) => links,
             Look::NotYet(what) => return Err(TestbedError::new(STAGE, what)),
         };
         for node in self.nodes {
-            let state = self.node(node, "make", &links, &hop).await?;
+            let state = self.run_on_node(node, "make", &links, &hop).await?;
             self.require_good(state, &format!("node {}", node.name))?;
-            let line = plugin_settings::line(&self.plugin_settings(node, &links)?);
-            node.must(STAGE, &["sh", "-ec", &line]).await?;
+            let line = plugin_settings::write_command(&self.plugin_settings(node, &links)?);
+            node.run_ok(STAGE, &["sh", "-ec", &line]).await?;
         }
         Ok(())
     }
 
     fn require_good(&self, state: String, what: &str) -> Result<(), TestbedError> {
-        if state == "good" { Ok(()) } else { Err(TestbedError::new(STAGE, format!("{what}, made: {state}"))) }
+        if state == "good" {
+            Ok(())
+        } else {
+            Err(TestbedError::new(STAGE, format!("{what} after its set-up: {state}")))
+        }
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -191,11 +201,11 @@ impl Eni<'_> {
             Some(router) if router.addresses.contains_key(NETWORK) && router.macs.contains_key(&network) => {
                 return if router.running { Ok(()) } else { self.engine.start(&name).await };
             }
-            // A stopped container shows no addresses; they are there after the start.
+            // A stopped container has no addresses in the engine's answer, so they are checked after the start.
             Some(router) if !router.running => {
                 self.engine.start(&name).await?;
-                let on = self.router().await?.unwrap_or_default();
-                if on.addresses.contains_key(NETWORK) && on.macs.contains_key(&network) {
+                let started = self.router().await?.unwrap_or_default();
+                if started.addresses.contains_key(NETWORK) && started.macs.contains_key(&network) {
                     return Ok(());
                 }
                 self.engine.remove(&name).await?;
@@ -219,7 +229,7 @@ impl Eni<'_> {
         run.done(effect)
     }
 
-    async fn on_router(&self, what: &str) -> Result<String, TestbedError> {
+    async fn run_on_router(&self, what: &str) -> Result<String, TestbedError> {
         let (gateway, pods) =
             (self.settings()?.gateway.to_string(), self.loaded.profile.networking.pod_subnet.to_string());
         let argv = ["sh", "-c", ON_ROUTER, "sh", what, &gateway, &pods];
@@ -227,7 +237,7 @@ impl Eni<'_> {
         Ok(done.stdout.trim().to_owned())
     }
 
-    async fn node(
+    async fn run_on_node(
         &self,
         node: &Node,
         what: &str,
@@ -235,21 +245,21 @@ impl Eni<'_> {
         hop: &str,
     ) -> Result<String, TestbedError> {
         let link = links.get(&node.name).map_or("", String::as_str);
-        let ran = node.must(STAGE, &["sh", "-c", ON_NODE, "sh", what, link, hop]).await?;
+        let ran = node.run_ok(STAGE, &["sh", "-c", ON_NODE, "sh", what, link, hop]).await?;
         Ok(ran.stdout.trim().to_owned())
     }
 
-    /// The second interface of each node, by the node's name; or which node has none.
-    async fn links(&self) -> Result<Look<BTreeMap<String, String>>, TestbedError> {
+    /// The second interface of each node, by the node's name; or the node that has none.
+    async fn list_links(&self) -> Result<Look<BTreeMap<String, String>>, TestbedError> {
         let network = network_name(self.cluster);
-        let there = node::containers(self.engine, self.cluster).await?;
+        let containers = node::list_containers(self.engine, self.cluster).await?;
         let mut names = BTreeMap::new();
         for node in self.nodes {
-            let mac = there.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
+            let mac = containers.iter().find(|c| c.name == node.name).and_then(|c| c.macs.get(&network));
             let Some(mac) = mac else { return Ok(Look::NotYet(format!("node {} is not on {network}", node.name))) };
-            let links = uplink::links(node).await?;
+            let links = uplink::list_links(node).await?;
             let Some(link) = links.iter().find(|link| link.mac.eq_ignore_ascii_case(mac)) else {
-                return Ok(Look::NotYet(format!("node {} has no interface with the address {mac}", node.name)));
+                return Ok(Look::NotYet(format!("node {} has no interface with the MAC address {mac}", node.name)));
             };
             names.insert(node.name.clone(), link.name.clone());
         }
@@ -277,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_node_has_its_own_pool_by_its_name_in_kind() {
+    fn every_node_has_a_separate_pool() {
         let loaded = loaded();
         let of = |node: &str| pool(&loaded, "c", node).map(|net| net.to_string());
         assert_eq!(of("c-control-plane").unwrap(), "10.77.16.0/24");

@@ -1,5 +1,5 @@
-//! The step `default-network` of a profile with Terway: the network that stands in for the cloud's, Terway's chart, and the
-//! chain on every node.
+//! The step `default-network` of a profile with Terway: the stand-in for the cloud's network, Terway's chart, and the chain on
+//! every node.
 
 use crate::eni::Eni;
 use crate::settings::spec;
@@ -18,48 +18,48 @@ use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Stage of what is done here.
+/// The stage of this module's errors.
 const STAGE: &str = "default-network";
-/// How long Terway's pods and the nodes are awaited, image and network included.
+/// The limit for Terway's pods and the nodes, including image and network.
 const ROLLOUT: Duration = Duration::from_secs(150);
-/// Annotation of the daemon set: the hash of what the chart was rendered from.
+/// The DaemonSet's annotation with the hash of the chart's inputs.
 const RENDERED: &str = "plumbline.dev/rendered-from";
-const ABSENT: &str = "there is no daemon set terway-eniip";
+const ABSENT: &str = "DaemonSet terway-eniip does not exist";
 
 fn eni<'a>(at: &'a ClusterContext<'a>) -> Eni<'a> {
     Eni { engine: at.engine, cluster: at.name, loaded: at.loaded, nodes: at.nodes }
 }
 
-/// Whether the cloud's stand-in, Terway's pods and the chain of every node are as they should be, and nodes ready.
+/// Checks the cloud's stand-in, Terway's pods, the chain of every node, and that the nodes are ready.
 pub(crate) async fn check(at: &ClusterContext<'_>) -> Result<Found, TestbedError> {
-    let inputs = chart::inputs(&at.cx.images, at.loaded)?;
+    let inputs = chart::read_inputs(&at.cx.images, at.loaded)?;
     let eni = eni(at);
-    let (network, set) = tokio::try_join!(eni.check(), daemon_set(at.client))?;
-    if let Found::Wanting(what) = network {
-        return Ok(Found::Wanting(what));
+    let (network, set) = tokio::try_join!(eni.check(), read_daemon_set(at.client))?;
+    if let Found::Lacking(what) = network {
+        return Ok(Found::Lacking(what));
     }
-    let lack = set.map_or_else(|| Some(ABSENT.to_owned()), |set| lack(&set, &inputs.hash));
+    let lack = set.map_or_else(|| Some(ABSENT.to_owned()), |set| find_lack(&set, &inputs.hash));
     if let Some(what) = lack {
-        return Ok(Found::Wanting(what));
+        return Ok(Found::Lacking(what));
     }
-    if let Found::Wanting(what) = on_nodes(at.nodes).await? {
-        return Ok(Found::Wanting(what));
+    if let Found::Lacking(what) = check_nodes(at.nodes).await? {
+        return Ok(Found::Lacking(what));
     }
-    Ok(rollout::find_unready_node(at.client, STAGE).await?.map_or(Found::Good, Found::Wanting))
+    Ok(rollout::find_unready_node(at.client, STAGE).await?.map_or(Found::Good, Found::Lacking))
 }
 
-/// Makes what is wanting.
+/// Installs the missing parts.
 pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<(), TestbedError> {
-    // Less than the whole step's, so that the error at the end of it names what its pods lack.
+    // Shorter than the step's deadline, so that the error names the missing condition of the pods.
     let deadline = Deadline::after(ROLLOUT);
     let images = &at.cx.images;
-    let inputs = chart::inputs(images, at.loaded)?;
+    let inputs = chart::read_inputs(images, at.loaded)?;
     let network = async {
         let eni = eni(at);
         let image = images::reference(images, &at.loaded.profile.images.toolbox)?;
         match eni.check().await? {
             Found::Good => Ok(()),
-            Found::Wanting(what) => {
+            Found::Lacking(what) => {
                 notes.note(what);
                 eni.make(&at.cx.run, &image).await
             }
@@ -67,12 +67,12 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
     };
     let image = async {
         let source = &spec(at.loaded)?.image;
-        images::on_nodes(at.engine, images, source, at.loaded, at.nodes, notes).await
+        images::copy_to_nodes(at.engine, images, source, at.loaded, at.nodes, notes).await
     };
     tokio::try_join!(network, image)?;
-    let set = daemon_set(at.client).await?;
-    if set.is_none_or(|set| lack(&set, &inputs.hash).is_some()) {
-        let rendered = chart::rendered(images, at.loaded, &inputs).await?;
+    let set = read_daemon_set(at.client).await?;
+    if set.is_none_or(|set| find_lack(&set, &inputs.hash).is_some()) {
+        let rendered = chart::render_chart(images, at.loaded, &inputs).await?;
         for mut object in rendered.objects {
             if object["kind"] == "DaemonSet" {
                 object["metadata"]["annotations"][RENDERED] = json!(inputs.hash);
@@ -80,7 +80,7 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
             objects::apply(at.client, &object).await.at_stage(STAGE)?;
         }
     }
-    notes.note(format!("waiting for daemon set {DAEMON_SET}"));
+    notes.note(format!("waiting for DaemonSet {DAEMON_SET}"));
     let set = rollout::read_daemon_set(at.client, "kube-system", DAEMON_SET, STAGE).await?;
     rollout::wait_for_daemon_set(at.client, &set, STAGE, deadline, |_| None).await?;
     notes.note("waiting for the nodes to be ready");
@@ -89,50 +89,50 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
     Ok(())
 }
 
-/// Terway's daemon set; none where there is none.
-pub(crate) async fn daemon_set(client: &Client) -> Result<Option<DaemonSet>, TestbedError> {
+/// Terway's DaemonSet; none if it does not exist.
+pub(crate) async fn read_daemon_set(client: &Client) -> Result<Option<DaemonSet>, TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), NAMESPACE);
     let set = api.get_opt(DAEMON_SET).await;
-    set.map_err(|e| TestbedError::new(STAGE, format!("get daemon set {DAEMON_SET}: {}", objects::words(&e))))
+    set.map_err(|e| TestbedError::new(STAGE, format!("get DaemonSet {DAEMON_SET}: {}", objects::error_message(&e))))
 }
 
-/// What a daemon set lacks to be the one that was rendered from the inputs with that hash, and rolled out.
-fn lack(set: &DaemonSet, hash: &str) -> Option<String> {
+/// The reason why a DaemonSet is not rolled out from the inputs with this hash; none if it is.
+fn find_lack(set: &DaemonSet, hash: &str) -> Option<String> {
     if set.annotations().get(RENDERED).map(String::as_str) != Some(hash) {
-        return Some(format!("daemon set {DAEMON_SET} was made from another chart, image or values"));
+        return Some(format!("DaemonSet {DAEMON_SET} was rendered from another chart, image or values"));
     }
-    rollout::daemon_set_lacks(set).map(|lack| format!("daemon set {DAEMON_SET}: {lack}"))
+    rollout::daemon_set_lacks(set).map(|lack| format!("DaemonSet {DAEMON_SET}: {lack}"))
 }
 
-/// Whether a chain of Terway's is what the runtime takes on every node.
-async fn on_nodes(nodes: &[Node]) -> Result<Found, TestbedError> {
-    let found = try_join_all(nodes.iter().map(in_force)).await?;
+/// Checks that the runtime uses a chain of Terway on every node.
+async fn check_nodes(nodes: &[Node]) -> Result<Found, TestbedError> {
+    let found = try_join_all(nodes.iter().map(read_active_chain)).await?;
     let wrong = nodes.iter().zip(found).find_map(|(node, found)| match found {
         Look::There(_) => None,
         Look::NotYet(what) => Some(format!("node {}: {what}", node.name)),
     });
-    Ok(wrong.map_or(Found::Good, Found::Wanting))
+    Ok(wrong.map_or(Found::Good, Found::Lacking))
 }
 
-/// The chain that the runtime takes on a node: its text; or what the runtime takes instead.
+/// The text of the chain that the runtime uses on a node; or a message about what it uses instead.
 ///
 /// # Errors
-/// `TestbedError` when the node can't be asked.
-pub async fn in_force(node: &Node) -> Result<Look<String>, TestbedError> {
+/// `TestbedError` when the node does not answer.
+pub async fn read_active_chain(node: &Node) -> Result<Look<String>, TestbedError> {
     let Some(names) = node.list(multus::CONF).await? else {
         return Ok(Look::NotYet(format!("there is no folder {}", multus::CONF)));
     };
-    let Some(first) = multus::first(&names) else {
+    let Some(first) = multus::first_configuration(&names) else {
         return Ok(Look::NotYet(format!("there is no configuration in {}", multus::CONF)));
     };
     let path = format!("{}/{first}", multus::CONF);
     if path != CONFLIST {
-        return Ok(Look::NotYet(format!("the runtime takes {path}, which comes before {CONFLIST}")));
+        return Ok(Look::NotYet(format!("the runtime uses {path}, which is before {CONFLIST} in lexical order")));
     }
     let Some(text) = node.read(CONFLIST).await? else { return Ok(Look::NotYet(format!("{CONFLIST} is gone"))) };
     let value: Value = serde_json::from_str(&text).unwrap_or_default();
     if value["name"] != CHAIN {
-        return Ok(Look::NotYet(format!("{CONFLIST} was not made by terway-cli: its name is not {CHAIN}")));
+        return Ok(Look::NotYet(format!("terway-cli did not make {CONFLIST}: its name is not {CHAIN}")));
     }
     Ok(Look::There(text))
 }

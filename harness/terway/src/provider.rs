@@ -41,7 +41,7 @@ impl DefaultNetworkProvider for Terway {
 
     fn stand_ins(&self, images: &Images, loaded: &Loaded) -> Result<Vec<String>, TestbedError> {
         let mut all: Vec<String> = STAND_INS.iter().map(|line| (*line).to_owned()).collect();
-        all.extend(chart::inputs(images, loaded)?.describe_changes());
+        all.extend(chart::read_inputs(images, loaded)?.describe_changes());
         Ok(all)
     }
 
@@ -58,7 +58,7 @@ impl DefaultNetworkProvider for Terway {
         at: &'a ClusterContext<'a>,
         plugins: &'a str,
     ) -> BoxFuture<'a, Result<Look<String>, TestbedError>> {
-        proof::basis(at, plugins).boxed()
+        proof::read_basis(at, plugins).boxed()
     }
 
     fn run_canaries<'a>(
@@ -74,7 +74,7 @@ impl DefaultNetworkProvider for Terway {
     }
 
     fn lack(&self, plan: &Plan) -> Option<String> {
-        scenario::lack(plan)
+        scenario::find_lack(plan)
     }
 
     fn stage<'a>(
@@ -97,6 +97,6 @@ impl DefaultNetworkProvider for Terway {
         run: &'a Run,
         plan: &'a Plan,
     ) -> BoxFuture<'a, Result<BTreeMap<String, String>, TestbedError>> {
-        scenario::networks(cluster, run, plan).boxed()
+        scenario::ensure_networks(cluster, run, plan).boxed()
     }
 }

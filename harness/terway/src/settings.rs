@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// The value of `defaultNetworkProvider.name`.
 pub const PROVIDER: &str = "terway";
-/// Where the settings are in a profile.
+/// The place of the settings in a profile.
 const PLACE: &str = "defaultNetworkProvider.settings";
 
 /// Terway's settings in a profile.
@@ -18,27 +18,27 @@ const PLACE: &str = "defaultNetworkProvider.settings";
 pub struct TerwaySettings {
     /// Template of the values for Terway's own chart, relative to the profile's folder.
     pub values: PathBuf,
-    /// What is changed in the chart's objects so that they can run here, each with its reason.
+    /// The file with the adaptations of the chart's objects.
     pub adaptations: PathBuf,
-    /// Template of the pod that has to come up on every node.
+    /// Template of the canary pod.
     pub canary: PathBuf,
-    /// The network that stands in for the cloud's.
+    /// The stand-in for the cloud's network.
     pub eni: EniSettings,
 }
 
-/// The network that stands in for the cloud's: every node has its second interface on it.
+/// The stand-in for the cloud's network, with the second interface of every node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EniSettings {
-    /// The address of the router on it, which is the gateway of every pod.
+    /// The router's address on it, which is the gateway of every pod.
     pub gateway: Ipv4Addr,
-    /// The routing table of each node that leads out of its second interface.
+    /// Each node's routing table for its second interface.
     pub table: u32,
-    /// The pods' addresses of each node, in the order of the profile's nodes; within podSubnet.
+    /// The pool of pod addresses of each node, in the order of the profile's nodes; inside podSubnet.
     pub pools: Vec<Ipv4Net>,
 }
 
-/// The part of a profile that is Terway's.
+/// Terway's part of a profile.
 ///
 /// # Errors
 /// `TestbedError` at stage `profile` when the profile's provider is not Terway.
@@ -50,10 +50,10 @@ pub fn spec(loaded: &Loaded) -> Result<&ProviderSpec, TestbedError> {
 }
 
 impl TerwaySettings {
-    /// Reads them strictly from a profile, and checks them against it.
+    /// Reads the settings strictly from a profile, and checks them.
     ///
     /// # Errors
-    /// `TestbedError` at stage `profile`, with the key that is wrong.
+    /// `TestbedError` at stage `profile`, with the wrong key.
     pub fn read(loaded: &Loaded) -> Result<Self, TestbedError> {
         let settings: Result<Self, String> =
             serde_json::from_value(spec(loaded)?.settings.clone()).map_err(|error| error.to_string());
@@ -67,19 +67,19 @@ impl TerwaySettings {
 impl EniSettings {
     fn check(&self, profile: &Profile) -> Result<(), String> {
         if self.pools.len() != profile.nodes.len() {
-            return Err(format!("eni.pools: {} for {} nodes", self.pools.len(), profile.nodes.len()));
+            return Err(format!("eni.pools: expected {} pools, found {}", profile.nodes.len(), self.pools.len()));
         }
         let whole = profile.networking.pod_subnet;
         for (index, pool) in self.pools.iter().enumerate() {
             let overlaps = |other: &Ipv4Net| pool.contains(other) || other.contains(pool);
             if !whole.contains(pool) || pool.contains(&self.gateway) || self.pools[..index].iter().any(overlaps) {
                 return Err(format!(
-                    "eni.pools: {pool} is not within {whole}, or overlaps with another or the gateway"
+                    "eni.pools: {pool} is not inside {whole}, or overlaps with another pool or the gateway"
                 ));
             }
         }
         if !whole.contains(&self.gateway) {
-            return Err(format!("eni.gateway: {} is not within {whole}", self.gateway));
+            return Err(format!("eni.gateway: {} is not inside {whole}", self.gateway));
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_pool_that_holds_the_gateway_or_another_pool_is_refused() {
+    fn a_pool_that_overlaps_with_the_gateway_or_another_pool_is_refused() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let loaded = Loaded::read(&root, "terway").unwrap();
         let text = std::fs::read_to_string(loaded.folder.join("profile.yaml")).unwrap();
@@ -103,7 +103,7 @@ mod tests {
         };
         assert!(read("10.77.17.0/24,", "10.77.16.128/25,").contains("overlaps"));
         assert!(read("10.77.16.0/24,", "10.77.0.0/24,").contains("gateway"));
-        assert!(read("[10.77.16.0/24, ", "[").contains("2 for 3 nodes"));
+        assert!(read("[10.77.16.0/24, ", "[").contains("expected 3 pools, found 2"));
         assert!(read("gateway: 10.77.0.250", "gateway: 10.78.0.1").contains("10.78.0.1"));
         assert!(read("    canary: canary.yaml.j2\n", "    canari: canary.yaml.j2\n").contains("canari"));
         assert!(read("  name: terway\n  image", "  name: other\n  image").contains("not for Terway"));

@@ -1,14 +1,14 @@
-//! Taking away what terway-cli sets up for symmetric routing, and never takes away itself: without this, a scenario that is
-//! meant to lack it would have that of the scenario before.
+//! Removes the rules and routes of symmetric routing, which terway-cli sets up and never removes. Otherwise a scenario without
+//! symmetric routing would have that of the previous scenario.
 
 use futures::future::try_join_all;
 use plumbline_cluster::node::Node;
 use plumbline_testbed::error::TestbedError;
 
-const STAGE: &str = "scrub-symmetric-routing";
+const STAGE: &str = "remove-symmetric-routing";
 const SCRIPT: &str = include_str!("symmetric_routing.sh");
 
-/// What terway-cli was told; its own values where a chain says nothing (docs/symmetric_routing_config.md).
+/// The configuration of symmetric routing. The defaults are terway-cli's (docs/symmetric_routing_config.md).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Symmetric {
     /// Comment of its firewall rules.
@@ -25,42 +25,42 @@ impl Default for Symmetric {
     }
 }
 
-/// What of it is on a node, a line each; nothing where there is none.
+/// Lists the rules and routes of this symmetric routing on a node, one line each.
 ///
 /// # Errors
-/// `TestbedError` when the node can't be asked.
-pub async fn look(node: &Node, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
-    run(node, "look", of).await
+/// `TestbedError` when the node does not answer.
+pub async fn list(node: &Node, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
+    run_script(node, "list", of).await
 }
 
-/// What of anybody's symmetric routing is on a node, whatever its comment, priority and table are: those of a chain that is no
-/// longer in the ConfigMap nobody can name.
+/// Lists the rules and routes of any symmetric routing on a node, with any comment, priority and table. Those of a chain that
+/// is no longer in the ConfigMap are unknown.
 ///
 /// # Errors
-/// `TestbedError` when the node can't be asked.
-pub async fn any(node: &Node) -> Result<Vec<String>, TestbedError> {
-    run(node, "any", &Symmetric::default()).await
+/// `TestbedError` when the node does not answer.
+pub async fn list_any(node: &Node) -> Result<Vec<String>, TestbedError> {
+    run_script(node, "list-any", &Symmetric::default()).await
 }
 
-/// Takes it away on every node, and sees that it is gone.
+/// Removes this symmetric routing on every node, and checks that nothing of it remains.
 ///
 /// # Errors
-/// `TestbedError` naming the node and what is still there.
-pub async fn scrub(nodes: &[Node], of: &Symmetric) -> Result<(), TestbedError> {
-    let left = try_join_all(nodes.iter().map(|node| run(node, "take", of))).await?;
+/// `TestbedError` with the node and what remains.
+pub async fn remove(nodes: &[Node], of: &Symmetric) -> Result<(), TestbedError> {
+    let left = try_join_all(nodes.iter().map(|node| run_script(node, "remove", of))).await?;
     match nodes.iter().zip(left).find(|(_, left)| !left.is_empty()) {
         None => Ok(()),
         Some((node, left)) => Err(TestbedError::new(
             STAGE,
-            format!("node {}: symmetric routing of a chain before is still there: {}", node.name, left.join("; ")),
+            format!("node {}: symmetric routing of a previous chain remains: {}", node.name, left.join("; ")),
         )
-        .with_hint("what lacks it would be seen to have it; plumbline down --profile terway, then up, makes it anew")),
+        .with_hint("create the cluster again: plumbline down --profile terway, then plumbline up --profile terway")),
     }
 }
 
-async fn run(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
+async fn run_script(node: &Node, what: &str, of: &Symmetric) -> Result<Vec<String>, TestbedError> {
     let (priority, table) = (of.priority.to_string(), of.table.to_string());
-    let ran = node.must(STAGE, &["sh", "-c", SCRIPT, "sh", what, &of.comment, &priority, &table]).await?;
+    let ran = node.run_ok(STAGE, &["sh", "-c", SCRIPT, "sh", what, &of.comment, &priority, &table]).await?;
     Ok(ran.stdout.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
@@ -70,8 +70,8 @@ mod tests {
     use plumbline_testbed::exec::{Cmd, ProcessEnd};
 
     #[tokio::test]
-    async fn what_can_not_be_listed_is_not_nothing() {
-        for what in ["look", "any", "take"] {
+    async fn a_failed_listing_is_an_error() {
+        for what in ["list", "list-any", "remove"] {
             let script = Cmd::new("/bin/sh").args(["-c", SCRIPT, "sh", what, "terway-symmetric", "600", "100"]);
             let ran = script.env("PATH", "/nonexistent").run().await.unwrap();
             assert_eq!(ran.ending, ProcessEnd::Code(1), "{what}: {ran:?}");

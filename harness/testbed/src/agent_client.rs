@@ -1,26 +1,26 @@
-//! One request, one reply, over any pair of streams.
+//! Requests to the agent, with one reply each, over any pair of streams.
 
 use crate::wait::within;
 use plumbline_core::protocol::{Fault, Op, Outcome, Reply, Request};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Room for a whole reply of the usual size, so that it comes in one read.
+/// The size of a read: a reply of the usual size fits into one.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Why a request got no reply of its kind.
+/// The reason why a request has no usable reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unanswered {
-    /// The agent could not do it.
+    /// The agent could not do the operation.
     #[error("{}: {}", .0.doing, .0.cause)]
     Fault(Fault),
     /// The agent's end of the streams is closed.
     #[error("the agent ended before it answered")]
     Ended,
-    /// The deadline was over first; no further request is possible.
+    /// The deadline passed; no further request is possible.
     #[error("the agent did not answer within {:.1} s", .0.as_secs_f64())]
     Late(Duration),
-    /// What was read is no reply to the request.
+    /// The text is no reply to the request.
     #[error("the agent's answer can't be used: {0}")]
     Garbled(String),
 }
@@ -29,11 +29,11 @@ pub enum Unanswered {
 pub struct Client {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// What was read and not used yet: the next request may need it after one that was late.
+    /// Text that was read but not yet used. The next request may need it after a late reply.
     buffer: Vec<u8>,
     /// The number of the last request.
     last: u64,
-    /// Set while a request is written. If it stays set, half a line was written, and no further request is possible.
+    /// Set while a request is written. If it stays set, a partial line was written, and no further request is possible.
     torn: bool,
 }
 
@@ -46,10 +46,10 @@ impl Client {
         Self { reader: Box::new(reader), writer: Box::new(writer), buffer: Vec::new(), last: 0, torn: false }
     }
 
-    /// Sends a request and awaits its reply, at most as long as `deadline`.
+    /// Sends a request and waits for its reply, at most for `deadline`.
     ///
     /// # Errors
-    /// [`Unanswered`]; after anything but a fault no further request is possible.
+    /// [`Unanswered`]; after any error except a fault no further request is possible.
     pub async fn ask(&mut self, op: Op, deadline: Duration) -> Result<Outcome, Unanswered> {
         if self.torn {
             return Err(Unanswered::Ended);
@@ -74,7 +74,7 @@ impl Client {
             self.writer.flush().await
         };
         if written.await.is_err() {
-            // An agent that cannot start sends a fault and ends: the fault may still be in the stream.
+            // An agent that cannot start sends a fault and ends. The stream may still contain this fault.
             return Err(self.read_last_fault().await);
         }
         self.torn = false;
@@ -85,9 +85,9 @@ impl Client {
                     return Err(Unanswered::Fault(fault));
                 }
                 Reply { outcome, id } if id == self.last => return Ok(outcome),
-                // The reply to a request that was late.
+                // The late reply to an earlier request.
                 Reply { id, .. } if id < self.last => {}
-                Reply { id, .. } => return Err(Unanswered::Garbled(format!("answer {id} to question {}", self.last))),
+                Reply { id, .. } => return Err(Unanswered::Garbled(format!("reply {id} to request {}", self.last))),
             }
         }
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_agent_that_ended_and_a_late_reply_give_different_errors() {
+    async fn an_ended_agent_and_a_late_reply_cause_different_errors() {
         let (mut client, out, input) = pair();
         drop((out, input));
         assert_eq!(client.ask(Op::Hello, SOON).await, Err(Unanswered::Ended));

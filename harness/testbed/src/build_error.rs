@@ -1,13 +1,13 @@
-//! Why something could not be built or kept in the cache.
+//! The error of builds and of the cache.
 
 use crate::error::TestbedError;
 use crate::exec::ExecError;
 use std::error::Error;
 
-/// What building and caching give.
+/// The result of builds and of the cache.
 pub type Result<T, E = BuildError> = std::result::Result<T, E>;
 
-/// Why something could not be built or kept in the cache.
+/// The reason why a build or a use of the cache failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// An operation failed because of another error.
@@ -19,16 +19,16 @@ pub enum BuildError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A recipe, a pin, a hash or a file is not as it must be: what it is.
+    /// A recipe, a pin, a hash or a file is wrong: a message.
     #[error("{0}")]
     Refused(String),
     /// A file could not be read or written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// A text is not the JSON that it must be.
+    /// A text is not the expected JSON.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A command gave nothing usable.
+    /// A command failed.
     #[error("{0}")]
     Exec(#[from] ExecError),
     /// Another part of the testbed is at fault.
@@ -38,9 +38,9 @@ pub enum BuildError {
 
 /// Names the operation that failed.
 pub(crate) trait Context<T> {
-    /// The same with the operation's name.
+    /// Adds the operation's name to the error.
     fn context(self, what: impl Into<String>) -> Result<T>;
-    /// The same, with a name that is only made where it is needed.
+    /// The same, with a name that is created only for an error.
     fn with_context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 

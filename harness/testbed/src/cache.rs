@@ -1,9 +1,9 @@
-//! The cache of built things: folders named by the hash of all that went into them.
+//! The cache of build results: folders named by the hash of all their inputs.
 //!
-//! An entry appears whole or not at all: it is built in a temporary folder on the same file system and renamed into
-//! place. Two builders of one key take turns by a file lock, and the second finds the work done. A process that uses an
-//! entry holds another lock of it, shared, until it ends: nothing in use is removed when the cache is over its limit. What
-//! the key stands for (which versions, which sources) is decided by the caller; see [`crate::images`].
+//! An entry is always complete: it is built in a temporary folder on the same file system and renamed into place. A file lock
+//! lets only one process build a key; the next one finds the result. A process that uses an entry holds another, shared lock
+//! until it ends. So a cache over its limit removes no entry in use. The caller decides what the key contains (versions,
+//! sources); see [`crate::images`].
 
 mod key;
 
@@ -20,17 +20,17 @@ use crate::error::TestbedError;
 use crate::wait::{Deadline, late, pause};
 pub use key::{Key, KeyMaker, file_sha256};
 
-/// How long another builder of the same entry is waited for: longer than the longest build.
+/// The longest wait for another builder of the same entry: longer than the longest build.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
-/// Pause between two tries of a lock, which gives no event.
+/// Pause between two tries of a lock, which sends no event.
 const LOOK: Duration = Duration::from_millis(200);
-/// The environment variable with the most that the cache may hold, in GiB.
+/// The environment variable with the limit of the cache, in GiB.
 const LIMIT_VARIABLE: &str = "PLUMBLINE_CACHE_LIMIT";
-/// What it may hold where the variable is not set: several versions of everything.
+/// The default limit, enough for several versions of everything.
 const LIMIT_GIB: f64 = 20.0;
-/// Entries that no process has used for this long go when something new is built: a node image takes a gigabyte.
+/// Entries that no process has used for this long are removed with the next build: a node image takes a gigabyte.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// A folder in use without a lock is no older than this: `.ci/deps` copies one in seconds.
+/// The maximum age of a folder in use that has no lock: `.ci/deps` copies one in seconds.
 const JUST_USED: Duration = Duration::from_secs(3600);
 
 /// A content-addressed folder of entries under the user's cache. Cheap to clone.
@@ -42,15 +42,15 @@ pub struct Cache {
     used: Arc<Mutex<BTreeMap<Key, File>>>,
 }
 
-/// What [`Cache::claim`] gives.
+/// The result of [`Cache::claim`].
 pub enum Claim {
-    /// The entry is there, whole: its folder.
+    /// The entry exists: its folder.
     There(PathBuf),
-    /// It is missing, and the caller is the one to build it.
+    /// The entry is missing, and the caller must build it.
     Build(PendingEntry),
 }
 
-/// The right and the duty to build one entry. Dropping it gives both up and removes what was built so far.
+/// The exclusive right to build one entry. Dropping it releases the right and removes the partial result.
 #[must_use = "an entry that is not kept is removed"]
 pub struct PendingEntry {
     folder: PathBuf,
@@ -66,7 +66,7 @@ impl PendingEntry {
         &self.folder
     }
 
-    /// Makes the folder the entry and gives its final place.
+    /// Turns the folder into the entry and returns its final path.
     ///
     /// # Errors
     /// When it cannot be moved there.
@@ -79,7 +79,7 @@ impl PendingEntry {
         Ok(entry)
     }
 
-    /// The error of a failed build, with how to fix it where it was a full disk.
+    /// The error of a failed build; for a full disk with a hint.
     pub fn explain(&self, error: BuildError) -> BuildError {
         if !is_full(&error) {
             return error;
@@ -92,28 +92,28 @@ impl PendingEntry {
 impl Drop for PendingEntry {
     fn drop(&mut self) {
         if !self.kept {
-            // What remains after an error here is removed when the cache is opened next.
+            // The next open of the cache removes what remains after an error here.
             let _ = remove(&self.folder);
         }
     }
 }
 
 impl Cache {
-    /// Opens the user's cache (see [`crate::folders::cache`]) and makes it where it is missing. It may hold 20 GiB, or as
-    /// many as `PLUMBLINE_CACHE_LIMIT` names.
+    /// Opens the user's cache (see [`crate::folders::cache`]), and creates it if it is missing. Its limit is 20 GiB, or the
+    /// number in `PLUMBLINE_CACHE_LIMIT`.
     ///
     /// # Errors
-    /// When no home is known, the limit is no number, or the folder cannot be made or written.
+    /// When no home folder is set, the limit is no number, or the folder cannot be created or written.
     pub fn open() -> Result<Self> {
         let set = std::env::var(LIMIT_VARIABLE).ok().filter(|text| !text.is_empty());
         let limit_bytes = limit_bytes(set.as_deref())?;
         Ok(Self { limit_bytes, ..Self::open_at(&crate::folders::cache()?)? })
     }
 
-    /// Opens a cache in the given folder and removes what interrupted builds have left in it.
+    /// Opens a cache in the given folder and removes the partial results of interrupted builds.
     ///
     /// # Errors
-    /// When the folder cannot be made or written.
+    /// When the folder cannot be created or written.
     pub fn open_at(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).with_context(|| format!("bad cache folder {}", root.display()))?;
         for part in ["entries", "locks", "tmp"] {
@@ -135,24 +135,24 @@ impl Cache {
         &self.root
     }
 
-    /// The folder of an entry that is there and whole; it counts as used from now until this process ends.
+    /// The folder of an existing entry. The entry counts as used from now until this process ends.
     pub fn get(&self, key: &Key) -> Option<PathBuf> {
         let path = self.entry(key);
-        // Where another process removes it just now there is no hold, and the caller's claim waits for that.
+        // If another process is removing it, `hold` fails, and the caller's claim waits for the removal.
         (path.is_dir() && self.hold(key) && path.is_dir()).then_some(path)
     }
 
-    /// Whether a builder holds the entry's lock just now. Only for messages about what is waited for.
+    /// Whether a builder holds the entry's lock. Only for messages about the wait.
     pub fn is_being_built(&self, key: &Key) -> bool {
         let path = self.lock_path(key.as_str());
         self.get(key).is_none() && File::open(&path).is_ok_and(|lock| matches!(try_lock(&lock, &path), Ok(false)))
     }
 
-    /// Gives the entry where it is there, else the right to build it. Where another process builds it just now, that
-    /// one is waited for.
+    /// Returns the entry if it exists, else the right to build it. If another process is building it, this call waits for that
+    /// process.
     ///
     /// # Errors
-    /// When the lock or the folder cannot be made, or the other builder takes more than 45 minutes.
+    /// When the lock or the folder cannot be created, or the other builder takes more than 45 minutes.
     pub async fn claim(&self, key: &Key) -> Result<Claim> {
         let path = self.lock_path(key.as_str());
         let deadline = Deadline::after(PATIENCE);
@@ -169,10 +169,10 @@ impl Cache {
         }
     }
 
-    /// The entry, filled by `fill` where it is missing: for what takes a moment.
+    /// The entry; `fill` creates it if it is missing. For short builds.
     ///
     /// # Errors
-    /// When the lock or the folder cannot be made, or `fill` fails.
+    /// When the lock or the folder cannot be created, or `fill` fails.
     pub fn get_or_fill(&self, key: &Key, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let path = self.lock_path(key.as_str());
         let lock = loop {
@@ -183,7 +183,7 @@ impl Cache {
             if try_lock(&lock, &path)? {
                 break lock;
             }
-            // Given when the other process has filled it, or has given up.
+            // The lock is free when the other process has built the entry, or has failed.
             lock.lock_shared().with_context(|| format!("failed to lock {}", path.display()))?;
         };
         match self.claim_locked(key, lock)? {
@@ -206,10 +206,10 @@ impl Cache {
         Ok(Claim::Build(PendingEntry { folder, key: key.clone(), cache: self.clone(), kept: false, _lock: lock }))
     }
 
-    /// The lock of that name, once no other process has it; held until it is dropped. `who` is waited for meanwhile.
+    /// Takes the lock with this name, and waits while another process holds it. `who` names that process in the error.
     ///
     /// # Errors
-    /// When the lock cannot be made, or the other one takes more than 45 minutes.
+    /// When the lock cannot be created, or the other process holds it for more than 45 minutes.
     pub async fn turn(&self, name: &str, who: &str) -> Result<File> {
         let path = self.lock_path(name);
         let lock = make_lock(&path)?;
@@ -220,8 +220,8 @@ impl Cache {
         Ok(lock)
     }
 
-    /// Removes what no process has used for 30 days, then the least recently used until the cache is within its limit; never
-    /// what is in use. Gives how many folders went.
+    /// Removes entries that no process has used for 30 days, then the least recently used ones until the cache is within its
+    /// limit. It never removes an entry in use. Returns the number of removed folders.
     ///
     /// # Errors
     /// When the cache cannot be listed, or a folder cannot be removed.
@@ -235,7 +235,7 @@ impl Cache {
             if age <= UNUSED && total <= self.limit_bytes {
                 break;
             }
-            // Both held until the folder is gone: a claim waits for that.
+            // Both locks are held until the folder is removed, so that a claim waits.
             let mut locks = Vec::new();
             for path in found.lock.iter().flat_map(|name| [self.lock_path(name), self.used_path(name)]) {
                 let lock = make_lock(&path)?;
@@ -254,7 +254,7 @@ impl Cache {
         Ok(removed)
     }
 
-    /// The folders that can be made again: entries, cargo's folder for static programs, and what `.ci/deps` keeps.
+    /// The removable folders: entries, cargo's folder for static programs, and the folders of `.ci/deps`.
     fn list_removable(&self) -> Result<Vec<Removable>> {
         let mut found = Vec::new();
         for part in ["entries", "deps"] {
@@ -296,15 +296,15 @@ impl Cache {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an entry as used: by its age from now on, and by its lock until this process ends. False where another process
-    /// removes it just now.
+    /// Marks an entry as used: sets its time, and holds its lock until this process ends. False if another process is removing
+    /// it.
     fn hold(&self, key: &Key) -> bool {
         touch(&self.entry(key));
         let mut used = self.used();
         if used.contains_key(key) {
             return true;
         }
-        // A cache that can be read but not written still serves; nothing can be removed from it either.
+        // A read-only cache still works, and nothing can be removed from it.
         let Ok(lock) = File::create(self.used_path(key.as_str())) else { return true };
         if matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
             return false;
@@ -313,7 +313,7 @@ impl Cache {
         true
     }
 
-    /// Removes the temporary folders whose builder is gone: its lock, which the kernel drops with the process, is free.
+    /// Removes the temporary folders of dead builders. Their locks are free, because the kernel releases them with the process.
     fn drop_leftovers(&self) {
         let Ok(entries) = fs::read_dir(self.root.join("tmp")) else { return };
         for entry in entries.flatten() {
@@ -326,7 +326,7 @@ impl Cache {
     }
 }
 
-/// A folder of the cache that can be made again.
+/// A removable folder of the cache.
 struct Removable {
     path: PathBuf,
     /// The name of the lock that a process holds while it uses the folder.
@@ -343,7 +343,7 @@ impl Removable {
     }
 }
 
-/// The disk space of a folder and all in it. What goes away meanwhile counts for nothing.
+/// The disk space of a folder with its content. Files that are deleted during the count do not count.
 fn disk_bytes(path: &Path) -> u64 {
     let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
     let inner = if meta.is_dir() { fs::read_dir(path).ok() } else { None };
@@ -351,7 +351,7 @@ fn disk_bytes(path: &Path) -> u64 {
     meta.blocks() * 512 + inner
 }
 
-/// Notes that a folder was used just now. A failure leaves it older than it is.
+/// Sets the time of a folder to now. After a failure it only looks older.
 pub(crate) fn touch(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
 }
@@ -360,9 +360,9 @@ fn limit_bytes(set: Option<&str>) -> Result<u64> {
     let gib = match set.map(|text| (text, text.trim().parse::<f64>())) {
         None => LIMIT_GIB,
         Some((_, Ok(gib))) if gib.is_finite() && gib >= 0.0 => gib,
-        Some((text, _)) => refuse!("{LIMIT_VARIABLE} is {text:?}, want a number of GiB such as 20"),
+        Some((text, _)) => refuse!("{LIMIT_VARIABLE}: expected a number of GiB such as 20, found {text:?}"),
     };
-    // A limit that is rounded by some bytes is the same limit, and a cast saturates.
+    // Rounding the limit by some bytes does not matter, and a cast saturates.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Ok((gib * f64::from(1 << 30)) as u64)
 }
@@ -387,8 +387,8 @@ fn try_lock(lock: &File, path: &Path) -> Result<bool> {
     }
 }
 
-/// Removes a file or a folder, with what a build may have made read-only in it. Missing is fine. A mount below it is
-/// never entered: what a killed build left mounted is the host's own.
+/// Removes a file or a folder, including read-only content. A missing path is no error. It never enters a mount below the path,
+/// because a mount of a killed build may contain the host's own files.
 fn remove(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,4 +1,4 @@
-//! What every lane is given: options, the caches, the event stream, the run's journal.
+//! The context of every lane: options, images, the event stream, the run's journal.
 
 use crate::images::Images;
 use crate::journal::Run;
@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// When to leave a scenario's things in place.
+/// When the objects of a scenario stay after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
     /// Always clean up.
     #[default]
     Never,
-    /// Keep what failed or broke.
+    /// Keep the objects of scenarios with the verdict fail or error.
     OnFailure,
     /// Keep everything.
     Always,
 }
 
-/// What the user asked for, as far as lanes need it.
+/// The user's options for lanes.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--plugin NAME=PATH`: binaries put in the place of ours.
+    /// `--plugin NAME=PATH`: binaries that replace Plumbline's.
     pub plugins: BTreeMap<String, PathBuf>,
-    /// `--cni-path DIR`: folders searched before ours.
+    /// `--cni-path DIR`: folders that are searched before Plumbline's.
     pub cni_path: Vec<PathBuf>,
     /// `--profile NAME`.
     pub profile: Option<String>,
@@ -36,7 +36,7 @@ pub struct Options {
     pub verbatim: bool,
     /// Whether software may be installed on this host (`--yes`, a yes on a terminal, `CI=true`).
     pub may_install: bool,
-    /// Off only for tests of foreign clusters: whether Multus is proven to be in force before any pod.
+    /// Skips the proof of Multus. Only for tests of foreign clusters.
     pub skip_multus_check: bool,
     /// Deadline of one plugin call; none means 60 s.
     pub plugin_deadline: Option<Duration>,
@@ -45,17 +45,17 @@ pub struct Options {
 }
 
 impl Options {
-    /// The user's binary for a plugin, by `--plugin` or from a folder of `--cni-path`; none where ours is used.
+    /// The user's binary for a plugin, from `--plugin` or a folder of `--cni-path`; none if Plumbline's is used.
     pub fn replacement(&self, plugin: &str) -> Option<PathBuf> {
         let in_folder = || self.cni_path.iter().map(|folder| folder.join(plugin)).find(|path| path.is_file());
         self.plugins.get(plugin).cloned().or_else(in_folder)
     }
 }
 
-/// Where events go.
+/// The receiver of events.
 pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What every lane is given.
+/// The context of every lane.
 #[derive(Clone)]
 pub struct Context {
     /// The folder with `clusters/`, `images/` and `suites/`.

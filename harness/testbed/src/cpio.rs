@@ -1,10 +1,10 @@
-//! Archives that the kernel unpacks into its first root: cpio in the form `newc`
-//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). Several may stand one after another in one file.
+//! Archives that the kernel unpacks into its initial root: cpio in the format `newc`
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). A file may contain several archives one after the other.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What every header begins with.
+/// The first bytes of every header.
 const MAGIC: &str = "070701";
 /// The name that ends an archive.
 const END: &str = "TRAILER!!!";
@@ -14,7 +14,7 @@ const FILE: u32 = 0o100_000;
 /// Writes one archive, entry by entry.
 pub struct Writer<W> {
     out: W,
-    /// Numbers of entries, which the kernel takes for hard links where they repeat.
+    /// The number of the last entry. The kernel treats entries with equal numbers as hard links.
     entries: u32,
     written: u64,
 }
@@ -28,7 +28,7 @@ impl<W: Write> Writer<W> {
     /// A folder, by its path without a slash in front. Its parent must have been written.
     ///
     /// # Errors
-    /// What writing gives.
+    /// A failed write.
     pub fn folder(&mut self, path: &str) -> io::Result<()> {
         self.entry(path, FOLDER, &[])
     }
@@ -36,7 +36,7 @@ impl<W: Write> Writer<W> {
     /// A file, by its path without a slash in front, with its mode.
     ///
     /// # Errors
-    /// What writing gives; content that does not fit the format's 32 bits.
+    /// A failed write, or content larger than the format's 32 bits.
     pub fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()> {
         self.entry(path, FILE | mode, content)
     }
@@ -44,20 +44,20 @@ impl<W: Write> Writer<W> {
     /// As [`Writer::file`], with the content of a file of this host.
     ///
     /// # Errors
-    /// What reading and writing give.
+    /// A failed read or write.
     pub fn copy(&mut self, path: &str, mode: u32, from: &Path) -> io::Result<()> {
         let content = std::fs::read(from)?;
         self.file(path, mode, &content)
     }
 
-    /// Ends the archive and gives back what it was written to.
+    /// Ends the archive and returns the underlying writer.
     ///
     /// # Errors
-    /// What writing gives.
+    /// A failed write.
     pub fn finish(mut self) -> io::Result<W> {
         self.entries = 0;
         self.entry(END, 0, &[])?;
-        // The next archive begins at a multiple of four; most builders of such files fill up to a block.
+        // The next archive must begin at a multiple of four; most tools pad to a block.
         self.pad(512)?;
         self.out.flush()?;
         Ok(self.out)
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_begins_where_the_kernel_looks_for_it() {
+    fn every_part_begins_at_the_offset_that_the_kernel_expects() {
         let mut writer = Writer::new(Vec::new());
         writer.folder("early").unwrap();
         writer.file("early/a", 0o644, b"abcde").unwrap();

@@ -1,4 +1,4 @@
-//! Strict reading and plain writing of YAML files of `images/` and `clusters/`. The one file here that uses the YAML library.
+//! Reads YAML files of `images/` and `clusters/` strictly, and writes them. Only this file uses the YAML library.
 
 use crate::build_error::{Context as _, Result, refuse};
 use std::path::Path;
@@ -15,12 +15,12 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     parse(&text, path)
 }
 
-/// As [`read`], of a text that came from `path`.
+/// As [`read`], for the text of the file `path`.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     serde_yaml::from_str(text).with_context(|| path.display().to_string())
 }
 
-/// Writes one document below comment lines, whole or not at all.
+/// Writes one document below comment lines, atomically.
 pub(crate) fn write<T: Serialize>(path: &Path, comment: &str, value: &T) -> Result<()> {
     let body = serde_yaml::to_string(value).with_context(|| format!("failed to write {}", path.display()))?;
     let text: String = comment.lines().map(|line| format!("# {line}\n")).collect::<String>() + &body;
@@ -33,7 +33,12 @@ pub(crate) fn write<T: Serialize>(path: &Path, comment: &str, value: &T) -> Resu
 /// Refuses a document of another kind or version.
 pub(crate) fn check(path: &Path, found: (&str, &str), kind: &str) -> Result<()> {
     if found != (API_VERSION, kind) {
-        refuse!("{}: want apiVersion {API_VERSION} and kind {kind}, found {} and {}", path.display(), found.0, found.1);
+        refuse!(
+            "{}: expected apiVersion {API_VERSION} and kind {kind}, found {} and {}",
+            path.display(),
+            found.0,
+            found.1
+        );
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The testbed's own fault: the stage, the cause with its whole chain, and how to fix it.
+//! The error of the testbed: the stage, the cause with its whole chain, and a hint.
 
 use std::error::Error;
 use std::sync::Arc;
 
-/// A fault of the testbed. It is no statement about a plugin.
+/// A fault of the testbed. It says nothing about a plugin.
 ///
 /// The command maps it to exit code 3, a scenario to the verdict `Error`. Its text is one line: the stage, each cause of
 /// the chain once, and the hint.
@@ -11,30 +11,30 @@ use std::sync::Arc;
 pub struct TestbedError {
     /// The stage that failed, for example `install Multus`.
     pub stage: String,
-    /// How to fix it, where that is known.
+    /// How to fix it, if known.
     pub hint: Option<String>,
     cause: Arc<dyn Error + Send + Sync>,
 }
 
 impl TestbedError {
-    /// A fault at `stage`, caused by another error, or by what a text describes.
+    /// A fault at `stage`, with another error or a text as cause.
     pub fn new(stage: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { stage: stage.into(), hint: None, cause: Arc::from(cause.into()) }
     }
 
-    /// The same with how to fix it.
+    /// Adds a hint.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same with a remark after the cause. The chain of causes stays.
+    /// Adds a remark after the cause. The chain of causes stays.
     pub fn with_remark(mut self, remark: &str) -> Self {
         self.cause = Arc::new(Remarked { remark: remark.to_owned(), cause: self.cause });
         self
     }
 
-    /// What happened, with path, command line or object name: the chain of causes, each once.
+    /// The chain of causes, each once, with path, command line or object name.
     pub fn cause(&self) -> String {
         causes(&*self.cause)
     }
@@ -47,7 +47,7 @@ impl std::fmt::Display for TestbedError {
     }
 }
 
-// Written out: thiserror would give the `Arc` as the source, in which the error itself can't be found by its type.
+// Not derived: with thiserror the source would be the `Arc`, and a downcast could not find the error inside it.
 impl Error for TestbedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.cause)
@@ -88,8 +88,8 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> AtStage<T> for Result<T, E> {
     }
 }
 
-/// An error with the whole chain of its causes, each once: the text of many errors leaves out the system's message, and
-/// that of others repeats it.
+/// The text of an error with the whole chain of its causes, each once. Many errors omit the system's message, and others
+/// repeat it.
 pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,21 +1,21 @@
-//! Where Plumbline keeps things outside the checkout: the cache and the state folder.
+//! Plumbline's folders outside the checkout: the cache and the state folder.
 
 use crate::error::{AtStage, TestbedError};
 use std::path::PathBuf;
 
-/// Build products, kept by content: `PLUMBLINE_CACHE`, else `$XDG_CACHE_HOME/plumbline`, else `~/.cache/plumbline`.
+/// The folder of build results: `PLUMBLINE_CACHE`, else `$XDG_CACHE_HOME/plumbline`, else `~/.cache/plumbline`.
 ///
 /// # Errors
-/// [`TestbedError`] when the environment names no place or it can't be made.
+/// [`TestbedError`] when the environment names no folder or it can't be created.
 pub fn cache() -> Result<PathBuf, TestbedError> {
     folder("PLUMBLINE_CACHE", "XDG_CACHE_HOME", ".cache")
 }
 
-/// Journals, leases, kubeconfigs and evidence: `PLUMBLINE_STATE`, else `$XDG_STATE_HOME/plumbline`,
+/// The folder of journals, leases, kubeconfigs and evidence: `PLUMBLINE_STATE`, else `$XDG_STATE_HOME/plumbline`,
 /// else `~/.local/state/plumbline`.
 ///
 /// # Errors
-/// [`TestbedError`] when the environment names no place or it can't be made.
+/// [`TestbedError`] when the environment names no folder or it can't be created.
 pub fn state() -> Result<PathBuf, TestbedError> {
     folder("PLUMBLINE_STATE", "XDG_STATE_HOME", ".local/state")
 }

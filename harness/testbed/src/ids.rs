@@ -1,16 +1,16 @@
-//! Names that don't clash, and the labels on everything Plumbline makes.
+//! Unique ids, and the labels of everything that Plumbline creates.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Label key on everything Plumbline makes.
+/// The label key of everything that Plumbline creates.
 pub const OWNER_LABEL: &str = "plumbline.dev/owner";
 /// Its value.
 pub const OWNER: &str = "plumbline";
-/// Label key with the id of the run a thing belongs to.
+/// The label key with the id of an object's run.
 pub const RUN_LABEL: &str = "plumbline.dev/run";
 
 /// A new id: 10 characters of `0-9a-v`, the first a letter, ordered by time to the millisecond, then by
-/// process. Fit for names of Kubernetes objects and labels.
+/// process. It is valid in names of Kubernetes objects and labels.
 pub fn new_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let salt = u128::from(std::process::id()) ^ (now.subsec_nanos() as u128);

@@ -1,7 +1,7 @@
 //! Leases: a cluster or a name that scenarios share, or that one of them holds exclusively.
 //!
-//! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel releases it when its
-//! holder ends, however it ends.
+//! A lease is a lock on a file in the state folder (`flock`, through std), so the kernel releases it when its holder ends for
+//! any reason.
 
 use crate::error::{AtStage, TestbedError};
 use crate::folders;
@@ -11,27 +11,27 @@ use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a lease is held.
+/// The kind of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// By several holders at once.
+    /// Several holders at once.
     Shared,
-    /// By one holder.
+    /// One holder.
     Exclusive,
 }
 
 /// A lease that is held until it is dropped.
 #[derive(Debug)]
-#[must_use = "a lease that is dropped is given back"]
+#[must_use = "a dropped lease is released"]
 pub struct Lease {
     _file: File,
 }
 
 impl Lease {
-    /// Takes the lease `name`, waiting until the deadline for others to give it back.
+    /// Takes the lease `name`, and waits until the deadline for other holders to release it.
     ///
     /// # Errors
-    /// [`TestbedError`] at the deadline, naming its holder.
+    /// [`TestbedError`] at the deadline, with its holder.
     pub async fn take(name: &str, kind: Kind, deadline: Deadline) -> Result<Self, TestbedError> {
         let path = path(name)?;
         let stage = format!("lease {name}");
@@ -44,7 +44,7 @@ impl Lease {
         Ok(Self { _file: file })
     }
 
-    /// Takes the lease `name` unless it is held in a way that excludes it.
+    /// Takes the lease `name` if no other holder excludes it.
     ///
     /// # Errors
     /// [`TestbedError`] when the lock file can't be opened.
@@ -71,7 +71,7 @@ fn try_take(path: &PathBuf, kind: Kind) -> Result<Option<File>, TestbedError> {
     };
     match locked {
         Ok(()) => {
-            // Only for messages about what is waited for; the lock itself decides.
+            // Only for messages about the wait; the lock itself decides.
             let _ = file
                 .set_len(0)
                 .and_then(|()| file.rewind())

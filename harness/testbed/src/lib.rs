@@ -1,13 +1,13 @@
 //! The testbed on this host: processes, waiting, the journal, leases, the cache, images and the container engine.
 //!
-//! It has no Kubernetes client. The journal stores names of Kubernetes objects only.
+//! It has no Kubernetes client. The journal stores only names of Kubernetes objects.
 //!
 //! Order of the modules; each uses only those before it:
 //!
 //! 1. [`error`]: the error of the testbed
 //! 2. [`ids`]: names that do not clash, and labels
 //! 3. [`cpio`]: archives that the kernel unpacks
-//! 4. [`probe`]: what this host is and has
+//! 4. [`probe`]: the properties of this host
 //! 5. [`wait`]: deadlines and waits
 //! 6. [`folders`]: the cache and the state folder
 //! 7. [`agent_client`]: requests to the agent
@@ -16,11 +16,11 @@
 //! 10. [`lease`]: clusters and names that one scenario holds or several share
 //! 11. [`journal`]: intended side effects, and their cleanup
 //! 12. [`build_error`]: the error of builds and of the cache
-//! 13. [`cache`]: built things, by the hash of their content
+//! 13. [`cache`]: build results, by the hash of their inputs
 //! 14. `document`: YAML files of `images/` and `clusters/`
 //! 15. [`engine`]: the container engine
 //! 16. [`images`]: images and tools
-//! 17. [`context`]: what every lane gets
+//! 17. [`context`]: the context of every lane
 
 pub mod agent_client;
 pub mod build_error;

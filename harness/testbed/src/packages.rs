@@ -1,4 +1,4 @@
-//! Software of the host's distribution: what is there, and how to get the rest, by apt.
+//! Packages of the host's distribution, installed with apt.
 
 use crate::exec::{Cmd, ExecError};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Called with each line of progress.
 pub type Note = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// PATH with the system's own folders, which an ordinary user's PATH leaves out.
+/// PATH with the system's own folders, which an ordinary user's PATH does not contain.
 pub fn path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     let more = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -15,14 +15,14 @@ pub fn path() -> String {
     std::iter::once(own.as_str()).filter(|own| !own.is_empty()).chain(lacking).collect::<Vec<_>>().join(":")
 }
 
-/// Runs `apt-get` with `args`, passing to `note` what it gets and sets up.
+/// Runs `apt-get` with `args`, and passes the lines about downloads and set-up to `note`.
 ///
 /// # Errors
 /// [`ExecError`] with apt's message.
 pub async fn apt(args: &[String], deadline: Duration, note: &Note) -> Result<(), ExecError> {
     let note = note.clone();
     let done = Cmd::new("apt-get")
-        // Waits for another apt that is at work, and tries a mirror again that fails.
+        // Waits for another running apt, and retries a failing mirror.
         .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"])
         .args(args.iter().cloned())
         .env("DEBIAN_FRONTEND", "noninteractive")

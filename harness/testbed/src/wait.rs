@@ -1,9 +1,9 @@
-//! The one place that waits: a deadline, what is awaited, and what was last seen.
+//! The only module that waits: with a deadline, the awaited state, and the last observed state.
 
 use crate::error::TestbedError;
 use std::time::{Duration, Instant};
 
-/// A point in time by which something must be there.
+/// The end of a wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     start: Instant,
@@ -21,37 +21,37 @@ impl Deadline {
         Self::after(length.min(self.remaining()))
     }
 
-    /// What is left, zero when it is over.
+    /// The remaining time, zero after the deadline.
     pub fn remaining(&self) -> Duration {
         self.length.saturating_sub(self.start.elapsed())
     }
 
-    /// Whether it is over.
+    /// Whether the deadline has passed.
     pub fn over(&self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// How long this deadline waited so far.
+    /// The time since the deadline was created.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 }
 
-/// What a check found.
+/// The result of a check.
 pub enum Look<T> {
-    /// What is awaited is there.
+    /// The awaited state.
     There(T),
-    /// It is not there yet; what was seen instead.
+    /// Not yet; the observed state.
     NotYet(String),
 }
 
-/// Repeats a check until what is awaited is there. For what gives no events; where there are events, watch.
+/// Repeats a check until it finds the awaited state. Only for states without events; otherwise use a watch.
 ///
 /// `every` is the pause between two checks.
 ///
 /// # Errors
-/// [`TestbedError`] at `stage` when the deadline is over: what was awaited, how long, what was last seen;
-/// and whatever `look` fails with.
+/// [`TestbedError`] at `stage` after the deadline, with the awaited state, the time and the last observed state; and any error
+/// of `look`.
 pub async fn until<T, F>(
     stage: &str,
     what: &str,
@@ -60,7 +60,7 @@ pub async fn until<T, F>(
     mut look: impl FnMut() -> F,
 ) -> Result<T, TestbedError>
 where
-    // Not `AsyncFnMut`: of a future that awaits one the compiler does not find that it is `Send`.
+    // Not `AsyncFnMut`: the compiler can't prove that a future that awaits one is `Send`.
     F: Future<Output = Result<Look<T>, TestbedError>>,
 {
     let mut seen = "nothing (the first check did not finish)".to_owned();
@@ -69,7 +69,7 @@ where
             Some(Ok(Look::There(found))) => return Ok(found),
             Some(Ok(Look::NotYet(now))) => seen = now,
             Some(Err(error)) => return Err(error),
-            // The deadline ended a check: the previous check has what was last seen.
+            // The deadline ended a check, so the last observed state is that of the previous check.
             None => return Err(late(stage, what, deadline, &seen)),
         }
         if deadline.remaining() < every {
@@ -82,7 +82,7 @@ where
 /// Awaits a future, at most until the deadline.
 ///
 /// # Errors
-/// [`TestbedError`] at `stage` when the deadline is over first, with what `seen` gives as last seen.
+/// [`TestbedError`] at `stage` when the deadline passes first, with the last observed state from `seen`.
 pub async fn by<T>(
     stage: &str,
     what: &str,
@@ -93,24 +93,24 @@ pub async fn by<T>(
     within(deadline.remaining(), work).await.ok_or_else(|| late(stage, what, deadline, &seen()))
 }
 
-/// Awaits a future at most as long as `length`; none when that is over first. For callers with an error of their own for
-/// being late; [`by`] makes the usual one.
+/// Awaits a future, at most for `length`; none if the time passes first. For callers with their own error; [`by`] returns the
+/// usual one.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that sets a time limit")]
 pub async fn within<T>(length: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(length, work).await.ok()
 }
 
-/// Ends when the deadline is over: the last arm of a `select!` beside a watch.
+/// Ends at the deadline: for the last arm of a `select!` with a watch.
 pub async fn over(deadline: Deadline) {
     pause(deadline.remaining()).await;
 }
 
-/// The error of a wait that ended without what was awaited.
+/// The error of a wait that ended without the awaited state.
 pub fn late(stage: &str, what: &str, deadline: Deadline, seen: &str) -> TestbedError {
     TestbedError::new(stage, format!("waited {:.0} s for {what}; last seen: {seen}", deadline.elapsed().as_secs_f64()))
 }
 
-/// The one pause.
+/// Sleeps for `length`. No other code sleeps.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
 pub async fn pause(length: Duration) {
     tokio::time::sleep(length).await;

@@ -1,7 +1,8 @@
-//! The set-up of an engine, on a real dockerd in a private place: from nothing, left alone, after its death, ended.
+//! Tests the set-up of an engine with a real dockerd in private folders: its first start, a running engine, its restart after its
+//! death, and its stop.
 //!
-//! Runs with the tests that want a cluster. Where the set-up is refused (no root, no way to install), its message is
-//! what is tested; packages are never installed by a test.
+//! It runs with the tests that need a cluster. If the set-up is refused (no root, no way to install), the test checks the error
+//! message. A test never installs packages.
 
 use plumbline_testbed::cache::Cache;
 use plumbline_testbed::engine::setup::{DaemonPlace, Needed, Setup};
@@ -17,7 +18,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A privileged container of the engine runs, and takes commands.
+/// Checks that the engine runs a privileged container, and commands in it.
 async fn runs_privileged(engine: &Engine, pause: &Path) {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("image.tar");
@@ -48,7 +49,7 @@ async fn an_engine_is_started_kept_started_again_and_stopped() {
     let setup = Setup::at(&root(), DaemonPlace::private(dir.path()), dir.path().join("state"), note).unwrap();
     let plan = match setup.needed().await {
         Ok(Needed::Plan(plan)) => plan,
-        Ok(Needed::Nothing(_)) => panic!("something answers at a new socket"),
+        Ok(Needed::Nothing(_)) => panic!("an engine answers at a new socket"),
         Err(error) => {
             assert!(error.cause().contains("can't start one") && error.hint.is_some(), "{error}");
             return;
@@ -67,7 +68,7 @@ async fn an_engine_is_started_kept_started_again_and_stopped() {
     assert!(refused.hint.as_ref().unwrap().contains("--yes"), "{}", refused.cause());
     assert!(setup.record().is_none(), "nothing is started without consent");
 
-    // A dead engine's note, whose process id another process has now: dockerd alone would refuse to start over it.
+    // The pid file of a dead engine, with an id that another process has now. dockerd itself would refuse to start.
     std::fs::write(dir.path().join("docker.pid"), std::process::id().to_string()).unwrap();
     let engine = setup.ensure(true, runtime()).await.unwrap();
     let record = setup.record().unwrap();
@@ -76,10 +77,10 @@ async fn an_engine_is_started_kept_started_again_and_stopped() {
 
     let lines = noted.lock().unwrap().len();
     setup.ensure(false, async { panic!("a running engine needs no runtime") }).await.unwrap();
-    assert_eq!(noted.lock().unwrap().len(), lines, "an engine that answers is left alone");
+    assert_eq!(noted.lock().unwrap().len(), lines, "a running engine stays unchanged");
     assert_eq!(setup.record().unwrap(), record);
 
-    // It dies as the process that started it might: at once. That needs no second consent.
+    // The engine is killed. Its restart needs no second consent.
     Cmd::new("kill").args(["-9", &record.pid.to_string()]).run_ok().await.unwrap();
     let gone = async || Ok(if record.alive() { Look::NotYet("it runs".into()) } else { Look::There(()) });
     until("test", "dockerd to die", Deadline::after(Duration::from_secs(10)), Duration::from_millis(20), gone)
@@ -94,8 +95,8 @@ async fn an_engine_is_started_kept_started_again_and_stopped() {
 
     assert_eq!(setup.stop().await.unwrap(), Some(second.pid));
     assert!(!second.alive() && setup.record().is_none());
-    assert_eq!(setup.stop().await.unwrap(), None, "a second time there is nothing to end");
-    // The dockerd that was killed could not take away the mount of its own data folder; the next one leaves it.
+    assert_eq!(setup.stop().await.unwrap(), None, "a second call stops nothing");
+    // The killed dockerd could not unmount its own data folder, and the next one does not do it.
     let data = dir.path().join("data").display().to_string();
     let unmounted = async || {
         let done = Cmd::new("umount").arg(&data).run().await.unwrap();

@@ -1,4 +1,4 @@
-//! Starting processes: deadlines, grandchildren, long output, failures.
+//! Tests of starting processes: deadlines, grandchildren, long output, failures.
 
 use plumbline_testbed::exec::{Cmd, ExecError, ProcessEnd, Session, detach};
 use plumbline_testbed::journal::{alive, start_time};
@@ -20,7 +20,7 @@ async fn wait_gone(pid: u32, start: u64) {
 #[tokio::test]
 async fn stdout_and_stderr_are_separate_and_stdin_is_closed() {
     let done = shell("cat; echo out; echo err >&2").run().await.unwrap();
-    assert!(done.ok(), "cat ends, since its input is closed");
+    assert!(done.ok(), "cat ends, because its input is closed");
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("out\n", "err\n"));
     let done = Cmd::new("cat").stdin("given").run().await.unwrap();
     assert_eq!(done.stdout, "given");
@@ -43,11 +43,11 @@ async fn the_error_has_the_command_as_a_shell_line() {
 
 #[tokio::test]
 async fn the_deadline_ends_the_whole_group() {
-    // On a loaded machine, the shell may be killed before it has started its child: it gets more time then.
+    // On a loaded machine the shell may be killed before it starts its child. Then the test repeats it with more time.
     let mut printed = String::new();
     for deadline in [300, 3000, 30_000].map(Duration::from_millis) {
         let begun = Instant::now();
-        // The child ignores SIGTERM and has a child of its own.
+        // The child ignores SIGTERM and has its own child.
         let done = shell("trap '' TERM; sleep 600 & echo $!; wait; wait").deadline(deadline).run().await.unwrap();
         assert_eq!(done.ending, ProcessEnd::Deadline(deadline));
         assert!(begun.elapsed() < deadline + Duration::from_secs(30), "{:?}", begun.elapsed());
@@ -68,7 +68,7 @@ async fn a_grandchild_that_keeps_the_output_open_does_not_delay_the_result() {
     assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     let grandchild = done.stdout.trim().to_owned();
     Cmd::new("kill").arg(grandchild).run_ok().await.unwrap();
-    // One that goes on printing does not delay the result either.
+    // A grandchild that keeps printing does not delay the result either.
     let done = shell("(trap 'exit 0' TERM; while :; do echo x; done) & echo $! >&2").cap(1000).run().await.unwrap();
     assert!(done.ok() && begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     Cmd::new("kill").arg("-9").arg(done.stderr.trim()).run_ok().await.unwrap();
@@ -146,19 +146,19 @@ async fn a_dropped_session_is_killed_and_waited_for() {
 }
 
 #[tokio::test]
-async fn a_detached_process_has_a_session_of_its_own() {
+async fn a_detached_process_has_a_separate_session() {
     let dir = tempfile::tempdir().unwrap();
     let log = std::fs::File::create(dir.path().join("log")).unwrap();
     let argv = ["sleep", "600"].map(String::from);
     let pid = detach(&argv, &[], &log).unwrap();
-    // Between fork and exec it still is in our session.
+    // Between fork and exec it is still in this session.
     let field = |at: usize| -> String {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit_once(") ").unwrap().1.split(' ').nth(at).unwrap().to_owned()
     };
     let leads = async || Ok(if field(3) == pid.to_string() { Look::There(()) } else { Look::NotYet(field(3)) });
     let deadline = Deadline::after(Duration::from_secs(60));
-    until("test", "a session of its own", deadline, Duration::from_millis(5), leads).await.unwrap();
+    until("test", "a separate session", deadline, Duration::from_millis(5), leads).await.unwrap();
     Cmd::new("kill").arg(pid.to_string()).run_ok().await.unwrap();
     let missing = detach(&["/nowhere/plumbline-test".to_owned()], &[], &log).unwrap_err();
     assert!(

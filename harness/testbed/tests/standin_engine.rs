@@ -1,5 +1,5 @@
-//! The errors when an engine ends in the middle, or a registry refuses. The engine here is a stand-in: a socket
-//! that answers with canned HTTP; the messages were taken from Docker 20.10.24.
+//! Tests of the errors when an engine ends between requests, or a registry refuses. The engine is a stand-in: a socket with
+//! recorded HTTP responses of Docker 20.10.24.
 
 use plumbline_testbed::engine::{Endpoint, Engine};
 use std::path::Path;

@@ -11,7 +11,7 @@ const STAGE: &str = "repair";
 const AWAY: &str = "/opt/plumbline/away";
 
 async fn run_script(node: &Node, script: &str) -> Result<(), TestbedError> {
-    node.must(STAGE, &["sh", "-c", script]).await.map(drop)
+    node.run_ok(STAGE, &["sh", "-c", script]).await.map(drop)
 }
 
 /// Removes Multus' configuration on one node: the runtime takes the default network alone from then on. Multus'
@@ -46,12 +46,12 @@ pub async fn remove_plugin(node: &Node, plugin: &str) -> Result<(), TestbedError
 
 /// Removes a bridge on one node.
 pub async fn remove_bridge(node: &Node, bridge: &str) -> Result<(), TestbedError> {
-    node.must(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
+    node.run_ok(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
 }
 
 /// Deletes every pod of a namespace, and waits until the server has none of them.
 pub async fn delete_pods(cluster: &Cluster, namespace: &str) -> Result<(), TestbedError> {
     let kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", namespace];
     let argv = [&kubectl[..], &["delete", "pods", "--all", "--grace-period=1"]].concat();
-    cluster.nodes[0].must(STAGE, &argv).await.map(drop)
+    cluster.nodes[0].run_ok(STAGE, &argv).await.map(drop)
 }

@@ -34,7 +34,7 @@ fn context(options: Options) -> anyhow::Result<Context> {
 
 /// The cluster, for this test alone.
 async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
-    Ok(cluster::alone(cluster::up(cx, registry::PROVIDERS).await?).await?)
+    Ok(cluster::lock_exclusively(cluster::up(cx, registry::PROVIDERS).await?).await?)
 }
 
 /// Stages the seed, hands the scene to `look`, and takes it down whatever came of it.
@@ -58,11 +58,11 @@ async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> any
     let node = lane.cluster().nodes[0].clone();
 
     breakage::disable_multus(&node).await?;
-    let checked = cluster::again(&cx, lane.cluster()).await;
+    let checked = cluster::repair(&cx, lane.cluster()).await;
     let unchecked = unchecked(&lane).await;
     let repaired = breakage::enable_multus(&node).await;
     repaired?;
-    cluster::again(&cx, lane.cluster()).await?;
+    cluster::repair(&cx, lane.cluster()).await?;
 
     let error = checked.expect_err("a cluster without Multus in force is refused");
     assert_eq!(error.stage, "install-multus");
@@ -86,7 +86,7 @@ async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Res
     let node = async || cluster.engine().container(&cluster.nodes[0].name).await?.context("its container");
     let stopped = node().await?;
     cluster.engine().stop(&stopped.name, 1).await?;
-    cluster::again(&cx, &cluster).await?;
+    cluster::repair(&cx, &cluster).await?;
     let started = node().await?;
     assert_eq!(started.id, stopped.id, "the cluster was made again, and the node not started");
     let after = proof(&cluster).context("and after it was started again too")?;
@@ -115,10 +115,10 @@ async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> any
 
     breakage::disable_multus(&node).await?;
     breakage::restore_multus_files(&node).await?;
-    let checked = cluster::again(&cx, &cluster).await;
+    let checked = cluster::repair(&cx, &cluster).await;
     breakage::disable_multus(&node).await?;
     breakage::enable_multus(&node).await?;
-    cluster::again(&cx, &cluster).await?;
+    cluster::repair(&cx, &cluster).await?;
 
     let error = checked.expect_err("every file is in place, and pods come up with eth0 alone");
     assert_eq!(error.stage, "install-multus");
@@ -153,9 +153,9 @@ async fn bring_up_restores_a_missing_plugin_and_bridge() -> anyhow::Result<()> {
     let node = cluster.nodes[0].clone();
     breakage::remove_plugin(&node, "tuning").await?;
     breakage::remove_bridge(&node, "br-ex").await?;
-    cluster::again(&cx, &cluster).await?;
-    let plugin = node.ran(&["test", "-x", "/opt/cni/bin/tuning"]).await?;
-    let bridge = node.ran(&["test", "-d", "/sys/class/net/br-ex"]).await?;
+    cluster::repair(&cx, &cluster).await?;
+    let plugin = node.run(&["test", "-x", "/opt/cni/bin/tuning"]).await?;
+    let bridge = node.run(&["test", "-d", "/sys/class/net/br-ex"]).await?;
     assert_eq!((plugin.code, bridge.code), (Some(0), Some(0)));
     Ok(())
 }
@@ -169,11 +169,11 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused() -> anyhow::Result<(
 
     let cluster = alone(&context(Options::default())?).await?;
     let plugins = std::collections::BTreeMap::from([("sbr".to_owned(), path)]);
-    let refused = cluster::again(&context(Options { plugins, ..Options::default() })?, &cluster).await;
+    let refused = cluster::repair(&context(Options { plugins, ..Options::default() })?, &cluster).await;
     let error = refused.expect_err("what can't start is refused");
     assert_eq!(error.stage, "install-plugins");
     assert!(error.cause().contains("sbr"), "{error}");
-    cluster::again(&context(Options::default())?, &cluster).await?;
+    cluster::repair(&context(Options::default())?, &cluster).await?;
     Ok(())
 }
 
@@ -190,7 +190,7 @@ fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
         let cluster = cluster::up(&context(Options::default())?, registry::PROVIDERS).await?;
         for node in &cluster.nodes {
             let things = ["rm", "-rf", "/var/lib/cni/networks/no-del", "/opt/cni/bin/no-del-macvlan"];
-            node.must("put right", &things).await?;
+            node.run_ok("put right", &things).await?;
         }
         Ok(())
     });

@@ -149,7 +149,7 @@ pub async fn meanwhile(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let ended = applying.run.await??;
     let (now, said) = (testbed.read_config_map().await?, format!("{}{}", ended.stdout, ended.stderr));
     testbed.write_chain(written.get("10-terway.conflist").map(String::as_str)).await?;
-    ensure!(code(&ended)? == 3 && said.contains("somebody has written another chain"), "{said}");
+    ensure!(code(&ended)? == 3 && said.contains("another client wrote another chain"), "{said}");
     ensure!(now["10-terway.conflist"] == "{ \"plugins\": [] }", "a chain that others wrote is kept");
     Ok(())
 }

@@ -90,7 +90,7 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
     testbed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
     let cx = context::open(PROFILE, "chain test")?;
-    let cluster = cluster::alone(Box::pin(cluster::up(&cx, registry::PROVIDERS)).await?).await?;
+    let cluster = cluster::lock_exclusively(Box::pin(cluster::up(&cx, registry::PROVIDERS)).await?).await?;
     let own = json!({ "plugins": [read_first_plugin(&cluster).await?, { "type": "tuning" }] }).to_string();
     let settled = set_chain(&cx, &cluster, Some(&own)).await;
     let (copies, now) = (testbed.list_copies().await?, testbed.read_config_map().await?);
@@ -202,7 +202,7 @@ pub async fn anothers(testbed: &ChainTestbed) -> anyhow::Result<()> {
     testbed.write_chain(Some("{ \"plugins\": [] }")).await?;
     let refused = chain(&["restore"]).await?;
     ensure!(
-        code(&refused)? == 3 && refused.stderr.contains("somebody else wrote it"),
+        code(&refused)? == 3 && refused.stderr.contains("another client wrote it"),
         "{}{}",
         refused.stdout,
         refused.stderr

@@ -8,7 +8,7 @@ use plumbline_suites::chain::{CHAIN_LEASE, set_chain};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::context;
 use plumbline_terway::chain::handle::ClusterHandle;
-use plumbline_terway::chain::saved::copies;
+use plumbline_terway::chain::saved::list_copies;
 use plumbline_terway::chain::state;
 use plumbline_testbed::engine::Engine;
 use plumbline_testbed::exec::{Cmd, ProcessEnd, Transcript};
@@ -40,11 +40,11 @@ pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(
         // The commands under test hold the cluster themselves, each for its own time.
         let _alone = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         let cx = context::open(PROFILE, "chain test")?;
-        let cluster = cluster::alone(cluster::up(&cx, registry::PROVIDERS).await?).await?;
+        let cluster = cluster::lock_exclusively(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         set_chain(&cx, &cluster, None).await?;
         // A test that failed may have left a change open; there is nothing to put back any more.
         let reach = ClusterHandle::of_cluster(&cluster);
-        for kept in copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
+        for kept in list_copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
             kept.forget(&reach).await?;
         }
         let (engine, kubeconfig) = (cluster.engine().clone(), cluster.kubeconfig.clone());
@@ -106,17 +106,17 @@ impl ChainTestbed {
 
     /// All keys of eni-config, byte for byte.
     pub async fn read_config_map(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        Ok(state::config_map(&self.reach).await?.data.unwrap_or_default())
+        Ok(state::read_config_map(&self.reach).await?.data.unwrap_or_default())
     }
 
     /// The names of what these tests have kept.
     pub async fn list_copies(&self) -> anyhow::Result<Vec<String>> {
-        let names = copies(&self.reach).await?.into_iter().map(|kept| kept.copy());
+        let names = list_copies(&self.reach).await?.into_iter().map(|kept| kept.copy());
         Ok(names.filter(|name| !self.others.contains(name)).collect())
     }
 
     pub async fn read_generation(&self) -> anyhow::Result<Option<i64>> {
-        Ok(state::daemon_set(&self.reach).await?.metadata.generation)
+        Ok(state::read_daemon_set(&self.reach).await?.metadata.generation)
     }
 
     /// The number of canary pods of changes that are not being deleted.

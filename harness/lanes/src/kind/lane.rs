@@ -77,7 +77,7 @@ impl Lane for KindLane {
     }
 
     fn named_profiles(&self, root: &Path) -> Vec<String> {
-        let names = cluster::profile::names(root);
+        let names = cluster::profile::list_profiles(root);
         names.into_iter().filter(|name| !self.default_profiles().contains(&name.as_str())).collect()
     }
 
@@ -132,7 +132,7 @@ impl OpenLane for OpenKind {
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
-        Box::pin(async move { self.cluster.namespaces_gone().await })
+        Box::pin(async move { self.cluster.await_namespace_deletions().await })
     }
 }
 

@@ -11,7 +11,7 @@ use plumbline_core::plan;
 use plumbline_core::protocol::{Observed, Op, Outcome, Target};
 use plumbline_kube::exec::{self, IpInPod};
 use plumbline_kube::namespaces::Namespaces;
-use plumbline_kube::objects::{is_absent, words};
+use plumbline_kube::objects::{error_message, is_absent};
 use plumbline_kube::readiness::{node_of, uid_of};
 use plumbline_kube::reported::{STATUS, merge_reported};
 use plumbline_kube::runtime_log;
@@ -72,7 +72,11 @@ async fn observe_once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodOb
         read_on_node(node, subject, false),
     );
     let now = now.map_err(|e| {
-        if is_absent(&e) { gone(name, "the API server no longer has it") } else { TestbedError::new(STAGE, words(&e)) }
+        if is_absent(&e) {
+            gone(name, "the API server no longer has it")
+        } else {
+            TestbedError::new(STAGE, error_message(&e))
+        }
     })?;
     if uid_of(&now) != uid_of(subject.in_cluster) {
         return Err(gone(name, "another pod has its name now"));
@@ -160,8 +164,8 @@ pub(super) async fn read_runtime_log(node: &Node, subject: &Subject<'_>) -> Resu
     let since = subject.in_cluster.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second());
     let since = format!("--since=@{since}");
     let argv = ["journalctl", "--unit=containerd", "--output=cat", "--no-pager", "--quiet", &since];
-    let ran = node.ran(&argv).await?;
-    Ok(runtime_log::runtime_log(&ran.stdout, subject.namespace, &subject.in_cluster.name_any()))
+    let ran = node.run(&argv).await?;
+    Ok(runtime_log::filter_runtime_log(&ran.stdout, subject.namespace, &subject.in_cluster.name_any()))
 }
 
 fn gone(name: &str, how: &str) -> TestbedError {

@@ -95,7 +95,7 @@ pub(super) async fn make_endpoints(
                 networks.insert(uplink.clone(), uplink::network_name(&cluster.name, &bridge.name));
             }
             None if packet_leases::alone(plan, bridge) => {
-                uplink::part(engine, &cluster.name, &cluster.nodes, &bridge.name).await?;
+                uplink::remove_ports(engine, &cluster.name, &cluster.nodes, &bridge.name).await?;
             }
             None => {}
         }
@@ -183,7 +183,7 @@ impl HostStarter<'_> {
         };
         let entry = self.run.intend(Effect::Container { name: plan.name.clone() })?;
         let machine = self.engine.start_external_host(&plan).await?;
-        let session = Session::begin(self.engine, &machine.container.name, &path).await?;
+        let session = Session::start(self.engine, &machine.container.name, &path).await?;
         let mac = |network: &String| {
             let found = machine.container.macs.get(network).cloned();
             found.ok_or_else(|| testbed_error(format!("it is not on network {network}")))
@@ -195,9 +195,9 @@ impl HostStarter<'_> {
             // The engine turns IPv6 off in containers on networks that have none.
             let script = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 0 > \"$f\"; done";
             let argv = ["sh", "-ec", script].map(str::to_owned).to_vec();
-            session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await?;
+            session.call(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await?;
         }
-        session.done(STAGE, Op::BeHost { host: host.clone(), interfaces }).await?;
+        session.must_do(STAGE, Op::BeHost { host: host.clone(), interfaces }).await?;
         let names = read_interfaces(&session).await?;
         self.route_to_nodes(host, &session, &names, &by_uplink).await?;
         let port = |(uplink, mac): (&&String, &String)| {
@@ -222,7 +222,7 @@ impl HostStarter<'_> {
         let of_port = |uplink: &String| macs.get(uplink).and_then(|mac| names.get(*mac)).cloned().unwrap_or_default();
         let interfaces = host.ports.iter().map(|port| of_port(&port.uplink));
         let argv = ["sh", "-ec", &line, "sh"].iter().map(|&word| word.to_owned()).chain(interfaces).collect();
-        match session.ask(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await? {
+        match session.call(STAGE, Op::Exec { target: Target::Node, argv, deadline_ms: 10_000 }, SHORT).await? {
             Outcome::Ran { code: Some(0), .. } => Ok(()),
             other => Err(TestbedError::new(STAGE, format!("host {}: {line}: {other:?}", host.name))),
         }
@@ -236,7 +236,7 @@ fn has_v6(host: &Host) -> bool {
 
 /// The interfaces of an external host by MAC address, without VLAN links, which have their parent's.
 async fn read_interfaces(session: &Session) -> Result<BTreeMap<String, String>, TestbedError> {
-    match session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
+    match session.call(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
         Outcome::Observed(seen) => {
             let links = seen.kernel.links.into_iter().filter(|link| link.vlan_id.is_none());
             Ok(links.map(|link| (link.mac.to_lowercase(), link.name)).collect())
@@ -254,7 +254,7 @@ impl PacketEndpoints {
         let mut all = Vec::new();
         for (index, on) in self.nodes.iter().enumerate() {
             let (node, name) = (index + 1, on.node.clone());
-            match on.session.ask(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
+            match on.session.call(STAGE, Op::Observe { target: Target::Node, with_ip: false }, SHORT).await? {
                 Outcome::Observed(seen) => all.push(NodeObservation { node, name, kernel: seen.kernel }),
                 other => return Err(TestbedError::new(STAGE, format!("{name}: unexpected answer {other:?}"))),
             }

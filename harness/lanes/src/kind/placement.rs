@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use plumbline_cluster::cluster::{DefaultNetworkProvider, Providers};
 use plumbline_core::plan::{Plan, Topology};
 use plumbline_core::verdict::Adaptation;
-use plumbline_kube::objects::{called, pod_template};
+use plumbline_kube::objects::{object_name, pod_template};
 use serde_json::{Value, json};
 
 /// Why a plan can't be built on a cluster with so many nodes for scenarios; none when it can.
@@ -70,7 +70,7 @@ pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<Strin
 
 /// Places a Pod, or all pods of a workload, on `node`, past the scheduler.
 pub fn place_on_node(object: &mut Value, node: &str, number: usize) -> Option<Adaptation> {
-    let name = called(object);
+    let name = object_name(object);
     let (pod, path) = pod_template(object)?;
     let spec = pod.get_mut("spec")?.as_object_mut()?;
     let from = spec.insert("nodeName".to_owned(), json!(node));

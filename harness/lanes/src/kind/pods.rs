@@ -6,7 +6,7 @@ use kube::api::{Api, DeleteParams};
 use plumbline_cluster::Cluster;
 use plumbline_core::plan::{self, Plan, Workload};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome};
-use plumbline_kube::objects::{apply, is_absent, words};
+use plumbline_kube::objects::{apply, error_message, is_absent};
 use plumbline_kube::readiness::{self, PodOutcome, node_of, uid_of};
 use plumbline_kube::workloads::AppliedWorkload;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
@@ -178,7 +178,7 @@ impl AppliedObject {
                 Ok(deleted) => on_nodes.extend(deleted.left().filter(|pod| !node_of(pod).is_empty())),
                 Err(e) if is_absent(&e) => {}
                 Err(e) => {
-                    return Err(TestbedError::new(CLEAN_UP, format!("pod {namespace}/{name}: {}", words(&e))));
+                    return Err(TestbedError::new(CLEAN_UP, format!("pod {namespace}/{name}: {}", error_message(&e))));
                 }
             }
         }

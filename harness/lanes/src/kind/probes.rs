@@ -111,7 +111,7 @@ impl ProbeEndpoints for Endpoints<'_> {
         async move {
             let session =
                 self.session(agent).ok_or_else(|| TestbedError::new(STAGE, format!("there is no agent {agent}")))?;
-            session.ask(STAGE, op, deadline).await
+            session.call(STAGE, op, deadline).await
         }
         .boxed()
     }

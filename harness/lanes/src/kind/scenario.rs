@@ -109,7 +109,7 @@ impl KindScenario {
             }
         }
         for (name, id) in std::mem::take(&mut self.made) {
-            let dropped = self.cluster.drop_namespace(&name, id, self.run.clone()).await;
+            let dropped = self.cluster.delete_namespace(&name, id, self.run.clone()).await;
             result.left_behind.extend(dropped.err().map(|error| error.cause()));
         }
         let mut packets = std::mem::take(&mut self.packets);
@@ -149,7 +149,7 @@ impl KindScenario {
         result.left_behind.extend(hosts);
         if self.verbatim {
             // Another scenario may write the same namespace: it must be empty before the lease ends.
-            result.left_behind.extend(self.cluster.namespaces_gone().await);
+            result.left_behind.extend(self.cluster.await_namespace_deletions().await);
         }
         result
     }

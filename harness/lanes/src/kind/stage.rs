@@ -11,10 +11,10 @@ use plumbline_cluster::Cluster;
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_cluster::node::in_scenario_order;
 use plumbline_core::plan::Plan;
-use plumbline_kube::adaptation::{adapt, images_of, suspend};
+use plumbline_kube::adaptation::{adapt, list_images, suspend};
 use plumbline_kube::namespaces::Namespaces;
 use plumbline_kube::objects::{apply, label};
-use plumbline_kube::readiness::{PodOutcome, service_account};
+use plumbline_kube::readiness::{PodOutcome, await_service_account};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::journal::Effect;
 use plumbline_testbed::lease::{Kind, Lease};
@@ -99,9 +99,9 @@ async fn make(scenario: &mut KindScenario, cx: &Context, plan: &Plan) -> Result<
         .collect();
     let applied =
         async { try_join_all(networks.iter().map(|object| apply(&cluster.client, object))).await.at_stage(STAGE) };
-    let images = images_of(plan);
-    let accounts = try_join_all(in_force.iter().map(|name| service_account(&cluster.client, name, STAGE)));
-    let (images, _, _) = tokio::try_join!(cluster.images(cx, &images), applied, accounts)?;
+    let images = list_images(plan);
+    let accounts = try_join_all(in_force.iter().map(|name| await_service_account(&cluster.client, name, STAGE)));
+    let (images, _, _) = tokio::try_join!(cluster.probe_images(cx, &images), applied, accounts)?;
 
     let nodes = in_scenario_order(&cluster.nodes);
     let mut objects = PlannedObject::list(plan);

@@ -1,8 +1,8 @@
-//! Changing the chain as one operation: keep, write, restart, await, compare, prove. If a step fails, the old chain is restored.
+//! Changes the chain as one operation: keep, write, restart, await, compare, prove. If a step fails, the old chain is restored.
 
 use super::handle::ClusterHandle;
-use super::restore::{COPIED, ROLLOUT, compared, put_back, whole, write};
-use super::saved::{SavedChain, copies, mark};
+use super::restore::{COPIED, ROLLOUT, compare_nodes, put_back, require_all_nodes, write_chain};
+use super::saved::{SavedChain, hash_chain, list_copies};
 use super::state::{self, TerwayState};
 use super::{canary, restart};
 use futures::future::BoxFuture;
@@ -16,13 +16,13 @@ use plumbline_testbed::wait::Deadline;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Awaited after each step that succeeded, with the step's name: a test stops a change there. The command has none.
+/// A callback after each successful step, with the step's name. Tests stop a change there; the command has none.
 pub type AfterStep<'a> = &'a (dyn Fn(&str) -> BoxFuture<'static, ()> + Send + Sync);
 
-/// Puts a checked change into force.
+/// Applies a checked change.
 ///
 /// # Errors
-/// `TestbedError` when the old chain can't be kept: then nothing was written.
+/// `TestbedError` when the old chain can't be saved. Then nothing was written.
 pub async fn apply(
     handle: &ClusterHandle,
     terway: &TerwayState,
@@ -32,14 +32,14 @@ pub async fn apply(
     cancel: &CancellationToken,
     after_step: Option<AfterStep<'_>>,
 ) -> Result<Applied, TestbedError> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut log = StepLog { events, after_step, scope: handle.name.clone(), steps: Vec::new() };
     let mut kept = SavedChain {
         run: run.id().to_owned(),
         way: handle.way.clone(),
-        cluster: state::identity(handle).await?,
+        cluster: state::read_identity(handle).await?,
         data: terway.map.data.clone().unwrap_or_default(),
-        new_chain: mark(change.to.as_deref()),
+        new_chain: hash_chain(change.to.as_deref()),
         generation: terway.set.metadata.generation.unwrap_or_default(),
         at: Timestamp::now().to_string(),
         applied_at: None,
@@ -51,12 +51,12 @@ pub async fn apply(
     };
     let id = log.step("keep", keep).await?;
     let mut rollout = Rollout::default();
-    let worked = tokio::select! {
-        worked = work(handle, terway, change, run, &mut log, &mut rollout) => worked.map_err(Some),
+    let outcome = tokio::select! {
+        outcome = run_steps(handle, terway, change, run, &mut log, &mut rollout) => outcome.map_err(Some),
         () = cancel.cancelled() => Err(None),
     };
-    // A change that is not recorded as in force would count as open, and be undone later.
-    let worked = match worked {
+    // A change that is not recorded as in force counts as open, and a later command would undo it.
+    let outcome = match outcome {
         Ok(since) => record_in_force(handle, &mut kept, since).await.map(|()| since).map_err(Some),
         Err(error) => Err(error),
     };
@@ -66,13 +66,13 @@ pub async fn apply(
         interrupted: cancel.is_cancelled(),
         kept: kept.copy(),
         steps: log.steps.clone(),
-        millis: millis(begun),
+        millis: millis(started),
         ..Applied::default()
     };
-    match worked {
+    match outcome {
         Ok(since) => {
             run.done(id)?;
-            match state::old_pods(handle, &terway.pods, Some(since)).await {
+            match state::list_old_pods(handle, &terway.pods, Some(since)).await {
                 Ok(old_pods) => {
                     let pods = check_rollout(&change.merged, &ClusterSeen { nodes: Vec::new(), old_pods });
                     applied.rollout.findings.extend(pods.findings);
@@ -84,7 +84,7 @@ pub async fn apply(
         }
         Err(error) => {
             applied.failed = Some(error.as_ref().map_or_else(|| "interrupted".to_owned(), describe));
-            // Failures among the findings are the chain's. So is a Terway that does not start.
+            // Failures among the findings are faults of the chain, and so is a Terway that does not start.
             let is_chain = applied.rollout.findings.iter().any(|finding| finding.is_failure())
                 || error.is_some_and(|error| error.stage == restart::STAGE);
             applied.error = !applied.interrupted && !is_chain;
@@ -100,8 +100,8 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Records that the new chain is in force. `chain restore` still finds the old one; nothing has to be undone if the
-/// process ends from here on.
+/// Records that the new chain is in force. `chain restore` still finds the old one. From now on nothing must be undone if the
+/// process ends.
 async fn record_in_force(handle: &ClusterHandle, kept: &mut SavedChain, since: Timestamp) -> Result<(), TestbedError> {
     kept.applied_at = Some(since.to_string());
     kept.keep_in_cluster(handle).await?;
@@ -112,33 +112,34 @@ fn describe(error: &TestbedError) -> String {
     format!("{}: {}", error.stage, error.cause())
 }
 
-/// Puts a scenario's chain into force. The old chain is saved only until the change is done.
+/// Applies a scenario's chain. The old chain is saved only until the change is complete.
 ///
 /// # Errors
-/// `TestbedError` when the chain does not come into force. It says whether the old chain is back.
-pub async fn settle(
+/// `TestbedError` when the new chain fails, with a note if the old chain could not be restored.
+pub async fn apply_for_scenario(
     handle: &ClusterHandle,
     terway: &TerwayState,
     change: &Change,
     cx: &Context,
 ) -> Result<(), TestbedError> {
-    // Boxed: it is large, and a test's thread has a stack of 2 MiB.
+    // Boxed, because it is large, and the thread of a test has a stack of 2 MiB.
     let applied = Box::pin(apply(handle, terway, change, &cx.run, &cx.events, &cx.cancel, None)).await?;
     if let Some(why) = applied.failed {
-        let left = applied.left.map_or_else(String::new, |left| format!("; the old one could not be put back: {left}"));
-        return Err(TestbedError::new("settle the chain", format!("the chain does not come into force: {why}{left}")));
+        let left =
+            applied.left.map_or_else(String::new, |left| format!("; the old chain could not be restored: {left}"));
+        return Err(TestbedError::new("apply the scenario's chain", format!("the new chain failed: {why}{left}")));
     }
-    // An open change of a dead run is over too: its old chain must not replace this one.
-    let over = |kept: &&SavedChain| kept.run == cx.run.id() || kept.applied_at.is_none();
-    for kept in copies(handle).await?.iter().filter(over) {
-        canary::remove(handle, &kept.run).await?;
+    // An open change of a dead run ends too: its old chain must not replace this one.
+    let is_over = |kept: &&SavedChain| kept.run == cx.run.id() || kept.applied_at.is_none();
+    for kept in list_copies(handle).await?.iter().filter(is_over) {
+        canary::remove_canaries(handle, &kept.run).await?;
         kept.forget(handle).await?;
     }
     Ok(())
 }
 
-/// From the write to the last canary. Gives since when the chain is in force.
-async fn work(
+/// Runs the steps from the write to the last canary. Returns the time since which the chain is in force.
+async fn run_steps(
     handle: &ClusterHandle,
     terway: &TerwayState,
     change: &Change,
@@ -146,16 +147,16 @@ async fn work(
     log: &mut StepLog<'_>,
     rollout: &mut Rollout,
 ) -> Result<Timestamp, TestbedError> {
-    log.step("write", write(handle, &terway.map, change.to.as_deref())).await?;
+    log.step("write", write_chain(handle, &terway.map, change.to.as_deref())).await?;
     log.step("restart", restart::restart(handle)).await?;
-    log.step("await", Box::pin(restart::rolled_out(handle, Deadline::after(ROLLOUT)))).await?;
-    *rollout = log.step("compare", compared(handle, &change.merged, COPIED)).await?;
-    refuse(rollout, "compare")?;
-    whole(rollout, "compare")?;
+    log.step("await", Box::pin(restart::await_rollout(handle, Deadline::after(ROLLOUT)))).await?;
+    *rollout = log.step("compare", compare_nodes(handle, &change.merged, COPIED)).await?;
+    refuse_failures(rollout, "compare")?;
+    require_all_nodes(rollout, "compare")?;
     let canaries = Box::pin(canary::run_canaries(handle, terway, &change.merged, run.id()));
     let result = log.step("prove", canaries).await?;
     rollout.checked += result.len();
-    // By the API server's clock, which dates pods too; this host's may differ.
+    // The API server's clock sets the creation times of pods. This host's clock may differ.
     let since = result.iter().filter_map(|result| result.made).max();
     let nodes = result.into_iter().map(|result| NodeSeen {
         unread: Some("compared before".to_owned()),
@@ -166,26 +167,26 @@ async fn work(
     let canaries = check_rollout(&change.merged, &ClusterSeen { nodes: nodes.collect(), old_pods: Vec::new() });
     rollout.findings.extend(canaries.findings);
     if handle.engine.is_none() {
-        let what = "whether the new chain made the canaries: they were made after every node had it, and Plumbline does not read the \
-                    runtime's record on nodes of a user's cluster";
+        let what = "whether the runtime used the new chain for the canaries: they were created after every node had it, but Plumbline \
+                    does not read the runtime's record on nodes of a user's cluster";
         rollout.untold.push(what.to_owned());
     }
-    refuse(rollout, "prove")?;
-    // Terway reads the compared chain at its next start only if no other one was written meanwhile.
-    let map = state::config_map(handle).await?;
+    refuse_failures(rollout, "prove")?;
+    // Terway reads the compared chain at its next start only if no other chain was written since.
+    let map = state::read_config_map(handle).await?;
     if map.data.as_ref().and_then(|data| data.get(CONFLIST)) != change.to.as_ref() {
-        return Err(TestbedError::new("prove", "somebody has written another chain into the ConfigMap meanwhile"));
+        return Err(TestbedError::new("prove", "another client wrote another chain into the ConfigMap"));
     }
     Ok(since.unwrap_or_else(Timestamp::now))
 }
 
-/// A failure among the findings ends the operation.
-fn refuse(rollout: &Rollout, stage: &str) -> Result<(), TestbedError> {
+/// Returns the first failure among the findings as an error.
+fn refuse_failures(rollout: &Rollout, stage: &str) -> Result<(), TestbedError> {
     let error = rollout.findings.iter().find(|finding| finding.is_failure());
     error.map_or(Ok(()), |finding| Err(TestbedError::new(stage, format!("{}: {}", finding.code, finding.message))))
 }
 
-/// Steps with their times, reported as events.
+/// Records the steps with their times, and reports them as events.
 struct StepLog<'a> {
     events: &'a EventSink,
     after_step: Option<AfterStep<'a>>,
@@ -210,7 +211,7 @@ impl StepLog<'_> {
     }
 }
 
-/// Runs a step between its two events. Gives its result and its time in milliseconds.
+/// Runs a step between its two events. Returns its result and its time in milliseconds.
 pub(super) async fn run_step<T>(
     events: &EventSink,
     scope: &str,
@@ -218,14 +219,14 @@ pub(super) async fn run_step<T>(
     work: impl Future<Output = Result<T, TestbedError>>,
 ) -> (Result<T, TestbedError>, u64) {
     events(Event::StepStarted { scope: scope.to_owned(), step: step.to_owned() });
-    let begun = Instant::now();
+    let started = Instant::now();
     let done = work.await;
-    let millis = millis(begun);
+    let millis = millis(started);
     let error = done.as_ref().err().map(|error| error.cause());
     events(Event::StepFinished { scope: scope.to_owned(), step: step.to_owned(), millis, error, unchanged: false });
     (done, millis)
 }
 
-pub(super) fn millis(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+pub(super) fn millis(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

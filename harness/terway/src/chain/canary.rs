@@ -1,5 +1,5 @@
-//! A pod on each node, made after the new chain: it must get its network. Its image is Terway's own, which is on every
-//! node; whether its program runs is nobody's question.
+//! Canary pods: one on each node, created after the new chain was written. Each must get its network. Its image is Terway's
+//! own, which every node has. Whether its program runs does not matter.
 
 use super::handle::ClusterHandle;
 use super::node_files::{self, RECORDS};
@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_core::terway::{EniConfig, NAMESPACE, alternatives, compare};
-use plumbline_kube::objects::{FIELD_MANAGER, is_absent, words};
+use plumbline_kube::objects::{FIELD_MANAGER, error_message, is_absent};
 use plumbline_kube::runtime_log::Sandbox;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
@@ -23,31 +23,31 @@ use std::pin::pin;
 use std::time::Duration;
 
 const STAGE: &str = "canary";
-/// For a pod on a node that is up.
+/// The limit for the network of a pod on a ready node.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// Failed attempts at a sandbox after which it is not waited for any longer.
+/// The number of failed attempts at a sandbox after which the wait ends.
 const ATTEMPTS: usize = 2;
-/// How often one is made anew that a runtime made by the old chain.
+/// The number of canaries on a node while its runtime still uses the old chain.
 const RELOADED: usize = 5;
 /// Label of canaries.
 const ROLE: (&str, &str) = ("plumbline.dev/role", "chain-canary");
 
-/// What came of the canary on a node.
+/// The result of the canary on a node.
 pub(super) struct CanaryResult {
     /// The node.
     pub node: String,
-    /// Why it did not come up on the new chain; none where it did.
+    /// The reason why it did not get its network from the new chain; none if it did.
     pub trouble: Option<String>,
-    /// When it was made, by the API server's clock.
+    /// Its creation time, from the API server's clock.
     pub made: Option<Timestamp>,
 }
 
-/// Makes one on each node, side by side, and takes them away; none on nodes that throw every chain away. Where the nodes
-/// are ours the runtime's own record tells by which chain it was made; elsewhere it was made after the node's conflist was
-/// seen to be the new one.
+/// Runs a canary on each node concurrently, and removes them. Nodes that ignore every chain get none. On Plumbline's own nodes
+/// the runtime's record contains the chain of the canary. On other nodes the canary is created after the new conflist was read
+/// there.
 ///
 /// # Errors
-/// `TestbedError` when the server refuses one, or its node does not take it, and the chain fails on no other.
+/// `TestbedError` when the server or a node refuses a canary, and no other canary failed because of the chain.
 pub(super) async fn run_canaries(
     handle: &ClusterHandle,
     terway: &TerwayState,
@@ -57,32 +57,31 @@ pub(super) async fn run_canaries(
     let spec = terway.set.spec.template.spec.as_ref();
     let image = spec.and_then(|spec| spec.containers.first()).and_then(|container| container.image.clone());
     let image = image.unwrap_or_default();
-    let flying = terway.seen.nodes.iter().filter(|node| !node.facts.exclusive).enumerate();
-    let each = flying.map(|(number, node)| {
+    let eligible = terway.seen.nodes.iter().filter(|node| !node.facts.exclusive).enumerate();
+    let each = eligible.map(|(number, node)| {
         let lists = alternatives(wanted, &node.facts).unwrap_or_default();
         let (image, name) = (image.as_str(), &node.name);
-        async move { attempts(handle, name, &format!("{run}-{number}"), image, run, &lists).await }
+        async move { run_canary(handle, name, &format!("{run}-{number}"), image, run, &lists).await }
     });
     let all = join_all(each).await;
-    let gone = remove(handle, run).await;
-    gone?;
+    remove_canaries(handle, run).await?;
     let (mut result, mut fault) = (Vec::new(), None);
-    for one in all {
-        match one {
-            Ok(one) => result.push(one),
+    for canary in all {
+        match canary {
+            Ok(canary) => result.push(canary),
             Err(why) => fault = Some(why),
         }
     }
     match fault {
-        // A node without a place for one does not hide that the chain fails on another.
+        // A node that refuses its canary does not hide a failure of the chain on another node.
         Some(fault) if result.iter().all(|result| result.trouble.is_none()) => Err(fault),
         _ => Ok(result),
     }
 }
 
-/// A runtime reads a new conflist a moment after it was written: a pod of that moment is made by the old one, and says
-/// nothing of the new one. Then another is made.
-async fn attempts(
+/// Runs canaries on a node until one is conclusive. A runtime loads a new conflist shortly after it was written. If a pod still
+/// gets the old one, another pod is created.
+async fn run_canary(
     handle: &ClusterHandle,
     node: &str,
     mark: &str,
@@ -93,14 +92,14 @@ async fn attempts(
     let mut result = CanaryResult { node: node.to_owned(), trouble: None, made: None };
     for attempt in 0..RELOADED {
         let name = format!("plumbline-chain-canary-{mark}-{attempt}");
-        let made = one(handle, node, &name, image, run).await?;
-        result.made = made.creation_timestamp().map(|time| time.0);
-        let uid = made.uid().unwrap_or_default();
-        result.trouble = network_failure(handle, &name, &uid).await?;
+        let pod = create_pod(handle, node, &name, image, run).await?;
+        result.made = pod.creation_timestamp().map(|time| time.0);
+        let uid = pod.uid().unwrap_or_default();
+        result.trouble = await_network(handle, &name, &uid).await?;
         if result.trouble.is_some() {
             break;
         }
-        result.trouble = made_by(handle, node, &uid, lists).await?;
+        result.trouble = compare_record(handle, node, &uid, lists).await?;
         if result.trouble.is_none() {
             break;
         }
@@ -109,28 +108,28 @@ async fn attempts(
     Ok(result)
 }
 
-/// Why a pod was not made by one of these conflists, by the runtime's own record of its network; none where it was, or
-/// nobody can look.
-async fn made_by(
+/// The difference between these conflists and the runtime's own record of a pod's network; none if there is none, or if the
+/// record can't be read.
+async fn compare_record(
     handle: &ClusterHandle,
     node: &str,
     uid: &str,
     lists: &[Value],
 ) -> Result<Option<String>, TestbedError> {
-    let Some(records) = node_files::records(handle, node, uid).await? else { return Ok(None) };
+    let Some(records) = node_files::read_records(handle, node, uid).await? else { return Ok(None) };
     for (file, text) in records {
-        if let Some(found) = record(&text) {
+        if let Some(found) = parse_record(&text) {
             return Ok(compare(lists, &found).first().map(|difference| {
-                let at = if difference.path.is_empty() { "the whole" } else { &difference.path };
-                format!("it was made by another chain: {at} is not as it must be in the runtime's record {file}")
+                let at = if difference.path.is_empty() { "the chain" } else { &difference.path };
+                format!("the runtime used another chain: {at} differs in its record {file}")
             }));
         }
     }
-    Ok(Some(format!("the runtime keeps no record of it in {RECORDS}")))
+    Ok(Some(format!("the runtime has no record of it in {RECORDS}")))
 }
 
-/// The conflist in a record of libcni's (`libcni/api.go`, `cachedInfo`), where it is that of a pod's eth0.
-fn record(text: &str) -> Option<String> {
+/// The conflist in a record of libcni (`libcni/api.go`, `cachedInfo`), if the record is that of a pod's eth0.
+fn parse_record(text: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Record {
@@ -144,8 +143,14 @@ fn record(text: &str) -> Option<String> {
     String::from_utf8(record.config.0).ok()
 }
 
-/// Makes one.
-async fn one(handle: &ClusterHandle, node: &str, name: &str, image: &str, run: &str) -> Result<Pod, TestbedError> {
+/// Creates a canary pod.
+async fn create_pod(
+    handle: &ClusterHandle,
+    node: &str,
+    name: &str,
+    image: &str,
+    run: &str,
+) -> Result<Pod, TestbedError> {
     let pod: Pod = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": { "name": name, "namespace": NAMESPACE, "labels": { OWNER_LABEL: OWNER, RUN_LABEL: run, ROLE.0: ROLE.1 } },
@@ -159,14 +164,14 @@ async fn one(handle: &ClusterHandle, node: &str, name: &str, image: &str, run: &
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let made = pods.create(&params, &pod).await;
-    made.map_err(|e| TestbedError::new(STAGE, format!("pod {name} on {node}: {}", words(&e))))
+    made.map_err(|e| TestbedError::new(STAGE, format!("pod {name} on {node}: {}", error_message(&e))))
 }
 
-/// Why a pod did not get its network; none where it did.
+/// Waits for a pod's network. Returns the reason why the pod did not get it; none if it did.
 ///
 /// # Errors
-/// `TestbedError` when its node does not take it, or it was deleted: then nothing was asked of the chain.
-async fn network_failure(handle: &ClusterHandle, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
+/// `TestbedError` when its node refuses the pod, or it was deleted: then the chain was not used.
+async fn await_network(handle: &ClusterHandle, name: &str, uid: &str) -> Result<Option<String>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let events: Api<Event> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let of_pod = watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -179,9 +184,9 @@ async fn network_failure(handle: &ClusterHandle, name: &str, uid: &str) -> Resul
         tokio::select! {
             Some(seen) = pods.next() => {
                 let Ok(pod) = seen else { continue };
-                if let Some(why) = not_taken(&pod) {
+                if let Some(why) = find_refusal(&pod) {
                     return Err(TestbedError::new(STAGE, format!("pod {name}: {why}"))
-                        .with_hint("a place for one more pod on each node, then again"));
+                        .with_hint("make room for one more pod on each node, then repeat the command"));
                 }
                 if has_network(&pod) {
                     return Ok(None);
@@ -203,16 +208,17 @@ async fn network_failure(handle: &ClusterHandle, name: &str, uid: &str) -> Resul
     }
 }
 
-/// Why a pod will never get a network, whatever the chain is: its node refused it (`OutOfpods`, for one), or it goes.
-fn not_taken(pod: &Pod) -> Option<String> {
+/// The reason why a pod gets no network with any chain: its node refused it (`OutOfpods`, for example), or it is being
+/// deleted.
+fn find_refusal(pod: &Pod) -> Option<String> {
     if pod.metadata.deletion_timestamp.is_some() {
-        return Some("somebody deleted it".to_owned());
+        return Some("another client deleted it".to_owned());
     }
     let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
-    // A container that ended had its network.
+    // A pod with an address had its network.
     let refused = status.pod_ip.as_deref().is_none_or(str::is_empty);
-    let words = [status.reason.as_deref(), status.message.as_deref()].into_iter().flatten();
-    refused.then(|| words.collect::<Vec<_>>().join(": "))
+    let texts = [status.reason.as_deref(), status.message.as_deref()].into_iter().flatten();
+    refused.then(|| texts.collect::<Vec<_>>().join(": "))
 }
 
 fn has_network(pod: &Pod) -> bool {
@@ -220,13 +226,13 @@ fn has_network(pod: &Pod) -> bool {
     status.and_then(|status| status.pod_ip.as_deref()).is_some_and(|ip| !ip.is_empty())
 }
 
-/// Takes every canary of a run away.
+/// Deletes every canary of a run.
 ///
 /// # Errors
 /// `TestbedError` when the server refuses.
-pub(super) async fn remove(handle: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
+pub(super) async fn remove_canaries(handle: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", words(&e)));
+    let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", error_message(&e)));
     let labels = format!("{}={},{RUN_LABEL}={run}", ROLE.0, ROLE.1);
     let all = pods.list(&ListParams::default().labels(&labels)).await.map_err(testbed_error)?;
     for pod in all.items {
@@ -242,29 +248,29 @@ pub(super) async fn remove(handle: &ClusterHandle, run: &str) -> Result<(), Test
 mod tests {
     use super::*;
 
-    /// As libcni 1.3 writes it; the list in it is `{"name": "terway-chainer", "plugins": [{"type": "terway"}]}`.
+    /// A record of libcni 1.3 with the list `{"name": "terway-chainer", "plugins": [{"type": "terway"}]}`.
     const RECORD: &str = r#"{"kind":"cniCacheV1","containerId":"6f55","config":"eyJuYW1lIjogInRlcndheS1jaGFpbmVyIiwgInBsdWdpbnMiOiBbeyJ0eXBlIjogInRlcndheSJ9XX0=","ifName":"eth0","networkName":"terway-chainer"}"#;
 
     #[test]
-    fn a_pod_that_its_node_does_not_take_says_nothing_of_the_chain() {
+    fn a_pod_that_its_node_refuses_is_no_fault_of_the_chain() {
         let pod = |status: Value| -> Pod { serde_json::from_value(json!({ "status": status })).unwrap() };
         let full =
             json!({ "phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough resource: pods" });
-        assert_eq!(not_taken(&pod(full)).unwrap(), "OutOfpods: Node didn't have enough resource: pods");
-        assert_eq!(not_taken(&pod(json!({ "phase": "Pending" }))), None);
-        assert_eq!(not_taken(&pod(json!({ "phase": "Failed", "podIP": "10.77.16.2" }))), None);
-        let going = json!({ "metadata": { "deletionTimestamp": "2026-11-30T08:00:00Z" } });
-        assert!(not_taken(&serde_json::from_value(going).unwrap()).is_some());
+        assert_eq!(find_refusal(&pod(full)).unwrap(), "OutOfpods: Node didn't have enough resource: pods");
+        assert_eq!(find_refusal(&pod(json!({ "phase": "Pending" }))), None);
+        assert_eq!(find_refusal(&pod(json!({ "phase": "Failed", "podIP": "10.77.16.2" }))), None);
+        let deleted = json!({ "metadata": { "deletionTimestamp": "2026-11-30T08:00:00Z" } });
+        assert!(find_refusal(&serde_json::from_value(deleted).unwrap()).is_some());
     }
 
     #[test]
-    fn the_runtimes_record_tells_by_which_chain_a_pod_was_made() {
-        let found = record(RECORD).unwrap();
+    fn the_runtimes_record_contains_the_chain_of_a_pod() {
+        let found = parse_record(RECORD).unwrap();
         let list = json!({ "name": "terway-chainer", "plugins": [{ "type": "terway" }] });
         assert!(compare(std::slice::from_ref(&list), &found).is_empty());
         let other = json!({ "name": "terway-chainer", "plugins": [{ "type": "terway" }, { "type": "portmap" }] });
         assert_eq!(compare(&[other], &found)[0].path, "plugins[1]");
-        assert_eq!(record(&RECORD.replace("eth0", "lo")), None);
-        assert_eq!(record("no record"), None);
+        assert_eq!(parse_record(&RECORD.replace("eth0", "lo")), None);
+        assert_eq!(parse_record("no record"), None);
     }
 }

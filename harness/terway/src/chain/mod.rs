@@ -1,15 +1,15 @@
-//! Terway's chain in a cluster: reading it, changing it as one operation, and restoring it.
+//! Terway's chain in a cluster: reads it, changes it as one operation, and restores it.
 //!
-//! | module | what it does |
+//! | module | content |
 //! |---|---|
-//! | [`handle`] | the connection to a cluster: a context of the user's, or a cluster of ours |
+//! | [`handle`] | the connection to a cluster: a context of the user, or a cluster of Plumbline |
 //! | [`state`] | reads: the ConfigMap, the DaemonSet, its nodes, their conflists and plugins, the pods on them |
 //! | [`saved`] | the old ConfigMap, saved on disk and as a copy in the cluster |
-//! | [`apply`] | keeps, writes, restarts, awaits, compares, proves by canaries; restores if a step fails |
-//! | [`restore`] | restores: at once, by `chain restore`, or by `gc` for a dead run |
+//! | [`apply`] | the steps keep, write, restart, await, compare and prove (with canaries); restores if a step fails |
+//! | [`restore`] | restores: after a failure, for `chain restore`, or for `gc` after a dead run |
 //! | [`operations`] | `plumbline chain` on a cluster |
 //!
-//! [`plumbline_core::terway`] decides what is right; this module reads and writes.
+//! [`plumbline_core::terway`] contains the rules; this module reads and writes.
 
 pub mod apply;
 mod canary;

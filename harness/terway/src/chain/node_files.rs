@@ -1,43 +1,43 @@
-//! The files of a node of ours, read by one program: starting it costs far more than reading.
+//! Reads the files of a node of Plumbline with one program, because starting a program costs far more than reading.
 
 use super::handle::ClusterHandle;
 use plumbline_core::terway::Version;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 
-/// Prints all of it.
-const LOOK: &str = include_str!("node_files.sh");
-/// The conflist as a node has it (Terway's `daemon/server.go`).
+/// Prints all files.
+const SCRIPT: &str = include_str!("node_files.sh");
+/// The path of the conflist on a node (Terway's `daemon/server.go`).
 const CONFLIST: &str = "/etc/cni/net.d/10-terway.conflist";
-/// Where plugins are.
+/// The folder of the plugins.
 const PLUGINS: &str = "/opt/cni/bin";
-/// The plugin whose version is asked for.
+/// The plugin whose version is read.
 const PORTMAP: &str = "portmap";
-/// Where libcni keeps what it made (`libcni/api.go`, `CacheDir`).
+/// The folder of libcni's cached results (`libcni/api.go`, `CacheDir`).
 pub(super) const RECORDS: &str = "/var/lib/cni/results";
 
-/// What lies on a node.
+/// The files of a node.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct OnNode {
-    /// The plugins, with what is known of each one's version; none where their folder can't be listed.
+pub(super) struct NodeFiles {
+    /// The plugins, each with its version if known; none if their folder can't be listed.
     pub plugins: Option<BTreeMap<String, Option<Version>>>,
     /// The conflist.
     pub conflist: Option<String>,
-    /// Why it can't be read.
+    /// The reason why the conflist can't be read.
     pub unread: Option<String>,
 }
 
-/// Reads it; none where the cluster is not ours.
+/// Reads the files of a node; none for a user's cluster.
 ///
 /// # Errors
 /// `TestbedError` when the node does not answer.
-pub(super) async fn read(handle: &ClusterHandle, node: &str) -> Result<Option<OnNode>, TestbedError> {
-    let argv = ["sh", "-c", LOOK, "sh", PLUGINS, CONFLIST];
-    let ran = handle.on_node(node, &argv).await?;
+pub(super) async fn read_files(handle: &ClusterHandle, node: &str) -> Result<Option<NodeFiles>, TestbedError> {
+    let argv = ["sh", "-c", SCRIPT, "sh", PLUGINS, CONFLIST];
+    let ran = handle.run_on_node(node, &argv).await?;
     Ok(ran.map(|(read, stdout, stderr)| parse(&stdout, (!read).then_some(stderr.trim()))))
 }
 
-fn parse(stdout: &str, unread: Option<&str>) -> OnNode {
+fn parse(stdout: &str, unread: Option<&str>) -> NodeFiles {
     let (names, rest) = match stdout.strip_prefix('\n') {
         Some(rest) => ("", rest),
         None => stdout.split_once("\n\n").unwrap_or_default(),
@@ -48,20 +48,20 @@ fn parse(stdout: &str, unread: Option<&str>) -> OnNode {
     let version = |name: &str| if name == PORTMAP { Version::find(portmap) } else { None };
     let plugins = names.map(|name| (name.to_owned(), version(name))).collect();
     let conflist = unread.is_none().then(|| conflist.to_owned());
-    OnNode { plugins: there.then_some(plugins), conflist, unread: unread.map(str::to_owned) }
+    NodeFiles { plugins: there.then_some(plugins), conflist, unread: unread.map(str::to_owned) }
 }
 
-/// The runtime's records of a pod's networks, by the file of each; none where the cluster is not ours.
+/// The runtime's records of a pod's networks, each with its file; none for a user's cluster.
 ///
 /// # Errors
 /// `TestbedError` when the node does not answer.
-pub(super) async fn records(
+pub(super) async fn read_records(
     handle: &ClusterHandle,
     node: &str,
     uid: &str,
 ) -> Result<Option<Vec<(String, String)>>, TestbedError> {
     // A record is one line (`libcni/api.go`, `cacheAdd`).
-    let ran = handle.on_node(node, &["grep", "-r", uid, RECORDS]).await?;
+    let ran = handle.run_on_node(node, &["grep", "-r", uid, RECORDS]).await?;
     let of_line = |line: &str| line.split_once(':').map(|(file, record)| (file.to_owned(), record.to_owned()));
     Ok(ran.map(|(_, stdout, _)| stdout.lines().filter_map(of_line).collect()))
 }
@@ -73,7 +73,7 @@ mod tests {
     const VERSION: &str = "CNI portmap plugin v1.9.1 CNI protocol versions supported: 0.1.0, 1.1.0 ";
 
     #[test]
-    fn plugins_versions_and_the_conflist_come_in_one_go() {
+    fn plugins_versions_and_the_conflist_are_parsed() {
         let list = "{\n\n \"plugins\": [] }";
         let seen = parse(&format!("plugins\nbridge\nportmap\n\n{VERSION}\n{list}"), None);
         let plugins = seen.plugins.unwrap();
@@ -83,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_is_not_there() {
+    fn unreadable_parts_are_none() {
         let seen = parse("\n\n", Some("no such file"));
-        assert_eq!(seen, OnNode { plugins: None, conflist: None, unread: Some("no such file".into()) });
+        assert_eq!(seen, NodeFiles { plugins: None, conflist: None, unread: Some("no such file".into()) });
         let seen = parse("plugins\n\n\n{}", None);
-        assert_eq!(seen, OnNode { plugins: Some(BTreeMap::new()), conflist: Some("{}".into()), unread: None });
+        assert_eq!(seen, NodeFiles { plugins: Some(BTreeMap::new()), conflist: Some("{}".into()), unread: None });
     }
 }

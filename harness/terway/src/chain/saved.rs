@@ -1,4 +1,4 @@
-//! The old ConfigMap: kept on disk, and as a copy in the cluster, before the new one is written.
+//! The old ConfigMap: saved on disk, and as a copy in the cluster, before the new one is written.
 
 use super::handle::{ClusterAccess, ClusterHandle};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL, full_hash};
 use plumbline_core::terway::{CONFLIST, NAME, NAMESPACE};
-use plumbline_kube::objects::{FIELD_MANAGER, is_absent, words};
+use plumbline_kube::objects::{FIELD_MANAGER, error_message, is_absent};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
@@ -16,39 +16,39 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-const STAGE: &str = "keep the old chain";
-/// Label of copies: of what.
+const STAGE: &str = "save the old chain";
+/// Label of copies, with the name of the copied ConfigMap.
 const KEPT_LABEL: &str = "plumbline.dev/kept";
-/// Annotation of a copy: all but the data, as JSON.
+/// Annotation of a copy: everything except the data, as JSON.
 const KEPT: &str = "plumbline.dev/kept-with";
 
-/// The old configuration, and what was to come in its place.
+/// The old configuration, and the data about the change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedChain {
-    /// The run that keeps it.
+    /// The run that saved it.
     pub run: String,
-    /// The way to the cluster.
+    /// The access to the cluster.
     pub way: ClusterAccess,
-    /// The UID of the namespace kube-system, by which the cluster is known again; none where it could not be read.
+    /// The UID of the namespace kube-system, which identifies the cluster; none if it could not be read.
     #[serde(default)]
     pub cluster: Option<String>,
     /// Every key of the old ConfigMap, byte for byte.
     #[serde(default)]
     pub data: BTreeMap<String, String>,
-    /// SHA-256 of the chain that was to come, by which it is known again; none where the chain was taken away.
+    /// The SHA-256 of the new chain, which identifies it; none if the change removes the chain.
     pub new_chain: Option<String>,
-    /// The DaemonSet's generation before anything was done.
+    /// The DaemonSet's generation before the change.
     pub generation: i64,
-    /// When, by this host's clock (RFC 3339).
+    /// The time of the change, from this host's clock (RFC 3339).
     pub at: String,
-    /// When the new chain was in force on every node; none while it is not.
+    /// The time since which the new chain is in force on every node; none before that.
     #[serde(default)]
     pub applied_at: Option<String>,
 }
 
-/// The mark of a chain: its SHA-256.
-pub fn mark(chain: Option<&str>) -> Option<String> {
+/// The SHA-256 of a chain.
+pub fn hash_chain(chain: Option<&str>) -> Option<String> {
     chain.map(|text| full_hash(text.as_bytes()))
 }
 
@@ -58,17 +58,17 @@ impl SavedChain {
         self.data.get(CONFLIST).map(String::as_str)
     }
 
-    /// Name of the copy in the cluster.
+    /// The name of the copy in the cluster.
     pub fn copy(&self) -> String {
         format!("{NAME}-kept-{}", self.run)
     }
 
-    /// Since when the new chain is in force.
+    /// The time since which the new chain is in force.
     pub fn in_force_since(&self) -> Option<Timestamp> {
         self.applied_at.as_ref().and_then(|at| at.parse().ok())
     }
 
-    /// The file on disk of a run.
+    /// The path of a run's file.
     ///
     /// # Errors
     /// `TestbedError` when there is no state folder.
@@ -76,7 +76,7 @@ impl SavedChain {
         Ok(folders::state()?.join("chains").join(format!("{run}.json")))
     }
 
-    /// Reads one from disk; none where there is none.
+    /// Reads a saved chain from disk; none if the file does not exist.
     ///
     /// # Errors
     /// `TestbedError` when it can't be read.
@@ -88,7 +88,7 @@ impl SavedChain {
         }
     }
 
-    /// Writes it to disk, for its owner alone: a ConfigMap may hold what is nobody else's.
+    /// Writes it to disk, readable only by its owner, because a ConfigMap may contain confidential data.
     ///
     /// # Errors
     /// `TestbedError` when it can't be written.
@@ -104,8 +104,8 @@ impl SavedChain {
         Ok(path)
     }
 
-    /// The copy as an object.
-    fn object(&self) -> Result<ConfigMap, TestbedError> {
+    /// The copy as a ConfigMap.
+    fn to_config_map(&self) -> Result<ConfigMap, TestbedError> {
         let with = serde_json::to_string(&Self { data: BTreeMap::new(), ..self.clone() }).at_stage(STAGE)?;
         let mut copy = ConfigMap { data: Some(self.data.clone()), ..ConfigMap::default() };
         copy.metadata.name = Some(self.copy());
@@ -116,15 +116,16 @@ impl SavedChain {
         Ok(copy)
     }
 
-    /// Makes the copy in the cluster, or brings it up to date.
+    /// Creates or updates the copy in the cluster.
     ///
     /// # Errors
     /// `TestbedError` when the server refuses it.
     pub async fn keep_in_cluster(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
-        let refused =
-            |e: kube::Error| TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), words(&e)));
-        let object = self.object()?;
+        let refused = |e: kube::Error| {
+            TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), error_message(&e)))
+        };
+        let object = self.to_config_map()?;
         match maps
             .create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &object)
             .await
@@ -139,14 +140,14 @@ impl SavedChain {
         }
     }
 
-    /// Takes copy and file away.
+    /// Removes the copy and the file.
     ///
     /// # Errors
-    /// `TestbedError` when one can't be.
+    /// `TestbedError` when one can't be removed.
     pub async fn forget(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
         match maps.delete(&self.copy(), &DeleteParams::default()).await {
-            Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, words(&e))),
+            Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, error_message(&e))),
             _ => {}
         }
         match std::fs::remove_file(Self::path(&self.run)?) {
@@ -156,7 +157,7 @@ impl SavedChain {
     }
 }
 
-/// Takes the files away of clusters of ours that are gone: nobody can put these chains back. Gives them.
+/// Removes the files of deleted clusters of Plumbline, whose chains can't be restored any more. Returns the paths.
 ///
 /// # Errors
 /// `TestbedError` when there is no state folder, or a file can't be removed.
@@ -168,7 +169,7 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
     let mut gone = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        // What does not read is left alone: it may be another version's.
+        // An unreadable file stays, because another version of Plumbline may have written it.
         if matches!(SavedChain::read(&path), Ok(Some(kept)) if kept.way.is_gone()) {
             std::fs::remove_file(&path).at_stage(&format!("remove {}", path.display()))?;
             gone.push(path);
@@ -180,25 +181,26 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
 /// The copies in a cluster, the newest first.
 ///
 /// # Errors
-/// `TestbedError` when the server does not answer, or has a copy that can't be read: a change may be open that it tells of.
-pub async fn copies(handle: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
+/// `TestbedError` when the server does not answer, or a copy can't be read: its change may be open.
+pub async fn list_copies(handle: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
-    let all =
-        maps.list(&params).await.map_err(|e| TestbedError::new(STAGE, format!("list kept chains: {}", words(&e))))?;
-    let mut kept = all.items.into_iter().map(read).collect::<Result<Vec<SavedChain>, TestbedError>>()?;
+    let all = maps
+        .list(&params)
+        .await
+        .map_err(|e| TestbedError::new(STAGE, format!("list saved chains: {}", error_message(&e))))?;
+    let mut kept = all.items.into_iter().map(read_copy).collect::<Result<Vec<SavedChain>, TestbedError>>()?;
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)
 }
 
-fn read(map: ConfigMap) -> Result<SavedChain, TestbedError> {
+fn read_copy(map: ConfigMap) -> Result<SavedChain, TestbedError> {
     let with = map.annotations().get(KEPT).ok_or_else(|| format!("it has no annotation {KEPT}"));
     let kept: Result<SavedChain, String> = with.and_then(|with| serde_json::from_str(with).map_err(|e| e.to_string()));
     let kept = kept.map_err(|why| {
         let name = map.name_any();
-        TestbedError::new(STAGE, format!("the kept chain {NAMESPACE}/{name} can't be read: {why}")).with_hint(format!(
-            "see whether its keys are those that you want; then: kubectl delete configmap -n {NAMESPACE} {name}"
-        ))
+        TestbedError::new(STAGE, format!("the saved chain {NAMESPACE}/{name} can't be read: {why}"))
+            .with_hint(format!("check whether you need its keys; then: kubectl delete configmap -n {NAMESPACE} {name}"))
     })?;
     Ok(SavedChain { data: map.data.unwrap_or_default(), ..kept })
 }
@@ -208,17 +210,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_that_does_not_read_is_not_passed_over() {
+    fn an_unreadable_copy_is_an_error() {
         let mut map = ConfigMap::default();
         map.metadata.name = Some("eni-config-kept-a".into());
-        let why = read(map.clone()).unwrap_err();
+        let why = read_copy(map.clone()).unwrap_err();
         assert!(why.cause().contains("eni-config-kept-a can't be read: it has no annotation"), "{why:?}");
         map.metadata.annotations = Some([(KEPT.to_owned(), "{".to_owned())].into());
-        assert!(read(map).is_err());
+        assert!(read_copy(map).is_err());
     }
 
     #[test]
-    fn what_was_kept_of_a_cluster_goes_with_it_and_nothing_else() {
+    fn only_the_files_of_deleted_clusters_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let keep = |name: &str, ours: Option<&str>, file: PathBuf| {
             let way = ClusterAccess { files: vec![file], context: None, ours: ours.map(str::to_owned) };

@@ -1,4 +1,4 @@
-//! Reading a cluster. Nothing is changed.
+//! Reads a cluster, without any change.
 
 use super::handle::ClusterHandle;
 use super::node_files;
@@ -9,27 +9,27 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
 use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage, Version};
-use plumbline_kube::objects::words;
+use plumbline_kube::objects::error_message;
 use plumbline_kube::rollout::selector;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-pub(super) const STAGE: &str = "look at the cluster";
-/// The DaemonSet.
+pub(super) const STAGE: &str = "read the cluster";
+/// The name of the DaemonSet.
 pub const SET: &str = "terway-eniip";
-/// The conflist as the daemon's container has it (chart `terwayd/daemonset.yaml`, volume `host-cni`).
+/// The path of the conflist in the daemon's container (chart `terwayd/daemonset.yaml`, volume `host-cni`).
 const MOUNTED: &str = "/host-etc-net.d/10-terway.conflist";
 /// The daemon's container.
 const CONTAINER: &str = "terway";
-/// The label of nodes whose ENIs are for single pods; its value is compared without regard to case (`types/k8s.go`).
+/// The label of nodes with exclusive ENIs. The comparison of its value is case-insensitive (`types/k8s.go`).
 const EXCLUSIVE: (&str, &str) = ("k8s.aliyun.com/exclusive-mode-eni-type", "enionly");
 
-/// What was seen of a cluster.
+/// The state of Terway in a cluster.
 pub struct TerwayState {
     /// Its configuration.
     pub config: EniConfig,
-    /// The ConfigMap, for a write that must not pass over another's.
+    /// The ConfigMap. Its resource version protects changes of other clients from an overwrite.
     pub map: ConfigMap,
     /// The DaemonSet.
     pub set: DaemonSet,
@@ -37,12 +37,12 @@ pub struct TerwayState {
     pub pods: BTreeMap<String, Pod>,
     /// Nodes, conflists, plugins.
     pub seen: ClusterSeen,
-    /// Terway's version, by the tag of the DaemonSet's image.
+    /// Terway's version, from the tag of the DaemonSet's image.
     pub version: Option<Version>,
 }
 
 impl TerwayState {
-    /// The use of the cluster, with the versions that the cluster gives where the user gave none.
+    /// The use of the cluster. Versions that the user did not give are those of the cluster.
     pub(super) fn complete(&self, usage: &Usage) -> Usage {
         Usage {
             terway_version: usage.terway_version.or(self.version),
@@ -53,27 +53,27 @@ impl TerwayState {
 }
 
 fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
-    TestbedError::new(STAGE, format!("{what}: {}", words(error)))
+    TestbedError::new(STAGE, format!("{what}: {}", error_message(error)))
 }
 
-/// The ConfigMap.
+/// Reads the ConfigMap.
 ///
 /// # Errors
-/// `TestbedError` when there is none, or the server does not give it.
-pub async fn config_map(handle: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
+/// `TestbedError` when it does not exist, or the server refuses.
+pub async fn read_config_map(handle: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
     map.ok_or_else(|| {
         TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", handle.name))
-            .with_hint("is it a cluster with Terway? `kubectl config get-contexts` lists contexts")
+            .with_hint("choose a cluster with Terway; `kubectl config get-contexts` lists the contexts")
     })
 }
 
-/// The cluster's identity under any context: the UID of the namespace kube-system. None if the user may not read it.
+/// The cluster's identity, independent of contexts: the UID of the namespace kube-system. None if the user may not read it.
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn identity(handle: &ClusterHandle) -> Result<Option<String>, TestbedError> {
+pub async fn read_identity(handle: &ClusterHandle) -> Result<Option<String>, TestbedError> {
     let namespaces: Api<Namespace> = Api::all(handle.client.clone());
     match namespaces.get(NAMESPACE).await {
         Ok(namespace) => Ok(namespace.metadata.uid),
@@ -82,24 +82,24 @@ pub async fn identity(handle: &ClusterHandle) -> Result<Option<String>, TestbedE
     }
 }
 
-/// The DaemonSet.
+/// Reads the DaemonSet.
 ///
 /// # Errors
-/// `TestbedError` when there is none, or the server does not give it.
-pub async fn daemon_set(handle: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
+/// `TestbedError` when it does not exist, or the server refuses.
+pub async fn read_daemon_set(handle: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
     set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", handle.name)))
 }
 
-/// Looks at all of it. With `nodes` the conflist of each node is read too: on a cluster that is not ours by `cat` in
-/// Terway's own pod there, which needs the right to exec.
+/// Reads the whole state. With `nodes` it also reads the conflist of each node. On a user's cluster it runs `cat` in Terway's
+/// own pod, which needs the right to exec.
 ///
 /// # Errors
-/// `TestbedError` when the server does not answer, or it is no cluster with Terway.
-pub async fn look(handle: &ClusterHandle, nodes: bool) -> Result<TerwayState, TestbedError> {
-    let (map, set) = tokio::try_join!(config_map(handle), daemon_set(handle))?;
-    let pods = pods_of(handle, &set).await?;
+/// `TestbedError` when the server does not answer, or the cluster has no Terway.
+pub async fn read_state(handle: &ClusterHandle, nodes: bool) -> Result<TerwayState, TestbedError> {
+    let (map, set) = tokio::try_join!(read_config_map(handle), read_daemon_set(handle))?;
+    let pods = list_pods(handle, &set).await?;
     let api = Api::<Node>::all(handle.client.clone());
     let labels = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list nodes", &e))?;
     let exclusive: BTreeMap<String, bool> =
@@ -111,10 +111,10 @@ pub async fn look(handle: &ClusterHandle, nodes: bool) -> Result<TerwayState, Te
         async move {
             let facts = NodeFacts { exclusive, ..NodeFacts::default() };
             let mut seen = NodeSeen { name: node.clone(), facts, ..NodeSeen::default() };
-            let files = node_files::read(handle, node).await?;
+            let files = node_files::read_files(handle, node).await?;
             seen.plugins = files.as_ref().and_then(|files| files.plugins.clone());
             (seen.conflist, seen.unread) = match files {
-                _ if !nodes => (None, Some("not read; --nodes reads it".to_owned())),
+                _ if !nodes => (None, Some("not read without --nodes".to_owned())),
                 Some(files) => (files.conflist, files.unread),
                 None => match read_in_pod(handle, pod).await {
                     Ok(text) => (Some(text), None),
@@ -134,7 +134,7 @@ fn is_exclusive(node: &Node) -> bool {
 }
 
 /// The newest pod of the DaemonSet on each node.
-pub(super) async fn pods_of(handle: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
+pub(super) async fn list_pods(handle: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let all = pods
         .list(&ListParams::default().labels(&selector(set)))
@@ -151,14 +151,14 @@ pub(super) async fn pods_of(handle: &ClusterHandle, set: &DaemonSet) -> Result<B
     Ok(by_node)
 }
 
-/// Reads a node's conflist by `cat` in Terway's own pod there. The error is for the report.
+/// Reads a node's conflist with `cat` in Terway's own pod there. The error is for the report.
 async fn read_in_pod(handle: &ClusterHandle, pod: &Pod) -> Result<String, String> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let name = pod.name_any();
     let params = AttachParams::default().container(CONTAINER).stdin(false).stdout(true).stderr(true);
     let mut process = match pods.exec(&name, ["cat", MOUNTED], &params).await {
         Ok(process) => process,
-        Err(error) => return Err(format!("exec in {name}: {}", words(&error))),
+        Err(error) => return Err(format!("exec in {name}: {}", error_message(&error))),
     };
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let (out, err) = (process.stdout(), process.stderr());
@@ -167,7 +167,7 @@ async fn read_in_pod(handle: &ClusterHandle, pod: &Pod) -> Result<String, String
     let status = OptionFuture::from(process.take_status()).await.flatten();
     match status.and_then(|status| status.status) {
         Some(word) if word == "Success" => Ok(stdout),
-        _ if stderr.trim().is_empty() => Err(format!("exec in {name}: it did not end well")),
+        _ if stderr.trim().is_empty() => Err(format!("exec in {name}: the command failed without output")),
         _ => Err(stderr.trim().to_owned()),
     }
 }
@@ -179,12 +179,12 @@ async fn read_all(stream: Option<impl AsyncRead + Unpin>, text: &mut String) -> 
     }
 }
 
-/// The pods of Terway's network on these nodes that were made before a point in time, by node and name. Pods of the
-/// node's own network are none of it.
+/// The pods with Terway's network on these nodes that were created before a point in time, by node and name. Pods with
+/// `hostNetwork` are excluded.
 ///
 /// # Errors
 /// `TestbedError` when the server does not answer.
-pub async fn old_pods(
+pub async fn list_old_pods(
     handle: &ClusterHandle,
     nodes: &BTreeMap<String, Pod>,
     before: Option<Timestamp>,

@@ -1,10 +1,10 @@
-//! The chain of a scenario in force on its cluster, by the same operation as `plumbline chain apply`; once for all scenarios
-//! that have the same one.
+//! Applies the chain of a scenario with the operation of `plumbline chain apply`, once for consecutive scenarios with the same
+//! chain.
 
 use super::STAGE;
 use crate::chain::handle::ClusterHandle;
 use crate::chain::{apply, state};
-use crate::symmetric_routing as scrub;
+use crate::symmetric_routing;
 use plumbline_cluster::Cluster;
 use plumbline_core::plan::{Plan, Symmetric};
 use plumbline_core::terway::{CONF, CONFLIST, EniConfig, NodeFacts, alternatives, change, compare};
@@ -14,36 +14,41 @@ use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const ANEW: &str = "make the cluster again: plumbline down --profile terway, then plumbline up --profile terway";
+const RECREATE: &str = "create the cluster again: plumbline down --profile terway, then plumbline up --profile terway";
 
-/// Puts the plan's chain into force where it is not, and sees to symmetric routing being there if it is asked for, and not
-/// there if it is not. Gives what was changed in the chain as written.
+/// Applies the plan's chain if it is not in force, and checks that the nodes have symmetric routing exactly if the plan requests
+/// it. Returns the adaptations of the written chain.
 ///
 /// # Errors
-/// `TestbedError` when the chain does not come into force; then the old one was put back.
-pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Result<Vec<Adaptation>, TestbedError> {
+/// `TestbedError` when the chain fails. Then the old chain was restored.
+pub(super) async fn ensure_chain(
+    cluster: &Cluster,
+    cx: &Context,
+    plan: &Plan,
+) -> Result<Vec<Adaptation>, TestbedError> {
     let testbed_error = |what: String| TestbedError::new(STAGE, what);
     let written = plan.topology.default_network.as_ref().map_or("", |own| own.config.as_str());
     let handle = ClusterHandle::of_cluster(cluster);
-    let terway = state::look(&handle, true).await?;
+    let terway = state::read_state(&handle, true).await?;
     let conf = terway.config.text(CONF).unwrap_or_default();
     let (text, adaptations) = merge_entry(written, conf)?;
     let file = EniConfig::of_cluster(BTreeMap::from([(CONFLIST.to_owned(), text)]));
     let change = change(&terway.config, &file);
     let wanted = alternatives(&change.merged, &NodeFacts::default()).map_err(testbed_error)?;
-    let is_there = |found: Option<&String>| found.is_some_and(|found| compare(&wanted, found).is_empty());
-    let there = terway.seen.nodes.iter().all(|node| is_there(node.conflist.as_ref()));
-    if !(change.is_none() && there && symmetric_problem(cluster, plan).await?.is_none()) {
+    let is_right = |found: Option<&String>| found.is_some_and(|found| compare(&wanted, found).is_empty());
+    let in_force = terway.seen.nodes.iter().all(|node| is_right(node.conflist.as_ref()));
+    if !(change.is_none() && in_force && find_symmetric_problem(cluster, plan).await?.is_none()) {
         let before = terway.config.text(CONFLIST).and_then(|chain| Symmetric::of_chain(chain).ok().flatten());
-        for of in [Some(scrub::Symmetric::default()), before.as_ref().map(of_plan)].into_iter().flatten() {
-            scrub::scrub(&cluster.nodes, &of).await?;
+        let defaults = symmetric_routing::Symmetric::default();
+        for of in [Some(defaults), before.as_ref().map(to_settings)].into_iter().flatten() {
+            symmetric_routing::remove(&cluster.nodes, &of).await?;
         }
-        // A chain that was put back since, or another command's, may have been told other names.
-        if let Some(problem) = unrequested(cluster).await? {
-            return Err(testbed_error(problem).with_hint(ANEW));
+        // A chain that was restored since, or a chain of another command, may have configured other names.
+        if let Some(problem) = find_unrequested(cluster).await? {
+            return Err(testbed_error(problem).with_hint(RECREATE));
         }
-        Box::pin(apply::settle(&handle, &terway, &change, cx)).await?;
-        if let Some(problem) = symmetric_problem(cluster, plan).await? {
+        Box::pin(apply::apply_for_scenario(&handle, &terway, &change, cx)).await?;
+        if let Some(problem) = find_symmetric_problem(cluster, plan).await? {
             return Err(testbed_error(problem));
         }
         cluster.record_proof(cx).await?;
@@ -51,33 +56,33 @@ pub(super) async fn in_force(cluster: &Cluster, cx: &Context, plan: &Plan) -> Re
     Ok(adaptations)
 }
 
-fn of_plan(of: &Symmetric) -> scrub::Symmetric {
-    scrub::Symmetric { comment: of.comment.clone(), priority: of.priority, table: of.table }
+fn to_settings(of: &Symmetric) -> symmetric_routing::Symmetric {
+    symmetric_routing::Symmetric { comment: of.comment.clone(), priority: of.priority, table: of.table }
 }
 
 /// The node that lacks the plan's symmetric routing, or has some that the plan does not request; none if all are right.
-async fn symmetric_problem(cluster: &Cluster, plan: &Plan) -> Result<Option<String>, TestbedError> {
-    let Some(requested) = &plan.topology.symmetric else { return unrequested(cluster).await };
+async fn find_symmetric_problem(cluster: &Cluster, plan: &Plan) -> Result<Option<String>, TestbedError> {
+    let Some(requested) = &plan.topology.symmetric else { return find_unrequested(cluster).await };
     for node in &cluster.nodes {
-        if scrub::look(node, &of_plan(requested)).await?.is_empty() {
-            return Ok(Some(format!("node {}: terway-cli laid no symmetric routing", node.name)));
+        if symmetric_routing::list(node, &to_settings(requested)).await?.is_empty() {
+            return Ok(Some(format!("node {}: terway-cli set up no symmetric routing", node.name)));
         }
     }
     Ok(None)
 }
 
-/// A node with symmetric routing, and what it has.
-async fn unrequested(cluster: &Cluster) -> Result<Option<String>, TestbedError> {
+/// A node with symmetric routing, and one of its rules or routes.
+async fn find_unrequested(cluster: &Cluster) -> Result<Option<String>, TestbedError> {
     for node in &cluster.nodes {
-        if let Some(line) = scrub::any(node).await?.first() {
+        if let Some(line) = symmetric_routing::list_any(node).await?.first() {
             return Ok(Some(format!("node {}: unrequested symmetric routing: {line}", node.name)));
         }
     }
     Ok(None)
 }
 
-/// The chain for the ConfigMap: without the keys that terway-cli adds, its first plugin with every key of `10-terway.conf`,
-/// as the document requires.
+/// The chain for the ConfigMap: without the keys that terway-cli adds, and with every key of `10-terway.conf` in its first
+/// plugin, as the document requires.
 fn merge_entry(written: &str, conf: &str) -> Result<(String, Vec<Adaptation>), TestbedError> {
     let parse = |name: &str, text: &str| -> Result<Value, TestbedError> {
         serde_json::from_str(text).map_err(|error| TestbedError::new(STAGE, format!("{name}: {error}")))
@@ -98,7 +103,7 @@ fn merge_entry(written: &str, conf: &str) -> Result<(String, Vec<Adaptation>), T
         field: format!("{CONFLIST}: the first plugin's {}", added.join(", ")),
         from: None,
         to: format!("as in {CONF}"),
-        reason: "the first plugin has every key of it".to_owned(),
+        reason: "Terway's document requires every key of it in the first plugin".to_owned(),
     });
     let text = serde_json::to_string_pretty(&json!({ "plugins": plugins })).at_stage(STAGE)?;
     Ok((text, adaptation.into_iter().collect()))
@@ -109,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_plugin_gets_the_keys_that_it_lacks_and_keeps_its_own() {
+    fn the_first_plugin_gets_the_missing_keys_and_keeps_its_own() {
         let written = r#"{"cniVersion":"0.4.0","name":"n","plugins":[{"type":"terway","symmetric_routing":true},{"type":"portmap"}]}"#;
         let conf = r#"{"cniVersion":"0.4.0","name":"terway","type":"terway","network_policy_provider":"iptables"}"#;
         let (text, adaptations) = merge_entry(written, conf).unwrap();

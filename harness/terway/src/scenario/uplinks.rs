@@ -1,4 +1,4 @@
-//! What is around the nodes of a scenario behind Terway: which network an uplink is, and who finds whom.
+//! The networks around the nodes of a scenario with Terway: the engine's network of each uplink, and the routes behind gateways.
 
 use crate::eni;
 use ipnet::IpNet;
@@ -9,8 +9,8 @@ use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::Run;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Uplinks that a node has an interface of its own on, and those of its second interface.
-fn on_nodes(plan: &Plan) -> (BTreeSet<&String>, BTreeSet<&String>) {
+/// The uplinks of the nodes' first interfaces, and those of their second interfaces.
+fn node_uplinks(plan: &Plan) -> (BTreeSet<&String>, BTreeSet<&String>) {
     let of = |is_eni: bool| {
         let ports = plan.topology.ports.iter().filter(move |port: &&NodePort| port.eni.is_some() == is_eni);
         ports.map(|port| &port.uplink).collect()
@@ -18,9 +18,9 @@ fn on_nodes(plan: &Plan) -> (BTreeSet<&String>, BTreeSet<&String>) {
     (of(false), of(true))
 }
 
-/// What lies behind the scenario's gateways, each with the gateway's address on the nodes' network.
-pub(super) fn behind_gateways(plan: &Plan) -> Vec<(IpNet, std::net::IpAddr)> {
-    let (first, _) = on_nodes(plan);
+/// The routes to networks behind the scenario's gateways, each with the gateway's address on the nodes' network.
+pub(super) fn routes_behind_gateways(plan: &Plan) -> Vec<(IpNet, std::net::IpAddr)> {
+    let (first, _) = node_uplinks(plan);
     let mut routes = Vec::new();
     for host in plan.topology.hosts.iter().filter(|host| host.gateway) {
         let Some(near) = host.ports.iter().find(|port| first.contains(&port.uplink)) else { continue };
@@ -31,16 +31,16 @@ pub(super) fn behind_gateways(plan: &Plan) -> Vec<(IpNet, std::net::IpAddr)> {
     routes
 }
 
-/// The engine's network of each uplink of a plan, made where there is none yet.
+/// The engine's network of each uplink of a plan. Missing networks are created.
 ///
 /// # Errors
 /// `TestbedError` when the engine refuses.
-pub(crate) async fn networks(
+pub(crate) async fn ensure_networks(
     cluster: &Cluster,
     run: &Run,
     plan: &Plan,
 ) -> Result<BTreeMap<String, String>, TestbedError> {
-    let (first, second) = on_nodes(plan);
+    let (first, second) = node_uplinks(plan);
     let mut found = BTreeMap::new();
     for uplink in &plan.topology.uplinks {
         let network = if first.contains(&uplink.name) {
@@ -48,7 +48,7 @@ pub(crate) async fn networks(
         } else if second.contains(&uplink.name) {
             eni::network_name(&cluster.name)
         } else {
-            uplink::apart(cluster.engine(), run, &cluster.name, &uplink.name).await?
+            uplink::create_external_network(cluster.engine(), run, &cluster.name, &uplink.name).await?
         };
         found.insert(uplink.name.clone(), network);
     }
@@ -105,8 +105,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_a_gateway_has_behind_it_is_known_by_its_address_on_the_nodes_network() {
-        let routes = behind_gateways(&plan(r#"{"type":"terway"}"#));
+    fn routes_behind_a_gateway_have_its_address_on_the_nodes_network() {
+        let routes = routes_behind_gateways(&plan(r#"{"type":"terway"}"#));
         assert_eq!(routes, [("203.0.113.0/24".parse().unwrap(), "10.66.0.1".parse().unwrap())]);
     }
 }

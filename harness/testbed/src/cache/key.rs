@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 pub struct Key(String);
 
 impl Key {
-    /// The first 12 digits, for file names that people read.
+    /// The first 12 digits, for readable names.
     pub fn short(&self) -> &str {
         &self.0[..12]
     }
@@ -23,14 +23,14 @@ impl Key {
     }
 }
 
-/// Collects what an entry depends on and gives its key. Every part is named and length-prefixed, so that no two
-/// different lists of parts read alike.
+/// Collects the inputs of an entry and computes its key. Every part has a name and a length prefix, so that two different
+/// lists of parts never give the same bytes.
 #[derive(Clone)]
 pub struct KeyMaker(Sha256);
 
 impl KeyMaker {
-    /// Starts a key of the given kind of entry. `format` is raised when the way of building changes so much that old
-    /// entries must not be used any more.
+    /// Starts a key of the given kind of entry. `format` is increased when the builder changes so much that old entries must
+    /// not be used any more.
     pub fn new(kind: &str, format: u32) -> Self {
         let maker = Self(Sha256::new());
         maker.part("kind", kind.as_bytes()).part("format", &format.to_le_bytes())
@@ -45,14 +45,14 @@ impl KeyMaker {
         self
     }
 
-    /// Adds a file's or a folder's content: relative names, whether a file is executable, and all bytes. Names that
-    /// start with a dot and folders named `target` are left out.
+    /// Adds a file's or a folder's content: relative names, the executable bit, and all bytes. Names that start with a dot and
+    /// folders named `target` are left out.
     ///
     /// # Errors
     /// When the path is missing or cannot be read.
     pub fn tree(mut self, name: &str, path: &Path) -> Result<Self> {
         let mut files = Vec::new();
-        list(path, path, &mut files)?;
+        list_files(path, path, &mut files)?;
         files.sort();
         for (relative, file) in files {
             let bytes = fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?;
@@ -93,7 +93,7 @@ impl std::io::Write for HashWriter<'_> {
     }
 }
 
-fn list(base: &Path, path: &Path, into: &mut Vec<(String, PathBuf)>) -> Result<()> {
+fn list_files(base: &Path, path: &Path, into: &mut Vec<(String, PathBuf)>) -> Result<()> {
     let meta = fs::metadata(path).with_context(|| format!("failed to read {}", path.display()))?;
     if !meta.is_dir() {
         let relative = path.strip_prefix(base).unwrap_or(path).to_string_lossy().into_owned();
@@ -104,7 +104,7 @@ fn list(base: &Path, path: &Path, into: &mut Vec<(String, PathBuf)>) -> Result<(
         let entry = entry?;
         let name = entry.file_name();
         if !name.as_encoded_bytes().starts_with(b".") && name != "target" {
-            list(base, &entry.path(), into)?;
+            list_files(base, &entry.path(), into)?;
         }
     }
     Ok(())

@@ -62,8 +62,8 @@ fn leftovers_are_removed_unless_their_builder_runs() {
     assert!(!dead.exists() && alive.exists());
 }
 
-/// A cache with entries of one MiB that another process made, the first the oldest, each an hour apart.
-async fn filled(folder: &Path, names: &[&str]) {
+/// Creates entries of one MiB as another process would, the first one the oldest, one hour apart.
+async fn fill_cache(folder: &Path, names: &[&str]) {
     let cache = Cache::open_at(folder).unwrap();
     for (name, hours) in names.iter().zip((1..=names.len() as u64).rev()) {
         let made = pending(cache.claim(&key(name)).await.unwrap());
@@ -82,7 +82,7 @@ fn present(cache: &Cache, names: &[&str]) -> Vec<bool> {
 async fn entries_within_the_limit_stay_unless_they_are_unused_for_long() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["old", "new"];
-    filled(dir.path(), &names).await;
+    fill_cache(dir.path(), &names).await;
     let cache = Cache::open_at(dir.path()).unwrap();
     assert_eq!((cache.prune().unwrap(), present(&cache, &names)), (0, vec![true, true]));
     let long_ago = SystemTime::now() - UNUSED - Duration::from_secs(1);
@@ -94,7 +94,7 @@ async fn entries_within_the_limit_stay_unless_they_are_unused_for_long() {
 async fn beyond_the_limit_the_least_recently_used_entries_are_removed_but_none_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let names = ["held", "old", "newer", "newest"];
-    filled(dir.path(), &names).await;
+    fill_cache(dir.path(), &names).await;
     let user = Cache::open_at(dir.path()).unwrap();
     user.get(&key("held")).unwrap();
     let long_ago = SystemTime::now() - Duration::from_secs(24 * 3600);
@@ -110,7 +110,7 @@ async fn beyond_the_limit_the_least_recently_used_entries_are_removed_but_none_i
 fn the_limit_is_a_number_of_gib() {
     assert_eq!(limit_bytes(None).unwrap(), 20 << 30);
     assert_eq!(limit_bytes(Some("0.5")).unwrap(), 1 << 29);
-    assert!(limit_bytes(Some("lots")).unwrap_err().to_string().contains("want a number of GiB"));
+    assert!(limit_bytes(Some("lots")).unwrap_err().to_string().contains("expected a number of GiB"));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn read_only_folders_are_removed_and_links_are_not_followed() {
 
 #[test]
 fn a_mount_is_never_entered() {
-    // No mount is made here: the walk gets the number of another file system as its own.
+    // The test creates no mount: it passes the number of another file system instead.
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("kept"), "x").unwrap();
     let meta = fs::symlink_metadata(dir.path()).unwrap();
@@ -148,7 +148,7 @@ fn a_mount_is_never_entered() {
 }
 
 #[test]
-fn a_key_follows_names_content_and_mode() {
+fn a_key_depends_on_names_content_and_mode() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     fs::write(root.join("a"), "1").unwrap();

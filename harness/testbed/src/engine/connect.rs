@@ -1,4 +1,4 @@
-//! Connecting, and what the engine reports about itself.
+//! Connects to the engine, and reads its information.
 
 use super::{Endpoint, fault};
 use crate::error::TestbedError;
@@ -6,9 +6,9 @@ use crate::wait::within;
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use std::time::Duration;
 
-/// Longest single request: committing or loading an image of some gigabytes on a slow disk.
+/// The limit for a single request, such as loading an image of some gigabytes on a slow disk.
 const REQUEST: Duration = Duration::from_secs(900);
-/// How long an engine may take to answer the first question.
+/// The limit for an engine's answer to the first request.
 const GREETING: Duration = Duration::from_secs(10);
 
 /// A container engine that answers.
@@ -18,21 +18,21 @@ pub struct Engine {
     endpoint: Endpoint,
 }
 
-/// What an engine reports about itself.
+/// An engine's information about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineInfo {
     /// Its version, for example `20.10.24+dfsg1`.
     pub version: String,
     /// Storage driver, for example `overlay2`.
     pub storage: String,
-    /// `1` or `2`; empty where it does not report it.
+    /// The cgroup version, `1` or `2`; empty if the engine does not report it.
     pub cgroup: String,
     /// The default OCI runtime.
     pub runtime: String,
 }
 
 impl Engine {
-    /// Connects to the engine that the user means (see [`Endpoint::of_user`]).
+    /// Connects to the user's engine (see [`Endpoint::of_user`]).
     ///
     /// # Errors
     /// [`TestbedError`] when nothing answers there, or the user may not connect, with a hint.
@@ -40,7 +40,7 @@ impl Engine {
         Self::connect_to(Endpoint::of_user()?).await
     }
 
-    /// Connects to the engine at an endpoint, and agrees on an API version that both speak.
+    /// Connects to the engine at an endpoint, and negotiates the API version.
     ///
     /// # Errors
     /// [`TestbedError`] when nothing answers there, or the user may not connect, with a hint.
@@ -49,7 +49,7 @@ impl Engine {
         let docker = open(&endpoint).map_err(|error| unreachable(&endpoint, &fault::message(&error)))?;
         let greeting = within(GREETING, docker.negotiate_version()).await.ok_or_else(|| {
             let cause = format!("no answer from {endpoint} within {} s", GREETING.as_secs());
-            TestbedError::new(stage, cause).with_hint("see whether the engine is stuck: docker info")
+            TestbedError::new(stage, cause).with_hint("check whether the engine hangs: docker info")
         })?;
         let docker = greeting.map_err(|error| {
             let message = fault::message(&error);
@@ -62,12 +62,12 @@ impl Engine {
         Ok(Self { docker, endpoint })
     }
 
-    /// Where it listens.
+    /// The engine's endpoint.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Whether it still answers.
+    /// Checks that the engine still answers.
     ///
     /// # Errors
     /// [`TestbedError`] when it does not.
@@ -75,7 +75,7 @@ impl Engine {
         self.docker.ping().await.map(drop).map_err(|error| self.fault("ping engine", &error))
     }
 
-    /// What it reports about itself.
+    /// Reads the engine's information about itself.
     ///
     /// # Errors
     /// [`TestbedError`] when it does not answer.
@@ -89,7 +89,7 @@ impl Engine {
         })
     }
 
-    /// Accepts that an object to be removed is missing.
+    /// Ignores the error that an object to remove is missing.
     pub(super) fn accept_missing(&self, stage: &str, removed: Result<(), Error>) -> Result<(), TestbedError> {
         match removed {
             Err(error) if !fault::is_missing(&error) => Err(self.fault(stage, &error)),

@@ -1,4 +1,4 @@
-//! Containers: found by label, inspected, started, removed.
+//! Finds, inspects, starts and removes containers.
 
 use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A container as the engine has it.
+/// A container of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Container {
     /// Full id.
@@ -26,16 +26,16 @@ pub struct Container {
     pub addresses: BTreeMap<String, String>,
     /// MAC address on each network, by the network's name.
     pub macs: BTreeMap<String, String>,
-    /// The networks that it is on, or will be on again when it is started.
+    /// The networks that it is connected to, or will be connected to at its next start.
     pub networks: BTreeSet<String>,
 }
 
-/// What a container is to be.
+/// The plan of a container.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerPlan {
     /// Name.
     pub name: String,
-    /// Image, by name or id; it must be there already.
+    /// Image, by name or id; the engine must have it already.
     pub image: String,
     /// Command; empty for the image's own.
     pub command: Vec<String>,
@@ -52,7 +52,7 @@ pub struct ContainerPlan {
 }
 
 impl Engine {
-    /// Containers with all of these labels (`key=value`, or `key` alone), running or not, by name.
+    /// Containers with all of these labels (`key=value`, or only `key`), running or not, sorted by name.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -62,14 +62,14 @@ impl Engine {
         let found = self.docker.list_containers(Some(options)).await.map_err(|e| self.fault("list containers", &e))?;
         let mut containers = Vec::new();
         for id in found.into_iter().filter_map(|summary| summary.id) {
-            // One that went away in between is none.
+            // A container that was removed since the listing is left out.
             containers.extend(self.container(&id).await?);
         }
         containers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(containers)
     }
 
-    /// A container by name or id; none when there is none.
+    /// A container by name or id; none if it does not exist.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -81,21 +81,23 @@ impl Engine {
         }
     }
 
-    /// Makes and starts a container. To be journalled by the caller before.
+    /// Creates and starts a container. The caller must record it in the journal before.
     ///
     /// # Errors
-    /// [`TestbedError`] when it can't be made or started. A container that was made and could not be started stays, for
-    /// the journal to remove.
+    /// [`TestbedError`] when it can't be created or started. A created container that could not be started stays, and the
+    /// journal removes it.
     pub async fn start_new(&self, plan: &ContainerPlan) -> Result<Container, TestbedError> {
         let stage = format!("start container {}", plan.name);
         let options = CreateContainerOptionsBuilder::new().name(&plan.name).build();
         let made =
             self.docker.create_container(Some(options), create_body(plan)).await.map_err(|e| self.fault(&stage, &e))?;
         self.start(&made.id).await?;
-        self.container(&made.id).await?.ok_or_else(|| TestbedError::new(&stage, "it was gone right after its start"))
+        self.container(&made.id)
+            .await?
+            .ok_or_else(|| TestbedError::new(&stage, "it no longer existed right after its start"))
     }
 
-    /// Starts a container that is there. One that runs already is left alone.
+    /// Starts an existing container. A running container stays unchanged.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be started.
@@ -114,7 +116,7 @@ impl Engine {
         stopped.map_err(|error| self.fault(&format!("stop container {name}"), &error))
     }
 
-    /// Kills and removes a container and its anonymous volumes. One that is gone already is no error.
+    /// Kills and removes a container and its anonymous volumes. A missing container is no error.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be removed.

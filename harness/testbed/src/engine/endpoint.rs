@@ -1,4 +1,4 @@
-//! Which engine the user means: DOCKER_HOST, else the docker command's current context, else the usual socket.
+//! The endpoint of the user's engine: DOCKER_HOST, else the docker command's current context, else the usual socket.
 
 use crate::error::{AtStage, TestbedError};
 use data_encoding::HEXLOWER;
@@ -6,13 +6,13 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
-/// Where the engine listens when nothing else is set.
+/// The engine's default socket.
 const USUAL: &str = "unix:///var/run/docker.sock";
 
-/// Where an engine listens, and by which setting.
+/// The address of an engine, and the setting that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// As in DOCKER_HOST, for example `unix:///var/run/docker.sock`.
+    /// The address in the form of DOCKER_HOST, for example `unix:///var/run/docker.sock`.
     pub host: String,
     /// The setting: `DOCKER_HOST`, `docker context NAME`, or `the usual place`.
     pub why: String,
@@ -20,10 +20,10 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// The endpoint that the docker command would use (its order: DOCKER_HOST, DOCKER_CONTEXT, `currentContext` in
-    /// its config.json, the usual socket). kind uses that command, so both must mean the same engine.
+    /// its config.json, the usual socket). kind uses that command, so both must use the same engine.
     ///
     /// # Errors
-    /// [`TestbedError`] when a context is named that can't be read.
+    /// [`TestbedError`] when the named context can't be read.
     pub fn of_user() -> Result<Self, TestbedError> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let config =
@@ -36,12 +36,12 @@ impl Endpoint {
         Self { host: USUAL.to_owned(), why: "the usual place".to_owned() }
     }
 
-    /// Whether this is the usual socket: only there does Plumbline get an engine going.
+    /// Whether this is the usual socket. Plumbline starts an engine only there.
     pub fn is_usual(&self) -> bool {
         self.host == USUAL || self.host == "unix:///run/docker.sock"
     }
 
-    /// The socket's file, where the endpoint is one.
+    /// The path of the socket, if the endpoint is a unix socket.
     pub fn socket(&self) -> Option<&Path> {
         self.host.strip_prefix("unix://").map(Path::new)
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_the_docker_commands() {
+    fn the_order_of_settings_is_that_of_the_docker_command() {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path();
         assert!(choose(None, None, Some(config)).unwrap().is_usual());

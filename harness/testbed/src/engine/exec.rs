@@ -1,4 +1,4 @@
-//! Commands inside containers: run to their end, or with open streams for as long as they live.
+//! Runs commands inside containers: to their end, or as sessions with open streams.
 
 use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
@@ -15,18 +15,18 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt as _};
 
-/// What is kept of each output of a command, in bytes: the last ones.
+/// The limit of each stored output of a command, in bytes. The last bytes are kept.
 const CAP: usize = 4 * 1024 * 1024;
 
 /// Standard input of a session.
 pub type Input = Pin<Box<dyn AsyncWrite + Send>>;
-/// Standard output of a session, to be read by lines or blocks.
+/// Standard output of a session, readable by lines or blocks.
 pub type Output = Pin<Box<dyn AsyncBufRead + Send>>;
 
 type Frames = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
-/// A command in a container with open standard streams, such as the agent on a node. Dropping it closes its input;
-/// a server on its standard input ends with that.
+/// A command in a container with open standard streams, such as the agent on a node. Dropping it closes its input,
+/// and a server that reads its standard input then ends.
 pub struct ExecSession {
     streams: Option<(Input, Output)>,
     said: Arc<Mutex<Vec<u8>>>,
@@ -36,7 +36,7 @@ impl Engine {
     /// Runs `argv` in a container, with the file `stdin` or a closed input, and waits for its end, `deadline` at most. The
     /// transcript's command line is that of `docker exec`, fit for pasting.
     ///
-    /// At the deadline the command is left behind: the engine has no verb to end it. It ends with its container.
+    /// After the deadline the command keeps running, because the engine's API can't end it. It ends with its container.
     ///
     /// # Errors
     /// [`TestbedError`] when there is no such container or the engine does not answer. A command that fails is no error.
@@ -47,7 +47,7 @@ impl Engine {
         stdin: Option<&Path>,
         deadline: Duration,
     ) -> Result<Transcript, TestbedError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let stage = format!("exec in container {container}: {}", argv.join(" "));
         let mut file = match stdin {
             Some(path) => Some(tokio::fs::File::open(path).await.at_stage(&format!("open {}", path.display()))?),
@@ -58,9 +58,9 @@ impl Engine {
         let work = async {
             let feed = async {
                 if let Some(file) = &mut file {
-                    // In pieces: an image is too large to be held whole.
+                    // Copied in pieces, because an image is too large for memory.
                     let _ = tokio::io::copy(file, &mut input).await;
-                    // The command sees the end of its input; what it prints still comes.
+                    // This ends the command's input; its output is still read.
                     let _ = input.shutdown().await;
                 }
             };
@@ -86,7 +86,7 @@ impl Engine {
         line.push(container.to_owned());
         line.extend(argv.iter().map(|argument| (*argument).to_owned()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Transcript { argv: line, ending, stdout: text(stdout), stderr: text(stderr), duration: begun.elapsed() })
+        Ok(Transcript { argv: line, ending, stdout: text(stdout), stderr: text(stderr), duration: started.elapsed() })
     }
 
     /// As [`Engine::exec`], and requires exit code 0.
@@ -158,7 +158,7 @@ impl Engine {
     async fn exit_code_of(&self, id: &str, stage: &str) -> Result<i32, TestbedError> {
         let found = self.docker.inspect_exec(id).await.map_err(|error| self.fault(stage, &error))?;
         let code = found.exit_code.and_then(|code| i32::try_from(code).ok());
-        code.ok_or_else(|| TestbedError::new(stage, "its streams ended, but the engine knows no exit code"))
+        code.ok_or_else(|| TestbedError::new(stage, "its streams ended, but the engine has no exit code"))
     }
 }
 
@@ -168,14 +168,14 @@ impl ExecSession {
         self.streams.take()
     }
 
-    /// The last of what it printed on standard error so far.
+    /// The last part of its standard error so far.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&self.said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
 
-/// An input whose command sees its end when it is dropped. The connection's own write half does not do that: its
-/// read half keeps the connection open, and the command would wait for ever.
+/// An input that is closed when it is dropped. Dropping the connection's own write half does not close it, because the
+/// read half keeps the connection open, and the command would wait forever.
 struct Closing(Option<Input>);
 
 impl Closing {
@@ -208,7 +208,7 @@ impl Drop for Closing {
 
 fn keep_tail(kept: &mut Vec<u8>, block: &[u8]) {
     kept.extend_from_slice(block);
-    // Cut seldom: moving the rest forward at every block would cost the square of the output.
+    // Cut rarely, because moving the rest forward at every block would take quadratic time.
     if kept.len() > 2 * CAP {
         kept.drain(..kept.len() - CAP);
     }

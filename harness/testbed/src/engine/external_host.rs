@@ -1,9 +1,9 @@
-//! External hosts: containers outside a cluster that live as long as one scenario, started by testcontainers.
+//! External hosts: containers outside a cluster that run for one scenario. testcontainers starts them.
 //!
-//! testcontainers finds the engine by itself: by DOCKER_HOST, else at the usual sockets. It does not read the docker
-//! command's contexts, so what it started is looked up at the engine that everything else here uses; where that one
-//! does not have it, the two are not the same. Its watchdog is left off (a cargo feature) and it has no reaper container;
-//! what a killed run leaves behind stands in the journal and carries our labels.
+//! testcontainers finds the engine itself: with DOCKER_HOST, else at the usual sockets. It does not read the docker command's
+//! contexts. So its container is looked up at the engine that all other code uses; if that engine does not have it, the two
+//! engines differ. Its watchdog is off (a cargo feature), and it has no reaper container. The journal and Plumbline's labels
+//! identify the containers of a killed run.
 
 use super::Engine;
 use super::container::Container;
@@ -15,37 +15,37 @@ use std::time::Duration;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, CopyTargetOptions, GenericImage, ImageExt as _};
 
-/// How long one may take to start.
+/// The limit for the start of an external host.
 const START: Duration = Duration::from_secs(60);
 
-/// What an external host is to be.
+/// The plan of an external host.
 #[derive(Debug, Clone, Default)]
 pub struct ExternalHostPlan {
     /// Name.
     pub name: String,
-    /// Image, with its tag; it must be there already, and run until it is killed.
+    /// Image, with its tag. The engine must have it already, and it must run until it is killed.
     pub image: String,
     /// Networks, in order.
     pub networks: Vec<String>,
     /// Labels. Plumbline's owner label is added.
     pub labels: BTreeMap<String, String>,
-    /// Files in it; paths absolute.
+    /// Files in it, with absolute paths.
     pub files: Vec<ArchiveFile>,
 }
 
 /// An external host. It is killed and removed when this is dropped, or by [`ExternalHost::remove`], which reports errors.
 pub struct ExternalHost {
-    /// The container as it was right after its start, on all its networks.
+    /// The state of the container right after its start, on all its networks.
     pub container: Container,
     running: ContainerAsync<GenericImage>,
 }
 
 impl Engine {
-    /// Starts an external host, privileged, since it makes links, routes and sysctls of its own. To be journalled by the
-    /// caller before.
+    /// Starts an external host. It is privileged, because it configures links, routes and sysctls. The caller must record it in
+    /// the journal before.
     ///
     /// # Errors
-    /// [`TestbedError`] when it can't be started, or was started at another engine than this one.
+    /// [`TestbedError`] when it can't be started, or testcontainers used another engine.
     pub async fn start_external_host(&self, plan: &ExternalHostPlan) -> Result<ExternalHost, TestbedError> {
         let stage = format!("start container {}", plan.name);
         let Some((image, tag)) = plan.image.rsplit_once(':') else {
@@ -73,7 +73,7 @@ impl Engine {
             Some(container) => Ok(ExternalHost { container, running }),
             None => Err(TestbedError::new(
                 stage,
-                format!("testcontainers started it, and the engine at {} does not have it", self.endpoint()),
+                format!("testcontainers started it, but the engine at {} does not have it", self.endpoint()),
             )
             .with_hint(format!("set DOCKER_HOST={}", self.endpoint().host))),
         }
@@ -90,7 +90,7 @@ impl ExternalHost {
         self.running.rm().await.map_err(|e| TestbedError::new(stage, e))
     }
 
-    /// Leaves it running for the user to look at; the journal removes it.
+    /// Keeps it running, so that the user can inspect it. The journal removes it.
     pub fn keep(self) {
         std::mem::forget(self.running);
     }

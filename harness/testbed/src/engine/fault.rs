@@ -1,10 +1,10 @@
-//! The engine's errors as testbed errors, with how to fix them.
+//! Converts the engine's errors into testbed errors, with hints.
 
 use super::Endpoint;
 use crate::error::{TestbedError, causes};
 use bollard::errors::Error;
 
-/// Whether the engine reports that there is no such thing.
+/// Whether the engine reports that the object does not exist (404).
 pub(super) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
@@ -14,24 +14,22 @@ pub(super) fn is_under_way(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 409, message } if message.contains("in progress"))
 }
 
-/// A fault at `stage`: the engine's message, or that it is no longer there.
+/// A fault at `stage`: the engine's message, or that the engine no longer answers.
 pub(super) fn testbed_error(endpoint: &Endpoint, stage: &str, error: &Error) -> TestbedError {
     let mut fault = TestbedError::new(stage, message(error));
     match error {
         Error::DockerResponseServerError { message, .. } | Error::DockerStreamError { error: message } => {
-            fault.hint = hint(message).map(str::to_owned);
+            fault.hint = find_hint(message).map(str::to_owned);
             fault
         }
         Error::RequestTimeoutError => {
-            fault.with_hint(format!("see whether the engine at {endpoint} is stuck: docker info"))
+            fault.with_hint(format!("check whether the engine at {endpoint} hangs: docker info"))
         }
         error if is_gone(error) => TestbedError::new(
             stage,
             format!("the container engine at {endpoint} no longer answers: {}", message(error)),
         )
-        .with_hint(
-            "see why it ended (its log), then run the same command again: plumbline starts its own engine again",
-        ),
+        .with_hint("check its log, then run the same command again: plumbline restarts an engine that it started"),
         _ => fault,
     }
 }
@@ -55,8 +53,8 @@ pub(super) fn message(error: &Error) -> String {
     causes(error)
 }
 
-/// How to fix what is known (moby's and containerd's own texts).
-fn hint(message: &str) -> Option<&'static str> {
+/// The hint for a known message (of moby or containerd).
+fn find_hint(message: &str) -> Option<&'static str> {
     let has = |part: &str| message.contains(part);
     if has("no space left on device") {
         Some("free some disk space: docker system df, docker system prune")
@@ -65,7 +63,7 @@ fn hint(message: &str) -> Option<&'static str> {
     } else if has("Pool overlaps with other one on this address space") {
         Some("a network of the engine has that subnet already: docker network ls")
     } else if has("could not find an available") && has("address pool") {
-        Some("the engine has no subnet left: docker network prune, or default-address-pools in its configuration")
+        Some("the engine has no free subnet: docker network prune, or default-address-pools in its configuration")
     } else if has("toomanyrequests") || has("rate limit") {
         Some("the registry limits pulls: docker login, or use the profile hermetic, which pulls nothing")
     } else if has("denied")
@@ -77,7 +75,7 @@ fn hint(message: &str) -> Option<&'static str> {
         || has("network is unreachable")
     {
         Some(
-            "the registry can't be used from here: check the network and docker login, or use the profile hermetic, which pulls nothing",
+            "this host can't use the registry: check the network and docker login, or use the profile hermetic, which pulls nothing",
         )
     } else {
         None

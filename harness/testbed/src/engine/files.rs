@@ -1,4 +1,4 @@
-//! Copying files into containers, as tar archives, which is how the engine takes them.
+//! Copies files into containers, as tar archives, the format of the engine's API.
 
 use super::Engine;
 use crate::error::{AtStage, TestbedError};
@@ -17,14 +17,14 @@ pub struct ArchiveFile {
     pub content: Vec<u8>,
 }
 
-/// An uncompressed tar archive of regular files that belong to root. Folders are made by the program that unpacks it.
+/// An uncompressed tar archive of regular files that belong to root. The unpacking program creates folders.
 ///
 /// # Errors
 /// [`TestbedError`] for a path that no archive can have.
 pub async fn tar(files: &[ArchiveFile]) -> Result<Vec<u8>, TestbedError> {
     let mut archive = Builder::new(Vec::new());
     for file in files {
-        // The time stays 0: the same files give the same archive.
+        // The time stays 0, so that equal files give an equal archive.
         let mut header = Header::new_gnu();
         header.set_size(file.content.len() as u64);
         header.set_mode(file.mode);
@@ -34,8 +34,7 @@ pub async fn tar(files: &[ArchiveFile]) -> Result<Vec<u8>, TestbedError> {
 }
 
 impl Engine {
-    /// Unpacks files below `folder` of a container. The container need not run; what is there under the same name
-    /// is overwritten in place.
+    /// Unpacks files below `folder` of a container. The container need not run. Existing files are overwritten in place.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine refuses, for example because there is no such folder.
@@ -56,7 +55,7 @@ mod tests {
     use crate::exec::Cmd;
 
     #[tokio::test]
-    async fn the_archive_is_read_by_tar_itself() {
+    async fn tar_can_unpack_the_archive() {
         let dir = tempfile::tempdir().unwrap();
         let files = [
             ArchiveFile { path: "opt/cni/bin/tool".into(), mode: 0o755, content: vec![7; 1000] },

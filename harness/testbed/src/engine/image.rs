@@ -1,4 +1,4 @@
-//! Images: inspected, loaded, pulled, saved.
+//! Inspects, loads, pulls and saves images.
 
 use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
@@ -8,15 +8,15 @@ use futures::TryStreamExt as _;
 use std::path::Path;
 use tokio::io::AsyncWriteExt as _;
 
-/// An image as the engine has it.
+/// An image of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EngineImage {
-    /// Where it came from, `repository@sha256:...`; empty for one that was never pulled.
+    /// Its registry digests, `repository@sha256:...`; empty if it was never pulled.
     pub digests: Vec<String>,
 }
 
 impl Engine {
-    /// An image by name or id; none when it is not here.
+    /// An image by name or id; none if the engine does not have it.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -31,9 +31,9 @@ impl Engine {
     /// Pulls an image, passing the engine's progress to `note`.
     ///
     /// # Errors
-    /// [`TestbedError`] with the registry's message and how to fix it.
+    /// [`TestbedError`] with the registry's message and a hint.
     pub async fn pull_image(&self, name: &str, note: impl Fn(&str)) -> Result<(), TestbedError> {
-        // The engine takes every tag of a repository when none is given.
+        // Without a tag the engine would pull every tag of the repository.
         let tagged = name.contains('@') || name.rsplit('/').next().is_some_and(|last| last.contains(':'));
         let from = if tagged { name.to_owned() } else { format!("{name}:latest") };
         let options = CreateImageOptionsBuilder::new().from_image(&from).build();
@@ -49,8 +49,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Loads an archive made by `docker save` (or in the OCI layout, where the engine knows that).
-    /// Gives the names or ids that the engine reports as loaded.
+    /// Loads an archive of `docker save` (or one in the OCI layout, if the engine supports it).
+    /// Returns the names or ids that the engine reports as loaded.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be read or the engine refuses it.
@@ -68,7 +68,7 @@ impl Engine {
             .collect())
     }
 
-    /// Writes images into one archive on disk, as `docker save` does.
+    /// Writes images into one archive on disk, like `docker save`.
     ///
     /// # Errors
     /// [`TestbedError`] when there is no such image or the file can't be written.
@@ -82,11 +82,11 @@ impl Engine {
         file.flush().await.at_stage(&stage)
     }
 
-    /// Checks that the registry of an image has it, without pulling it. The engine asks, so with its credentials, proxies and
-    /// mirrors.
+    /// Checks that the registry of an image has it, without pulling it. The engine sends the request, with its credentials,
+    /// proxies and mirrors.
     ///
     /// # Errors
-    /// [`TestbedError`] with the registry's message, or with why it can't be reached.
+    /// [`TestbedError`] with the registry's message, or the reason why it can't be reached.
     pub async fn check_offered(&self, name: &str) -> Result<(), TestbedError> {
         let found = self.docker.inspect_registry_image(name, None).await;
         found.map(drop).map_err(|error| self.fault(&format!("look for {name} in its registry"), &error))

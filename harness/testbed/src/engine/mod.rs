@@ -1,9 +1,9 @@
-//! The one module that uses the container engine's API, and that starts an engine on a bare host.
+//! The only module that uses the container engine's API and starts an engine on a bare host.
 //!
-//! [`Engine`] speaks the engine's API (version 1.41 and later: Docker 20.10) over the endpoint that the user's own
-//! `docker` command would use. [`setup`] is for hosts on which nothing answers there.
+//! [`Engine`] uses the engine's API (version 1.41 and later: Docker 20.10) at the endpoint that the user's own
+//! `docker` command would use. [`setup`] is for hosts without a running engine.
 //!
-//! Order of the files, each uses only those before it: `endpoint`, `fault`, `connect`; the verbs of [`Engine`] in `exec`,
+//! Order of the files, each uses only those before it: `endpoint`, `fault`, `connect`; the methods of [`Engine`] in `exec`,
 //! `files`, `container`, `image`, `network`, `external_host`; `undo`; `setup`.
 
 mod connect;

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// A network as the engine has it.
+/// A network of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
     /// Full id.
@@ -25,7 +25,7 @@ pub struct Network {
     pub subnets: Vec<String>,
 }
 
-/// What a network is to be: a bridge of the engine.
+/// The plan of a network: a bridge of the engine.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkPlan {
     /// Name.
@@ -34,14 +34,14 @@ pub struct NetworkPlan {
     pub labels: BTreeMap<String, String>,
     /// Subnet; none lets the engine choose.
     pub subnet: Option<String>,
-    /// The address of the engine itself on it; none for the first of the subnet.
+    /// The engine's own address on it; none for the first of the subnet.
     pub gateway: Option<String>,
     /// Options of the bridge driver, for example `com.docker.network.driver.mtu`.
     pub options: BTreeMap<String, String>,
 }
 
 impl Engine {
-    /// Networks with all of these labels, by name.
+    /// Networks with all of these labels, sorted by name.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -49,7 +49,7 @@ impl Engine {
         self.networks_by("label", labels).await
     }
 
-    /// A network by its exact name; none when there is none.
+    /// A network by its exact name; none if it does not exist.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -82,10 +82,10 @@ impl Engine {
         Ok(networks)
     }
 
-    /// Makes a network. To be journalled by the caller before.
+    /// Creates a network. The caller must record it in the journal before.
     ///
     /// # Errors
-    /// [`TestbedError`] when it can't be made.
+    /// [`TestbedError`] when it can't be created.
     pub async fn make_network(&self, plan: &NetworkPlan) -> Result<(), TestbedError> {
         let ipam = plan.subnet.clone().map(|subnet| Ipam {
             config: Some(vec![IpamConfig {
@@ -107,7 +107,7 @@ impl Engine {
         made.map(drop).map_err(|error| self.fault(&format!("make network {}", plan.name), &error))
     }
 
-    /// Connects a container to a network, at `address` or at one that the engine chooses.
+    /// Connects a container to a network, with `address` or one that the engine chooses.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be connected.
@@ -129,19 +129,19 @@ impl Engine {
         connected.map_err(|error| self.fault(&format!("connect container {container} to network {network}"), &error))
     }
 
-    /// Takes a container off a network. One that is not on it is no error.
+    /// Disconnects a container from a network. A container that is not connected is no error.
     ///
     /// # Errors
-    /// [`TestbedError`] when it can't be taken off.
+    /// [`TestbedError`] when it can't be disconnected.
     pub async fn disconnect_network(&self, network: &str, container: &str) -> Result<(), TestbedError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
         let done = self.docker.disconnect_network(network, request).await;
         let is_off = |error: &_| fault::message(error).contains("is not connected");
         let done = done.or_else(|error| if is_off(&error) { Ok(()) } else { Err(error) });
-        self.accept_missing(&format!("take container {container} off network {network}"), done)
+        self.accept_missing(&format!("disconnect container {container} from network {network}"), done)
     }
 
-    /// Ids of the running containers on a network; none when there is no such network.
+    /// Ids of the running containers on a network; empty if the network does not exist.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -153,7 +153,7 @@ impl Engine {
         }
     }
 
-    /// Removes a network. One that is gone already is no error.
+    /// Removes a network. A missing network is no error.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be removed, for example because containers are on it.
@@ -180,7 +180,7 @@ impl Engine {
         Ok(named)
     }
 
-    /// Removes a volume. One that is gone already is no error.
+    /// Removes a volume. A missing volume is no error.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be removed.

@@ -1,4 +1,4 @@
-//! Removing what runs made in the engine: by journal, and by label.
+//! Removes the objects of runs in the engine: those in journals, and those with labels.
 
 use super::{Engine, Network};
 use crate::error::TestbedError;
@@ -6,26 +6,26 @@ use crate::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
 use crate::journal::{self, Effect, RunState, Undo};
 use futures::future::{BoxFuture, FutureExt as _};
 
-/// What a sweep by label did, each a line.
+/// The result of a sweep by label, one line for each object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepResult {
-    /// What is gone.
+    /// Removed objects.
     pub gone: Vec<String>,
-    /// What could not be removed.
+    /// Objects that could not be removed.
     pub left: Vec<String>,
-    /// What belongs to runs that this state folder does not know: another user's run may be alive.
+    /// Objects of runs that this state folder does not contain. Another user's run may be alive.
     pub unknown: Vec<String>,
 }
 
-/// Undoes containers, networks and volumes; the lanes undo clusters. Connects when there is first something to undo, so
-/// that a run without such effects needs no engine.
+/// Undoes containers, networks and volumes; the lanes undo clusters. It connects for the first effect, so that a run without
+/// such effects needs no engine.
 #[derive(Debug, Default)]
 pub struct Sweeper {
     engine: tokio::sync::OnceCell<Engine>,
 }
 
 impl Sweeper {
-    /// One for an engine that is connected already.
+    /// A sweeper with an existing connection to an engine.
     pub fn of(engine: Engine) -> Self {
         Self { engine: tokio::sync::OnceCell::new_with(Some(engine)) }
     }
@@ -34,9 +34,8 @@ impl Sweeper {
         self.engine.get_or_try_init(Engine::connect).await
     }
 
-    /// Removes what carries our label and the id of a run that is dead: what was made and is not in its journal.
-    /// Things without a run's id (a cluster that is kept) are left alone, and so is what belongs to a run that lives
-    /// or that this state folder does not know.
+    /// Removes objects with Plumbline's label and the id of a dead run that are not in its journal. Objects without a run's id
+    /// (those of a kept cluster) stay, and so do objects of a live run or of a run that this state folder does not contain.
     ///
     /// # Errors
     /// [`TestbedError`] when the engine does not answer.
@@ -65,8 +64,8 @@ impl Sweeper {
         Ok(swept)
     }
 
-    /// Removes what an effect names, if it carries our label: an intent is written before the thing is made, and a
-    /// name may be taken by another program's.
+    /// Removes the object of an effect if it has Plumbline's label. An intent is written before the object is created, and the
+    /// name may belong to another program's object.
     async fn remove(&self, effect: &Effect) -> Result<(), TestbedError> {
         let engine = self.engine().await?;
         let label = format!("{OWNER_LABEL}={OWNER}");
@@ -96,7 +95,7 @@ impl SweepResult {
         }
     }
 
-    /// Looked up for each thing at the moment of its removal: a run may have begun since the sweep began.
+    /// Checks the state of the run right before the removal, because a run may have begun after the sweep.
     fn may_go(&mut self, what: &str, run: Option<&String>) -> Result<bool, TestbedError> {
         let Some(run) = run else { return Ok(false) };
         let state = journal::state_of(run)?;
@@ -111,7 +110,7 @@ fn is_ours(labels: &std::collections::BTreeMap<String, String>) -> bool {
     labels.get(OWNER_LABEL).is_some_and(|owner| owner == OWNER)
 }
 
-/// Removes a network, after taking off the containers that are still on it.
+/// Disconnects all containers from a network, and removes it.
 async fn remove_network(engine: &Engine, network: &Network) -> Result<(), TestbedError> {
     for container in engine.on_network(&network.id).await? {
         engine.disconnect_network(&network.id, &container).await?;

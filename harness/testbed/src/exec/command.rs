@@ -1,4 +1,4 @@
-//! A command run to its end.
+//! Runs a command to its end.
 
 use super::output::{OnLine, OutputReader};
 use super::transcript::{ExecError, ProcessEnd, Transcript, shell_line};
@@ -17,10 +17,10 @@ use tokio::process::{Child, Command};
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Default cap on each output stream, in bytes.
 const CAP: usize = 4 * 1024 * 1024;
-/// Between SIGTERM and SIGKILL at the deadline.
+/// The time between SIGTERM and SIGKILL at the deadline.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A command to run. Its standard input is closed unless [`Cmd::stdin`] gives it one.
+/// A command to run. Its standard input is closed unless [`Cmd::stdin`] sets it.
 #[must_use = "a command does nothing until it is run"]
 pub struct Cmd {
     argv: Vec<String>,
@@ -65,8 +65,7 @@ impl Cmd {
         self
     }
 
-    /// One more variable of the environment, beside the inherited ones. Of this and [`Cmd::without_env`] the last call
-    /// holds.
+    /// Adds a variable to the inherited environment. The last call of this and [`Cmd::without_env`] wins.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         self.without.retain(|without| *without != name);
@@ -88,37 +87,38 @@ impl Cmd {
         self
     }
 
-    /// The deadline; 60 s where none is given.
+    /// The deadline; 60 s by default.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// How many bytes of each output are kept (the last ones); 4 MiB where none is given.
+    /// The number of the last bytes of each output that are kept; 4 MiB by default.
     pub fn cap(mut self, bytes: usize) -> Self {
         self.cap = bytes;
         self
     }
 
-    /// What it reads.
+    /// Its standard input.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
         self
     }
 
-    /// Called with each line of both outputs when it arrives.
+    /// A callback for each line of both outputs.
     pub fn on_line(mut self, on_line: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.on_line = Some(std::sync::Arc::new(on_line));
         self
     }
 
-    /// Called once it runs, with its process id, which is its group's too: for the journal, where it must not outlive us.
+    /// A callback after the start, with the id of the process and of its group: for the journal of processes that must not
+    /// outlive this one.
     pub fn on_start(mut self, on_start: impl FnOnce(u32) + Send + 'static) -> Self {
         self.on_start = Some(Box::new(on_start));
         self
     }
 
-    /// Runs it to its end, whatever that is.
+    /// Runs it to its end, with any exit code.
     ///
     /// # Errors
     /// [`ExecError::NotStarted`] when it can't be started.
@@ -130,7 +130,7 @@ impl Cmd {
             on_start(pid);
         }
         if let (Some(bytes), Some(mut pipe)) = (self.stdin.clone(), child.stdin.take()) {
-            // A child that does not read must not block this process: the writer runs beside it.
+            // The writer is a separate task, so that a child that does not read does not block this process.
             tokio::spawn(async move {
                 let _ = pipe.write_all(&bytes).await;
             });
@@ -138,7 +138,7 @@ impl Cmd {
         let stdout = child.stdout.take().map(|s| OutputReader::start(s, self.cap, self.on_line.clone()));
         let stderr = child.stderr.take().map(|s| OutputReader::start(s, self.cap, self.on_line.clone()));
         let mut guard = GroupGuard { pid };
-        let ending = end(&mut child, pid, self.deadline).await;
+        let ending = await_end(&mut child, pid, self.deadline).await;
         guard.pid = None;
         let finish = async |pump: Option<OutputReader>| match pump {
             Some(pump) => pump.finish().await,
@@ -151,12 +151,12 @@ impl Cmd {
     /// Runs it and requires exit code 0.
     ///
     /// # Errors
-    /// [`ExecError`] when it can't be started or ends otherwise.
+    /// [`ExecError`] when it can't be started or ends with another code.
     pub async fn run_ok(self) -> Result<Transcript, ExecError> {
         self.run().await?.success()
     }
 
-    /// Starts it as a leader of its own process group, with piped outputs.
+    /// Starts it as the leader of a new process group, with piped outputs.
     fn spawn(&self) -> Result<Child, ExecError> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
         let mut command = Command::new(&self.argv[0]);
@@ -177,8 +177,8 @@ pub(super) fn not_started(argv: &[String], error: std::io::Error) -> ExecError {
     ExecError::NotStarted { line: shell_line(argv), source: Arc::new(error) }
 }
 
-/// Waits for the end; at the deadline ends the whole group, first by SIGTERM.
-async fn end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> ProcessEnd {
+/// Waits for the end. At the deadline it ends the whole group, first with SIGTERM.
+async fn await_end(child: &mut Child, pid: Option<u32>, deadline: Duration) -> ProcessEnd {
     if let Some(status) = within(deadline, child.wait()).await {
         return match status {
             Ok(status) => {

@@ -1,7 +1,7 @@
-//! The one place that starts processes.
+//! The only module that starts processes.
 //!
-//! Every child has its own process group, a closed standard input unless it is given one, a deadline,
-//! and size caps on what it prints. A grandchild that keeps an output open does not hold the reader.
+//! Every child has its own process group, a standard input that is closed by default, a deadline, and size limits for its
+//! outputs. A grandchild that keeps an output open does not block the reader.
 //!
 //! Order of the files, each uses only those before it: `transcript`, `output`, `command`, `session`.
 

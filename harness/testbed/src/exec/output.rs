@@ -1,4 +1,4 @@
-//! Reading what a child prints: capped, passed on line by line, never held up by a grandchild.
+//! Reads the output of a child: with a size limit, line by line, and never blocked by a grandchild.
 
 use crate::wait::within;
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use tokio::task::JoinHandle;
 /// Called with each line of a child's output, without its line end.
 pub type OnLine = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
 
-/// After the child's end: how long a stream may be silent before it counts as ended. What the child itself printed is
-/// in the pipe by then.
+/// After the child's end: a stream without output for this time counts as ended. By then the pipe contains all output of the
+/// child itself.
 const SILENCE: Duration = Duration::from_millis(200);
-/// After the child's end: how long it is read from at all, when a grandchild goes on printing.
+/// After the child's end: the longest time for reading, if a grandchild keeps printing.
 const LINGER: Duration = Duration::from_secs(2);
-/// The longest line that is passed on, in bytes; the rest of it is dropped.
+/// The longest line for the callback, in bytes; the rest of it is dropped.
 const LINE: usize = 4096;
 
-/// A reader that runs beside the child.
+/// A task that reads while the child runs.
 pub(super) struct OutputReader {
     task: JoinHandle<Vec<u8>>,
     ended: oneshot::Sender<()>,
@@ -30,8 +30,8 @@ impl OutputReader {
         Self { task: tokio::spawn(read(source, cap, on_line, end)), ended }
     }
 
-    /// What was read, after the child ended: waits for the end of the stream, but not for a daemon that the child
-    /// left behind and that may hold the stream open for ever.
+    /// The output, after the child ended. It waits for the end of the stream, but not for a daemon of the child that may keep
+    /// the stream open forever.
     pub(super) async fn finish(self) -> String {
         let _ = self.ended.send(());
         String::from_utf8_lossy(&self.task.await.unwrap_or_default()).into_owned()
@@ -49,12 +49,12 @@ async fn read(
     loop {
         let read = match ended {
             Some(at) if at.elapsed() > LINGER => break,
-            // The read comes first: no timeout loses what is in the pipe, however late this task runs.
+            // The read has priority, so that no timeout loses output in the pipe, even if this task runs late.
             Some(_) => within(SILENCE, source.read(&mut block)).await.unwrap_or(Ok(0)),
             None => tokio::select! {
                 biased;
                 read = source.read(&mut block) => read,
-                // Dropped without a message: the rest is not wanted.
+                // Also when the sender was dropped: then the rest is not needed.
                 _ = &mut end => {
                     ended = Some(Instant::now());
                     continue;
@@ -74,7 +74,7 @@ async fn read(
     kept
 }
 
-/// Cut seldom: moving the rest forward at every block would cost the square of what is kept.
+/// Keeps the last bytes. It cuts rarely, because moving the rest forward at every block would take quadratic time.
 fn keep_tail(kept: &mut Vec<u8>, block: &[u8], cap: usize) {
     kept.extend_from_slice(block);
     if kept.len() > 2 * cap {

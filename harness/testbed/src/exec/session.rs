@@ -1,4 +1,4 @@
-//! Long-lived children: one with open standard streams that ends with its [`Session`], and one that outlives this process.
+//! Long-lived children: those with open standard streams that end with their [`Session`], and those that outlive this process.
 
 use super::command::{not_started, signal_group};
 use super::output::OutputReader;
@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// Milliseconds between two checks whether a killed child has ended, and how many checks there are.
+/// The milliseconds between two checks whether a killed child has ended, and the number of checks.
 const REAP: u8 = 5;
 const REAPS: u16 = 400;
 
@@ -24,7 +24,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts `argv` with `env` beside the inherited environment.
+    /// Starts `argv` with `env` in addition to the inherited environment.
     ///
     /// # Errors
     /// [`ExecError::NotStarted`] when it can't be started.
@@ -49,8 +49,8 @@ impl Session {
         self.streams.take()
     }
 
-    /// Waits for its end after its input was closed, at most `grace`, then kills its group.
-    /// Gives its exit code, where it had one, and the last of its standard error (64 KiB at most).
+    /// Closes its input, waits for its end, at most `grace`, then kills its group. Returns its exit code, if any, and the last
+    /// part of its standard error (64 KiB at most).
     pub async fn end(mut self, grace: Duration) -> (Option<i32>, String) {
         drop(self.streams.take());
         let code = match within(grace, self.child.wait()).await {
@@ -61,16 +61,16 @@ impl Session {
             }
         };
         self.pid = None;
-        let said = match self.stderr.take() {
+        let stderr = match self.stderr.take() {
             Some(pump) => pump.finish().await,
             None => String::new(),
         };
-        (code, said)
+        (code, stderr)
     }
 }
 
 impl Drop for Session {
-    /// Waits shortly: with the first process of a node, the kernel ends all processes on it, which takes some time.
+    /// Waits shortly, because the kernel ends all processes of a node with its first process, which takes some time.
     fn drop(&mut self) {
         if self.pid.is_none() {
             return;
@@ -83,11 +83,11 @@ impl Drop for Session {
     }
 }
 
-/// Starts `argv` in a session of its own, with a closed input, both outputs appended to `log`, and `/` as its folder.
-/// It continues when this process ends, and holds none of this process' outputs open.
+/// Starts `argv` in a separate session, with a closed input, both outputs appended to `log`, and `/` as its folder.
+/// It continues when this process ends, and keeps none of this process's outputs open.
 ///
-/// The child becomes the leader of a new session by `setsid` of util-linux, which execs it in place, so the process
-/// id given is its own.
+/// `setsid` of util-linux makes the child the leader of a new session and executes it in place, so the returned process id is
+/// the child's.
 ///
 /// # Errors
 /// [`ExecError::NotStarted`] when it, or `setsid`, can't be started.
@@ -95,7 +95,7 @@ pub fn detach(argv: &[String], env: &[(String, String)], log: &File) -> Result<u
     let refuse = |error: std::io::Error| not_started(argv, error);
     let out = log.try_clone().map_err(refuse)?;
     let err = log.try_clone().map_err(refuse)?;
-    // setsid's own "not found" would only show up in the log.
+    // Checked here, because setsid's own "not found" would only be in the log.
     let program =
         which::which(&argv[0]).map_err(|error| refuse(std::io::Error::new(std::io::ErrorKind::NotFound, error)))?;
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]

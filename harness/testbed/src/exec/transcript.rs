@@ -1,10 +1,10 @@
-//! What a command did, in a form that can be pasted into a shell.
+//! The outcome of a command, with a command line that can be pasted into a shell.
 
 use crate::error::TestbedError;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessEnd {
     /// It exited with this code.
@@ -54,7 +54,7 @@ impl Transcript {
     /// This transcript, if it ended with code 0.
     ///
     /// # Errors
-    /// [`ExecError::Failed`] with the command line, the ending, and the tail of what it printed.
+    /// [`ExecError::Failed`] with the command line, the end, and the last part of its output.
     pub fn success(self) -> Result<Self, ExecError> {
         if self.ok() {
             return Ok(self);
@@ -70,7 +70,7 @@ impl Transcript {
     }
 }
 
-/// Why a command gave nothing usable.
+/// The reason why a command failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ExecError {
     /// It could not be started.
@@ -81,7 +81,7 @@ pub enum ExecError {
         /// The system's error.
         source: Arc<std::io::Error>,
     },
-    /// It ended otherwise than with code 0.
+    /// It did not exit with code 0.
     #[error("`{line}` failed: {ending} after {seconds:.1} s: {printed}")]
     Failed {
         /// The command line.
@@ -90,7 +90,7 @@ pub enum ExecError {
         ending: ProcessEnd,
         /// Wall time in seconds.
         seconds: f64,
-        /// The tail of what it printed.
+        /// The last part of its output.
         printed: String,
     },
 }
@@ -102,7 +102,7 @@ impl ExecError {
     }
 }
 
-/// The last `max` bytes of a text, cut at a line where there is one.
+/// The last `max` bytes of a text, cut at a line break if possible.
 fn tail(text: &str, max: usize) -> String {
     let text = text.trim();
     if text.len() <= max {
@@ -117,7 +117,7 @@ fn tail(text: &str, max: usize) -> String {
     format!("(cut) {cut}")
 }
 
-/// Quotes what a shell would take apart.
+/// Quotes the arguments for a shell.
 pub(super) fn shell_line(argv: &[String]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
     let quote = |argument: &String| {

@@ -1,6 +1,6 @@
-//! Image archives, in the form that `docker load` and `ctr images import` read: layers, a config for each image, and
-//! `manifest.json`. Written here directly, so that no engine is needed to build an image, and stop signals and the like
-//! can be set.
+//! Image archives in the format of `docker load` and `ctr images import`: layers, a config for each image, and
+//! `manifest.json`. They are written directly, so that an image needs no engine to be built, and every config field can be
+//! set, such as the stop signal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,9 @@ use crate::build_error::{Context as _, Result};
 use crate::cache::file_sha256;
 use crate::exec::Cmd;
 
-/// The longest that writing one tar may take.
+/// The limit for writing one tar file.
 const WRITE: Duration = Duration::from_secs(10 * 60);
-/// The time in all that is written, so that equal content gives an equal image (seconds since 1970; 2023-11-14).
+/// The time of all files, so that equal content gives an equal image (seconds since 1970; 2023-11-14).
 const EPOCH: &str = "@1700000000";
 /// The same as a timestamp.
 const CREATED: &str = "2023-11-14T22:13:20Z";
@@ -32,12 +32,12 @@ pub(super) struct LayerTar {
 }
 
 impl LayerTar {
-    /// A tar that is there.
+    /// An existing tar file.
     pub(super) fn of_tar(path: &Path) -> Result<Self> {
         Ok(Self { path: path.to_path_buf(), digest: file_sha256(path)? })
     }
 
-    /// Packs a folder into `tar`. With `owners` the files' owners are kept, otherwise all belongs to root.
+    /// Packs a folder into `tar`. With `owners` the files keep their owners, otherwise root owns all.
     pub(super) async fn of_folder(folder: &Path, tar: &Path, owners: bool) -> Result<Self> {
         let mut command = Cmd::new("tar").args(["--create", "--sort=name", "--numeric-owner", "--format=gnu"]);
         command = command.arg(format!("--mtime={EPOCH}"));
@@ -56,14 +56,14 @@ pub(super) struct ArchiveImage<'a> {
     pub reference: String,
     /// From the bottom up.
     pub layers: Vec<LayerTar>,
-    /// How it runs.
+    /// Its runtime configuration.
     pub config: &'a ImageConfig,
     /// Its labels.
     pub labels: Vec<(&'a str, String)>,
 }
 
 impl ArchiveImage<'_> {
-    /// The config as the image specification has it.
+    /// The config in the format of the image specification.
     fn config(&self, arch: Arch) -> serde_json::Value {
         let mut run = serde_json::Map::new();
         let mut set = |name: &str, value: serde_json::Value, empty: bool| {
@@ -91,7 +91,7 @@ impl ArchiveImage<'_> {
     }
 }
 
-/// Writes an archive of images; a layer that several of them have is in it once.
+/// Writes an archive of images. A layer of several images is in it once.
 pub(super) async fn write(archive: &Path, images: &[ArchiveImage<'_>], arch: Arch) -> Result<()> {
     let beside = archive.parent().context("the archive has no folder")?;
     let folder = tempfile::Builder::new()

@@ -1,6 +1,7 @@
-//! Static programs out of this workspace, built by cargo, and what of the workspace's shared files concerns one of them.
+//! Builds static programs of this workspace with cargo, and finds the parts of the workspace's shared files that concern one
+//! program.
 //!
-//! Hashing Cargo.lock as a whole would build every static program again, and the images that hold them, whenever any
+//! A hash of the whole Cargo.lock would rebuild every static program, and the images that contain them, whenever any
 //! dependency of any crate changes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,18 +18,18 @@ use crate::build_error::{Context as _, Result, refuse};
 use crate::cache::{Cache, touch};
 use crate::exec::Cmd;
 
-/// The longest that one build may take.
+/// The limit for one build.
 const BUILD: Duration = Duration::from_secs(20 * 60);
 
-/// How a program is to be built.
+/// The build of a program.
 pub(super) struct CargoBuild<'a> {
     /// The step.
     pub step: &'a CargoStep,
-    /// For which architecture.
+    /// The architecture.
     pub arch: Arch,
     /// The checkout.
     pub root: &'a Path,
-    /// The cache. Cargo's target folder is in it, so that a fresh checkout finds its dependencies compiled.
+    /// The cache. It contains cargo's target folder, so that a new checkout reuses compiled dependencies.
     pub cache: &'a Cache,
 }
 
@@ -36,7 +37,7 @@ impl CargoBuild<'_> {
     /// Builds the program into `folder`.
     pub(super) async fn build(&self, folder: &Path, on_line: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
         let target = self.cache.root().join("cargo");
-        // Held until the program is copied: another checkout's build would put its own in the same place.
+        // Held until the program is copied, because the build of another checkout writes to the same path.
         let _turn = self.cache.turn("cargo", "the build of another program of a workspace").await?;
         touch(&target);
         let made = target.join(self.arch.target()).join("static");
@@ -47,7 +48,7 @@ impl CargoBuild<'_> {
             .arg("--target-dir")
             .arg(target.display().to_string())
             .dir(self.root)
-            // What enters a node, a pod or a guest finds another libc there, or none.
+            // Nodes, pods and guests have another libc or none.
             .env("RUSTFLAGS", "-C target-feature=+crt-static")
             .without_env("CARGO_ENCODED_RUSTFLAGS")
             .deadline(BUILD)
@@ -60,7 +61,7 @@ impl CargoBuild<'_> {
         Ok(())
     }
 
-    /// Every source file that the compiler read must be one that the cache key knows.
+    /// Checks that the cache key covers every source file that the compiler read.
     fn check_sources(&self, made: &Path) -> Result<()> {
         let path = made.join(format!("{}.d", self.step.program));
         let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -79,8 +80,8 @@ impl CargoBuild<'_> {
     }
 }
 
-/// Makes cargo compile the workspace's own packages anew. It knows them by their place within the workspace and by the
-/// age of their files alone, so that in a target folder of several checkouts it would take one's for the other's.
+/// Makes cargo recompile the workspace's own packages. cargo identifies them only by their path in the workspace and the age of
+/// their files. So in a target folder of several checkouts it would confuse them.
 fn forget_own_crates(fingerprints: &Path) -> Result<()> {
     for entry in fs::read_dir(fingerprints).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("plumbline") {
@@ -90,7 +91,7 @@ fn forget_own_crates(fingerprints: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files right of the colon in cargo's dependency file (in make's form, a space in a name after a backslash).
+/// The files after the colon in cargo's dependency file (make's format, with a backslash before a space in a name).
 fn parse_dependencies(text: &str) -> Vec<PathBuf> {
     let files =
         text.lines().filter_map(|line| line.split_once(": ")).map(|(_, files)| files).collect::<Vec<_>>().join(" ");
@@ -119,7 +120,7 @@ fn normalize_path(path: &Path) -> PathBuf {
     plain
 }
 
-/// Cargo.lock, as far as it is read here.
+/// The part of Cargo.lock that is read here.
 #[derive(Deserialize)]
 struct LockFile {
     #[serde(default)]
@@ -136,7 +137,7 @@ struct LockedPackage {
     dependencies: Vec<String>,
 }
 
-/// The root manifest, as far as it is read here.
+/// The part of the root manifest that is read here.
 #[derive(Deserialize)]
 struct RootManifest {
     workspace: Option<WorkspaceTable>,
@@ -151,8 +152,8 @@ struct WorkspaceTable {
     dependencies: BTreeMap<String, toml::Value>,
 }
 
-/// One text with everything that concerns `package`: the locked packages that it is built from, and what the root manifest
-/// holds about them. Equal texts, equal program.
+/// One text with everything that concerns `package`: the locked packages that it is built from, and their entries in the root
+/// manifest. Equal texts mean equal programs.
 pub(super) fn read_closure(root: &Path, package: &str) -> Result<String> {
     let lock: LockFile = read_toml(&root.join("Cargo.lock"))?;
     let (mut seen, mut lines) = (BTreeSet::new(), BTreeSet::new());
@@ -161,11 +162,11 @@ pub(super) fn read_closure(root: &Path, package: &str) -> Result<String> {
         if !seen.insert(name.clone()) {
             continue;
         }
-        // A crate that was just added is not locked yet; cargo's own message about that is the better one.
+        // A new crate is not locked yet. Then cargo's own error message is better.
         for locked in lock.package.iter().filter(|locked| locked.name == name) {
             let LockedPackage { version, source, checksum, .. } = locked;
             lines.insert(format!("{name} {version} {source:?} {checksum:?}"));
-            // A dependency is a name, with a version where there are several.
+            // A dependency is a name, with a version if there are several.
             next.extend(locked.dependencies.iter().filter_map(|needed| needed.split(' ').next()).map(str::to_owned));
         }
     }
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_concerns_the_crate_counts() {
+    fn only_the_crates_own_dependencies_and_profile_count() {
         let first = of_texts(MANIFEST, LOCK);
         assert_eq!(first, of_texts(&MANIFEST.replace("kube = \"5\"", "kube = \"6\""), &LOCK.replace("5.0.0", "6.0.0")));
         assert_eq!(first, of_texts(&MANIFEST.replace("debug = 0", "debug = 1"), LOCK));
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_checkout_compiled_is_forgotten_and_its_dependencies_are_not() {
+    fn fingerprints_of_own_crates_are_removed_and_those_of_dependencies_stay() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["plumbline-core-1a", "plumbline-agent-2b", "serde-3c"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_file_is_read() {
+    fn a_dependency_file_is_parsed() {
         let text = "/t/agent: /src/a.rs /src/with\\ space.rs\n\n/t/agent.d: /src/b/../c.rs\n";
         let files: Vec<_> = parse_dependencies(text).iter().map(|path| normalize_path(path)).collect();
         assert_eq!(files, [Path::new("/src/a.rs"), Path::new("/src/with space.rs"), Path::new("/src/c.rs")]);

@@ -1,7 +1,7 @@
-//! Root file systems out of Debian packages, by mmdebstrap.
+//! Builds root file systems from Debian packages with mmdebstrap.
 //!
-//! mmdebstrap resolves packages as apt does (security updates included), and writes a tar that is a layer as it is.
-//! Where the host does not have it, its package is fetched and unpacked for the time of the build: it is two scripts.
+//! mmdebstrap resolves packages like apt (including security updates), and writes a tar file that is a layer. If the host does
+//! not have it, its package is downloaded and unpacked for the build: it consists of two scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +13,23 @@ use super::recipe::DebianStep;
 use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::Cmd;
 
-/// The longest that a root file system may take.
+/// The limit for building a root file system.
 const BUILD: Duration = Duration::from_secs(15 * 60);
 /// The name of the layer in the cache entry.
 pub(super) const LAYER: &str = "layer.tar";
 
-/// How a root file system is to be built.
+/// The build of a root file system.
 pub(super) struct DebianBuild<'a> {
     /// The step.
     pub step: &'a DebianStep,
     /// Its pin.
     pub pin: &'a DebianPin,
-    /// For which architecture.
+    /// The architecture.
     pub arch: Arch,
 }
 
 impl DebianBuild<'_> {
-    /// Builds the layer into `folder` and gives the packages that are in it.
+    /// Builds the layer into `folder` and returns its packages.
     pub(super) async fn build(
         &self,
         folder: &Path,
@@ -40,8 +40,8 @@ impl DebianBuild<'_> {
         }
         let root = nix::unistd::geteuid().is_root();
         let mut scratch = tempfile::Builder::new();
-        // In the cache's own folder, so that nothing is left in /tmp when a build is killed. The subordinate users that
-        // mmdebstrap becomes for an ordinary user may not look into that user's folders.
+        // In the cache's own folder, so that a killed build leaves nothing in /tmp. For an ordinary user mmdebstrap runs as
+        // subordinate users, which can't read that user's folders.
         let scratch = if root {
             scratch.prefix("debian-").tempdir_in(folder)
         } else {
@@ -73,19 +73,19 @@ impl DebianBuild<'_> {
         if let Some(path) = tools.path {
             command = command.env("PATH", path);
         }
-        // A fixed time makes equal packages give an equal layer.
+        // A fixed time, so that equal packages give an equal layer.
         command = command.env("SOURCE_DATE_EPOCH", "1700000000").deadline(BUILD).on_line(on_line);
         command.run_ok().await.context(format!(
-            "failed to make a root file system of Debian {}; it wants root, or an ordinary user with user namespaces and /etc/subuid",
+            "failed to build a root file system of Debian {}; it needs root, or an ordinary user with user namespaces and /etc/subuid",
             self.pin.suite
         ))?;
         read_packages(&read_file(&installed)?, &read_file(&available)?)
     }
 }
 
-/// The program in mount and PID namespaces of its own, which end with this process. As root mmdebstrap mounts /proc, /sys
-/// and /dev below its folder in the namespace that it finds; a build that is killed must not leave them on the host,
-/// where a clean-up would walk into them.
+/// The program in private mount and PID namespaces, which end with this process. As root mmdebstrap mounts /proc, /sys and
+/// /dev below its folder in its current namespace. A killed build must not leave these mounts on the host, where a clean-up
+/// would enter them.
 fn in_own_namespaces(program: &Path) -> Cmd {
     Cmd::new("setpriv")
         .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"])
@@ -96,7 +96,7 @@ fn read_file(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// The pattern ends up in a shell line, where it may expand but nothing else.
+/// Checks that a pattern is safe in a shell line, where it may only expand.
 fn check_pattern(path: &str) -> Result<()> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "/._-*?+@".contains(c);
     if !path.starts_with('/') || path.contains("..") || !path.chars().all(fine) {
@@ -105,7 +105,7 @@ fn check_pattern(path: &str) -> Result<()> {
     Ok(())
 }
 
-/// mmdebstrap, and the PATH that it needs where it is not installed.
+/// mmdebstrap, and the PATH that it needs if it is not installed.
 struct Tools {
     mmdebstrap: PathBuf,
     path: Option<String>,
@@ -129,7 +129,7 @@ impl Tools {
         let fetch =
             || Cmd::new("apt-get").args(["download", "mmdebstrap"]).dir(scratch).deadline(Duration::from_secs(120));
         if let Err(error) = fetch().run_ok().await {
-            // A fresh machine may have no package lists yet; only root may fetch them.
+            // A new machine may have no package lists yet, and only root may download them.
             if !nix::unistd::geteuid().is_root() {
                 return Err(error.into());
             }
@@ -145,7 +145,7 @@ impl Tools {
     }
 }
 
-/// The packages that are installed, each with the hash that the index has of it.
+/// The installed packages, each with its hash from the index.
 fn read_packages(installed: &str, available: &str) -> Result<Vec<Package>> {
     let mut hashes = std::collections::BTreeMap::new();
     for stanza in available.split("\n\n") {
@@ -168,13 +168,12 @@ fn read_packages(installed: &str, available: &str) -> Result<Vec<Package>> {
     Ok(packages)
 }
 
-/// Fields of apt's index targets, a line each.
+/// The fields of apt's index targets, for one line each.
 const INDEX_FIELDS: &str = "$(SIGNED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)";
-/// The keys of Debian's own archive, where their package is installed.
+/// The keys of Debian's own archive, if their package is installed.
 const DEBIAN_KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The host's own apt sources for a suite and its updates, as one-line entries; none where it has none, and then
-/// mmdebstrap takes Debian's own.
+/// The host's own apt sources for a suite and its updates, as one-line entries. If it has none, mmdebstrap uses Debian's own.
 async fn host_sources(suite: &str) -> Vec<String> {
     let listed = Cmd::new("apt-get").args(["indextargets", "--format", INDEX_FIELDS, "Created-By: Packages"]);
     let listed = listed.run_ok().await.map(|done| done.stdout).unwrap_or_default();
@@ -185,8 +184,8 @@ async fn host_sources(suite: &str) -> Vec<String> {
     lines
 }
 
-/// One index target as a source entry, where it is of the suite's main component. `keys` sign it where apt names no others:
-/// it gives the field back as it stands where the version at hand does not know it, and an inline key spans lines.
+/// One index target as a source entry, if it belongs to the suite's main component. `keys` sign it if apt names no others:
+/// an apt version without this field prints the placeholder unchanged, and an inline key spans lines.
 fn source_line(line: &str, suite: &str, keys: Option<&str>) -> Option<String> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [uri, release, "main"] = *fields.last_chunk::<3>()? else { return None };

@@ -1,10 +1,9 @@
-//! Programs out of pinned Go modules.
+//! Builds programs from pinned Go modules.
 //!
-//! The programs are built from a small module of our own that requires the pinned one, in the form of its own go.mod:
-//! the same requirements, go version and `godebug` settings (which are taken from the main module alone). Replacements
-//! by local folders, which no module of a proxy can carry, are dropped, or point at the pin's staging version. The
-//! pinned module's go.sum is copied, so its locked hash covers everything that it lists; what it does not list
-//! has to be in the lock file itself.
+//! The programs are built from a small generated module that requires the pinned one. Its go.mod has the same requirements, go
+//! version and `godebug` settings (Go reads these only from the main module). `replace` directives to local folders, which a
+//! module from a proxy can't have, are dropped or point at the pin's staging version. The pinned module's go.sum is copied, so
+//! its locked hash covers everything in it. Other modules must be in the lock file itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,9 +19,9 @@ use super::recipe::GoStep;
 use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::Cmd;
 
-/// The longest that one `go build` may take. Kubernetes takes five minutes on two cores.
+/// The limit for one `go build`. Kubernetes takes five minutes on two cores.
 const BUILD: Duration = Duration::from_secs(40 * 60);
-/// The longest that fetching one module may take.
+/// The limit for downloading one module.
 const FETCH: Duration = Duration::from_secs(10 * 60);
 
 /// A module in the module cache.
@@ -37,11 +36,11 @@ pub(super) struct FetchedModule {
     pub sum: String,
 }
 
-/// Fetches a pinned module and checks its hash. With `update` a hash that is not locked is let through.
+/// Downloads a pinned module and checks its hash. With `update` a hash that is not locked is accepted.
 pub(super) async fn fetch(pin: &GoPin, lock: &Lock, update: bool) -> Result<FetchedModule> {
     if which::which("go").is_err() {
         refuse!(
-            "`go` is not in PATH; install Go 1.25 or later to build {} (or let a cache be filled where it is)",
+            "`go` is not in PATH; install Go 1.25 or later to build {} (or use a cache that was filled on another host)",
             pin.module
         );
     }
@@ -67,7 +66,7 @@ fn locked_module(pin: &GoPin, fetched: &FetchedModule) -> Module {
     Module { module: pin.module.clone(), version: pin.version.clone(), sum: fetched.sum.clone() }
 }
 
-/// How a build is to be done.
+/// The build of programs.
 pub(super) struct GoBuild<'a> {
     /// The step.
     pub step: &'a GoStep,
@@ -75,16 +74,16 @@ pub(super) struct GoBuild<'a> {
     pub pin: &'a GoPin,
     /// The lock file's content.
     pub lock: &'a Lock,
-    /// Whether what is not locked is let through, to be locked afterwards.
+    /// Whether modules that are not locked are accepted and locked afterwards.
     pub update: bool,
-    /// For which architecture.
+    /// The architecture.
     pub arch: Arch,
     /// Variables set at link time, filled in.
     pub variables: Vec<(String, String)>,
 }
 
 impl GoBuild<'_> {
-    /// Builds the programs into `folder` and gives the modules that have to be locked.
+    /// Builds the programs into `folder` and returns the modules that must be locked.
     pub(super) async fn build(
         &self,
         folder: &Path,
@@ -127,7 +126,7 @@ impl GoBuild<'_> {
             command = command.env("GOTOOLCHAIN", toolchain);
         }
         let command = command
-            // No debugging information: it would be stripped below, and making it is a seventh of the compiler's time.
+            // No debug information: it would be stripped below, and generating it takes a seventh of the compile time.
             .args(["build", "-mod=mod", "-trimpath", "-buildvcs=false", "-v", "-gcflags=all=-dwarf=false"])
             .args(["-tags".to_owned(), self.step.tags.join(","), "-ldflags".to_owned(), flags])
             .args(["-o".to_owned(), format!("{}/", out.display())])
@@ -139,7 +138,7 @@ impl GoBuild<'_> {
             .env("GOARCH", self.arch.name())
             .env("GOWORK", "off")
             .env("GO111MODULE", "on")
-            // In the cache's own folder, so that nothing is left in /tmp when a build is killed.
+            // In the cache's own folder, so that a killed build leaves nothing in /tmp.
             .env("GOTMPDIR", dir.join("tmp").display().to_string())
             .deadline(BUILD)
             .on_line(on_line)
@@ -158,8 +157,8 @@ impl GoBuild<'_> {
         Ok(upstream.derive_text(self.pin))
     }
 
-    /// The pinned module, and the modules in `all` (a go.sum after the build) that its own go.sum does not list. Only
-    /// contents count: the content of a go.mod is checked by what it makes Go fetch.
+    /// The pinned module, and the modules in `all` (a go.sum after the build) that its own go.sum does not list. Hashes of
+    /// go.mod files are ignored, because the hashes of the resulting modules cover them.
     fn modules_to_lock(&self, fetched: &FetchedModule, own: &str, all: &str) -> Vec<Module> {
         let own: BTreeSet<&str> = own.lines().collect();
         let mut modules = vec![locked_module(self.pin, fetched)];
@@ -174,7 +173,7 @@ impl GoBuild<'_> {
         modules
     }
 
-    /// Names as `go build` gives them, and as the step wants them.
+    /// The names of programs from `go build`, and those of the step.
     fn built_names(&self) -> Vec<(String, String)> {
         let plain = GoStep { rename: std::collections::BTreeMap::default(), ..self.step.clone() };
         let built: Vec<_> = plain.programs().map(str::to_owned).collect();
@@ -182,7 +181,7 @@ impl GoBuild<'_> {
     }
 }
 
-/// A go.mod, as `go mod edit -json` prints it.
+/// A go.mod, in the format of `go mod edit -json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GoMod {
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn local_replacements_go_and_others_stay() {
+    fn local_replacements_are_dropped_and_others_stay() {
         let text = derive_text(
             r#"{"Replace": [{"Old": {"Path": "a"}, "New": {"Path": "../a"}},
                 {"Old": {"Path": "b", "Version": "v1.0.0"}, "New": {"Path": "c", "Version": "v2.0.0"}}]}"#,

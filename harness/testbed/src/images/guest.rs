@@ -1,7 +1,7 @@
-//! What a virtual machine boots: the kernel of a Debian root, the few modules it needs to find its disk, and that root as
-//! a disk image.
+//! Builds the files that a virtual machine boots: the kernel of a Debian root, the modules for its disk, and that root as a disk
+//! image.
 //!
-//! No loop device and no mount is needed: `mke2fs -d` fills the image from a folder.
+//! It needs no loop device and no mount: `mke2fs -d` fills the image from a folder.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -19,15 +19,15 @@ use crate::exec::Cmd;
 
 /// The kernel, in the step's folder.
 pub const KERNEL: &str = "kernel";
-/// The archive with the modules that are loaded before the disk is there: `early/NN-NAME.ko`, to be loaded by name.
+/// The archive with the modules that are loaded before the disk appears: `early/NN-NAME.ko`, loaded in the order of names.
 pub const EARLY: &str = "early.cpio";
-/// The disk: ext4 without a journal, to be mounted read-only.
+/// The disk: ext4 without a journal, mounted read-only.
 pub const DISK: &str = "disk.img";
 
 const BLOCK: u64 = 4096;
-/// Beyond files and inodes: tables of groups, folders' own blocks.
+/// The space for group tables and folders, in addition to files and inodes.
 const SPARE_BLOCKS: u64 = 4096;
-/// The longest that packing may take.
+/// The limit for packing.
 const PACK: Duration = Duration::from_secs(300);
 
 /// Builds all three into `folder`.
@@ -36,7 +36,7 @@ pub(super) async fn build(step: &GuestStep, sources: &TreeSources<'_>, folder: &
     let top = scratch.path().join("root");
     fs::create_dir(&top)?;
     let layer = sources.step(&step.root)?.join(debian::LAYER);
-    // The guest's kernel makes devices, and an ordinary user could not unpack them.
+    // Without device files: the guest's kernel creates them, and an ordinary user could not unpack them.
     Cmd::new("tar")
         .args(["--extract", "--exclude=./dev/*", "--exclude=./boot/initrd*", "--file"])
         .arg(layer.display().to_string())
@@ -62,11 +62,11 @@ fn read_only_name(folder: &Path) -> Result<String> {
     let names = super::tree::list_names(folder)?;
     match names.as_slice() {
         [one] => Ok(one.clone()),
-        names => refuse!("{} should hold one kernel's modules, and holds {names:?}", folder.display()),
+        names => refuse!("{}: expected the modules of one kernel, found {names:?}", folder.display()),
     }
 }
 
-/// Writes the archive of early modules, each after those that it needs.
+/// Writes the archive of early modules, each after its dependencies.
 fn write_early_modules(modules: &Path, wanted: &[String], to: &Path) -> Result<()> {
     let path = modules.join("modules.dep");
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
@@ -114,7 +114,7 @@ async fn write_disk(top: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds up blocks and inodes of all that is in a folder.
+/// Adds up the blocks and inodes of a folder's content.
 fn measure_folder(folder: &Path, blocks: &mut u64, files: &mut u64) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))? {
         let entry = entry?;

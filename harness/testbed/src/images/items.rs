@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A step by `id` (of the same recipe) or `recipe/id`.
+/// A reference to a step: `id` (of the same recipe) or `recipe/id`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StepRef(String);
 
 impl StepRef {
-    /// Recipe and step, seen from the recipe `here`.
+    /// Recipe and step, for a reference in the recipe `here`.
     pub fn resolve<'a>(&'a self, here: &'a str) -> (&'a str, &'a str) {
         self.0.split_once('/').unwrap_or((here, &self.0))
     }
@@ -20,36 +20,36 @@ impl From<&str> for StepRef {
     }
 }
 
-/// One part of a folder's or a layer's content. Paths in it are absolute, seen from its top. Modes are octal.
+/// One part of a folder's or a layer's content. Its paths are absolute, relative to the top. Modes are octal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum TreeItem {
     /// Programs of a step, mode 0755.
     Programs {
-        /// Which step.
+        /// The step.
         from: StepRef,
-        /// Which of its programs; all where none is named.
+        /// The programs of the step; all by default.
         #[serde(default)]
         only: Vec<String>,
-        /// The folder they go to.
+        /// The target folder.
         to: String,
     },
-    /// Files out of a pinned Go module.
+    /// Files from a pinned Go module.
     Module {
-        /// Which pin.
+        /// The pin.
         pin: String,
         /// A file or folder in the module.
         path: String,
-        /// The place it goes to.
+        /// The target path.
         to: String,
         /// Mode of its files.
         mode: String,
     },
-    /// Files out of the recipe's folder.
+    /// Files from the recipe's folder.
     Files {
         /// A file or folder beside the recipe.
         path: String,
-        /// The place it goes to.
+        /// The target path.
         to: String,
         /// Mode of its files.
         mode: String,
@@ -65,28 +65,28 @@ pub enum TreeItem {
     Link {
         /// Its path.
         path: String,
-        /// What it points at.
+        /// Its target.
         to: String,
     },
     /// A small text file, mode 0644.
     Text {
         /// Its path.
         path: String,
-        /// Its content (may name versions).
+        /// Its content, which may contain versions.
         text: String,
     },
-    /// A change of a text that an earlier item laid out. What is looked for must be there exactly once, so that a new
-    /// version of the text is noticed.
+    /// A change of a text of an earlier item. The searched text must occur exactly once, so that a new version of the file is
+    /// noticed.
     Edit {
         /// The file.
         path: String,
-        /// What is there.
+        /// The searched text.
         find: String,
-        /// What shall be there.
+        /// The new text.
         put: String,
     },
-    /// The OCI runtime spec that `ctr oci spec` gives, without process limits (a host may not be able to raise them), and
-    /// with a hook, as kind's node image has it.
+    /// The OCI runtime spec of `ctr oci spec`, without process limits (a host may not be able to raise them), and with a hook,
+    /// as in kind's node image.
     RuntimeSpec {
         /// The step that has `ctr`.
         from: StepRef,
@@ -98,7 +98,7 @@ pub enum TreeItem {
 }
 
 impl TreeItem {
-    /// The steps whose results it takes.
+    /// The step whose result it needs.
     pub(super) fn dependencies(&self) -> Option<&StepRef> {
         match self {
             Self::Programs { from, .. } | Self::RuntimeSpec { from, .. } => Some(from),
@@ -106,7 +106,7 @@ impl TreeItem {
         }
     }
 
-    /// The pin whose module it takes files from.
+    /// The pin of the module whose files it needs.
     pub(super) fn module(&self) -> Option<&str> {
         match self {
             Self::Module { pin, .. } => Some(pin),

@@ -1,8 +1,8 @@
-//! The keys of steps and images: a hash of everything that decides the result.
+//! The keys of steps and images: a hash of all inputs of the result.
 //!
-//! A key holds the recipe's own text, the pin, the keys of the steps that are used, the content of recipe files and of
-//! this workspace's sources, and the architecture. Compilers are not in it: a newer Go or Rust does not throw away what
-//! an older one has built; the record beside each result names the one that was used.
+//! A key covers the parsed recipe, the pin, the keys of the used steps, the content of recipe files and of this workspace's
+//! sources, and the architecture. It does not cover compilers: results of an older Go or Rust stay valid. The record beside
+//! each result names the compiler.
 
 use super::cargo;
 use super::items::{StepRef, TreeItem};
@@ -12,7 +12,7 @@ use super::store::Images;
 use crate::build_error::Result;
 use crate::cache::{Key, KeyMaker};
 
-/// Raised when the builder changes so much that older results must not be used.
+/// Increased when the builder changes so much that older results must not be used.
 const FORMAT: u32 = 1;
 
 impl Images {

@@ -1,8 +1,8 @@
-//! `images/lock.yaml`: versions and hashes of what the pins resolved to, and the record of what a build resolved, which is
+//! `images/lock.yaml`: versions and hashes of the resolved pins; and the record of a build's resolved versions, which is
 //! written beside its result in the cache and compared with the lock.
 //!
-//! A Go module whose hash differs from the lock is refused. A Debian package that moved is reported and recorded, as
-//! mirrors drop old packages and a refusal would break every build some weeks after a release.
+//! A Go module whose hash differs from the lock is refused. A Debian package with another version is reported and recorded,
+//! because mirrors drop old packages, and a refusal would break every build some weeks after a release.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,25 +13,25 @@ use super::pins::Arch;
 use crate::build_error::{Context as _, Result, refuse};
 use crate::document::{self, API_VERSION};
 
-/// What stands above the file's content.
+/// The comment above the file's content.
 const COMMENT: &str = "Versions and hashes of what images/pins.yaml resolved to. Written by: plumbline images build --update-lock\n\
     modules: GoStep modules whose hashes no go.sum of a module listed here vouches for. packages: DebianStep packages by step.";
 
-/// The file in a cache entry with what its build resolved.
+/// The file in a cache entry with its record.
 const RECORD: &str = ".record.json";
 
-/// What went into one cache entry.
+/// The inputs of one cache entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildRecord {
     /// `recipe/step` or the recipe's name for an image.
     pub what: String,
-    /// Version or reference, for people.
+    /// Version or reference, for display.
     #[serde(default)]
     pub version: String,
-    /// The compiler that made it, where there was one.
+    /// The compiler, if any.
     #[serde(default)]
     pub tool: String,
-    /// Go modules whose hashes no other file of a pinned module vouches for.
+    /// Go modules whose hashes no go.sum of a pinned module covers.
     #[serde(default)]
     pub modules: Vec<Module>,
     /// Debian packages.
@@ -39,7 +39,7 @@ pub struct BuildRecord {
     pub packages: Vec<Package>,
 }
 
-/// A Go module as resolved.
+/// A resolved Go module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Module {
@@ -51,7 +51,7 @@ pub struct Module {
     pub sum: String,
 }
 
-/// A Debian package as resolved.
+/// A resolved Debian package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -59,7 +59,7 @@ pub struct Package {
     pub name: String,
     /// Version.
     pub version: String,
-    /// SHA-256 of the package file, as the signed index gives it.
+    /// SHA-256 of the package file, from the signed index.
     pub sha256: String,
 }
 
@@ -106,10 +106,10 @@ impl Default for Lock {
 }
 
 impl Lock {
-    /// Reads the file; none is an empty lock.
+    /// Reads the file; a missing file is an empty lock.
     ///
     /// # Errors
-    /// With file, line and column where it does not read.
+    /// With file, line and column if it can't be parsed.
     pub fn read(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Ok(Self::default());
@@ -127,13 +127,13 @@ impl Lock {
         document::write(path, COMMENT, self)
     }
 
-    /// The hash of a module, where it is locked.
+    /// The hash of a module, if it is locked.
     pub fn sum(&self, module: &str, version: &str) -> Option<&str> {
         let found = self.modules.iter().find(|known| known.module == module && known.version == version);
         found.map(|known| known.sum.as_str())
     }
 
-    /// Refuses modules that are not locked with just these hashes.
+    /// Refuses modules that are not locked with exactly these hashes.
     ///
     /// # Errors
     /// With every module that differs or is missing.
@@ -157,7 +157,7 @@ impl Lock {
         Ok(())
     }
 
-    /// What moved since the lock was written, one line for each package.
+    /// The changes since the lock was written, one line for each package.
     pub fn moved_packages(&self, arch: Arch, what: &str, found: &[Package]) -> Vec<String> {
         let Some(locked) = self.packages.get(&arch).and_then(|steps| steps.get(what)) else {
             return vec![format!("{what}: no Debian packages are locked for {} yet", arch.name())];
@@ -186,7 +186,7 @@ impl Lock {
         lines
     }
 
-    /// Takes over what the records of builds hold; everything else stays.
+    /// Takes the versions from the records of builds; everything else stays.
     pub fn take(&mut self, arch: Arch, records: &[BuildRecord]) {
         for record in records {
             for module in &record.modules {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_with_another_hash_is_refused_by_name() {
+    fn a_module_with_another_hash_is_refused_with_its_name() {
         let mut lock = Lock::default();
         lock.take(Arch::Amd64, &[BuildRecord { modules: vec![module("h1:good")], ..BuildRecord::default() }]);
         lock.check_modules(&[module("h1:good")]).unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn each_package_that_moved_is_reported() {
+    fn each_changed_package_is_reported() {
         let mut lock = Lock::default();
         let record =
             BuildRecord { what: "toolbox/root".into(), packages: vec![package("1", "aa")], ..BuildRecord::default() };
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_lock_is_read_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock.yaml");
         let mut lock = Lock::default();

@@ -1,8 +1,8 @@
 //! Images and tools, built from pinned Go modules, Debian packages and this workspace.
 //!
-//! What is built is data: `images/<name>/recipe.yaml`, versions in `images/pins.yaml`, hashes in `images/lock.yaml`.
-//! [`Images`] resolves recipes to steps, gives each step a key from all that goes into it, and keeps results in the
-//! [`crate::cache::Cache`]. No engine is needed to build; [`Images::ensure_image`] loads an archive into one.
+//! Builds are described as data: `images/<name>/recipe.yaml`, versions in `images/pins.yaml`, hashes in `images/lock.yaml`.
+//! [`Images`] resolves recipes to steps, computes a key from all inputs of each step, and stores results in the
+//! [`crate::cache::Cache`]. A build needs no engine; [`Images::ensure_image`] loads an archive into one.
 //!
 //! Order of the files, each uses only those before it: `items`, `recipe`, `pins`, `lock`, `tree`; one builder for each
 //! kind of step or layer (`gomod`, `cargo`, `debian`, `guest`, `archive`, `preload`); `progress`, `store`; the methods of

@@ -1,4 +1,4 @@
-//! `images/pins.yaml`: the one place where the versions of what images are built from are written down.
+//! `images/pins.yaml`: the versions of the sources of all images. Versions are written only there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::build_error::{Context as _, Result, refuse};
 use crate::document;
 
-/// A processor architecture, under the name that Go, Debian and container images share.
+/// A processor architecture, with the common name of Go, Debian and container images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
@@ -22,12 +22,12 @@ impl Arch {
     /// The architecture of this machine.
     ///
     /// # Errors
-    /// On one that nothing here is built for.
+    /// On an unsupported architecture.
     pub fn host() -> Result<Self> {
         match std::env::consts::ARCH {
             "x86_64" => Ok(Self::Amd64),
             "aarch64" => Ok(Self::Arm64),
-            other => refuse!("images are built for amd64 and arm64, and this machine is {other}"),
+            other => refuse!("expected a machine with amd64 or arm64, found {other}"),
         }
     }
 
@@ -54,9 +54,9 @@ impl Arch {
 pub struct Pins {
     api_version: String,
     kind: String,
-    /// Go modules by the name that recipes use.
+    /// Go modules, by their names in recipes.
     pub go: BTreeMap<String, GoPin>,
-    /// Debian suites by the name that recipes use.
+    /// Debian suites, by their names in recipes.
     pub debian: BTreeMap<String, DebianPin>,
 }
 
@@ -70,22 +70,21 @@ pub struct GoPin {
     pub version: String,
     /// The architectures it is built for.
     pub arch: Vec<Arch>,
-    /// The version that the module's placeholder requirements (`v0.0.0`, replaced by local folders upstream) stand
-    /// for. Kubernetes' staging modules are such; the folders are not in the module's zip.
+    /// The version that replaces the module's placeholder requirements (`v0.0.0`, which upstream replaces with local folders).
+    /// Kubernetes' staging modules are an example; the module's zip does not contain the folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staging: Option<String>,
-    /// The Go toolchain that builds it, such as `go1.25.4`, where it does not build with a newer one. Go fetches it
-    /// itself.
+    /// The Go toolchain that builds it, such as `go1.25.4`, if it does not build with a newer one. Go downloads it itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<String>,
 }
 
-/// A Debian suite. Exact package versions cannot be pinned, as mirrors drop old ones; what was resolved is in the lock
-/// file, and a package that moved is reported.
+/// A Debian suite. Exact package versions cannot be pinned, because mirrors drop old ones. The lock file has the resolved
+/// versions, and a package with another version is reported.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DebianPin {
-    /// Suite by its code name.
+    /// The code name of the suite.
     pub suite: String,
     /// The architectures it is built for.
     pub arch: Vec<Arch>,
@@ -95,7 +94,7 @@ impl Pins {
     /// Reads and checks the file.
     ///
     /// # Errors
-    /// With file, line and column where it does not read; with the pin's name where a version is not exact.
+    /// With file, line and column if it can't be parsed; with the pin's name if a version is not exact.
     pub fn read(path: &Path) -> Result<Self> {
         let pins: Self = document::read(path)?;
         document::check(path, (&pins.api_version, &pins.kind), "Pins")?;
@@ -113,7 +112,7 @@ impl Pins {
         Ok(pins)
     }
 
-    /// The Go module of that name, for that architecture.
+    /// The Go module with this name, for this architecture.
     ///
     /// # Errors
     /// When there is none.
@@ -125,7 +124,7 @@ impl Pins {
         Ok(pin)
     }
 
-    /// The Debian suite of that name, for that architecture.
+    /// The Debian suite with this name, for this architecture.
     ///
     /// # Errors
     /// When there is none.
@@ -140,7 +139,7 @@ impl Pins {
     /// Fills in `{{ versions.NAME }}` (a pin's version, with its `v`) in a text of a recipe.
     ///
     /// # Errors
-    /// When the text does not parse or names a pin that is not there.
+    /// When the text can't be parsed or names a missing pin.
     pub fn fill(&self, text: &str) -> Result<String> {
         if !text.contains("{{") {
             return Ok(text.to_owned());

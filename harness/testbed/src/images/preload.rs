@@ -1,7 +1,7 @@
-//! A containerd state folder with images unpacked in it, so that a node needs no pull and no import at its start.
+//! Builds a containerd state folder with unpacked images, so that a node needs no pull and no import at its start.
 //!
-//! The node image's own containerd runs for some seconds on this host, in a mount namespace of its own, with its state
-//! in a folder of the build. No engine takes part.
+//! The node image's own containerd runs for some seconds on this host, in a private mount namespace, with its state in a folder
+//! of the build. This needs no engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::{Cmd, Session};
 use crate::wait::{Deadline, late, pause};
 
-/// How long containerd may take to answer.
+/// The limit for containerd's answer.
 const START: Duration = Duration::from_secs(30);
-/// Pause between two checks whether it answers, for which there is no event.
+/// Pause between two checks whether it answers; there is no event for this.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long the import may take.
+/// The limit for the import.
 const IMPORT: Duration = Duration::from_secs(5 * 60);
-/// The namespace of containerd in which the kubelet's runtime interface looks.
+/// The containerd namespace of the kubelet's runtime interface.
 const NAMESPACE: &str = "k8s.io";
 /// containerd's folder of manifests, configs and layers.
 const CONTENT: &str = "io.containerd.content.v1.content";
-/// Search path of the single-program images.
+/// PATH of the single-program images.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Builds the state folder below `top` (the layer's top), with scratch files in `scratch`.
@@ -49,7 +49,7 @@ pub(super) async fn build(
     remove_rest(&state, &layers)
 }
 
-/// The images' archive, under the references that kubeadm asks for.
+/// The archive of the images, with the references that kubeadm requires.
 async fn write_archive(
     preload: &Preload,
     sources: &TreeSources<'_>,
@@ -92,7 +92,7 @@ fn find_reference(list: &str, name: &str) -> Result<String> {
     });
     found
         .map(str::to_owned)
-        .with_context(|| format!("kubeadm asks for no image `{name}`, only for {}", list.replace('\n', " ")))
+        .with_context(|| format!("kubeadm requires no image `{name}`, only {}", list.replace('\n', " ")))
 }
 
 /// A containerd that serves one import.
@@ -110,12 +110,12 @@ impl Daemon {
                 "unpacking images for a node needs root; build as root once, or use a profile with published images (upstream)"
             );
         }
-        // A short place: the path of a socket may have 107 bytes.
+        // A short path, because the path of a socket may have at most 107 bytes.
         let run = tempfile::Builder::new().prefix("plumbline-ctd-").tempdir().context("failed to make a run folder")?;
         let socket = run.path().join("s");
         let config = run.path().join("config.toml");
         fs::write(&config, daemon_config(state, run.path()))?;
-        // Its mounts are its own, and it ends when this process is killed.
+        // Its mounts are private, and it ends when this process is killed.
         let mut argv: Vec<String> = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount"].map(Into::into).to_vec();
         argv.extend([
             programs.join("containerd").display().to_string(),
@@ -138,8 +138,8 @@ impl Daemon {
         Cmd::new(&self.ctr).args(["--address", &self.socket.display().to_string(), "--namespace", NAMESPACE]).args(args)
     }
 
-    /// Imports the archive, then forgets the layers' tars and gives their digests: the unpacked files are what a node
-    /// uses, and everything in the state folder is copied whenever a node is made.
+    /// Imports the archive, then removes the layers' tar files from the content store and returns their digests. A node uses only
+    /// the unpacked files, and the whole state folder is copied for every new node.
     async fn fill(&self, archive: &Path) -> Result<Vec<String>> {
         let archive = archive.display().to_string();
         self.ctr(["images", "import", "--local", "--snapshotter", "overlayfs", &archive])
@@ -156,7 +156,7 @@ impl Daemon {
 
     async fn stop(self) -> String {
         if let Some(pid) = self.session.pid().and_then(|pid| i32::try_from(pid).ok()) {
-            // By a signal that it can handle, so that it writes its database out. Its group is its own (see `exec`).
+            // With a signal that it can handle, so that it writes its database to disk. It has its own process group (see `exec`).
             let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
         }
         self.session.end(Duration::from_secs(10)).await.1
@@ -175,8 +175,8 @@ fn daemon_config(state: &Path, run: &Path) -> String {
     )
 }
 
-/// The digests of layers in `ctr content list`: what has a size in more than kilobytes. Manifests and configs, which
-/// must stay, are smaller.
+/// The digests of layers in `ctr content list`: entries with a size of megabytes or more. Manifests and configs, which must
+/// stay, are smaller.
 fn list_layers(listed: &str) -> Vec<String> {
     let rows = listed.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     rows.filter(|row| row.len() > 1 && (row[1].ends_with("MB") || row[1].ends_with("MiB") || row[1].ends_with("GB")))
@@ -184,8 +184,8 @@ fn list_layers(listed: &str) -> Vec<String> {
         .collect()
 }
 
-/// Leaves only what belongs to content, snapshots and the database of both, without the forgotten layers, whose files
-/// containerd would remove at its next collection only.
+/// Removes everything except content, snapshots and their database. It also removes the files of the dropped layers, which
+/// containerd would remove only at its next garbage collection.
 fn remove_rest(state: &Path, layers: &[String]) -> Result<()> {
     for digest in layers {
         let path = state.join(CONTENT).join("blobs").join(digest.replace(':', "/"));
@@ -205,7 +205,7 @@ fn remove_rest(state: &Path, layers: &[String]) -> Result<()> {
     }
     match keep.iter().find(|name| !state.join(name).is_dir()) {
         None => Ok(()),
-        Some(missing) => refuse!("containerd made no {missing}"),
+        Some(missing) => refuse!("containerd created no {missing}"),
     }
 }
 

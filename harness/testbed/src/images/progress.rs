@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// Gets a build's steps. Implementations must not block for long: the build itself calls them.
+/// Receives a build's steps. Implementations must not block for long, because the build itself calls them.
 pub trait Progress: Send + Sync {
     /// A step begins, for example `node/kubernetes: k8s.io/kubernetes v1.35.4`. One line in a log.
     fn step(&self, what: &str);
 
-    /// What the running step does just now (a package compiled, a file fetched). Comes often; for a line that is
+    /// The current action of the running step (compiling a package, downloading a file). It is called often, for a line that is
     /// overwritten, not for a log.
     fn note(&self, what: &str);
 
-    /// A step has ended well after `took`.
+    /// A step has succeeded after `took`.
     fn done(&self, what: &str, took: Duration);
 
-    /// Something that must not be overlooked and does not stop the build, such as a Debian package that moved.
+    /// A warning that does not stop the build, such as a Debian package with another version.
     fn warn(&self, what: &str);
 }
 

@@ -1,4 +1,4 @@
-//! `images/<name>/recipe.yaml`: how a set of tools or an image is made, as data, and which steps each part takes from.
+//! `images/<name>/recipe.yaml`: the build of a set of tools or an image, as data, and the dependencies of each part.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ pub struct Recipe {
     kind: String,
     /// Name, purpose and rank.
     pub metadata: Metadata,
-    /// What is built, each step on its own.
+    /// The separately built steps.
     pub steps: Vec<Step>,
-    /// The image that is made of the steps' results; none for a set of tools.
+    /// The image that is built from the steps' results; none for a set of tools.
     pub image: Option<ImageRecipe>,
     /// The recipe's folder.
     #[serde(skip)]
@@ -32,54 +32,54 @@ pub struct Recipe {
 pub struct Metadata {
     /// The name of its folder.
     pub name: String,
-    /// One line about what it is for.
+    /// One line about its purpose.
     pub summary: String,
     /// The build order: lower numbers are built first.
     pub rank: u32,
-    /// Built only where it is named: nothing that users run needs it.
+    /// Built only by name, because no user command needs it.
     #[serde(default)]
     pub on_demand: bool,
 }
 
-/// One step: something that is built and kept in the cache by itself.
+/// One step: a separately built and cached result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Step {
-    /// Programs out of a pinned Go module.
+    /// Programs from a pinned Go module.
     Go(GoStep),
-    /// A static program out of this workspace.
+    /// A static program of this workspace.
     Cargo(CargoStep),
-    /// A root file system out of Debian packages.
+    /// A root file system from Debian packages.
     Debian(DebianStep),
     /// A folder of files from other steps.
     Folder(FolderStep),
-    /// What a virtual machine boots.
+    /// The boot files of a virtual machine.
     Guest(GuestStep),
 }
 
-/// Programs out of a pinned Go module, static, without cgo.
+/// Programs from a pinned Go module, static, without cgo.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoStep {
     /// Name of the step.
     pub id: String,
-    /// Which pin.
+    /// The pin.
     pub pin: String,
-    /// Full import paths of main packages. They are compiled in one go, as they share most packages.
+    /// Full import paths of main packages. They are compiled together, because they share most packages.
     pub packages: Vec<String>,
-    /// Variables set at link time, import path and name to value (may name versions).
+    /// Variables set at link time: import path and name to value, which may contain versions.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// Build tags.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// Names of programs where the last element of the import path is not what users call it.
+    /// Names of programs whose import path ends with another name.
     #[serde(default)]
     pub rename: BTreeMap<String, String>,
 }
 
 impl GoStep {
-    /// The names of the programs it gives.
+    /// The names of its programs.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.packages.iter().map(|package| {
             let mut parts = package.rsplit('/').filter(|part| !is_major(part));
@@ -89,12 +89,12 @@ impl GoStep {
     }
 }
 
-/// Whether a path element is a major version such as `v3`, which Go leaves out of a program's name.
+/// Whether a path element is a major version such as `v3`, which Go omits from a program's name.
 fn is_major(part: &str) -> bool {
     part.strip_prefix('v').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// A static program out of this workspace, profile `static`.
+/// A static program of this workspace, profile `static`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CargoStep {
@@ -104,28 +104,28 @@ pub struct CargoStep {
     pub package: String,
     /// Its program.
     pub program: String,
-    /// The name that the program gets, where it is another.
+    /// The new name of the program, if it is renamed.
     pub rename: Option<String>,
-    /// Folders and files, from the top of the checkout, whose content decides whether it is built again, beside what
-    /// Cargo.lock and the root manifest say about the crate. A source file that the compiler read and that is not below
-    /// one of them fails the build.
+    /// Folders and files, relative to the top of the checkout. A change of their content rebuilds the program, and so does a
+    /// change of the crate's entries in Cargo.lock and the root manifest. If the compiler reads a source file outside them, the
+    /// build fails.
     pub sources: Vec<PathBuf>,
 }
 
-/// A root file system out of Debian packages, as a layer.
+/// A root file system from Debian packages, as a layer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DebianStep {
     /// Name of the step.
     pub id: String,
-    /// Which pin.
+    /// The pin.
     pub pin: String,
-    /// Packages, beside those that Debian marks as required. `ARCH` in a name stands for the architecture's.
+    /// Packages, in addition to those that Debian marks as required. `ARCH` in a name is replaced with the architecture.
     pub packages: Vec<String>,
-    /// Paths (shell patterns) that packages shall not unpack, such as documentation.
+    /// Paths (shell patterns) that packages must not unpack, such as documentation.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// Paths (shell patterns) that are removed after all is installed.
+    /// Paths (shell patterns) that are removed after the installation.
     #[serde(default)]
     pub remove: Vec<String>,
 }
@@ -136,21 +136,21 @@ pub struct DebianStep {
 pub struct FolderStep {
     /// Name of the step.
     pub id: String,
-    /// What goes in.
+    /// The content.
     pub items: Vec<TreeItem>,
 }
 
-/// What a virtual machine boots: kernel, early modules, disk.
+/// The boot files of a virtual machine: kernel, early modules, disk.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuestStep {
     /// Name of the step.
     pub id: String,
-    /// The Debian step that becomes the disk; one kernel package is in it.
+    /// The Debian step of the disk; it has one kernel package.
     pub root: StepRef,
     /// Modules that are loaded before the disk appears; their dependencies are added automatically.
     pub early: Vec<String>,
-    /// What else goes onto the disk.
+    /// Further content of the disk.
     pub items: Vec<TreeItem>,
 }
 
@@ -171,13 +171,13 @@ impl Step {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRecipe {
-    /// Repository of its reference. Never pushed: its name marks it as local.
+    /// Repository of its reference. The image is never pushed, and its name marks it as local.
     pub repository: String,
-    /// First part of its tag (may name versions); the hash of all that went in is appended.
+    /// First part of its tag, which may contain versions. The hash of all inputs is appended.
     pub tag: String,
     /// From the bottom up.
     pub layers: Vec<LayerRecipe>,
-    /// How it runs.
+    /// Its runtime configuration.
     #[serde(default)]
     pub config: ImageConfig,
 }
@@ -190,11 +190,11 @@ pub enum LayerRecipe {
     Debian(StepRef),
     /// Files.
     Tree(Vec<TreeItem>),
-    /// The state folder of a containerd that has images unpacked.
+    /// The state folder of a containerd with unpacked images.
     Preload(Preload),
 }
 
-/// How an image runs; names as in the image specification's config.
+/// The runtime configuration of an image, with the names of the image specification's config.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImageConfig {
@@ -204,9 +204,9 @@ pub struct ImageConfig {
     pub command: Vec<String>,
     /// `NAME=value`.
     pub env: Vec<String>,
-    /// User and group by number; root where there is none.
+    /// User and group by number; root by default.
     pub user: Option<String>,
-    /// The signal that asks it to stop.
+    /// The stop signal.
     pub stop_signal: Option<String>,
 }
 
@@ -218,15 +218,15 @@ pub struct Preload {
     pub containerd: StepRef,
     /// The step that has `kubeadm`, which lists the references of the images that it needs.
     pub kubeadm: StepRef,
-    /// The Kubernetes version whose images are asked for (may name versions).
+    /// The Kubernetes version of the images; may contain versions.
     pub version: String,
     /// containerd's state folder in the image.
     pub folder: String,
-    /// Which images.
+    /// The images.
     pub images: Vec<PreloadImage>,
 }
 
-/// An image with one program in it.
+/// An image with one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreloadImage {
@@ -236,9 +236,9 @@ pub struct PreloadImage {
     pub from: StepRef,
     /// The program's name in that step.
     pub program: String,
-    /// Where it stands in the image.
+    /// Its path in the image.
     pub path: String,
-    /// A Debian step below it, for a program that calls others.
+    /// A Debian step as base layer, for a program that calls other programs.
     pub base: Option<StepRef>,
 }
 
@@ -246,25 +246,25 @@ impl Recipe {
     /// Reads and checks the recipe in a folder.
     ///
     /// # Errors
-    /// With file, line and column where it does not read.
+    /// With file, line and column if it can't be parsed.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("recipe.yaml");
         let mut recipe: Self = document::read(&path)?;
         document::check(&path, (&recipe.api_version, &recipe.kind), "ImageRecipe")?;
         let name = folder.file_name().and_then(|name| name.to_str()).context("a recipe folder has no name")?;
         if recipe.metadata.name != name {
-            refuse!("{}: the name is `{}`, but the folder is `{name}`", path.display(), recipe.metadata.name);
+            refuse!("{}: expected the folder's name `{name}`, found `{}`", path.display(), recipe.metadata.name);
         }
         for (index, step) in recipe.steps.iter().enumerate() {
             if recipe.steps[..index].iter().any(|other| other.id() == step.id()) {
-                refuse!("{}: two steps are called `{}`", path.display(), step.id());
+                refuse!("{}: two steps have the id `{}`", path.display(), step.id());
             }
         }
         folder.clone_into(&mut recipe.folder);
         Ok(recipe)
     }
 
-    /// The step of that name.
+    /// The step with this id.
     ///
     /// # Errors
     /// When there is none.
@@ -277,7 +277,7 @@ impl Recipe {
 /// A step and its recipe.
 #[derive(Clone, Copy)]
 pub(super) struct RecipeStep<'a> {
-    /// The recipe it stands in.
+    /// Its recipe.
     pub recipe: &'a Recipe,
     /// The step.
     pub step: &'a Step,
@@ -290,13 +290,13 @@ impl RecipeStep<'_> {
     }
 }
 
-/// The steps that an item list takes from.
+/// The steps that an item list depends on.
 fn dependencies(items: &[TreeItem]) -> impl Iterator<Item = &StepRef> {
     items.iter().filter_map(TreeItem::dependencies)
 }
 
 impl Step {
-    /// The steps that this one takes from.
+    /// The steps that this one depends on.
     pub(super) fn dependencies(&self) -> Vec<&StepRef> {
         match self {
             Self::Folder(folder) => dependencies(&folder.items).collect(),
@@ -307,7 +307,7 @@ impl Step {
 }
 
 impl ImageRecipe {
-    /// The steps that the image takes from, each once, in the order of their first use.
+    /// The steps that the image depends on, each once, in the order of their first use.
     pub(super) fn dependencies(&self) -> Vec<&StepRef> {
         let mut all: Vec<&StepRef> = Vec::new();
         for layer in &self.layers {

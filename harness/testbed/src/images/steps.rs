@@ -1,4 +1,4 @@
-//! Building steps and images into the cache.
+//! Builds steps and images into the cache.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -21,10 +21,10 @@ use crate::cache::{Claim, Key};
 
 /// The image's archive in its cache entry.
 const ARCHIVE: &str = "image.tar";
-/// How many steps are built side by side: while one waits for the network or links, the other compiles.
+/// The number of concurrent builds: while one step waits for the network or links, the other compiles.
 const SIDE_BY_SIDE: usize = 2;
 
-/// What an entry of the cache is.
+/// The product in an entry of the cache.
 #[derive(Clone, Copy)]
 enum Product<'a> {
     Step(RecipeStep<'a>),
@@ -41,7 +41,7 @@ impl Product<'_> {
 }
 
 impl Images {
-    /// Builds a step and what it needs, and gives its folder in the cache.
+    /// Builds a step and its dependencies, and returns its folder in the cache.
     pub(super) fn build_step<'a>(
         &'a self,
         placed: RecipeStep<'a>,
@@ -52,7 +52,7 @@ impl Images {
         })
     }
 
-    /// Builds the image of a recipe and gives its archive.
+    /// Builds the image of a recipe and returns its archive.
     pub(super) async fn image_archive(&self, name: &str) -> Result<PathBuf> {
         let (recipe, image) = self.image(name)?;
         let key = self.image_key(recipe, image, self.inner.arch)?;
@@ -63,7 +63,7 @@ impl Images {
         Ok(self.build_entry(&key, Product::Image(recipe, image)).await?.join(ARCHIVE))
     }
 
-    /// Builds recipes by rank; none named means all.
+    /// Builds recipes by rank; without names it builds all.
     pub(super) async fn build_recipes(&self, names: &[String]) -> Result<()> {
         for name in names {
             self.recipe(name)?;
@@ -94,8 +94,8 @@ impl Images {
         Ok(())
     }
 
-    /// Builds steps in their order, two at a time. Root file systems, which mostly wait for the network and the disk,
-    /// go beside them.
+    /// Builds steps in their order, two at a time. Root file systems mostly wait for the network and the disk, so they are built
+    /// concurrently with them.
     async fn build_steps(&self, steps: &[RecipeStep<'_>]) -> Result<()> {
         let (roots, others): (Vec<RecipeStep<'_>>, Vec<RecipeStep<'_>>) =
             steps.iter().partition(|placed| matches!(placed.step, Step::Debian(_)));
@@ -103,7 +103,7 @@ impl Images {
     }
 
     async fn build_some(&self, steps: Vec<RecipeStep<'_>>, side_by_side: usize) -> Result<()> {
-        // Made into a list first: a lazy one would hold a closure that the compiler takes to be bound to one thread.
+        // Collected first, because the closure of a lazy iterator would make the future non-`Send` for the compiler.
         let mut builds = Vec::new();
         for placed in steps {
             builds.push(self.build_step(placed));
@@ -111,11 +111,11 @@ impl Images {
         futures::stream::iter(builds).buffered(side_by_side).try_for_each(|_| async { Ok(()) }).await
     }
 
-    /// The entry of that key, made where it is missing. What is there is held against the lock file too.
+    /// The entry of a key. A missing entry is built, and an existing one is checked against the lock file too.
     async fn build_entry(&self, key: &Key, product: Product<'_>) -> Result<PathBuf> {
         let (progress, what) = (self.progress(), product.name());
         if self.inner.cache.is_being_built(key) {
-            progress.step(&format!("{what}: is being built already; waiting for that"));
+            progress.step(&format!("{what}: waiting for another process that builds it"));
         }
         let path = match self.inner.cache.claim(key).await? {
             Claim::There(path) => path,
@@ -128,7 +128,7 @@ impl Images {
                 made.and_then(|record| record.write(work.folder())).map_err(|error| work.explain(error))?;
                 progress.done(&what, start.elapsed());
                 let path = work.keep()?;
-                // A failure here is none of this build.
+                // A failure here is no failure of this build.
                 let _ = self.inner.cache.prune();
                 path
             }
@@ -201,7 +201,7 @@ impl Images {
         let items: Vec<TreeItem> = image.items().cloned().collect();
         let sources = self.tree_sources(recipe, image.dependencies(), &items).await?;
         let reference = self.image_reference(recipe, image)?;
-        self.progress().step(&format!("image {name}: put together {reference}"));
+        self.progress().step(&format!("image {name}: assemble {reference}"));
         let scratch = tempfile::Builder::new()
             .prefix("scratch-")
             .tempdir_in(folder)
@@ -236,7 +236,7 @@ impl Images {
         Ok(BuildRecord { what: name.clone(), version: reference, ..BuildRecord::default() })
     }
 
-    /// Builds the steps and fetches the modules that are taken from.
+    /// Builds the steps and downloads the modules that the items need.
     async fn tree_sources<'a>(
         &'a self,
         recipe: &'a Recipe,

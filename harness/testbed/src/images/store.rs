@@ -1,4 +1,4 @@
-//! [`Images`]: recipes, pins and lock of a checkout, and what is built from them.
+//! [`Images`]: recipes, pins and lock of a checkout, and their build results.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::error::{AtStage as _, TestbedError};
 
 /// The recipe of the programs that run on the host and in the agent's namespaces.
 pub const TOOLS: &str = "tools";
-/// The recipe of what the vm lane's guest boots.
+/// The recipe of the vm lane's guest.
 const GUEST: &str = "vm";
 
 /// The images and tools of a checkout. Cheap to clone.
@@ -26,7 +26,7 @@ pub struct Images {
     update: bool,
 }
 
-/// What all clones share.
+/// The shared data of all clones.
 pub(super) struct Inner {
     root: PathBuf,
     pub cache: Cache,
@@ -34,7 +34,7 @@ pub(super) struct Inner {
     lock: Lock,
     recipes: Vec<Recipe>,
     pub arch: Arch,
-    /// Records of what was used, for `--update-lock`.
+    /// Records of the used results, for `--update-lock`.
     used: Mutex<Vec<BuildRecord>>,
 }
 
@@ -42,7 +42,7 @@ impl Images {
     /// Reads the recipes, pins and lock below `root/images`, where `root` is the top of the checkout. Builds nothing.
     ///
     /// # Errors
-    /// When a file does not read (with file, line and column), or refers to a pin or a step that is not there.
+    /// When a file can't be parsed (with file, line and column), or refers to a missing pin or step.
     pub fn open(root: &Path, cache: Cache) -> Result<Self, TestbedError> {
         Self::read(root, cache).at_stage("read images/")
     }
@@ -66,19 +66,19 @@ impl Images {
         Ok(images)
     }
 
-    /// The same, with `progress` for what is built.
+    /// Sets the receiver of progress.
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = progress;
         self
     }
 
-    /// The same, letting through what the lock file does not have, so that [`Images::update_lock`] can write it there.
+    /// Accepts modules that the lock file does not have, so that [`Images::update_lock`] can write them there.
     pub fn updating_lock(mut self) -> Self {
         self.update = true;
         self
     }
 
-    /// The path of a program of the `tools` recipe, such as `kind`; built when it is missing.
+    /// The path of a program of the `tools` recipe, such as `kind`. A missing program is built.
     ///
     /// # Errors
     /// When there is no such tool, or its build fails.
@@ -86,7 +86,7 @@ impl Images {
         self.program(TOOLS, name).await
     }
 
-    /// The path of a program of any recipe, such as `kubectl` of `node`; built when it is missing.
+    /// The path of a program of any recipe, such as `kubectl` of `node`. A missing program is built.
     ///
     /// # Errors
     /// When there is no such recipe or program, or its build fails.
@@ -104,7 +104,7 @@ impl Images {
         Ok(self.inner.cache.get(&key.at_stage(&format!("look for {name}"))?).is_some())
     }
 
-    /// The folder with all CNI plugins: the pinned ones and this project's own. Built when it is missing.
+    /// The folder with all CNI plugins: the pinned ones and this project's own. A missing folder is built.
     ///
     /// # Errors
     /// When a build fails.
@@ -112,7 +112,7 @@ impl Images {
         self.step_folder(TOOLS, "cni").await.at_stage("build the CNI plugins")
     }
 
-    /// The static agent. Its key follows its sources, so it is built again when they change.
+    /// The static agent. Its key covers its sources, so a change rebuilds it.
     ///
     /// # Errors
     /// When its build fails.
@@ -120,7 +120,7 @@ impl Images {
         self.tool("plumbline-agent").await
     }
 
-    /// The OCI runtime that leaves out capabilities which the host cannot give.
+    /// The OCI runtime that removes capabilities which the host lacks.
     ///
     /// # Errors
     /// When its build fails.
@@ -128,7 +128,7 @@ impl Images {
         self.tool("plumbline-runtime").await
     }
 
-    /// The folder with what the vm lane's guest boots, as [`super::guest`] names it. Built when it is missing.
+    /// The folder with the boot files of the vm lane's guest, with the names of [`super::guest`]. A missing folder is built.
     ///
     /// # Errors
     /// When a build fails.
@@ -136,7 +136,7 @@ impl Images {
         self.step_folder(GUEST, "guest").await.at_stage("build the virtual machine's system")
     }
 
-    /// The folder that a step of a recipe gives, such as `chart` of `terway`; built when it is missing.
+    /// The folder of a step of a recipe, such as `chart` of `terway`. A missing folder is built.
     ///
     /// # Errors
     /// When there is no such recipe or step, or its build fails.
@@ -144,7 +144,7 @@ impl Images {
         self.step_folder(recipe, step).await.at_stage(&format!("build {recipe}/{step}"))
     }
 
-    /// The archive of an image, in `docker load`'s form; built when it is missing.
+    /// The archive of an image, in the format of `docker load`. A missing archive is built.
     ///
     /// # Errors
     /// When there is no such image, or its build fails.
@@ -152,8 +152,8 @@ impl Images {
         self.image_archive(name).await.at_stage(&format!("build image {name}"))
     }
 
-    /// Sees to it that the engine has the image and gives its reference there, such as
-    /// `plumbline.local/node:v1.35.4-0123456789ab`; loads it from the cache, or builds it, where it is missing.
+    /// Makes sure that the engine has the image, and returns its reference, such as
+    /// `plumbline.local/node:v1.35.4-0123456789ab`. A missing image is loaded from the cache, or built first.
     ///
     /// # Errors
     /// When there is no such image, its build fails, or the engine refuses it.
@@ -170,7 +170,7 @@ impl Images {
         Ok(reference)
     }
 
-    /// The reference that the image has, or would have when it is built: it names its content.
+    /// The reference of the image, which depends on its content. The image may not exist yet.
     ///
     /// # Errors
     /// When there is no such image, or a source is missing.
@@ -187,7 +187,7 @@ impl Images {
         Ok(format!("{}:{}-{}", image.repository, self.inner.pins.fill(&image.tag)?, key.short()))
     }
 
-    /// Builds the named recipes, tools and images, or all of them by rank where none is named.
+    /// Builds the named recipes, tools and images, or all of them by rank without names.
     ///
     /// # Errors
     /// When a name is unknown or a build fails.
@@ -195,7 +195,7 @@ impl Images {
         self.build_recipes(names).await.at_stage("build images")
     }
 
-    /// Writes what the builds so far resolved into the checkout's `images/lock.yaml`. Gives whether it changed.
+    /// Writes the resolved versions of the builds so far into the checkout's `images/lock.yaml`. Returns whether it changed.
     ///
     /// # Errors
     /// When there is no checkout, or it cannot be written.
@@ -237,7 +237,7 @@ impl Images {
         self.build_step(RecipeStep { recipe, step: recipe.step(id)? }).await
     }
 
-    /// Every reference of every recipe must lead somewhere, so that a typo is found before minutes of building.
+    /// Checks that every reference in every recipe has a target, so that a typo is found before a build of minutes.
     fn check(&self) -> Result<()> {
         for recipe in self.recipes() {
             self.check_recipe(recipe).with_context(|| format!("images/{}/recipe.yaml", recipe.metadata.name))?;
@@ -289,13 +289,13 @@ impl Images {
         self.inner.used.lock().unwrap_or_else(PoisonError::into_inner).push(record);
     }
 
-    /// The workspace whose crates the `cargo` steps build: the checkout, or where the recipes come from a program outside
-    /// one, the sources that the program was compiled from.
+    /// The workspace of the crates that `cargo` steps build: the checkout; or, for a program outside a checkout, the sources that
+    /// the program was compiled from.
     pub(super) fn workspace(&self) -> Result<&Path> {
         let compiled_from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let found = [&*self.inner.root, compiled_from].into_iter().find(|folder| folder.join("Cargo.lock").is_file());
         let gone = || {
-            let cause = format!("{} is gone, from which this program was compiled", compiled_from.display());
+            let cause = format!("{}, the source of this program, no longer exists", compiled_from.display());
             let error = TestbedError::new("find the sources of agent and plugins", cause);
             error.with_hint("set PLUMBLINE_ROOT to a checkout of Plumbline")
         };

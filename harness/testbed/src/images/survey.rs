@@ -1,4 +1,4 @@
-//! What is in the cache, and whether the lock file allows it: for `plumbline images list` and `verify`.
+//! The content of the cache, compared with the lock file: for `plumbline images list` and `verify`.
 
 use super::lock::BuildRecord;
 use super::recipe::{RecipeStep, Step};
@@ -6,7 +6,7 @@ use super::store::Images;
 use crate::build_error::Result;
 use crate::error::{AtStage as _, TestbedError};
 
-/// A step or an image, and how it stands.
+/// A step or an image, with its state.
 #[derive(Debug, Clone)]
 pub struct BuildStatus {
     /// `recipe/step`, or the recipe's name for its image.
@@ -17,20 +17,20 @@ pub struct BuildStatus {
     pub version: String,
     /// The first 12 digits of its key.
     pub key: String,
-    /// How it stands.
+    /// Its state.
     pub state: BuildState,
-    /// What was resolved otherwise than locked, a line each.
+    /// The differences from the lock, one line each.
     pub remarks: Vec<String>,
 }
 
-/// How a part stands.
+/// The state of a step or an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildState {
     /// In the cache.
     Built,
     /// Not in the cache; the next use builds it.
     Missing,
-    /// In the cache, and the lock file refuses it.
+    /// In the cache, but the lock file refuses it.
     Refused,
 }
 
@@ -66,8 +66,7 @@ impl Images {
         Ok(parts)
     }
 
-    /// As [`Images::list`], and an error where the lock file refuses anything that is in the cache, or anything that is
-    /// pinned is not locked.
+    /// As [`Images::list`], with an error if the lock file refuses anything in the cache, or a pin is not locked.
     ///
     /// # Errors
     /// With every refusal in one text.

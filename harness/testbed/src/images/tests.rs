@@ -1,4 +1,4 @@
-//! Recipes, pins, lock and keys together, on a small checkout made for each test; and the recipes of this repository.
+//! Tests of recipes, pins, lock and keys together, with a small checkout for each test; and of the recipes of this repository.
 
 use std::fs;
 use std::path::Path;
@@ -52,11 +52,11 @@ impl Checkout {
     }
 }
 
-/// Which of the three keys a change moves.
+/// Whether a change changes each of the three keys.
 fn moved(change: impl FnOnce(&Checkout)) -> [bool; 3] {
     let checkout = Checkout::new();
     let before = checkout.keys();
-    assert_eq!(before, checkout.keys(), "keys stand still when nothing changes");
+    assert_eq!(before, checkout.keys(), "keys are stable without a change");
     change(&checkout);
     let after = checkout.keys();
     std::array::from_fn(|index| before[index] != after[index])
@@ -88,8 +88,8 @@ fn references_without_a_target_are_refused_before_anything_is_built() {
         ("from: kind,", "from: kinds,", "no step `kinds`"),
         ("from: kind,", "from: node/kind,", "no images/node/recipe.yaml"),
         ("pin: kind,", "pin: kindle,", "no Go module `kindle`"),
-        ("id: agent,", "id: kind,", "two steps are called `kind`"),
-        ("name: tools", "name: tool", "the name is `tool`"),
+        ("id: agent,", "id: kind,", "two steps have the id `kind`"),
+        ("name: tools", "name: tool", "found `tool`"),
     ] {
         checkout.write("images/tools/recipe.yaml", &TOOLS.replace(from, to));
         let text = checkout.refusal();
@@ -108,7 +108,7 @@ fn a_version_must_be_exact() {
 }
 
 #[test]
-fn a_key_follows_just_what_its_step_is_made_of() {
+fn a_key_covers_exactly_the_inputs_of_its_step() {
     assert_eq!(moved(|checkout| checkout.write("agent/src/main.rs", "fn main() { }")), [false, true, false]);
     assert_eq!(moved(|checkout| checkout.write("images/tools/etc/conf", "b")), [false, false, true]);
     assert_eq!(moved(|checkout| checkout.write("images/tools/README.md", "text")), [false, false, false]);
@@ -118,8 +118,8 @@ fn a_key_follows_just_what_its_step_is_made_of() {
     assert_eq!(moved(recipe), [false, false, true]);
 }
 
-/// Puts a result into the cache as if it had been built, with the given hash of its module.
-async fn put(checkout: &Checkout, images: &Images, sum: &str) {
+/// Stores a result in the cache like a build, with the given hash of its module.
+async fn store_result(checkout: &Checkout, images: &Images, sum: &str) {
     let (recipe, cache) = (&images.recipes()[0], Cache::open_at(&checkout.dir.path().join("cache")).unwrap());
     let key = images.step_key(RecipeStep { recipe, step: &recipe.steps[0] }, Arch::host().unwrap()).unwrap();
     cache.remove(&key).unwrap();
@@ -139,11 +139,11 @@ async fn an_entry_that_the_lock_refuses_is_not_used_from_the_cache() {
     checkout.write("images/lock.yaml", lock);
     let images = checkout.open().unwrap();
 
-    put(&checkout, &images, "h1:good").await;
+    store_result(&checkout, &images, "h1:good").await;
     assert!(images.tool("kind").await.unwrap().is_file());
     assert_eq!(images.verify().unwrap()[0].state, BuildState::Built);
 
-    put(&checkout, &images, "h1:evil").await;
+    store_result(&checkout, &images, "h1:evil").await;
     let text = images.tool("kind").await.unwrap_err().to_string();
     assert!(text.contains("example.org/kind v0.1.0 has h1:evil, locked is h1:good"), "{text}");
     assert_eq!(images.list().unwrap()[0].state, BuildState::Refused);
@@ -161,7 +161,7 @@ fn a_pin_that_is_not_locked_fails_the_verification() {
 }
 
 #[tokio::test]
-async fn an_unknown_tool_or_image_is_refused_by_name() {
+async fn an_unknown_tool_or_image_is_refused_with_its_name() {
     let images = Checkout::new().open().unwrap();
     assert!(images.tool("helm").await.unwrap_err().to_string().contains("`helm`"));
     assert!(images.reference("node").unwrap_err().to_string().contains("images/node/recipe.yaml"));
@@ -178,7 +178,7 @@ fn the_recipes_of_this_repository_are_valid_and_every_pin_is_locked() {
     assert_eq!(
         names,
         ["tools", "toolbox", "multus", "multus-thick", "node", "terway", "vm", "rivals"],
-        "what is needed first is built first"
+        "the step that is needed first is built first"
     );
     let Step::Go(plugins) = images.recipe("tools").unwrap().step("plugins").unwrap() else { panic!("not a Go step") };
     let programs: Vec<_> = plugins.programs().collect();

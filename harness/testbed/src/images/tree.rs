@@ -1,4 +1,4 @@
-//! Laying out the content of a folder or a layer.
+//! Lays out the content of a folder or a layer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use super::pins::Pins;
 use crate::build_error::{Context as _, Result, refuse};
 use crate::exec::Cmd;
 
-/// Where the content of a tree comes from.
+/// The sources of the content of a tree.
 pub(super) struct TreeSources<'a> {
     /// Results of steps.
     pub steps: BTreeMap<StepRef, PathBuf>,
@@ -70,7 +70,7 @@ impl TreeSources<'_> {
                 let text = fs::read_to_string(&path)?;
                 match text.matches(find).count() {
                     1 => Ok(fs::write(&path, text.replace(find, put))?),
-                    found => refuse!("`{find}` is there {found} times, not once"),
+                    found => refuse!("expected `{find}` once, found it {found} times"),
                 }
             }
             TreeItem::RuntimeSpec { from, path, create_container_hook } => {
@@ -84,7 +84,7 @@ impl TreeSources<'_> {
 
 /// The spec without process limits and with the hook.
 fn edit_pod_spec(spec: &str, hook: &str) -> Result<String> {
-    let mut spec: serde_json::Value = serde_json::from_str(spec).context("`ctr oci spec` gave no JSON")?;
+    let mut spec: serde_json::Value = serde_json::from_str(spec).context("`ctr oci spec` printed no JSON")?;
     let process = spec.get_mut("process").and_then(|process| process.as_object_mut());
     process.context("the spec has no `process`")?.remove("rlimits");
     let hooks =
@@ -93,7 +93,7 @@ fn edit_pod_spec(spec: &str, hook: &str) -> Result<String> {
     Ok(serde_json::to_string_pretty(&spec)? + "\n")
 }
 
-/// `path` below `top`; refused where it would lead out of it.
+/// `path` below `top`; a path that leads outside is refused.
 fn join_below(top: &Path, path: &str) -> Result<PathBuf> {
     let relative = path.strip_prefix('/').with_context(|| format!("`{path}` is not absolute"))?;
     if Path::new(relative).components().any(|part| !matches!(part, Component::Normal(_))) {
@@ -109,7 +109,7 @@ fn parse_mode(text: &str) -> Result<u32> {
         .with_context(|| format!("`{text}` is no octal mode such as \"0644\""))
 }
 
-/// `path` below `top`, in a folder that exists.
+/// `path` below `top`. Its parent folder is created.
 fn make_parent(top: &Path, path: &str) -> Result<PathBuf> {
     let path = join_below(top, path)?;
     make_folder_of(&path)?;
@@ -122,7 +122,7 @@ fn make_folder_of(path: &Path) -> Result<()> {
     })
 }
 
-/// The names in a folder, sorted; records that the builder keeps beside programs are left out.
+/// The names in a folder, sorted, without the builder's own records.
 pub(super) fn list_names(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))? {
@@ -135,7 +135,7 @@ pub(super) fn list_names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Copies a file, or all of a folder, with the given mode for files.
+/// Copies a file, or a folder with its content, with the given mode for files.
 fn copy_files(from: &Path, to: &Path, mode: u32) -> Result<()> {
     if from.is_dir() {
         for name in list_names(from)? {

@@ -1,22 +1,22 @@
-//! What can be made outside, as journal lines.
+//! The effects outside this process, as journal lines.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Something outside that Plumbline makes, and must be able to take away.
+/// An effect outside this process that Plumbline must be able to undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Effect {
-    /// A process of ours, with its start time so that a reused pid is not mistaken for it.
+    /// A process of Plumbline, with its start time, so that a process with a reused id is not mistaken for it.
     Process {
         /// Process id.
         pid: u32,
         /// Start time in clock ticks since boot (`/proc/PID/stat`, field 22).
         start: u64,
-        /// What it is.
+        /// Its description.
         what: String,
     },
-    /// A folder, removed with all that is in it.
+    /// A folder, removed with its content.
     Folder {
         /// Absolute path.
         path: PathBuf,
@@ -41,15 +41,15 @@ pub enum Effect {
         /// Name.
         name: String,
     },
-    /// A kind cluster that is being made; crossed out once it is complete, since clusters outlive runs.
+    /// A kind cluster that is being created. The entry is crossed out when it is complete, because clusters outlive runs.
     Cluster {
         /// kind's name of it.
         name: String,
     },
-    /// A Kubernetes namespace and all that is in it.
+    /// A Kubernetes namespace with its content.
     #[serde(rename_all = "camelCase")]
     KubeNamespace {
-        /// Our own kubeconfig file.
+        /// Plumbline's own kubeconfig file.
         kubeconfig: PathBuf,
         /// Namespace.
         name: String,
@@ -57,7 +57,7 @@ pub enum Effect {
     /// Any other Kubernetes object.
     #[serde(rename_all = "camelCase")]
     KubeObject {
-        /// Our own kubeconfig file.
+        /// Plumbline's own kubeconfig file.
         kubeconfig: PathBuf,
         /// `apiVersion`.
         api_version: String,
@@ -68,22 +68,22 @@ pub enum Effect {
         /// Name.
         name: String,
     },
-    /// A change inside a container that stays when the run ends, such as a node of a cluster that is kept.
+    /// A change inside a container that stays after the run, such as a node of a kept cluster.
     Inside {
         /// The container's name.
         container: String,
-        /// A line of shell that takes the change back; running it twice does no harm.
+        /// A shell command that undoes the change. Running it twice does no harm.
         undo: String,
-        /// What was changed.
+        /// The description of the change.
         what: String,
-        /// The lease that is held exclusively while it is changed.
+        /// The lease that is held exclusively during the change.
         lease: String,
     },
-    /// A chain change that is not complete: the old chain is to be restored.
+    /// An incomplete chain change: the old chain must be restored.
     Chain {
         /// The cluster's name.
         cluster: String,
-        /// The file with the old configuration and how to reach the cluster.
+        /// The file with the old configuration and the access to the cluster.
         kept: PathBuf,
     },
 }
@@ -114,25 +114,25 @@ pub struct EffectId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Line {
-    /// The first line: which run's journal it is.
+    /// The first line: the run of the journal.
     Begin {
         /// Run id.
         run: String,
-        /// What the run is, for example `run` or `up`.
+        /// The kind of run, for example `run` or `up`.
         what: String,
         /// The owner's process id.
         pid: u32,
         /// The owner's start time in clock ticks since boot.
         start: u64,
     },
-    /// The effect is about to be made.
+    /// The effect will be made now.
     Intent {
         /// Number within the journal, from 1.
         id: u64,
         /// The effect.
         effect: Effect,
     },
-    /// The effect is gone again, or was handed over.
+    /// The effect no longer exists, or was handed over.
     Done {
         /// The intent's number.
         id: u64,

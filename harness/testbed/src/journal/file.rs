@@ -1,4 +1,4 @@
-//! A journal's file: where it is, how a line is written, what its lines mean.
+//! The file of a journal: its path, and writing and parsing its lines.
 
 use super::effect::{Effect, EffectId, Line};
 use crate::error::{AtStage, TestbedError};
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Where the runs' folders are.
+/// The folder of all runs.
 pub(super) fn runs_folder() -> Result<PathBuf, TestbedError> {
     Ok(folders::state()?.join("runs"))
 }
@@ -29,7 +29,7 @@ pub(super) fn append_line(file: &mut File, line: &Line) -> Result<(), TestbedErr
 
 /// Crosses out an intent in a journal that another process wrote. A failure is harmless: the effect is undone once more.
 pub(super) fn cross_out(file: &mut File, id: EffectId) {
-    // On a line of its own, also after one that was cut short.
+    // On a separate line, even after an incomplete one.
     let _ = file.write_all(b"\n");
     let _ = append_line(file, &Line::Done { id: id.0 });
 }
@@ -95,12 +95,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        fn the_reader_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             parse_journal(&bytes);
         }
 
         #[test]
-        fn a_bad_line_is_named_and_hides_no_other(lines in prop::collection::vec(prop::option::of(bad_line()), 0..20)) {
+        fn a_bad_line_is_reported_and_hides_no_other_line(lines in prop::collection::vec(prop::option::of(bad_line()), 0..20)) {
             let (mut bytes, mut open, mut bad) = (Vec::new(), Vec::new(), Vec::new());
             for (index, line) in lines.into_iter().enumerate() {
                 let id = index as u64 + 1;

@@ -1,4 +1,4 @@
-//! Undoing what dead runs left, and deleting old runs.
+//! Undoes the open effects of dead runs, and deletes old runs.
 
 use super::effect::EffectId;
 use super::file::{cross_out, journal_path, read_journal, runs_folder};
@@ -8,22 +8,22 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How long a run is kept after its journal was last written: as long as results of builds are kept unused.
+/// The retention of a run after the last write to its journal: the same as for unused build results.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What `gc` did.
+/// The result of `gc`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Effects undone, each a line.
+    /// Undone effects, one line each.
     pub undone: Vec<String>,
-    /// Runs that are not over; they stay.
+    /// Live runs, which stay.
     pub live_runs: Vec<String>,
-    /// What could not be undone or read, each a line.
+    /// Effects that could not be undone and lines that could not be read, one line each.
     pub failures: Vec<String>,
 }
 
-/// Undoes what dead runs left open, each run's effects in reverse. Live runs stay: their journals are locked. Continues
-/// after an error.
+/// Undoes the open effects of dead runs, each run's in reverse order. Live runs stay, because their journals are locked. It
+/// continues after an error.
 ///
 /// # Errors
 /// [`TestbedError`] when the state folder can't be read.
@@ -37,7 +37,7 @@ pub async fn gc(undoers: &[&dyn Undo]) -> Result<Collected, TestbedError> {
     Ok(collected)
 }
 
-/// The same for one run alone.
+/// The same for only one run.
 ///
 /// # Errors
 /// [`TestbedError`] when there is no state folder.
@@ -48,7 +48,7 @@ pub async fn gc_of(run: &str, undoers: &[&dyn Undo]) -> Result<Collected, Testbe
 }
 
 /// Undoes the open effects of one journal that need neither an engine nor a cluster. Does not take the journal's lock,
-/// because the user asked for it.
+/// because the user requested the clean-up.
 ///
 /// # Errors
 /// [`TestbedError`] with what could not be undone.
@@ -88,9 +88,9 @@ async fn collect_run(run: &Path, undoers: &[&dyn Undo], collected: &mut Collecte
     }
 }
 
-/// Removes the folders, evidence included, of runs that are dead and left nothing open, and whose journal was last
-/// written longer than [`RETENTION`] ago; gives how many. To be called after the sweep by label, which needs the run's folder.
-/// A journal with a line that can't be read stays for a version that can read it.
+/// Removes the folders, including evidence, of dead runs without open effects whose journal was last written longer than
+/// [`RETENTION`] ago. Returns their number. The caller must run the sweep by label before, because it needs the run's folder.
+/// A journal with an unreadable line stays for a version that can read it.
 ///
 /// # Errors
 /// [`TestbedError`] when the state folder can't be read, or a folder can't be removed.
@@ -119,7 +119,7 @@ fn remove_beside_journal(path: &Path, run: &Path) -> Result<(), TestbedError> {
     removed.at_stage(&format!("remove {}", path.display()))
 }
 
-/// Whether no process holds the run, it left nothing open, and it is old.
+/// Whether no process holds the run, it has no open effects, and it is old.
 fn is_over(run: &Path) -> bool {
     let Ok(journal) = OpenOptions::new().read(true).append(true).open(journal_path(run)) else { return false };
     if !is_old(&journal) || journal.try_lock().is_err() {

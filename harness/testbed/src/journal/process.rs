@@ -1,4 +1,4 @@
-//! Processes by id and start time, so that a reused id is never mistaken for the one that was meant.
+//! Processes by id and start time, so that a process with a reused id is never mistaken for the recorded one.
 
 use crate::error::TestbedError;
 use nix::errno::Errno;
@@ -6,10 +6,10 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid};
 
 /// The start time of a process in clock ticks since boot (`/proc/PID/stat`, field 22, see proc(5));
-/// none when there is no such process, or only its zombie.
+/// none if there is no such process, or only its zombie.
 pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in brackets and may hold anything, brackets and blanks too.
+    // The second field is the program's name in brackets, which may contain any characters, including brackets and blanks.
     let after = stat.rsplit_once(") ")?.1;
     let mut fields = after.split(' ');
     if fields.next()? == "Z" {
@@ -18,12 +18,12 @@ pub fn start_time(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Whether the process that started then still runs under this id.
+/// Whether the process with this id and start time still runs.
 pub fn alive(pid: u32, start: u64) -> bool {
     start_time(pid) == Some(start)
 }
 
-/// Ends a process of ours at once, if it is still the one that was meant, and with it the group that it leads.
+/// Kills a process of Plumbline and its process group, if it is still the recorded process.
 pub(super) fn end(pid: u32, start: u64) -> Result<(), TestbedError> {
     let Ok(raw) = i32::try_from(pid) else { return Ok(()) };
     if !alive(pid, start) {

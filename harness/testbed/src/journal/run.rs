@@ -1,4 +1,4 @@
-//! One run: its id, its folder, its journal, and the lock that its owner holds until it ends.
+//! A run: its id, its folder, its journal, and the lock that its owner holds until the run ends.
 
 use super::effect::{Effect, EffectId, Line};
 use super::file::{append_line, journal_path, runs_folder};
@@ -26,10 +26,10 @@ struct OpenJournal {
 }
 
 impl Run {
-    /// Begins a run: makes its folder below the state folder, locks and begins its journal.
+    /// Begins a run: creates its folder below the state folder, and creates and locks its journal.
     ///
     /// # Errors
-    /// [`TestbedError`] when the folder or journal can't be made: no effect may happen without one.
+    /// [`TestbedError`] when the folder or journal can't be created. Without a journal no effect may happen.
     pub fn begin(what: &str) -> Result<Self, TestbedError> {
         let id = ids::new_id();
         let folder = runs_folder()?.join(&id);
@@ -49,7 +49,7 @@ impl Run {
         Ok(run)
     }
 
-    /// The run's id, fit for names and labels.
+    /// The run's id, which is valid in names and labels.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -59,12 +59,12 @@ impl Run {
         &self.folder
     }
 
-    /// Where the run's evidence lies; kept after the run.
+    /// The folder of the run's evidence, which is kept after the run.
     pub fn evidence(&self) -> PathBuf {
         self.folder.join("evidence")
     }
 
-    /// Writes and syncs an intent. To be called before the effect.
+    /// Writes and syncs an intent. The caller must call it before the effect.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be written; then the effect must not be made.
@@ -77,18 +77,18 @@ impl Run {
         Ok(id)
     }
 
-    /// Crosses out an intent: the effect is gone again, or was handed over.
+    /// Crosses out an intent: the effect no longer exists, or was handed over.
     ///
     /// # Errors
-    /// [`TestbedError`] when it can't be written. The effect is then undone once more by `gc`, which is harmless.
+    /// [`TestbedError`] when it can't be written. Then `gc` undoes the effect once more, which is harmless.
     pub fn done(&self, id: EffectId) -> Result<(), TestbedError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         journal.open.retain(|(open, _)| *open != id);
         append_line(&mut journal.file, &Line::Done { id: id.0 })
     }
 
-    /// Undoes in reverse what is still open, and gives what could not be undone, each a line.
-    /// To be called at the end of every run, also of one that was interrupted.
+    /// Undoes the open effects in reverse order, and returns what could not be undone, one line each.
+    /// The caller must call it at the end of every run, even of an interrupted one.
     pub async fn unwind(&self, undoers: &[&dyn Undo]) -> Vec<String> {
         let open = self.journal.lock().unwrap_or_else(PoisonError::into_inner).open.clone();
         undo_all(&open, undoers, |id| {
@@ -102,14 +102,14 @@ impl Run {
     }
 }
 
-/// Keeps a journal from `gc`, held by another process than its owner.
+/// Protects a journal from `gc` in a process other than its owner.
 #[derive(Debug)]
 #[must_use = "gc collects a journal whose hold is dropped"]
 pub struct JournalHold {
     _file: File,
 }
 
-/// Keeps `gc` from a journal whose owner has handed over what is in it. Any number of processes may hold it.
+/// Protects a journal from `gc` after its owner handed over its effects. Several processes may hold it.
 ///
 /// # Errors
 /// [`TestbedError`] when there is no such journal, or its owner or `gc` holds it exclusively.
@@ -129,7 +129,7 @@ pub fn hold(run: &str) -> Result<JournalHold, TestbedError> {
 pub enum RunState {
     /// Its owner holds its journal.
     Alive,
-    /// Its journal is here, and no process holds it.
+    /// Its journal exists, and no process holds it.
     Dead,
     /// This state folder has no such run.
     Unknown,
@@ -141,11 +141,11 @@ pub enum RunState {
 /// [`TestbedError`] when its journal can't be opened or locked.
 pub fn state_of(run: &str) -> Result<RunState, TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
-    let stage = format!("look at journal {}", path.display());
+    let stage = format!("read journal {}", path.display());
     match File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
         Err(error) => Err(TestbedError::new(stage, error)),
-        // Shared, so that two readers do not take each other for the owner.
+        // A shared lock, so that two readers do not mistake each other for the owner.
         Ok(file) => match file.try_lock_shared() {
             Ok(()) => Ok(RunState::Dead),
             Err(TryLockError::WouldBlock) => Ok(RunState::Alive),

@@ -1,4 +1,4 @@
-//! Undoing effects, each by the first of several that can undo its kind.
+//! Undoes effects, each with the first [`Undo`] that supports its kind.
 
 use super::effect::{Effect, EffectId};
 use super::process;
@@ -6,14 +6,14 @@ use crate::error::TestbedError;
 use futures::future::{BoxFuture, FutureExt};
 use std::path::Path;
 
-/// Undoes some kinds of effects. The crates above bring one for the engine, one for Kubernetes objects, and others.
+/// Undoes some kinds of effects. Other crates implement it for Kubernetes objects, clusters and chains.
 pub trait Undo: Send + Sync {
-    /// Undoes an effect; none when it does not undo this kind. An effect that is gone already is undone.
+    /// Undoes an effect; none if it does not support this kind. An effect that no longer exists counts as undone.
     fn undo<'a>(&'a self, effect: &'a Effect) -> Option<BoxFuture<'a, Result<(), TestbedError>>>;
 }
 
-/// Undoes `effects` in reverse, what needs neither an engine nor a cluster by itself and the rest by `undoers`. Goes on
-/// after an error, and gives what could not be undone, each a line. Calls `done` with the id of each one that is gone.
+/// Undoes `effects` in reverse order. It undoes local effects itself, and the others with `undoers`. It continues after an
+/// error, and returns what could not be undone, one line each. It calls `done` with the id of each undone effect.
 pub(super) async fn undo_all(
     effects: &[(EffectId, Effect)],
     undoers: &[&dyn Undo],
@@ -33,7 +33,7 @@ pub(super) async fn undo_all(
     left
 }
 
-/// Undoes what is on this host.
+/// Undoes local effects on this host.
 struct LocalUndo;
 
 impl Undo for LocalUndo {

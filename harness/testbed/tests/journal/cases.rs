@@ -40,7 +40,7 @@ fn env(dir: &Path) -> (String, String) {
     ("PLUMBLINE_STATE".into(), dir.join("state").display().to_string())
 }
 
-/// Runs a child to its end, and gives what it said, a line each.
+/// Runs a child to its end, and returns its lines of output.
 async fn child(role: &str, dir: &Path, more: &str) -> Vec<String> {
     let argv = argv(role, dir, more);
     let (name, value) = env(dir);
@@ -48,7 +48,7 @@ async fn child(role: &str, dir: &Path, more: &str) -> Vec<String> {
     done.stdout.lines().map(str::to_owned).collect()
 }
 
-/// Starts a child that does not end, and gives it with the first line that it said.
+/// Starts a child that does not end, and returns it with its first line of output.
 async fn started(role: &str, dir: &Path, more: &str) -> (Session, String) {
     let mut session = Session::start(&argv(role, dir, more), &[env(dir)]).unwrap();
     let (_input, output) = session.streams().unwrap();
@@ -56,11 +56,11 @@ async fn started(role: &str, dir: &Path, more: &str) -> (Session, String) {
     (session, line)
 }
 
-/// Kills a child, and nothing that it started.
+/// Kills a child, but not the processes that it started.
 async fn kill(session: Session) {
     let pid = session.pid().unwrap();
     Cmd::new("kill").args(["-9", &pid.to_string()]).run_ok().await.unwrap();
-    // Its group holds no sleeper: that one has a group of its own.
+    // The sleeper is not in this group; it has its own.
     session.end(Duration::from_secs(60)).await;
 }
 
@@ -87,7 +87,7 @@ fn a_killed_run_is_collected(dir: &Path, runtime: &tokio::runtime::Runtime) {
         assert!(said.iter().all(|line| line.starts_with("undone ")), "{said:?}");
         assert!(!dir.join("made").exists());
         gone(sleeper, start).await;
-        assert_eq!(child("gc", dir, "").await, Vec::<String>::new(), "a second time there is nothing to do");
+        assert_eq!(child("gc", dir, "").await, Vec::<String>::new(), "a second call does nothing");
     });
 }
 
@@ -137,7 +137,7 @@ fn collecting_goes_on_after_what_it_cannot_undo(dir: &Path, runtime: &tokio::run
         assert_eq!(left[0], "left container not-undone-here: this command can't undo this kind");
         assert!(left[1].starts_with(&format!("left file {}", made.join("middle").display())), "{left:?}");
         assert!(!made.join("first").exists() && !made.join("last").exists());
-        // What is left is tried again, what is gone is not.
+        // Remaining effects are tried again, undone ones are not.
         std::fs::remove_dir(made.join("middle")).unwrap();
         let again = child("gc", dir, "").await;
         assert_eq!(again.iter().filter(|line| line.starts_with("undone ")).count(), 1, "{again:?}");
@@ -149,7 +149,7 @@ fn an_old_run_is_forgotten_when_it_left_nothing(dir: &Path, runtime: &tokio::run
         child("make-and-unwind", dir, "").await;
         let runs = || std::fs::read_dir(dir.join("state/runs")).unwrap().map(|run| run.unwrap().path());
         let over = runs().next().unwrap();
-        // One of a newer version, whose effects this version can't read; and one that left something.
+        // A run of a newer version, whose effects this version can't read; and a run with open effects.
         let newer = dir.join("state/runs/newer");
         std::fs::create_dir(&newer).unwrap();
         std::fs::write(newer.join("journal.jsonl"), "{\"intent\":{\"id\":1,\"effect\":{\"star\":{}}}}\n").unwrap();
@@ -163,11 +163,11 @@ fn an_old_run_is_forgotten_when_it_left_nothing(dir: &Path, runtime: &tokio::run
         };
         child("gc", dir, "").await;
         age(29);
-        assert_eq!(child("forget", dir, "").await.pop().unwrap(), "forgotten 0", "a young one is kept");
+        assert_eq!(child("forget", dir, "").await.pop().unwrap(), "forgotten 0", "a recent run is kept");
         age(31);
         assert_eq!(child("forget", dir, "").await.pop().unwrap(), "forgotten 1");
         assert!(!over.exists() && newer.exists());
-        assert_eq!(runs().count(), 2, "what left something stays");
+        assert_eq!(runs().count(), 2, "runs with open effects stay");
     });
 }
 
@@ -183,7 +183,7 @@ fn a_line_cut_short_hides_nothing(dir: &Path, runtime: &tokio::runtime::Runtime)
         std::fs::write(&journal, text).unwrap();
         assert_eq!(child("gc", dir, "").await.len(), 2);
         gone(sleeper, start).await;
-        assert_eq!(child("gc", dir, "").await, Vec::<String>::new(), "what was crossed out stays so");
+        assert_eq!(child("gc", dir, "").await, Vec::<String>::new(), "a crossed-out effect stays crossed out");
     });
 }
 

@@ -1,4 +1,4 @@
-//! What the processes do that the cases start.
+//! The roles of the processes that the cases start.
 
 use plumbline_testbed::exec::Session;
 use plumbline_testbed::journal::{self, Effect, Run, start_time};
@@ -35,7 +35,7 @@ fn print(line: &str) {
     out.flush().unwrap();
 }
 
-/// A folder with something in it, and a process with a child.
+/// Creates a folder with a file, and a process with a child.
 fn make(run: &Run, folder: PathBuf) -> Session {
     run.intend(Effect::Folder { path: folder.clone() }).unwrap();
     std::fs::create_dir(&folder).unwrap();
@@ -61,7 +61,7 @@ async fn make_and_unwind(folder: PathBuf) {
     print(&format!("left {}", left.len()));
 }
 
-/// Journals a process that lives under this id, with another start time, as after a reuse of the id.
+/// Records a live process with another start time, as after a reuse of its id.
 fn reused_pid(pid: &str) {
     let run = Run::begin("test").unwrap();
     let pid = pid.parse().unwrap();
@@ -69,7 +69,7 @@ fn reused_pid(pid: &str) {
     print("ready");
 }
 
-/// Journals a folder as a file, which can't be removed as one, between two files that can.
+/// Records a folder as a file, which can't be removed as a file, between two files.
 fn stubborn(folder: PathBuf) {
     let run = Run::begin("test").unwrap();
     for name in ["first", "middle", "last"] {
@@ -94,7 +94,7 @@ async fn collect() {
     }
 }
 
-/// The `gc` of a user: collects, then forgets.
+/// Like a user's `gc`: collects, then deletes old runs.
 async fn forget() {
     collect().await;
     print(&format!("forgotten {}", journal::delete_old_runs().unwrap()));

@@ -1,5 +1,5 @@
-//! Runs that die: what the journal and leases make of it. Each case has a state folder of its own, and starts this
-//! very program as the processes that begin runs, hold leases, collect, and are killed.
+//! Tests of the journal and leases after the death of runs. Each case has a separate state folder, and starts this program as the
+//! processes that begin runs, hold leases, collect, and are killed.
 
 mod cases;
 mod child;

@@ -1,4 +1,4 @@
-//! Starting and ending the engine's daemon.
+//! Starts and stops the engine's daemon.
 
 use super::record::{EngineRecord, folder};
 use crate::engine::{Endpoint, Engine};
@@ -16,26 +16,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STAGE: &str = "start the engine";
-/// Between two checks whether it answers: a socket that does not exist yet cannot be watched.
+/// The pause between two checks whether it answers. A socket that does not exist yet cannot be watched.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a daemon that runs already may take until it answers.
+/// The limit for a running daemon to answer.
 const SETTLE: Duration = Duration::from_secs(20);
 
-/// Where the engine listens, and further arguments of its command line.
+/// The endpoint, the pid files and further arguments of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonPlace {
-    /// Where it listens.
+    /// The endpoint.
     pub endpoint: Endpoint,
-    /// Where it notes its process id.
+    /// The pid file of dockerd.
     pub pidfile: PathBuf,
-    /// Where the containerd that it starts notes its own.
+    /// The pid file of its containerd.
     pub containerd_pidfile: PathBuf,
     /// Further arguments of dockerd.
     pub args: Vec<String>,
 }
 
 impl DaemonPlace {
-    /// The usual one, with dockerd's own defaults.
+    /// The usual engine, with dockerd's own defaults.
     pub fn usual() -> Self {
         Self {
             endpoint: Endpoint::usual(),
@@ -45,8 +45,8 @@ impl DaemonPlace {
         }
     }
 
-    /// One of its own below `folder`, which touches neither the usual engine nor the host's links and firewall: for
-    /// tests of the set-up itself. Containers in it have no network.
+    /// A private engine below `folder`, for tests of the set-up itself. It changes neither the usual engine nor the host's links
+    /// and firewall. Its containers have no network.
     pub fn private(folder: &Path) -> Self {
         let under = |name: &str| folder.join(name).display().to_string();
         let host = format!("unix://{}", under("docker.sock"));
@@ -59,8 +59,8 @@ impl DaemonPlace {
     }
 }
 
-/// Waits for a daemon that runs already and does not answer yet. Where there is none, clears away what a dead one
-/// left noted, since dockerd takes such notes for true.
+/// Waits for a running daemon that does not answer yet. If no daemon runs, removes the pid files of a dead one, because
+/// dockerd would rely on them.
 pub(super) async fn settle(place: &DaemonPlace) -> Result<Option<Engine>, TestbedError> {
     let Some(pid) = read_noted_pid(&place.pidfile, "dockerd") else {
         remove_notes(place).await?;
@@ -74,16 +74,16 @@ pub(super) async fn settle(place: &DaemonPlace) -> Result<Option<Engine>, Testbe
             Err(fault) => Look::NotYet(fault.cause()),
         })
     });
-    let engine = waited.await.map_err(|b| b.with_hint(format!("see why it is stuck, or end it: kill {pid}")))?;
+    let engine = waited.await.map_err(|b| b.with_hint(format!("find out why it hangs, or end it: kill {pid}")))?;
     if engine.is_none() {
         remove_notes(place).await?;
     }
     Ok(engine)
 }
 
-/// Removes the pid files of a dockerd that has ended. Its containerd dies with it, but only a moment later, and dockerd
-/// 20.10 takes a dying one, its zombie, or another process under its id for one that can be used, and then waits
-/// for it in vain ("containerd is still running", "timeout waiting for containerd to start").
+/// Removes the pid files of a dockerd that has ended. Its containerd ends shortly after it. dockerd 20.10 treats a dying
+/// containerd, its zombie, or another process with its id as usable, and then waits for it without success ("containerd is
+/// still running", "timeout waiting for containerd to start").
 async fn remove_notes(place: &DaemonPlace) -> Result<(), TestbedError> {
     if let Some(pid) = read_noted_pid(&place.containerd_pidfile, "containerd") {
         let what = format!("containerd (process {pid}) of the dead engine to end");
@@ -96,22 +96,22 @@ async fn remove_notes(place: &DaemonPlace) -> Result<(), TestbedError> {
     [&place.pidfile, &place.containerd_pidfile].into_iter().try_for_each(|note| journal::remove_file(note))
 }
 
-/// Whether a process listens at the socket that is not a dockerd that is noted as running. A socket's file without a
-/// listener is what a dead engine leaves: dockerd removes it, and would remove a foreign one too.
+/// Whether a process other than the recorded dockerd listens at the socket. A socket file without a listener remains from a
+/// dead engine. dockerd removes it, and would remove a foreign one too.
 pub(super) fn is_foreign(place: &DaemonPlace) -> bool {
     let listens = place.endpoint.socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
     listens && read_noted_pid(&place.pidfile, "dockerd").is_none()
 }
 
-/// The process noted in a file, if it lives and has this name.
+/// The process in a pid file, if it is alive and has this name.
 fn read_noted_pid(file: &Path, name: &str) -> Option<u32> {
     let pid = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
     start_time(pid)?;
     (std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim() == name).then_some(pid)
 }
 
-/// Starts dockerd by hand and waits until it answers. `runtime` is our OCI runtime and its name in the engine, where
-/// it is wanted.
+/// Starts dockerd without a service manager and waits until it answers. `runtime` is Plumbline's OCI runtime and its name in
+/// the engine, if it is needed.
 pub(super) async fn start(
     place: &DaemonPlace,
     runtime: Option<(&str, &Path)>,
@@ -132,14 +132,14 @@ pub(super) async fn start(
     }
     let pid =
         detach(&argv, &[("PATH".to_owned(), packages::path())], &file).map_err(|error| error.testbed_error(STAGE))?;
-    // Written at once: an engine that we started must be known as ours even if we are killed now.
+    // Written immediately, so that the engine is recognized as Plumbline's even if this process is killed now.
     let start = start_time(pid).unwrap_or_default();
     let record = EngineRecord { host: place.endpoint.host.clone(), pid, start, log: log.clone(), packages: vec![] };
     record.write(state)?;
     let what = format!("dockerd (process {pid}) to answer at {}", place.endpoint.host);
     let engine = until(STAGE, &what, Deadline::after(deadline), LOOK, async || {
         if start_time(pid).is_none() {
-            return Err(died(&argv.join(" "), &log, from));
+            return Err(explain_death(&argv.join(" "), &log, from));
         }
         look_for_engine(place).await
     });
@@ -164,7 +164,7 @@ async fn look_for_engine(place: &DaemonPlace) -> Result<Look<Engine>, TestbedErr
     Ok(connected.map_or_else(|fault| Look::NotYet(fault.cause()), Look::There))
 }
 
-/// Ends an engine that we started: SIGTERM, then waits until it and its containerd are gone.
+/// Stops an engine that Plumbline started: SIGTERM, then waits until it and its containerd have ended.
 pub(super) async fn stop(place: &DaemonPlace, record: &EngineRecord, deadline: Duration) -> Result<(), TestbedError> {
     let stage = "stop the engine";
     let Ok(pid) = i32::try_from(record.pid) else { return Ok(()) };
@@ -181,7 +181,7 @@ pub(super) async fn stop(place: &DaemonPlace, record: &EngineRecord, deadline: D
     remove_notes(place).await
 }
 
-/// Copies the runtime beside the record: the engine starts it for every container, also when the cache is gone.
+/// Copies the runtime beside the record, because the engine starts it for every container, even after the cache is deleted.
 fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
     let path = home.join("plumbline-runtime");
     let beside = home.join("plumbline-runtime.new");
@@ -191,8 +191,8 @@ fn keep_runtime(from: &Path, home: &Path) -> Result<PathBuf, TestbedError> {
     Ok(path)
 }
 
-/// The engine ended before it answered: the last of what it printed since `from`, and how to fix it.
-fn died(line: &str, log: &Path, from: u64) -> TestbedError {
+/// The error for an engine that ended before it answered: its last output since `from`, and a hint.
+fn explain_death(line: &str, log: &Path, from: u64) -> TestbedError {
     let printed = read_log_from(log, from);
     let lines: Vec<&str> = printed.lines().collect();
     let tail = lines[lines.len().saturating_sub(8)..].join(" | ");
@@ -200,11 +200,11 @@ fn died(line: &str, log: &Path, from: u64) -> TestbedError {
     let hint = if has("no space left on device") {
         "free some disk space".to_owned()
     } else if has("address already in use") || has("can't create unix socket") {
-        "something else has the engine's socket or port: ss -lxtnp shows what".to_owned()
+        "another program uses the engine's socket or port: ss -lxtnp shows which".to_owned()
     } else if has("iptables") || has("nf_tables") {
         "this kernel or its rights don't allow the engine's firewall rules; see the log".to_owned()
     } else if has("cgroup") || has("Devices cgroup isn't mounted") {
-        "no cgroups are mounted here: install cgroupfs-mount, or mount them".to_owned()
+        "this host has no mounted cgroups: install cgroupfs-mount, or mount them".to_owned()
     } else if has("configuration file") {
         "see /etc/docker/daemon.json: it contradicts the command line above".to_owned()
     } else {

@@ -1,4 +1,4 @@
-//! From a host without an engine to one whose engine answers.
+//! Sets up an engine on a host without one.
 
 use super::daemon::{self, DaemonPlace};
 use super::plan::{self, DaemonStart, SetupPlan};
@@ -14,7 +14,7 @@ use crate::wait::Deadline;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long another plumbline's set-up of the engine is waited for.
+/// The longest wait for the set-up of another plumbline process.
 const LEASE: Duration = Duration::from_secs(900);
 
 /// The set-up of the engine on this host.
@@ -25,17 +25,17 @@ pub struct Setup {
     note: Note,
 }
 
-/// What is needed before an engine answers.
+/// The work that is needed until an engine answers.
 #[derive(Debug)]
 pub enum Needed {
-    /// Nothing.
+    /// None: the engine answers.
     Nothing(Engine),
-    /// This.
+    /// This plan.
     Plan(SetupPlan),
 }
 
 impl Setup {
-    /// The set-up at the usual place, by the settings of a checkout. `note` gets each line of progress.
+    /// The set-up of the usual engine, with the settings of a checkout. `note` gets each line of progress.
     ///
     /// # Errors
     /// [`TestbedError`] when the settings can't be read or there is no state folder.
@@ -43,7 +43,7 @@ impl Setup {
         Self::at(root, DaemonPlace::usual(), folders::state()?, note)
     }
 
-    /// The set-up at a place, with a state folder. [`Self::new`] is for everything but tests of the set-up.
+    /// The set-up of an engine at a place, with a state folder. Only for tests of the set-up; other code uses [`Self::new`].
     ///
     /// # Errors
     /// [`TestbedError`] when the settings can't be read.
@@ -56,25 +56,25 @@ impl Setup {
         Ok(Self { settings: EngineSettings::read(root)?, place, state, note: std::sync::Arc::new(note) })
     }
 
-    /// What would have to be done. Changes nothing.
+    /// Finds out what is needed, without any change.
     ///
     /// # Errors
-    /// [`TestbedError`] when there is no engine and none can be started here: why, and how to fix it.
+    /// [`TestbedError`] when no engine runs and none can be started here, with the reason and a hint.
     pub async fn needed(&self) -> Result<Needed, TestbedError> {
         let endpoint = self.endpoint()?;
         let fault = match Engine::connect_to(endpoint.clone()).await {
             Ok(engine) => return Ok(Needed::Nothing(engine)),
             Err(fault) => fault,
         };
-        // Another endpoint than ours, or one that answers and refuses, is not ours to change.
+        // Plumbline never changes another endpoint, or an engine that answers and refuses.
         if endpoint != self.place.endpoint && !endpoint.is_usual() || fault.cause().contains("ermission denied") {
             return Err(fault);
         }
-        // Where systemd holds the socket for an engine that is down, its own message is better than ours.
+        // If systemd holds the socket of a stopped engine, systemd's own message is better.
         let looked = host::read_host(&self.settings, None);
         if !looked.systemd && daemon::is_foreign(&self.place) {
             let cause = format!(
-                "something listens at {} that is no container engine, and dockerd would take its place: {}",
+                "a program that is no container engine listens at {}, and dockerd would replace its socket: {}",
                 self.place.endpoint.host,
                 fault.cause()
             );
@@ -85,11 +85,11 @@ impl Setup {
         plan::plan_setup(&host::read_host(&self.settings, record.as_ref()), &self.settings).map(Needed::Plan)
     }
 
-    /// Makes sure that an engine answers. Where one does, nothing is touched. `may_install` is the user's consent;
-    /// `runtime` gives our OCI runtime's program and is only awaited where the host's capabilities are short.
+    /// Makes sure that an engine answers. If one does, nothing is changed. `may_install` is the user's consent. `runtime`
+    /// returns the program of Plumbline's OCI runtime, and is awaited only if the host lacks capabilities.
     ///
     /// # Errors
-    /// [`TestbedError`]: what was tried, and how to fix it. What was installed stays; the same call goes on from there.
+    /// [`TestbedError`] with the failed step and a hint. Installed packages stay, and the same call continues from there.
     pub async fn ensure(
         &self,
         may_install: bool,
@@ -98,16 +98,16 @@ impl Setup {
         if let Needed::Nothing(engine) = self.needed().await? {
             return Ok(engine);
         }
-        let _alone = Lease::take("engine-setup", Kind::Exclusive, Deadline::after(LEASE)).await?;
+        let _lease = Lease::take("engine-setup", Kind::Exclusive, Deadline::after(LEASE)).await?;
         if let Some(engine) = daemon::settle(&self.place).await? {
             return Ok(engine);
         }
-        // Another plumbline may have done it while we waited.
+        // Another plumbline process may have done it during the wait.
         let plan = match self.needed().await? {
             Needed::Nothing(engine) => return Ok(engine),
             Needed::Plan(plan) => plan,
         };
-        (self.note)(&format!("no container engine answers at {}; to be done:", self.place.endpoint.host));
+        (self.note)(&format!("no container engine answers at {}; plumbline will:", self.place.endpoint.host));
         for line in plan.lines() {
             (self.note)(&format!("- {line}"));
         }
@@ -124,7 +124,7 @@ impl Setup {
         if let Some((_, wanted)) = plan.inotify.filter(|_| may_install)
             && let Err(error) = std::fs::write(host::INOTIFY, wanted.to_string())
         {
-            // A cluster of one node does without; one of more reports the lack when its kubelet does not start.
+            // A one-node cluster works without it. A larger cluster reports the missing instances when its kubelet does not start.
             (self.note)(&format!("{} could not be raised: {error}", host::INOTIFY));
         }
         self.carry_out(&plan, runtime).await
@@ -139,7 +139,7 @@ impl Setup {
         if !plan.packages.is_empty() {
             packages = install::install(&plan.packages, &self.settings, &self.note).await?;
             (self.note)(&format!("installed {}", packages.join(" ")));
-            // The package's own scripts start it on many hosts.
+            // On many hosts the package's own scripts start the engine.
             if let Ok(engine) = Engine::connect_to(self.place.endpoint.clone()).await {
                 return Ok(engine);
             }
@@ -162,12 +162,12 @@ impl Setup {
         Ok(engine)
     }
 
-    /// The engine that we started here, whether or not it still runs.
+    /// The engine that Plumbline started here, running or not.
     pub fn record(&self) -> Option<EngineRecord> {
         EngineRecord::read(&self.state).filter(|record| record.host == self.place.endpoint.host)
     }
 
-    /// Ends the engine that we started, and gives its process id; none when there is none of ours.
+    /// Stops the engine that Plumbline started, and returns its process id; none if Plumbline started none.
     ///
     /// # Errors
     /// [`TestbedError`] when it does not end.
@@ -179,7 +179,7 @@ impl Setup {
         Ok(running.then_some(record.pid))
     }
 
-    /// The user's endpoint; a private place is its own.
+    /// The user's endpoint, or that of a private engine.
     fn endpoint(&self) -> Result<Endpoint, TestbedError> {
         if self.place.endpoint.is_usual() { Endpoint::of_user() } else { Ok(self.place.endpoint.clone()) }
     }

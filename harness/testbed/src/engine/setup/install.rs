@@ -1,4 +1,4 @@
-//! Installing packages by apt.
+//! Installs packages with apt.
 
 use super::settings::EngineSettings;
 use crate::error::TestbedError;
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 const STAGE: &str = "install the engine";
 
-/// Installs `packages`, and the client's where no `docker` command is there afterwards. Gives what the host's suite
-/// resolved them to, `name=version`.
+/// Installs `packages`, and the client's packages if they contain no `docker` command. Returns the installed versions,
+/// `name=version`.
 ///
 /// # Errors
-/// [`TestbedError`] with apt's message, and how to fix it.
+/// [`TestbedError`] with apt's message and a hint.
 pub(super) async fn install(
     packages: &[String],
     settings: &EngineSettings,
@@ -46,7 +46,7 @@ fn install_error(error: &ExecError) -> TestbedError {
     let hint = if text.contains("No space left") || text.contains("not enough free space") {
         "free some disk space"
     } else if text.contains("Could not get lock") {
-        "another package manager is at work: wait for its end, then run the same command again"
+        "another package manager is running: wait for its end, then run the same command again"
     } else if text.contains("Unable to locate package") || text.contains("has no installation candidate") {
         "this distribution has no such package: install Docker Engine 20.10 or later by hand and start it"
     } else {

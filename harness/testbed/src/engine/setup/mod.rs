@@ -1,8 +1,8 @@
-//! Starting a container engine on a bare host, as root, where apt is there; starting it again after it died;
-//! touching nothing where one answers.
+//! Starts a container engine on a bare host with apt, as root, and starts it again after it died. If an engine answers, it
+//! changes nothing.
 //!
-//! What is installed is in `clusters/engine/engine.yaml`. An engine that we started is left running, belongs to the
-//! machine and not to a run, and is ended by [`Setup::stop`] alone.
+//! `clusters/engine/engine.yaml` lists the packages. An engine that Plumbline started keeps running. It belongs to the machine
+//! and not to a run, and only [`Setup::stop`] stops it.
 
 mod daemon;
 mod ensure;

@@ -1,4 +1,4 @@
-//! What would have to be done on this host, as text, before anything is done.
+//! The plan of the set-up on this host, as text, before any change.
 
 use super::host::HostState;
 use super::settings::EngineSettings;
@@ -9,28 +9,28 @@ use crate::error::TestbedError;
 pub enum DaemonStart {
     /// As systemd's service `docker`.
     Service,
-    /// `dockerd` by hand, in a session of its own.
+    /// `dockerd` without a service manager, in a separate session.
     ByHand,
 }
 
-/// What would be done.
+/// The plan of the set-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupPlan {
     /// Packages to install.
     pub packages: Vec<String>,
     /// How the engine is started.
     pub start: DaemonStart,
-    /// Capabilities that our OCI runtime has to strip; empty where it is not wanted.
+    /// Capabilities that Plumbline's OCI runtime must remove; empty if it is not needed.
     pub lacking: Vec<String>,
-    /// To how many inotify instances the limit is raised, from how many; none where it is enough. Left out without
-    /// consent: a cluster of one node does without.
+    /// The current and the new limit of inotify instances; none if the limit is high enough. It is not raised without
+    /// consent, because a one-node cluster works without it.
     pub inotify: Option<(u64, u64)>,
-    /// Whether it may only be done with the user's consent. Starting again what we started before needs none.
+    /// Whether the plan needs the user's consent. Restarting an engine that Plumbline started needs none.
     pub consent: bool,
 }
 
 impl SetupPlan {
-    /// The plan in lines, fit for printing before it is carried out.
+    /// The plan in lines, for printing before it is carried out.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.packages.is_empty() {
@@ -38,23 +38,23 @@ impl SetupPlan {
         }
         lines.push(match self.start {
             DaemonStart::Service => "start the service docker (systemctl)".to_owned(),
-            DaemonStart::ByHand => "start dockerd in a session of its own; plumbline down --engine ends it".to_owned(),
+            DaemonStart::ByHand => "start dockerd in a separate session; plumbline down --engine stops it".to_owned(),
         });
         if let Some((from, to)) = self.inotify {
             lines
                 .push(format!("raise fs.inotify.max_user_instances from {from} to {to}, until the next boot (sysctl)"));
         }
         if !self.lacking.is_empty() {
-            lines.push(format!("with an OCI runtime of ours, since this host withholds {}", self.lacking.join(" ")));
+            lines.push(format!("use plumbline's OCI runtime, because this host lacks {}", self.lacking.join(" ")));
         }
         lines
     }
 }
 
-/// Decides what to do where nothing answers at the usual place.
+/// Decides what to do if no engine answers at the usual place.
 ///
 /// # Errors
-/// [`TestbedError`] when it can't be done here: what is in the way, and how to fix it.
+/// [`TestbedError`] when it can't be done here, with the obstacle and a hint.
 pub(super) fn plan_setup(host: &HostState, settings: &EngineSettings) -> Result<SetupPlan, TestbedError> {
     let refuse = |cause: String, hint: &str| {
         let cause = format!("no container engine answers at the usual place, and plumbline can't start one: {cause}");
@@ -68,18 +68,18 @@ pub(super) fn plan_setup(host: &HostState, settings: &EngineSettings) -> Result<
     }
     if host.uid != 0 {
         let hint = "start your engine, or run as root (sudo plumbline up --yes); the netns lane needs no engine";
-        return refuse(format!("root is needed, and this is user {}", host.uid), hint);
+        return refuse(format!("expected root, found user {}", host.uid), hint);
     }
     if !packages.is_empty() && !host.apt {
         let hint = "install Docker Engine 20.10 or later by hand and start it; the netns lane needs no engine";
-        return refuse("dockerd is not installed, and there is no apt-get here".to_owned(), hint);
+        return refuse("dockerd is not installed, and this host has no apt-get".to_owned(), hint);
     }
     if !packages.is_empty() && host.free_mib < settings.disk.free_mib {
         let (path, wanted) = (settings.disk.path.display(), settings.disk.free_mib);
-        let cause = format!("{path} has {} MiB free, and packages and images need {wanted} MiB", host.free_mib);
+        let cause = format!("{path} has {} MiB free, but packages and images need {wanted} MiB", host.free_mib);
         return refuse(cause, "free some disk space");
     }
-    // The service's own command line does not name our runtime.
+    // The service's command line does not contain Plumbline's runtime.
     let start = if host.systemd && host.lacking.is_empty() { DaemonStart::Service } else { DaemonStart::ByHand };
     let consent = !packages.is_empty() || !host.ours_before;
     let inotify = host.inotify.filter(|allowed| *allowed < settings.inotify_instances);
@@ -109,10 +109,7 @@ mod tests {
             (vec!["docker.io".to_owned()], DaemonStart::ByHand, true)
         );
         let lines = plan.lines();
-        assert!(
-            lines[0].ends_with("docker.io (apt-get)") && lines[2].ends_with("withholds CAP_SYS_RESOURCE"),
-            "{lines:?}"
-        );
+        assert!(lines[0].ends_with("docker.io (apt-get)") && lines[2].ends_with("lacks CAP_SYS_RESOURCE"), "{lines:?}");
     }
 
     #[test]
@@ -121,7 +118,7 @@ mod tests {
             plan_setup(&HostState { daemon: true, client: true, ours_before: true, ..bare() }, &settings()).unwrap();
         assert!(!plan.consent && plan.packages.is_empty() && plan.lacking.is_empty());
         let plan = plan_setup(&HostState { daemon: true, client: true, ..bare() }, &settings()).unwrap();
-        assert!(plan.consent, "an engine that the user stopped is not started without asking");
+        assert!(plan.consent, "an engine that the user stopped is not started without consent");
     }
 
     #[test]
@@ -136,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn systemd_starts_its_own_service() {
+    fn the_plan_on_a_host_with_systemd_uses_the_service() {
         let plan = plan_setup(&HostState { daemon: true, client: true, systemd: true, ..bare() }, &settings()).unwrap();
         assert_eq!(plan.start, DaemonStart::Service);
     }
@@ -148,8 +145,8 @@ mod tests {
             assert!(error.hint.is_some());
             error.cause()
         };
-        assert!(cause(HostState { uid: 1000, ..bare() }).ends_with("root is needed, and this is user 1000"));
-        assert!(cause(HostState { apt: false, ..bare() }).ends_with("there is no apt-get here"));
+        assert!(cause(HostState { uid: 1000, ..bare() }).ends_with("expected root, found user 1000"));
+        assert!(cause(HostState { apt: false, ..bare() }).ends_with("this host has no apt-get"));
         assert!(cause(HostState { free_mib: 100, ..bare() }).contains("/var/lib has 100 MiB free"));
     }
 }

@@ -1,39 +1,39 @@
-//! The record of an engine that we started. It belongs to the user's machine, not to a run: it is left running.
+//! The record of an engine that Plumbline started. The engine belongs to the machine, not to a run, and keeps running.
 
 use crate::error::{AtStage, TestbedError};
 use crate::journal;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// An engine that we started by hand.
+/// An engine that Plumbline started without a service manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineRecord {
-    /// Where it listens, as in DOCKER_HOST.
+    /// Its endpoint, in the form of DOCKER_HOST.
     pub host: String,
     /// Its process id.
     pub pid: u32,
     /// Its start time in clock ticks since boot, so that a reused id is not mistaken for it.
     pub start: u64,
-    /// Where its outputs went.
+    /// The file with its outputs.
     pub log: PathBuf,
-    /// Packages that we installed for it, `name=version`.
+    /// The packages that Plumbline installed for it, `name=version`.
     #[serde(default)]
     pub packages: Vec<String>,
 }
 
 impl EngineRecord {
-    /// Whether that very process still runs.
+    /// Whether exactly this process still runs.
     pub fn alive(&self) -> bool {
         journal::alive(self.pid, self.start)
     }
 
-    /// Reads the record in a state folder; none when we never started one. One that can't be read counts as none.
+    /// Reads the record in a state folder; none if there is none or it can't be read.
     pub(super) fn read(state: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(file(state)).ok()?).ok()
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the record atomically.
     pub(super) fn write(&self, state: &Path) -> Result<(), TestbedError> {
         let path = file(state);
         let stage = format!("write {}", path.display());
@@ -43,13 +43,13 @@ impl EngineRecord {
         std::fs::rename(&beside, &path).at_stage(&stage)
     }
 
-    /// Takes it away.
+    /// Removes the record.
     pub(super) fn forget(state: &Path) -> Result<(), TestbedError> {
         journal::remove_file(&file(state))
     }
 }
 
-/// Where log, runtime and record of an engine that we started are.
+/// The folder with log, runtime and record of an engine that Plumbline started.
 pub(super) fn folder(state: &Path) -> PathBuf {
     state.join("engine")
 }

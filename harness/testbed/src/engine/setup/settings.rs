@@ -1,37 +1,37 @@
-//! `clusters/engine/engine.yaml`: what is installed, and how long each step may take.
+//! `clusters/engine/engine.yaml`: the packages, and the deadline of each step.
 
 use crate::error::{AtStage, TestbedError};
 use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The file as it is written.
+/// The file, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EngineSettings {
     api_version: String,
     kind: String,
-    /// Packages that bring the engine.
+    /// Packages with the engine.
     pub packages: Vec<String>,
-    /// Packages that bring the `docker` command where the engine's do not.
+    /// Packages with the `docker` command, if the engine's packages do not contain it.
     pub client_packages: Vec<String>,
-    /// What has to be free, and where.
+    /// The required free disk space.
     pub disk: Disk,
-    /// How many inotify instances a user has to be allowed.
+    /// The required maximum of inotify instances per user.
     pub inotify_instances: u64,
-    /// Name of our OCI runtime in the engine.
+    /// The name of Plumbline's OCI runtime in the engine.
     pub runtime: String,
-    /// How long each step may take.
+    /// The deadline of each step.
     pub deadlines: Deadlines,
 }
 
-/// Disk space that an installation wants.
+/// The disk space that an installation needs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Disk {
     /// A folder on the file system in question.
     pub path: PathBuf,
-    /// Free space wanted, in MiB.
+    /// The required free space, in MiB.
     #[serde(rename = "freeMiB")]
     pub free_mib: u64,
 }
@@ -62,7 +62,7 @@ impl EngineSettings {
     /// Reads the file of a checkout.
     ///
     /// # Errors
-    /// [`TestbedError`] when it is not there or has an unknown key, with file, line and column.
+    /// [`TestbedError`] when it is missing or has an unknown key, with file, line and column.
     pub fn read(root: &Path) -> Result<Self, TestbedError> {
         let path = root.join("clusters/engine/engine.yaml");
         let stage = format!("read {}", path.display());
