@@ -103,7 +103,7 @@ impl Bench {
         act: impl AsyncFnOnce(&mut Staged<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let scene = self.lane.stage(&self.cx, plan).await?;
-        let mut staged = Staged { cx: &self.cx, plan, scene };
+        let mut staged = Staged { cx: &self.cx, lane: self.name, plan, scene };
         let acted = act(&mut staged).await;
         add_left_behind(acted, &staged.scene.close().await.lines())
     }
@@ -140,6 +140,7 @@ fn add_left_behind<T>(result: anyhow::Result<T>, left: &[String]) -> anyhow::Res
 /// A staged scenario.
 pub struct Staged<'a> {
     cx: &'a Context,
+    lane: &'static str,
     plan: &'a Plan,
     scene: Box<dyn StagedScenario>,
 }
@@ -151,7 +152,7 @@ impl Staged<'_> {
     /// [`plumbline_testbed::error::TestbedError`] when a pod is gone or can't be read.
     pub async fn observe(&mut self) -> anyhow::Result<Observed> {
         let observation = self.scene.observe(self.cx).await?;
-        Ok(Observed { plan: self.plan.clone(), observation })
+        Ok(Observed { lane: self.lane, plan: self.plan.clone(), observation })
     }
 
     /// The plan that is staged.
@@ -169,6 +170,7 @@ impl Staged<'_> {
 #[must_use = "an unjudged observation proves nothing"]
 #[derive(Debug, Clone)]
 pub struct Observed {
+    lane: &'static str,
     plan: Plan,
     observation: Observation,
 }
@@ -223,7 +225,7 @@ impl Observed {
         let judgement = judge::judge(&self.plan, &self.observation);
         let notes = judgement.notes.clone();
         let verdict = judge::fold(judgement, false);
-        Ok(Judged { plan: self.plan, observation: self.observation, verdict, notes })
+        Ok(Judged { lane: self.lane, plan: self.plan, observation: self.observation, verdict, notes })
     }
 }
 
@@ -231,6 +233,7 @@ impl Observed {
 #[must_use = "read the verdict: without it a failure goes unnoticed"]
 #[derive(Debug, Clone)]
 pub struct Judged {
+    lane: &'static str,
     plan: Plan,
     observation: Observation,
     verdict: Verdict,
@@ -289,8 +292,23 @@ impl Judged {
             verdict: self.verdict.clone(),
             notes: self.notes.clone(),
             transcripts: self.observation.pods.iter().flat_map(|pod| pod.transcripts.clone()).collect(),
-            ..ScenarioReport::blank(&self.plan, "-")
+            ..ScenarioReport::blank(&self.plan, self.lane)
         };
         paint::strip(&text::scenario(&report, Transcripts::OnFailure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_names_the_lane_of_its_bench() {
+        let plan = Plan { name: "a/b".into(), file: "a/b.yaml".into(), ..Plan::default() };
+        let verdict = Verdict::Fail { checked: 1, findings: vec![] };
+        let judged = Judged { lane: "netns", plan, observation: Observation::default(), verdict, notes: vec![] };
+        let text = judged.text();
+        assert!(text.contains("a/b   lane netns\n"), "{text}");
+        assert!(text.contains("plumbline run a/b.yaml --lane netns --keep always"), "{text}");
     }
 }
