@@ -3,9 +3,12 @@
 use crate::select::Refused;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
+use plumbline_core::source::Source;
 use plumbline_core::verdict::ScenarioReport;
 use plumbline_testbed::folders;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -23,6 +26,27 @@ pub struct StoredEvidence {
     pub observation: Option<Observation>,
     /// The report; none if the run ended before it.
     pub report: Option<ScenarioReport>,
+}
+
+impl StoredEvidence {
+    /// Whether the run had the same content as a plan. Places in files do not count: the folder may be another one.
+    pub fn is_of(&self, plan: &Plan) -> bool {
+        let content = |plan: &Plan| {
+            let plan = Plan { file: String::new(), ..plan.clone() };
+            serde_json::to_value(plan).map(without_places).ok()
+        };
+        content(&self.plan) == content(plan)
+    }
+}
+
+/// A value without every [`Source`] in it.
+fn without_places(value: Value) -> Value {
+    match value {
+        Value::Object(map) if map.len() == 3 && Source::deserialize(&Value::Object(map.clone())).is_ok() => Value::Null,
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, without_places(value))).collect(),
+        Value::Array(items) => items.into_iter().map(without_places).collect(),
+        other => other,
+    }
 }
 
 /// Finds the evidence of a scenario in its own evidence folder, or in that of a whole run. `lane` selects one of several
@@ -118,6 +142,7 @@ fn value<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plumbline_core::plan::{Host, Topology};
 
     fn keep(folder: &Path, lane: &str, summary: &str) {
         assert!(is_same("/x/suites/a.yaml", "suites/a.yaml") && !is_same("/tmp/a.yaml", "suites/a.yaml"));
@@ -128,6 +153,21 @@ mod tests {
             "topology": {}, "networks": [], "pods": [], "expect": [],
         });
         std::fs::write(folder.join("plan.json"), plan.to_string()).unwrap();
+    }
+
+    #[test]
+    fn a_changed_scenario_is_seen_and_another_folder_is_no_change() {
+        let with_host = |file: &str, name: &str| {
+            let source = Source { file: file.to_owned(), line: 1, column: 1 };
+            let (ports, behind, routes) = (vec![], vec![], vec![]);
+            let host = Host { name: name.into(), gateway: true, ports, behind, routes, source };
+            let topology = Topology { hosts: vec![host], ..Topology::default() };
+            Plan { file: file.into(), topology, ..Plan::default() }
+        };
+        let plan = with_host("a.yaml", "gw");
+        let kept = StoredEvidence { folder: PathBuf::new(), plan, observation: None, report: None };
+        assert!(kept.is_of(&with_host("/x/a.yaml", "gw")));
+        assert!(!kept.is_of(&with_host("a.yaml", "gx")));
     }
 
     #[test]

@@ -55,7 +55,8 @@ fn of_run(kept: &StoredEvidence, named: &Plan) -> Result<Graph, Refused> {
     picture.verdict = kept.report.as_ref().map(|report| {
         let verdict = paint::strip(&plumbline_report::text::verdict(&report.verdict));
         let run = run_of(&kept.folder).map(|run| format!("; run {run}")).unwrap_or_default();
-        format!("{verdict}; lane {}{run}", report.lane)
+        let changed = if kept.is_of(named) { "" } else { "; the scenario has changed since" };
+        format!("{verdict}; lane {}{run} of {}{changed}", report.lane, kept.plan.file)
     });
     Ok(picture)
 }
