@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use plumbline_core::cni::Exit;
 use plumbline_core::plan::VIRTIO_ENI;
-use plumbline_core::protocol::Probed;
+use plumbline_core::protocol::{PROGRAM_NOT_STARTED, Probed};
 use plumbline_netlink::bridge::filters_vlans;
 use plumbline_netlink::packet::RouteNetlinkMessage;
 use plumbline_netlink::packet::link::{
@@ -192,7 +192,7 @@ fn read_rule_results(results: &[ProcessResult]) -> BTreeMap<String, Probed> {
 
 fn read_rule_result(program: &str, result: &ProcessResult) -> Probed {
     if let Some(error) = &result.start_error {
-        return Probed { there: false, seen: format!("{program} cannot be started on the node: {error}") };
+        return Probed { there: false, seen: format!("{program}{PROGRAM_NOT_STARTED}{error}") };
     }
     if result.exit == Exit::Code(0) {
         return Probed { there: true, seen: format!("{program} rule created") };

@@ -332,6 +332,9 @@ pub struct PluginVersion {
     pub about: Option<String>,
 }
 
+/// What [`Probed::seen`] has between the name of a program that the node lacks and the cause.
+pub const PROGRAM_NOT_STARTED: &str = " cannot be started on the node: ";
+
 /// One tested capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probed {

@@ -1,6 +1,8 @@
 //! Capabilities, and checks of this host: each names what was checked, what was found, what is needed, and how to fix it.
 //! No check changes anything.
 
+use plumbline_core::plan::VIRTIO_ENI;
+use plumbline_core::protocol::PROGRAM_NOT_STARTED;
 use plumbline_testbed::error::TestbedError;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -78,11 +80,14 @@ impl HostCheck {
 
     /// A capability of a lane. Scenarios that require a missing one are skipped.
     pub fn capability(scope: &'static str, name: &str, offer: &Capability, hint: &str) -> Self {
-        // The agent's own wording (`probe/rules.rs`).
-        let program = offer.seen.split_once(" can't be started on the node").map(|(program, _)| program);
+        let program = offer.seen.split_once(PROGRAM_NOT_STARTED).map(|(program, _)| program);
         let hint = match program {
             _ if offer.there => String::new(),
+            // Debian's package of nft has another name.
+            Some("nft") => "install nftables".to_owned(),
             Some(program) => format!("install {program}"),
+            // No kernel module gives a host such interfaces.
+            None if name == VIRTIO_ENI && !hint.is_empty() => "run with --lane vm".to_owned(),
             None => hint.to_owned(),
         };
         let needed = "only by scenarios that require it; they are skipped";
@@ -121,4 +126,23 @@ pub fn check_free_space(
     let needed = format!("{needed_mib} MiB for a first build");
     let hint = "free some space, or set PLUMBLINE_CACHE to a folder on a larger disk";
     HostCheck::new(scope, &probe, free.is_ok_and(|mib| mib >= needed_mib), found, &needed, hint).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_capability_has_its_own_fix() {
+        let fix = |name: &str, seen: &str| {
+            let offer = Capability { there: false, seen: seen.to_owned() };
+            HostCheck::capability("netns", name, &offer, "load the kernel module, or run with --lane vm").hint
+        };
+        let absent = |program: &str| format!("{program}{PROGRAM_NOT_STARTED}No such file or directory");
+        assert_eq!(fix("ipvs", &absent("ipvsadm")).as_deref(), Some("install ipvsadm"));
+        assert_eq!(fix("nftables-fib", &absent("nft")).as_deref(), Some("install nftables"));
+        assert_eq!(fix(VIRTIO_ENI, "no pairs").as_deref(), Some("run with --lane vm"));
+        let module = fix("dummy", "make link dummy-0: operation not supported");
+        assert_eq!(module.as_deref(), Some("load the kernel module, or run with --lane vm"));
+    }
 }
