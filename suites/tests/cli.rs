@@ -100,8 +100,13 @@ async fn one_bad_file_in_a_folder_stops_the_whole_run() -> anyhow::Result<()> {
 #[tokio::test]
 async fn an_empty_selection_has_its_own_exit_code() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let nothing = run(&["run", &dir.path().display().to_string()]).await?;
-    assert_eq!(code(&nothing), Some(4), "{}", nothing.stderr);
+    let folder = dir.path().display().to_string();
+    for command in ["run", "list", "render"] {
+        let nothing = run(&[command, &folder]).await?;
+        assert_eq!(code(&nothing), Some(4), "{command}: {}", nothing.stderr);
+        let expected = format!("nothing selected: {folder} holds no scenario file");
+        assert_eq!(nothing.stderr.trim_end(), expected, "{command}");
+    }
     Ok(())
 }
 

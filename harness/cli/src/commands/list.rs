@@ -16,8 +16,7 @@ pub fn run(args: &ListArgs) -> anyhow::Result<u8> {
     plans.sort_by(|a, b| a.name.cmp(&b.name));
     let mut out = anstream::stdout();
     if plans.is_empty() {
-        writeln!(anstream::stderr(), "nothing selected: no scenario there")?;
-        return Ok(exit::NOTHING);
+        return super::report_empty(&named);
     }
     match args.output {
         MessageFormat::Human => {

@@ -19,7 +19,7 @@ mod version;
 
 use crate::args::{Command, MessageFormat};
 use plumbline::select::Refused;
-use plumbline::{registry, root};
+use plumbline::{exit, registry, root};
 use plumbline_lanes::lane::Lane;
 use serde::Serialize;
 use std::io::Write as _;
@@ -56,6 +56,14 @@ fn find_lane(name: &str) -> Result<&'static dyn Lane, Refused> {
         let known = registry::names().join(", ");
         Refused::one(format!("--lane {name}: unknown lane, expected one of {known}"))
     })
+}
+
+/// Prints that the folders that a user named hold no scenario, and gives the exit code for it.
+fn report_empty(named: &[PathBuf]) -> anyhow::Result<u8> {
+    let names: Vec<String> = named.iter().map(|name| name.display().to_string()).collect();
+    let hold = if names.len() == 1 { "holds" } else { "hold" };
+    writeln!(anstream::stderr(), "nothing selected: {} {hold} no scenario file", names.join(", "))?;
+    Ok(exit::NOTHING)
 }
 
 /// Prints a value as JSON, or as text for people.

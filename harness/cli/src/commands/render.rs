@@ -9,6 +9,9 @@ use std::io::Write as _;
 pub fn run(args: &RenderArgs) -> anyhow::Result<u8> {
     let root = root::find();
     let plans = select::plans(root.as_deref().ok(), &args.selection.scenarios)?;
+    if plans.is_empty() {
+        return super::report_empty(&args.selection.scenarios);
+    }
     let mut out = anstream::stdout();
     for plan in &plans {
         match args.output {
@@ -20,5 +23,5 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<u8> {
             MessageFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(plan)?)?,
         }
     }
-    Ok(if plans.is_empty() { exit::NOTHING } else { exit::PASS })
+    Ok(exit::PASS)
 }

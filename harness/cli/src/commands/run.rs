@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let root = root::find();
     let plans = select::plans(root.as_deref().ok(), &args.selection.scenarios)?;
+    if plans.is_empty() {
+        return super::report_empty(&args.selection.scenarios);
+    }
     let mut options = options::read(&args.testbed)?;
     options.keep = args.keep;
     options.verbatim = args.verbatim;
@@ -92,7 +95,6 @@ fn check_report_path(file: Option<&Path>) -> Result<(), Refused> {
 
 fn describe(plans: &[Plan]) -> String {
     match plans {
-        [] => "no scenario".to_owned(),
         [one] => format!("{} is not meant for this lane", one.name),
         many => format!("none of {} scenarios is meant for these lanes", many.len()),
     }
