@@ -55,11 +55,14 @@ pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
     let name = text_of("name")?.filter(|name| !name.is_empty()).unwrap_or_else(|| fallback_name.to_owned());
     let cni_version = text_of("cniVersion")?.unwrap_or_else(|| DEFAULT_VERSION.to_owned());
     let (is_list, links) = match go_key(&top, "plugins") {
-        None => (false, vec![link(&Value::Object(top.clone()), 0)?]),
+        None => (false, vec![link(&Value::Object(top.clone()), 1)?]),
         Some(Value::Array(plugins)) if plugins.is_empty() => return Err("`plugins` is empty".to_owned()),
         Some(Value::Array(plugins)) => {
-            let links =
-                plugins.iter().enumerate().map(|(position, conf)| link(conf, position)).collect::<Result<_, _>>()?;
+            let links = plugins
+                .iter()
+                .enumerate()
+                .map(|(position, conf)| link(conf, position + 1))
+                .collect::<Result<_, _>>()?;
             (true, links)
         }
         Some(_) => return Err("`plugins` is not a list".to_owned()),
@@ -72,19 +75,18 @@ pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
     Ok(Chain { name, cni_version, is_list, disable_check, links })
 }
 
-fn link(conf: &Value, position: usize) -> Result<ChainLink, String> {
-    let Value::Object(object) = conf else { return Err(format!("plugin {position} is not a JSON object")) };
+/// Reads one plugin; `number` counts from 1, as reports do.
+fn link(conf: &Value, number: usize) -> Result<ChainLink, String> {
+    let Value::Object(object) = conf else { return Err(format!("plugin {number} is not a JSON object")) };
     match go_key(object, "type") {
         Some(Value::String(plugin)) if !plugin.is_empty() => {
             if plugin.contains(['/', '\\', '\0']) || plugin == "." || plugin == ".." {
-                return Err(format!(
-                    "plugin {position}: type `{plugin}` is a path; a type is the bare name of a binary"
-                ));
+                return Err(format!("plugin {number}: type `{plugin}` is a path; a type is the bare name of a binary"));
             }
             Ok(ChainLink { plugin: plugin.clone(), conf: conf.clone() })
         }
-        Some(Value::String(_)) | None => Err(format!("plugin {position} has no `type`")),
-        Some(_) => Err(format!("plugin {position}: `type` is not a string")),
+        Some(Value::String(_)) | None => Err(format!("plugin {number} has no `type`")),
+        Some(_) => Err(format!("plugin {number}: `type` is not a string")),
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
             (r#"{"plugins":[]}"#, "`plugins` is empty"),
             (r#"{"type":"a"} trailing"#, "not JSON"),
             (r#"{"type":"../a"}"#, "is a path"),
-            (r#"{"plugins":[{"type":"a"},{}]}"#, "plugin 1 has no `type`"),
+            (r#"{"plugins":[{"type":"a"},{}]}"#, "plugin 2 has no `type`"),
             (r#"{"cniVersion":1,"type":"a"}"#, "must be a string"),
         ] {
             let error = parse(text, "n").unwrap_err();
