@@ -5,12 +5,14 @@
 
 use super::evidence::Evidence;
 use crate::fault::{self, Fault};
+use crate::registry;
 use plumbline_core::event::Event;
 use plumbline_core::judge;
 use plumbline_core::observe::Observation;
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::{Context, Keep};
+use plumbline_lanes::host::{Capabilities, HostCheck};
 use plumbline_lanes::lane::{OpenLane, StagedScenario, Staging};
 use plumbline_testbed::error::TestbedError;
 use std::time::Instant;
@@ -55,7 +57,8 @@ pub(super) async fn judge_scenario<'a>(
         JudgedScenario { progress, plan, strict, evidence, start, report, scene: None, seen: None };
 
     if let Some(reason) = lane.lack(plan) {
-        judged_scenario.report.verdict = Verdict::Skip { reason };
+        let fix = fix_of(lane_name, lane.offers(), plan).map(|fix| format!("; fix: {fix}"));
+        judged_scenario.report.verdict = Verdict::Skip { reason: reason + &fix.unwrap_or_default() };
         return judged_scenario;
     }
     judged_scenario.progress.phase("create");
@@ -72,6 +75,13 @@ pub(super) async fn judge_scenario<'a>(
     }
     judged_scenario.report.timing.verdict_us = micros(start);
     judged_scenario
+}
+
+/// How to get the first capability that a plan requires and the lane lacks, as `plumbline doctor` says it.
+pub(super) fn fix_of(lane: &str, offers: &Capabilities, plan: &Plan) -> Option<String> {
+    let lane = registry::find(lane)?;
+    let need = plan.requires.iter().find(|need| offers.0.get(*need).is_some_and(|offer| !offer.there))?;
+    HostCheck::capability(lane.name(), need, offers.0.get(need)?, lane.capability_hint()).hint
 }
 
 impl JudgedScenario<'_> {

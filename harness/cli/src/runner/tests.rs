@@ -229,3 +229,13 @@ async fn a_panic_is_a_fault_of_plumbline_and_its_effects_are_undone() {
     assert_eq!(cause, "a.yaml: a panic on purpose");
     assert!(hint.as_ref().is_some_and(|hint| hint.contains("report this")), "{hint:?}");
 }
+
+#[test]
+fn the_fix_of_a_skip_is_that_of_the_doctor() {
+    let offer = |there| plumbline_lanes::host::Capability { there, seen: String::new() };
+    let offers = Capabilities([("dummy".to_owned(), offer(false)), ("veth".to_owned(), offer(true))].into());
+    let requires = |need: &str| Plan { requires: vec![need.to_owned()], ..plan("a") };
+    let fix = scenario::fix_of("netns", &offers, &requires("dummy"));
+    assert_eq!(fix.as_deref(), Some("load the kernel module, or run with --lane vm"));
+    assert_eq!(scenario::fix_of("netns", &offers, &requires("veth")), None);
+}
