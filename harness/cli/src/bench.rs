@@ -162,7 +162,7 @@ impl Staged<'_> {
 
     /// Commands that enter the pods.
     pub fn entry_commands(&self) -> Vec<String> {
-        self.scene.entry_commands()
+        self.scene.entry_commands().into_iter().map(|entry| entry.command).collect()
     }
 }
 

@@ -119,6 +119,15 @@ pub struct Staging {
     pub ready_us: u64,
 }
 
+/// A command to paste that opens a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryCommand {
+    /// Where the shell is: `the node`, or `pod NAME`.
+    pub target: String,
+    /// The command line.
+    pub command: String,
+}
+
 /// A staged scenario.
 pub trait StagedScenario: Send {
     /// What was done to stage it.
@@ -126,7 +135,7 @@ pub trait StagedScenario: Send {
     /// Reads everything that is judged. May be called again: each call is a fresh observation.
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>>;
     /// Commands to paste that enter its nodes and pods.
-    fn entry_commands(&self) -> Vec<String>;
+    fn entry_commands(&self) -> Vec<EntryCommand>;
     /// Removes it, and reads the leaks of its pods.
     fn close(self: Box<Self>) -> BoxFuture<'static, TearDown>;
 }

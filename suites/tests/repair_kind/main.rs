@@ -135,7 +135,8 @@ async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
     let observed: Result<_, TestbedError> = with_seed(&lane, &cx, |scene| {
         Box::pin(async move {
             let door = scene.entry_commands().first().cloned().context("a door to the pod")?;
-            let namespace = door.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
+            let namespace =
+                door.command.split_whitespace().skip_while(|word| *word != "-n").nth(1).context("its namespace")?;
             breakage::delete_pods(&held, namespace).await?;
             Ok(scene.observe(&of).await)
         })

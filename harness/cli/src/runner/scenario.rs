@@ -110,9 +110,10 @@ impl JudgedScenario<'_> {
         if keeps(self.progress.cx.options.keep, &self.report.verdict) {
             let progress = self.progress;
             let ended = self.finish(vec![]);
-            for command in scene.entry_commands() {
-                progress.phase(&format!("kept; enter it with: {command}"));
+            for entry in scene.entry_commands() {
+                progress.phase(&format!("kept; enter {} with: {}", entry.target, entry.command));
             }
+            progress.phase("kept; remove it and every other kept run with: plumbline gc");
             return ended;
         }
         self.progress.phase("clean up");

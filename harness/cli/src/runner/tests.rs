@@ -7,7 +7,7 @@ use plumbline_core::observe::Observation;
 use plumbline_core::verdict::Verdict;
 use plumbline_lanes::context::Options;
 use plumbline_lanes::host::Capabilities;
-use plumbline_lanes::lane::{HostReport, OpenLane, StagedScenario, Staging, TearDown, TestSettings};
+use plumbline_lanes::lane::{EntryCommand, HostReport, OpenLane, StagedScenario, Staging, TearDown, TestSettings};
 use plumbline_testbed::journal::Effect;
 use plumbline_testbed::wait::within;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl StagedScenario for ActedScenario {
             Err(TestbedError::new("observe", "only acted"))
         })
     }
-    fn entry_commands(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<EntryCommand> {
         vec![]
     }
     fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {

@@ -5,7 +5,7 @@ use super::packet_endpoints::PacketEndpoints;
 use super::pods::{AppliedObject, RemainingSandbox, StagedPod, await_sandbox_removal};
 use super::{leaks, probes, unattached};
 use crate::context::{Context, Keep};
-use crate::lane::{StagedScenario, Staging, TearDown};
+use crate::lane::{EntryCommand, StagedScenario, Staging, TearDown};
 use crate::traces::NodeTraces;
 use futures::future::{BoxFuture, join_all, try_join_all};
 use kube::ResourceExt;
@@ -224,11 +224,12 @@ impl StagedScenario for KindScenario {
         })
     }
 
-    fn entry_commands(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<EntryCommand> {
         let kubeconfig = self.cluster.kubeconfig.display();
         let command = |staged: &StagedPod| {
             let name = staged.ready().map_or_else(|| staged.pod.name.clone(), ResourceExt::name_any);
-            format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {name} -- sh", staged.namespace)
+            let command = format!("kubectl --kubeconfig {kubeconfig} -n {} exec -it {name} -- sh", staged.namespace);
+            EntryCommand { target: format!("pod {name}"), command }
         };
         self.pods.iter().map(command).collect()
     }

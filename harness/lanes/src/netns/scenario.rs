@@ -7,7 +7,7 @@ use super::pod::StagedPod;
 use super::pod_state::read_pod;
 use crate::agent::NodeAgent;
 use crate::context::{Context, Keep};
-use crate::lane::{StagedScenario, Staging, TearDown};
+use crate::lane::{EntryCommand, StagedScenario, Staging, TearDown};
 use crate::traces::{self, NodeTraces};
 use crate::wire::ProbeEndpoints;
 use futures::FutureExt;
@@ -239,7 +239,7 @@ impl StagedScenario for NetnsScenario {
         self.read_observation().boxed()
     }
 
-    fn entry_commands(&self) -> Vec<String> {
+    fn entry_commands(&self) -> Vec<EntryCommand> {
         let Some(init) = self.init_pid() else { return Vec::new() };
         // The owner of a user namespace enters it without root, but must keep the credentials.
         let user = Path::new("/proc/self/ns/user").read_link().ok()
@@ -248,8 +248,12 @@ impl StagedScenario for NetnsScenario {
             true => format!("nsenter --target {init} --user --preserve-credentials --mount --net --pid --ipc --uts"),
             false => format!("nsenter --target {init} --mount --net --pid --ipc --uts"),
         };
-        let pods = self.pods.iter().map(|pod| format!("{enter} nsenter --net=/run/netns/{} ip a", pod.name));
-        std::iter::once(format!("{enter} sh")).chain(pods).collect()
+        let node = EntryCommand { target: "the node".to_owned(), command: format!("{enter} sh") };
+        let pods = self.pods.iter().map(|pod| EntryCommand {
+            target: format!("pod {}", pod.name),
+            command: format!("{enter} nsenter --net=/run/netns/{} sh", pod.name),
+        });
+        std::iter::once(node).chain(pods).collect()
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, TearDown> {
