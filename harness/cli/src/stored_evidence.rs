@@ -78,7 +78,9 @@ pub fn last(scenario: &Plan, lane: Option<&str>) -> Result<StoredEvidence, Refus
     };
     let found = newest(all.filter(own).collect());
     let found = found.ok_or_else(|| {
-        Refused::one(format!("no run has kept evidence of {}, {}{}", scenario.name, scenario.file, on(lane)))
+        let (file, lane) = (&scenario.file, lane.map(|lane| format!(" --lane {lane}")).unwrap_or_default());
+        let run = format!("run it first: plumbline run {file}{lane}");
+        Refused::one(format!("no run has kept evidence of {}, {file}; {run}", scenario.name))
     })?;
     read(&found)
 }
@@ -168,6 +170,13 @@ mod tests {
         let kept = StoredEvidence { folder: PathBuf::new(), plan, observation: None, report: None };
         assert!(kept.is_of(&with_host("/x/a.yaml", "gw")));
         assert!(!kept.is_of(&with_host("a.yaml", "gx")));
+    }
+
+    #[test]
+    fn an_absent_run_is_named_with_the_command_that_makes_it() {
+        let plan = Plan { name: "no/such-scenario".into(), file: "no/such-scenario.yaml".into(), ..Plan::default() };
+        let refused = last(&plan, Some("vm")).unwrap_err().to_string();
+        assert!(refused.ends_with("; run it first: plumbline run no/such-scenario.yaml --lane vm"), "{refused}");
     }
 
     #[test]
