@@ -48,7 +48,8 @@ impl Bench {
         let root = root::find()?;
         let cx = session::context(&root, options, events, CancellationToken::new(), "test")?;
         let known = registry::find(lane);
-        let kind = known.with_context(|| format!("there is no lane {lane:?}"))?;
+        let kind = known
+            .with_context(|| format!("there is no lane {lane:?}; expected one of {}", registry::names().join(", ")))?;
         let name = kind.name();
         match kind.open(&cx).await {
             Ok(lane) => Ok(Self { cx, lane, name }),
@@ -301,6 +302,13 @@ impl Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_lane_is_refused_with_the_known_ones() {
+        let refused = Bench::open("netnss").await.err().map(|error| error.to_string());
+        let names = registry::names().join(", ");
+        assert_eq!(refused, Some(format!("there is no lane \"netnss\"; expected one of {names}")));
+    }
 
     #[test]
     fn a_report_names_the_lane_of_its_bench() {
