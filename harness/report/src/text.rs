@@ -173,11 +173,12 @@ fn finding(out: &mut String, finding: &Finding) {
     let style = if finding.is_failure() { BAD } else { DOUBT };
     let (code, word) = (finding.code, finding.severity.as_str());
     let _ = writeln!(out, "    {} {code}: {}", paint(style, word), escape::line(&finding.message));
+    let at_source = if code.is_outside_a_list() { "the exact list is at" } else { "requested at" };
     let wanted_at = finding
         .source
         .as_ref()
         .filter(|s| !s.file.is_empty())
-        .map(|s| format!("requested at {}", escape::line(&s.to_string())));
+        .map(|s| format!("{at_source} {}", escape::line(&s.to_string())));
     let expected = finding.expected.as_deref().map(escape::line);
     let found = finding.found.as_deref().map(escape::line);
     // The fate of a packet is no candidate for the expected value: the two are not aligned.

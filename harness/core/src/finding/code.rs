@@ -165,4 +165,9 @@ impl FindingCode {
     pub fn is_about_packets(self) -> bool {
         self.as_str().starts_with("PL4")
     }
+
+    /// Whether the code is about something that an exact list does not have. Its source is that list.
+    pub fn is_outside_a_list(self) -> bool {
+        matches!(self, Self::PL303 | Self::PL323)
+    }
 }
