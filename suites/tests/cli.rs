@@ -154,6 +154,16 @@ async fn a_closed_pipe_is_not_an_error() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_full_disk_under_the_output_is_no_fault_of_plumbline() -> anyhow::Result<()> {
+    let script = format!("{} list > /dev/full", plumbline_suites::command::program()?.display());
+    let done =
+        plumbline_testbed::exec::Cmd::new("bash").args(["-c", &script]).dir(plumbline::root::find()?).run().await?;
+    assert_eq!(code(&done), Some(3), "{}", done.stderr);
+    assert!(done.stderr.starts_with("ERROR cannot write the output: "), "{}", done.stderr);
+    Ok(())
+}
+
+#[tokio::test]
 async fn version_prints_json_on_request() -> anyhow::Result<()> {
     let version = run(&["version", "-o", "json"]).await?;
     let value: serde_json::Value = serde_json::from_str(&version.stdout)?;

@@ -76,6 +76,9 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(fault) = error.downcast_ref::<TestbedError>() {
         return (error_text(fault), exit::ERROR);
     }
+    if reporter::is_full(error) {
+        return (format!("{} cannot write the output: {}", paint(ERROR, "ERROR"), causes(error.as_ref())), exit::ERROR);
+    }
     (format!("{} {}", paint(BAD, FAULT), causes(error.as_ref())), exit::INTERNAL)
 }
 

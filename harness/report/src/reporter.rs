@@ -1,6 +1,7 @@
 //! What a reader of events is, and how several of them share one stream.
 
 use plumbline_core::event::Event;
+use std::io::ErrorKind;
 use std::sync::Mutex;
 
 /// A reader of events.
@@ -68,9 +69,15 @@ impl Reporters {
     }
 }
 
+/// Whether an error says that the output does not fit on its disk.
+pub fn is_full(error: &anyhow::Error) -> bool {
+    let full = |e: &std::io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(full))
+}
+
 /// Whether an error says that whoever read the output has left (`plumbline run ... | head`). That is nobody's fault:
 /// the exit code still tells what came of it.
 pub fn is_closed(error: &anyhow::Error) -> bool {
-    let closed = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    let closed = |e: &std::io::Error| e.kind() == ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(closed))
 }
