@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// One event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "event")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum Event {
     /// The run starts.
     RunStarted {
@@ -78,4 +78,16 @@ pub enum Event {
         /// Cleanup problems, one a line; empty when nothing leaked.
         left_behind: Vec<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_camel_case() {
+        let event = Event::RunFinished { millis: 1, left_behind: vec![] };
+        let json = serde_json::json!({ "event": "runFinished", "millis": 1, "leftBehind": [] });
+        assert_eq!(serde_json::to_value(&event).ok(), Some(json));
+    }
 }
