@@ -78,6 +78,18 @@ fn a_missing_binary_is_reported_with_plugin_and_search_path() {
     assert_eq!(codes(&judgement.findings), ["PL101 eth2"]);
     let finding = &judgement.findings[0];
     assert!(finding.notes.iter().any(|note| note.starts_with("undoing management-net")), "{:?}", finding.notes);
+    // The lane's own words are the runner's: the cause is quoted once.
+    let begin = |command| format!("plugin 2 of 2 (route-override) of network sip-net failed at {command}");
+    let cause = "its binary was not found in /opt/cni/bin";
+    let mut repeated = observation.clone();
+    let observed = pod(&mut repeated);
+    observed.state = PodState::NotReady { reason: format!("pod not added: {}: {cause}", begin("add")) };
+    observed.outcomes[1] = stopped("sip-net", 1, "route-override", &format!("{}: {cause}", begin("add")));
+    let undone = observed.outcomes.last_mut().and_then(|(_, outcome)| outcome.error.as_mut()).unwrap();
+    undone.message = format!("{}: {cause}", begin("del"));
+    let notes = &judge(&plan(), &repeated).findings[0].notes;
+    assert_eq!(notes.iter().filter(|note| note.contains(cause)).count(), 1, "{notes:?}");
+
     assert_eq!(finding.message, "plugin 2 of 2 (route-override) of network sip-net failed");
     assert!(finding.notes.iter().any(|note| note.contains("[/opt/cni/bin]")), "{:?}", finding.notes);
     assert!(matches!(verdict(&plan(), &observation, false), Verdict::Fail { .. }));

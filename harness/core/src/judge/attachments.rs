@@ -76,15 +76,24 @@ pub(super) fn not_ready(
     if found.is_empty() {
         found.push(finding_from_log(plan, pod, observed));
     }
-    let state = messages::quote("state", reason);
+    // The cause is quoted once: a lane's reason may repeat it, and undoing a chain may fail in the same way.
+    let errors: Vec<&ChainError> = observed
+        .outcomes
+        .iter()
+        .filter(|(_, outcome)| !is_undoing(outcome))
+        .filter_map(|(_, outcome)| outcome.error.as_ref())
+        .collect();
+    let is_new = !errors.iter().any(|error| !error.message.is_empty() && reason.contains(&error.message));
+    let state = is_new.then(|| messages::quote("state", reason));
+    let is_new = |undone: &&ChainError| errors.iter().all(|error| cause(error) != cause(undone));
     let unchecked = plan.expect.iter().any(|expectation| expectation.pod == pod.name);
     let unchecked = unchecked.then(|| "no expectation of this pod was checked".to_owned());
     let undoing = observed.outcomes.iter().filter(|(_, outcome)| is_undoing(outcome));
     let quote = |network: &String, error: &ChainError| messages::quote(&format!("undoing {network}"), &error.message);
     let undone: Vec<String> =
-        undoing.filter_map(|(network, outcome)| Some(quote(network, outcome.error.as_ref()?))).collect();
+        undoing.filter_map(|(network, outcome)| Some(quote(network, outcome.error.as_ref().filter(is_new)?))).collect();
     for entry in found {
-        let entry = entry.notes([state.clone()]).notes(undone.clone()).notes(quote_log(observed, None));
+        let entry = entry.notes(state.clone()).notes(undone.clone()).notes(quote_log(observed, None));
         judgement.add_finding(entry.notes(unchecked.clone()));
     }
 }
@@ -92,6 +101,12 @@ pub(super) fn not_ready(
 /// A chain run backwards after another one failed: what goes wrong there comes after the cause.
 fn is_undoing(outcome: &ChainOutcome) -> bool {
     outcome.calls.first().is_some_and(|call| call.command == CniCommand::Del)
+}
+
+/// The plugin of an error, and the runner's words after the command that failed.
+fn cause(error: &ChainError) -> (Option<&str>, &str) {
+    let words = error.message.split_once(" failed at ").and_then(|(_, rest)| rest.split_once(": "));
+    (error.plugin.as_deref(), words.map_or(error.message.as_str(), |(_, cause)| cause))
 }
 
 fn finding(code: FindingCode, message: impl Into<String>, pod: &Pod, attachment: &Attachment) -> Finding {
