@@ -89,15 +89,24 @@ impl Node {
 
     /// The path (`networks[0].values`) of the innermost value or key that covers a place; empty for the top.
     pub fn path_at(&self, place: Position) -> String {
-        self.path(place, false)
+        self.find(place, false).0
     }
 
     /// The path of the value that begins at a place, all that it holds included; else as [`Self::path_at`].
     pub fn path_of_value(&self, place: Position) -> String {
-        self.path(place, true)
+        self.find(place, true).0
     }
 
-    fn path(&self, place: Position, is_value: bool) -> String {
+    /// The innermost value that covers a place, where that is a scalar, as text.
+    pub fn scalar_at(&self, place: Position) -> Option<String> {
+        match &self.find(place, false).1.data {
+            Data::Plain(value) => Some(value.to_string()),
+            Data::Text(text) => Some(text.clone()),
+            Data::List(_) | Data::Map(_) => None,
+        }
+    }
+
+    fn find(&self, place: Position, is_value: bool) -> (String, &Node) {
         let mut path = String::new();
         let mut node = self;
         while !(is_value && node.at == place) {
@@ -117,6 +126,6 @@ impl Node {
             path.push_str(&step);
             node = inner;
         }
-        path
+        (path, node)
     }
 }

@@ -133,10 +133,9 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
         column: location.and_then(|l| usize::try_from(l.column()).ok()).unwrap_or(0),
     };
     // The tolerant reader gives the path to that place, if it can read the text.
-    let field = kube_yaml::read(file, text)
-        .ok()
-        .and_then(|documents| documents.first().map(|node| node.path_at(at)))
-        .unwrap_or_default();
+    let documents = kube_yaml::read(file, text).unwrap_or_default();
+    let document = documents.first();
+    let field = document.map(|node| node.path_at(at)).unwrap_or_default();
     let source = Source { file: file.to_owned(), line: at.line, column: at.column };
     match error {
         Error::SerdeUnknownField { field: name, expected, .. } => {
@@ -164,6 +163,11 @@ fn explain(file: &str, text: &str, error: &Error) -> InputError {
         Error::MergeKeyNotAllowed { .. } => InputError::new(source, field, "merge keys `<<` are not allowed here"),
         Error::Budget { breach, .. } => InputError::new(source, field, format!("too big: {breach:?}")),
         Error::Eof { .. } => InputError::file(file, "empty"),
+        Error::InvalidScalar { ty, .. } if ty.starts_with('u') => {
+            let found = document.and_then(|node| node.scalar_at(at)).map(|text| format!("is `{text}`; "));
+            let range = if *ty == "u32" { "from 0 to 4294967295" } else { "from 0 up" };
+            InputError::new(source, field, format!("{}expected a whole number {range}", found.unwrap_or_default()))
+        }
         other => {
             let text = other.to_string();
             let line = text.lines().next().unwrap_or("not as expected");
