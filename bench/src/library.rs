@@ -1,4 +1,4 @@
-//! The scenario by the library, on a lane that is open, as for every later scenario of a suite.
+//! The scenario by the library, on an open lane, as for every later scenario of a suite.
 
 use crate::runner::Bench;
 use anyhow::Context as _;

@@ -76,7 +76,7 @@ async fn measure_rounds(
     for round in 0..usize::from(args.rounds) {
         anyhow::ensure!(!bench.cancel.is_cancelled(), "interrupted");
         table::print_progress(&format!("netns: round {} of {}", round + 1, args.rounds));
-        // Each tool begins in turn, so that none always follows the same one.
+        // The first tool changes in each round, so that no tool always follows the same one.
         for position in 0..3 {
             cleanup.wait().await?;
             match (round + position) % 3 {

@@ -6,7 +6,7 @@ use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use serde_json::{Value, json};
 
-/// The networks and pods as one file, without a namespace: each tool has its own.
+/// The networks and pods as one file, without a namespace, because each tool has its own.
 ///
 /// # Errors
 /// When an adaptation names a field that cannot be set.

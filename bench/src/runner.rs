@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// What all measurements share.
+/// Shared by all measurements.
 pub struct Bench {
     /// The folder with `clusters/`, `images/` and `suites/`.
     pub root: PathBuf,

@@ -1,8 +1,8 @@
-//! Fuzz targets: every parser of text that Plumbline did not write itself.
+//! Fuzz targets: every parser of text from outside Plumbline.
 //!
-//! A [`targets::Target`] takes bytes and checks what must hold of its parser for any bytes. [`run`] feeds it mutated
+//! A [`targets::Target`] takes bytes and checks properties of its parser for any bytes. [`run`] feeds it mutated
 //! seeds for a time, and reports the input that makes it panic, breaks a property, or takes too long. Seeds are the
-//! suites' own files, and those in `fuzz/seeds`. It works with a stable compiler; `make soak` runs each target for long.
+//! suites' own files, and those in `fuzz/seeds`. It works with a stable compiler. `make soak` runs each target longer.
 
 mod mutate;
 mod properties;

@@ -1,11 +1,11 @@
-//! Mutations of an input: of its bytes, of its lines, and of the words that parsers look for.
+//! Mutations of an input: of its bytes, of its lines, and of the words that parsers recognise.
 
 use fastrand::Rng;
 
 /// Longest input made.
 const LONGEST: usize = 64 * 1024;
 
-/// Pieces that mean something to YAML, JSON, templates, `ip`, or numbers.
+/// Pieces with a meaning in YAML, JSON, templates, output of `ip`, or numbers.
 const WORDS: [&str; 84] = [
     "|",
     "|-",
@@ -93,8 +93,8 @@ const WORDS: [&str; 84] = [
     "link/",
 ];
 
-/// A seed, changed in one to six places.
-pub(crate) fn mutated(random: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
+/// Changes a seed in one to six places.
+pub(crate) fn mutate_seed(random: &mut Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     let mut input = pick(random, seeds).cloned().unwrap_or_default();
     for _ in 0..random.usize(1..=6) {
         change(random, &mut input, seeds);
@@ -145,7 +145,7 @@ fn change(random: &mut Rng, input: &mut Vec<u8>, seeds: &[Vec<u8>]) {
     }
 }
 
-/// Takes a line away, doubles it, moves it, or changes its indentation.
+/// Removes a line, doubles it, moves it, or changes its indentation.
 fn change_line(random: &mut Rng, input: &mut Vec<u8>) {
     let mut lines: Vec<Vec<u8>> = input.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
     if lines.is_empty() {
@@ -168,7 +168,7 @@ fn change_line(random: &mut Rng, input: &mut Vec<u8>) {
     *input = lines.concat();
 }
 
-/// Puts another number in the place of one.
+/// Replaces a number by another one.
 fn change_number(random: &mut Rng, input: &mut Vec<u8>) {
     let begins: Vec<usize> = (0..input.len())
         .filter(|at| input[*at].is_ascii_digit() && (*at == 0 || !input[at - 1].is_ascii_digit()))

@@ -1,4 +1,4 @@
-//! What must hold of a parser's answer for any input.
+//! Properties of a parser's result for any input.
 
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, render};
@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Debug;
 
-/// Refuses a property that does not hold.
+/// Returns an error for a property that does not hold.
 pub(crate) fn ensure(holds: bool, property: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(property()) }
 }
 
-/// A value is the same after a way through JSON, as evidence is kept.
+/// Checks that a value is the same after JSON serialisation, which evidence files use.
 pub(crate) fn survives_json<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> Result<(), String> {
     let text = serde_json::to_string(value).map_err(|error| format!("cannot be written as JSON: {error}"))?;
     let back: T = serde_json::from_str(&text).map_err(|error| format!("does not read back: {error}: {text}"))?;
@@ -23,7 +23,7 @@ pub(crate) fn survives_json<T: Serialize + DeserializeOwned + PartialEq + Debug>
     ensure(rounded(&back)? == rounded(value)?, || format!("reads back as another value: {value:?}\n{back:?}"))
 }
 
-/// The same value with twelve digits of each float: the last digits of some are lost on the way through JSON.
+/// The same value with twelve digits of each float: JSON serialisation loses the last digits of some.
 fn round_floats(value: Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => {
@@ -35,7 +35,7 @@ fn round_floats(value: Value) -> Value {
     }
 }
 
-/// Errors of an input are some, name a file and a place within it, and hold no control characters.
+/// Checks that there are errors, that each names a file and a place in it, and that none has control characters.
 pub(crate) fn errors_have_places(errors: &[InputError], file: &str, text: &[u8]) -> Result<(), String> {
     ensure(!errors.is_empty(), || "refused without an error".to_owned())?;
     let breaks = |byte: &&u8| matches!(**byte, b'\n' | b'\r');
@@ -49,7 +49,7 @@ pub(crate) fn errors_have_places(errors: &[InputError], file: &str, text: &[u8])
     Ok(())
 }
 
-/// A plan survives JSON, and its objects can be written as YAML.
+/// Checks that a plan survives JSON, and that its objects can be written as YAML.
 pub(crate) fn plan_holds(plan: &Plan) -> Result<(), String> {
     survives_json(plan)?;
     for (name, text) in render(plan) {

@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 /// Longest time that one input may take, in a build without optimisation on a busy machine.
 const SLOWEST: Duration = Duration::from_secs(20);
 
-/// What a run of a target showed.
+/// The result of a run of a target.
 #[derive(Debug)]
 pub struct Outcome {
     /// Inputs tried.
     pub executions: u64,
-    /// The first input that the target does not take, where there is one.
+    /// The first input that fails the target, if there is one.
     pub crash: Option<Crash>,
 }
 
-/// An input that a target does not take.
+/// An input that fails a target.
 #[derive(Debug)]
 pub struct Crash {
     /// The input.
@@ -29,8 +29,8 @@ pub struct Crash {
     pub message: String,
 }
 
-/// Feeds a target its seeds, and then mutated ones until `time` is over or one crashes it. The same `seed` makes the
-/// same inputs. Each input is kept in the file `current` while it is tried, where one is given: it outlives an abort.
+/// Runs a target with its seeds, then with mutated ones until `time` is over or one crashes it. The same `seed` makes the
+/// same inputs. Each input is written to the file `current` (if given) before its trial, so that it survives an abort.
 ///
 /// # Errors
 /// The file `current` cannot be written.
@@ -44,7 +44,7 @@ pub fn run(target: &Target, time: Duration, seed: u64, current: Option<&Path>) -
         let input = match whole.next() {
             Some(seed) => seed.clone(),
             None if begin.elapsed() >= time => return Ok(Outcome { executions, crash: None }),
-            None => mutated(&mut random, &seeds),
+            None => mutate_seed(&mut random, &seeds),
         };
         if let Some(path) = current {
             std::fs::write(path, &input)?;

@@ -1,4 +1,4 @@
-//! Where the seeds of a target come from.
+//! The seeds of a target.
 
 use std::path::{Path, PathBuf};
 

@@ -18,7 +18,7 @@ pub struct Target {
     pub name: &'static str,
     /// Inputs to begin with.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// Parses an input, and gives the property that does not hold.
+    /// Parses an input. Gives the property that does not hold.
     pub check: fn(&[u8]) -> Result<(), String>,
 }
 
@@ -74,7 +74,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "journal", seeds: || seeds::read(&["fuzz/seeds/journal"], ".jsonl", LONGEST_SEED), check: journal },
 ];
 
-/// The scenario that names the input as its network, as its pod, or as its template.
+/// A scenario with the input as its network, as its pod, or as its template.
 const CASE: &str = "case.yaml";
 const INPUT: &str = "input.yaml";
 const POD: &str = r#"{ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "pod" },
@@ -111,7 +111,7 @@ fn scenario(input: &[u8]) -> Result<(), String> {
         "" => Err(LoadError::Refused("not a regular file".to_owned())),
         path if path.contains("templates/") => Err(LoadError::NotFound),
         path if path.contains("conflist") => Ok(br#"{ "name": "n", "plugins": [{ "type": "ptp" }] }"#.to_vec()),
-        // A manifest: the same pod whatever its name, so that pods and expectations are read too.
+        // A manifest: the same pod for any name, so that pods and expectations are read too.
         _ => Ok(POD.replace("\"pod\"", "\"chain-test-pod\"").into_bytes()),
     });
     check_plan(result, CASE, input)
@@ -171,7 +171,7 @@ fn cni_configuration(input: &[u8]) -> Result<(), String> {
     check_plan(result, INPUT, nad.as_bytes())
 }
 
-/// What the agent makes of a configuration: one for each plugin, whatever the runner adds to it.
+/// The plugins' configurations that the agent makes: one for each plugin, with any values of the runner.
 fn agent_cni_configuration(input: &[u8]) -> Result<(), String> {
     let Ok(text) = std::str::from_utf8(input) else { return Ok(()) };
     let Ok(config) = NetworkConfig::parse(text) else { return Ok(()) };
@@ -192,7 +192,7 @@ fn agent_cni_configuration(input: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// The plan of one pod with one network, to judge results by.
+/// A plan of one pod with one network, for judging results.
 static PLAN: LazyLock<Result<Plan, Vec<InputError>>> = LazyLock::new(|| {
     let nad = r#"{ "apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition", "metadata": { "name": "one" },
         "spec": { "config": "{ \"cniVersion\": \"1.0.0\", \"type\": \"macvlan\", \"master\": \"br-ex\" }" } }"#;

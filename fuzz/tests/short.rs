@@ -1,4 +1,4 @@
-//! Each target for a second: the seeds, and some thousand mutations of them. `make soak` runs them for long.
+//! Each target for a second: the seeds, and some thousand mutations of them. `make soak` runs them longer.
 
 use plumbline_fuzz::run;
 use plumbline_fuzz::targets::{TARGETS, Target};

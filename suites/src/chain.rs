@@ -18,7 +18,7 @@ pub const CHAIN_LEASE: &str = "chain-tests";
 /// The caller holds the cluster exclusively. Gives the chain on every node.
 ///
 /// # Errors
-/// When it does not come into force.
+/// When the chain does not come into force.
 pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> anyhow::Result<Vec<Value>> {
     let reach = ClusterHandle::of_cluster(cluster);
     let looked = state::read_state(&reach, false).await?;
@@ -29,7 +29,7 @@ pub async fn set_chain(cx: &Context, cluster: &Cluster, chain: Option<&str>) -> 
     }
     let change = change(&looked.config, &file);
     if !change.is_none() {
-        // Boxed, since a test's thread has a stack of 2 MiB and what is awaited in here is large.
+        // Boxed, because a test's thread has a stack of 2 MiB and the awaited future is large.
         Box::pin(apply::apply_for_scenario(&reach, &looked, &change, cx)).await?;
     }
     read_chains(cluster).await
@@ -48,7 +48,7 @@ async fn read_chains(cluster: &Cluster) -> anyhow::Result<Vec<Value>> {
     Ok(found)
 }
 
-/// The plugin that `10-terway.conf` says has to be the first.
+/// The plugin in `10-terway.conf`, which must be the first.
 ///
 /// # Errors
 /// When it can't be read.

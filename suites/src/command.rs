@@ -4,10 +4,10 @@ use plumbline_testbed::exec::{Cmd, Transcript};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Names the command's program; set by the set-up script.
+/// The variable with the path of the command. The set-up script sets it.
 pub const VARIABLE: &str = "PLUMBLINE_BIN";
 
-/// Where the command is: named by the set-up script, else beside this test's own program.
+/// The path of the command: from the set-up script, else beside this test's own program.
 ///
 /// # Errors
 /// When it was not built.
@@ -20,10 +20,10 @@ pub fn program() -> anyhow::Result<PathBuf> {
     built.ok_or_else(|| anyhow::anyhow!("the command is not built; run `cargo build -p plumbline`, then again"))
 }
 
-/// The command with these arguments, in the project's folder, without what a user's environment could bring.
+/// The command with these arguments, in the project's folder, without variables of the user's environment.
 ///
 /// # Errors
-/// When the command or the project is not to be found.
+/// When the command or the project is not found.
 pub fn plumbline(args: &[&str]) -> anyhow::Result<Cmd> {
     Ok(Cmd::new(program()?)
         .args(args.iter().copied())

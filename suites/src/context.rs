@@ -7,11 +7,11 @@ use plumbline_lanes::context::{Context, Options};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Whether tests may install what a lane lacks: if the user allows it, and in CI. A no is what the command takes for one
+/// Whether tests may install software for a lane: if the user allows it, and in CI. Texts for "no" are those of the command
 /// (clap's `FalseyValueParser`).
 pub(crate) fn may_install() -> bool {
     match std::env::var("PLUMBLINE_YES") {
-        Ok(said) => !["", "0", "f", "false", "n", "no", "off"].contains(&said.to_ascii_lowercase().as_str()),
+        Ok(value) => !["", "0", "f", "false", "n", "no", "off"].contains(&value.to_ascii_lowercase().as_str()),
         Err(_) => std::env::var("CI").is_ok_and(|v| v == "true"),
     }
 }
@@ -19,7 +19,7 @@ pub(crate) fn may_install() -> bool {
 /// A run's context for a test that works on a cluster of a profile itself.
 ///
 /// # Errors
-/// When the set-up script could not bring that cluster up, there is no project here, or no run can be begun.
+/// When the set-up script could not bring that cluster up, there is no project here, or no run can begin.
 pub fn open(profile: &str, what: &str) -> anyhow::Result<Context> {
     for name in capability::names("kind", Some(profile), None) {
         read_probe(&name)?;
@@ -28,10 +28,10 @@ pub fn open(profile: &str, what: &str) -> anyhow::Result<Context> {
     Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), what)?)
 }
 
-/// What the set-up script found about a lane; none where there was no script.
+/// The result of the set-up script for a lane. None if no script ran.
 ///
 /// # Errors
-/// When it could not be opened: no test tries that again, as each would wait as long for the same.
+/// When the lane could not be opened. Tests do not try again, because each would wait as long.
 pub(crate) fn read_probe(name: &str) -> anyhow::Result<Option<Known>> {
     let Ok(text) = std::env::var(capability::variable(name)) else { return Ok(None) };
     let known: Known = serde_json::from_str(&text).context("unreadable text from the set-up script")?;

@@ -1,4 +1,4 @@
-//! Golden texts: what a finding and a report read like, in files that people review (`suites/golden/reports`).
+//! Golden texts of findings and reports, in files for review (`suites/golden/reports`).
 //!
 //! insta compares them. To accept a change: run the test with `INSTA_UPDATE=always`, or run `cargo insta review`.
 //! There is one file per finding code. Its text comes from one scenario on one lane (see [`find_source`]); every other
@@ -23,7 +23,7 @@ pub const FOLDER: &str = "suites/golden/reports";
 const LANES: [&str; 3] = ["netns", "vm", KIND];
 const KIND: &str = "kind";
 
-/// What a kernel, an engine or a run chooses anew, as regular expressions, and what stands in its place. Positions in
+/// Values that differ in each run (of the kernel, an engine or the run), as regular expressions, and their replacements. Positions in
 /// files are replaced too: a comment in a scenario must not change its text.
 const REPLACED: [(&str, &str); 13] = [
     (r"fe80::[0-9a-f:]+", "fe80::OWN"),
@@ -145,7 +145,7 @@ pub fn find_source(
 fn finding_text(finding: &Finding, lane: &str) -> String {
     let mut finding = finding.clone();
     if lane == KIND {
-        // Words of the kubelet, Multus and the container runtime differ from run to run.
+        // Messages of the kubelet, Multus and the container runtime differ from run to run.
         finding.notes.retain(|note| !["state: ", "event ", "runtime log"].iter().any(|begin| note.starts_with(begin)));
     }
     let verdict = match finding.severity {

@@ -1,10 +1,10 @@
-//! The host before and after: what a test that kills Plumbline compares.
+//! The state of the host, compared before and after by tests that kill Plumbline.
 
 use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What can be seen of the host from its first namespaces.
+/// The state of the host's first namespaces.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HostState {
     /// Its links, without those of container engines.
@@ -17,7 +17,7 @@ pub struct HostState {
 
 impl HostState {
     /// Links and named namespaces of the host, and mounts that concern Plumbline or network namespaces. Other tests
-    /// run beside this one, so only what no test may ever make on the host is looked at.
+    /// run beside this one, so only objects that no test may make on the host are compared.
     ///
     /// # Errors
     /// When this host's `/proc` can't be read.
@@ -41,8 +41,8 @@ fn names(folder: &str) -> BTreeSet<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|name| !is_engine_link(name)).collect()
 }
 
-/// Links that a container engine beside us makes and removes by its own will: `docker0`, `veth` with seven hex digits,
-/// `br-` with twelve. Nothing wider, or a `br-ex` that leaked would not be seen.
+/// Links that a container engine makes and removes at any time: `docker0`, `veth` with seven hex digits,
+/// `br-` with twelve. No wider patterns, or a leaked `br-ex` would not be found.
 pub fn is_engine_link(name: &str) -> bool {
     let hex = |start: &str, count: usize| {
         let rest = name.strip_prefix(start);
@@ -62,10 +62,10 @@ pub fn processes_with(mark: &str) -> BTreeSet<i32> {
     .collect()
 }
 
-/// Looks again and again until it is so, at most five minutes.
+/// Repeats a check until it is true, at most five minutes.
 ///
 /// # Errors
-/// When it is not so by then, naming what was awaited; and whatever the look fails with.
+/// When it is not true by then, with the name of the check; and errors of the check.
 pub async fn wait_for(what: &str, seen: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let deadline = Deadline::after(Duration::from_secs(300));
     while !seen().await? {

@@ -1,7 +1,7 @@
-//! What the tests of this folder share: scenarios as tests, golden report texts, and the check that enough ran.
+//! Shared by the tests of this folder: scenarios as tests, golden report texts, and the check that enough tests ran.
 //!
 //! Tests are in `tests/`, one binary per lane; scenarios that must pass in `scenarios/`, negative scenarios and cases that
-//! must not pass in `negative/`, what is wanted of each in `expected.yaml`.
+//! must not pass in `negative/`, and the expected result of each in `expected.yaml`.
 
 pub mod chain;
 pub mod command;

@@ -78,7 +78,7 @@ impl MustRun {
     /// Reads the file below the project's folder.
     ///
     /// # Errors
-    /// When it is not there or not as it must be.
+    /// When it is missing or invalid.
     pub fn read(root: &Path) -> anyhow::Result<Self> {
         let path = root.join("suites/must-run.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;

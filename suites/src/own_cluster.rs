@@ -1,5 +1,5 @@
-//! A cluster that belongs to one test alone: with a profile, a name and a state folder of its own, so that it can be
-//! killed at any moment without a neighbour noticing, and everything on its node compared before and after.
+//! A cluster of one test: with its own profile, name and state folder. The test can kill it
+//! at any moment without an effect on other clusters, and compare everything on its node before and after.
 
 use crate::command::{plumbline, program};
 use crate::context;
@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// What is compared on the node: links, network namespaces, what CNI and Multus remember, the kubelet's pods, mounts of
-/// namespaces, processes that pods are made of, and the objects of Kubernetes.
+/// What is compared on the node: links, network namespaces, cached results of CNI and Multus, the kubelet's pods, mounts of
+/// namespaces, processes of pods, and the objects of Kubernetes.
 const LOOK: &str = "for d in /sys/class/net /run/netns /var/lib/cni/results /var/lib/cni/multus /var/lib/kubelet/pods \
     /opt/plumbline /opt/cni/bin; do for f in $(ls -A $d 2>/dev/null); do echo $d/$f; done; done; \
     awk '/netns/ { print \"mount\", $5 }' /proc/self/mountinfo; \
@@ -39,10 +39,10 @@ impl OwnCluster {
         Self::other(&profile_in_use()?, &[]).await
     }
 
-    /// The same with a profile like the one named, in whose file each first text of `edits` became the second.
+    /// The same with a profile like the named one. Each first text of `edits` in its file is replaced by the second.
     ///
     /// # Errors
-    /// As [`OwnCluster::new`], and when the file does not hold a text.
+    /// As [`OwnCluster::new`], and when the file does not contain a text.
     pub async fn other(like: &str, edits: &[(&str, &str)]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let profile = format!("own-{}", std::process::id());
@@ -110,17 +110,17 @@ impl OwnCluster {
     /// Brings it up to the end.
     ///
     /// # Errors
-    /// When that fails, with what was said.
+    /// When that fails, with its output.
     pub async fn up(&self) -> anyhow::Result<()> {
         let up = self.run(&["up", "--yes", "--profile", &self.profile]).await?;
         anyhow::ensure!(up.ok(), "{} {}", up.stdout, up.stderr);
         Ok(())
     }
 
-    /// Collects, and gives what was said.
+    /// Runs `plumbline gc`, and gives its output.
     ///
     /// # Errors
-    /// When something could not be collected.
+    /// When a leak could not be removed.
     pub async fn gc(&self) -> anyhow::Result<String> {
         let gc = self.run(&["gc"]).await?;
         anyhow::ensure!(gc.ok(), "{} {}", gc.stdout, gc.stderr);
@@ -140,11 +140,11 @@ impl OwnCluster {
     /// What is compared on its node, each a line.
     ///
     /// # Errors
-    /// When the node can't be asked.
+    /// When the command can't run on the node.
     pub async fn look(&self) -> anyhow::Result<BTreeSet<String>> {
-        let said = self.on_node(LOOK).await?;
-        // The names of an engine's own veth pairs on a node are its own too; a pod's link has another form on every node.
-        Ok(said.lines().map(str::to_owned).collect())
+        let output = self.on_node(LOOK).await?;
+        // Names of the engine's own veth pairs on a node differ each time. A pod's link has another form on every node.
+        Ok(output.lines().map(str::to_owned).collect())
     }
 
     /// Runs a line of shell on its first node, and gives what it printed.
@@ -154,14 +154,14 @@ impl OwnCluster {
     pub async fn on_node(&self, line: &str) -> anyhow::Result<String> {
         let node = self.containers().await?.first().map(|c| c.name.clone()).context("there is no node")?;
         let argv = ["sh", "-c", line];
-        let said = self.engine.exec_ok("look", &node, &argv, None, Duration::from_secs(30)).await?;
-        Ok(said.stdout)
+        let output = self.engine.exec_ok("look", &node, &argv, None, Duration::from_secs(30)).await?;
+        Ok(output.stdout)
     }
 
     /// Waits until its node looks as `before`.
     ///
     /// # Errors
-    /// When it does not in time, with what is more and what is less.
+    /// When it does not in time, with the added and the missing lines.
     pub async fn as_before(&self, before: &BTreeSet<String>) -> anyhow::Result<()> {
         let settled = wait_for("the node to look as before", async || Ok(self.look().await? == *before)).await;
         let Err(late) = settled else { return Ok(()) };
@@ -190,7 +190,7 @@ impl OwnCluster {
         &self.profile
     }
 
-    /// Takes away whatever is there, also what `gc` should have taken.
+    /// Removes everything of the cluster, also leaks that `gc` should have removed.
     ///
     /// # Errors
     /// When the engine refuses.
@@ -204,17 +204,17 @@ impl OwnCluster {
     }
 }
 
-/// A command under way.
+/// A running command.
 pub struct Running {
     session: Session,
 }
 
 impl Running {
-    /// Waits for a moment that may be shorter than a look takes: from when a journal holds `text` on, it is stopped
-    /// while `seen` looks, and goes on for a tenth of a second in between. It is left stopped.
+    /// Waits for a moment that may be shorter than a check. As soon as a journal contains `text`, the command is stopped
+    /// while `seen` checks, and runs for a tenth of a second in between. At the end it stays stopped.
     ///
     /// # Errors
-    /// When it ended, or five minutes passed, before that moment was seen; and whatever the look fails with.
+    /// When the command ended, or five minutes passed, before that moment; and errors of the check.
     pub async fn caught(
         &self,
         own: &OwnCluster,
@@ -244,20 +244,20 @@ impl Running {
         Ok(kill(Pid::from_raw(self.pid()?), signal)?)
     }
 
-    /// Whether the process has ended, asked for or not (`proc_pid_stat(5)`: state Z until it is waited for).
+    /// Whether the process has ended for any reason (`proc_pid_stat(5)`: state Z until it is waited for).
     fn ended(&self) -> bool {
         let stat = self.pid().and_then(|pid| Ok(std::fs::read_to_string(format!("/proc/{pid}/stat"))?));
         stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
     }
 
-    /// Kills it, and nothing that it started.
+    /// Kills the command, but not its child processes.
     ///
     /// # Errors
-    /// When it has ended already: then it was not in the middle of anything.
+    /// When it has ended already.
     pub async fn kill(self) -> anyhow::Result<()> {
         self.signal(Signal::SIGKILL)?;
-        let (code, said) = self.session.end(Duration::from_secs(10)).await;
-        anyhow::ensure!(code.is_none(), "it ended by itself with {code:?} before it was killed: {said}");
+        let (code, output) = self.session.end(Duration::from_secs(10)).await;
+        anyhow::ensure!(code.is_none(), "it ended by itself with {code:?} before it was killed: {output}");
         Ok(())
     }
 }

@@ -6,14 +6,14 @@ use plumbline_core::plan::Plan;
 use quick_junit::{Report, TestCaseStatus};
 use std::collections::BTreeMap;
 
-/// What the check found.
+/// The result of the check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Tests that passed, by binary.
     pub passed: BTreeMap<String, usize>,
     /// Skips that are allowed, each a line.
     pub allowed: Vec<String>,
-    /// What is wrong, each a line; empty when all is well.
+    /// A line for each problem. Empty if there is none.
     pub wrong: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub fn check(report: &Report, host: Host<'_>, binaries: &[String], lanes: &Lanes
         if name.starts_with("@setup-script:") {
             continue;
         }
-        // Binaries of this crate by their own name; those of others keep their crate's, so that none counts for ours.
+        // Binaries of this crate have their own name. Names of other crates' binaries begin with the crate's name.
         let own = name.strip_prefix("plumbline-suites::");
         let binary = own.unwrap_or(name).to_owned();
         if own.is_some_and(|own| !own.starts_with("bin/") && !host.list.binaries.contains_key(own)) {
@@ -99,7 +99,7 @@ fn allow_skip(binary: &str, test: &str, host: Host<'_>, lanes: &Lanes, plans: &[
     }
 }
 
-/// A scenario reported as passed that can't have run: a test runner that asks for an ignored test reports it as passed.
+/// A scenario reported as passed that can't have run: a test runner that requests an ignored test reports it as passed.
 fn find_false_pass(binary: &str, test: &str, lanes: &Lanes, plans: &[Plan]) -> Option<String> {
     let name = test.strip_prefix("negative/").unwrap_or(test);
     let plan = plans.iter().find(|plan| plan.name == name)?;

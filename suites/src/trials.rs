@@ -2,7 +2,7 @@
 //!
 //! When tests are listed, the capability file decides which scenarios a lane can run: a scenario that needs something
 //! absent is *ignored*. A test that the command line names is never ignored, because nextest shows an ignored test that
-//! it asked for as passed. If its scenario is skipped, the test fails.
+//! it requested as passed. If its scenario is skipped, the test fails.
 
 use crate::{context, golden};
 use anyhow::Context as _;
@@ -38,7 +38,7 @@ pub struct TestTarget {
     pub profile: Option<&'static str>,
     /// Selects scenarios of those that are meant for the lane.
     pub selects: fn(&Plan) -> bool,
-    /// A lease that the scenarios share, where another test needs the testbed for itself between its commands.
+    /// A lease that the scenarios share if another test needs the testbed exclusively between its commands.
     pub lease: Option<&'static str>,
 }
 
@@ -53,7 +53,7 @@ impl TestTarget {
     }
 }
 
-/// Deadline for the shared lease while another test holds the testbed alone.
+/// Deadline for the shared lease while another test holds the testbed exclusively.
 const LEASE_DEADLINE: Duration = Duration::from_secs(900);
 /// The lane that needs neither engine nor emulator.
 const NETNS: &str = "netns";
@@ -69,17 +69,17 @@ pub const NOT_IN_EVERY_KERNEL: [&str; 7] =
 /// each test, and reading every scenario takes longer than most tests.
 ///
 /// # Errors
-/// When the suite itself can't be read, or `expected.yaml` names what is not there.
+/// When the suite can't be read, or `expected.yaml` names a missing scenario.
 pub fn trials(target: TestTarget, arguments: &Arguments) -> anyhow::Result<Vec<Trial>> {
     let root = root::find()?;
-    // Reports name files as seen from here, whatever folder the test runner starts a test in.
+    // Paths in reports are relative to this folder, in whatever folder the test runner starts a test.
     std::env::set_current_dir(&root)?;
     let expected = Arc::new(expected::read(&root)?);
     let known = read_capabilities(target, &root, arguments);
     let mut trials = Vec::new();
 
     for file in select::scenario_files(Path::new(SCENARIOS))? {
-        if !meant(arguments, &name_of(&file, SCENARIOS)?) {
+        if !is_selected(arguments, &name_of(&file, SCENARIOS)?) {
             continue;
         }
         let plan = select::plan(Some(&root), &file)?;
@@ -101,14 +101,14 @@ pub fn trials(target: TestTarget, arguments: &Arguments) -> anyhow::Result<Vec<T
     for file in select::scenario_files(Path::new(NEGATIVE))? {
         let name = name_of(&file, NEGATIVE)?;
         anyhow::ensure!(expected.negative.contains_key(&name), "{}: not in suites/expected.yaml", file.display());
-        if !meant(arguments, &format!("negative/{name}")) {
+        if !is_selected(arguments, &format!("negative/{name}")) {
             continue;
         }
         if let Some(trial) = negative_trial(target, &root, file, name, &expected, known.as_ref())? {
             trials.push(trial);
         }
     }
-    all_there(&expected)?;
+    check_all_files(&expected)?;
     Ok(trials)
 }
 
@@ -141,7 +141,7 @@ fn negative_trial(
 
 /// What a target's lane offers, when tests are listed. None where no test may be ignored: when the command line names one
 /// test, when the lane could not be opened, and when it was not probed yet. Lane netns is probed here, so that the first
-/// `cargo nextest run` on a machine knows what is absent.
+/// `cargo nextest run` on a machine can ignore tests of missing capabilities.
 fn read_capabilities(target: TestTarget, root: &Path, arguments: &Arguments) -> Option<Known> {
     if arguments.exact && !arguments.list {
         return None;
@@ -163,7 +163,7 @@ fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
 }
 
 /// Refuses a name in `expected.yaml` without its file: no test would check that expectation.
-fn all_there(expected: &Expected) -> anyhow::Result<()> {
+fn check_all_files(expected: &Expected) -> anyhow::Result<()> {
     let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
     for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
         anyhow::ensure!(here(SCENARIOS, name), "suites/expected.yaml: no scenario {name}");
@@ -174,8 +174,8 @@ fn all_there(expected: &Expected) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a test of this title can be meant: all of them, but where one is named exactly.
-fn meant(arguments: &Arguments, title: &str) -> bool {
+/// Whether the command line can select a test of this title: all titles, unless it names one exactly.
+fn is_selected(arguments: &Arguments, title: &str) -> bool {
     let exactly = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
     exactly.is_none_or(|name| name == title)
 }
@@ -233,12 +233,12 @@ fn refused(root: &Path, file: &Path, name: &str) -> anyhow::Result<()> {
 /// Runs one scenario on one target in this process, evidence kept.
 ///
 /// # Errors
-/// When the lane could not be opened, no report comes, or something is left behind.
+/// When the lane could not be opened, there is no report, or something is left behind.
 pub fn run(target: TestTarget, plan: Plan) -> anyhow::Result<ScenarioReport> {
     run_with(target, plan, Options::default())
 }
 
-/// The same with other options; what the environment says of installing and of the profile is added to them.
+/// The same with other options. The environment adds consent to installing, and the profile.
 ///
 /// # Errors
 /// As [`run`].
@@ -246,7 +246,7 @@ pub fn run_with(target: TestTarget, plan: Plan, options: Options) -> anyhow::Res
     run_below(target, plan, options, Path::new(EVIDENCE))
 }
 
-/// The same with its evidence in a folder below the project's.
+/// The same with its evidence in a folder below the project's folder.
 fn run_below(target: TestTarget, plan: Plan, options: Options, evidence: &Path) -> anyhow::Result<ScenarioReport> {
     context::read_probe(target.binary)?;
     let root = root::find()?;
@@ -265,7 +265,7 @@ fn run_below(target: TestTarget, plan: Plan, options: Options, evidence: &Path) 
         cancel: CancellationToken::new(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    // Boxed: unoptimised it is larger than the stack of a test's thread bears.
+    // Boxed, because without optimisation the future is larger than the stack of a test's thread.
     let mut summary = runtime.block_on(Box::pin(async {
         let _shared = match target.lease {
             Some(name) => Some(Lease::take(name, lease::Kind::Shared, Deadline::after(LEASE_DEADLINE)).await?),

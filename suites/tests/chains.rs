@@ -1,5 +1,5 @@
-//! Terway's chain as users meet it: what `plumbline chain` says of files, with what exit code, and that it touches
-//! nothing; and the cases of requirement R15. Needs neither lane nor cluster.
+//! `plumbline chain` with files: its output, its exit codes, and that it changes
+//! nothing. Also the cases of requirement R15. Needs neither lane nor cluster.
 
 use anyhow::Context as _;
 use plumbline::requirements::cases;
@@ -33,7 +33,7 @@ fn code(of: &Transcript) -> Option<i32> {
     }
 }
 
-/// Runs with cache and state in folders that must not come to be.
+/// Runs with cache and state in folders that must not be created.
 async fn chain(args: &[&str]) -> anyhow::Result<Transcript> {
     let home = tempfile::tempdir()?;
     let (cache, state) = (home.path().join("cache"), home.path().join("state"));
@@ -137,7 +137,7 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: Option<&str>, #[case] 
 #[case::planned(&["plan", V2, "--from", LESS], 0)]
 #[case::planned_and_refused(&["plan", LESS, "--from", V2, "--access", "public"], 1)]
 #[tokio::test]
-async fn exit_codes(#[case] args: &[&str], #[case] wanted: i32) -> anyhow::Result<()> {
+async fn exit_codes_follow_the_result(#[case] args: &[&str], #[case] wanted: i32) -> anyhow::Result<()> {
     let done = chain(args).await?;
     assert_eq!(code(&done), Some(wanted), "{}{}", done.stdout, done.stderr);
     Ok(())
@@ -184,7 +184,7 @@ async fn json_has_the_same_content() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Requirement R15 is shown, and by one command.
+/// One command shows requirement R15.
 #[tokio::test]
 async fn the_requirement_is_shown() -> anyhow::Result<()> {
     let done = plumbline(&["requirements", "R15"])?.run().await?;
@@ -197,7 +197,7 @@ async fn the_requirement_is_shown() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A cluster made by hand: texts of `chain apply`, `chain restore`, and of what a cluster is needed for.
+/// A cluster made by hand: texts of `chain apply`, `chain restore`, and of other commands that need a cluster.
 #[test]
 fn texts_of_a_cluster_match_their_golden_text() -> anyhow::Result<()> {
     use plumbline_core::terway::{

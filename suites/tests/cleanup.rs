@@ -15,7 +15,7 @@ fn links_of_an_engine_are_recognised_by_name() {
     assert!(["br-ex", "br-mgmt", "veth0", "eth1"].iter().all(|name| !is_engine_link(name)));
 }
 
-/// A plugin that says its versions and then hangs, with a number in its command line to be found by.
+/// A plugin that prints its versions and hangs at ADD. A number in its command line identifies it.
 fn hanging(folder: &Path, seconds: u32) -> anyhow::Result<String> {
     let path = folder.join("hangs");
     let versions = r#"{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}"#;
@@ -27,8 +27,8 @@ fn hanging(folder: &Path, seconds: u32) -> anyhow::Result<String> {
     Ok(format!("macvlan={}", path.display()))
 }
 
-/// A run that is in the middle of a plugin that hangs.
-async fn in_the_middle(folder: &Path, state: &Path, seconds: u32) -> anyhow::Result<(Session, Pid)> {
+/// Starts a run and waits until its plugin hangs.
+async fn start_hanging_run(folder: &Path, state: &Path, seconds: u32) -> anyhow::Result<(Session, Pid)> {
     let scenario = plumbline::root::find()?.join("suites/scenarios/openshift/chain-example.yaml");
     let argv = [
         program()?.display().to_string(),
@@ -46,7 +46,7 @@ async fn in_the_middle(folder: &Path, state: &Path, seconds: u32) -> anyhow::Res
     Ok((session, Pid::from_raw(i32::try_from(pid)?)))
 }
 
-/// Numbers of seconds that no other process sleeps for.
+/// A number of seconds that no other process sleeps for.
 fn unlike_any(base: u32) -> u32 {
     base * 100_000 + std::process::id() % 100_000
 }
@@ -56,25 +56,25 @@ async fn sigterm_cleans_up_and_reports_it() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let before = HostState::read()?;
     let seconds = unlike_any(11);
-    let (session, pid) = in_the_middle(dir.path(), state.path(), seconds).await?;
+    let (session, pid) = start_hanging_run(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGTERM)?;
-    let (code, said) = session.end(Duration::from_secs(20)).await;
-    assert_eq!(code, Some(130), "{said}");
-    assert!(said.contains("cleaning up"), "{said}");
+    let (code, output) = session.end(Duration::from_secs(20)).await;
+    assert_eq!(code, Some(130), "{output}");
+    assert!(output.contains("cleaning up"), "{output}");
     assert!(processes_with(&format!("sleep\0{seconds}")).is_empty(), "the plugin still runs");
     assert_eq!(HostState::read()?, before);
     Ok(())
 }
 
 #[tokio::test]
-async fn gc_removes_what_a_killed_run_left() -> anyhow::Result<()> {
+async fn gc_removes_the_leaks_of_a_killed_run() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let before = HostState::read()?;
     let seconds = unlike_any(12);
-    let (session, pid) = in_the_middle(dir.path(), state.path(), seconds).await?;
+    let (session, pid) = start_hanging_run(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGKILL)?;
     session.end(Duration::from_secs(5)).await;
-    // The agent is the node's first process: with it the kernel takes the whole node away.
+    // The agent is the node's first process: at its end the kernel removes the whole node.
     wait_for("the plugin to be gone with its node", async || {
         Ok(processes_with(&format!("sleep\0{seconds}")).is_empty())
     })
@@ -115,7 +115,7 @@ async fn gc_prunes_the_cache_to_its_limit() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The test of the test: a link on the host would be seen.
+/// The test of the test: a link on the host is found.
 #[test]
 fn the_host_comparison_finds_a_leaked_link() -> anyhow::Result<()> {
     let mut host = HostState::read()?;

@@ -1,4 +1,4 @@
-//! The command as users meet it: what is refused, with what words and exit code, and what is left untouched.
+//! The command as users run it: refusals with their messages and exit codes, and unchanged folders.
 
 use plumbline_suites::command::{plumbline, run};
 use plumbline_testbed::exec::{ProcessEnd, Transcript};
@@ -47,7 +47,7 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &
     Ok(())
 }
 
-/// The same for what is said on the command line.
+/// The same for arguments of the command line.
 #[rstest]
 #[case::no_such_file(&["run", "no/such/file.yaml"], "no/such/file.yaml")]
 #[case::no_such_lane(&["run", "openshift/chain-example", "--lane", "moon"], "unknown lane")]
@@ -77,7 +77,7 @@ async fn down_refuses_a_profile_that_does_not_exist() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs with cache and state in folders that must not come to be.
+/// Runs with cache and state in folders that must not be created.
 async fn in_new_home(dir: &Path, args: &[&str]) -> anyhow::Result<Transcript> {
     let (cache, state) = (dir.join("cache"), dir.join("state"));
     let path = |path: &Path| path.display().to_string();
@@ -142,7 +142,7 @@ async fn list_gives_names_that_can_be_pasted() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `plumbline list | head -1`: the reader leaves, and that is no fault of anybody.
+/// `plumbline list | head -1`: the reader closes the pipe, which is no error.
 #[tokio::test]
 async fn a_closed_pipe_is_not_an_error() -> anyhow::Result<()> {
     let script =
@@ -192,7 +192,7 @@ async fn colours_follow_flags_environment_and_terminal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A scenario may require what is probed, and nothing else; a capability without a probe would always be a skip.
+/// A scenario may require only probed capabilities. A capability without a probe would always mean a skip.
 #[tokio::test]
 async fn probed_capabilities_match_those_that_scenarios_require() -> anyhow::Result<()> {
     let doctor = plumbline(&["doctor", "--lane", "netns", "-o", "json"])?.run().await?;
@@ -209,7 +209,7 @@ fn is_optional(needed: &str) -> bool {
     needed.starts_with("only by scenarios")
 }
 
-/// The test's own program registers a lane that panics; the end of the command is that of `plumbline`.
+/// The test's own program registers a lane that panics. It ends as `plumbline` does.
 #[rstest]
 #[case::in_a_scenario("scenario")]
 #[case::in_the_command("command")]

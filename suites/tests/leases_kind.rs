@@ -1,5 +1,5 @@
-//! Multus thick 4.3.0 over a default network that is a list: every pod that goes leaves its lease behind. The pod, its
-//! networks and its deletion all look well; only the look at what stays when it is gone tells (`PL501`).
+//! Multus thick 4.3.0 with a conflist as default network: every deleted pod leaks its lease. The pod, its
+//! networks and its deletion look correct. Only the check for leaks after tear-down reports it (`PL501`).
 //!
 //! On the test's own cluster, because the cluster loses addresses.
 
@@ -11,14 +11,14 @@ use plumbline_suites::own_cluster::OwnCluster;
 use plumbline_testbed::exec::ProcessEnd;
 
 const SEED: &str = "openshift/chain-example";
-/// What makes one node with Multus thick over a list out of the profile of three over a single plugin.
+/// Edits that turn the profile of three nodes with a single plugin into one node with a conflist.
 const EDITS: [(&str, &str); 2] = [
     ("  - role: worker\n  - role: worker\n", ""),
     ("../common/default-network.conf.j2", "../common/default-network.conflist.j2"),
 ];
 
 #[tokio::test]
-async fn a_lease_that_multus_thick_does_not_give_back_is_a_finding() -> anyhow::Result<()> {
+async fn a_lease_that_multus_thick_does_not_release_is_a_finding() -> anyhow::Result<()> {
     let before = HostState::read()?;
     let own = OwnCluster::other("three-nodes", &EDITS).await?;
     let report = ran(&own).await;
@@ -35,7 +35,7 @@ async fn a_lease_that_multus_thick_does_not_give_back_is_a_finding() -> anyhow::
 }
 
 async fn ran(own: &OwnCluster) -> anyhow::Result<ScenarioReport> {
-    // Its canaries leave a lease too. That is no reason to refuse the cluster: scenarios are to tell.
+    // Its canary pods leak a lease too. The cluster is not refused for that, because scenarios report it.
     own.up().await?;
     let folder = tempfile::tempdir()?;
     let evidence = folder.path().display().to_string();

@@ -1,4 +1,4 @@
-//! What outlives its pod, a lease or rules on the node, which no scenario file can bring about with plugins that do their work.
+//! Leaks of leases and rules on a node, caused by plugins whose DEL does nothing. No scenario with correct plugins has them.
 
 use plumbline::{root, select};
 use plumbline_core::finding::FindingCode;

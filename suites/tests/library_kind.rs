@@ -1,4 +1,4 @@
-//! The library face on the kind lane: the same tests as on netns, on a real cluster. Others' tests would look like these.
+//! The library on the kind lane, as tests of other projects use it: the same tests as on netns, on a real cluster.
 
 use plumbline::prelude::*;
 use plumbline_lanes::context::Options;
@@ -6,7 +6,7 @@ use rstest::{fixture, rstest};
 
 const SEED: &str = "openshift/chain-example";
 
-/// The lane on a warm cluster; where there is none, it is brought up first.
+/// The lane on a running cluster. Without one it brings a cluster up first.
 #[fixture]
 async fn bench() -> Bench {
     let options = Options { profile: std::env::var("PLUMBLINE_PROFILE").ok(), ..Options::default() };
@@ -15,7 +15,7 @@ async fn bench() -> Bench {
 
 #[rstest]
 #[tokio::test]
-async fn a_pod_on_a_cluster_can_be_looked_at_and_judged(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn a_pod_on_a_cluster_can_be_read_and_judged(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let looked = bench
         .with(SEED, async |scene| {
             let seen = scene.observe().await?;
@@ -34,7 +34,7 @@ async fn a_pod_on_a_cluster_can_be_looked_at_and_judged(#[future(awt)] bench: Be
     looked
 }
 
-/// The test of the test: with one word of the plan changed it fails, and for that reason alone.
+/// The test of the test: with one changed value of the plan it fails with one finding.
 #[rstest]
 #[tokio::test]
 async fn a_changed_plan_fails_on_a_cluster(#[future(awt)] bench: Bench) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The library face on the netns lane: how other people's tests use Plumbline.
+//! The library on the netns lane, as tests of other projects use it.
 
 use plumbline::prelude::*;
 use rstest::{fixture, rstest};
@@ -22,7 +22,7 @@ async fn the_seed_passes_with_its_two_warnings(#[future(awt)] bench: Bench) -> a
 
 #[rstest]
 #[tokio::test]
-async fn addresses_and_routes_can_be_looked_at(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
+async fn addresses_and_routes_can_be_read(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     bench
         .with(SEED, async |scene| {
             let seen = scene.observe().await?;
@@ -50,7 +50,7 @@ async fn a_changed_plan_fails_for_that_change(#[future(awt)] bench: Bench) -> an
     bench.close().await
 }
 
-/// The test of the test: neither helper takes the other verdict, nor another code.
+/// The test of the test: neither helper accepts another verdict or another code.
 #[rstest]
 #[tokio::test]
 async fn passes_and_fails_with_refuse_another_verdict(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
@@ -65,7 +65,7 @@ async fn passes_and_fails_with_refuse_another_verdict(#[future(awt)] bench: Benc
     bench.close().await
 }
 
-/// Two observations of one scene are two readings, and agree while nothing changes.
+/// Two observations of one scenario are two readings. They agree while nothing changes.
 #[rstest]
 #[tokio::test]
 async fn each_observation_reads_the_kernel_again(#[future(awt)] bench: Bench) -> anyhow::Result<()> {

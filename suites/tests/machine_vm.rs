@@ -1,5 +1,5 @@
-//! The virtual machine that scenarios of the vm lane share: what becomes of it when a scenario breaks it, when nobody
-//! uses it, and when its user is killed. Each test has a state folder, and so a machine, of its own.
+//! The virtual machine that scenarios of the vm lane share: after a scenario crashes it, when it is
+//! unused, and after its user is killed. Each test has its own state folder, and so its own machine.
 
 use anyhow::Context as _;
 use plumbline_suites::command::{plumbline, program};
@@ -10,11 +10,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// From the start until a session is over, on a host under load.
+/// Deadline from the start to the end of a session, on a host under load.
 const PATIENCE: Duration = Duration::from_secs(200);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What is noted of the one machine below a state folder.
+/// The record of the only machine below a state folder.
 struct Machine {
     pid: u32,
     sockets: PathBuf,
@@ -49,7 +49,7 @@ async fn run(state: &Path, idle: &str, args: &[&str]) -> anyhow::Result<Transcri
     Ok(command.deadline(PATIENCE).run().await?)
 }
 
-/// A macvlan plugin that brings the guest's kernel down when it is to attach something.
+/// A macvlan plugin whose ADD crashes the guest's kernel.
 fn deadly(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join("macvlan");
     let script = "#!/bin/sh\nif [ \"$CNI_COMMAND\" != ADD ]; then echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}'; exit; fi\n\
@@ -113,7 +113,7 @@ async fn gc_stops_the_machine_of_a_killed_run() -> anyhow::Result<()> {
     let machine = until("look", "a machine", Deadline::after(PATIENCE), LOOK, look).await?;
     let spared = run(state.path(), "60", &["gc"]).await?;
     assert!(machine.alive(), "gc leaves alone what is in use: {}{}", spared.stdout, spared.stderr);
-    // Without a grace the session's end is SIGKILL.
+    // Without a grace period the session ends by SIGKILL.
     session.end(Duration::ZERO).await;
     assert!(machine.alive(), "the machine outlives who started it");
     let gc = run(state.path(), "60", &["gc"]).await?;

@@ -6,7 +6,7 @@ use plumbline_testbed::exec::Cmd;
 use std::path::Path;
 use std::time::Duration;
 
-/// The longest that compiling the crate and its test may take. Crates of other people are compiled already, for the
+/// Deadline for compiling the crate and its test. Crates of other projects are compiled already, for the
 /// command. This project's crates are compiled once more, because here they are dependencies of another workspace.
 const DEADLINE: Duration = Duration::from_secs(10 * 60);
 

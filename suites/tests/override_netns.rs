@@ -1,4 +1,4 @@
-//! What route-override does that a scenario file can't express: CHECK, upstream's panic, a plugin that goes after bring-up.
+//! Behaviour of route-override that a scenario file can't express: CHECK, upstream's panic, a plugin deleted after bring-up.
 
 use anyhow::Context as _;
 use plumbline::{root, select, session};
@@ -35,7 +35,7 @@ fn context(options: Options) -> anyhow::Result<Context> {
     Ok(session::context(&root::find()?, options, Arc::new(|_| {}), CancellationToken::new(), "test")?)
 }
 
-/// A plugin that is a shell script; it answers VERSION as one that knows nothing else.
+/// A plugin that is a shell script. It answers VERSION with one version.
 fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
     std::fs::write(&path, format!("#!/bin/sh\n[ \"$CNI_COMMAND\" = VERSION ] && exit 0\n{body}\n"))?;
@@ -43,7 +43,7 @@ fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// What upstream's binary did in a recorded case of `golden/route-override.json`, to be done again at a command.
+/// A fault that repeats at a command what upstream's binary did in a recorded case of `golden/route-override.json`.
 fn recorded(id: &str) -> anyhow::Result<FaultRule> {
     let text = std::fs::read_to_string(root::find()?.join("suites/golden/route-override.json"))?;
     let golden: Value = serde_json::from_str(&text)?;
@@ -67,7 +67,7 @@ fn recorded(id: &str) -> anyhow::Result<FaultRule> {
 }
 
 /// Upstream's binary, first in its chain: exit 2, nothing on standard output, a Go panic on standard error. The agent's
-/// `record` wrapper stands in its place and does what upstream's did when it was recorded.
+/// `record` wrapper replaces it and does what upstream's binary did in the recorded case.
 #[test]
 fn a_panic_of_the_plugin_is_reported_in_its_own_words() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -97,7 +97,7 @@ fn a_panic_of_the_plugin_is_reported_in_its_own_words() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The plugin was there when the lane was opened, and every check passed; then it went.
+/// The plugin exists when the lane is opened, and every check passes. Then it is deleted.
 #[tokio::test]
 async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -166,8 +166,8 @@ impl Node {
     }
 }
 
-/// A route that delroutes took away, and a default route that covers it: CHECK says that it is still there, since it
-/// asks the kernel for a way to it (route-override.go, cmdCheck; case `check-delroutes` of `golden/route-override.json`).
+/// A route that delroutes removed, and a default route that covers it: CHECK reports it as still there, because it
+/// requests a route to it from the kernel (route-override.go, cmdCheck; case `check-delroutes` of `golden/route-override.json`).
 /// skipcheck is for that, by configuration and by arguments.
 #[rstest]
 #[case::macvlan(json!({"type": "macvlan", "master": "br-ex", "mode": "bridge"}))]

@@ -13,7 +13,7 @@ fn command(args: &[&str], state: &Path) -> anyhow::Result<Cmd> {
     Ok(command.env("PLUMBLINE_STATE", state.display().to_string()))
 }
 
-/// The containers of clusters of a profile, as they are now: another first process would mean a restart.
+/// The containers of a profile's clusters and their first processes. Another first process means a restart.
 async fn containers(profile: &str) -> anyhow::Result<Vec<(String, String, u32)>> {
     let all = Engine::connect().await?.containers(&[KIND_LABEL.to_owned()]).await?;
     let ours = format!("plumbline-{profile}-");
@@ -35,7 +35,7 @@ async fn a_foreign_cluster_of_the_same_name_is_refused_and_not_changed() -> anyh
     let clusters = std::fs::read_dir(state.path().join("clusters")).into_iter().flatten().count();
     assert_eq!(clusters, 0, "a cluster that was refused is not remembered");
 
-    // What would clean up or take down in this state folder must not reach it either.
+    // `gc` and `down` with this state folder must not change it either.
     for args in [&["gc"][..], &["down", "--profile", &profile]] {
         let done = command(args, state.path())?.run().await?;
         assert!(done.ok(), "{args:?}: {}", done.stderr);

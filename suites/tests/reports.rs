@@ -145,7 +145,7 @@ fn reports_match_their_golden_text() -> anyhow::Result<()> {
 }
 
 #[test]
-fn transcripts_are_shown_when_asked_for() {
+fn transcripts_are_shown_on_request() {
     let pass = report(Verdict::Pass { checked: 1, warnings: vec![] });
     let error = report(Verdict::Error { stage: "s".into(), cause: "c".into(), hint: None });
     for (when, of_pass, of_error) in

@@ -1,4 +1,4 @@
-//! The structure of the code: crates depend downwards, files of a crate form no circles, and the modules of a crate keep
+//! Checks the structure of the code: crates depend downwards, files of a crate form no circles, and the modules of a crate keep
 //! the order of the numbered list in its documentation: each uses only those before it.
 //!
 //! An edge leads from one file to another where the first has a `use` of an item that the second defines, or names such
@@ -82,7 +82,7 @@ fn modules_keep_the_stated_order() {
 /// The source files of one crate.
 struct Crate {
     name: String,
-    /// By module path; `main.rs` stands beside `lib.rs` as `main`.
+    /// By module path. `main.rs` has the path `main`, beside `lib.rs`.
     files: BTreeMap<Vec<String>, File>,
 }
 
@@ -101,7 +101,7 @@ struct File {
 /// One leaf of a `use`.
 #[derive(Clone)]
 struct Import {
-    /// The name in this file; none for a glob.
+    /// The name in this file. None for a glob.
     name: Option<String>,
     /// From the crate's root on.
     target: Vec<String>,
@@ -140,7 +140,7 @@ impl Crate {
         Self { name, files: modules.iter().map(read).collect() }
     }
 
-    /// The file that defines what a path from the root leads to, with whether the path is the module itself.
+    /// The file that defines the item of a path from the root, and whether the path is the module itself.
     fn resolve(&self, path: &[String], depth: usize) -> Option<(&Vec<String>, bool)> {
         if depth > 16 {
             return None;
@@ -181,7 +181,7 @@ impl Crate {
                 edges.insert(target);
             }
         }
-        // A single word is no use of an item, but the visibility of one: `pub(super)`.
+        // A single word is a visibility such as `pub(super)`, not a use of an item.
         let named = file.paths.iter().filter(|path| path.len() > 1);
         let from_root = named.filter(|path| matches!(path[0].as_str(), "crate" | "super"));
         for path in from_root.filter_map(|path| absolute(path, module, "", &BTreeMap::new())) {
@@ -191,7 +191,7 @@ impl Crate {
         edges
     }
 
-    /// Each circle of more than two files, in words.
+    /// Each circle of more than two files, as text.
     fn circles(&self) -> Vec<String> {
         let edges: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> =
             self.files.keys().map(|module| (module, self.edges(module))).collect();
@@ -274,14 +274,14 @@ fn module_of(source: &Path, path: &Path) -> Vec<String> {
     module
 }
 
-/// A path as it is from the crate's root on; none where it leads into another crate.
+/// A path from the crate's root on. None for a path into another crate.
 fn absolute(
     path: &[String],
     module: &[String],
     library: &str,
     modules: &BTreeMap<Vec<String>, PathBuf>,
 ) -> Option<Vec<String>> {
-    // What main.rs declares lies beside what lib.rs declares.
+    // Modules of main.rs are siblings of those of lib.rs.
     let module = if module == ["main"] { &[] } else { module };
     let (first, rest) = path.split_first()?;
     let mut base = module.to_vec();
@@ -334,7 +334,7 @@ fn read_items(items: &[syn::Item], file: &mut File, uses: &mut Vec<(syn::UseTree
             syn::Item::Enum(item) => Some(&item.ident),
             syn::Item::Fn(item) => Some(&item.sig.ident),
             syn::Item::Macro(item) => {
-                // A macro may define items under names that stand in its call.
+                // A macro may define items with names from its call.
                 let mut names = Names::default();
                 names.visit_macro(&item.mac);
                 file.items.extend(names.idents);
@@ -354,7 +354,7 @@ fn read_items(items: &[syn::Item], file: &mut File, uses: &mut Vec<(syn::UseTree
     }
 }
 
-/// Whether it is `#[cfg(test)]` or `#[test]`.
+/// Whether an attribute is `#[cfg(test)]` or `#[test]`.
 fn is_for_tests(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("test")
         || attribute.path().is_ident("cfg")

@@ -1,4 +1,4 @@
-//! Every scenario file behind Terway, on the profile whose network is Terway's; and tests of the profile itself. Each of
+//! Every scenario file behind Terway, on the profile with Terway's network, and tests of the profile itself. Each of
 //! the latter holds the cluster exclusively, because it reads or changes all of it.
 
 use anyhow::{Context as _, ensure};
@@ -29,10 +29,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 const PROFILE: &str = "terway";
-/// One with a network behind the router, and a part of that network's address.
+/// A scenario with a network behind the router, and a part of that network's address.
 const SCENARIO: &str = "terway/public-access";
 const BEHIND: &str = "203.0.113";
-/// The address of a pod that never was.
+/// The address of a pod that does not exist.
 const GONE: &str = "10.77.99.99";
 const LAID: &str = "iptables -t nat -N CNI-DN-of-a-test
 iptables -t nat -A CNI-DN-of-a-test -p tcp --dport 8080 -j DNAT --to-destination ADDRESS:80
@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
 /// Runs a test to its end.
 fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    // Unoptimised it is larger than the stack of a test's thread bears.
+    // Without optimisation the future is larger than the stack of a test's thread.
     let test = Box::pin(test);
     let alone = Box::pin(async {
         let _others = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
@@ -79,7 +79,7 @@ fn run(test: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     runtime.block_on(alone).map_err(|error| plumbline_testbed::error::causes(error.as_ref()).into())
 }
 
-/// Runs a test on the profile's cluster, held alone.
+/// Runs a test on the profile's cluster, with an exclusive lease.
 fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<(), Failed> {
     run(async {
         let cx = context::open(PROFILE, "terway test")?;
@@ -92,7 +92,7 @@ fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<
     })
 }
 
-/// What terway-cli makes of one plugin (cmd/terway-cli/cni.go, `mergeConfigList`): a veth needs no eBPF.
+/// The plugin's entry as terway-cli writes it (cmd/terway-cli/cni.go, `mergeConfigList`): a veth needs no eBPF.
 fn made(mut plugin: Value) -> Value {
     if let Some(map) = plugin.as_object_mut() {
         map.remove("cniVersion");
@@ -115,7 +115,7 @@ async fn check_chain_on_nodes(cx: &Context, cluster: &Cluster) -> anyhow::Result
     let wanted = chain(&[read_first_plugin(cluster).await?]);
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());
     for (node, found) in cluster.nodes.iter().zip(found) {
-        ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was asked for", node.name);
+        ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was requested", node.name);
     }
     let kept = kubectl(cluster, &["get", "configmaps", "-o", "name"]).await?;
     let kept = kept.lines().filter(|name| name.contains(&format!("-kept-{}", cx.run.id()))).count();
@@ -127,10 +127,10 @@ async fn check_stand_ins(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     for line in STAND_INS {
         ensure!(cluster.parts.iter().any(|part| part == line), "not named: {line}");
     }
-    let said = cluster.nodes[0].run_ok("test", &["/opt/cni/bin/terway", "--version"]).await?.stdout;
-    ensure!(said.contains("stand-in for terway, not upstream's"), "the plugin on the node says: {said}");
-    let said = kubectl(cluster, &["logs", "daemonset/terway-eniip", "-c", "terway"]).await?;
-    ensure!(said.contains("stand-in for terwayd, not upstream's"), "the daemon says: {said}");
+    let output = cluster.nodes[0].run_ok("test", &["/opt/cni/bin/terway", "--version"]).await?.stdout;
+    ensure!(output.contains("stand-in for terway, not upstream's"), "version text of the plugin on the node: {output}");
+    let output = kubectl(cluster, &["logs", "daemonset/terway-eniip", "-c", "terway"]).await?;
+    ensure!(output.contains("stand-in for terwayd, not upstream's"), "log of the daemon: {output}");
     Ok(())
 }
 
@@ -141,7 +141,7 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     Ok(control.run_ok("test", &argv).await?.stdout)
 }
 
-/// A killed run that had changed nodes and the router: its journal undoes all changes. Only this run's: `gc`
+/// The journal of a killed run undoes all its changes of nodes and the router. Only this journal is undone: `gc`
 /// itself is for the whole host.
 fn check_killed_run() -> Result<(), Failed> {
     run(async {
@@ -164,7 +164,7 @@ fn check_killed_run() -> Result<(), Failed> {
     })
 }
 
-/// Kills a run when it has changed the router; gives its id, and each container with what selects a route laid there.
+/// Kills a run after it has changed the router. Gives its id, and each container with the selector of its added route.
 async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
     let (pid, begun) = (Arc::new(OnceLock::new()), SystemTime::now());
     let known = Arc::clone(&pid);
@@ -196,8 +196,8 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
     Ok((run, routes(&text)))
 }
 
-/// The run of a process, and the text of its journal. Where many runs are remembered, reading each takes seconds: those of
-/// before `since` are passed over.
+/// The run of a process, and the text of its journal. Reading the journals of many runs takes seconds, so runs
+/// before `since` are skipped.
 fn journal_of(pid: u32, since: SystemTime) -> anyhow::Result<Option<(String, String)>> {
     for entry in std::fs::read_dir(folders::state()?.join("runs"))? {
         let entry = entry?;
@@ -223,7 +223,7 @@ async fn without(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Resu
     Ok(())
 }
 
-/// What a DEL that does nothing leaves, made by hand beside a foreign rule.
+/// Leaks of a DEL that does nothing, made by hand beside a foreign rule.
 async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.iter().find(|node| node.name.ends_with("-worker")).context("a worker")?;
     let mut nodes = std::slice::from_ref(node);
@@ -248,7 +248,7 @@ async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// CoreDNS is Ready only when its pods reach the API server's service: out of their node's second interface, by the router.
+/// CoreDNS is Ready only if its pods reach the API server's service: through their node's second interface and the router.
 async fn check_reachability(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     kubectl(cluster, &["wait", "pods", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=25s"]).await?;
     let pods = kubectl(cluster, &["get", "pods", "-l", "k8s-app=kube-dns", "-o", "json"]).await?;
@@ -258,15 +258,15 @@ async fn check_reachability(_: &Context, cluster: &Cluster) -> anyhow::Result<()
     ensure!(!addresses.is_empty(), "there is no DNS");
     for address in addresses {
         for node in &cluster.nodes {
-            // From every node, also such as have no route to it but by the router.
+            // From every node, also from nodes that reach it only through the router.
             node.run_ok("test", &["ping", "-c", "1", "-W", "5", address]).await?;
         }
     }
     Ok(())
 }
 
-/// A node that was started while it was on both networks, and took the second one's address: what kind's node image does
-/// then is done by hand, as the engine writes `/etc/hosts` in no order.
+/// A node that was started on both networks and took the address of the second one. The test does by hand what kind's node
+/// image does then, because the engine writes `/etc/hosts` in random order.
 async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let node = cluster.nodes.last().context("a node")?;
     let engine = cluster.engine();
@@ -275,27 +275,33 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
     let own = before.addresses.get(NETWORK).context("its own address")?;
     let second = "10.77.0.77";
     let script = "for f in /kind/old-ipv4 /var/lib/kubelet/kubeadm-flags.env; do sed -i \"s/$1/$2/g\" \"$f\"; done";
-    node.run_ok("astray", &["sh", "-ec", script, "sh", own, second]).await?;
-    cluster::repair(cx, cluster).await?;
+    node.run_ok("read the node's address", &["sh", "-ec", script, "sh", own, second]).await?;
+    cluster::again(cx, cluster).await?;
     let after = of().await?;
     ensure!(after.pid != before.pid, "it was not started again");
     ensure!(after.id == before.id, "it was made again, and not started");
     ensure!(after.networks == before.networks, "it is on {:?}", after.networks);
     let own = after.addresses.get(NETWORK).context("its own address")?;
     let read = "cat /kind/old-ipv4; echo; cat /var/lib/kubelet/kubeadm-flags.env";
-    let said = engine.exec_ok("astray", &node.name, &["sh", "-c", read], None, Duration::from_secs(30)).await?;
-    ensure!(said.stdout.starts_with(&format!("{own}\n")), "{}", said.stdout);
-    ensure!(said.stdout.contains(&format!("--node-ip={own}")) && !said.stdout.contains(second), "{}", said.stdout);
+    let output = engine
+        .exec_ok("read the node's address", &node.name, &["sh", "-c", read], None, Duration::from_secs(30))
+        .await?;
+    ensure!(output.stdout.starts_with(&format!("{own}\n")), "{}", output.stdout);
+    ensure!(
+        output.stdout.contains(&format!("--node-ip={own}")) && !output.stdout.contains(second),
+        "{}",
+        output.stdout
+    );
     Ok(())
 }
 
-/// The chain of the document's public access, by the real terway-cli; and what it leaves.
+/// The document's chain for public access, with upstream's terway-cli, and its leaks.
 async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
-    symmetric_routing::remove(&cluster.nodes, &of).await?;
-    let asked = requested_chain(cluster).await?;
-    let tested = changed(cx, cluster, &of, &asked).await;
-    // Whatever came of it, others find the profile's own chain again.
+    scrub(&cluster.nodes, &of).await?;
+    let requested = requested_chain(cluster).await?;
+    let tested = changed(cx, cluster, &of, &requested).await;
+    // In any case the profile's own chain is restored for other tests.
     let back = set_chain(cx, cluster, None).await;
     let still = symmetric_routing::list(&cluster.nodes[0], &of).await;
     let scrubbed = symmetric_routing::remove(&cluster.nodes, &of).await;
@@ -314,14 +320,14 @@ async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Res
     Ok(())
 }
 
-/// A chain whose symmetric routing has names of its own, gone from the ConfigMap: what it laid stays, and is seen.
+/// A chain with own names for symmetric routing, removed from the ConfigMap: its rules stay, and Plumbline reports them.
 async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
-    symmetric_routing::remove(&cluster.nodes, &Symmetric::default()).await?;
-    let mut asked = requested_chain(cluster).await?;
-    asked["plugins"][0]["symmetric_routing_config"] =
+    scrub(&cluster.nodes, &Symmetric::default()).await?;
+    let mut requested = requested_chain(cluster).await?;
+    requested["plugins"][0]["symmetric_routing_config"] =
         json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
-    let laid = set_chain(cx, cluster, Some(&asked.to_string())).await;
+    let laid = set_chain(cx, cluster, Some(&requested.to_string())).await;
     let back = set_chain(cx, cluster, None).await;
     let seen = async {
         let node = &cluster.nodes[0];
@@ -354,13 +360,13 @@ async fn requested_chain(cluster: &Cluster) -> anyhow::Result<Value> {
     Ok(json!({ "plugins": [first, portmap] }))
 }
 
-async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, asked: &Value) -> anyhow::Result<()> {
-    let found = set_chain(cx, cluster, Some(&asked.to_string())).await?;
-    let plugins = asked["plugins"].as_array().cloned().unwrap_or_default();
+async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, requested: &Value) -> anyhow::Result<()> {
+    let found = set_chain(cx, cluster, Some(&requested.to_string())).await?;
+    let plugins = requested["plugins"].as_array().cloned().unwrap_or_default();
     let wanted = chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {
-        ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was asked for", node.name);
-        let there = symmetric_routing::list(node, of).await?.join("\n");
+        ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was requested", node.name);
+        let there = look(node, of).await?.join("\n");
         let engine = Engine::connect().await?;
         let router = engine.container(&eni::router_name(&cluster.name)).await?.context("there is no router")?;
         let hop = router.addresses.values().find(|address| !address.is_empty()).context("it has no address")?;

@@ -1,5 +1,5 @@
-//! The stand-in for Terway's CNI plugin against Terway's own, in the vm lane's machine: the same scenario with either, and
-//! what they answer and leave behind compared line by line.
+//! Compares the stand-in for Terway's CNI plugin with Terway's own, in the vm lane's machine: the same scenario with each, and
+//! their results and kernel states compared line by line.
 
 use anyhow::Context as _;
 use plumbline::prelude::*;
@@ -8,15 +8,15 @@ use plumbline_core::plan::{Device, Plan};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// With Terway's own plugin.
+/// The scenario with Terway's own plugin.
 const OWN: &str = "terway/own-plugin";
 const PLUGIN: &str = "terway";
-/// Tables of Terway's are counted from here by the ENI's index (`GetRouteTableID`).
+/// The number of a table of Terway is this number plus the ENI's index (`GetRouteTableID`).
 const FIRST_TABLE: u64 = 1000;
-/// The pod's interface, and what stands for the name of its other end, which either makes of another hash.
+/// Prefix of the name of the pod's other end. Each plugin makes the rest of the name from another hash.
 const POD_END: &str = "cali";
 
-/// The same scenario with a veth for an ENI, on which the stand-in runs; `table` is the ENI's, none as Terway counts.
+/// The same scenario with a veth as ENI, for the stand-in. `table` is the ENI's table. None means Terway's number.
 fn with_stand_in(own: &Plan, table: Option<u32>) -> Plan {
     let mut plan = own.clone();
     for eni in plan.topology.ports.iter_mut().filter_map(|port| port.eni.as_mut()) {
@@ -25,7 +25,7 @@ fn with_stand_in(own: &Plan, table: Option<u32>) -> Plan {
     plan
 }
 
-async fn left_by(bench: &Bench, plan: &Plan) -> anyhow::Result<BTreeSet<String>> {
+async fn read_state(bench: &Bench, plan: &Plan) -> anyhow::Result<BTreeSet<String>> {
     bench.with_plan(plan, async |scene| lines(scene.observe().await?.observation())).await
 }
 
@@ -33,10 +33,10 @@ async fn left_by(bench: &Bench, plan: &Plan) -> anyhow::Result<BTreeSet<String>>
 async fn the_stand_in_gives_the_same_results_as_terways_plugin() -> anyhow::Result<()> {
     let bench = Bench::open("vm").await?;
     let plan = bench.plan(OWN)?;
-    let own = left_by(&bench, &plan).await?;
-    let stand_in = left_by(&bench, &with_stand_in(&plan, None)).await?;
-    // With another table the results must differ, else the comparison sees nothing.
-    let other = left_by(&bench, &with_stand_in(&plan, Some(77))).await?;
+    let own = read_state(&bench, &plan).await?;
+    let stand_in = read_state(&bench, &with_stand_in(&plan, None)).await?;
+    // With another table the results must differ, otherwise the comparison proves nothing.
+    let other = read_state(&bench, &with_stand_in(&plan, Some(77))).await?;
     bench.close().await?;
 
     for part in ["result", "pod link eth0", "pod route", "node rule", "node route", "node link eth1", "node link cali"]
@@ -51,17 +51,17 @@ async fn the_stand_in_gives_the_same_results_as_terways_plugin() -> anyhow::Resu
     Ok(())
 }
 
-/// What the plugin answered, what the pod's kernel has, and what the first node's has, each thing a line.
+/// The plugin's result, the pod's kernel state, and the first node's kernel state, each fact a line.
 fn lines(seen: &Observation) -> anyhow::Result<BTreeSet<String>> {
-    let pod = seen.pods.first().context("no pod was seen")?;
-    let kernel = pod.kernel.as_ref().context("the pod's kernel was not seen")?;
-    let node = seen.nodes.first().context("the node was not seen")?;
+    let pod = seen.pods.first().context("no pod was observed")?;
+    let kernel = pod.kernel.as_ref().context("the pod's kernel was not observed")?;
+    let node = seen.nodes.first().context("the node was not observed")?;
     let calls = pod.outcomes.iter().flat_map(|(_, outcome)| &outcome.calls).filter(|call| call.plugin == PLUGIN);
     let mut lines = BTreeSet::new();
     for call in calls {
         let mut result: Value = serde_json::from_str(&call.stdout).context(call.stdout.clone())?;
         for interface in result["interfaces"].as_array_mut().into_iter().flatten() {
-            // The sandbox's id, which is the run's own.
+            // The sandbox's id differs in each run.
             anyhow::ensure!(interface["sandbox"].as_str().is_some_and(|id| !id.contains('/')), "{interface}");
             interface["sandbox"] = "ID".into();
         }
@@ -72,8 +72,8 @@ fn lines(seen: &Observation) -> anyhow::Result<BTreeSet<String>> {
     Ok(lines)
 }
 
-/// Links with their global addresses, routes and rules; without what a kernel makes of a MAC address, and with the ENI's
-/// table by its meaning.
+/// Links with their global addresses, routes and rules. Addresses made from MAC addresses are left out. The ENI's
+/// table is a name, not its number.
 fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
     let mut whole = serde_json::to_value(kernel)?;
     let mut lines = Vec::new();
@@ -81,7 +81,7 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
     let table = eni.and_then(|link| link["index"].as_u64()).map(|index| FIRST_TABLE + index);
     for link in whole["links"].as_array().into_iter().flatten() {
         let name = link["name"].as_str().unwrap_or_default();
-        // An ENI of the one is a device, of the other a veth.
+        // The ENI is a device for Terway's plugin and a veth for the stand-in.
         let kind = if name == "eth1" { Value::Null } else { link["kind"].clone() };
         let addresses = link["addresses"].as_array().into_iter().flatten();
         let addresses: Vec<String> =
@@ -105,7 +105,7 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// A text in which the pod's other end always has the same name.
+/// Replaces the name of the pod's other end by a fixed name.
 fn plain(text: &str) -> String {
     let Some((before, rest)) = text.split_once(POD_END) else { return text.to_owned() };
     format!("{before}{POD_END}{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))

@@ -1,6 +1,6 @@
 //! The capabilities of this node, found by trying: kinds of links, and packet filter rules.
 //!
-//! Everything is made in a network namespace that is thrown away: its end removes all links at once, where deleting one by
+//! Everything is made in a temporary network namespace: its end removes all links at once, while deleting one by
 //! one takes some 10 ms each. The end of a namespace delays all changes of links on the host, so the caller chooses the
 //! moment.
 //!
@@ -34,7 +34,7 @@ const PARENT: &str = "parent0";
 /// The flags of a request that makes something new (`NLM_F_CREATE | NLM_F_EXCL`, `linux/netlink.h`).
 const NEW: u16 = 0x400 | 0x200;
 
-/// What was seen, or why the capability is missing.
+/// The finding of a trial, or why the capability is missing.
 type TrialResult = Result<String, String>;
 
 /// The result of each trial, by capability.

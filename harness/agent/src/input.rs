@@ -1,7 +1,7 @@
 //! The lane's end of the connection: request lines on standard input.
 //!
-//! Every wait of the agent goes through [`Input::wait`], which also serves the open listeners and captures: they must
-//! answer and be read whatever else the agent waits for.
+//! Every wait of the agent calls [`Input::wait`], which also serves the open listeners and captures: they must
+//! answer and be read during every other wait.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

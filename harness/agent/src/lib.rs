@@ -9,7 +9,7 @@
 //! | `serve` | serves requests on the node where it was started |
 //! | `guest` | is the init of a virtual machine, and runs a `node` for each of its channels |
 //! | `probe-host` | tries what this host allows and prints it as one JSON object |
-//! | `record` | runs in the place of a plugin; also when started under a plugin's name with a recorder's file beside it |
+//! | `record` | runs instead of a plugin; also when started under a plugin's name with a recorder's file beside it |
 //! | `version` | prints name and version |
 //!
 //! `node-init` is how `node` starts the agent as PID 1 of the node, and `record-plugin` is how `record` starts the plugin.

@@ -42,7 +42,7 @@ impl From<ArgumentsError> for EndError {
 pub fn run_node(arguments: &[String]) -> Result<u8, EndError> {
     let mut arguments = Arguments::parse(arguments)?;
     arguments.resolve_paths().map_err(|error| unable("find the plugins", error))?;
-    // Ctrl-C is for the lane: it tears the scenario down and then hangs up. setsid fails without harm in a process that
+    // Ctrl-C is for the lane: it tears the scenario down and then closes standard input. setsid fails without harm in a process that
     // leads a group already.
     let _ = setsid();
     let privileges = acquire_privileges(arguments.privileges);

@@ -1,4 +1,4 @@
-//! Mode `record`: runs in the place of a plugin, under its name, records each call and injects faults
+//! Mode `record`: runs instead of a plugin, under its name, records each call and injects faults
 //! ([`plumbline_core::record`]).
 
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ use crate::process::start::new_command;
 /// The variable that names the recorder's file, where that is not beside the program.
 const FILE_VARIABLE: &str = "PLUMBLINE_RECORD";
 
-/// The recorder's file, where this program was started in the place of a plugin.
+/// The recorder's file, if this program was started instead of a plugin.
 pub fn find_recorder_file(program: &str) -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(FILE_VARIABLE) {
         return Some(named.into());
@@ -106,7 +106,7 @@ fn append_to_log(log: &str, recorded: &RecordedCall) {
 /// The mode of [`become_plugin`].
 pub const PLUGIN_MODE: &str = "record-plugin";
 
-/// Runs the plugin to its end with the arguments and environment of this process, and records what it did.
+/// Runs the plugin to its end with the arguments and environment of this process, and records its output and exit code.
 ///
 /// # Errors
 /// [`EndError::Internal`] when it cannot be started: the recorder's file is wrong then.

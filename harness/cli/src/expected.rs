@@ -14,7 +14,7 @@ pub struct Expected {
     /// Scenarios that must pass and have warnings: the codes, sorted. Those not named must have none.
     #[serde(default)]
     pub warnings: BTreeMap<String, Vec<FindingCode>>,
-    /// The same by lane, where a lane hears more or less than the others.
+    /// The same by lane, if a lane reports more or fewer codes than the others.
     #[serde(default)]
     pub warnings_on: BTreeMap<String, BTreeMap<String, Vec<FindingCode>>>,
     /// What must not pass, by the file's path below `negative` without its ending.

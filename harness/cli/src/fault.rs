@@ -26,7 +26,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// What users are asked to do about a fault.
+/// What users should do about a fault.
 pub const HINT: &str = "report this as a bug, with the file; RUST_BACKTRACE=1 shows where it happened";
 
 /// The stage of an error that is a fault of Plumbline and not of the testbed.

@@ -359,7 +359,7 @@ pub struct HostProbe {
 pub struct Observed {
     /// By netlink.
     pub kernel: KernelState,
-    /// Raw output of `ip` there, where it was asked for and could be run; parsed by the lane.
+    /// Raw output of `ip` there, where it was requested and could be run; parsed by the lane.
     pub ip: Option<IpOutputs>,
     /// The node's links by index, to resolve parents.
     pub node_links: BTreeMap<u32, String>,

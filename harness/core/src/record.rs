@@ -1,4 +1,4 @@
-//! The agent's mode `record`, which runs in the place of a plugin: it records each call of the real plugin, and can inject
+//! The agent's mode `record`, which runs instead of a plugin: it records each call of the real plugin, and can inject
 //! faults that no real plugin has.
 //!
 //! It is installed in a `CNI_PATH` under the plugin's name, with a [`Recorder`] as JSON beside it, in `NAME.record.json`. It

@@ -224,7 +224,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Captures at every interface of the pod that leads somewhere, so that packets gone astray are seen too.
+    /// Captures at every interface of the pod that leads somewhere, so that misrouted packets are captured too.
     fn pod_captures(
         &mut self,
         pod: &Pod,

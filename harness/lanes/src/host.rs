@@ -8,11 +8,11 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What a lane offers: each capability by name, with whether it is there and why.
+/// The capabilities of a lane: each by name, with whether it is there and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Capabilities(pub BTreeMap<String, Capability>);
 
-/// One capability as probed by trying.
+/// One capability, as a trial found it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Capability {
     /// Whether it is there.
@@ -22,7 +22,7 @@ pub struct Capability {
 }
 
 impl Capabilities {
-    /// Why a scenario is skipped: the first needed capability that is missing; none when all are there.
+    /// Why a scenario is skipped: its first missing capability. None if all are there.
     pub fn lack(&self, needs: &[String]) -> Option<String> {
         needs.iter().find_map(|need| match self.0.get(need) {
             Some(offer) if offer.there => None,
@@ -38,7 +38,7 @@ impl Capabilities {
 pub struct HostCheck {
     /// What the check is for: `host`, or the name of a lane.
     pub scope: &'static str,
-    /// What was looked at.
+    /// The checked thing.
     pub probe: String,
     /// What was found.
     pub found: String,
@@ -54,7 +54,7 @@ pub struct HostCheck {
 }
 
 impl HostCheck {
-    /// A check with all that it says; an empty hint is none.
+    /// A check with all its texts. An empty hint means no hint.
     pub fn new(
         scope: &'static str,
         probe: &str,
@@ -67,12 +67,12 @@ impl HostCheck {
         Self { scope, probe: probe.into(), found: found.into(), needed: needed.into(), hint, good, optional: false }
     }
 
-    /// Something that is as needed.
+    /// A check that succeeded.
     pub fn met(scope: &'static str, probe: &str, found: &str) -> Self {
         Self::new(scope, probe, true, found, "", "")
     }
 
-    /// Something that can't be made or read.
+    /// A check of something that can't be made or read.
     pub fn failed(scope: &'static str, probe: &str, error: &TestbedError) -> Self {
         let found = format!("{}: {}", error.stage, error.cause());
         Self::new(scope, probe, false, found, "no error", error.hint.as_deref().unwrap_or_default())
@@ -94,19 +94,19 @@ impl HostCheck {
         Self::new(scope, name, offer.there, offer.seen.clone(), needed, &hint).optional()
     }
 
-    /// The same check, of something that a lane opens without.
+    /// Marks the check as optional: the lane opens without it.
     pub fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
-    /// Whether something is missing that a lane can't do without.
+    /// Whether a required thing is missing.
     pub fn is_lack(&self) -> bool {
         !self.good && !self.optional
     }
 }
 
-/// Free space in a folder. A warm cache needs no more space, so the check is optional: a first build that runs out of
-/// space says so itself.
+/// Checks free space in a folder. A warm cache needs no space, so the check is optional. A first build that runs out of
+/// space reports that itself.
 pub fn check_free_space(
     scope: &'static str,
     what: &str,

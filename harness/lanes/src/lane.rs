@@ -9,59 +9,59 @@ use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
 use std::path::Path;
 
-/// A kind of lane. It says itself what it needs, what it installs, what it probes, and how its tests run.
+/// A kind of lane: its requirements on the host, its installation, its probes, and how its tests run.
 pub trait Lane: Send + Sync {
     /// Its name: `netns`, `vm`, `kind`.
     fn name(&self) -> &'static str;
     /// One line for `--help` and `list`.
     fn summary(&self) -> &'static str;
-    /// What making it ready does, for `up --help`.
+    /// What opening it does, for `up --help`.
     fn preparation(&self) -> &'static str;
     /// How its tests run under cargo-nextest.
     fn test_settings(&self) -> TestSettings;
-    /// The cluster profiles that it may choose where none is named; empty for a lane without clusters.
+    /// The cluster profiles that it may choose if the user names none. Empty for a lane without clusters.
     fn default_profiles(&self) -> &'static [&'static str] {
         &[]
     }
-    /// The profiles that are only used when they are named, each with tests of its own.
+    /// The profiles that are used only if named, each with tests of its own.
     fn named_profiles(&self, _root: &Path) -> Vec<String> {
         Vec::new()
     }
-    /// How to get a capability that this host's kernel lacks; empty where there is no way.
+    /// How to get a capability that this host's kernel lacks. Empty if there is no way.
     fn capability_hint(&self) -> &'static str {
         ""
     }
     /// Checks what it needs of this host. Changes nothing. `build`: the lane may be opened although parts of it must be
     /// built first.
     fn check_host<'a>(&'a self, cx: &'a Context, build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>>;
-    /// What would be installed on this host for the lane to open; none when nothing is missing.
+    /// The software that the lane would install on this host. None if nothing is missing.
     fn installation<'a>(&'a self, _root: &'a Path) -> BoxFuture<'a, Result<Option<Installation>, TestbedError>> {
         Box::pin(std::future::ready(Ok(None)))
     }
-    /// Makes it ready for scenarios: builds what is missing, brings a cluster up or checks a warm one.
+    /// Makes it ready for scenarios: builds missing parts, brings a cluster up or checks a running one.
     /// Called once per run, before any scenario.
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>>;
-    /// Takes down what stays up between runs. Gives the name of each thing that was taken down.
+    /// Takes down the machines or clusters that stay up between runs. Gives their names.
     fn take_down<'a>(&'a self, _cx: &'a Context) -> BoxFuture<'a, Result<Vec<String>, TestbedError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 }
 
-/// What a lane needs of this host.
+/// The state of this host for a lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostReport {
     /// The checks.
     pub checks: Vec<HostCheck>,
-    /// Whether the lane can be opened to see that it works.
+    /// Whether the lane can be opened as a check.
     pub can_open: bool,
 }
 
-/// Software that a lane would install, each step after the user has agreed.
+/// Software that a lane would install, after the user has agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     /// What is missing.
     pub missing: String,
-    /// What would be done, each a line.
+    /// The steps, each a line.
     pub steps: Vec<String>,
 }
 
@@ -75,11 +75,11 @@ pub struct TestSettings {
     pub max_threads: u8,
     /// Tests of all lanes that run side by side in the lane's own nextest profile; none: one per processor.
     pub test_threads: Option<u8>,
-    /// Which group begins first: the higher one.
+    /// The group with the higher number begins first.
     pub priority: u8,
-    /// After how many seconds a test is called slow. It is ended after ten times as many.
+    /// After how many seconds nextest reports a test as slow. It ends the test after ten times as many.
     pub slow_seconds: u16,
-    /// How many seconds a test has to clean up when it is ended; none: nextest's own limit.
+    /// How many seconds a test has to clean up when nextest ends it. None: nextest's own limit.
     pub grace_seconds: Option<u16>,
     /// How many seconds making the lane ready may take.
     pub setup_seconds: u16,
@@ -89,24 +89,24 @@ pub struct TestSettings {
 pub trait OpenLane: Send + Sync {
     /// The cluster profile in use, on lanes that have one.
     fn profile(&self) -> Option<String>;
-    /// What it offers, as probed.
+    /// Its probed capabilities.
     fn offers(&self) -> &Capabilities;
-    /// Why a plan can't be staged here and is skipped; none when it can.
+    /// Why a plan can't be staged here and is skipped. None if it can.
     fn lack(&self, plan: &Plan) -> Option<String> {
         self.offers().lack(&plan.requires)
     }
-    /// Stages a plan: nodes, networks, pods. A pod that is not ready because of its networks is no error here: the
-    /// observation says so.
+    /// Stages a plan: nodes, networks, pods. A pod that is not Ready because of its networks is no error here: the
+    /// observation has its state.
     fn stage<'a>(
         &'a self,
         cx: &'a Context,
         plan: &'a Plan,
     ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>>;
-    /// Closes it: waits for what is deleted in the background. Gives what could not be cleaned up, each a line.
+    /// Closes it: waits for deletions in the background. Gives a line for each failed cleanup.
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>>;
 }
 
-/// What a lane did to stage a plan, for the report.
+/// The changes that a lane made to stage a plan, for the report.
 #[derive(Debug, Clone, Default)]
 pub struct Staging {
     /// Adaptations made.
@@ -130,9 +130,9 @@ pub struct EntryCommand {
 
 /// A staged scenario.
 pub trait StagedScenario: Send {
-    /// What was done to stage it.
+    /// The changes made to stage it.
     fn staging(&self) -> &Staging;
-    /// Reads everything that is judged. May be called again: each call is a fresh observation.
+    /// Reads everything that is judged. Each call is a fresh observation.
     fn observe<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Observation, TestbedError>>;
     /// Commands to paste that enter its nodes and pods.
     fn entry_commands(&self) -> Vec<EntryCommand>;
@@ -144,14 +144,14 @@ pub trait StagedScenario: Send {
 #[must_use = "leaks must be reported"]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TearDown {
-    /// What could not be cleaned up, each a line.
+    /// A line for each failed cleanup.
     pub left_behind: Vec<String>,
-    /// Leaks of removed pods: for the judge, because the plugins made them. None where nothing was read.
+    /// Leaks of removed pods, for the judge, because plugins cause them. None if nothing was read.
     pub leaks: Option<Vec<Leak>>,
 }
 
 impl TearDown {
-    /// Everything that is still there, each a line, for callers that don't judge leaks.
+    /// A line for each thing that is still there, for callers that don't judge leaks.
     pub fn lines(self) -> Vec<String> {
         let line = |left: Leak| match left.pod {
             Some(pod) => format!("pod {pod} is removed, but {} is still in {}", left.what, left.place),

@@ -1,6 +1,6 @@
 //! The lanes: how a plan becomes an observation.
 //!
-//! A lane is one folder here and one entry in the registry of the command. Lanes never decide a verdict.
+//! A lane is one folder here and one entry in the registry of the command. Verdicts are not decided here.
 //!
 //! The order of the modules, lowest first. A module uses only modules above it in this list:
 //!

@@ -12,18 +12,18 @@ use plumbline_testbed::wait::{self, Deadline};
 use std::time::Duration;
 
 const STAGE: &str = "read traces";
-/// For a program that lists rules. An emulated processor is slow.
+/// Deadline of a program that lists rules. An emulated processor is slow.
 const LISTING: Duration = Duration::from_secs(20);
 /// How long the kernel may take to remove an unused namespace.
 const NAMESPACE: Duration = Duration::from_secs(3);
-/// Between two looks.
+/// Interval between two readings.
 const PAUSE: Duration = Duration::from_millis(30);
 /// Programs that print rules in the form of `iptables-save`.
 const SAVED: [&str; 2] = ["iptables-save", "ip6tables-save"];
 const RULESET: [&str; 3] = ["nft", "list", "ruleset"];
 /// Prints the tracked connections of its namespace: from `$1`, the kernel's own list (absent in kernels built without
-/// `CONFIG_NF_CONNTRACK_PROCFS`), else by the program `conntrack`. Nothing where the kernel tracks none, which shows by none of
-/// the other arguments being there; that it can't be told which is no empty list.
+/// `CONFIG_NF_CONNTRACK_PROCFS`), else by the program `conntrack`. Prints nothing if the other arguments don't exist: then the
+/// kernel tracks no connections. Connections that can't be listed are an error, not an empty list.
 const CONNECTIONS: &str = r#"
 [ ! -e "$1" ] || exec cat "$1"
 [ -e "$2" ] || [ -e "$3" ] || exit 0
@@ -41,9 +41,9 @@ const TRACKED: [&str; 3] =
 #[derive(Debug, Default)]
 pub struct NodeTraces(Vec<Traces>);
 
-/// An operation on a node, made from the target that stands for the node.
+/// An operation on a node, made from the node's target.
 pub type NodeOp = Box<dyn FnOnce(Target) -> Op + Send>;
-/// The outcome, or the reason why there is none.
+/// The outcome, or the reason of its absence.
 pub type NodeOutcome<'a> = BoxFuture<'a, Result<Outcome, TestbedError>>;
 
 /// The agents of nodes, counted from 1.
@@ -97,7 +97,7 @@ impl NodeTraces {
         self.0.len()
     }
 
-    /// The leaks: what came since and is still there. And what could not be read, each a line.
+    /// The leaks: new traces that are still there. Also a line for each failed reading.
     pub async fn find_leaks(&self, gone: &[RemovedPod], agent: &mut dyn NodeAgents) -> (Vec<Leak>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (place, before) in self.0.iter().enumerate() {
@@ -110,7 +110,7 @@ impl NodeTraces {
         (left, lines)
     }
 
-    /// The leaks on one node, after the kernel has removed the pods' namespaces. It does so later, and with a namespace go the
+    /// The leaks on one node, after the kernel has removed the pods' namespaces. The kernel removes a namespace later, with the
     /// ends of its veths and the routes through them.
     async fn find_leaks_on(
         &self,
@@ -126,7 +126,7 @@ impl NodeTraces {
             if deadline.over() || !left.iter().any(|one| one.kind == LeakKind::Routing) {
                 return Ok(left);
             }
-            // Links disappear with the namespace; rules don't.
+            // Links disappear with the namespace, rules don't.
             let after = read_kernel(place + 1, agent).await?;
             let known = |name: &str| before.kernel.links.iter().any(|link| link.name == name);
             if after.links.iter().all(|link| known(&link.name)) {
@@ -140,7 +140,7 @@ impl NodeTraces {
 async fn read_traces(node: usize, agent: &mut dyn NodeAgents) -> Result<Traces, TestbedError> {
     let mut traces = Traces::default();
     for program in SAVED {
-        // Without the program there are no rules that it made.
+        // A missing program made no rules.
         if let Some(text) = run_program(node, &[program], agent).await? {
             traces.saved.push((program.to_owned(), text));
         }
@@ -167,7 +167,7 @@ fn unexpected(outcome: &Outcome) -> TestbedError {
     error(format!("the agent gave an answer of another kind: {outcome:?}"))
 }
 
-/// What a program prints on a node; none where it is not there or finds nothing to list.
+/// The output of a program on a node. None if the program does not exist or has nothing to list.
 async fn run_program(node: usize, argv: &[&str], agent: &mut dyn NodeAgents) -> Result<Option<String>, TestbedError> {
     let script = "command -v \"$1\" >/dev/null 2>&1 || exit 0; \"$@\"";
     let argv = ["sh", "-c", script, "sh"].iter().chain(argv).map(|&word| word.to_owned()).collect();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_that_cannot_be_listed_are_no_empty_list() {
+    async fn unlistable_connections_are_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let (list, sign) = (folder.path().join("list"), folder.path().join("max"));
         let none = list_connections(&list, &sign).await;

@@ -1,9 +1,9 @@
-//! Probes on the wire, driven over any number of agents: open everything, send everything, close everything.
+//! Runs probes over any number of agents: opens everything, sends everything, closes everything.
 //!
-//! Each of the three steps is one call to every agent that has a part in it. The calls run side by side, and all end before
-//! the next step begins: nothing is sent before all listen, and nothing is closed before all have sent. What was opened is
-//! closed in any case. Nothing is resolved here: the lane says which agent an endpoint is at, and how that agent names it
-//! ([`ProbeEndpoints`]). A lane whose agents don't know the topology's uplinks writes names into the script's taps first.
+//! Each of the three steps is one call to every agent with a part in it. The calls run side by side, and all end before
+//! the next step begins: nothing is sent before all listen, and nothing is closed before all have sent. Opened agents are
+//! closed in any case. Nothing is resolved here: the lane gives the agent of an endpoint, and how that agent names it
+//! ([`ProbeEndpoints`]). A lane whose agents have no list of uplinks writes names into the script's taps first.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Stage of all errors here.
 const STAGE: &str = "probe the wire";
 
-/// For what an agent does in milliseconds, and beyond the windows of its probes. Long, because a host under load is no
+/// Deadline of short operations of an agent, added to the windows of its probes. Long, because a host under load is no
 /// error.
 const MARGIN: Duration = Duration::from_secs(30);
 
@@ -42,7 +42,7 @@ pub trait ProbeEndpoints: Sync {
     fn call(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>>;
 }
 
-/// Runs a script, and runs it again with wider windows where its controls were too slow for them. `named` gives the script
+/// Runs a script, and runs it again with wider windows if its controls were too slow. `named` gives the script
 /// with the names of the lane's agents.
 ///
 /// # Errors
@@ -64,8 +64,8 @@ pub async fn run_with_wider_windows(
 /// Runs a script. Gives what was seen, each list in the script's order.
 ///
 /// # Errors
-/// [`TestbedError`] when an endpoint does not exist, an agent does not do its part, or its answer is incomplete: a probe,
-/// capture or listener that is missing from an answer is never taken for one that saw nothing.
+/// [`TestbedError`] when an endpoint does not exist, an agent fails, or its answer is incomplete: a probe,
+/// capture or listener missing from an answer is an error, not an empty result.
 pub async fn run_script(script: &Script, endpoints: &dyn ProbeEndpoints) -> Result<ProbeResults, TestbedError> {
     let parts = split(script, endpoints)?;
     let opened: Vec<(usize, &AgentPart)> =
@@ -79,7 +79,7 @@ pub async fn run_script(script: &Script, endpoints: &dyn ProbeEndpoints) -> Resu
         part.check_closed(outcome)
     }))
     .await;
-    // The first error is reported; an error of closing only where there is no other.
+    // The first error is returned. An error of closing is returned only if there is no other.
     let probes = probed?;
     let (mut captures, mut listeners) = (Vec::new(), Vec::new());
     for closed in closed {
@@ -90,7 +90,7 @@ pub async fn run_script(script: &Script, endpoints: &dyn ProbeEndpoints) -> Resu
     collect_parts(script, probes, captures, listeners)
 }
 
-/// What each agent has to do, by its number.
+/// The part of each agent, by its number.
 fn split(script: &Script, endpoints: &dyn ProbeEndpoints) -> Result<BTreeMap<usize, AgentPart>, TestbedError> {
     let mut parts: BTreeMap<usize, AgentPart> = BTreeMap::new();
     for (party, listener) in &script.listeners {
@@ -108,7 +108,7 @@ fn split(script: &Script, endpoints: &dyn ProbeEndpoints) -> Result<BTreeMap<usi
     Ok(parts)
 }
 
-/// Opens what listens, at all agents side by side, and waits for all of them even where one fails: the others must have
+/// Opens listeners and captures at all agents side by side. Waits for all of them even if one fails: the others must have
 /// answered before they can be closed.
 async fn open(parts: &[(usize, &AgentPart)], endpoints: &dyn ProbeEndpoints) -> Result<(), TestbedError> {
     let opened = join_all(parts.iter().map(|(agent, part)| async move {
@@ -150,7 +150,7 @@ struct AgentPart {
 }
 
 impl AgentPart {
-    /// Whether it has anything to open.
+    /// Whether it has listeners or captures.
     fn listens(&self) -> bool {
         !(self.listeners.is_empty() && self.captures.is_empty())
     }
@@ -170,14 +170,14 @@ impl AgentPart {
         Duration::from_millis(longest.max().unwrap_or(0))
     }
 
-    /// What it sent; every probe must be there.
+    /// Checks its probe results: every probe must be there.
     fn check_probes(&self, seen: Vec<ProbeResult>) -> Result<Vec<ProbeResult>, TestbedError> {
         let expected = self.probes.iter().map(|(_, probe)| &probe.id);
         check_ids("probe", expected, seen.iter().map(|one| &one.id))?;
         Ok(seen)
     }
 
-    /// What it captured and received; every capture and listener must be there.
+    /// Checks its captures and listeners: every one must be there.
     fn check_closed(&self, outcome: Outcome) -> Result<(Vec<CaptureResult>, Vec<ListenerResult>), TestbedError> {
         let Outcome::WireObservation { captures, listeners } = outcome else { return Err(unexpected(&outcome)) };
         check_ids("capture", self.captures.iter().map(|(_, one)| &one.id), captures.iter().map(|one| &one.id))?;
@@ -186,7 +186,7 @@ impl AgentPart {
     }
 }
 
-/// Checks that each expected id is there once, and no other.
+/// Checks that each expected id is there once, and no other id.
 fn check_ids<'a>(
     what: &str,
     expected: impl Iterator<Item = &'a String>,
@@ -204,7 +204,7 @@ fn check_ids<'a>(
 /// The parts of all agents together, in the script's order.
 ///
 /// # Errors
-/// [`TestbedError`] when two items of the script have the same id: what was seen of one would be taken for the other's.
+/// [`TestbedError`] when two items of the script have the same id, because their results could not be distinguished.
 fn collect_parts(
     script: &Script,
     probes: Vec<ProbeResult>,

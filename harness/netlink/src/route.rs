@@ -16,12 +16,12 @@ use crate::socket::Netlink;
 /// The number of the main table (`linux/rtnetlink.h`).
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
 
-/// What an addition does where a route of the same destination and metric exists.
+/// The effect of an addition if a route of the same destination and metric exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Add {
     /// Fails with `EEXIST`.
     Exclusive,
-    /// Takes its place.
+    /// Replaces it.
     Replace,
 }
 

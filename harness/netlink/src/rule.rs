@@ -102,7 +102,7 @@ fn listed_mark(message: &RuleMessage) -> Option<(u32, u32)> {
 }
 
 impl Netlink {
-    /// All rules, IPv4 first, each family in the order in which the kernel consults them.
+    /// All rules, IPv4 first, each family in the order in which the kernel applies them.
     ///
     /// # Errors
     /// [`Error::Kernel`](crate::Error::Kernel) with `EOPNOTSUPP` on a kernel built without policy routing.

@@ -1,4 +1,4 @@
-//! Terway's chain in words: what the lint found, what is in force, what a change would do. Pure.
+//! Terway's chain as text: findings of the lint, the chain in force, the effect of a change. Pure.
 
 mod ended;
 
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 pub use ended::{applied, put_back};
 
-/// What the lint found. Ends with a newline.
+/// The report of the lint. Ends with a newline.
 pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     let word = if failed { paint(BAD, "FAIL") } else { paint(GOOD, "PASS") };
     let mut out = format!(
@@ -40,14 +40,14 @@ fn used(usage: &Usage) -> String {
     };
     let access = usage.access.map_or("access unknown".to_owned(), |access| match access {
         Access::None => "no hostPort".to_owned(),
-        other => format!("hostPorts asked for at {}", other.words()),
+        other => format!("hostPorts requested at {}", other.words()),
     });
     let terway = usage.terway_version.map_or_else(unknown, |version| version.to_string());
     let portmap = usage.portmap_version.map_or_else(unknown, |version| version.to_string());
     format!("{v2}; {access}; Terway {terway}; portmap {portmap}")
 }
 
-/// The document's table for this use.
+/// Writes the document's table for this use.
 fn table(out: &mut String, rows: &[TableRow]) {
     if rows.is_empty() {
         return;
@@ -100,7 +100,7 @@ fn block(out: &mut String, head: &str, text: &str) {
     }
 }
 
-/// What terway-cli makes of it: the one conflist, or what they have in common and where they part.
+/// Writes the output of terway-cli: the one conflist, or the first of several and their differences.
 fn conflists(out: &mut String, lists: &[Value]) {
     let Some(first) = lists.first() else { return };
     let text = serde_json::to_string_pretty(first).unwrap_or_default();
@@ -157,7 +157,7 @@ fn old_pods(out: &mut String, what: &str, pods: &[OldPod]) {
     }
 }
 
-/// What a change would do. Ends with a newline.
+/// The effect of a planned change. Ends with a newline.
 pub fn plan(planned: &Planned) -> String {
     let mut out = format!("from {}\nto   {}\n", escape::line(&planned.from), escape::line(&planned.to));
     if planned.unchanged && planned.unsaid {

@@ -7,7 +7,7 @@ pub fn line(text: &str) -> String {
     escape(text, false)
 }
 
-/// As [`line`], with newlines kept and tabs widened to one blank, for transcripts.
+/// As [`line`], but newlines stay and a tab becomes one blank, for transcripts.
 pub fn block(text: &str) -> String {
     escape(text, true)
 }

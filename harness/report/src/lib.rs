@@ -1,8 +1,8 @@
 //! Readers of the one event stream ([`plumbline_core::event::Event`]).
 //!
 //! Each reader is a [`reporter::Reporter`]: the terminal ([`terminal`]), JUnit ([`junit`]) and JSON lines ([`json`]). [`text`]
-//! is pure, so that golden files can hold its words. No reader opens a network connection or reads a cluster: the report has
-//! what the event has.
+//! is pure, so that golden files can contain its output. No reader opens a network connection or reads a cluster: the report has
+//! only the content of the event.
 //!
 //! Order of the modules; each uses only those before it:
 //!

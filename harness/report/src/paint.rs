@@ -1,5 +1,5 @@
-//! Colours: few, always beside a word that says the same. Whether they are shown is decided where the text is
-//! written (anstream strips them), never here.
+//! Colours: few, each beside a word with the same meaning. The writer of the text decides if they are shown
+//! (anstream strips them).
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,7 +11,7 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 pub const ERROR: Style = AnsiColor::Magenta.on_default().bold();
 /// Of SKIP and of warnings.
 pub const DOUBT: Style = AnsiColor::Yellow.on_default().bold();
-/// Of what is said in passing.
+/// Of secondary text.
 pub const QUIET: Style = Style::new().dimmed();
 
 /// `text` in `style`.

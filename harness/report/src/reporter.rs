@@ -1,4 +1,4 @@
-//! What a reader of events is, and how several of them share one stream.
+//! The trait of readers of events, and several readers of one stream.
 
 use plumbline_core::event::Event;
 use std::io::ErrorKind;
@@ -9,10 +9,10 @@ pub trait Reporter: Send {
     /// Takes one event.
     ///
     /// # Errors
-    /// When what it prints can't be written.
+    /// When its output can't be written.
     fn event(&mut self, event: &Event) -> anyhow::Result<()>;
 
-    /// The stream has ended: write what is still to be written.
+    /// The stream has ended: writes the rest.
     ///
     /// # Errors
     /// When that can't be written.
@@ -33,12 +33,12 @@ struct Inner {
 }
 
 impl Reporters {
-    /// Readers in the order in which they are told of an event.
+    /// Readers in the order in which they get each event.
     pub fn new(readers: Vec<Box<dyn Reporter>>) -> Self {
         Self { inner: Mutex::new(Inner { readers, error: None }) }
     }
 
-    /// Tells every reader.
+    /// Passes the event to every reader.
     pub fn event(&self, event: &Event) {
         self.with(|reader| reader.event(event));
     }
@@ -56,7 +56,7 @@ impl Reporters {
     }
 
     fn with(&self, mut act: impl FnMut(&mut dyn Reporter) -> anyhow::Result<()>) {
-        // A reader that panicked has left its own state, not that of the others: go on.
+        // A reader that panicked has damaged only its own state, so the others go on.
         let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Inner { readers, error } = &mut *inner;
         for reader in readers.iter_mut() {
@@ -75,8 +75,8 @@ pub fn is_full(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(full))
 }
 
-/// Whether an error says that whoever read the output has left (`plumbline run ... | head`). That is nobody's fault:
-/// the exit code still tells what came of it.
+/// Whether an error means that the reader of the output closed the pipe (`plumbline run ... | head`). That is no error:
+/// the exit code still gives the result.
 pub fn is_closed(error: &anyhow::Error) -> bool {
     let closed = |e: &std::io::Error| e.kind() == ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(closed))

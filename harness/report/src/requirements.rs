@@ -1,4 +1,4 @@
-//! The table of requirements: which are shown on which lane.
+//! The table of requirements: their state on each lane.
 
 use crate::escape;
 use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
@@ -17,7 +17,7 @@ pub struct Cell {
     pub lane: String,
     /// Whether it is shown.
     pub shown: ProofStatus,
-    /// What was run for it.
+    /// The runs for it.
     pub lines: Vec<Line>,
 }
 
@@ -28,7 +28,7 @@ pub struct Line {
     pub scenario: String,
     /// Whether it is a negative scenario.
     pub is_negative: bool,
-    /// Its verdict in words; empty when it was not run.
+    /// Its verdict as text. Empty if it was not run.
     pub verdict: String,
     /// Whether it ended as expected.
     pub shown: ProofStatus,
@@ -36,7 +36,7 @@ pub struct Line {
     pub checked: usize,
     /// From start to verdict, in microseconds.
     pub micros: u64,
-    /// How many pcap files it left.
+    /// The number of its pcap files.
     pub pcaps: usize,
     /// Its evidence folder.
     pub evidence: Option<String>,
@@ -58,16 +58,16 @@ impl Line {
     }
 }
 
-/// Whether something is shown.
+/// The state of a requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProofStatus {
     /// It is shown.
     Yes,
-    /// Nothing shows it; why.
+    /// Nothing shows it. The reason.
     No(String),
-    /// Something ended otherwise than expected; what.
+    /// A run ended otherwise than expected. The name of the run.
     Failed(String),
-    /// The testbed failed; where.
+    /// The testbed failed. The name of the run.
     Error(String),
 }
 
@@ -89,14 +89,14 @@ impl ProofStatus {
     }
 }
 
-/// The tables: every scenario, then every requirement; then where the evidence lies. Ends with a newline.
+/// The tables: every scenario, then every requirement, then the folder of the evidence. Ends with a newline.
 pub fn tables(cells: &[Cell]) -> String {
     let mut out = each(cells);
     out.push('\n');
     out.push_str(&summary(cells));
     let mut folders: Vec<String> = Vec::new();
     for line in cells.iter().flat_map(|cell| &cell.lines) {
-        // The folder of the run and lane: what stands before the scenario's name.
+        // The folder of the run and lane: the part before the scenario's name.
         let own = line.evidence.as_deref().and_then(|folder| folder.strip_suffix(&format!("/{}", line.scenario)));
         folders.extend(own.map(str::to_owned));
     }
@@ -165,12 +165,12 @@ fn summary(cells: &[Cell]) -> String {
     format!("{}{good} of {all} shown\n", table.finish())
 }
 
-/// A duration; nothing where nothing ran.
+/// A duration. Empty if nothing ran.
 fn time(micros: u64) -> String {
     if micros == 0 { String::new() } else { duration(micros) }
 }
 
-/// Columns as wide as their widest text; the verdict's column is painted.
+/// Columns as wide as their widest text. The verdict's column is painted.
 struct Table {
     rows: Vec<(Style, Vec<String>)>,
 }

@@ -9,7 +9,7 @@ use plumbline_core::observe::Transcript;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use std::fmt::Write as _;
 
-/// When the human transcripts (`ip a`, `ip route`) are shown.
+/// When the transcripts (`ip a`, `ip route`) are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transcripts {
     /// With every verdict.
@@ -21,7 +21,7 @@ pub enum Transcripts {
     Never,
 }
 
-/// The report of one scenario on one lane: transcripts, the verdict line, findings, and what belongs to the verdict. Ends
+/// The report of one scenario on one lane: transcripts, the verdict line, findings, and details of the verdict. Ends
 /// with a newline.
 pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     let mut out = String::new();
@@ -49,7 +49,7 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     out
 }
 
-/// The verdict in words: `PASS, 14 facts checked, 2 warnings: PL601 management-net`.
+/// The verdict as text: `PASS, 14 facts checked, 2 warnings: PL601 management-net`.
 pub fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Pass { checked, warnings } => {
@@ -63,7 +63,7 @@ pub fn verdict(verdict: &Verdict) -> String {
             let (failures, others): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|f| f.is_failure());
             let head = format!("{}, {}", paint(BAD, "FAIL"), count(*checked, "fact checked", "facts checked"));
             if failures.is_empty() {
-                // Only --strict gives this: warnings alone make the scenario fail.
+                // Only with --strict: warnings alone make the scenario fail.
                 return format!("{head}{} under --strict: {}", severities(others.iter().copied()), names(others));
             }
             format!("{head}{}: {}{}", severities(failures.iter().copied()), names(failures), severities(others))
@@ -154,7 +154,7 @@ pub(crate) fn findings(out: &mut String, findings: &[Finding]) {
     }
 }
 
-/// `pod client   eth1   network sip-net`, as far as the finding says it.
+/// `pod client   eth1   network sip-net`, as far as the finding has these.
 fn place(finding: &Finding) -> String {
     let mut parts = Vec::new();
     if let Some(pod) = &finding.pod {
@@ -229,7 +229,7 @@ fn testbed_error(out: &mut String, cause: &str, hint: Option<&str>) {
     }
 }
 
-/// What belongs to the verdict: adaptations, isolation, notes, stand-ins, evidence.
+/// Writes the details of the verdict: adaptations, isolation, notes, stand-ins, evidence.
 fn beside(out: &mut String, report: &ScenarioReport) {
     for a in &report.adaptations {
         let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Records what different releases of `ip` print of one and the same network namespace.
+# Records the output of different releases of `ip` for the same network namespace.
 #
 # Usage: unshare -rnm bash record.sh OUT NAME=COMMAND...
 #   OUT      folder to write to; one folder NAME per command is made in it
 #   COMMAND  how to call that `ip`, for example /usr/sbin/ip or "busybox ip"
-# A command whose `ip` has no -j (BusyBox) gives texts alone.
+# A command whose `ip` has no -j (BusyBox) gives only texts.
 set -euo pipefail
 out=$1
 shift
@@ -78,7 +78,7 @@ p rule add not from 10.0.0.0/8 lookup 1000 prio 800
 p rule add from 10.77.0.0/16 blackhole prio 900
 p -6 rule add from 2001:db8:200::10 lookup 1000 prio 101
 
-# An address that somebody else has: dadfailed. The bridge's far side answers for it.
+# An address that another host has: dadfailed. The far side of the bridge answers for it.
 ip link add eth9 link br-ex type macvlan mode bridge
 ip link set eth9 up
 ip addr add 2001:db8:300::66/64 dev eth9 nodad
@@ -88,7 +88,7 @@ for _ in $(seq 50); do
   p addr show dev eth3 | grep -q dadfailed && break
   sleep 0.1
 done
-# One that is still tentative, in a link that is down.
+# An address that is still tentative, on a link that is down.
 p addr add 2001:db8:300::67/64 dev eth4
 
 for pair in "$@"; do

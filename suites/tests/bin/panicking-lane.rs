@@ -1,4 +1,4 @@
-//! Ends as the command does after a panic, for the test of that.
+//! Panics, and ends as the command does after a panic.
 //!
 //! Usage: `panicking-lane scenario|command FILE FOLDER`. `scenario`: the lane panics while it stages FILE. `command`: the command
 //! itself panics. Before the panic it makes FOLDER, with an effect in the journal.
@@ -94,7 +94,7 @@ async fn run() -> anyhow::Result<u8> {
         plumbline::fault::name_file(&file, || panic!("a panic on purpose"));
     }
     let mut plan = plumbline::select::plan(Some(&root), Path::new(&file))?;
-    // The lane offers nothing, and a lack would skip the scenario.
+    // The lane has no capabilities, and a missing one would skip the scenario.
     plan.requires.clear();
     let config = RunConfig {
         scenarios: vec![plan],

@@ -1,4 +1,4 @@
-//! Damages a cluster, and repairs the damage at once. Only for a cluster that the test has alone.
+//! Damages a cluster, and repairs the damage. Only for a cluster with an exclusive lease.
 
 use plumbline_cluster::Cluster;
 use plumbline_cluster::multus::CONF;
@@ -7,7 +7,7 @@ use plumbline_cluster::plugins::FOLDER;
 use plumbline_testbed::error::TestbedError;
 
 const STAGE: &str = "repair";
-/// Where removed files are kept. Not a suffix: a runtime reads every file with a known one.
+/// The folder of removed files. Not a suffix of the name, because a runtime reads every file with a known suffix.
 const AWAY: &str = "/opt/plumbline/away";
 
 async fn run_script(node: &Node, script: &str) -> Result<(), TestbedError> {
@@ -15,15 +15,15 @@ async fn run_script(node: &Node, script: &str) -> Result<(), TestbedError> {
 }
 
 /// Removes Multus' configuration on one node: the runtime takes the default network alone from then on. Multus'
-/// pod runs on, so its daemon set still looks well.
+/// pod runs on, so its DaemonSet still looks ready.
 pub async fn disable_multus(node: &Node) -> Result<(), TestbedError> {
     let script =
         format!("mkdir -p {AWAY}; set -e; ls {CONF}/00-multus.conf* >/dev/null; mv {CONF}/00-multus.conf* {AWAY}/");
     run_script(node, &script).await
 }
 
-/// Puts it back, so that the runtime takes notice: containerd reads its configuration again when a file is written,
-/// renamed or removed in the folder, and not when one only appears there (its watch in
+/// Restores it so that the runtime reads it: containerd reads its configuration again when a file is written,
+/// renamed or removed in the folder, but not when a file only appears there (its watch in
 /// `internal/cri/server/cni_conf_syncer.go`). So the file is renamed once more within the folder.
 pub async fn enable_multus(node: &Node) -> Result<(), TestbedError> {
     let script = format!(
@@ -32,7 +32,7 @@ pub async fn enable_multus(node: &Node) -> Result<(), TestbedError> {
     run_script(node, &script).await
 }
 
-/// Puts it back so that the runtime does not take notice: the file is there, and the default network alone in force.
+/// Restores it so that the runtime does not read it: the file exists, but only the default network is in force.
 pub async fn restore_multus_files(node: &Node) -> Result<(), TestbedError> {
     let script = format!("set -e; mv {AWAY}/00-multus.conf* {CONF}/");
     run_script(node, &script).await
@@ -49,7 +49,7 @@ pub async fn remove_bridge(node: &Node, bridge: &str) -> Result<(), TestbedError
     node.run_ok(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)
 }
 
-/// Deletes every pod of a namespace, and waits until the server has none of them.
+/// Deletes every pod of a namespace, and waits until the API server has none.
 pub async fn delete_pods(cluster: &Cluster, namespace: &str) -> Result<(), TestbedError> {
     let kubectl = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", namespace];
     let argv = [&kubectl[..], &["delete", "pods", "--all", "--grace-period=1"]].concat();

@@ -1,6 +1,6 @@
 //! Clusters that a test damages: the test holds the cluster alone, repairs it, and checks it again.
 //!
-//! One test after the other changes the same cluster, so each takes it for itself by its lease.
+//! The tests change the same cluster one after another, so each holds an exclusive lease.
 
 mod breakage;
 
@@ -27,17 +27,17 @@ fn context(options: Options) -> anyhow::Result<Context> {
     let profile = std::env::var("PLUMBLINE_PROFILE").ok();
     let options = Options { profile, ..options };
     let root = root::find()?;
-    // Scenario files are named from here, whatever folder the test runner starts a test in.
+    // Paths of scenario files are relative to this folder, in whatever folder the test runner starts a test.
     std::env::set_current_dir(&root)?;
     Ok(session::context(&root, options, Arc::new(|_| {}), CancellationToken::new(), "test")?)
 }
 
-/// The cluster, for this test alone.
+/// The cluster with an exclusive lease for this test.
 async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
     Ok(cluster::lock_exclusively(cluster::up(cx, registry::PROVIDERS).await?).await?)
 }
 
-/// Stages the seed, hands the scene to `look`, and takes it down whatever came of it.
+/// Stages the seed, calls `look` with the staged scenario, and takes it down in any case.
 async fn with_seed<T>(
     lane: &OpenKind,
     cx: &Context,
@@ -69,8 +69,8 @@ async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> any
     assert!(error.cause().contains(&node.name) && error.cause().contains("not in force"), "{error}");
     match unchecked? {
         Verdict::Fail { findings, .. } => {
-            let asked = findings.iter().filter(|f| f.message.contains("not attached")).count();
-            assert_eq!(asked, 2, "both networks were asked for and not attached: {findings:?}");
+            let unattached = findings.iter().filter(|f| f.message.contains("not attached")).count();
+            assert_eq!(unattached, 2, "both networks were requested and not attached: {findings:?}");
         }
         other => panic!("a pod with eth0 alone must fail: {other:?}"),
     }
@@ -92,13 +92,13 @@ async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Res
     let after = proof(&cluster).context("and after it was started again too")?;
     assert_ne!(after.of, before.of, "a restarted node was accepted without a canary");
     drop(cluster);
-    // Whoever comes next finds nothing to do.
+    // A second bring-up has nothing to do.
     let lane = OpenKind::on(cluster::up(&cx, registry::PROVIDERS).await?).await?;
     assert_eq!(lane.cluster().home.record().and_then(|record| record.proof), Some(after));
     close(lane).await
 }
 
-/// The seed's verdict where Multus is not looked after, as on a foreign cluster.
+/// The seed's verdict without the check of Multus, as on a foreign cluster.
 async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
     let cx = context(Options { skip_multus_check: true, ..Options::default() })?;
     let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
@@ -178,7 +178,7 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused() -> anyhow::Result<(
     Ok(())
 }
 
-/// The pod is as wanted, and so is its end; nothing of Kubernetes tells that its address is never given back.
+/// The pod and its deletion are as expected. No object of Kubernetes shows that its address is never released.
 #[test]
 fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {
     let root = root::find()?;

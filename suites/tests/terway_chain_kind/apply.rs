@@ -1,11 +1,11 @@
-//! A change that arrives, and such as don't.
+//! Changes that succeed, and changes that don't.
 
 use crate::testbed::{ChainTestbed, chain, code};
 use anyhow::{Context as _, ensure};
 use plumbline_suites::command::plumbline;
 use serde_json::{Value, json};
 
-pub async fn arrives(testbed: &ChainTestbed) -> anyhow::Result<()> {
+pub async fn check_arrival(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let file = testbed.write_portmap_file()?;
     let planned: Value = serde_json::from_str(&chain(&["plan", &file, "-o", "json"]).await?.stdout)?;
     ensure!(
@@ -38,8 +38,8 @@ pub async fn arrives(testbed: &ChainTestbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// tuning refuses a sysctl that is not there, so no pod starts; neither the lint nor terway-cli can know.
-pub async fn failing(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// tuning refuses a missing sysctl, so no pod starts. Neither the lint nor terway-cli can check that.
+pub async fn check_failing_chain(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let file = testbed.write_file(
         "sysctl.yaml",
         &json!([{ "type": "tuning", "sysctl": { "net.ipv4.conf.nosuch0.forwarding": "1" } }]),
@@ -61,7 +61,7 @@ pub async fn failing(testbed: &ChainTestbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn refused(testbed: &ChainTestbed) -> anyhow::Result<()> {
+pub async fn check_refusals(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let generation = testbed.read_generation().await?;
     let absent = testbed.write_file("absent.yaml", &json!([{ "type": "our-own" }]))?;
     let entry = testbed.dir.path().join("entry.yaml").display().to_string();
@@ -74,7 +74,7 @@ pub async fn refused(testbed: &ChainTestbed) -> anyhow::Result<()> {
         ensure!(code(&refused)? == 1 && refused.stdout.contains(finding), "{}{}", refused.stdout, refused.stderr);
         ensure!(refused.stdout.contains("apply would refuse this"), "{}", refused.stdout);
     }
-    // Written past Plumbline, and Terway not restarted: what the nodes have is not what they must have.
+    // The chain is written without Plumbline, and Terway does not restart: the nodes still have the old chain.
     testbed.write_chain(Some("{ \"plugins\": [{ \"type\": \"terway\" }] }")).await?;
     let written = testbed.read_config_map().await?;
     let (planned, applied) = (
@@ -93,8 +93,8 @@ pub async fn refused(testbed: &ChainTestbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same cluster as a user's own: by a context, its nodes read in Terway's pods.
-pub async fn foreign(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// The same cluster as a user's own: by a context, with its nodes read in Terway's pods.
+pub async fn check_context(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let file = testbed.write_portmap_file()?;
     let run = async |args: &[&str]| testbed.run_with_context(&testbed.kubeconfig, args).await;
     let generation = testbed.read_generation().await?;
@@ -126,7 +126,7 @@ pub async fn foreign(testbed: &ChainTestbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn interrupted(testbed: &ChainTestbed) -> anyhow::Result<()> {
+pub async fn check_interruption(testbed: &ChainTestbed) -> anyhow::Result<()> {
     for (step, signal) in [("write", "-TERM"), ("restart", "-INT")] {
         let ended = testbed.start_and_stop_after(step).await?.send(signal).await?;
         ensure!(
@@ -141,15 +141,15 @@ pub async fn interrupted(testbed: &ChainTestbed) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The nodes were compared by then, and the canaries come up; at its next start Terway would read the other chain.
-pub async fn meanwhile(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// The nodes are compared already, and the canary pods start. At its next start Terway would read the other chain.
+pub async fn check_change_by_others(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let applying = testbed.start_until(": prove ...").await?;
     let written = testbed.read_config_map().await?;
     testbed.write_chain(Some("{ \"plugins\": [] }")).await?;
     let ended = applying.run.await??;
-    let (now, said) = (testbed.read_config_map().await?, format!("{}{}", ended.stdout, ended.stderr));
+    let (now, output) = (testbed.read_config_map().await?, format!("{}{}", ended.stdout, ended.stderr));
     testbed.write_chain(written.get("10-terway.conflist").map(String::as_str)).await?;
-    ensure!(code(&ended)? == 3 && said.contains("another client wrote another chain"), "{said}");
+    ensure!(code(&ended)? == 3 && output.contains("another client wrote another chain"), "{output}");
     ensure!(now["10-terway.conflist"] == "{ \"plugins\": [] }", "a chain that others wrote is kept");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Changing Terway's chain on a real cluster, the profile `terway`: it arrives on every node; when anything fails, is
-//! interrupted or killed, the old one is back byte for byte. Each test ends with the cluster as it was.
+//! Changing Terway's chain on a real cluster, the profile `terway`: it reaches every node. When a step fails, is
+//! interrupted or killed, the old chain is restored byte for byte. Each test restores the cluster's state.
 
 mod apply;
 mod restore;
@@ -15,23 +15,23 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     let arguments = Arguments::from_args();
     let mut trials = vec![
         Trial::test("apply/a_new_chain_reaches_every_node_and_restore_brings_the_old_one_back", || {
-            with(apply::arrives)
+            with(apply::check_arrival)
         }),
-        Trial::test("apply/a_chain_that_fails_pods_is_restored", || with(apply::failing)),
-        Trial::test("apply/a_refused_chain_changes_nothing", || with(apply::refused)),
-        Trial::test("apply/a_context_requires_yes", || with(apply::foreign)),
-        Trial::test("apply/an_interrupted_apply_restores_the_old_chain", || with(apply::interrupted)),
-        Trial::test("restore/a_chain_written_by_others_is_kept", || with(restore::anothers)),
-        Trial::test("apply/a_chain_written_by_others_meanwhile_is_an_error", || with(apply::meanwhile)),
-        Trial::test("restore/unreadable_nodes_are_an_error", || with(restore::blind)),
-        Trial::test("restore/killed_while_canaries_come_up", || with(restore::canaries)),
-        Trial::test("restore/gc_undoes_a_killed_restore", || with(restore::undone)),
-        Trial::test("restore/the_next_scenarios_chain_closes_an_open_change", || with(restore::over)),
-        Trial::test("restore/gc_ignores_a_change_that_was_closed_elsewhere", || with(restore::elsewhere)),
+        Trial::test("apply/a_chain_that_fails_pods_is_restored", || with(apply::check_failing_chain)),
+        Trial::test("apply/a_refused_chain_changes_nothing", || with(apply::check_refusals)),
+        Trial::test("apply/a_context_requires_yes", || with(apply::check_context)),
+        Trial::test("apply/an_interrupted_apply_restores_the_old_chain", || with(apply::check_interruption)),
+        Trial::test("restore/a_chain_written_by_others_is_kept", || with(restore::check_chain_of_others)),
+        Trial::test("apply/a_chain_written_by_others_meanwhile_is_an_error", || with(apply::check_change_by_others)),
+        Trial::test("restore/unreadable_nodes_are_an_error", || with(restore::check_unreadable_nodes)),
+        Trial::test("restore/killed_while_canaries_come_up", || with(restore::check_kill_during_canaries)),
+        Trial::test("restore/gc_undoes_a_killed_restore", || with(restore::check_gc)),
+        Trial::test("restore/the_next_scenarios_chain_closes_an_open_change", || with(restore::check_open_change)),
+        Trial::test("restore/gc_ignores_a_change_that_was_closed_elsewhere", || with(restore::check_closed_elsewhere)),
     ];
     trials.extend(STEPS.map(|step| {
         Trial::test(format!("restore/killed_after_{step}"), move || {
-            with(async |testbed: &ChainTestbed| restore::killed(testbed, step).await)
+            with(async |testbed: &ChainTestbed| restore::check_kill_after(testbed, step).await)
         })
     }));
     Ok(libtest_mimic::run(&arguments, trials).exit_code())

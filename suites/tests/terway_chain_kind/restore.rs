@@ -1,4 +1,4 @@
-//! The old chain put back: after a kill at each step, by `gc`, and not over a chain that others wrote.
+//! Restoring the old chain: after a kill at each step, by `gc`, and not over a chain that others wrote.
 
 use crate::testbed::{ChainTestbed, PROFILE, chain, code};
 use anyhow::{Context as _, ensure};
@@ -19,14 +19,14 @@ use std::time::Duration;
 /// Kills an apply that is stopped after a step.
 async fn kill(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     let killed = testbed.start_and_stop_after(step).await?.send("-KILL").await?;
-    ensure!(killed.ending != ProcessEnd::Code(0), "it was killed: {killed:?}");
+    ensure!(killed.ending != ProcessEnd::Code(0), "the apply was not killed: {killed:?}");
     Ok(())
 }
 
-pub async fn killed(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
+pub async fn check_kill_after(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     kill(testbed, step).await?;
     ensure!((testbed.read_config_map().await? == testbed.before) == (step == "keep"), "the ConfigMap after {step}");
-    ensure!(testbed.list_copies().await?.len() == 1, "the old one is kept");
+    ensure!(testbed.list_copies().await?.len() == 1, "no backup of the old chain");
     let again = chain(&["apply", &testbed.write_portmap_file()?]).await?;
     ensure!(code(&again)? == 2 && again.stderr.contains("plumbline chain restore"), "{}", again.stderr);
     let planned = chain(&["plan", &testbed.write_portmap_file()?]).await?;
@@ -34,12 +34,12 @@ pub async fn killed(testbed: &ChainTestbed, step: &str) -> anyhow::Result<()> {
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
     ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
-    ensure!(testbed.list_copies().await?.is_empty(), "nothing is kept any more");
+    ensure!(testbed.list_copies().await?.is_empty(), "a backup of the old chain remains");
     Ok(())
 }
 
-/// In the middle of the last step: canaries are on the nodes, and their run is gone.
-pub async fn canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// A kill in the middle of the last step: canary pods are on the nodes, and their run has ended.
+pub async fn check_kill_during_canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let applying = testbed.start_until(": prove ...").await?;
     let look = || async {
         match testbed.count_canaries().await {
@@ -50,17 +50,17 @@ pub async fn canaries(testbed: &ChainTestbed) -> anyhow::Result<()> {
     };
     wait::until("canaries", "one to come", Deadline::after(LONG), Duration::from_millis(20), look).await?;
     let killed = applying.send("-KILL").await?;
-    ensure!(killed.ending != ProcessEnd::Code(0), "it was killed: {killed:?}");
-    ensure!(testbed.count_canaries().await? > 0, "they went by themselves, and nothing is shown");
+    ensure!(killed.ending != ProcessEnd::Code(0), "the apply was not killed: {killed:?}");
+    ensure!(testbed.count_canaries().await? > 0, "the canary pods ended before the restore");
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0, "{}{}", back.stdout, back.stderr);
     ensure!(testbed.read_config_map().await? == testbed.before, "byte for byte");
-    ensure!(testbed.count_canaries().await? == 0, "canaries are left");
+    ensure!(testbed.count_canaries().await? == 0, "canary pods remain");
     Ok(())
 }
 
-/// What `gc` does with the journal of a dead run, for that one effect: `gc` itself is for the whole host.
-pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// Undoes that one effect of a dead run's journal as `gc` does. `gc` itself is for the whole host.
+pub async fn check_gc(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "restart").await?;
     let name = testbed.list_copies().await?.pop().context("a copy")?;
     let run = name.trim_start_matches("eni-config-kept-").to_owned();
@@ -68,7 +68,7 @@ pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
     ensure!(journal.contains("\"chain\"") && !journal.contains("\"done\""), "an open entry of the run: {journal}");
     let effect = Effect::Chain { cluster: String::new(), kept: SavedChain::path(&run)? };
     for _ in 0..2 {
-        // Twice: what is undone already is no fault.
+        // Undoing twice is no error.
         let work =
             registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?;
         work.await?;
@@ -80,13 +80,13 @@ pub async fn undone(testbed: &ChainTestbed) -> anyhow::Result<()> {
 const LONG: Duration = Duration::from_secs(60);
 const CANARY: &str = "plumbline-chain-canary-left";
 
-/// A scenario's chain over one that a killed run has left open: `gc` must not ask for an action that is impossible.
-pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// A scenario's chain over an open change of a killed run: `gc` must not request an impossible action.
+pub async fn check_open_change(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "restart").await?;
     let copy = testbed.list_copies().await?.pop().context("a copy")?;
     let run = copy.trim_start_matches("eni-config-kept-");
     let kept = SavedChain::path(run)?;
-    // As one that is killed while its canaries are up leaves them.
+    // The state after a kill while canary pods are up.
     let labels = format!("--labels={OWNER_LABEL}={OWNER},{RUN_LABEL}={run},plumbline.dev/role=chain-canary");
     testbed.kubectl(&["run", CANARY, "--image=none.invalid/none", "--image-pull-policy=Never", &labels]).await?;
     let cx = context::open(PROFILE, "chain test")?;
@@ -99,17 +99,17 @@ pub async fn over(testbed: &ChainTestbed) -> anyhow::Result<()> {
     drop(cluster);
     let left = session::close(&cx).await;
     settled.and(back)?;
-    ensure!(canary.is_empty(), "the canary of a killed run is there");
-    ensure!(left.is_empty() && copies.is_empty(), "left: {left:?} {copies:?}");
+    ensure!(canary.is_empty(), "the canary pod of the killed run remains");
+    ensure!(left.is_empty() && copies.is_empty(), "leaks: {left:?} {copies:?}");
     ensure!(now["10-terway.conflist"] == own, "{now:?}");
     let effect = Effect::Chain { cluster: String::new(), kept };
     registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect")?.await?;
     Ok(())
 }
 
-/// A run of another machine that died: its journal knows nothing of what was done since. And one whose cluster went, and was
-/// made again by the same name.
-pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// A dead run of another machine: its journal lacks later changes. And a run whose cluster was removed and
+/// made again with the same name.
+pub async fn check_closed_elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "write").await?;
     let copy = testbed.list_copies().await?.pop().context("a copy")?;
     let kept = SavedChain::path(copy.trim_start_matches("eni-config-kept-"))?;
@@ -118,7 +118,7 @@ pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let undo = || registry::UNDOERS.iter().find_map(|undoer| undoer.undo(&effect)).context("no undoer for the effect");
     let text = std::fs::read_to_string(&kept)?;
     let uid = testbed.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await?;
-    ensure!(text.contains(uid.trim()), "the file does not say which cluster it is of: {text}");
+    ensure!(text.contains(uid.trim()), "the file does not name its cluster: {text}");
     std::fs::write(&kept, text.replace(uid.trim(), "of-the-one-before"))?;
     undo()?.await?;
     let of_another = testbed.read_config_map().await? == written && !kept.exists();
@@ -126,11 +126,11 @@ pub async fn elsewhere(testbed: &ChainTestbed) -> anyhow::Result<()> {
     testbed.kubectl(&["delete", "configmap", &copy]).await?;
     undo()?.await?;
     let untouched = testbed.read_config_map().await? == written && testbed.read_generation().await? == generation;
-    // No node has seen it, so that nothing but the ConfigMap is to be put right.
+    // No node has read it, so only the ConfigMap must be restored.
     testbed.write_chain(None).await?;
-    ensure!(of_another, "a change of a cluster that is gone was looked at again, or put back in the next one");
-    ensure!(untouched, "a chain was put back over one that is in force");
-    ensure!(!kept.exists(), "it would be looked at again");
+    ensure!(of_another, "a change of a removed cluster was checked again, or restored on the next one");
+    ensure!(untouched, "a chain was restored over one in force");
+    ensure!(!kept.exists(), "the journal would be checked again");
     Ok(())
 }
 
@@ -141,8 +141,8 @@ const RIGHTS: [(&str, &str); 3] = [
     ("get,list,watch,create,patch,delete", "configmaps,daemonsets.apps"),
 ];
 
-/// A user without the right to read nodes: no chain is reported as in force, and none as restored.
-pub async fn blind(testbed: &ChainTestbed) -> anyhow::Result<()> {
+/// A user without the right to read nodes: Plumbline reports no chain as in force, and none as restored.
+pub async fn check_unreadable_nodes(testbed: &ChainTestbed) -> anyhow::Result<()> {
     let tested = with_rights(testbed).await;
     let mut names = vec!["serviceaccount/blind".to_owned()];
     for index in 0..RIGHTS.len() {
@@ -190,13 +190,13 @@ async fn with_rights(testbed: &ChainTestbed) -> anyhow::Result<()> {
         back.stdout,
         back.stderr
     );
-    ensure!(testbed.list_copies().await?.len() == 1, "a user who can read nodes restores it");
+    ensure!(testbed.list_copies().await?.len() == 1, "the backup is missing, which a user who can read nodes needs");
     let back = chain(&["restore"]).await?;
     ensure!(code(&back)? == 0 && back.stdout.contains("3 nodes compared"), "{}{}", back.stdout, back.stderr);
     Ok(())
 }
 
-pub async fn anothers(testbed: &ChainTestbed) -> anyhow::Result<()> {
+pub async fn check_chain_of_others(testbed: &ChainTestbed) -> anyhow::Result<()> {
     kill(testbed, "write").await?;
     let written = testbed.read_config_map().await?;
     testbed.write_chain(Some("{ \"plugins\": [] }")).await?;
@@ -207,6 +207,9 @@ pub async fn anothers(testbed: &ChainTestbed) -> anyhow::Result<()> {
         refused.stdout,
         refused.stderr
     );
-    ensure!(testbed.read_config_map().await?["10-terway.conflist"] == "{ \"plugins\": [] }", "it is left alone");
+    ensure!(
+        testbed.read_config_map().await?["10-terway.conflist"] == "{ \"plugins\": [] }",
+        "the chain of others was changed"
+    );
     testbed.write_chain(written.get("10-terway.conflist").map(String::as_str)).await
 }

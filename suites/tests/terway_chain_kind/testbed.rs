@@ -1,4 +1,4 @@
-//! The cluster as a test of the chain has it, and the commands under test.
+//! The cluster for tests of chain changes, and the commands under test.
 
 use anyhow::{Context as _, ensure};
 use libtest_mimic::Failed;
@@ -22,14 +22,14 @@ use std::time::Duration;
 
 pub const PROFILE: &str = "terway";
 
-/// The cluster as a test has it: alone among these tests, its ConfigMap remembered.
+/// The cluster during a test: no other test of chain changes uses it, and its ConfigMap is saved.
 pub struct ChainTestbed {
     pub engine: Engine,
     reach: ClusterHandle,
     pub control_plane: String,
     pub kubeconfig: PathBuf,
     pub before: BTreeMap<String, String>,
-    /// What others have kept there: none of these tests' business.
+    /// Backup ConfigMaps of other runs, which the tests ignore.
     pub others: Vec<String>,
     pub dir: tempfile::TempDir,
 }
@@ -37,12 +37,12 @@ pub struct ChainTestbed {
 pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
-        // The commands under test hold the cluster themselves, each for its own time.
+        // Each command under test takes its own lease of the cluster.
         let _alone = Lease::take(CHAIN_LEASE, Kind::Exclusive, Deadline::after(Duration::from_secs(900))).await?;
         let cx = context::open(PROFILE, "chain test")?;
         let cluster = cluster::lock_exclusively(cluster::up(&cx, registry::PROVIDERS).await?).await?;
         set_chain(&cx, &cluster, None).await?;
-        // A test that failed may have left a change open; there is nothing to put back any more.
+        // A failed test may have left a change open. Nothing is restored here.
         let reach = ClusterHandle::of_cluster(&cluster);
         for kept in list_copies(&reach).await?.iter().filter(|kept| kept.applied_at.is_none()) {
             kept.forget(&reach).await?;
@@ -58,7 +58,7 @@ pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(
         testbed.before = testbed.read_config_map().await?;
         testbed.others = testbed.list_copies().await?;
         let tested = test(&testbed).await;
-        // Whatever a test left, the next one finds the chain that was.
+        // Restores the first chain for the next test, whatever this test left.
         while !testbed.list_copies().await?.is_empty() && chain(&["restore"]).await?.ending == ProcessEnd::Code(0) {}
         tested?;
         ensure!(testbed.read_config_map().await? == testbed.before, "the ConfigMap is not as it was");
@@ -109,7 +109,7 @@ impl ChainTestbed {
         Ok(state::read_config_map(&self.reach).await?.data.unwrap_or_default())
     }
 
-    /// The names of what these tests have kept.
+    /// The names of the backup ConfigMaps of these tests.
     pub async fn list_copies(&self) -> anyhow::Result<Vec<String>> {
         let names = list_copies(&self.reach).await?.into_iter().map(|kept| kept.copy());
         Ok(names.filter(|name| !self.others.contains(name)).collect())
@@ -127,13 +127,13 @@ impl ChainTestbed {
         Ok(pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).count())
     }
 
-    /// Writes a chain past Plumbline, or takes it away.
+    /// Writes a chain without Plumbline, or removes it.
     pub async fn write_chain(&self, chain: Option<&str>) -> anyhow::Result<()> {
         let patch = json!({ "data": { "10-terway.conflist": chain } }).to_string();
         self.kubectl(&["patch", "configmap", "eni-config", "--type", "merge", "-p", &patch]).await.map(drop)
     }
 
-    /// A file with the cluster's own entry and these plugins behind it.
+    /// Writes a file with the cluster's own entry, then these plugins.
     pub fn write_file(&self, name: &str, behind: &Value) -> anyhow::Result<String> {
         let entry: Value = serde_json::from_str(self.before.get("10-terway.conf").context("an entry")?)?;
         let mut plugins = vec![entry];
@@ -147,7 +147,7 @@ impl ChainTestbed {
         Ok(path.display().to_string())
     }
 
-    /// The document's chain for a node's private address.
+    /// Writes the document's chain for a node's private address.
     pub fn write_portmap_file(&self) -> anyhow::Result<String> {
         let portmap = json!([{ "type": "portmap", "capabilities": { "portMappings": true }, "externalSetMarkChain": "KUBE-MARK-MASQ" }]);
         self.write_file("portmap.yaml", &portmap)
@@ -162,24 +162,24 @@ impl ChainTestbed {
         Self::start(program, &format!("stopped after {step}")).await
     }
 
-    /// Starts an apply by the command, and waits until it prints `says`.
-    pub async fn start_until(&self, says: &str) -> anyhow::Result<Standing> {
-        Self::start(command(&["apply", &self.write_portmap_file()?])?, says).await
+    /// Starts an apply by the command, and waits until it prints `line`.
+    pub async fn start_until(&self, line: &str) -> anyhow::Result<Standing> {
+        Self::start(command(&["apply", &self.write_portmap_file()?])?, line).await
     }
 
-    async fn start(cmd: Cmd, says: &str) -> anyhow::Result<Standing> {
-        let (pid, said) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
-        let (known, lines) = (Arc::clone(&pid), Arc::clone(&said));
+    async fn start(cmd: Cmd, line: &str) -> anyhow::Result<Standing> {
+        let (pid, output) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
+        let (known, lines) = (Arc::clone(&pid), Arc::clone(&output));
         let cmd = cmd
             .on_start(move |pid| _ = known.set(pid))
             .on_line(move |line| lines.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n")));
         let run = tokio::spawn(cmd.run());
         let look = || async {
-            let said = said.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            Ok(if said.contains(says) { Look::There(()) } else { Look::NotYet(said) })
+            let output = output.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Ok(if output.contains(line) { Look::There(()) } else { Look::NotYet(output) })
         };
         let (deadline, every) = (Deadline::after(Duration::from_secs(120)), Duration::from_millis(50));
-        wait::until("chain", says, deadline, every, look).await?;
+        wait::until("chain", line, deadline, every, look).await?;
         Ok(Standing { pid: *pid.get().context("a pid")?, run })
     }
 }

@@ -1,4 +1,4 @@
-//! Our own CNI runner, by the specification (1.1.0; versions since 0.3.1 are run) and by libcni where the specification is
+//! Plumbline's CNI runner: by the specification (1.1.0; versions since 0.3.1 are run), and by libcni where the specification is
 //! silent.
 //!
 //! | module | what is in it |

@@ -129,7 +129,7 @@ pub fn install_terway(port: &NodePort) -> Result<(), RequestError> {
     if !Path::new(&plugin).exists() {
         return Err(fault(action, format!("{plugin} does not exist")));
     }
-    // A VPC knows the ENI of each address; on a cable the node must answer for them.
+    // A VPC maps each address to its ENI. On a cable the node must answer for the addresses.
     sysctls::enable_proxy_arp(&port.name).during(&action)?;
     let at = Path::new(PLUGIN_FOLDER).join(TERWAY_PLUGIN);
     if at.is_symlink() {

@@ -1,7 +1,7 @@
 //! The nodes of a private testbed and their pods.
 //!
 //! The first node is the root that the agent made. A further node has a network namespace, and a mount namespace with
-//! `/run`, `/var` and `/tmp` of its own, so leases and caches of plugins are its own too. All else, such as programs and
+//! `/run`, `/var` and `/tmp` of its own, so leases and caches of plugins are its own too. The rest, such as programs and
 //! plugins, is the first node's. All nodes see the namespaces of all pods: `/run/netns` is one shared mount.
 
 use std::collections::BTreeMap;

@@ -89,7 +89,7 @@ pub fn bind_plugins(
     Ok(plugins)
 }
 
-/// Binds the recorder's file of a single plugin, where one lies beside it; returns the path to be made read-only.
+/// Binds the recorder's file of a single plugin, if there is one beside it. Returns the path to be made read-only.
 fn bind_recorder(name: &str, plugin: &Path, at: &str) -> Result<Option<String>, SetupError> {
     let host = PathBuf::from(format!("{}{RECORDER_SUFFIX}", plugin.display()));
     if !host.is_file() {

@@ -127,7 +127,7 @@ impl Processes {
                 running.iter_mut().for_each(RunningProcess::kill);
                 return Err(error);
             }
-            // The signals only end the wait; each child is asked whether it has ended.
+            // The signals only end the wait. The state of each child is then read.
             while let Ok(Some(_)) = self.signals.read_signal() {}
         }
     }
@@ -207,7 +207,7 @@ impl RunningProcess {
 
     fn kill(&mut self) {
         if let Some(child) = &self.child {
-            // A process that has ended is as good as a killed one.
+            // A process that has already ended needs no signal.
             let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
         }
     }

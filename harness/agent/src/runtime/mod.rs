@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`sandbox`] | the sandbox of a pod of Kubernetes |
 //! | [`result_cache`] | the CNI results that libcni caches, of the runtime and of Multus |
-//! | [`leftovers`] | what remains of a pod: its leases, and whether its sandbox is gone |
+//! | [`leftovers`] | leaks of a pod: its leases, and whether its sandbox is gone |
 
 pub mod leftovers;
 pub mod result_cache;

@@ -1,5 +1,5 @@
 //! The result cache of libcni (`libcni/api.go`, `cachedInfo`): what the container runtime and Multus wrote about a pod, and
-//! what our own CNI runner writes in the same format and folder.
+//! what Plumbline's CNI runner writes in the same format and folder.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -96,7 +96,7 @@ pub fn remove_result(network: &str, request: &CniRequest) -> Result<(), CacheErr
     }
 }
 
-/// What is read of a cached entry (`libcni/api.go`, `cachedInfo`).
+/// The used fields of a cached entry (`libcni/api.go`, `cachedInfo`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CachedEntry {

@@ -41,7 +41,7 @@ impl Sandbox {
     }
 }
 
-/// What is read of a bundle's `config.json`.
+/// The used fields of a bundle's `config.json`.
 #[derive(Deserialize)]
 struct Bundle {
     #[serde(default)]

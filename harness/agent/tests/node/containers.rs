@@ -1,4 +1,4 @@
-//! What mode `serve` does to its own namespace in a container: bridge ports, an external host. The tests use a new network
+//! Changes of mode `serve` in its own namespace in a container: bridge ports, an external host. The tests use a new network
 //! namespace.
 
 use crate::agent::{AGENT, Agent};

@@ -1,4 +1,4 @@
-//! Mode `record`, in the place of a plugin.
+//! Mode `record` instead of a plugin.
 
 use crate::agent::{AGENT, Agent, LONG, Plugins, chain, children, command, is_gone, request, wait_until};
 use nix::sys::signal::{Signal, kill};

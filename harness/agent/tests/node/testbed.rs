@@ -10,7 +10,7 @@ use plumbline_core::wire::{
 use std::time::Duration;
 
 /// Pod `a` on node 1 and pod `b` on node 2, each with eth1 in 192.168.100.0/24 (and fd00:100::/64) on its node's br-ex,
-/// and a route to 10.0.0.0/8 by the gateway, behind which 10.1.2.3 lies.
+/// and a route to 10.0.0.0/8 by the gateway, which has 10.1.2.3 behind it.
 pub fn topology() -> Topology {
     let port = HostPort {
         uplink: "outside".into(),

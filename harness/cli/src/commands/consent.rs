@@ -5,7 +5,7 @@ use plumbline_testbed::error::TestbedError;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
-/// Whether software may be installed for a lane. Asks on a terminal if software is missing, and lists it first.
+/// Whether software may be installed for a lane. Prompts on a terminal if software is missing, and lists it first.
 ///
 /// # Errors
 /// When the lane can't be made ready here at all.

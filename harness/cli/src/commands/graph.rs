@@ -61,7 +61,7 @@ fn of_run(kept: &StoredEvidence, named: &Plan) -> Result<Graph, Refused> {
     Ok(picture)
 }
 
-/// The run whose evidence a folder is, where it lies in the state folder: `runs/RUN/evidence/LANE/SCENARIO`.
+/// The run whose evidence a folder is, if it is in the state folder: `runs/RUN/evidence/LANE/SCENARIO`.
 fn run_of(folder: &Path) -> Option<String> {
     let mut parts = folder.components().map(|part| part.as_os_str().to_string_lossy());
     parts.find(|part| part == "runs")?;

@@ -1,4 +1,4 @@
-//! `plumbline version`: of the command and of what it speaks.
+//! `plumbline version`: of the command and of its protocols.
 
 use crate::args::{MessageFormat, VersionArgs};
 use plumbline::exit;

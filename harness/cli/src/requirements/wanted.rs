@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The name that a requirement has in the place of a lane for lint cases.
+/// The name that a requirement has instead of a lane, for lint cases.
 pub const LINT: &str = "lint";
 
 /// The file.

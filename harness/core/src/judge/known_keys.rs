@@ -52,7 +52,7 @@ pub(crate) const META: [&str; 7] = ["route-override", "tuning", "portmap", "band
 /// Main plugins: they create the interface; a chain has room for one.
 pub(crate) const MAIN: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
 
-/// The plugins known here that can stand in a chain; IPAM plugins stand in another's configuration.
+/// The known plugins of chains. IPAM plugins are in another plugin's configuration.
 #[cfg_attr(
     not(feature = "files"),
     expect(dead_code, reason = "used by the lint of chains, which the agent is built without")

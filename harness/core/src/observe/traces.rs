@@ -24,7 +24,7 @@ pub struct Traces {
 pub struct RemovedPod {
     /// Its name.
     pub pod: String,
-    /// Texts that stand in what was made for it.
+    /// Texts in the names and rules made for it.
     pub marks: Vec<String>,
     /// Its addresses.
     pub addresses: Vec<std::net::IpAddr>,
@@ -134,7 +134,7 @@ fn rules(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// A rule that leads into a chain for all pods, or stands in one and leads to no pod's own.
+/// A rule that leads into a chain for all pods, or is in one and leads to no pod's own chain.
 fn is_for_all(rule: &str) -> bool {
     let words: Vec<&str> = rule.split_whitespace().collect();
     let target = words.iter().position(|word| *word == "-j").and_then(|at| words.get(at + 1)).copied();

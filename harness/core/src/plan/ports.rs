@@ -139,7 +139,7 @@ pub struct Symmetric {
 }
 
 impl Symmetric {
-    /// What a chain asks of terway-cli: `symmetric_routing` and `symmetric_routing_config` of its first plugin of type
+    /// What a chain requests of terway-cli: `symmetric_routing` and `symmetric_routing_config` of its first plugin of type
     /// `terway`, with terway-cli's defaults; none if it is not configured (`cmd/terway-cli/node.go`).
     ///
     /// # Errors
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_asks_for_symmetric_routing_with_terways_defaults() {
+    fn a_chain_requests_symmetric_routing_with_terways_defaults() {
         assert_eq!(of(""), Ok(None));
         assert_eq!(of(r#","symmetric_routing":false"#), Ok(None));
         // Terway asks for a boolean; a string is no yes.

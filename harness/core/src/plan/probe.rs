@@ -89,7 +89,7 @@ impl Destination {
 pub struct Lookup {
     /// The name, without a dot at its end.
     pub name: String,
-    /// The one address that the answer must have. IPv4 asks for a record of type A, IPv6 for one of type AAAA.
+    /// The one address that the answer must have. IPv4 means a query for a record of type A, IPv6 for one of type AAAA.
     pub resolves_to: Wanted<IpAddr>,
 }
 

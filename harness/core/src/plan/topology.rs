@@ -141,7 +141,7 @@ pub struct Topology {
     /// allowed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tuning_allow_list: Vec<String>,
-    /// Symmetric routing that the default network's chain asks of terway-cli. Lanes without terway-cli lay it themselves.
+    /// Symmetric routing that the default network's chain requests of terway-cli. Lanes without terway-cli lay it themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symmetric: Option<Symmetric>,
     /// Gateways and peers.

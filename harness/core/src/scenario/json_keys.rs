@@ -1,4 +1,4 @@
-//! Where the keys of a configuration stand in the user's file: the JSON text inside a YAML scalar,
+//! The positions of a configuration's keys in the user's file: the JSON text inside a YAML scalar,
 //! read once more with lines and columns, so that a finding can point at the very line.
 
 use super::node::{Node, Position};

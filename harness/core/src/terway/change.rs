@@ -5,12 +5,12 @@ use super::json_text::JsonText;
 use crate::finding::{Finding, FindingCode};
 use crate::scenario::node::Position;
 
-/// The change of a cluster's `eni-config` that a file asks for.
+/// The change of a cluster's `eni-config` that a file requests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The cluster's chain, byte for byte; none where it has none of its own.
     pub from: Option<String>,
-    /// The chain asked for; none where it is to be taken away.
+    /// The requested chain. None if the chain is to be removed.
     pub to: Option<String>,
     /// The cluster's configuration as it would be.
     pub merged: EniConfig,

@@ -35,7 +35,7 @@ pub struct EniConfig {
     texts: BTreeMap<String, Lines>,
 }
 
-/// Where the lines of a text stand in a file.
+/// The positions of a text's lines in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Lines {
     /// Where the text begins, for places that are not known better.
@@ -171,7 +171,7 @@ impl EniConfig {
         self.text(POLICY).is_none_or(|text| matches!(text, "false" | "0" | ""))
     }
 
-    /// Where a place of a key's text stands in the file.
+    /// The position in the file of a place in a key's text.
     pub(super) fn source_of(&self, key: &str, place: Position) -> Source {
         let Some(lines) = self.texts.get(key) else { return self.source.clone() };
         match lines.lines.get(place.line.saturating_sub(1)) {
@@ -185,7 +185,7 @@ impl EniConfig {
     }
 }
 
-/// Where each line of a scalar's text stands in the file: below the mark of a block scalar, or on its own line.
+/// The position in the file of each line of a scalar's text: below the mark of a block scalar, or on its own line.
 /// Empty where the file's lines are not the text's (folded, or with escapes).
 fn lines(file: &[&str], at: Position, value: &str) -> Vec<(usize, usize)> {
     let below = |index: usize, line: &str| -> Option<(usize, usize)> {

@@ -56,7 +56,7 @@ pub struct NodeFacts {
     /// As [`Node::auto_v2`].
     pub auto_v2: Option<bool>,
     /// Whether the node has its ENIs for single pods (label `k8s.aliyun.com/exclusive-mode-eni-type: eniOnly`): then
-    /// `terway-cli nodeconfig` puts a fixed list in the place of every chain (`node.go`, `overrideCNI`).
+    /// `terway-cli nodeconfig` replaces every chain by a fixed list (`node.go`, `overrideCNI`).
     pub exclusive: bool,
 }
 

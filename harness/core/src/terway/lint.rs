@@ -1,7 +1,7 @@
 //! The document as a lint: what an `eni-config` lacks, has too much, or needs in a newer version, for the use that is
 //! made of the cluster; each finding with the line of the document that it comes from, and what the sources say.
 //!
-//! | module | asks |
+//! | module | question |
 //! |---|---|
 //! | `shape` | are the keys there, are they JSON, is there a chain in them |
 //! | `first` | is the first plugin the entry of `10-terway.conf` |

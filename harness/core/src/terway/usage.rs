@@ -3,7 +3,7 @@
 use super::version::Version;
 use serde::{Deserialize, Serialize};
 
-/// From where a pod's hostPort is asked for.
+/// From where clients reach a pod's hostPort.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
@@ -40,7 +40,7 @@ impl Access {
 pub struct Usage {
     /// Whether it runs Datapath V2.
     pub datapath_v2: Option<bool>,
-    /// From where hostPorts are asked for.
+    /// From where clients reach hostPorts.
     pub access: Option<Access>,
     /// Terway's version.
     pub terway_version: Option<Version>,

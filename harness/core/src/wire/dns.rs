@@ -13,7 +13,7 @@ pub const NO_ERROR: &str = "NOERROR";
 pub struct Reply {
     /// Its response code in words: `NOERROR`, `NXDOMAIN`, `SERVFAIL`.
     pub code: String,
-    /// The addresses of the family asked for, in its order. Of a chain of aliases those at its end.
+    /// The addresses of the requested family, in its order. Of a chain of aliases those at its end.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_can_be_asked_for() {
+    fn only_valid_names_are_queried() {
         assert_eq!(name("a.b."), Ok("a.b".to_owned()));
         assert_eq!(name(NAME), Ok(NAME.to_owned()));
         for text in ["", ".", "a..b", "a b", "ä.b", &"a".repeat(64), &format!("{}b", "a.".repeat(127))] {
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_what_rfc_1035_says() {
+    fn a_query_has_the_form_of_rfc_1035() {
         let bytes = question("a.bc", false, 0x0102);
         assert_eq!(bytes, [1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 2, b'b', b'c', 0, 0, 1, 0, 1]);
         assert_eq!(question("a", true, 0)[HEADER..], [1, b'a', 0, 0, 28, 0, 1]);
     }
 
     #[test]
-    fn addresses_are_taken_from_the_records_of_the_type_asked_for() {
+    fn addresses_are_taken_from_the_records_of_the_requested_type() {
         let asked = question(NAME, false, 7);
         let alias: &[u8] = &[1, b'x', 0];
         let mut bytes = answer(&asked, 0, &[(5, alias), (A, &[172, 30, 0, 1]), (AAAA, &[0; 16])]);

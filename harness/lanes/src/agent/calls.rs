@@ -9,20 +9,20 @@ use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// For what the kernel does in milliseconds. Long, since a host under load is no reason to break.
+/// Deadline of short operations of the kernel. Long, because a host under load is no error.
 const SHORT: Duration = Duration::from_secs(30);
 
-/// For starting every plugin once, also where a processor is emulated.
+/// Deadline for starting every plugin once, also on an emulated processor.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Beyond the plugins' own deadlines.
+/// Added to the deadlines of the plugins.
 const MARGIN: Duration = Duration::from_secs(10);
 
 impl NodeAgent {
-    /// Checks that the agent speaks this protocol and has made its node.
+    /// Checks that the agent has this protocol version and has made its node.
     ///
     /// # Errors
-    /// [`TestbedError`] with both versions when it does not, or with the reason why it has no node.
+    /// [`TestbedError`] with both versions if they differ, or with the reason why the node was not made.
     pub async fn check_protocol(&mut self) -> Result<(), TestbedError> {
         const STAGE: &str = "make a private node";
         match self.call(Op::Hello, SHORT).await {
@@ -57,7 +57,7 @@ impl NodeAgent {
         self.call_done("make the topology", Op::Topology(topology.clone())).await
     }
 
-    /// Makes a pod on a node, counted from 1; gives its namespace's path on the node.
+    /// Makes a pod on a node, counted from 1. Gives the path of its network namespace on the node.
     ///
     /// # Errors
     /// [`TestbedError`].
@@ -77,7 +77,7 @@ impl NodeAgent {
         self.call_done("remove a pod", Op::PodDel { name: name.to_owned() }).await
     }
 
-    /// Runs a chain; one that fails is an outcome.
+    /// Runs a chain. A failed chain is an outcome, not an error.
     ///
     /// # Errors
     /// [`TestbedError`].
@@ -103,7 +103,7 @@ impl NodeAgent {
         }
     }
 
-    /// Reads sysctls of a namespace, by name; one that is not there is left out.
+    /// Reads sysctls of a namespace, by name. Missing sysctls are left out.
     ///
     /// # Errors
     /// [`TestbedError`], also when the namespace is gone.
@@ -119,7 +119,7 @@ impl NodeAgent {
         }
     }
 
-    /// Starts plugins to learn their versions; no names means all.
+    /// Starts plugins to read their versions. An empty list means all plugins.
     ///
     /// # Errors
     /// [`TestbedError`].
@@ -143,7 +143,7 @@ impl NodeAgent {
         }
     }
 
-    /// Makes it stay when this process ends.
+    /// Makes the agent run on when this process ends.
     ///
     /// # Errors
     /// [`TestbedError`].

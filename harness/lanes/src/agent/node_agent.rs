@@ -8,7 +8,7 @@ use plumbline_testbed::exec::Session;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// How long an agent may take to end after its input was closed. The kernel then removes everything it made.
+/// Time for an agent to end after its input was closed. The kernel then removes everything that it made.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many of its last lines on standard error an error shows.
@@ -16,7 +16,7 @@ const LAST_LINES: usize = 5;
 
 /// An agent that is not a child of this process. It ends when its streams are closed.
 pub trait RemoteAgent: Send {
-    /// How it ended, as far as it is known: its exit code, and its last lines on standard error.
+    /// Waits for its end. Gives its exit code, if known, and its last lines on standard error.
     fn end(self: Box<Self>) -> BoxFuture<'static, (Option<i32>, String)>;
 }
 
@@ -28,7 +28,7 @@ enum Process {
     Remote(Box<dyn RemoteAgent>),
 }
 
-/// An agent that makes a node. Dropping it ends it, and with it everything it made.
+/// An agent that makes a node. Dropping it ends the agent and removes everything that it made.
 pub struct NodeAgent {
     process: Option<Process>,
     client: Option<Client>,
@@ -75,20 +75,20 @@ impl NodeAgent {
         }
     }
 
-    /// The error of a call as the testbed's, with the agent's last lines on standard error where it ended.
+    /// Converts a call's error into the testbed's. If the agent ended, adds its last lines on standard error.
     pub async fn testbed_error(&mut self, stage: &str, error: Unanswered) -> TestbedError {
         if error != Unanswered::Ended {
             return TestbedError::new(stage, error.to_string());
         }
-        let (code, said) = self.end().await;
+        let (code, stderr) = self.end().await;
         let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
-        let lines: Vec<&str> = said.lines().rev().take(LAST_LINES).collect();
-        let words = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
-        let words = if words.is_empty() { "its standard error is empty".to_owned() } else { words };
-        TestbedError::new(stage, format!("{error}: it ended {code}: {words}"))
+        let lines: Vec<&str> = stderr.lines().rev().take(LAST_LINES).collect();
+        let tail = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
+        let tail = if tail.is_empty() { "its standard error is empty".to_owned() } else { tail };
+        TestbedError::new(stage, format!("{error}: it ended {code}: {tail}"))
     }
 
-    /// Closes its input and waits for its end. Gives its exit code, where it had one, and its standard error.
+    /// Closes its input and waits for its end. Gives its exit code, if it has one, and its standard error.
     pub async fn end(&mut self) -> (Option<i32>, String) {
         self.end_within(END_TIMEOUT).await
     }
@@ -108,9 +108,9 @@ impl NodeAgent {
         }
     }
 
-    /// Lets it run on after this process ended (`--keep`); it must have been made to stay before ([`NodeAgent::stay`]).
+    /// Lets the agent run on after this process ended (`--keep`). Call [`NodeAgent::stay`] before.
     pub fn detach(mut self) {
-        // Both would end the agent when dropped, and there is nothing else to them.
+        // Dropping either of them would end the agent.
         std::mem::forget(self.process.take());
         std::mem::forget(self.client.take());
     }

@@ -1,4 +1,4 @@
-//! What the lane needs of this host.
+//! Checks of this host for the lane.
 
 use crate::host::{HostCheck, check_free_space};
 use crate::lane::Installation;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const SCOPE: &str = "kind";
 const ENGINE: &str = "container engine";
-/// Free space that building a node image and running a cluster of it takes, in MiB: 14 GiB of sources and build
+/// Free space for building a node image and running a cluster of it, in MiB: 14 GiB of sources and build
 /// products of Kubernetes, 5 GiB of images.
 const CLUSTER_MIB: u64 = 19 * 1024;
 /// inotify instances that one node takes, and what kind's documentation advises ("known issues: pod errors due to too
@@ -69,7 +69,7 @@ async fn check_engine(root: &Path) -> HostCheck {
     }
 }
 
-/// What would be installed for the lane to open; none when an engine is running, or one can be started as it is.
+/// The software that the lane would install. None if an engine is running or an installed one can be started.
 ///
 /// # Errors
 /// [`TestbedError`] when no engine can be started here at all.

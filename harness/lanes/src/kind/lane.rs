@@ -1,4 +1,4 @@
-//! The kind lane as the runner sees it.
+//! The kind lane: opening it, its capabilities, staging.
 
 use super::{host, placement, stage};
 use crate::context::Context;
@@ -33,7 +33,7 @@ impl OpenKind {
     /// A lane on a cluster that is up.
     ///
     /// # Errors
-    /// `TestbedError` when its nodes can't be asked what they offer.
+    /// `TestbedError` when the capabilities of its nodes can't be probed.
     pub async fn on(cluster: Cluster) -> Result<Self, TestbedError> {
         let offers = offers(&cluster).await?;
         Ok(Self { cluster: Arc::new(cluster), offers, scenarios: AtomicUsize::new(0) })
@@ -61,9 +61,9 @@ impl Lane for KindLane {
     fn test_settings(&self) -> TestSettings {
         TestSettings {
             by_default: false,
-            // Tests of one cluster share it; those that break it take it alone by a lease.
+            // Tests of one cluster share it. Tests that damage it hold an exclusive lease.
             max_threads: 4,
-            // Most of their time they wait for the cluster.
+            // The tests mostly wait for the cluster.
             test_threads: Some(5),
             priority: 0,
             slow_seconds: 60,
@@ -136,7 +136,7 @@ impl OpenLane for OpenKind {
     }
 }
 
-/// What every node offers: a capability that one of them lacks is lacking.
+/// The capabilities that every node has.
 async fn offers(cluster: &Cluster) -> Result<Capabilities, TestbedError> {
     let mut offers = Capabilities::default();
     for node in &cluster.nodes {

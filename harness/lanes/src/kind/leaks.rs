@@ -1,4 +1,4 @@
-//! What pods leave on a cluster's nodes: leases of host-local, and traces, which are found as on private nodes.
+//! Leaks of pods on a cluster's nodes: leases of host-local, and traces, which are found as on private nodes.
 
 use super::pods::StagedPod;
 use crate::traces::{self, NodeTraces};
@@ -15,7 +15,7 @@ use plumbline_kube::readiness::{node_of, uid_of};
 use plumbline_testbed::error::TestbedError;
 
 const STAGE: &str = "read leaks";
-/// In a rule or chain that a CNI plugin made; kube-proxy, which changes its own at any time, makes none with it.
+/// Part of the names of rules and chains of CNI plugins. Rules of kube-proxy, which change at any time, don't contain it.
 const OF_PLUGINS: [&str; 2] = ["CNI-", "cni_"];
 
 /// The leases of a pod.
@@ -35,7 +35,7 @@ pub(super) async fn read_leases(cluster: &Cluster, pods: &[StagedPod], unread: &
     all.await.into_iter().filter_map(|read| read.map_err(|error| unread.push(error.cause())).ok()).collect()
 }
 
-/// The leases that are still there; none where there was no lease at all, or none could be read.
+/// The leases that are still there. None if there was no lease at all, or no lease could be read.
 pub(super) async fn find_leases(cluster: &Cluster, held: &[PodLeases], unread: &mut Vec<String>) -> Option<Vec<Leak>> {
     let all = join_all(held.iter().filter(|held| !held.leases.is_empty()).map(|held| async move {
         let kept = call_for_leases(cluster, &held.pod, &held.node, Op::LeasesKept(held.leases.clone())).await?;
@@ -62,7 +62,7 @@ async fn call_for_leases(cluster: &Cluster, pod: &str, node: &str, op: Op) -> Re
     }
 }
 
-/// A lease that is still there, with the scenario's number of the node where it has one.
+/// The leak of a lease, with the scenario's number of the node, if it has one.
 fn leak(cluster: &Cluster, held: &PodLeases, lease: &Lease) -> Leak {
     let place = in_scenario_order(&cluster.nodes).iter().position(|place| place.name == held.node);
     let node = place.map_or_else(|| held.node.clone(), |place| (place + 1).to_string());
@@ -78,7 +78,7 @@ fn nodes(cluster: &Cluster, count: usize) -> Vec<Node> {
     in_scenario_order(&cluster.nodes).into_iter().take(count.max(1)).cloned().collect()
 }
 
-/// Reads the plan's nodes before any of its pods is made; nothing where its pods can leave no traces.
+/// Reads the plan's nodes before any of its pods is made. Reads nothing if its pods can leave no traces.
 ///
 /// # Errors
 /// `TestbedError` when a node can't be read.
@@ -90,7 +90,7 @@ pub(super) async fn read_traces(cluster: &Cluster, plan: &Plan) -> Result<NodeTr
     NodeTraces::read_traces(nodes.len(), &mut nodes.as_slice()).await
 }
 
-/// The traces that came since and are still there; and what could not be read, each a line.
+/// The new traces that are still there, and a line for each failed reading.
 pub(super) async fn find_traces(
     before: &NodeTraces,
     cluster: &Cluster,
@@ -102,7 +102,7 @@ pub(super) async fn find_traces(
     (leaks, unread)
 }
 
-/// Whether it belongs to a pod, or was made by a plugin.
+/// Whether the leak belongs to a pod or was made by a plugin.
 fn is_plugins(leak: &Leak) -> bool {
     leak.kind != LeakKind::Firewall || leak.pod.is_some() || OF_PLUGINS.iter().any(|mark| leak.what.contains(mark))
 }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_that_kube_proxy_makes_meanwhile_are_no_leaks() {
+    fn rules_of_kube_proxy_are_no_leaks() {
         let leak = |kind, pod: Option<&str>, what: &str| Leak {
             kind,
             pod: pod.map(str::to_owned),

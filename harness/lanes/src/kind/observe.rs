@@ -1,4 +1,4 @@
-//! Reading a pod that is Ready: by `ip` in it and by the agent on its node, side by side. Both must agree.
+//! Reads a Ready pod by `ip` in the pod and by the agent on its node, side by side. Both must agree.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -22,7 +22,7 @@ const STAGE: &str = "observe";
 
 /// A pod to be read.
 pub(super) struct Subject<'a> {
-    /// As the plan has it.
+    /// Its entry in the plan.
     pub pod: &'a plan::Pod,
     /// Its namespace in force.
     pub namespace: &'a str,
@@ -32,7 +32,7 @@ pub(super) struct Subject<'a> {
     pub in_cluster: &'a Pod,
     /// Names of the sysctls to read.
     pub sysctls: Vec<String>,
-    /// Separates the parts of what `ip` prints.
+    /// Separates the outputs of the `ip` commands.
     pub marker: &'a str,
 }
 
@@ -49,7 +49,7 @@ struct OnNode {
 /// `TestbedError` when the pod is gone or another one, when it can't be read, or when both witnesses disagree twice.
 pub(super) async fn observe_pod(cluster: &Cluster, subject: &Subject<'_>) -> Result<PodObservation, TestbedError> {
     let mut disagreement = Vec::new();
-    // Something may just have changed, so both read once more; a second disagreement is no chance.
+    // The state may have changed between the two readings, so both read once more.
     for _ in 0..2 {
         let observed;
         (observed, disagreement) = observe_once(cluster, subject).await?;
@@ -109,7 +109,7 @@ async fn observe_once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodOb
             transcripts
         }
     };
-    // Reports use the plan's names; a controller gives its pods others.
+    // Reports use the plan's names. A controller gives its pods other names.
     transcripts.iter_mut().for_each(|transcript| transcript.pod.clone_from(&subject.pod.name));
     let status = now.annotations().get(STATUS).map(String::as_str);
     let observation = PodObservation {
@@ -156,7 +156,7 @@ async fn read_on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Resu
     Ok(OnNode { observed, cached, log })
 }
 
-/// The lines of the container runtime's log on the node about the pod, since the pod was created; none without journald.
+/// Lines of the container runtime's log on the node about the pod, since its creation. None without journald.
 ///
 /// # Errors
 /// `TestbedError` when the agent can't be reached.
@@ -172,7 +172,7 @@ fn gone(name: &str, how: &str) -> TestbedError {
     TestbedError::new(STAGE, format!("pod {name} is gone while observed: {how}"))
 }
 
-/// The container to run `ip` in: the one that kubectl would take.
+/// The container to run `ip` in: kubectl's default container.
 fn container(pod: &Pod) -> String {
     if let Some(named) = pod.annotations().get("kubectl.kubernetes.io/default-container") {
         return named.clone();

@@ -1,4 +1,4 @@
-//! What a plan needs beside its pods that is not Kubernetes': bridges, uplinks, VLAN links, external hosts, and at each of
+//! Parts of a plan outside Kubernetes: bridges, uplinks, VLAN links, external hosts, and at each of
 //! them an agent of the scenario's own, which sends and captures its packets.
 
 use super::packet_leases;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const STAGE: &str = "topology";
-/// For what the kernel does in milliseconds.
+/// Deadline of short operations of the kernel.
 const SHORT: Duration = Duration::from_secs(30);
 
 /// An external host with the agent in it.
@@ -51,7 +51,7 @@ pub(super) struct PacketEndpoints {
     pub external_hosts: Vec<StagedHost>,
 }
 
-/// Makes what pods need before they are made: bridges, and VLAN links on them.
+/// Makes bridges, and VLAN links on them, before the pods.
 ///
 /// # Errors
 /// `TestbedError`, naming the node.
@@ -67,10 +67,10 @@ pub(super) async fn make_bridges(cluster: &Cluster, plan: &Plan) -> Result<(), T
     Ok(())
 }
 
-/// Makes what only packets need: uplinks, external hosts, and agents of the scenario's own.
+/// Makes the endpoints of packets: uplinks, external hosts, and agents of the scenario's own.
 ///
 /// # Errors
-/// `TestbedError`. What was made by then is removed, or is in the journal.
+/// `TestbedError`. Parts already made are removed, or are in the journal.
 pub(super) async fn make_endpoints(
     cluster: &Cluster,
     cx: &Context,
@@ -141,7 +141,7 @@ async fn start_session(
     Ok(NodeSession { node: node.name.clone(), ports, session: node.session().await? })
 }
 
-/// What starting external hosts takes.
+/// Inputs for starting external hosts.
 struct HostStarter<'a> {
     cluster: &'a Cluster,
     cx: &'a Context,
@@ -151,7 +151,7 @@ struct HostStarter<'a> {
     networks: &'a BTreeMap<String, String>,
     scenario: &'a str,
     plan: &'a Plan,
-    /// The nodes' own network, where external hosts must reach the nodes at their own addresses.
+    /// The nodes' own network, if external hosts must reach the nodes at their own addresses.
     subnet: Option<String>,
 }
 
@@ -208,7 +208,7 @@ impl HostStarter<'_> {
         Ok(StagedHost { name: host.name.clone(), ports, session, machine, entry })
     }
 
-    /// Adds the host's routes to the nodes' own addresses, where it needs any.
+    /// Adds the host's routes to the nodes' own addresses, if it needs any.
     async fn route_to_nodes(
         &self,
         host: &Host,
@@ -262,7 +262,7 @@ impl PacketEndpoints {
         Ok(all)
     }
 
-    /// Ends the scenario's agents and removes its external hosts. Gives what could not be removed, each a line.
+    /// Ends the scenario's agents and removes its external hosts. Gives a line for each failed removal.
     pub(super) async fn take_down(&mut self, run: &Run) -> Vec<String> {
         self.nodes.clear();
         let removed = std::mem::take(&mut self.external_hosts).into_iter().map(|host| async move {
@@ -290,8 +290,8 @@ fn ports(plan: &Plan, node: usize) -> BTreeMap<String, String> {
     of_node.map(|port| (port.uplink.clone(), port.name.clone())).collect()
 }
 
-/// What an external host needs to reach the nodes at their own addresses, in `nodes`: a line of shell, in which `$i` are its
-/// interfaces in the order of its ports. None where it needs nothing.
+/// A shell line that adds an external host's routes to the nodes' own addresses, in `nodes`. In it `$i` are the host's
+/// interfaces in the order of its ports. None if it needs no route.
 fn node_route(plan: &Plan, host: &Host, nodes: &str) -> Option<String> {
     let first: Vec<&String> =
         plan.topology.ports.iter().filter(|port| port.eni.is_none()).map(|port| &port.uplink).collect();

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long other scenarios with the same addresses are waited for.
+/// How long to wait for other scenarios with the same addresses.
 const LEASE: Duration = Duration::from_secs(600);
 
 /// Whether a plan sends packets, or has external hosts.
@@ -22,15 +22,15 @@ pub fn sends(plan: &Plan) -> bool {
     wants || !plan.topology.hosts.is_empty()
 }
 
-/// Whether a bridge of this plan must have no port of an uplink: the plan sends packets, and gives it no uplink.
+/// Whether a bridge of this plan must have no port of an uplink: the plan sends packets, and the bridge has no uplink.
 pub fn alone(plan: &Plan, bridge: &Bridge) -> bool {
     sends(plan) && plan.topology.nodes > 1 && bridge.uplink.is_none()
 }
 
-/// Takes the leases of a plan in a cluster, in an order that all keep.
+/// Takes the leases of a plan in a cluster, always in the same order, to avoid deadlocks.
 ///
 /// # Errors
-/// `TestbedError` when others still have one at the deadline.
+/// `TestbedError` when another scenario still has a lease at the deadline.
 pub async fn take(cluster: &str, plan: &Plan) -> Result<Vec<Lease>, TestbedError> {
     let mut leases = Vec::new();
     let deadline = Deadline::after(LEASE);
@@ -40,7 +40,7 @@ pub async fn take(cluster: &str, plan: &Plan) -> Result<Vec<Lease>, TestbedError
     Ok(leases)
 }
 
-/// Names of leases, sorted, with how each is to be held.
+/// Names of leases, sorted, each with its mode: exclusive or shared.
 fn wanted(cluster: &str, plan: &Plan) -> Vec<(String, Kind)> {
     let sends = sends(plan);
     let mut all: Vec<(String, Kind)> = subnets(plan)
@@ -60,7 +60,7 @@ fn wanted(cluster: &str, plan: &Plan) -> Vec<(String, Kind)> {
     all
 }
 
-/// The subnets that a plan names: in its networks' chains and for its hosts' ports. Not those behind a host, which are
+/// The subnets that a plan names: in its networks' chains and for its hosts' ports. Not the subnets behind a host, which are
 /// on no link.
 pub fn subnets(plan: &Plan) -> BTreeSet<IpNet> {
     let mut found = BTreeSet::new();
@@ -72,7 +72,7 @@ pub fn subnets(plan: &Plan) -> BTreeSet<IpNet> {
     found
 }
 
-/// Every address with a prefix length below a value, under the keys by which IPAM plugins know them.
+/// Every address with a prefix length below a value, under the keys of IPAM plugins.
 fn addresses(value: &Value, found: &mut BTreeSet<IpNet>) {
     match value {
         Value::Object(map) => {
@@ -96,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn subnets_are_found_where_ipam_plugins_have_them() {
+    fn subnets_are_found_under_the_keys_of_ipam_plugins() {
         let mut found = BTreeSet::new();
         let ipam = json!({ "type": "static", "addresses": [{ "address": "192.168.100.10/24", "gateway": "192.168.100.1" }],
             "ranges": [[{ "subnet": "10.9.0.0/16" }]], "routes": [{ "dst": "10.0.0.0/8" }] });

@@ -1,4 +1,4 @@
-//! What of a plan a cluster can't be, and which node of it is which node of a scenario.
+//! Why a cluster can't run a plan, and which cluster node is which node of a scenario.
 
 use ipnet::IpNet;
 use plumbline_cluster::cluster::{DefaultNetworkProvider, Providers};
@@ -7,7 +7,7 @@ use plumbline_core::verdict::Adaptation;
 use plumbline_kube::objects::{object_name, pod_template};
 use serde_json::{Value, json};
 
-/// Why a plan can't be built on a cluster with so many nodes for scenarios; none when it can.
+/// Why a plan can't run on a cluster with this number of nodes for scenarios. None if it can.
 pub fn lack(plan: &Plan, available: usize, profile: &str) -> Option<String> {
     let Topology { nodes, bridges, .. } = &plan.topology;
     if *nodes > available {
@@ -35,7 +35,7 @@ pub fn lack(plan: &Plan, available: usize, profile: &str) -> Option<String> {
     twice.map(|uplink| format!("needs two bridges on uplink {uplink}: a container has one interface on a network"))
 }
 
-/// Why a plan's default network, or its attachments, can't be had on a cluster; none when they can.
+/// Why a cluster can't provide a plan's default network or attachments. None if it can.
 pub fn lack_of_network(
     plan: &Plan,
     providers: Providers,
@@ -60,7 +60,7 @@ pub fn lack_of_network(
     }
 }
 
-/// Why a plan that is for a cluster with certain ranges is not for this one; none when it is, or says nothing of them.
+/// Why a plan for a cluster with certain ranges can't run on this one. None if it can, or names no ranges.
 pub fn lack_of_ranges(plan: &Plan, own: &[IpNet], profile: &str) -> Option<String> {
     let wanted = &plan.topology.cluster_ranges;
     let listed = |nets: &[IpNet]| nets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_for_other_ranges_is_not_for_this_cluster() {
+    fn a_scenario_for_other_ranges_is_skipped() {
         let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
         let own = nets(&["10.128.0.0/14", "172.30.0.0/16"]);
         let wants = |texts: &[&str]| plan(Topology { cluster_ranges: nets(texts), ..Topology::default() });

@@ -22,12 +22,12 @@ const CLEAN_UP: &str = "clean up";
 const GRACE: u32 = 1;
 /// How long the runtime may take to remove a sandbox.
 const REMOVAL: Duration = Duration::from_secs(30);
-/// Between two looks at a sandbox; the runtime gives no event of its removal.
+/// Interval between two checks of a sandbox. The runtime sends no event of its removal.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A pod of the plan that was staged.
 pub(super) struct StagedPod {
-    /// As the plan has it.
+    /// Its entry in the plan.
     pub pod: plan::Pod,
     /// Its namespace in force.
     pub namespace: String,
@@ -36,7 +36,7 @@ pub(super) struct StagedPod {
 }
 
 impl StagedPod {
-    /// The pod in the cluster, if it is Ready. Controllers give their pods names of their own.
+    /// The pod in the cluster, if it is Ready. Controllers choose the names of their pods.
     pub fn ready(&self) -> Option<&Pod> {
         match &self.outcome {
             PodOutcome::Up(pod) => Some(pod),
@@ -47,9 +47,9 @@ impl StagedPod {
 
 /// An object of a plan that makes pods: a Pod, or a workload.
 pub(super) struct PlannedObject<'a> {
-    /// As it is applied.
+    /// The applied object.
     pub manifest: Value,
-    /// Its pods, with their places in the plan.
+    /// Its pods, with their positions in the plan.
     pub pods: Vec<(usize, &'a plan::Pod)>,
     /// The workload; none of a Pod.
     pub workload: Option<&'a Workload>,
@@ -92,10 +92,10 @@ impl<'a> PlannedObject<'a> {
         Ok(AppliedObject::Pod { namespace: text("namespace"), name: text("name") })
     }
 
-    /// Waits for its pods. Gives each with its place in the plan.
+    /// Waits for its pods. Gives each with its position in the plan.
     ///
     /// # Errors
-    /// `TestbedError` for all that is not the plugins' fault.
+    /// `TestbedError` for every failure that the plugins did not cause.
     pub async fn await_pods(
         &self,
         cluster: &Cluster,
@@ -113,7 +113,7 @@ impl<'a> PlannedObject<'a> {
             let pods = self.pods.iter().zip(found).map(|((place, _), name)| async { Ok((*place, ready(name).await?)) });
             return futures::future::try_join_all(pods).await;
         }
-        // Its controller makes a pod when the one before it is Ready, and gives them the names of the plan.
+        // A StatefulSet's controller makes each pod when the previous one is Ready. The names are those of the plan.
         let (mut all, mut failed) = (Vec::new(), None);
         for (number, (place, pod)) in self.pods.iter().enumerate() {
             let outcome = match &failed {
@@ -158,7 +158,7 @@ pub(super) enum AppliedObject {
 }
 
 impl AppliedObject {
-    /// Deletes it, and its pods with a grace period of ours. Gives the pods that were on a node.
+    /// Deletes the object, and its pods with Plumbline's grace period. Gives the pods that were on a node.
     ///
     /// # Errors
     /// `TestbedError` when the server refuses.
@@ -188,9 +188,9 @@ impl AppliedObject {
 
 /// A sandbox that is not removed.
 pub(super) struct RemainingSandbox {
-    /// The pod, and what of it was last seen.
+    /// The pod, and the last state of its sandbox.
     pub message: String,
-    /// Whether all that is left of it is a cached result.
+    /// Whether only a cached result is left of it.
     pub cached: bool,
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn await_sandbox_removal(cluster: &Cluster, pod: &Pod) -> Resul
     let fail = |cause: String| RemainingSandbox { message: format!("pod {namespace}/{name}: {cause}"), cached: false };
     let node = cluster.node(&node_of(pod)).map_err(|error| fail(error.cause()))?;
     let cached = AtomicBool::new(false);
-    // Each look is short: the agent has one thread, and pods of other scenarios are removed too.
+    // Each check is short: the agent has one thread, and pods of other scenarios are removed too.
     let look = || async {
         let (namespace, name, uid) = (namespace.clone(), name.clone(), uid.clone());
         match node.call_aside(Op::AwaitSandboxRemoval { namespace, name, uid, deadline_ms: 0 }).await? {

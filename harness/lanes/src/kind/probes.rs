@@ -24,10 +24,10 @@ struct Endpoints<'a> {
     pods: &'a [StagedPod],
 }
 
-/// Runs the probes of a plan; none where it has none.
+/// Runs the probes of a plan. None if the plan has no probes.
 ///
 /// # Errors
-/// `TestbedError` when an agent does not do its part.
+/// `TestbedError` when an agent fails or its answer is incomplete.
 pub(super) async fn run_probes(
     plan: &Plan,
     observation: &Observation,
@@ -40,7 +40,7 @@ pub(super) async fn run_probes(
 }
 
 impl Endpoints<'_> {
-    /// The script with the names of interfaces in the place of uplinks, which the agents do not know.
+    /// Replaces uplinks of the script by names of interfaces, because the agents have no list of uplinks.
     fn resolve_uplinks(&self, script: &Script) -> Result<Script, TestbedError> {
         let mut script = script.clone();
         for (endpoint, capture) in &mut script.captures {
@@ -70,7 +70,7 @@ impl Endpoints<'_> {
         Ok(())
     }
 
-    /// The number of the agent on a node: its place in the scenario.
+    /// The number of the agent on a node: the node's position in the scenario.
     fn on_node(&self, node: &str) -> Result<usize, TestbedError> {
         let found = self.packets.nodes.iter().position(|session| session.node == node);
         found.ok_or_else(|| TestbedError::new(STAGE, format!("node {node} is not one of the scenario's")))

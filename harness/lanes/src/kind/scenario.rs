@@ -30,7 +30,7 @@ pub(super) struct KindScenario {
     pub namespaces: Namespaces,
     pub pods: Vec<StagedPod>,
     pub staging: Staging,
-    /// Objects that were applied for its pods, also those whose pods were not awaited to the end.
+    /// Objects applied for its pods, also if the wait for their pods was interrupted.
     pub applied: Vec<AppliedObject>,
     /// Namespaces that were made, with their journal entries.
     pub made: Vec<(String, EffectId)>,
@@ -49,15 +49,15 @@ pub(super) struct KindScenario {
     plan: Plan,
     /// Whether it may stay after the run.
     keep: bool,
-    /// Whether others wait until its written namespaces are empty.
+    /// Whether other scenarios wait until its verbatim namespaces are empty.
     verbatim: bool,
 }
 
 impl KindScenario {
-    /// A scenario in which nothing is made yet.
+    /// A scenario without any object.
     ///
     /// # Errors
-    /// `TestbedError` when it may be kept and gets no journal of its own.
+    /// `TestbedError` when it may be kept and its own journal can't be made.
     pub fn new(
         cluster: Arc<Cluster>,
         cx: &Context,
@@ -66,7 +66,7 @@ impl KindScenario {
         label: String,
         staging: Staging,
     ) -> Result<Self, TestbedError> {
-        // What may be kept outlives its run: with the run's own journal it would be undone at the run's end.
+        // A kept scenario outlives its run. The end of the run undoes the run's own journal.
         let run = match cx.options.keep {
             Keep::Never => cx.run.clone(),
             Keep::OnFailure | Keep::Always => Arc::new(Run::begin("kept namespaces")?),
@@ -139,7 +139,7 @@ impl KindScenario {
                 self.pods.iter().find(|staged| staged.ready().is_some_and(|ready| uid_of(ready) == uid_of(pod)));
             // A connection that the kernel tracks is not removed by DEL.
             let mut of_del = result.leaks.iter().flatten().filter(|leak| leak.kind != LeakKind::Connection);
-            // A DEL that did not do its work keeps the result too: one fault, reported once, by the lease.
+            // A failed DEL keeps the cached result too. The lease already reports that fault.
             let is_reported =
                 of_del.any(|leak| staged.is_some_and(|staged| leak.pod.as_ref() == Some(&staged.pod.name)));
             if !(cached && is_reported) {
@@ -191,7 +191,7 @@ impl KindScenario {
 }
 
 impl Drop for KindScenario {
-    /// A scenario that is kept is dropped without having been removed: its external hosts stay with it.
+    /// A kept scenario is dropped without being removed. Its external hosts stay too.
     fn drop(&mut self) {
         if self.keep {
             self.packets.keep();

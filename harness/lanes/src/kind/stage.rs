@@ -25,17 +25,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const STAGE: &str = "stage";
-/// The plugin that this project carries itself.
+/// The plugin in this repository.
 const OURS: &str = "route-override";
-/// As the seed document has it.
+/// The namespace of the seed document.
 const READY: Duration = Duration::from_secs(120);
-/// How long another use of a written namespace is awaited.
+/// How long to wait for another use of a verbatim namespace.
 const LEASE: Duration = Duration::from_secs(600);
 
 /// Stages `plan`; `number` distinguishes scenarios of one run.
 ///
 /// # Errors
-/// `TestbedError` for all that is not the plugins' fault. A pod whose networks could not be made is none.
+/// `TestbedError` for every failure that the plugins did not cause. A pod whose networks failed is no error.
 pub(super) async fn stage(
     cluster: &Arc<Cluster>,
     cx: &Context,
@@ -49,7 +49,7 @@ pub(super) async fn stage(
     match make(&mut scenario, cx, plan).await {
         Ok(()) => Ok(scenario),
         Err(error) => {
-            // What was made so far is removed; what can't be removed is in the journal.
+            // Objects made so far are removed. Objects that can't be removed are in the journal.
             let _ = scenario.take_down().await;
             Err(error)
         }
@@ -112,7 +112,7 @@ async fn make(scenario: &mut KindScenario, cx: &Context, plan: &Plan) -> Result<
         let adaptations = &mut scenario.staging.adaptations;
         adaptations.extend(adapt(&mut object.manifest, &images, &cluster.toolbox));
         adaptations.extend(suspend(&mut object.manifest));
-        // Where there is one node, the scheduler has no choice either.
+        // With one node the scheduler has no choice either.
         if let (Some((place, pod)), true) = (object.pods.first(), nodes.len() > 1) {
             let number = plan.topology.node_of(pod.node, *place);
             let node = nodes.get(number.wrapping_sub(1));
@@ -135,7 +135,7 @@ async fn make(scenario: &mut KindScenario, cx: &Context, plan: &Plan) -> Result<
         let outcomes: BTreeMap<usize, PodOutcome> = try_join_all(waiting).await?.into_iter().flatten().collect();
         Ok((outcomes, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)))
     };
-    // Beside the pods, which take longer.
+    // At the same time as the pods, which take longer.
     let packets = packet_endpoints::make_endpoints(&cluster, cx, plan, &scenario.run, &scenario.label);
     let (outcomes, packets) = tokio::join!(waiting, packets);
     scenario.packets = packets?;
@@ -154,7 +154,7 @@ fn mark(object: &mut Value, cx: &Context) {
     label(object, RUN_LABEL, cx.run.id());
 }
 
-/// Makes a namespace, journalled. One that exists already, as written with `--verbatim`, is not ours to remove.
+/// Makes a namespace, with a journal entry. A namespace that exists already (`--verbatim`) is not removed later.
 async fn make_namespace(scenario: &mut KindScenario, cx: &Context, name: &str) -> Result<(), TestbedError> {
     let cluster = &scenario.cluster;
     if cx.options.verbatim && cluster.has_namespace(name).await? {
@@ -169,7 +169,7 @@ async fn make_namespace(scenario: &mut KindScenario, cx: &Context, name: &str) -
     Ok(())
 }
 
-/// Parts that are not what users run, as far as `plan` uses them.
+/// The stand-ins that `plan` uses.
 fn stand_ins(cluster: &Cluster, cx: &Context, plan: &Plan) -> Vec<String> {
     let links = plan.networks.iter().filter_map(|n| n.chain.as_ref()).flat_map(|chain| &chain.links);
     let used: BTreeSet<&str> = links.map(|link| link.plugin.as_str()).collect();

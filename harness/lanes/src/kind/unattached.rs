@@ -1,6 +1,6 @@
 //! A pod that is Ready and has none of the requested attachments: a failure, or an error of the testbed.
 //!
-//! Multus was proven when the cluster was opened, but a proof is of its moment. A plugin that fails keeps a pod from
+//! The canary proved Multus when the cluster was opened, but Multus may fail later. A plugin that fails keeps a pod from
 //! becoming Ready; a Ready pod with eth0 alone means that the runtime did not call Multus. Before that is judged, a
 //! canary pod must come up attached on the same node. If it does not, the testbed is at fault, and there is no verdict.
 
@@ -11,7 +11,7 @@ use plumbline_core::observe::{PodObservation, PodState};
 use plumbline_core::plan::Attachment;
 use plumbline_testbed::error::TestbedError;
 
-/// Whether a pod runs without a single one of its attachments, as reported and in the kernel.
+/// Whether a pod runs without any of its attachments, neither reported nor in the kernel.
 fn is_unattached(requested: &[Attachment], seen: &PodObservation) -> bool {
     let there = |attachment: &Attachment| {
         let interface = &attachment.interface;
@@ -22,10 +22,10 @@ fn is_unattached(requested: &[Attachment], seen: &PodObservation) -> bool {
     seen.state == PodState::Running && !requested.is_empty() && !requested.iter().any(there)
 }
 
-/// Runs a canary pod on the node of an unattached pod, unless Multus is not to be checked.
+/// Runs a canary pod on the node of an unattached pod, unless the check of Multus is off.
 ///
 /// # Errors
-/// `TestbedError` when the canary does not come up attached either.
+/// `TestbedError` when the canary pod has no attachment either.
 pub(super) async fn check_multus(
     cx: &Context,
     cluster: &Cluster,

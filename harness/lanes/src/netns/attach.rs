@@ -1,4 +1,4 @@
-//! Attaching a pod to its networks, one after another, as Multus does, and taking it off again.
+//! Attaches a pod to its networks one after another, as Multus does, and detaches it.
 
 use super::networks::NetworkConfig;
 use crate::agent::NodeAgent;
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The longest that a DEL may take. On an emulated processor with much else to do portmap's took more than 10 s, and what it
+/// Deadline of a DEL. On a busy emulated processor portmap's DEL took more than 10 s, and rules that it
 /// had not removed by then would be reported as a leak.
 const DEL_DEADLINE_MS: u64 = 40_000;
 
-/// A network that a pod was, or was to be, attached to.
+/// A network of a pod, attached or failed.
 #[derive(Debug, Clone)]
 pub struct Delegate {
     /// The network.
@@ -26,7 +26,7 @@ pub struct Delegate {
     request: CniRequest,
 }
 
-/// Who a pod is, for `CNI_ARGS`.
+/// Identity of a pod, for `CNI_ARGS`.
 #[derive(Debug, Clone)]
 pub struct PodIdentity {
     /// Pod name.
@@ -44,7 +44,7 @@ pub struct PodIdentity {
 }
 
 impl PodIdentity {
-    /// The arguments as kubelet's runtime gives them and Multus hands them on (`pkg/types/conf.go`,
+    /// The arguments as kubelet's runtime and Multus pass them (`pkg/types/conf.go`,
     /// `createRuntimeConf`). A pod of this lane has no UID of Kubernetes; its container id stands for it.
     fn cni_args(&self) -> Vec<(String, String)> {
         [
@@ -70,8 +70,8 @@ impl PodIdentity {
             container_id: self.container_id.clone(),
             ifname: interface.to_owned(),
             config: config.config.clone(),
-            // The runtime gives them with the default network, and Multus hands them on to every other one that does not
-            // say its own (multus-cni, `mergeCNIRuntimeConfig`).
+            // The runtime passes them with the default network, and Multus passes them to every other network that does not
+            // have its own (multus-cni, `mergeCNIRuntimeConfig`).
             capability_args: self.capabilities(),
             cni_args: self.cni_args(),
             args_cni: None,
@@ -100,7 +100,7 @@ impl PodIdentity {
             return Err(TestbedError::new("attach", cause).with_hint("run this scenario on a lane with Multus"));
         }
         let mut request = self.request(&config, &requested.interface);
-        // Both travel twice: as arguments always, and as runtime data to plugins that declare the capability
+        // Both are passed twice: as arguments always, and as runtime data to plugins that declare the capability
         // (multus-cni, `DelegateAdd` and `newCNIRuntimeConf`).
         if let Some(mac) = &requested.mac {
             request.cni_args.push(("MAC".to_owned(), mac.clone()));
@@ -133,7 +133,7 @@ impl Delegate {
         agent.run_chain(request, self.config.plugins).await
     }
 
-    /// Why the pod is not ready, worded in Multus's order.
+    /// The reason why the pod is not Ready, with its parts in Multus's order.
     pub fn failure(&self, outcome: &ChainOutcome) -> Option<String> {
         let error = outcome.error.as_ref()?;
         let (network, interface) = (&self.config.network, &self.interface);

@@ -1,4 +1,4 @@
-//! Finding the agent and the plugins, and refusing plugins that do not start.
+//! Finds the agent and the plugins, and refuses plugins that do not start.
 
 use crate::agent::NodeAgent;
 use crate::context::Context;
@@ -6,13 +6,13 @@ use plumbline_core::protocol::PluginVersion;
 use plumbline_testbed::error::TestbedError;
 use std::path::PathBuf;
 
-/// For developers of Plumbline: an agent in place of the one in the cache. The report names it.
+/// For developers of Plumbline: an agent that replaces the one in the cache. The report names it.
 pub const AGENT_VARIABLE: &str = "PLUMBLINE_AGENT";
 
-/// For developers of Plumbline: a folder of plugins in place of those in the cache. The report names it.
+/// For developers of Plumbline: a folder of plugins that replaces those in the cache. The report names it.
 pub const PLUGINS_VARIABLE: &str = "PLUMBLINE_CNI_PATH";
 
-/// Part of the version text of a plugin that stands in for upstream's.
+/// Part of the version text of a stand-in plugin.
 const STAND_IN: &str = "not upstream's";
 
 /// The binaries in use.
@@ -20,13 +20,13 @@ const STAND_IN: &str = "not upstream's";
 pub struct Binaries {
     /// The agent's command line that makes a node with these plugins.
     pub node: Vec<String>,
-    /// Plugins that stand in for upstream's: type, and its version text.
+    /// Stand-in plugins: type, and its version text.
     pub stand_ins: Vec<(String, String)>,
-    /// Parts put in place by the developer's variables, each a line.
+    /// Parts replaced by the developer's variables, each a line.
     pub overrides: Vec<String>,
 }
 
-/// Finds agent and plugins; builds what is missing into the cache.
+/// Finds agent and plugins. Builds missing ones into the cache.
 ///
 /// # Errors
 /// [`TestbedError`] when one can't be found or built.
@@ -66,8 +66,8 @@ pub async fn check(binaries: &mut Binaries, agent: &mut NodeAgent) -> Result<(),
         let hint = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
         return Err(TestbedError::new("start the plugins", refused.join("; ")).with_hint(hint));
     }
-    let said = versions.into_iter().filter_map(|one| Some((one.plugin, one.about?)));
-    binaries.stand_ins = said.filter(|(_, about)| about.contains(STAND_IN)).collect();
+    let described = versions.into_iter().filter_map(|one| Some((one.plugin, one.about?)));
+    binaries.stand_ins = described.filter(|(_, about)| about.contains(STAND_IN)).collect();
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What the lane needs of this host.
+//! Checks of this host for the lane.
 
 use crate::context::Context;
 use crate::host::HostCheck;
@@ -22,7 +22,7 @@ pub async fn check_host(cx: &Context) -> Vec<HostCheck> {
     probe.private_nodes.iter().map(check).collect()
 }
 
-/// The exit code of `probe-host` says whether a private node can be made at all; what it prints says in which way.
+/// Runs `probe-host`. Its exit code is 0 if a private node can be made. Its output names the ways that work.
 async fn probe_host(cx: &Context) -> Result<HostProbe, TestbedError> {
     let agent = cx.images.agent().await?;
     let done = Cmd::new(agent).arg("probe-host").run().await.map_err(|error| error.testbed_error("probe the host"))?;

@@ -64,7 +64,7 @@ impl Lane for NetnsLane {
 
 /// Starts the agents of nodes: each call gives a new agent with its own node.
 pub trait NodeSource: Send + Sync {
-    /// Starts an agent. Nothing was sent to it yet.
+    /// Starts an agent, without sending anything to it.
     fn start_agent(&self) -> BoxFuture<'_, Result<NodeAgent, TestbedError>>;
     /// The node's name in observations.
     fn name(&self) -> &'static str;
@@ -89,7 +89,7 @@ impl NodeSource for LocalNodes {
     }
 }
 
-/// The lane, open: which binaries are used, and what the host offers.
+/// The open lane: its binaries, and the capabilities of the host.
 pub struct OpenNetns {
     pub(super) nodes: Box<dyn NodeSource>,
     pub(super) binaries: Binaries,
@@ -101,7 +101,7 @@ pub struct OpenNetns {
 }
 
 impl OpenNetns {
-    /// The lane with nodes that are not on this host and were probed before.
+    /// The lane with nodes that are not on this host and that were already probed.
     pub fn with_nodes(
         nodes: Box<dyn NodeSource>,
         binaries: Binaries,
@@ -112,7 +112,7 @@ impl OpenNetns {
     }
 }
 
-/// Finds the binaries, and checks on a first node that they start and what the kernel can do.
+/// Finds the binaries. Checks on a first node that they start, and probes the kernel there.
 async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let networks = NodeNetworks::read(&cx.root)?;
     let mut binaries = binaries::find(cx).await?;

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Where host-local keeps its leases unless its configuration says otherwise (plugins, `host-local/backend/disk/backend.go`).
+/// Where host-local keeps its leases unless its configuration names another folder (plugins, `host-local/backend/disk/backend.go`).
 const USUAL: &str = "/var/lib/cni/networks";
 
-/// For reading a small folder.
+/// Deadline for reading a small folder.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Folders that may have leases, and the pods that may hold them.
@@ -25,7 +25,7 @@ pub struct LeaseFolders {
 }
 
 impl LeaseFolders {
-    /// Adds those of a network on a node: one for each host-local in its chain.
+    /// Adds the folders of a network on a node: one for each host-local in its chain.
     pub fn add(&mut self, node: usize, config: &NetworkConfig) {
         let Ok(whole) = serde_json::from_str::<Value>(&config.config) else { return };
         let Some(name) = whole["name"].as_str() else { return };
@@ -42,8 +42,8 @@ impl LeaseFolders {
         self.holders.insert(container_id.to_owned(), pod.to_owned());
     }
 
-    /// The leases that are still there; none where no network has an IPAM with leases. And what could not be read, each a
-    /// line.
+    /// The leases that are still there. None if no network has an IPAM with leases. Also a line for each failed
+    /// reading.
     pub async fn find_leaks(&self, agent: &mut NodeAgent) -> (Option<Vec<Leak>>, Vec<String>) {
         let (mut left, mut lines) = (Vec::new(), Vec::new());
         for (node, folder, network) in &self.folders {
@@ -57,7 +57,7 @@ impl LeaseFolders {
                 Err(why) => lines.push(format!("node {node}: the leases in {folder} can't be read: {why}")),
             }
         }
-        // Where nothing could be read, there is no list of leaks.
+        // If nothing could be read, there is no list of leaks.
         let was_read = !self.folders.is_empty() && (lines.is_empty() || !left.is_empty());
         (was_read.then_some(left), lines)
     }
@@ -68,7 +68,7 @@ fn leases(names: &[String]) -> impl Iterator<Item = &String> {
     names.iter().filter(|name| name.parse::<IpAddr>().is_ok())
 }
 
-/// The leases in a folder of a node, with their holders; none where there is no such folder.
+/// The leases in a folder of a node, with their holders. None if the folder does not exist.
 async fn read_folder(node: usize, folder: &str, agent: &mut NodeAgent) -> Result<Vec<(String, String)>, String> {
     let names = match node {
         1 => match read(folder, agent).await? {
@@ -87,7 +87,7 @@ async fn read_folder(node: usize, folder: &str, agent: &mut NodeAgent) -> Result
         let path = format!("{folder}/{address}");
         let text = match node {
             1 => match read(&path, agent).await? {
-                // RemovedPod since the folder was listed.
+                // The lease was removed after the folder was listed.
                 None => continue,
                 Some(Outcome::File { text: Some(text), .. }) => text,
                 Some(_) => return Err(format!("{path} is not a file")),
@@ -99,7 +99,7 @@ async fn read_folder(node: usize, folder: &str, agent: &mut NodeAgent) -> Result
     Ok(found)
 }
 
-/// A file or folder of the first node; none where it is not there.
+/// Reads a file or folder of the first node. None if it does not exist.
 async fn read(path: &str, agent: &mut NodeAgent) -> Result<Option<Outcome>, String> {
     match agent.call(Op::Read { path: path.to_owned() }, READ_TIMEOUT).await {
         Ok(outcome) => Ok(Some(outcome)),
@@ -108,7 +108,7 @@ async fn read(path: &str, agent: &mut NodeAgent) -> Result<Option<Outcome>, Stri
     }
 }
 
-/// What a line of shell prints on a node, with one argument.
+/// Runs a shell line on a node, with one argument, and gives its output.
 async fn run(node: usize, script: &str, argument: &str, agent: &mut NodeAgent) -> Result<String, String> {
     let argv = ["sh", "-c", script, "sh", argument].map(ToOwned::to_owned).to_vec();
     let deadline_ms = u64::try_from(READ_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_below_the_usual_one_or_the_configured_one() {
+    fn the_lease_folder_is_below_the_default_or_the_configured_folder() {
         let usual = r#"{"name":"n","type":"macvlan","ipam":{"type":"host-local"}}"#;
         assert_eq!(folders(usual), [(2, "/var/lib/cni/networks/n".to_owned(), "n".to_owned())]);
         let configured =
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_files_that_are_addresses_are_leases() {
+    fn only_files_named_by_an_address_are_leases() {
         let names = ["10.0.0.2", "fd00::5", "last_reserved_ip.0", "lock"].map(ToOwned::to_owned);
         assert_eq!(leases(&names).collect::<Vec<_>>(), ["10.0.0.2", "fd00::5"]);
     }

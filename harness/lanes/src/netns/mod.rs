@@ -1,15 +1,15 @@
 //! The netns lane: real plugin binaries on a private node, by the agent.
 //!
 //! Each scenario has its own node, or several with the links between them: an agent that is PID 1 of its own mount, PID,
-//! network, IPC and UTS namespaces, and of a user namespace where there is no root. Nothing of it shows on the host, so any
-//! number run side by side with the same names and addresses. The pods of one node are made one after another, because the
+//! network, IPC and UTS namespaces, and of a user namespace if this user is not root. The host does not show any of it, so any
+//! number of nodes run side by side with the same names and addresses. The pods of one node are made one after another, because the
 //! agent has one thread.
 //!
 //! | module | what is in it |
 //! |---|---|
 //! | [`lane`] | opening the lane: the agent, the plugins, the capabilities |
 //! | [`binaries`] | where agent and plugins come from; refusing plugins that do not start |
-//! | `host` | what the lane needs of this host |
+//! | `host` | checks of this host |
 //! | [`leases`] | leases that IPAM still has after every pod was removed |
 //! | [`networks`] | the networks of a node and those that a pod requests |
 //! | [`attach`] | attaching a pod to its networks as Multus does, and detaching it |

@@ -21,7 +21,7 @@ pub struct NetworkConfig {
     pub plugins: usize,
 }
 
-/// What every pod of a node gets first.
+/// The networks that every pod of a node gets first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeNetworks {
     /// For `lo`.
@@ -42,7 +42,7 @@ impl NodeNetworks {
         })
     }
 
-    /// The same for a scenario, which may have a default network of its own.
+    /// The node networks of a scenario, which may have a default network of its own.
     pub fn for_topology(&self, topology: &Topology) -> Self {
         let Some(own) = &topology.default_network else { return self.clone() };
         let whole: Map<String, Value> = serde_json::from_str(&own.config).unwrap_or_default();
@@ -77,7 +77,7 @@ fn read_conflist(root: &Path, name: &str) -> Result<NetworkConfig, TestbedError>
 /// Another default network for one pod (multus-cni, docs/how-to-use.md).
 const OTHER_DEFAULT: &str = "v1.multus-cni.io/default-network";
 
-/// Refuses pods that request what only Multus does.
+/// Refuses pods that request a feature that only Multus has.
 ///
 /// # Errors
 /// [`TestbedError`] with what the pod requests.
@@ -136,13 +136,13 @@ fn is_in(network: &Network, namespace: Option<&str>, pod: &Pod) -> bool {
     match (network.namespace.as_deref(), namespace) {
         (Some(one), Some(other)) => one == other,
         (None, None) => true,
-        // Where one of them is not written, the scenario's namespace is meant, which is the pod's.
+        // A missing namespace means the scenario's namespace, which is the pod's.
         (None, Some(other)) => pod.namespace.as_deref() == Some(other),
         (Some(_), None) => false,
     }
 }
 
-/// The configuration with the object's name where it has none itself (`GetCNIConfigFromSpec` of Multus).
+/// Adds the object's name to a configuration without a name (`GetCNIConfigFromSpec` of Multus).
 fn with_name(network: String, config: &str, object: &str) -> NetworkConfig {
     let Ok(Value::Object(mut whole)) = serde_json::from_str::<Value>(config) else {
         // Running it reports the mistake, as libcni does.
@@ -161,8 +161,8 @@ fn count_plugins(whole: &Map<String, Value>) -> usize {
     whole.get("plugins").and_then(Value::as_array).map_or(1, Vec::len)
 }
 
-/// The configuration with a node's own subnet in the place of every `subnet` of host-local's `ranges`, as a cluster gives each
-/// node a podCIDR. Node 1 has what is written, node 2 the subnet of the same size right after it.
+/// Replaces every `subnet` of host-local's `ranges` by a node's own subnet, as a cluster gives each
+/// node a podCIDR. Node 1 has the written subnet, node 2 the next subnet of the same size.
 ///
 /// # Errors
 /// [`TestbedError`] when there is no subnet, or none of that number.
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_without_a_name_gets_the_objects() {
+    fn a_configuration_without_a_name_gets_the_name_of_its_object() {
         let named = with_name("ns/n".into(), r#"{"cniVersion":"1.0.0","plugins":[{"type":"a"},{"type":"b"}]}"#, "n");
         assert!(named.config.contains(r#""name":"n""#), "{}", named.config);
         assert_eq!(named.plugins, 2);

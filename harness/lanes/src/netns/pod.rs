@@ -1,4 +1,4 @@
-//! One pod: making it, what was done for it, removing it.
+//! One pod: making it, its record, removing it.
 
 use super::attach::{Delegate, PodIdentity};
 use super::leases::LeaseFolders;
@@ -20,19 +20,19 @@ pub struct StagedPod {
     pub name: String,
     /// The node it is on, from 1.
     pub node: usize,
-    /// Whether it came up.
+    /// Its state.
     pub state: PodState,
     /// Each chain run, by network name in order, the DELs after a failure included.
     pub outcomes: Vec<(String, ChainOutcome)>,
     /// The reported result of each attachment.
     pub reported: Vec<Reported>,
-    /// Lines that plugins wrote beside their results, and the event that Multus would have made.
+    /// Text of plugins on standard error, and the event that Multus would have made.
     pub log: Vec<LogLine>,
     /// Its container id.
     container_id: String,
-    /// Every network that was tried, whether or not that failed.
+    /// Every network that was tried, failed ones too.
     tried: Vec<NetworkConfig>,
-    /// What it is attached to, in order.
+    /// Its attached networks, in order.
     attached: Vec<Delegate>,
 }
 
@@ -40,7 +40,7 @@ impl StagedPod {
     /// Makes a pod and attaches it: the node's networks first, then those that it requests, in their order.
     ///
     /// # Errors
-    /// [`TestbedError`]. A plugin that fails is none: the pod's state says so.
+    /// [`TestbedError`]. A plugin that fails is no error: the pod's state reports it.
     pub async fn make(
         plan: &Plan,
         pod: &Pod,
@@ -68,7 +68,7 @@ impl StagedPod {
         for requested in &pod.attachments {
             match find_network(plan, pod, requested) {
                 Ok(config) => delegates.push(identity.requested_network(pod, requested, config)?),
-                // Multus looks all networks up before it attaches any.
+                // Multus reads all networks before it attaches any.
                 Err(FindNetworkError::Missing { network, message }) => {
                     let reason = format!("network {network}: {message} (the netns lane's own wording)");
                     staged.log.push(LogLine {
@@ -120,7 +120,7 @@ impl StagedPod {
         Ok(())
     }
 
-    /// Text on standard error of a plugin that succeeded. Nothing else shows it.
+    /// Notes the text on standard error of a plugin that succeeded, because no other output contains it.
     fn note_stderr(&mut self, outcome: &ChainOutcome) {
         for call in outcome.calls.iter().filter(|call| call.exit == Exit::Code(0)) {
             self.log.extend(call.stderr.lines().filter(|line| !line.trim().is_empty()).map(|line| LogLine {
@@ -137,7 +137,7 @@ impl StagedPod {
         self.tried.iter().for_each(|config| folders.add(self.node, config));
     }
 
-    /// What its traces on a node are recognised by.
+    /// The identifiers of its traces on a node.
     pub fn traces(&self) -> RemovedPod {
         let results = self.reported.iter().filter_map(|one| one.result.as_ref());
         let ips = results.flat_map(|result| result["ips"].as_array().into_iter().flatten());
@@ -147,7 +147,7 @@ impl StagedPod {
         RemovedPod { pod: self.name.clone(), marks: marks.collect(), addresses }
     }
 
-    /// Takes the pod off its networks in reverse and removes it. Gives what could not be undone, each a line.
+    /// Detaches the pod from its networks in reverse order and removes it. Gives a line for each failure.
     pub async fn remove(mut self, agent: &mut NodeAgent) -> Vec<String> {
         let mut left = Vec::new();
         while let Some(delegate) = self.attached.pop() {

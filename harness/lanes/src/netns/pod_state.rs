@@ -9,11 +9,11 @@ use plumbline_testbed::wait::{self, Deadline};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What was read of a pod.
+/// The readings of a pod.
 pub struct PodReading {
-    /// The state to judge: that of `ip` where the host has it, because that is what users look at.
+    /// The state to judge: that of `ip` if the host has it, because users read `ip`.
     pub kernel: KernelState,
-    /// Who read it.
+    /// Its readers.
     pub witnesses: Vec<Witness>,
     /// `ip a` and `ip route`.
     pub transcripts: Vec<Transcript>,
@@ -29,7 +29,7 @@ const CARRIER: Duration = Duration::from_millis(1200);
 /// Between two readings.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Reads a pod, once its carriers have settled.
+/// Reads a pod when its carriers are up.
 ///
 /// # Errors
 /// As [`read_once`].
@@ -44,18 +44,18 @@ pub async fn read_pod(pod: &str, agent: &mut NodeAgent) -> Result<PodReading, Te
     }
 }
 
-/// Whether a link is up and has no carrier yet. One that never gets it is reported as it is after the deadline.
+/// Whether a link is up and has no carrier yet. After the deadline such a link is reported without carrier.
 fn unsettled(link: &Link) -> bool {
     let has = |flag: &str| link.flags.iter().any(|f| f == flag);
     has("UP") && has("NO-CARRIER")
 }
 
-/// Reads a pod. Where `ip` and the agent disagree, both read once more.
+/// Reads a pod. If `ip` and the agent disagree, both read once more.
 ///
 /// # Errors
 /// [`TestbedError`] when the pod is gone, or when they disagree twice, with each disagreement.
 async fn read_once(pod: &str, agent: &mut NodeAgent) -> Result<PodReading, TestbedError> {
-    // The first reading may have fallen into the middle of a change.
+    // The state may have changed during the first reading.
     for last in [false, true] {
         match attempt(pod, agent).await? {
             Attempt::Agreed(reading) => return Ok(reading),
@@ -92,12 +92,12 @@ async fn attempt(pod: &str, agent: &mut NodeAgent) -> Result<Attempt, TestbedErr
     Ok(reading(by_ip.unwrap_or(kernel), vec![Witness::PodIp, Witness::Agent], outputs.transcripts))
 }
 
-/// The state by `ip`, and where it differs from the agent's.
+/// The state by `ip`, and its differences from the agent's.
 fn compare(outputs: &IpOutputs, kernel: &KernelState) -> (Option<KernelState>, Vec<String>) {
     match ip::kernel_state(outputs) {
         Ok((by_ip, coverage)) => {
             let differences = agree_within(&by_ip, kernel, coverage);
-            // BusyBox prints less than the agent reads; then the agent's reading is judged.
+            // BusyBox prints less than the agent reads, so the agent's reading is judged.
             let full = coverage == ip::Coverage::FULL;
             (full.then_some(by_ip), differences)
         }

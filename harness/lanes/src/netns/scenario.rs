@@ -27,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 /// Deadline of one plugin call, where the options have none.
 const PLUGIN_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A private node with its pods, or several where the topology has them: one agent owns them all. When it is dropped without
-/// being closed, everything on it goes too, unless it is kept.
+/// A private node with its pods, or several nodes of the topology: one agent owns them all. When it is dropped without
+/// being closed, the kernel removes everything on it, unless it is kept.
 pub struct NetnsScenario {
     agent: Option<NodeAgent>,
     plan: Plan,
@@ -43,8 +43,8 @@ pub struct NetnsScenario {
     cancel: CancellationToken,
 }
 
-/// A journal of its own for a node that may be kept: what is in the run's journal is undone when the run ends, and a
-/// kept node is for `gc`.
+/// A journal of its own for a node that may be kept: the end of the run undoes the run's journal, and a
+/// kept node is removed by `gc`.
 struct KeptNode {
     journal: Run,
     node: EffectId,
@@ -91,7 +91,7 @@ pub async fn stage(lane: &OpenNetns, cx: &Context, plan: &Plan) -> Result<NetnsS
     })
 }
 
-/// Makes what the topology names. Bridges of one node are the usual case, and take one short call.
+/// Makes the topology. The usual case, bridges of one node, takes one short call.
 async fn make_topology(topology: &Topology, agent: &mut NodeAgent) -> Result<(), TestbedError> {
     let alone = |bridge: &Bridge| bridge.uplink.is_none() && !bridge.vlan_filtering;
     let Topology { nodes, bridges, links, uplinks, hosts, ports, .. } = topology;
@@ -108,7 +108,7 @@ async fn make_topology(topology: &Topology, agent: &mut NodeAgent) -> Result<(),
     }
 }
 
-/// Writes the node into a journal, then makes the agent stay: it may outlive this process.
+/// Writes the node into a journal, then makes the agent run on after the end of this process.
 async fn keep_node(agent: &mut NodeAgent) -> Result<KeptNode, TestbedError> {
     const STAGE: &str = "keep the node";
     let journal = Run::begin("kept node")?;
@@ -129,7 +129,7 @@ fn describe_staging(lane: &OpenNetns, plan: &Plan) -> Staging {
         chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
             || default.into_iter().any(|one| one == plugin)
     };
-    // Where Terway's own plugin runs, the stand-in for it does not.
+    // Terway's own plugin runs instead of its stand-in.
     let real_terway =
         plan.topology.ports.iter().any(|port| port.eni.as_ref().is_some_and(|eni| eni.device == Device::Virtio));
     let stands = |plugin: &str| used(plugin) && !(real_terway && plugin == TERWAY_PLUGIN);
@@ -151,7 +151,7 @@ fn describe_staging(lane: &OpenNetns, plan: &Plan) -> Staging {
 /// The stand-ins beside Terway's own plugin.
 const DAEMON: &str = "plumbline's stand-in for Terway's daemon, and proxy ARP on the ENI in place of the VPC; the plugin is Terway's own";
 
-/// Rules that Plumbline makes on the node in the place of another program, each a line.
+/// Rules that Plumbline makes on the node instead of another program, each a line.
 fn node_stand_ins(topology: &Topology) -> Vec<String> {
     let symmetric =
         topology.symmetric.as_ref().map(|_| "symmetric routing made by Plumbline as terway-cli does".to_owned());
@@ -215,7 +215,7 @@ impl NetnsScenario {
         Ok(observation)
     }
 
-    /// Sends and captures packets, where the plan has anything to probe.
+    /// Sends and captures packets, if the plan has probes.
     async fn probe_wire(&mut self, observation: &Observation) -> Result<Option<WireObservation>, TestbedError> {
         let Some(script) = plumbline_core::script::build_script(&self.plan, observation) else { return Ok(None) };
         let endpoints = NodeEndpoints(Mutex::new(self.agent()?));
@@ -285,7 +285,7 @@ impl StagedScenario for NetnsScenario {
     }
 }
 
-/// Ends the agent and checks that it is gone. Everything on the node goes with it.
+/// Ends the agent and checks that it has ended. The kernel removes everything on the node.
 async fn end_agent(agent: &mut NodeAgent, kept: Option<KeptNode>) -> Option<String> {
     let pid = agent.pid();
     if kept.is_some() {

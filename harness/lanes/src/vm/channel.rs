@@ -21,7 +21,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 const STAGE: &str = "begin a session in the virtual machine";
-/// Between two searches for a free channel.
+/// Interval between two searches for a free channel.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long to wait for the end of a machine that closed its channels, to report the reason.
 const ENDING: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The channels of a machine.
 #[derive(Debug, Clone)]
 pub struct Channels {
-    /// What the names of their leases begin with.
+    /// Prefix of the names of their leases.
     pub lease: String,
     /// How many there are.
     pub count: u32,
@@ -100,17 +100,17 @@ pub async fn begin_session(
     }
 }
 
-/// Reads up to this session's first message, and passes over what an earlier session left in the channel. Gives the message
-/// and what was read after it.
+/// Reads up to this session's first message, and skips messages of earlier sessions in the channel. Gives the message
+/// and the bytes after it.
 async fn read_first_message(reader: &mut OwnedReadHalf, session: &str) -> io::Result<(GuestMessage, Vec<u8>)> {
     let mut read = Vec::new();
     loop {
-        while let Some((said, rest)) = parse_message(&read) {
-            let of = match &said {
+        while let Some((message, rest)) = parse_message(&read) {
+            let of = match &message {
                 GuestMessage::Ready { session, .. } | GuestMessage::Ended { session, .. } => session,
             };
             if of == session {
-                return Ok((said, rest));
+                return Ok((message, rest));
             }
             read = rest;
         }
@@ -126,14 +126,14 @@ fn parse_message(bytes: &[u8]) -> Option<(GuestMessage, Vec<u8>)> {
     loop {
         let mark = from.iter().position(|byte| *byte == MARK)?;
         let end = mark + from[mark..].iter().position(|byte| *byte == b'\n')?;
-        if let Ok(said) = serde_json::from_slice(&from[mark + 1..end]) {
-            return Some((said, from[end + 1..].to_vec()));
+        if let Ok(message) = serde_json::from_slice(&from[mark + 1..end]) {
+            return Some((message, from[end + 1..].to_vec()));
         }
         from = &from[mark + 1..];
     }
 }
 
-/// How a session ended, as far as it is known.
+/// The known facts about a session's end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct SessionEnd {
     /// The guest's message: exit code and last lines of the agent.
@@ -145,25 +145,25 @@ struct SessionEnd {
 /// Shared by the reader and the session.
 type Ended = Arc<Mutex<SessionEnd>>;
 
-/// What the agent writes. The guest's message about its end ends the stream.
+/// The agent's output. The guest's message about the agent's end ends the stream.
 struct Output {
     reader: OwnedReadHalf,
     ended: Ended,
     /// Read but not passed on yet.
     held: Vec<u8>,
-    /// The guest's message, as far as it was read.
+    /// The part of the guest's message that was read.
     control: Option<Vec<u8>>,
     over: bool,
 }
 
 impl Output {
-    /// Splits what was read: passes the agent's bytes on, keeps the guest's message.
+    /// Splits the bytes read: passes the agent's bytes on, keeps the guest's message.
     fn split(&mut self, bytes: &[u8], out: &mut ReadBuf<'_>) {
         let mark = bytes.iter().position(|byte| *byte == MARK).unwrap_or(bytes.len());
         let own = mark.min(out.remaining());
         out.put_slice(&bytes[..own]);
         if own < mark || (mark < bytes.len() && own > 0) {
-            // What does not fit, and the guest's message, stay for the next read.
+            // Bytes that do not fit, and the guest's message, stay for the next read.
             self.held = bytes[own..].to_vec();
             return;
         }
@@ -212,7 +212,7 @@ impl AsyncRead for Output {
     }
 }
 
-/// What the agent reads. The channel closes when both halves are dropped.
+/// The agent's input. The channel closes when both halves are dropped.
 struct Input(OwnedWriteHalf);
 
 impl tokio::io::AsyncWrite for Input {
@@ -244,7 +244,7 @@ impl RemoteAgent for GuestSession {
             if let Some(message) = end.message {
                 return message;
             }
-            // A machine that closed the channel is about to end; otherwise only this session ends.
+            // A machine that closed the channel is about to end. Otherwise only this session ends.
             let over = end.hung_up && self.running.record.ended(Deadline::after(ENDING)).await.is_ok();
             let words = match over {
                 true => format!("the virtual machine has ended; {}", super::machine::console_tail(&self.console)),
@@ -260,15 +260,15 @@ impl RemoteAgent for GuestSession {
 mod tests {
     use super::*;
 
-    fn said(session: &str, words: &str) -> Vec<u8> {
+    fn ended_message(session: &str, words: &str) -> Vec<u8> {
         encode_line(&GuestMessage::Ended { session: session.into(), code: Some(3), stderr: words.into() }).unwrap()
     }
 
     #[test]
-    fn a_line_that_was_cut_short_does_not_hide_the_next() {
+    fn a_message_after_a_truncated_line_is_read() {
         let mut bytes = b"{\"id\":1,\"out".to_vec();
-        bytes.extend(&said("old", "")[..9]);
-        bytes.extend(said("new", "w"));
+        bytes.extend(&ended_message("old", "")[..9]);
+        bytes.extend(ended_message("new", "w"));
         bytes.extend(b"rest");
         let (word, rest) = parse_message(&bytes).unwrap();
         assert!(matches!(word, GuestMessage::Ended { session, .. } if session == "new"));
@@ -282,7 +282,7 @@ mod tests {
         let ended: Ended = Arc::default();
         let mut output = Output { reader, ended: ended.clone(), held: b"a\n".to_vec(), control: None, over: false };
         let mut bytes = b"b\nc".to_vec();
-        bytes.extend(said("s", "no root"));
+        bytes.extend(ended_message("s", "no root"));
         for piece in bytes.chunks(5) {
             guest.write_all(piece).await.unwrap();
         }

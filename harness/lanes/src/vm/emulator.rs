@@ -1,4 +1,4 @@
-//! Finding or installing qemu, and its command line.
+//! Finds or installs qemu, and makes its command line.
 
 use super::settings::{Emulator, Settings};
 use crate::context::Context;
@@ -14,7 +14,7 @@ const STAGE: &str = "find an emulator";
 /// The scope of the events of an installation.
 const SCOPE: &str = "vm";
 
-/// The emulator in the user's PATH or the system's own folders; none where it is not installed.
+/// The emulator in the user's PATH or the system's own folders. None if it is not installed.
 pub fn installed(emulator: &Emulator) -> Option<PathBuf> {
     find_program(&emulator.program)
 }
@@ -24,13 +24,13 @@ fn find_program(program: &str) -> Option<PathBuf> {
     path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
 }
 
-/// The step that installs it, in a line; none where this host has no apt-get or this user is not root.
+/// The installation step, as a line. None if this host has no apt-get or this user is not root.
 pub fn install_step(emulator: &Emulator) -> Option<String> {
     let may = nix::unistd::geteuid().is_root() && find_program("apt-get").is_some();
     may.then(|| format!("install packages of this host's distribution: {} (apt-get)", emulator.packages.join(" ")))
 }
 
-/// The emulator; installed where it is missing and the user has agreed.
+/// Gives the emulator. Installs it if it is missing and the user has agreed.
 ///
 /// # Errors
 /// [`TestbedError`] with what is missing and what to do.
@@ -93,7 +93,7 @@ pub struct EmulatorCommand<'a> {
     pub channels: u32,
     /// How many pairs of network interfaces.
     pub pairs: u8,
-    /// After how many seconds without a session it switches itself off.
+    /// After how many seconds without a session it powers off.
     pub idle: u64,
     /// How its processor runs.
     pub acceleration: Acceleration,

@@ -1,4 +1,4 @@
-//! The guest's first root: the agent as its init, and plugins that the user puts in place of ours.
+//! The guest's first root: the agent as its init, and the user's plugins.
 
 use crate::context::Context;
 use crate::netns::binaries::{AGENT_VARIABLE, PLUGINS_VARIABLE};
@@ -27,7 +27,7 @@ pub struct FirstRoot {
 }
 
 impl FirstRoot {
-    /// Finds all parts; builds what is missing into the cache.
+    /// Finds all parts. Builds missing ones into the cache.
     ///
     /// # Errors
     /// [`TestbedError`] when one can't be found or built.
@@ -60,7 +60,7 @@ impl FirstRoot {
         Ok(root)
     }
 
-    /// What a scenario with a device as ENI needs: Terway's own plugin or the user's, the stand-in for its daemon, and the
+    /// Adds the parts for a scenario with a device as ENI: Terway's own plugin or the user's, the stand-in for its daemon, and the
     /// namespace of the machine's interfaces, which is that of its init.
     fn add_terway(&mut self, cx: &Context) {
         let plugin = match cx.options.plugins.get(TERWAY_PLUGIN) {

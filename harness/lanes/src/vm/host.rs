@@ -1,4 +1,4 @@
-//! What the lane needs of this host.
+//! Checks of this host for the lane.
 
 use super::emulator;
 use super::settings::Settings;
@@ -39,7 +39,7 @@ pub fn check_host(cx: &Context, build: bool) -> Result<HostReport, TestbedError>
     Ok(HostReport { checks, can_open: built || build })
 }
 
-/// What would be installed for the lane to open; none when nothing is missing, or nothing can be installed here.
+/// The software that the lane would install. None if nothing is missing or nothing can be installed here.
 ///
 /// # Errors
 /// [`TestbedError`] where there is no emulator for this host.

@@ -31,7 +31,7 @@ pub struct ChosenAcceleration {
     pub reason: String,
 }
 
-/// Which acceleration works: by the note, else by a trial. `trial` is a machine that switches itself off at once.
+/// Gives the acceleration that works, from the note or by a trial. `trial` is a machine that powers off at once.
 ///
 /// # Errors
 /// [`TestbedError`] only where the trial can't be started.
@@ -111,10 +111,10 @@ mod tests {
     impl Fake {
         fn new(body: &str) -> Self {
             let committed = include_str!("../../../../images/vm/machine.yaml");
-            // A second is enough for a script, and the emulator is for this host, whatever it is.
+            // One second is enough for a script. The emulator's architecture is that of this host.
             let text =
                 committed.replace("kvm: 8", "kvm: 1").replace("amd64:", &format!("{}:", Arch::host().unwrap().name()));
-            assert_ne!(text, committed, "the deadline is written otherwise");
+            assert_ne!(text, committed, "machine.yaml has no `kvm: 8` or no `amd64:`");
             let settings = plumbline_kube::manifests::decode("machine.yaml", &text).unwrap();
             let fake = Self { folder: tempfile::tempdir().unwrap(), settings };
             fake.write_emulator(body);
@@ -126,7 +126,7 @@ mod tests {
             self.folder.path().join(name)
         }
 
-        /// Replaced, never rewritten: one that runs stays as it was.
+        /// Replaces the script by rename, so that a running script does not change.
         fn write_emulator(&self, body: &str) {
             let at = self.folder.path().display();
             let text = format!("#!/bin/sh\nconsole={at}/console\necho $$ >> {at}/starts\n{body}\n");
@@ -135,7 +135,7 @@ mod tests {
             std::fs::rename(self.path("new"), self.path("emulator")).unwrap();
         }
 
-        async fn known(&self) -> ChosenAcceleration {
+        async fn choose(&self) -> ChosenAcceleration {
             let machine = EmulatorCommand {
                 program: &self.path("emulator"),
                 settings: &self.settings,
@@ -151,75 +151,75 @@ mod tests {
             choose_by_device(&self.path("device"), &self.path("note"), &machine).await.unwrap()
         }
 
-        fn noted(&self) -> Option<ChosenAcceleration> {
+        fn read_note(&self) -> Option<ChosenAcceleration> {
             Some(serde_json::from_slice(&std::fs::read(self.path("note")).ok()?).unwrap())
         }
 
-        fn starts(&self) -> Vec<u32> {
+        fn read_starts(&self) -> Vec<u32> {
             let text = std::fs::read_to_string(self.path("starts")).unwrap_or_default();
             text.lines().map(|line| line.parse().unwrap()).collect()
         }
     }
 
     #[tokio::test]
-    async fn an_emulator_that_hangs_is_ended_at_the_deadline_and_the_choice_is_noted() {
+    async fn an_emulator_that_hangs_is_ended_at_the_deadline_and_the_choice_is_saved() {
         // It ignores signals but SIGKILL, as a process that waits in the kernel does.
         let fake = Fake::new("trap '' TERM HUP INT; sleep 600 & wait; sleep 600");
         let start = Instant::now();
-        let known = fake.known().await;
+        let known = fake.choose().await;
         let took = start.elapsed();
         assert!(took >= Duration::from_secs(1), "given up too early: {took:?}");
         assert!(took < Duration::from_secs(8), "the deadline of 1 s is not kept: {took:?}");
         assert_eq!(known.acceleration, Acceleration::Tcg);
         assert_eq!(known.reason, "a guest with KVM did not end within 1 s");
-        assert_eq!(fake.noted(), Some(known.clone()));
-        let [pid] = fake.starts()[..] else { panic!("{:?}", fake.starts()) };
-        // The kernel takes a moment to end it.
+        assert_eq!(fake.read_note(), Some(known.clone()));
+        let [pid] = fake.read_starts()[..] else { panic!("{:?}", fake.read_starts()) };
+        // The kernel needs a moment to end the process.
         let gone = Deadline::after(Duration::from_secs(5));
         while start_time(pid).is_some() && !gone.over() {
             pause(LOOK).await;
         }
         assert_eq!(start_time(pid), None, "it still runs");
-        // ChosenAcceleration once and for all: nobody waits for it again.
+        // The saved choice makes a second trial unnecessary.
         let start = Instant::now();
-        assert_eq!(fake.known().await, known);
-        assert!(start.elapsed() < Duration::from_secs(1) && fake.starts().len() == 1, "tried again");
+        assert_eq!(fake.choose().await, known);
+        assert!(start.elapsed() < Duration::from_secs(1) && fake.read_starts().len() == 1, "tried again");
     }
 
     #[tokio::test]
-    async fn a_guest_that_ran_to_its_end_is_what_proves_it() {
+    async fn only_a_guest_that_ran_to_its_end_proves_kvm() {
         let fake = Fake::new(&format!("echo '{END_LINE}' > $console"));
-        let known = fake.known().await;
+        let known = fake.choose().await;
         assert_eq!(known.acceleration, Acceleration::Kvm, "{}", known.reason);
-        assert_eq!(fake.noted(), Some(known));
+        assert_eq!(fake.read_note(), Some(known));
         let fake = Fake::new("echo 'booting' > $console; echo 'first' >&2; echo 'could not access KVM' >&2; exit 1");
-        let known = fake.known().await;
+        let known = fake.choose().await;
         assert_eq!(known.acceleration, Acceleration::Tcg);
         assert_eq!(known.reason, "a guest with KVM ended early: could not access KVM");
     }
 
     #[tokio::test]
-    async fn a_note_counts_for_one_boot_and_one_emulator() {
+    async fn a_saved_choice_is_valid_for_one_boot_and_one_emulator() {
         let fake = Fake::new("exit 1");
-        let first = fake.known().await;
+        let first = fake.choose().await;
         fake.write_emulator(&format!("echo '{END_LINE}' > $console"));
         for key in ["another-boot emulator".to_owned(), first.key.replace("emulator", "other")] {
             let other = ChosenAcceleration { key, ..first.clone() };
             std::fs::write(fake.path("note"), serde_json::to_vec(&other).unwrap()).unwrap();
-            assert_eq!(fake.known().await.acceleration, Acceleration::Kvm, "tried anew");
+            assert_eq!(fake.choose().await.acceleration, Acceleration::Kvm, "tried anew");
         }
         std::fs::write(fake.path("note"), "{").unwrap();
-        assert_eq!(fake.known().await.acceleration, Acceleration::Kvm, "a note that can't be read is none");
-        assert_eq!(fake.starts().len(), 4);
+        assert_eq!(fake.choose().await.acceleration, Acceleration::Kvm, "an unreadable note is ignored");
+        assert_eq!(fake.read_starts().len(), 4);
     }
 
     #[tokio::test]
-    async fn without_the_device_nothing_is_tried_or_noted() {
+    async fn without_the_device_no_trial_runs_and_no_choice_is_saved() {
         let fake = Fake::new("exit 0");
         std::fs::remove_file(fake.path("device")).unwrap();
-        let known = fake.known().await;
+        let known = fake.choose().await;
         assert_eq!(known.acceleration, Acceleration::Tcg);
         assert!(known.reason.contains("device: No such file"), "{}", known.reason);
-        assert_eq!((fake.noted(), fake.starts().len()), (None, 0));
+        assert_eq!((fake.read_note(), fake.read_starts().len()), (None, 0));
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 
-/// How many machines are tried for one session: a machine may switch itself off before the session begins.
+/// How many machines are tried for one session: a machine may power off before the session begins.
 const TRIES: u32 = 3;
 
 /// The vm lane.
@@ -44,7 +44,7 @@ impl Lane for VmLane {
     fn test_settings(&self) -> TestSettings {
         TestSettings {
             by_default: false,
-            // One machine with one processor serves them all.
+            // All tests use one machine with one processor.
             max_threads: 1,
             test_threads: None,
             priority: 10,
@@ -79,7 +79,7 @@ impl Lane for VmLane {
     }
 }
 
-/// What was probed in machines of one key. They are all alike.
+/// The probed capabilities of machines with one key. They are all alike.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProbedGuest {
@@ -121,7 +121,7 @@ struct GuestNodes {
 }
 
 impl GuestNodes {
-    /// Checks on a first node that all plugins start and what the kernel can do.
+    /// Checks on a first node that all plugins start, and probes the kernel.
     async fn probe(&self, binaries: &mut Binaries) -> Result<ProbedGuest, TestbedError> {
         let mut agent = self.begin_session().await?;
         agent.check_protocol().await?;
@@ -131,7 +131,7 @@ impl GuestNodes {
         Ok(ProbedGuest { offers, stand_ins: binaries.stand_ins.clone() })
     }
 
-    /// Begins a session with its own agent. The machine is started where none runs.
+    /// Begins a session with its own agent. Starts the machine if none runs.
     async fn begin_session(&self) -> Result<NodeAgent, TestbedError> {
         let shared = &self.shared;
         let deadline = Deadline::after(shared.settings.deadlines.boot() + shared.settings.deadlines.kvm());
@@ -149,7 +149,7 @@ impl GuestNodes {
                     return Ok(agent);
                 }
                 SessionStart::MachineEnded if started => break,
-                // It has just switched itself off, or was taken down.
+                // The machine has just powered off, or was taken down.
                 SessionStart::MachineEnded => record.ended(deadline).await?,
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Its record is in the state folder under its key, together with the console's text. The sockets are in a temporary
 //! folder, because their paths must be short; the folder is removed when the emulator ends. Both are effects in the machine's
-//! own journal. Every process that uses the machine holds that journal, so `gc` leaves the machine alone.
+//! own journal. Every process that uses the machine holds that journal, so `gc` does not end the machine.
 
 use super::channel::Channels;
 use super::emulator::{self, EmulatorCommand};
@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STAGE: &str = "start the virtual machine";
-/// Raised with a change after which an older machine must not be used.
+/// Raise this number with a change that older machines don't support.
 const FORMAT: u32 = 2;
-/// Between two checks for the emulator's sockets.
+/// Interval between two checks for the emulator's sockets.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a machine that has closed its channels may take to end.
 const ENDING: Duration = Duration::from_secs(20);
@@ -63,7 +63,7 @@ impl MachineRecord {
     }
 }
 
-/// What a machine is made from.
+/// The parts of a machine.
 pub struct SharedMachine {
     /// The emulator's program.
     pub program: PathBuf,
@@ -76,7 +76,7 @@ pub struct SharedMachine {
     pub folder: PathBuf,
 }
 
-/// A running machine. `gc` leaves it alone as long as this is held.
+/// A running machine. `gc` does not end it as long as this value exists.
 pub struct RunningMachine {
     /// Its record.
     pub record: MachineRecord,
@@ -84,7 +84,7 @@ pub struct RunningMachine {
 }
 
 impl SharedMachine {
-    /// Names the machine by all that it is made from.
+    /// Makes the machine's key from all its parts.
     ///
     /// # Errors
     /// [`TestbedError`] when a part can't be read, or there is no state folder.
@@ -101,7 +101,7 @@ impl SharedMachine {
         Channels { lease: format!("vm-{}", self.key), count: self.settings.channels }
     }
 
-    /// The machine, started where none runs, and whether it was started.
+    /// Gives the running machine, or starts one. Also gives whether it was started.
     ///
     /// # Errors
     /// [`TestbedError`] when it can't be started.
@@ -119,7 +119,7 @@ impl SharedMachine {
 
     fn find_running(&self) -> Result<Option<RunningMachine>, TestbedError> {
         let Some(record) = read_record(&self.folder).filter(MachineRecord::is_running) else { return Ok(None) };
-        // Where `gc` holds it, it is about to end.
+        // A machine that `gc` holds is about to end.
         let held = journal::hold(&record.journal).ok();
         Ok(held.map(|held| RunningMachine { record, _held: held }))
     }
@@ -147,7 +147,7 @@ impl SharedMachine {
         let note = self.folder.with_file_name("kvm.json");
         let kvm = kvm::choose_acceleration(&note, &trial).await?;
         let line = EmulatorCommand { acceleration: kvm.acceleration, ..command }.line()?;
-        // The folder is removed when the emulator ends, also when no process of ours runs any more.
+        // The folder is removed when the emulator ends, also if no process of Plumbline runs any more.
         let tidy = "\"$@\"; code=$?; rm -rf -- \"$0\"; exit $code";
         let mut argv = vec!["sh".to_owned(), "-c".to_owned(), tidy.to_owned(), sockets.display().to_string()];
         argv.extend(line);
@@ -162,16 +162,16 @@ impl SharedMachine {
         let last = emulator::socket(&sockets, self.settings.channels - 1);
         until(STAGE, "the emulator's sockets", deadline, LOOK, async || {
             if !record.is_running() {
-                let said = std::fs::read_to_string(&log_path).unwrap_or_default();
+                let log = std::fs::read_to_string(&log_path).unwrap_or_default();
                 return Err(TestbedError::new(
                     STAGE,
-                    format!("{} ended early: {}", self.program.display(), said.trim()),
+                    format!("{} ended early: {}", self.program.display(), log.trim()),
                 ));
             }
             Ok(if last.exists() { Look::There(()) } else { Look::NotYet("none".to_owned()) })
         })
         .await?;
-        // From here on every process that uses the machine holds its journal; no process owns it.
+        // From here on every process that uses the machine holds its journal. No process owns it.
         drop(journal);
         let held = journal::hold(&record.journal)?;
         write_record(&self.folder, &record)?;

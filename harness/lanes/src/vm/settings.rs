@@ -22,7 +22,7 @@ pub struct Settings {
     kind: String,
     /// By architecture of the host.
     emulators: BTreeMap<Arch, Emulator>,
-    /// Words for the guest kernel's command line.
+    /// Parameters of the guest kernel's command line.
     pub kernel: Vec<String>,
     /// The guest's memory.
     #[serde(rename = "memoryMiB")]
@@ -31,9 +31,9 @@ pub struct Settings {
     pub processors: u32,
     /// How many sessions can be held at once.
     pub channels: u32,
-    /// Pairs of network interfaces, each pair joined by a cable: for what must be no veth, such as Terway's ENI.
+    /// Pairs of network interfaces, each pair joined by a cable, for interfaces that can't be a veth, such as Terway's ENI.
     pub interface_pairs: u8,
-    /// After how long without a session the machine switches itself off.
+    /// After how long without a session the machine powers off.
     pub idle_seconds: u64,
     /// How long each step may take.
     pub deadlines: Deadlines,
@@ -45,13 +45,13 @@ pub struct Settings {
 pub struct Emulator {
     /// Its program.
     pub program: String,
-    /// The packages of Debian and Ubuntu that bring it.
+    /// The packages of Debian and Ubuntu that contain it.
     pub packages: Vec<String>,
     /// The kind of machine.
     pub machine: String,
-    /// The processor where it is emulated.
+    /// The processor model for emulation.
     pub processor: String,
-    /// The console as the guest's kernel names it.
+    /// The name of the console in the guest's kernel.
     pub console: String,
 }
 
@@ -66,22 +66,22 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// From the emulator's start to the first session.
+    /// Deadline from the emulator's start to the first session.
     pub fn boot(&self) -> Duration {
         Duration::from_secs(self.boot)
     }
 
-    /// Of the trial of KVM: a guest that starts and switches itself off.
+    /// Deadline of the trial of KVM: a guest that starts and powers off.
     pub fn kvm(&self) -> Duration {
         Duration::from_secs(self.kvm)
     }
 
-    /// Of reading the package lists.
+    /// Deadline of reading the package lists.
     pub fn update(&self) -> Duration {
         Duration::from_secs(self.update)
     }
 
-    /// Of installing packages.
+    /// Deadline of installing packages.
     pub fn install(&self) -> Duration {
         Duration::from_secs(self.install)
     }

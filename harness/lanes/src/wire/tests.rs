@@ -9,29 +9,29 @@ use std::sync::Mutex;
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// What is made of an answer.
-type Bend = fn(usize, Outcome) -> Result<Outcome, TestbedError>;
+/// Changes an answer of an agent.
+type Edit = fn(usize, Outcome) -> Result<Outcome, TestbedError>;
 
 /// Ids of captures and of listeners.
 type Ids = (Vec<String>, Vec<String>);
 
-/// Agents that note what they are asked, and answer as they should, but for what `bend` makes of it.
+/// Agents that record their calls. Each answer is correct, then `edit` changes it.
 struct Fake {
-    asked: Mutex<Vec<(usize, &'static str, Duration)>>,
-    bend: Bend,
+    calls: Mutex<Vec<(usize, &'static str, Duration)>>,
+    edit: Edit,
     open: Mutex<BTreeMap<usize, Ids>>,
 }
 
 impl Fake {
-    fn new(bend: Bend) -> Self {
-        Self { asked: Mutex::default(), bend, open: Mutex::default() }
+    fn new(edit: Edit) -> Self {
+        Self { calls: Mutex::default(), edit, open: Mutex::default() }
     }
 
-    fn asked(&self) -> Vec<(usize, &'static str)> {
-        self.asked.lock().unwrap().iter().map(|(agent, op, _)| (*agent, *op)).collect()
+    fn calls(&self) -> Vec<(usize, &'static str)> {
+        self.calls.lock().unwrap().iter().map(|(agent, op, _)| (*agent, *op)).collect()
     }
 
-    fn answer(&self, agent: usize, op: Op) -> (&'static str, Outcome) {
+    fn perform(&self, agent: usize, op: Op) -> (&'static str, Outcome) {
         match op {
             Op::WireOpen { listeners, captures } => {
                 let ids = (
@@ -64,25 +64,25 @@ impl ProbeEndpoints for Fake {
         match party {
             ProbeEndpoint::Pod(name) => Ok((1, Target::Pod(name.clone()))),
             ProbeEndpoint::Host(name) if name == "gw" => Ok((2, Target::Host(name.clone()))),
-            ProbeEndpoint::Host(name) => Err(TestbedError::new("place", format!("no host {name}"))),
+            ProbeEndpoint::Host(name) => Err(TestbedError::new("locate", format!("no host {name}"))),
             ProbeEndpoint::Node(number) => Ok((1, Target::NodeAt(*number))),
         }
     }
 
     fn call(&self, agent: usize, op: Op, deadline: Duration) -> BoxFuture<'_, Result<Outcome, TestbedError>> {
-        let (name, outcome) = self.answer(agent, op);
-        self.asked.lock().unwrap().push((agent, name, deadline));
-        let bent = (self.bend)(agent, outcome);
-        // Side by side: the answer comes only after the other agents have been asked.
+        let (name, outcome) = self.perform(agent, op);
+        self.calls.lock().unwrap().push((agent, name, deadline));
+        let edited = (self.edit)(agent, outcome);
+        // Calls run side by side: each answer comes after all agents were called.
         async move {
             tokio::task::yield_now().await;
-            bent
+            edited
         }
         .boxed()
     }
 }
 
-fn well(_: usize, outcome: Outcome) -> Result<Outcome, TestbedError> {
+fn unchanged(_: usize, outcome: Outcome) -> Result<Outcome, TestbedError> {
     Ok(outcome)
 }
 
@@ -98,25 +98,25 @@ fn capture(id: &str) -> Capture {
     Capture { id: id.into(), interface: Tap::Name("eth1".into()), addresses: vec![] }
 }
 
-fn ask(id: &str, window_ms: u64, times: u32) -> Probe {
+fn request(id: &str, window_ms: u64, times: u32) -> Probe {
     let what = What::Request { by: Protocol::Icmp, to: ANY, port: None, from: None, dev: None, times };
     Probe { id: id.into(), what, window_ms }
 }
 
-/// A pod that asks twice and is captured, a host that listens and is captured.
+/// A pod with two probes and a capture, a host with a listener and a capture.
 fn script() -> Script {
     Script {
         listeners: vec![(host(), Listener { id: "l".into(), protocol: Protocol::Udp, address: ANY, port: 5000 })],
         captures: vec![(host(), capture("far")), (pod(), capture("near"))],
-        probes: vec![(pod(), ask("b", 300, 3)), (pod(), ask("a", 500, 0))],
+        probes: vec![(pod(), request("b", 300, 3)), (pod(), request("a", 500, 0))],
     }
 }
 
 #[tokio::test]
-async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_closed() {
-    let fake = Fake::new(well);
+async fn all_agents_open_before_any_sends_and_all_send_before_any_closes() {
+    let fake = Fake::new(unchanged);
     let results = run_script(&script(), &fake).await.unwrap();
-    assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "probe"), (1, "close"), (2, "close")]);
+    assert_eq!(fake.calls(), [(1, "open"), (2, "open"), (1, "probe"), (1, "close"), (2, "close")]);
     let ids = |results: &ProbeResults| results.probes.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&results), ["b", "a"], "in the script's order");
     assert_eq!(results.captures.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["far", "near"]);
@@ -124,24 +124,24 @@ async fn all_listen_before_anything_is_sent_and_all_is_sent_before_anything_is_c
 }
 
 #[tokio::test]
-async fn the_deadline_holds_all_questions_of_the_longest_probe() {
-    let fake = Fake::new(well);
+async fn the_deadline_includes_all_attempts_of_the_longest_probe() {
+    let fake = Fake::new(unchanged);
     run_script(&script(), &fake).await.unwrap();
-    let deadline = fake.asked.lock().unwrap().iter().find(|(_, op, _)| *op == "probe").unwrap().2;
+    let deadline = fake.calls.lock().unwrap().iter().find(|(_, op, _)| *op == "probe").unwrap().2;
     assert_eq!(deadline, MARGIN + Duration::from_millis(900));
 }
 
 #[tokio::test]
-async fn an_agent_that_has_nothing_to_open_is_only_asked_to_send() {
-    let fake = Fake::new(well);
+async fn an_agent_with_nothing_to_open_only_sends() {
+    let fake = Fake::new(unchanged);
     let alone = Script { probes: script().probes, ..Script::default() };
     run_script(&alone, &fake).await.unwrap();
-    assert_eq!(fake.asked(), [(1, "probe")]);
-    run_script(&Script::default(), &Fake::new(well)).await.unwrap();
+    assert_eq!(fake.calls(), [(1, "probe")]);
+    run_script(&Script::default(), &Fake::new(unchanged)).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault_is_told() {
+async fn opened_agents_are_closed_after_a_failed_open_and_the_first_error_is_returned() {
     let fake = Fake::new(|agent, outcome| match (agent, outcome) {
         (2, Outcome::Done) => Err(TestbedError::new("listen", "port 5000 is taken")),
         (2, Outcome::WireObservation { .. }) => Err(TestbedError::new("close", "nothing is open")),
@@ -149,22 +149,22 @@ async fn what_was_opened_is_closed_when_another_can_not_open_and_the_first_fault
     });
     let error = run_script(&script(), &fake).await.unwrap_err();
     assert_eq!(error.cause(), "port 5000 is taken");
-    assert_eq!(fake.asked(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
+    assert_eq!(fake.calls(), [(1, "open"), (2, "open"), (1, "close"), (2, "close")], "nothing is sent");
 }
 
 #[tokio::test]
-async fn what_was_opened_is_closed_when_sending_fails() {
+async fn opened_agents_are_closed_after_a_failed_send() {
     let fake = Fake::new(|_, outcome| match outcome {
         Outcome::Probes(_) => Err(TestbedError::new("send", "the agent ended")),
         outcome => Ok(outcome),
     });
     assert_eq!(run_script(&script(), &fake).await.unwrap_err().cause(), "the agent ended");
-    assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "close").count(), 2);
+    assert_eq!(fake.calls().iter().filter(|(_, op)| *op == "close").count(), 2);
 }
 
 #[tokio::test]
-async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
-    let bends: [(Bend, &str); 4] = [
+async fn an_incomplete_answer_is_an_error() {
+    let edits: [(Edit, &str); 4] = [
         (
             |_, outcome| match outcome {
                 Outcome::Probes(seen) => Ok(Outcome::Probes(seen[..1].to_vec())),
@@ -192,35 +192,35 @@ async fn what_is_missing_from_an_answer_is_never_taken_for_silence() {
         ),
         (|_, _| Ok(Outcome::Hello { protocol: 2, version: String::new() }), "an answer of another kind"),
     ];
-    for (bend, words) in bends {
-        let error = run_script(&script(), &Fake::new(bend)).await.unwrap_err();
+    for (edit, words) in edits {
+        let error = run_script(&script(), &Fake::new(edit)).await.unwrap_err();
         assert!(error.cause().contains(words), "{}", error.cause());
     }
 }
 
 #[tokio::test]
-async fn ids_used_twice_and_parties_that_are_not_there_are_refused() {
+async fn repeated_ids_and_unknown_endpoints_are_refused() {
     let mut twice = script();
-    twice.probes.push((pod(), ask("a", 1, 1)));
-    assert!(run_script(&twice, &Fake::new(well)).await.unwrap_err().cause().contains("have the id a"));
+    twice.probes.push((pod(), request("a", 1, 1)));
+    assert!(run_script(&twice, &Fake::new(unchanged)).await.unwrap_err().cause().contains("have the id a"));
 
-    let mut stranger = script();
-    stranger.captures.push((ProbeEndpoint::Host("nobody".into()), capture("c")));
-    let fake = Fake::new(well);
-    assert_eq!(run_script(&stranger, &fake).await.unwrap_err().cause(), "no host nobody");
-    assert_eq!(fake.asked(), [], "nothing was begun");
+    let mut unknown = script();
+    unknown.captures.push((ProbeEndpoint::Host("absent".into()), capture("c")));
+    let fake = Fake::new(unchanged);
+    assert_eq!(run_script(&unknown, &fake).await.unwrap_err().cause(), "no host absent");
+    assert_eq!(fake.calls(), [], "no agent was called");
 }
 
 #[tokio::test]
-async fn controls_too_slow_for_their_window_have_it_made_wider() {
-    let ask = |id: &str| Probe {
+async fn slow_controls_widen_the_window() {
+    let request = |id: &str| Probe {
         id: id.into(),
         what: What::Control { interface: Tap::Name("eth1".into()), tags: vec![], priority: 0 },
         window_ms: 1000,
     };
     let pod = || ProbeEndpoint::Pod("a".into());
-    let script = Script { probes: vec![(pod(), ask("q")), (pod(), ask("q/sender"))], ..Script::default() };
-    let slow: Bend = |_, outcome| {
+    let script = Script { probes: vec![(pod(), request("q")), (pod(), request("q/sender"))], ..Script::default() };
+    let slow: Edit = |_, outcome| {
         Ok(match outcome {
             Outcome::Probes(seen) => {
                 Outcome::Probes(seen.into_iter().map(|seen| ProbeResult { took_us: 150_000, ..seen }).collect())
@@ -230,6 +230,6 @@ async fn controls_too_slow_for_their_window_have_it_made_wider() {
     };
     let fake = Fake::new(slow);
     let seen = run_with_wider_windows(script, &fake, |script| Ok(script.clone())).await.unwrap();
-    assert_eq!(seen.script.probes[0].1.window_ms, 3000, "what is judged is the act with the window that held");
-    assert_eq!(fake.asked().iter().filter(|(_, op)| *op == "probe").count(), 2);
+    assert_eq!(seen.script.probes[0].1.window_ms, 3000, "the observation has the script with the wider window");
+    assert_eq!(fake.calls().iter().filter(|(_, op)| *op == "probe").count(), 2);
 }

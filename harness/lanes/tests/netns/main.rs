@@ -1,10 +1,10 @@
-//! The netns lane on this host: real nodes, real plugins, and plugins made to fail.
+//! The netns lane on this host: private nodes, upstream's plugins, and scripts as plugins that fail.
 //!
-//! Agent and plugins come from the cache, which is filled where it is empty (or from the developer's variables, see
+//! Agent and plugins come from the cache, which is filled if it is empty (or from the developer's variables, see
 //! `plumbline_lanes::netns::binaries`).
 
 mod faults;
-mod kept;
+mod keep;
 mod nodes;
 mod seed;
 mod testbed;

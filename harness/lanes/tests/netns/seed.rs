@@ -1,6 +1,6 @@
 //! The seed's scenario, alone and many times at once.
 
-use crate::testbed::{context, observed, open, pod, scenario};
+use crate::testbed::{context, observe_once, open, pod, scenario};
 use futures::future::join_all;
 use plumbline_core::observe::{PodState, Witness};
 use plumbline_lanes::context::Options;
@@ -8,16 +8,16 @@ use plumbline_lanes::context::Options;
 const SEED: &str = "suites/scenarios/openshift/chain-example.yaml";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_networks_are_there_beside_the_default_one() {
+async fn the_pod_has_both_networks_and_the_default_network() {
     let cx = context(Options::default());
     let lane = open(&cx).await;
-    let observation = observed(lane.as_ref(), &cx, &scenario(SEED)).await.unwrap();
+    let observation = observe_once(lane.as_ref(), &cx, &scenario(SEED)).await.unwrap();
     let pod = pod(&observation);
     assert_eq!(pod.state, PodState::Running);
     assert_eq!(pod.witnesses, [Witness::PodIp, Witness::Agent]);
     let kernel = pod.kernel.as_ref().unwrap();
     let names: Vec<&str> = kernel.links.iter().map(|link| link.name.as_str()).collect();
-    assert_eq!(names, ["lo", "eth0", "eth1", "eth2"], "attached in their order");
+    assert_eq!(names, ["lo", "eth0", "eth1", "eth2"], "attached in the order of the annotation");
     let eth1 = &kernel.links[2];
     assert_eq!(eth1.addresses[0].address.to_string(), "192.168.100.10/24");
     let parent = pod.node_links.as_ref().unwrap()[&eth1.parent.unwrap()].as_str();
@@ -41,11 +41,11 @@ async fn both_networks_are_there_beside_the_default_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thirty_at_once_with_the_same_names_and_addresses_do_not_meet() {
+async fn thirty_scenarios_with_the_same_names_and_addresses_run_side_by_side() {
     let cx = context(Options::default());
     let lane = open(&cx).await;
     let plan = scenario(SEED);
-    let all = join_all((0..30).map(|_| observed(lane.as_ref(), &cx, &plan))).await;
+    let all = join_all((0..30).map(|_| observe_once(lane.as_ref(), &cx, &plan))).await;
     for observation in all {
         let observation = observation.unwrap();
         assert_eq!(pod(&observation).state, PodState::Running);

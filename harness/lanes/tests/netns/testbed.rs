@@ -1,4 +1,4 @@
-//! What the tests share: a context, plans, and plugins that are shell scripts.
+//! Shared by the tests: a context, plans, and plugins that are shell scripts.
 
 use plumbline_core::observe::{Observation, PodObservation};
 use plumbline_core::plan::Plan;
@@ -33,16 +33,16 @@ pub fn context(options: Options) -> Context {
     }
 }
 
-/// The lane, open.
+/// Opens the lane.
 pub async fn open(cx: &Context) -> Box<dyn OpenLane> {
     NetnsLane.open(cx).await.expect("the lane opens")
 }
 
-/// Stages, observes once, closes; wants nothing left behind.
-pub async fn observed(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<Observation, TestbedError> {
-    let mut scene = lane.stage(cx, plan).await?;
-    let seen = scene.observe(cx).await;
-    let left = scene.close().await.lines();
+/// Stages, observes once, closes, and asserts that nothing is left behind.
+pub async fn observe_once(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<Observation, TestbedError> {
+    let mut staged = lane.stage(cx, plan).await?;
+    let seen = staged.observe(cx).await;
+    let left = staged.close().await.lines();
     assert_eq!(left, Vec::<String>::new(), "nothing is left behind");
     seen
 }
@@ -51,7 +51,7 @@ pub async fn observed(lane: &dyn OpenLane, cx: &Context, plan: &Plan) -> Result<
 pub fn scenario(path: &str) -> Plan {
     let root = root();
     let read = |path: &str| std::fs::read(root.join(path)).map_err(|_| LoadError::NotFound);
-    load_scenario(path, &read).expect("a good scenario")
+    load_scenario(path, &read).expect("a valid scenario")
 }
 
 /// The seed's plan with other networks: name and configuration of each, attached in this order as eth1, eth2 ...
@@ -93,18 +93,18 @@ pub fn pod(observation: &Observation) -> &PodObservation {
 pub struct Scripts(TempDir);
 
 impl Scripts {
-    /// An empty one.
+    /// An empty folder.
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// One more script; the body runs for every command but VERSION.
+    /// Adds a script. Its body runs for every command except VERSION.
     pub fn with(self, name: &str, body: &str) -> Self {
         let text = format!("#!/bin/sh\n[ \"$CNI_COMMAND\" = VERSION ] && exit 0\n{body}\n");
         self.with_file(name, text.as_bytes(), 0o755)
     }
 
-    /// One more file as it is.
+    /// Adds a file with these bytes.
     pub fn with_file(self, name: &str, bytes: &[u8], mode: u32) -> Self {
         use std::os::unix::fs::PermissionsExt;
         let path = self.0.path().join(name);
@@ -113,7 +113,7 @@ impl Scripts {
         self
     }
 
-    /// The options that put them before ours.
+    /// Options that search this folder before the folder of Plumbline's plugins.
     pub fn options(&self) -> Options {
         Options { cni_path: vec![self.0.path().to_owned()], ..Options::default() }
     }

@@ -1,4 +1,4 @@
-//! How a change of the chain ended, in words. Pure.
+//! The end of a chain change, as text. Pure.
 
 use super::{stand_ins, unknowns};
 use crate::escape;
@@ -7,7 +7,7 @@ use crate::text::{count, duration, findings};
 use plumbline_core::terway::{Applied, PutBack};
 use std::fmt::Write as _;
 
-/// How a change ended. Ends with a newline.
+/// The end of an applied change. Ends with a newline.
 pub fn applied(applied: &Applied) -> String {
     let mut out = String::new();
     let cluster = escape::line(&applied.cluster);
@@ -56,7 +56,7 @@ pub fn applied(applied: &Applied) -> String {
     out
 }
 
-/// That the old chain is back. Ends with a newline.
+/// The report of a restored chain. Ends with a newline.
 pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
     let Some(back) = back else {
         return format!(
@@ -73,11 +73,7 @@ pub fn put_back(cluster: &str, back: Option<&PutBack>) -> String {
     };
     let _ = writeln!(out, "; {done}; {} compared", count(back.rollout.checked, "node", "nodes"));
     if !back.others.is_empty() {
-        let _ = writeln!(
-            out,
-            "  changed by somebody else since, and left alone: {}",
-            escape::line(&back.others.join(", "))
-        );
+        let _ = writeln!(out, "  changed by others since, and not restored: {}", escape::line(&back.others.join(", ")));
     }
     unknowns(&mut out, &back.rollout.untold);
     out

@@ -1,4 +1,4 @@
-//! From a plan, and what was observed of it, to a picture.
+//! From a plan and its observation to a picture.
 
 use super::model::{Attachment, Bar, FindingLabel, Graph, Host, Node, Pod};
 use super::{observed, paths, requested};
@@ -8,10 +8,10 @@ use plumbline_core::judge;
 use plumbline_core::observe::{Observation, PodObservation, PodState};
 use plumbline_core::plan::{self, Plan, Topology, VlanProtocol};
 
-/// The name of the default network in pictures: the scenario has none for it.
+/// The name of the default network in pictures. The scenario has no name for it.
 const DEFAULT_NETWORK: &str = "default network";
 
-/// The picture of a plan, with the observed state of a run if there is one. Findings are the judge's.
+/// The picture of a plan, with the observed state of a run if there is one. The findings come from the judge.
 pub fn graph(plan: &Plan, observation: Option<&Observation>) -> Graph {
     let nothing = Observation::default();
     let findings = judge::judge(plan, observation.unwrap_or(&nothing)).findings;
@@ -182,7 +182,7 @@ fn title(interface: &str, attachment: Option<&plan::Attachment>, chain: Option<&
     }
 }
 
-/// The link of the node that an attachment sits on, by its chain's first plugin; a bar for it where there is none yet.
+/// The link of the node under an attachment, by its chain's first plugin. Adds a bar for it if there is none.
 fn bar(
     topology: &Topology,
     interface: &str,

@@ -11,7 +11,7 @@ pub(super) struct PathCaptures<'a> {
 }
 
 impl<'a> PathCaptures<'a> {
-    /// Finds the `place`-th item of a kind; whether the ids count from 0 or from 1 does not matter.
+    /// Finds the `place`-th item of a kind. Ids may count from 0 or from 1.
     pub(super) fn of(wire: &'a WireObservation, kind: &str, place: usize) -> Option<Self> {
         let number =
             |id: &str| -> Option<usize> { id.strip_prefix(kind)?.strip_prefix('/')?.split('/').next()?.parse().ok() };
@@ -29,7 +29,7 @@ impl<'a> PathCaptures<'a> {
         Some(Self { probe, captures: captures.collect() })
     }
 
-    /// One text per capture: where, how many frames, which tags.
+    /// One text per capture: its place, number of frames, and tags.
     pub(super) fn stations(&self) -> Vec<String> {
         let text = |(_, party, capture): &(&str, Option<&ProbeEndpoint>, &CaptureResult)| {
             let place = party.iter().map(|party| format!("{} ", endpoint(party))).collect::<String>();
@@ -44,7 +44,7 @@ impl<'a> PathCaptures<'a> {
         self.captures.iter().map(text).collect()
     }
 
-    /// How far the packets arrival: before the first capture without a frame.
+    /// How far the packets came: before the first capture without a frame.
     pub(super) fn arrival(&self) -> Arrival {
         let order = [("pod", Arrival::Pod), ("uplink", Arrival::Node), ("far", Arrival::Uplink)];
         let empty = |suffix: &str| {
@@ -55,7 +55,7 @@ impl<'a> PathCaptures<'a> {
     }
 }
 
-/// A probe's endpoint in words.
+/// A probe's endpoint as text.
 pub(super) fn endpoint(endpoint: &ProbeEndpoint) -> String {
     match endpoint {
         ProbeEndpoint::Host(host) => host.clone(),
@@ -64,7 +64,7 @@ pub(super) fn endpoint(endpoint: &ProbeEndpoint) -> String {
     }
 }
 
-/// Which tags the frames of a capture have, in words; empty where there is no frame.
+/// The tags of a capture's frames, as text. Empty if there is no frame.
 fn tags(capture: &CaptureResult) -> String {
     let mut all: Vec<Vec<u16>> = capture.frames.iter().map(|frame| vlans(&frame.bytes)).collect();
     all.sort();
@@ -76,7 +76,7 @@ fn tags(capture: &CaptureResult) -> String {
     if all.is_empty() { String::new() } else { format!(", {}", all.iter().map(word).collect::<Vec<_>>().join(" and ")) }
 }
 
-/// VLAN ids of a frame in hex, outermost first. Tags stand after both MAC addresses (IEEE 802.1Q, clause 9).
+/// VLAN ids of a frame in hex, outermost first. Tags follow both MAC addresses (IEEE 802.1Q, clause 9).
 fn vlans(bytes: &str) -> Vec<u16> {
     let word = |at: usize| bytes.get(at * 2..at * 2 + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
     let mut ids = Vec::new();

@@ -10,8 +10,8 @@
 //! | `captured` | the captures of one path |
 //! | [`text`], [`mermaid`], [`svg`] | the three writers |
 //!
-//! All of it is pure: the same plan and observation give the same picture. Words stand beside every colour. A picture
-//! decides nothing: findings come from the judge.
+//! The module is pure: the same plan and observation give the same picture. Each colour has a word beside it. A picture
+//! has no judgement of its own: findings come from the judge.
 
 mod build;
 mod captured;

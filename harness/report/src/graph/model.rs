@@ -7,7 +7,7 @@ pub struct Graph {
     pub name: String,
     /// Its one-line summary.
     pub summary: String,
-    /// The verdict of the run, in words.
+    /// The verdict of the run, as text.
     pub verdict: Option<String>,
     /// Whether it shows the observed state of a run, not only the requested state.
     pub observed: bool,
@@ -28,9 +28,9 @@ pub struct Host {
     pub name: String,
     /// `gateway` or `peer`.
     pub role: &'static str,
-    /// Places of its ports' uplinks in [`Graph::uplinks`].
+    /// Positions of its ports' uplinks in [`Graph::uplinks`].
     pub uplinks: Vec<usize>,
-    /// Ports with addresses, what is behind it, its routes.
+    /// Ports with addresses, networks behind it, its routes.
     pub lines: Vec<String>,
 }
 
@@ -39,9 +39,9 @@ pub struct Host {
 pub struct Node {
     /// From 1.
     pub number: usize,
-    /// `node 1`, and the name that it had in the run.
+    /// `node 1`, and its name in the run.
     pub title: String,
-    /// Links of the node that attachments sit on.
+    /// Links of the node under attachments.
     pub bars: Vec<Bar>,
     /// Pods on it.
     pub pods: Vec<Pod>,
@@ -50,15 +50,15 @@ pub struct Node {
 /// A link of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bar {
-    /// Interface name; for what is no single interface, words.
+    /// Interface name, or a description of several interfaces.
     pub name: String,
     /// What it is.
     pub words: String,
-    /// Whether the scenario's topology has it; else it comes with a plugin or with the node.
+    /// Whether the scenario's topology has it. Otherwise a plugin or the node makes it.
     pub of_topology: bool,
-    /// The bar it sits on (a VLAN subinterface).
+    /// The bar of its parent (of a VLAN subinterface).
     pub on: Option<usize>,
-    /// Place of its uplink in [`Graph::uplinks`].
+    /// Position of its uplink in [`Graph::uplinks`].
     pub uplink: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ pub struct Bar {
 pub struct Pod {
     /// Its name.
     pub name: String,
-    /// Why the whole pod has no result: it is not ready, or was not observed.
+    /// Why the whole pod has no result: it is not Ready, or was not observed.
     pub trouble: Option<String>,
     /// Its interfaces, eth0 first.
     pub attachments: Vec<Attachment>,
@@ -82,7 +82,7 @@ pub struct Attachment {
     pub interface: String,
     /// The network with its chain: `management-net: macvlan, then route-override`.
     pub network: String,
-    /// Place of the link it sits on in [`Node::bars`].
+    /// Position of its parent link in [`Node::bars`].
     pub bar: Option<usize>,
     /// Addresses, routes and the like.
     pub lines: Vec<Line>,
@@ -111,7 +111,7 @@ impl Line {
 /// The state of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Requested; there was no run.
+    /// Requested, without a run.
     Requested,
     /// Requested and found.
     Held,
@@ -119,12 +119,12 @@ pub enum State {
     Observed,
     /// Requested and not found.
     Missing,
-    /// Found and excluded: by an exact list without it, or by name.
+    /// Found, but excluded: by an exact list without it, or by name.
     Surplus,
 }
 
 impl State {
-    /// The word beside the colour; empty without a run.
+    /// The word beside the colour. Empty without a run.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Requested => "",
@@ -141,10 +141,10 @@ impl State {
     }
 }
 
-/// A finding, drawn at what it concerns.
+/// A finding, drawn at its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingLabel {
-    /// Whether it is a failure; else a warning.
+    /// Whether it is a failure. Otherwise it is a warning.
     pub is_failure: bool,
     /// Code and message.
     pub text: String,
@@ -160,9 +160,9 @@ impl FindingLabel {
 /// Where a path begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// An interface of a pod, by places: node, pod, attachment.
+    /// An interface of a pod, by positions: node, pod, attachment.
     Attachment(usize, usize, usize),
-    /// A pod whose interface is not known beforehand: node and pod.
+    /// A pod whose interface is unknown before the run: node and pod.
     Pod(usize, usize),
     /// A host.
     Host(usize),
@@ -170,7 +170,7 @@ pub enum End {
     Outside,
 }
 
-/// A requested path of packets, and after a run the real one.
+/// A requested path of packets, and after a run the observed one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     /// From 1, in the plan's order.
@@ -185,22 +185,22 @@ pub struct Path {
     pub to: End,
     /// Its result.
     pub state: PathState,
-    /// The captures on the way, a line each; empty without a run.
+    /// The captures on the path, a line each. Empty without a run.
     pub stations: Vec<String>,
-    /// How far its packets came.
+    /// The end of its packets' path.
     pub arrival: Arrival,
 }
 
-/// How far packets came: before the first capture without a frame.
+/// The end of packets' path: before the first capture without a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Arrival {
     /// They did not leave the pod.
     Pod,
-    /// To the node's link that the interface sits on.
+    /// To the node's link under the interface.
     Node,
     /// To the uplink.
     Uplink,
-    /// The whole way.
+    /// To the destination.
     #[default]
     Target,
 }
@@ -210,14 +210,14 @@ pub enum Arrival {
 pub enum PathState {
     /// There was no run.
     Requested,
-    /// It ended as requested; how, in words.
+    /// It ended as requested. The end, as text.
     Held(String),
-    /// It ended otherwise; how, in words.
+    /// It ended otherwise. The end, as text.
     Failed(String),
 }
 
 impl PathState {
-    /// In words; empty without a run.
+    /// As text. Empty without a run.
     pub fn words(&self) -> String {
         match self {
             Self::Requested => String::new(),

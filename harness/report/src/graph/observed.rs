@@ -1,6 +1,6 @@
-//! What was found of that: the pod's kernel state beside what is requested.
+//! The observed state of an interface: the pod's kernel state beside the requested one.
 //!
-//! The judge decides what is wrong. This module only lays the views side by side, line by line.
+//! The judge decides what is wrong. This module only compares the views line by line.
 
 use super::model::{Line, State};
 use super::requested::{self, Requested};
@@ -41,7 +41,7 @@ fn absent(requested: &Requested<'_>, interface: &str) -> Vec<Line> {
     lines
 }
 
-/// The link as it is.
+/// The observed link.
 fn words(link: &Link, observed: &PodObservation) -> String {
     let on = parent(link, observed).map(|parent| format!(" on {parent}")).unwrap_or_default();
     format!("{}{on}, {}", kind(link), state(link))
@@ -51,12 +51,12 @@ fn kind(link: &Link) -> &str {
     link.kind.as_deref().unwrap_or("physical")
 }
 
-/// Whether it is up: the flag that `ip link set up` sets, as the judge reads it.
+/// Whether the link is up: the flag of `ip link set up`, as in the judge.
 fn state(link: &Link) -> &'static str {
     if link.flags.iter().any(|flag| flag == "UP") { "up" } else { "down" }
 }
 
-/// The parent's name; the other end of a veth is of no interest.
+/// The parent's name. The other end of a veth is left out.
 fn parent<'a>(link: &Link, observed: &'a PodObservation) -> Option<&'a str> {
     if link.kind.as_deref() == Some("veth") {
         return None;
@@ -72,7 +72,7 @@ fn of_link(wanted: &InterfaceExpectation, link: &Link, observed: &PodObservation
     if wanted.kind.as_ref().is_some_and(|wanted| wanted.value != kind(link)) {
         other.push(kind(link).to_owned());
     }
-    // A parent that this lane can't show is neither right nor wrong.
+    // A parent that this lane can't read is neither right nor wrong.
     if let (Some(wanted), Some(found)) = (&wanted.parent, parent(link, observed))
         && wanted.value != found
     {
@@ -154,7 +154,7 @@ fn routes(lines: &mut Vec<Line>, requested: &Requested<'_>, interface: &str, ker
         if known.contains(route) || is_v6_link_local(route.to.addr()) || route.to.addr().is_multicast() {
             continue;
         }
-        // The judge leaves default routes to the expectation of the default.
+        // Default routes are judged by the expectation of the default route only.
         let surplus = exact && route.to.prefix_len() > 0;
         lines.push(Line::new(kernel_route(route), if surplus { State::Surplus } else { State::Observed }));
     }

@@ -1,4 +1,4 @@
-//! The paths of packets: what the plan requests, and what captures and replies showed.
+//! The paths of packets: requested by the plan, and observed by captures and replies.
 
 use super::captured::{PathCaptures, endpoint};
 use super::model::{End, Graph, Path, PathState};
@@ -10,7 +10,7 @@ use plumbline_core::plan::{
 use plumbline_core::source::Source;
 use plumbline_core::wire::{ProbeEnd, ProbeResult, dns};
 
-/// What a run captured of a path.
+/// The captures of a path in a run.
 #[derive(Clone, Copy)]
 struct Captures<'a> {
     of_path: Option<&'a PathCaptures<'a>>,
@@ -18,7 +18,7 @@ struct Captures<'a> {
     observed: bool,
 }
 
-/// All paths of a plan. An answer is not enough: a path with a failure of the judge failed.
+/// All paths of a plan. A path with a failure of the judge failed, also if it was answered.
 pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Finding], graph: &Graph) -> Vec<Path> {
     let wire = observation.and_then(|observation| observation.wire.as_ref());
     let mut paths: Vec<Path> = Vec::new();
@@ -61,7 +61,7 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, captures: 
     if let Some(gateway) = &wanted.gateway {
         text.push_str(&format!(", by the gateway {}", gateway.value));
     }
-    // The interface with captured frames is more exact than the requested one.
+    // An interface with captured frames is more exact than the requested one.
     let captured = captures.of_path.and_then(|captures| {
         let mut at_pod = captures.captures.iter().filter(|(suffix, ..)| *suffix == "pod");
         at_pod.find(|(.., capture)| !capture.frames.is_empty()).map(|(.., capture)| capture.interface.as_str())
@@ -96,7 +96,7 @@ fn path(
     }
 }
 
-/// Whether a probe ended as it should: answered; where a name was asked for, with its one address.
+/// Whether a probe ended as requested: with a reply, or for a lookup with the one expected address.
 fn holds(wanted: &WantedReach, end: &ProbeEnd) -> bool {
     match (end, &wanted.lookup) {
         (ProbeEnd::Answered { .. }, None) => true,
@@ -129,7 +129,7 @@ fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures:
     })
 }
 
-/// An ingress path. It has words and no line, since lines lead out of pods.
+/// An ingress path. It has text and no line, because lines begin at pods.
 fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, captures: Captures<'_>) -> Path {
     let sender = wanted.sender.as_ref().map_or_else(|| "its node".to_owned(), endpoint);
     let at = if wanted.at == NodeAddress::Localhost { "localhost of its node" } else { "its node" };

@@ -10,9 +10,9 @@ use serde_json::Value;
 /// The requested state of one interface.
 #[derive(Default)]
 pub(super) struct Requested<'a> {
-    /// What the scenario expects of it.
+    /// The expectations of the scenario.
     pub expected: Option<&'a InterfaceExpectation>,
-    /// The default routes that it is to have: `true` for IPv6.
+    /// Its expected default routes: `true` for IPv6.
     pub defaults: Vec<(bool, &'a DefaultExpectation)>,
     /// Addresses that the network and the pod's annotation name, with prefix where they have one.
     pub addresses: Vec<String>,
@@ -81,7 +81,7 @@ fn routes(list: &Value) -> Vec<(String, Option<String>)> {
     items.filter_map(|item| Some((item["dst"].as_str()?.to_owned(), item["gw"].as_str().map(str::to_owned)))).collect()
 }
 
-/// A wanted route as `ip` would print it.
+/// An expected route as `ip` would print it.
 pub(super) fn route(wanted: &WantedRoute) -> String {
     let mut text = destination(&wanted.to.to_string());
     if let Some(WantedGateway::Address(via)) = wanted.via {
@@ -157,7 +157,7 @@ pub(super) fn plain(to: &str, via: Option<&str>) -> String {
     format!("{}{via}", destination(to))
 }
 
-/// The default route wanted.
+/// The expected default route.
 pub(super) fn default(v6: bool, wanted: &DefaultExpectation) -> String {
     let via = wanted.via.as_ref().map(|via| format!(" via {}", via.value)).unwrap_or_default();
     let only = if wanted.count.value == 1 { "the only default route" } else { "a default route" };

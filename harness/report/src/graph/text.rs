@@ -1,6 +1,6 @@
-//! A picture in words, for a terminal: a tree by indentation.
+//! A picture as text, for a terminal: a tree by indentation.
 //!
-//! The text holds colour sequences of [`crate::paint`]; whoever writes it strips them where they don't belong.
+//! The text has colour sequences of [`crate::paint`]. The writer strips them for files and pipes.
 
 use super::model::{Attachment, FindingLabel, Graph, Line, Path, PathState, Pod, State};
 use crate::escape;
@@ -61,7 +61,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
     findings(out, &pod.findings, 4);
     let width = pod.attachments.iter().map(|attachment| width(&attachment.interface)).max().unwrap_or(0);
     let texts = pod.attachments.iter().flat_map(|attachment| &attachment.lines).map(|line| self::width(&line.text));
-    // One very long line does not push the words of all others away.
+    // One very long line must not move the state words of all other lines.
     let column = texts.filter(|width| *width <= 64).max().unwrap_or(0);
     for attachment in &pod.attachments {
         let _ = writeln!(
@@ -78,7 +78,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
     }
 }
 
-/// `, on br-ex`, where that says more than the network's own name.
+/// `, on br-ex`, if that differs from the network's own name.
 fn on(attachment: &Attachment, bars: &[&str]) -> String {
     let bar = attachment.bar.and_then(|bar| bars.get(bar)).filter(|bar| **bar != attachment.network);
     bar.map(|bar| format!(", on {}", escape::line(bar))).unwrap_or_default()

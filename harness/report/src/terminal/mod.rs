@@ -1,6 +1,6 @@
 //! The terminal: results to standard output, progress to standard error.
 //!
-//! [`reporter`] reads events; [`progress`] is what is shown meanwhile: a live line per thing that runs on a
+//! [`reporter`] reads events. [`progress`] shows what runs meanwhile: a live line for each running step on a
 //! terminal, plain lines elsewhere and in CI. One line per step with its time in both.
 
 mod progress;

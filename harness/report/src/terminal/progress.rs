@@ -1,4 +1,4 @@
-//! What is shown on standard error while something runs.
+//! Progress on standard error while something runs.
 
 use crate::escape;
 use crate::text::duration;
@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::io::{Stderr, Write};
 use std::time::{Duration, Instant};
 
-/// In plain mode a sign of life within a step is printed at most this often, so that a CI log stays readable and
-/// yet shows that something goes on.
+/// The shortest interval between two progress lines of a step in plain mode, so that a CI log stays readable and
+/// still shows progress.
 const NOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// Progress on standard error.
@@ -31,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// Something begins; `key` names it until [`Progress::ends`].
+    /// A step begins. `key` names it until [`Progress::ends`].
     pub(super) fn begins(&mut self, key: &str, label: &str, plain: bool) -> std::io::Result<()> {
         let label = escape::line(label);
         match &self.live {
@@ -51,7 +51,7 @@ impl Progress {
         }
     }
 
-    /// A sign of life of something that has begun and not ended.
+    /// Progress of a step that has begun and not ended.
     pub(super) fn note(&mut self, key: &str, label: &str, note: &str) -> std::io::Result<()> {
         let text = format!("{}: {}", escape::line(label), escape::line(note));
         if let Some(bar) = self.bars.get(key) {
@@ -67,7 +67,7 @@ impl Progress {
         Ok(())
     }
 
-    /// It ended; `line` is what stays on the screen, none when nothing should.
+    /// A step ended. `line` stays on the screen. None leaves no line.
     pub(super) fn ends(&mut self, key: &str, line: Option<&str>) -> std::io::Result<()> {
         if let Some(bar) = self.bars.remove(key) {
             bar.finish_and_clear();
@@ -93,7 +93,7 @@ impl Progress {
         }
     }
 
-    /// Takes every live line away.
+    /// Removes every live line.
     pub(super) fn clear(&mut self) {
         for (_, bar) in self.bars.drain() {
             bar.finish_and_clear();

@@ -20,12 +20,12 @@ pub struct Settings {
     pub transcripts: Transcripts,
     /// Results go to standard error too, because standard output carries JSON.
     pub results_to_stderr: bool,
-    /// Plain lines even on a terminal (CI set, or asked for).
+    /// Plain lines even on a terminal (CI set, or requested).
     pub plain: bool,
 }
 
 impl Settings {
-    /// Redrawing as the environment says: plain in CI (`CI` set and not `false`).
+    /// Settings from the environment: plain lines in CI (`CI` set and not `false`).
     pub fn from_environment(transcripts: Transcripts) -> Self {
         let ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false");
         Self { transcripts, results_to_stderr: false, plain: ci }
@@ -83,7 +83,7 @@ impl Terminal {
             Verdict::Skip { .. } => self.tally.skip += 1,
             Verdict::Error { stage, cause, .. } => {
                 self.tally.error += 1;
-                // A lane that can't be opened breaks each of its scenarios for one cause: said whole once.
+                // A lane that can't be opened is one cause for errors of all its scenarios: it is printed whole only once.
                 let same = |(lane, why, _): &(String, String, usize)| *lane == report.lane && why == cause;
                 if let Some(known) = self.lane_errors.iter_mut().find(|k| same(k)) {
                     known.2 += 1;
@@ -153,7 +153,7 @@ impl Reporter for Terminal {
             }
             Event::ScenarioPhase { scenario, lane, phase } => {
                 let label = format!("{scenario} on {lane}");
-                // Where a kept scenario can be entered must stay on the screen; other phases are for the live line.
+                // Commands that enter a kept scenario stay on the screen. Other phases are for the live line.
                 if phase.starts_with("kept") {
                     self.progress.line(&format!("{label}: {}", escape::line(phase)))?;
                 } else {

@@ -1,4 +1,4 @@
-//! Pictures: golden texts of the tree and the flowchart, and what must hold of every SVG.
+//! Pictures: golden texts of the tree and the flowchart, and properties of every SVG.
 
 #[path = "../../../core/tests/common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Scenarios to be drawn: the seed's, and one with nodes, an uplink, hosts and packets on the wire.
+//! Scenarios for pictures: the seed's, and one with nodes, an uplink, hosts and packets on the wire.
 
 use super::common;
 use plumbline_core::observe::{Observation, PodState};
@@ -13,7 +13,7 @@ use plumbline_core::wire::{
 };
 use plumbline_report::graph::{Graph, graph};
 
-/// The seed's scenario. Its file has the name that it has in the checkout, wherever that is.
+/// The seed's scenario. The name of its file is relative to the checkout.
 pub fn seed_plan() -> Plan {
     common::load("openshift/chain-example.yaml").unwrap()
 }
@@ -23,18 +23,18 @@ pub fn seed() -> Graph {
     graph(&seed_plan(), None)
 }
 
-/// Nodes with interfaces of their own, and a pod that is reached from outside: as requested.
+/// Nodes with their own interfaces, and a pod with ingress probes: as requested.
 pub fn behind() -> Graph {
     graph(&common::load("terway/public-access.yaml").unwrap(), None)
 }
 
-/// The seed as it should be observed.
+/// The seed with its expected observation.
 pub fn seed_seen() -> Graph {
     graph(&seed_plan(), Some(&common::observed::seed()))
 }
 
-/// The seed with much that is wrong: a route is missing, an address and a route too many, a link down.
-pub fn seed_bent() -> Graph {
+/// The seed with several failures: a missing route, an extra address, an extra route, a link down.
+pub fn seed_with_failures() -> Graph {
     let mut seen = common::observed::seed();
     let kernel = seen.pods[0].kernel.as_mut().unwrap();
     kernel.routes.retain(|route| route.to.to_string() != "10.0.0.0/8");
@@ -72,7 +72,7 @@ fn reach(to: Destination, by: Protocol, port: Option<u16>, through: Option<&str>
     })
 }
 
-/// Three nodes on an uplink with a gateway and a peer outside; two pods of the seed's kind.
+/// Three nodes on an uplink with a gateway and a peer, and two pods like the seed's.
 pub fn wired_plan() -> Plan {
     let mut plan = seed_plan();
     plan.name = "openshift/two-gateways".into();
@@ -138,7 +138,7 @@ pub fn wired_plan() -> Plan {
     plan
 }
 
-/// It as requested.
+/// That scenario as requested.
 pub fn wired() -> Graph {
     graph(&wired_plan(), None)
 }
@@ -163,7 +163,7 @@ fn frame(tags: &[u16]) -> RawFrame {
     RawFrame { at_us: 0, direction: Direction::Out, bytes, length: 98 }
 }
 
-/// It as seen: the first path holds, tagged where it must not be; the second gets no answer; the third is held.
+/// That scenario as observed: the first path passes with an unexpected tag, the second gets no reply, the third passes.
 pub fn wired_seen() -> Graph {
     let mut seen = common::observed::seed();
     seen.pods[0].node = "plumbline-worker".into();
@@ -210,7 +210,7 @@ pub fn wired_seen() -> Graph {
     };
     seen.wire = Some(wire);
     let mut drawn = graph(&wired_plan(), Some(&seen));
-    // What the judge of packets says of an act as short as this one is not what the golden texts are about.
+    // The golden texts leave out findings of the judge of packets, because these probe results are incomplete.
     for pod in drawn.nodes.iter_mut().flat_map(|node| &mut node.pods) {
         pod.findings.retain(|label| !label.text.starts_with("PL4"));
         for attachment in &mut pod.attachments {

@@ -1,14 +1,14 @@
-//! What must hold of every SVG, and the one in the documentation.
+//! Properties of every SVG, and the SVG in the documentation.
 
 use super::{scenes, xml};
 use plumbline_report::graph::{Graph, svg};
 
-/// Every picture by name; they are written to the folder that PLUMBLINE_PICTURES names, for people to look at.
+/// Every picture by name. If PLUMBLINE_PICTURES names a folder, they are also written there for review.
 fn pictures() -> Vec<(&'static str, Graph, String)> {
     let graphs = [
         ("seed", scenes::seed()),
         ("seed-seen", scenes::seed_seen()),
-        ("seed-bent", scenes::seed_bent()),
+        ("seed-with-failures", scenes::seed_with_failures()),
         ("wired", scenes::wired()),
         ("wired-seen", scenes::wired_seen()),
         ("many", scenes::many()),
@@ -32,7 +32,7 @@ fn every_picture_is_well_formed() {
 }
 
 #[test]
-fn everything_is_in_it() {
+fn a_picture_has_every_object_of_the_plan() {
     for (name, graph, picture) in pictures() {
         let text = xml::texts(&picture);
         let mut wanted: Vec<String> = graph.uplinks.clone();
@@ -60,8 +60,8 @@ fn everything_is_in_it() {
 }
 
 #[test]
-fn faults_have_words_and_a_class_of_their_own() {
-    let picture = svg::write(&scenes::seed_bent());
+fn failures_have_a_word_and_a_class_of_their_own() {
+    let picture = svg::write(&scenes::seed_with_failures());
     assert!(picture.contains("class=\"bad\""));
     assert!(xml::texts(&picture).contains("MISSING"));
     let good = svg::write(&scenes::seed_seen());
@@ -79,7 +79,7 @@ fn untrusted_text_stays_text() {
     assert!(!picture.contains("<script") && !picture.contains("<a "));
 }
 
-/// To be made anew by `plumbline graph openshift/chain-example --output docs/chain-example.svg`.
+/// `plumbline graph openshift/chain-example --output docs/chain-example.svg` writes it.
 #[test]
 fn the_picture_in_the_documentation_is_up_to_date() {
     let file = super::common::suites().join("../docs/chain-example.svg");

@@ -1,4 +1,4 @@
-//! Golden texts.
+//! Golden texts of the tree and the flowchart.
 
 use super::scenes;
 use plumbline_report::graph::{Graph, mermaid, text};
@@ -9,24 +9,24 @@ fn tree(graph: &Graph) -> String {
 }
 
 #[test]
-fn the_tree() {
+fn trees_match_their_golden_text() {
     insta::assert_snapshot!("seed.txt", tree(&scenes::seed()));
     insta::assert_snapshot!("seed-seen.txt", tree(&scenes::seed_seen()));
-    insta::assert_snapshot!("seed-bent.txt", tree(&scenes::seed_bent()));
+    insta::assert_snapshot!("seed-with-failures.txt", tree(&scenes::seed_with_failures()));
     insta::assert_snapshot!("wired.txt", tree(&scenes::wired()));
     insta::assert_snapshot!("wired-seen.txt", tree(&scenes::wired_seen()));
     insta::assert_snapshot!("behind.txt", tree(&scenes::behind()));
 }
 
 #[test]
-fn the_flowchart() {
+fn flowcharts_match_their_golden_text() {
     insta::assert_snapshot!("seed.mmd", mermaid::write(&scenes::seed()));
     insta::assert_snapshot!("wired-seen.mmd", mermaid::write(&scenes::wired_seen()));
 }
 
 #[test]
-fn a_missing_fact_has_a_word() {
-    let text = tree(&scenes::seed_bent());
+fn a_missing_fact_is_named_in_the_tree() {
+    let text = tree(&scenes::seed_with_failures());
     let line = |part: &str| text.lines().find(|line| line.contains(part)).unwrap_or_default().to_owned();
     assert!(line("10.0.0.0/8 via").contains("MISSING"), "{text}");
     assert!(line("10.9.9.9/32 ").contains("NOT REQUESTED"), "{text}");

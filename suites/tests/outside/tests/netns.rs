@@ -1,4 +1,4 @@
-//! One test on the netns lane, with a scenario of Plumbline's and one of this project's own.
+//! One test on the netns lane, with a scenario of Plumbline and one of this project.
 
 use plumbline::prelude::*;
 

@@ -85,7 +85,7 @@ impl Reader<'_, '_> {
         Some(self.mistakes.wanted(value, word))
     }
 
-    /// The port of the pod that a port of the node leads to: what the pod itself asks for.
+    /// The port of the pod that a port of the node leads to: what the pod itself requests.
     fn container_port(&mut self, file: &ReachedByFile, by: Protocol, host_port: u16, pods: &[String]) -> Option<u16> {
         let pod: &Pod = self.scene.pods.iter().find(|pod| pods.contains(&pod.name))?;
         let mappings = pod.port_mappings();

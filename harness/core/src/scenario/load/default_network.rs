@@ -60,7 +60,7 @@ impl Load<'_> {
         }
     }
 
-    /// Symmetric routing that the default network asks of terway-cli, which wants a default route by its interface.
+    /// Symmetric routing that the default network requests of terway-cli, which requires a default route by its interface.
     pub(super) fn symmetric(&mut self, topology: &Topology) -> Option<Symmetric> {
         let network = topology.default_network.as_ref()?;
         let symmetric = match Symmetric::of_chain(&network.config) {

@@ -67,7 +67,7 @@ impl Load<'_> {
         }
     }
 
-    /// A pod's expectations stand in one place: by its own name, or by that of which it is a copy.
+    /// A pod's expectations are in one place: under its own name, or under the name of which it is a copy.
     pub(super) fn once(&mut self, expect: &[PodExpectation]) {
         for (index, wanted) in expect.iter().enumerate() {
             if let Some(first) = expect[..index].iter().find(|other| other.pod == wanted.pod) {

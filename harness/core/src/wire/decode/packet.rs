@@ -40,7 +40,7 @@ pub struct Arp {
     pub sender: Ipv4Addr,
     /// The sender's MAC in the packet.
     pub sender_mac: String,
-    /// The address asked for, or that of the receiver.
+    /// The requested address, or that of the receiver.
     pub target: Ipv4Addr,
 }
 
@@ -94,7 +94,7 @@ pub enum Transport {
     Neighbour {
         /// A solicitation, or an advertisement.
         is_request: bool,
-        /// The address asked for, or that of the sender.
+        /// The requested address, or that of the sender.
         target: Ipv6Addr,
     },
     /// UDP.

@@ -10,11 +10,11 @@ pub(super) struct Canvas {
 
 /// Width of a character of the font, in pixels: 0.602 of 12 pixels in the widest of the fonts named, and a little more.
 pub(super) const CHAR: i32 = 7;
-/// What the rounding of [`CHAR`] lacks, in hundredths.
+/// The part lost by the rounding of [`CHAR`], in hundredths.
 const REST: i32 = 25;
 /// From line to line.
 pub(super) const LINE: i32 = 17;
-/// Longer texts are cut in the middle; the whole of them is in the tooltip.
+/// Longer texts are cut in the middle. The tooltip has the whole text.
 pub(super) const LONGEST: usize = 72;
 
 /// The width of a text as [`Canvas::text`] shows it, in pixels.
@@ -28,7 +28,7 @@ pub(super) fn whole(text: &str) -> i32 {
     n * CHAR + n * REST / 100
 }
 
-/// What is shown of a text: control characters escaped, what is too long cut in its middle.
+/// The shown text: control characters are escaped, and a long text is cut in its middle.
 pub(super) fn shown(text: &str) -> String {
     let text = crate::escape::line(text);
     let n = text.chars().count();
@@ -40,7 +40,7 @@ pub(super) fn shown(text: &str) -> String {
     format!("{head}...{tail}")
 }
 
-/// Text as XML wants it; characters that XML 1.0 forbids (section 2.2) have been escaped before or are left out.
+/// Text escaped for XML. Characters that XML 1.0 forbids (section 2.2) were escaped before or are left out.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for c in crate::escape::block(text).chars() {
@@ -64,12 +64,12 @@ impl Canvas {
             writeln!(self.out, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"5\"/>");
     }
 
-    /// A line of text, cut where it is too long; `y` is its base line.
+    /// A line of text, cut if it is too long. `y` is its base line.
     pub(super) fn text(&mut self, class: &str, x: i32, y: i32, text: &str) {
         self.whole(class, x, y, &shown(text));
     }
 
-    /// A line of text, however long it is.
+    /// A line of text, never cut.
     pub(super) fn whole(&mut self, class: &str, x: i32, y: i32, text: &str) {
         let text = escape(&crate::escape::line(text));
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
@@ -87,12 +87,12 @@ impl Canvas {
         let _ = writeln!(self.out, "<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>");
     }
 
-    /// What follows until [`Canvas::close`] has this tooltip.
+    /// Elements until [`Canvas::close`] have this tooltip.
     pub(super) fn open(&mut self, tooltip: &str) {
         let _ = writeln!(self.out, "<g><title>{}</title>", escape(tooltip));
     }
 
-    /// Ends what [`Canvas::open`] began.
+    /// Ends the group of [`Canvas::open`].
     pub(super) fn close(&mut self) {
         self.out.push_str("</g>\n");
     }

@@ -7,7 +7,7 @@ use crate::graph::model::{Attachment, FindingLabel, Graph, Node, Pod, State};
 /// Base line of the first text of a box below its upper edge.
 const FIRST: i32 = 18;
 
-/// Title, and what lies under everything: the boxes of nodes.
+/// The title, and the boxes of nodes in the background.
 pub(super) fn ground(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     canvas.whole("head", MARGIN, 34, &graph.name);
     canvas.whole("quiet", MARGIN, 54, &graph.summary);
@@ -24,7 +24,7 @@ pub(super) fn ground(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
 }
 
 /// Lines: hosts to uplinks, uplinks to bridges, VLAN subinterfaces to their parents, interfaces to their links. Painted
-/// before the boxes, so that a line that passes one goes behind it.
+/// before the boxes, so that boxes cover lines.
 pub(super) fn links(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     for (h, host) in graph.hosts.iter().enumerate() {
         for (port, uplink) in host.uplinks.iter().enumerate() {
@@ -55,12 +55,12 @@ pub(super) fn links(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     }
 }
 
-/// Where a bar's line to its uplink runs: at the bar's right end.
+/// The position of a bar's line to its uplink: at the bar's right end.
 pub(super) fn riser(place: &NodePlace, bar: usize) -> i32 {
     place.bars[bar].right() - 14 - i32::try_from(bar).unwrap_or(0) * 10
 }
 
-/// Where a host's port is.
+/// The position of a host's port.
 pub(super) fn port_at(layout: &Layout, host: usize, port: usize) -> i32 {
     layout.hosts[host].x + 20 + i32::try_from(port).unwrap_or(0) * 40
 }

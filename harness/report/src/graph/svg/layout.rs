@@ -1,4 +1,4 @@
-//! Where everything goes. Rows from the top: hosts, uplinks, nodes. In a node: its links as bars over the whole width,
+//! The positions of all elements. Rows from the top: hosts, uplinks, nodes. In a node: its links as bars over the whole width,
 //! below them its pods in columns. Left of each column is a gutter in which lines run up to the bars.
 
 use super::canvas::{LINE, Rect, whole, width};
@@ -13,18 +13,18 @@ const GAP: i32 = 26;
 pub(super) const PAD: i32 = 10;
 /// Height of a bar and of an uplink.
 const BAR: i32 = 26;
-/// What a VLAN subinterface is set in below its parent.
+/// Indent of a VLAN subinterface below its parent.
 const INSET: i32 = 28;
-/// From trunk to trunk in a gutter.
+/// Distance between vertical lines in a gutter.
 const TRUNK: i32 = 10;
-/// From path to path.
+/// Distance between paths.
 pub(super) const LANE: i32 = 6;
-/// More paths than these have words alone: lines over lines are unreadable.
+/// More paths than these are text only, because many lines are unreadable.
 const DRAWN: usize = 12;
 /// Findings are wrapped at this many characters.
 const WRAP: usize = 60;
 
-/// Where everything is.
+/// The positions of all elements.
 pub(super) struct Layout {
     pub width: i32,
     pub height: i32,
@@ -33,7 +33,7 @@ pub(super) struct Layout {
     pub nodes: Vec<NodePlace>,
 }
 
-/// Where a node is.
+/// The position of a node.
 pub(super) struct NodePlace {
     pub rect: Rect,
     pub bars: Vec<Rect>,
@@ -46,9 +46,9 @@ pub(super) struct NodePlace {
 pub(super) struct Column {
     /// The gutter's left edge.
     pub x: i32,
-    /// Places of the bars that lines lead to from here.
+    /// Positions of the bars at the ends of lines from here.
     pub bars: Vec<usize>,
-    /// Places of the paths that begin or end here.
+    /// Positions of the paths that begin or end here.
     pub paths: Vec<usize>,
     width: i32,
 }
@@ -59,13 +59,13 @@ impl Column {
         16 + trunks + i32::try_from(self.paths.len()).unwrap_or(0) * LANE
     }
 
-    /// Where the line to a bar runs.
+    /// The position of the line to a bar.
     pub(super) fn trunk(&self, bar: usize) -> i32 {
         let place = self.bars.iter().position(|known| *known == bar).unwrap_or(0);
         self.x + 8 + i32::try_from(place).unwrap_or(0) * TRUNK
     }
 
-    /// Where a path runs.
+    /// The position of a path.
     pub(super) fn lane(&self, path: usize) -> i32 {
         let place = self.paths.iter().position(|known| *known == path).unwrap_or(0);
         let trunks = i32::try_from(self.bars.len()).unwrap_or(0) * TRUNK;
@@ -73,11 +73,11 @@ impl Column {
     }
 }
 
-/// Where a pod is.
+/// The position of a pod.
 pub(super) struct PodPlace {
     pub rect: Rect,
     pub column: usize,
-    /// Where its interfaces begin; above them are its name, its trouble, its findings.
+    /// Where its interfaces begin. Above them are its name, its missing result, its findings.
     pub ifaces: Vec<Rect>,
 }
 
@@ -105,7 +105,7 @@ pub(super) fn wrapped(label: &FindingLabel) -> Vec<String> {
     lines
 }
 
-/// How far right the words of an interface's lines begin.
+/// The column of the state words of an interface's lines.
 pub(super) fn words_at(attachment: &Attachment) -> i32 {
     attachment.lines.iter().map(|line| width(&line.text)).max().unwrap_or(0) + 16
 }
@@ -228,7 +228,7 @@ fn node(graph: &Graph, n: usize, node: &Node, paths: &[usize], x: i32, y: i32) -
     NodePlace { rect: Rect { x, y, w, h: bottom - y }, bars, pods, columns }
 }
 
-/// How many columns the pods of a node stand in: few where nodes stand side by side, so that the whole stays readable.
+/// The number of columns for the pods of a node: few if nodes are side by side, so that the picture stays readable.
 fn columns_of(nodes: usize, pods: usize) -> usize {
     let deep = if nodes == 1 { 2 } else { 4 };
     (1..).find(|columns| pods <= columns * columns * deep).unwrap_or(1)
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_lies_over_anything_else() {
+    fn no_elements_overlap() {
         for (nodes, pods) in [(1, 0), (1, 1), (1, 5), (2, 3), (3, 7), (4, 20)] {
             let layout = Layout::of(&many(nodes, pods));
             let page = Rect { x: 0, y: 0, w: layout.width, h: layout.height };

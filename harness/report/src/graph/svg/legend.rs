@@ -1,11 +1,11 @@
-//! Below the picture: the paths in words, and what colours mean.
+//! Below the picture: the paths as text, and the meaning of colours.
 
 use super::canvas::{Canvas, LINE, whole, width};
 use super::layout::MARGIN;
 use super::routes::{badge, class};
 use crate::graph::model::{Graph, PathState};
 
-/// Draws it from `y` on; widens the picture where a text wants it. Gives the picture's height.
+/// Draws it from `y` on. Widens the picture for long texts. Gives the picture's height.
 pub(super) fn draw(canvas: &mut Canvas, graph: &Graph, y: i32, wide: &mut i32) -> i32 {
     let mut y = y + 4;
     if !graph.paths.is_empty() {

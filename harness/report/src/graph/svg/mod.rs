@@ -3,13 +3,13 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `canvas` | elements with escaped text |
-//! | `layout` | where everything goes: sizes from the texts, in a font of fixed width |
+//! | `layout` | positions of all elements: sizes from the texts, in a font of fixed width |
 //! | `draw` | boxes, links, texts |
-//! | `routes` | the ways of packets, along the links |
-//! | `legend` | what the colours mean, and the paths in words |
+//! | `routes` | the paths of packets, along the links |
+//! | `legend` | the meaning of colours, and the paths as text |
 //!
-//! No layout engine: the shape of a scenario is known, so that every place can be reckoned. Colours are classes of a
-//! style sheet with a second set for dark backgrounds; the picture brings its own background, so that it can be read on
+//! No layout engine: the shape of a scenario is fixed, so every position can be computed. Colours are classes of a
+//! style sheet with a second set for dark backgrounds. The picture has its own background, so it is readable on
 //! any page.
 
 mod canvas;

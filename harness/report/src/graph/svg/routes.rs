@@ -1,4 +1,4 @@
-//! The ways of packets, drawn beside the links that they take, each with its number.
+//! The paths of packets, drawn beside their links, each with its number.
 
 use super::canvas::Canvas;
 use super::draw::{port_at, riser};
@@ -14,7 +14,7 @@ pub(super) fn class(state: &PathState) -> &'static str {
     }
 }
 
-/// The lines. Painted before the boxes, so that one that passes a box goes behind it.
+/// The lines. Painted before the boxes, so that boxes cover lines.
 pub(super) fn lines(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     for (path, points) in ways(graph, layout) {
         canvas.open(&tooltip(path));
@@ -23,7 +23,7 @@ pub(super) fn lines(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     }
 }
 
-/// Both ends of each: its number where it begins; where it ends a dot, or a cross where packets came no further.
+/// Both ends of each path: its number at its start, and at its end a dot, or a cross if packets stopped there.
 pub(super) fn ends(canvas: &mut Canvas, graph: &Graph, layout: &Layout) {
     for (path, points) in ways(graph, layout) {
         let (Some((x, y)), Some((to_x, to_y))) = (points.first().copied(), points.last().copied()) else { continue };
@@ -57,7 +57,7 @@ pub(super) fn badge(canvas: &mut Canvas, class: &str, x: i32, y: i32, number: us
     canvas.text("badge-text", x, y + 4, &number.to_string());
 }
 
-/// What the tooltip and the legend say of a path.
+/// The text of a path for the tooltip and the legend.
 fn tooltip(path: &Path) -> String {
     let words = path.state.words();
     let lines = [path.text.clone(), words].into_iter().chain(path.stations.iter().cloned());
@@ -114,7 +114,7 @@ fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) 
 fn rise(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Option<Rise> {
     let (node, pod, attachment) = match end {
         End::Attachment(node, pod, attachment) => (node, pod, attachment),
-        // The interface is not known beforehand: the line begins at the first that has a way out.
+        // The interface is unknown before the run: the line begins at the first interface with a link of the node.
         End::Pod(node, pod) => {
             let all = &graph.nodes[node].pods[pod].attachments;
             (node, pod, all.iter().position(|attachment| attachment.bar.is_some())?)
@@ -125,22 +125,22 @@ fn rise(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Op
     let place_of_pod = &layout.nodes[node].pods[pod];
     let rect = place_of_pod.ifaces[attachment];
     let x = layout.nodes[node].columns[place_of_pod.column].lane(place);
-    // Several from one interface begin below each other, as far as it reaches.
+    // Several paths of one interface begin below each other, within the height of the interface.
     let starts = |path: &&usize| graph.paths[**path].from == end && **path < place;
     let before = i32::try_from(drawn(graph).iter().filter(starts).count()).unwrap_or(0);
     let y = (rect.y + 18 + before * 20).min(rect.bottom() - 9);
     Some(Rise { points: vec![(rect.x, y), (x, y), (x, below(layout, node, bar, lane))], node, bar })
 }
 
-/// Where a path runs along a bar: just below it.
+/// The position of a path along a bar: just below it.
 fn below(layout: &Layout, node: usize, bar: usize, lane: i32) -> i32 {
     layout.nodes[node].bars[bar].bottom() + 5 + lane * LANE
 }
 
-/// The bridge that a bar rests on, itself where it rests on none.
+/// The bridge under a bar, or the bar itself if there is none.
 fn root(graph: &Graph, node: usize, bar: usize) -> Option<usize> {
     let bars = &graph.nodes[node].bars;
-    // A chain of subinterfaces is never longer than the bars there are.
+    // A chain of subinterfaces is never longer than the number of bars.
     (0..bars.len()).try_fold(bar, |at, _| Some(bars.get(at)?.on.unwrap_or(at)))
 }
 
