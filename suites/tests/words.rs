@@ -1,4 +1,4 @@
-//! Texts for users keep to the glossary: no banned term in README, docs, `--help`, messages and hints.
+//! Texts for users, comments and names of functions keep to the glossary: they have no banned term.
 
 use anyhow::Context as _;
 use plumbline_suites::command::run;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 #[serde(deny_unknown_fields)]
 struct Banned {
     terms: Vec<Term>,
+    source_terms: Vec<Term>,
     exempted: Vec<String>,
 }
 
@@ -23,22 +24,58 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+fn read_banned() -> anyhow::Result<Banned> {
+    Ok(serde_yaml::from_str(&std::fs::read_to_string(root().join("suites/banned-terms.yaml"))?)?)
+}
+
 #[test]
 fn texts_for_users_have_no_banned_terms() -> anyhow::Result<()> {
-    let banned: Banned = serde_yaml::from_str(&std::fs::read_to_string(root().join("suites/banned-terms.yaml"))?)?;
+    let banned = read_banned()?;
+    let mut files = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    list_files(&root().join("docs"), &mut files)?;
+    list_files(&root().join("harness"), &mut files)?;
+    files.retain(|path| {
+        let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+        let is_source = name.ends_with(".rs") && !name.contains("/tests/") && !name.ends_with("/tests.rs");
+        is_source || name.ends_with(".md")
+    });
     let mut problems = Vec::new();
-    let mut unused: Vec<&String> = banned.exempted.iter().collect();
-    for path in files()? {
+    for path in files {
         let name = path.strip_prefix(root())?.display().to_string();
         let text = std::fs::read_to_string(&path).with_context(|| name.clone())?;
-        let found: Vec<String> = lines_for_users(&name, &text)
-            .into_iter()
-            .flat_map(|(line, text)| check_line(&banned.terms, &format!("{name}:{line}"), &text))
-            .collect();
-        if banned.exempted.contains(&name) {
-            unused.retain(|exempted| **exempted != name || found.is_empty());
-        } else {
-            problems.extend(found);
+        for (line, text) in lines_for_users(&name, &text) {
+            problems.extend(check_line(&banned.terms, &format!("{name}:{line}"), &text));
+        }
+    }
+    anyhow::ensure!(problems.is_empty(), "{}\n{} in all", problems.join("\n"), problems.len());
+    Ok(())
+}
+
+#[test]
+fn comments_and_names_of_functions_have_no_banned_terms() -> anyhow::Result<()> {
+    let banned = read_banned()?;
+    let mut files = Vec::new();
+    for folder in ["harness", "suites", "bench", "fuzz", "images", "clusters", ".ci", ".config", ".github"] {
+        list_files(&root().join(folder), &mut files)?;
+    }
+    let mut problems = Vec::new();
+    let mut unused: Vec<&String> = banned.exempted.iter().collect();
+    for path in files {
+        let name = path.strip_prefix(root())?.display().to_string();
+        // Text of other projects, for parsers.
+        if name.starts_with("fuzz/seeds/") {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let mut found = Vec::new();
+        for (line, text) in source_lines(&name, &text) {
+            let place = format!("{name}:{line}");
+            found.extend(check_line(&banned.terms, &place, &text));
+            found.extend(check_line(&banned.source_terms, &place, &text));
+        }
+        match banned.exempted.iter().find(|exempted| path.starts_with(root().join(exempted))) {
+            Some(exempted) => unused.retain(|other| *other != exempted || found.is_empty()),
+            None => problems.extend(found),
         }
     }
     problems.extend(unused.iter().map(|name| format!("{name}: exempted without a banned term in it")));
@@ -48,7 +85,7 @@ fn texts_for_users_have_no_banned_terms() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_help_of_every_command_has_no_banned_terms() -> anyhow::Result<()> {
-    let banned: Banned = serde_yaml::from_str(&std::fs::read_to_string(root().join("suites/banned-terms.yaml"))?)?;
+    let banned = read_banned()?;
     let mut open: Vec<Vec<String>> = vec![vec![]];
     let (mut problems, mut seen) = (Vec::new(), 0);
     while let Some(command) = open.pop() {
@@ -71,24 +108,19 @@ async fn the_help_of_every_command_has_no_banned_terms() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Markdown for users, and the sources whose string literals they see.
-fn files() -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
-    let mut folders = vec![root().join("docs"), root().join("harness")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            if path.is_dir() && !["tests", "target", "fuzz"].contains(&name.as_str()) {
-                folders.push(path);
-            } else if name.ends_with(".md") || name.ends_with(".rs") && name != "tests.rs" {
-                files.push(path);
-            }
+/// Adds all files below a folder, in the order of their paths, without build products.
+fn list_files(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<_>>()?;
+    paths.sort();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path);
+        } else if !path.is_symlink() && path.file_name().is_some_and(|name| name != "target") {
+            list_files(&path, files)?;
         }
     }
-    files.retain(|path| path.is_file());
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// Each line that users see, with its number: all of a page; of a source the string literals before its tests.
@@ -101,7 +133,57 @@ fn lines_for_users(name: &str, text: &str) -> Vec<(usize, String)> {
     own.filter_map(|(number, line)| Some((number, literals(line)?))).collect()
 }
 
-/// What a line of source has in quotes; none where it has nothing, or is a comment.
+/// The comments and names of functions of a source, with the numbers of their lines. None of a file of another kind.
+fn source_lines(name: &str, text: &str) -> Vec<(usize, String)> {
+    let is_shell = name.ends_with(".sh") || text.starts_with("#!/bin/") || text.starts_with("#!/usr/bin/env");
+    let read: fn(&str) -> Option<String> = match name.rsplit_once('.') {
+        Some((_, "rs")) => rust_words,
+        Some((_, "yaml" | "yml")) => hash_comment,
+        _ if is_shell => hash_comment,
+        _ => return Vec::new(),
+    };
+    let numbered = text.lines().enumerate();
+    numbered.filter_map(|(index, line)| Some((index + 1, read(line)?))).collect()
+}
+
+/// The comment of a line of Rust without code in backticks, or the name of its function with spaces for `_`.
+fn rust_words(line: &str) -> Option<String> {
+    if let Some(comment) = rust_comment(line) {
+        return Some(without_code(comment));
+    }
+    let (before, name) = line.split_once("fn ")?;
+    let is_definition = before.is_empty() || before.ends_with(' ');
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_')?;
+    Some(name[..end].replace('_', " ")).filter(|_| is_definition && end > 0)
+}
+
+/// The comment of a line of Rust: the part after the first `//` outside of string literals.
+fn rust_comment(line: &str) -> Option<&str> {
+    let (mut inside, mut escaped) = (false, false);
+    for (at, character) in line.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => inside = !inside,
+            '/' if !inside && line[at..].starts_with("//") => return Some(&line[at + 2..]),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The comment of a line of YAML or shell.
+fn hash_comment(line: &str) -> Option<String> {
+    let comment = line.trim_start().strip_prefix('#').or_else(|| Some(line.split_once(" # ")?.1))?;
+    Some(without_code(comment))
+}
+
+/// A text without its parts in backticks.
+fn without_code(text: &str) -> String {
+    text.split('`').step_by(2).collect::<Vec<_>>().join(" ` ")
+}
+
+/// The string literals of a line of source. None if it has none or is a comment.
 fn literals(line: &str) -> Option<String> {
     if line.trim_start().starts_with("//") {
         return None;
@@ -148,4 +230,17 @@ fn a_term_is_whole_words() {
     assert_eq!(literals(r#"let a = "the bed"; // a twin"#).unwrap().trim(), "the bed");
     assert_eq!(literals(r#"format!("{bed} broke")"#).unwrap().trim(), "broke");
     assert_eq!(literals("// the bed"), None);
+}
+
+#[test]
+fn sources_are_checked_in_comments_and_names_of_functions() {
+    let words = |name: &str, text: &str| -> Vec<String> {
+        source_lines(name, text).into_iter().map(|(_, text)| text.trim().to_owned()).collect()
+    };
+    assert_eq!(words("a.rs", "/// The bed.\nlet a = \"a // b\"; // a twin\nlet twin = 1;"), ["/ The bed.", "a twin"]);
+    assert_eq!(words("a.rs", "pub async fn read_the_file(a: u8) {\nlet a: fn(u8) = b;"), ["read the file"]);
+    assert_eq!(words("a.rs", "// the user `nobody` of setpriv"), ["the user  `  of setpriv"]);
+    assert_eq!(words("a.yaml", "# one\na: 'b#c' # two\nb: c"), ["one", "two"]);
+    assert_eq!(words("run", "#!/bin/sh\necho a # one"), ["!/bin/sh", "one"]);
+    assert!(words("a.md", "# one").is_empty());
 }

@@ -150,10 +150,10 @@ fn plan(name: &str) -> Plan {
 
 /// Runs scenarios by these names; each goes only when `go_after` have come.
 async fn ran(names: &[&str], jobs: usize, overlap: bool, go_after: usize) -> (Arc<Seen>, RunSummary) {
-    run_acted(names, jobs, overlap, go_after, None).await
+    run_with_panic(names, jobs, overlap, go_after, None).await
 }
 
-async fn run_acted(
+async fn run_with_panic(
     names: &[&str],
     jobs: usize,
     overlap: bool,
@@ -220,7 +220,7 @@ async fn no_more_stand_than_there_are_jobs_and_no_more_go_than_may() {
 async fn a_panic_is_a_fault_of_plumbline_and_its_effects_are_undone() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("made");
-    let (_, summary) = run_acted(&["a", "b"], 1, true, 1, Some(made.clone())).await;
+    let (_, summary) = run_with_panic(&["a", "b"], 1, true, 1, Some(made.clone())).await;
     assert!(!made.exists(), "the end of the run undoes what the journal has open");
     assert_eq!(summary.exit_code(), exit::INTERNAL);
     assert_eq!(summary.reports.len(), 2, "the next scenario runs all the same");

@@ -117,7 +117,7 @@ pub(super) fn judge(case: &PodCase<'_>, judgement: &mut JudgementBuilder) {
     for account in case.reported {
         for name in &account.sandbox_interfaces {
             judgement.count_fact();
-            if case.link(name).is_none() && !is_asked_for(case, name) {
+            if case.link(name).is_none() && !is_requested(case, name) {
                 let message = format!("interface {name} is in the CNI result but not in the pod");
                 let finding = finding(case, account, name, FindingCode::PL203, message);
                 judgement.add_finding(finding.found(links(case)));
@@ -164,7 +164,7 @@ pub(super) fn links(case: &PodCase<'_>) -> String {
 }
 
 /// A missing interface of an attachment is reported as PL102.
-fn is_asked_for(case: &PodCase<'_>, name: &str) -> bool {
+fn is_requested(case: &PodCase<'_>, name: &str) -> bool {
     case.network_of(name).is_some()
 }
 

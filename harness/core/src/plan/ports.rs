@@ -201,7 +201,7 @@ mod tests {
     fn a_chain_requests_symmetric_routing_with_terways_defaults() {
         assert_eq!(of(""), Ok(None));
         assert_eq!(of(r#","symmetric_routing":false"#), Ok(None));
-        // Terway asks for a boolean; a string is no yes.
+        // Terway requires a boolean. A string does not mean true.
         assert_eq!(of(r#","symmetric_routing":"true""#), Ok(None));
         let usual = of(r#","symmetric_routing":true"#).unwrap().unwrap();
         assert_eq!((usual.mark, usual.mask, usual.table, usual.priority), (0x10, 0x10, 100, 600));

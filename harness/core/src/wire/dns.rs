@@ -39,7 +39,7 @@ pub fn name(text: &str) -> Result<String, NameError> {
     Ok(bare.to_owned())
 }
 
-/// The question for the address of a name ([`name`] has looked at it); `v6` asks for an IPv6 address, `id` comes back in
+/// The DNS query for the address of a name that [`name`] has checked. `v6` queries an IPv6 address. `id` comes back in
 /// the answer. Empty for what is no name.
 pub fn question(name: &str, v6: bool, id: u16) -> Vec<u8> {
     let mut packet = Packet::new_query(id);

@@ -123,15 +123,15 @@ struct JsonRoute {
 
 impl JsonRoute {
     /// The family of a route. `default` has none of its own: then its gateway decides, or the router preference,
-    /// which IPv6 routes alone have; where neither is there, the family that was asked for.
-    fn is_v6(&self, asked: bool) -> bool {
+    /// which IPv6 routes alone have; where neither is there, the requested family.
+    fn is_v6(&self, requested: bool) -> bool {
         if self.dst != "default" {
             return self.dst.contains(':');
         }
         let gateways = self.gateway.iter().chain(self.nexthops.iter().filter_map(|hop| hop.gateway.as_ref()));
         match gateways.map(|gateway| gateway.contains(':')).next() {
             Some(v6) => v6,
-            None => self.pref.is_some() || (asked && self.via.is_none()),
+            None => self.pref.is_some() || (requested && self.via.is_none()),
         }
     }
 }
@@ -157,7 +157,7 @@ fn gateway(own: Option<&String>, other: Option<&JsonVia>) -> Result<Option<IpAdd
 }
 
 /// Reads `ip -j -d -4 route show table all`, or the same with `-6`. Without a family `ip` prints both when all tables
-/// are asked for: routes of the other family are left out, so that they don't count twice.
+/// are requested: routes of the other family are left out, so that they don't count twice.
 ///
 /// # Errors
 /// What is not as `ip` writes it.
