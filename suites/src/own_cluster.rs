@@ -36,14 +36,14 @@ impl OwnCluster {
     /// # Errors
     /// When no engine answers, the lane could not be opened, or files can't be copied.
     pub async fn new() -> anyhow::Result<Self> {
-        Self::other(&profile_in_use()?, &[]).await
+        Self::with_edits(&profile_in_use()?, &[]).await
     }
 
     /// The same with a profile like the named one. Each first text of `edits` in its file is replaced by the second.
     ///
     /// # Errors
     /// As [`OwnCluster::new`], and when the file does not contain a text.
-    pub async fn other(like: &str, edits: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub async fn with_edits(like: &str, edits: &[(&str, &str)]) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let profile = format!("own-{}", std::process::id());
         let (from, to) = (plumbline::root::find()?, dir.path().join("root"));
@@ -141,7 +141,7 @@ impl OwnCluster {
     ///
     /// # Errors
     /// When the command can't run on the node.
-    pub async fn look(&self) -> anyhow::Result<BTreeSet<String>> {
+    pub async fn read_state(&self) -> anyhow::Result<BTreeSet<String>> {
         let output = self.on_node(LOOK).await?;
         // Names of the engine's own veth pairs on a node differ each time. A pod's link has another form on every node.
         Ok(output.lines().map(str::to_owned).collect())
@@ -162,10 +162,10 @@ impl OwnCluster {
     ///
     /// # Errors
     /// When it does not in time, with the added and the missing lines.
-    pub async fn as_before(&self, before: &BTreeSet<String>) -> anyhow::Result<()> {
-        let settled = wait_for("the node to look as before", async || Ok(self.look().await? == *before)).await;
+    pub async fn wait_for_state(&self, before: &BTreeSet<String>) -> anyhow::Result<()> {
+        let settled = wait_for("the node to look as before", async || Ok(self.read_state().await? == *before)).await;
         let Err(late) = settled else { return Ok(()) };
-        let now = self.look().await?;
+        let now = self.read_state().await?;
         let more: Vec<_> = now.difference(before).collect();
         let less: Vec<_> = before.difference(&now).collect();
         Err(late.context(format!("left behind: {more:?}; gone: {less:?}")))
@@ -215,7 +215,7 @@ impl Running {
     ///
     /// # Errors
     /// When the command ended, or five minutes passed, before that moment; and errors of the check.
-    pub async fn caught(
+    pub async fn stop_at(
         &self,
         own: &OwnCluster,
         text: &str,

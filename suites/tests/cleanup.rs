@@ -16,7 +16,7 @@ fn links_of_an_engine_are_recognised_by_name() {
 }
 
 /// A plugin that prints its versions and hangs at ADD. A number in its command line identifies it.
-fn hanging(folder: &Path, seconds: u32) -> anyhow::Result<String> {
+fn write_hanging_plugin(folder: &Path, seconds: u32) -> anyhow::Result<String> {
     let path = folder.join("hangs");
     let versions = r#"{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}"#;
     let script = format!(
@@ -37,7 +37,7 @@ async fn start_hanging_run(folder: &Path, state: &Path, seconds: u32) -> anyhow:
         "--lane".into(),
         "netns".into(),
         "--plugin".into(),
-        hanging(folder, seconds)?,
+        write_hanging_plugin(folder, seconds)?,
     ];
     let env = [("PLUMBLINE_STATE".to_owned(), state.display().to_string())];
     let session = Session::start(&argv, &env)?;
@@ -47,7 +47,7 @@ async fn start_hanging_run(folder: &Path, state: &Path, seconds: u32) -> anyhow:
 }
 
 /// A number of seconds that no other process sleeps for.
-fn unlike_any(base: u32) -> u32 {
+fn choose_seconds(base: u32) -> u32 {
     base * 100_000 + std::process::id() % 100_000
 }
 
@@ -55,7 +55,7 @@ fn unlike_any(base: u32) -> u32 {
 async fn sigterm_cleans_up_and_reports_it() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let before = HostState::read()?;
-    let seconds = unlike_any(11);
+    let seconds = choose_seconds(11);
     let (session, pid) = start_hanging_run(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGTERM)?;
     let (code, output) = session.end(Duration::from_secs(20)).await;
@@ -70,7 +70,7 @@ async fn sigterm_cleans_up_and_reports_it() -> anyhow::Result<()> {
 async fn gc_removes_the_leaks_of_a_killed_run() -> anyhow::Result<()> {
     let (dir, state) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let before = HostState::read()?;
-    let seconds = unlike_any(12);
+    let seconds = choose_seconds(12);
     let (session, pid) = start_hanging_run(dir.path(), state.path(), seconds).await?;
     kill(pid, Signal::SIGKILL)?;
     session.end(Duration::from_secs(5)).await;

@@ -77,7 +77,7 @@ async fn kill_in_each_phase(own: &OwnCluster) -> anyhow::Result<()> {
         Ok(output.lines().next() == output.lines().nth(1))
     };
     wait_for("the kubelet to know as many pods as the server", forgotten).await?;
-    let before = own.look().await?;
+    let before = own.read_state().await?;
     anyhow::ensure!(before.iter().any(|line| line.ends_with("/br-ex")), "the look is blind: {before:?}");
     kill_in_scenario(own, &before).await.context("in the middle of a scenario")?;
     kill_in_tear_down(own, &before).await.context("in the middle of tear-down")?;
@@ -90,7 +90,7 @@ async fn kill_in_each_phase(own: &OwnCluster) -> anyhow::Result<()> {
 /// The cluster is complete at this moment and stays. The canary pod must not stay.
 async fn kill_in_bring_up(own: &OwnCluster) -> anyhow::Result<()> {
     let up = own.start(&["up", "--yes"])?;
-    up.caught(own, "canary-", "the canary", async || Ok(has(own, PODS, "pod/canary-").await)).await?;
+    up.stop_at(own, "canary-", "the canary", async || Ok(has(own, PODS, "pod/canary-").await)).await?;
     up.kill().await?;
     anyhow::ensure!(has(own, PODS, "pod/canary-").await, "the canary was gone before gc");
     let output = own.gc().await?;
@@ -102,12 +102,12 @@ async fn kill_in_bring_up(own: &OwnCluster) -> anyhow::Result<()> {
 async fn kill_in_scenario(own: &OwnCluster, before: &BTreeSet<String>) -> anyhow::Result<()> {
     let run = own.start(&["run", SEED, "--lane", "kind"])?;
     let pod = async || Ok(has(own, PODS, "pod/chain-test-pod").await);
-    run.caught(own, NAMESPACE, "the scenario's pod", pod).await?;
+    run.stop_at(own, NAMESPACE, "the scenario's pod", pod).await?;
     run.kill().await?;
     anyhow::ensure!(own.on_node(NAMESPACES).await?.contains(NAMESPACE), "its namespace was gone before gc");
     let output = own.gc().await?;
     anyhow::ensure!(output.contains(&format!("gone: namespace {NAMESPACE}")), "{output}");
-    own.as_before(before).await
+    own.wait_for_state(before).await
 }
 
 /// Kubernetes continues the deletion; only `gc` waits for its end and closes the journal.
@@ -121,7 +121,7 @@ async fn kill_in_tear_down(own: &OwnCluster, before: &BTreeSet<String>) -> anyho
     run.kill().await?;
     let output = own.gc().await?;
     anyhow::ensure!(output.contains(&format!("gone: namespace {NAMESPACE}")), "{output}");
-    own.as_before(before).await?;
+    own.wait_for_state(before).await?;
     let again = own.gc().await?;
     anyhow::ensure!(again.contains("nothing was left behind"), "{again}");
     Ok(())

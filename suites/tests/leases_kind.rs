@@ -20,8 +20,8 @@ const EDITS: [(&str, &str); 2] = [
 #[tokio::test]
 async fn a_lease_that_multus_thick_does_not_release_is_a_finding() -> anyhow::Result<()> {
     let before = HostState::read()?;
-    let own = OwnCluster::other("three-nodes", &EDITS).await?;
-    let report = ran(&own).await;
+    let own = OwnCluster::with_edits("three-nodes", &EDITS).await?;
+    let report = run_seed(&own).await;
     own.end().await?;
     let Verdict::Fail { findings, .. } = report?.verdict else { anyhow::bail!("expected a fail") };
     let codes: Vec<FindingCode> = findings.iter().map(|finding| finding.code).collect();
@@ -34,7 +34,7 @@ async fn a_lease_that_multus_thick_does_not_release_is_a_finding() -> anyhow::Re
     Ok(())
 }
 
-async fn ran(own: &OwnCluster) -> anyhow::Result<ScenarioReport> {
+async fn run_seed(own: &OwnCluster) -> anyhow::Result<ScenarioReport> {
     // Its canary pods leak a lease too. The cluster is not refused for that, because scenarios report it.
     own.up().await?;
     let folder = tempfile::tempdir()?;

@@ -29,13 +29,13 @@ impl Machine {
         Some(Self { pid, sockets: record["sockets"].as_str()?.into() })
     }
 
-    fn alive(&self) -> bool {
+    fn is_alive(&self) -> bool {
         plumbline_testbed::journal::start_time(self.pid).is_some()
     }
 
-    async fn gone(&self) -> anyhow::Result<()> {
+    async fn wait_for_end(&self) -> anyhow::Result<()> {
         let look = async || {
-            Ok(match self.alive() || self.sockets.exists() {
+            Ok(match self.is_alive() || self.sockets.exists() {
                 false => Look::There(()),
                 true => Look::NotYet(format!("process {}, {}", self.pid, self.sockets.display())),
             })
@@ -50,7 +50,7 @@ async fn run(state: &Path, idle: &str, args: &[&str]) -> anyhow::Result<Transcri
 }
 
 /// A macvlan plugin whose ADD crashes the guest's kernel.
-fn deadly(folder: &Path) -> anyhow::Result<String> {
+fn write_crashing_plugin(folder: &Path) -> anyhow::Result<String> {
     let path = folder.join("macvlan");
     let script = "#!/bin/sh\nif [ \"$CNI_COMMAND\" != ADD ]; then echo '{\"cniVersion\":\"1.0.0\",\"supportedVersions\":[\"1.0.0\"]}'; exit; fi\n\
         echo c > /proc/sysrq-trigger\nsleep 60\n";
@@ -62,7 +62,7 @@ fn deadly(folder: &Path) -> anyhow::Result<String> {
 #[tokio::test]
 async fn a_scenario_that_stops_the_machine_fails_alone() -> anyhow::Result<()> {
     let (state, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let plugin = deadly(folder.path())?;
+    let plugin = write_crashing_plugin(folder.path())?;
     let args = [
         "run",
         "suites/scenarios/macvlan/two-pods.yaml",
@@ -81,7 +81,7 @@ async fn a_scenario_that_stops_the_machine_fails_alone() -> anyhow::Result<()> {
     assert!(text.contains("the virtual machine has ended; its console ends with: "), "{text}");
     assert!(line("dummy/static").starts_with("PASS"), "a new machine serves the next one: {text}");
     run(state.path(), "60", &["down"]).await?;
-    Machine::read(state.path()).context("no machine was noted")?.gone().await
+    Machine::read(state.path()).context("no record of a machine")?.wait_for_end().await
 }
 
 #[tokio::test]
@@ -89,8 +89,8 @@ async fn an_unused_machine_powers_off() -> anyhow::Result<()> {
     let state = tempfile::tempdir()?;
     let seen = run(state.path(), "1", &["up", "--lane", "vm"]).await?;
     assert!(seen.ok(), "{}{}", seen.stdout, seen.stderr);
-    let machine = Machine::read(state.path()).context("no machine was noted")?;
-    machine.gone().await?;
+    let machine = Machine::read(state.path()).context("no record of a machine")?;
+    machine.wait_for_end().await?;
     let gc = run(state.path(), "1", &["gc"]).await?;
     assert!(gc.ok(), "what went by itself is nothing that can't be undone: {}{}", gc.stdout, gc.stderr);
     Ok(())
@@ -105,18 +105,18 @@ async fn gc_stops_the_machine_of_a_killed_run() -> anyhow::Result<()> {
     let env = [("PLUMBLINE_STATE".to_owned(), state.path().display().to_string())];
     let session = Session::start(&argv, &env)?;
     let look = async || {
-        Ok(match Machine::read(state.path()).filter(Machine::alive) {
+        Ok(match Machine::read(state.path()).filter(Machine::is_alive) {
             Some(machine) => Look::There(machine),
             None => Look::NotYet("no record".to_owned()),
         })
     };
     let machine = until("look", "a machine", Deadline::after(PATIENCE), LOOK, look).await?;
     let spared = run(state.path(), "60", &["gc"]).await?;
-    assert!(machine.alive(), "gc leaves alone what is in use: {}{}", spared.stdout, spared.stderr);
+    assert!(machine.is_alive(), "gc must not stop a machine in use: {}{}", spared.stdout, spared.stderr);
     // Without a grace period the session ends by SIGKILL.
     session.end(Duration::ZERO).await;
-    assert!(machine.alive(), "the machine outlives who started it");
+    assert!(machine.is_alive(), "the machine outlives its starter");
     let gc = run(state.path(), "60", &["gc"]).await?;
     assert!(gc.stdout.contains("(a virtual machine)"), "{}{}", gc.stdout, gc.stderr);
-    machine.gone().await
+    machine.wait_for_end().await
 }

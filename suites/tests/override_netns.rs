@@ -44,7 +44,7 @@ fn script(folder: &Path, name: &str, body: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// A fault that repeats at a command what upstream's binary did in a recorded case of `golden/route-override.json`.
-fn recorded(id: &str) -> anyhow::Result<FaultRule> {
+fn find_recorded_fault(id: &str) -> anyhow::Result<FaultRule> {
     let text = std::fs::read_to_string(root::find()?.join("suites/golden/route-override.json"))?;
     let golden: Value = serde_json::from_str(&text)?;
     let cases = golden["cases"].as_array().context("the recorded cases are a list")?;
@@ -136,7 +136,7 @@ impl Node {
         Ok(Self(agent))
     }
 
-    async fn cni(
+    async fn run_cni(
         &mut self,
         command: CniCommand,
         config: &Value,
@@ -156,7 +156,7 @@ impl Node {
         Ok(self.0.run_chain(request, 2).await?)
     }
 
-    async fn ip(&mut self, words: &str) -> anyhow::Result<()> {
+    async fn run_ip(&mut self, words: &str) -> anyhow::Result<()> {
         let argv = ["ip"].into_iter().chain(words.split(' ')).map(str::to_owned).collect();
         let op = Op::Exec { target: Target::Pod("client".to_owned()), argv, deadline_ms: 10_000 };
         match self.0.call(op, Duration::from_secs(20)).await {
@@ -188,20 +188,20 @@ async fn check_passes_after_delroutes_only_with_skipcheck(#[case] main_plugin: V
     };
     let mut node = Node::start().await?;
     let plain = chain(json!({}));
-    let added = node.cni(CniCommand::Add, &plain, None).await?;
+    let added = node.run_cni(CniCommand::Add, &plain, None).await?;
     assert_eq!(added.error, None);
-    node.ip("route add default via 192.168.100.1 dev eth1 metric 9").await?;
+    node.run_ip("route add default via 192.168.100.1 dev eth1 metric 9").await?;
 
-    let checked = node.cni(CniCommand::Check, &plain, None).await?;
+    let checked = node.run_cni(CniCommand::Check, &plain, None).await?;
     let error = checked.error.context("CHECK must complain")?;
     assert_eq!((error.position, error.plugin.as_deref()), (Some(1), Some("route-override")), "{}", error.message);
     assert!(error.message.contains("route is not removed"), "{}", error.message);
 
-    let by_configuration = node.cni(CniCommand::Check, &chain(json!({"skipcheck": true})), None).await?;
+    let by_configuration = node.run_cni(CniCommand::Check, &chain(json!({"skipcheck": true})), None).await?;
     assert_eq!(by_configuration.error, None);
-    let by_arguments = node.cni(CniCommand::Check, &plain, Some(json!({"skipcheck": true}))).await?;
+    let by_arguments = node.run_cni(CniCommand::Check, &plain, Some(json!({"skipcheck": true}))).await?;
     assert_eq!(by_arguments.error, None);
-    let deleted = node.cni(CniCommand::Del, &plain, None).await?;
+    let deleted = node.run_cni(CniCommand::Del, &plain, None).await?;
     assert_eq!(deleted.error, None);
     node.0.end().await;
     Ok(())

@@ -36,7 +36,7 @@ fn crates() -> Vec<PathBuf> {
     folders
 }
 
-fn name_of(folder: &Path) -> &str {
+fn read_name(folder: &Path) -> &str {
     folder.file_name().unwrap().to_str().unwrap()
 }
 
@@ -61,7 +61,7 @@ fn crates_depend_downwards() {
 fn no_circle_spans_more_than_two_files() {
     let mut problems = Vec::new();
     for folder in crates() {
-        problems.extend(Crate::read(&folder).circles());
+        problems.extend(Crate::read(&folder).find_circles());
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
@@ -71,8 +71,8 @@ fn modules_keep_the_stated_order() {
     let mut problems = Vec::new();
     for folder in crates() {
         let this = Crate::read(&folder);
-        match this.stated_order() {
-            Some(order) => problems.extend(this.out_of_order(&order)),
+        match this.read_stated_order() {
+            Some(order) => problems.extend(this.find_order_violations(&order)),
             None => problems.push(format!("{}: no order is stated", this.name)),
         }
     }
@@ -113,8 +113,8 @@ impl Crate {
         let mut sources = Vec::new();
         list_sources(&folder.join("src"), &mut sources);
         let modules: BTreeMap<Vec<String>, PathBuf> =
-            sources.into_iter().map(|path| (module_of(&folder.join("src"), &path), path)).collect();
-        let name = name_of(folder).to_owned();
+            sources.into_iter().map(|path| (find_module(&folder.join("src"), &path), path)).collect();
+        let name = read_name(folder).to_owned();
         let library = if name == "cli" { "plumbline".to_owned() } else { format!("plumbline_{name}") };
         let read = |(module, path): (&Vec<String>, &PathBuf)| {
             let text = std::fs::read_to_string(path).unwrap();
@@ -130,7 +130,7 @@ impl Crate {
             read_items(&code.items, &mut file, &mut uses);
             for (tree, is_public) in uses {
                 read_use(&tree, &mut Vec::new(), &mut |path, name| {
-                    if let Some(target) = absolute(&path, module, &library, &modules) {
+                    if let Some(target) = resolve_absolute(&path, module, &library, &modules) {
                         file.imports.push(Import { name, target, is_public });
                     }
                 });
@@ -184,7 +184,7 @@ impl Crate {
         // A single word is a visibility such as `pub(super)`, not a use of an item.
         let named = file.paths.iter().filter(|path| path.len() > 1);
         let from_root = named.filter(|path| matches!(path[0].as_str(), "crate" | "super"));
-        for path in from_root.filter_map(|path| absolute(path, module, "", &BTreeMap::new())) {
+        for path in from_root.filter_map(|path| resolve_absolute(path, module, "", &BTreeMap::new())) {
             edges.extend(self.resolve(&path, 0).map(|(target, _)| target));
         }
         edges.remove(module);
@@ -192,7 +192,7 @@ impl Crate {
     }
 
     /// Each circle of more than two files, as text.
-    fn circles(&self) -> Vec<String> {
+    fn find_circles(&self) -> Vec<String> {
         let edges: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> =
             self.files.keys().map(|module| (module, self.edges(module))).collect();
         let reached = |from: &Vec<String>| {
@@ -226,7 +226,7 @@ impl Crate {
     }
 
     /// The order in the documentation of the crate: a numbered list, with each module's name in backticks.
-    fn stated_order(&self) -> Option<Vec<String>> {
+    fn read_stated_order(&self) -> Option<Vec<String>> {
         let root = ["src/lib.rs", "src/main.rs"];
         let file = root.iter().find_map(|root| self.files.values().find(|file| file.path == *root))?;
         let items = file.text.lines().filter_map(|line| line.strip_prefix("//! ")?.split_once(". "));
@@ -236,7 +236,7 @@ impl Crate {
     }
 
     /// Uses of a later module by an earlier one.
-    fn out_of_order(&self, order: &[String]) -> Vec<String> {
+    fn find_order_violations(&self, order: &[String]) -> Vec<String> {
         let place = |module: &Vec<String>| order.iter().position(|name| Some(name) == module.first());
         let mut problems = Vec::new();
         let roots = [Vec::new(), vec!["main".to_owned()]];
@@ -265,7 +265,7 @@ fn list_sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The module of a file: `src/a/b.rs` and `src/a/b/mod.rs` are `a::b`, `src/lib.rs` is the root.
-fn module_of(source: &Path, path: &Path) -> Vec<String> {
+fn find_module(source: &Path, path: &Path) -> Vec<String> {
     let inner = path.strip_prefix(source).unwrap().with_extension("");
     let mut module: Vec<String> = inner.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     if module.last().is_some_and(|last| last == "mod") || module == ["lib"] {
@@ -275,7 +275,7 @@ fn module_of(source: &Path, path: &Path) -> Vec<String> {
 }
 
 /// A path from the crate's root on. None for a path into another crate.
-fn absolute(
+fn resolve_absolute(
     path: &[String],
     module: &[String],
     library: &str,

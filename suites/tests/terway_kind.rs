@@ -93,7 +93,7 @@ fn with(test: impl AsyncFn(&Context, &Cluster) -> anyhow::Result<()>) -> Result<
 }
 
 /// The plugin's entry as terway-cli writes it (cmd/terway-cli/cni.go, `mergeConfigList`): a veth needs no eBPF.
-fn made(mut plugin: Value) -> Value {
+fn write_expected_entry(mut plugin: Value) -> Value {
     if let Some(map) = plugin.as_object_mut() {
         map.remove("cniVersion");
         map.remove("name");
@@ -105,21 +105,21 @@ fn made(mut plugin: Value) -> Value {
     plugin
 }
 
-fn chain(plugins: &[Value]) -> Value {
-    let plugins: Vec<Value> = plugins.iter().cloned().map(made).collect();
+fn expected_chain(plugins: &[Value]) -> Value {
+    let plugins: Vec<Value> = plugins.iter().cloned().map(write_expected_entry).collect();
     json!({ "cniVersion": "0.4.0", "name": "terway-chainer", "plugins": plugins })
 }
 
 async fn check_chain_on_nodes(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let found = set_chain(cx, cluster, None).await?;
-    let wanted = chain(&[read_first_plugin(cluster).await?]);
+    let wanted = expected_chain(&[read_first_plugin(cluster).await?]);
     ensure!(found.len() == 3, "three nodes, and {} chains", found.len());
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was requested", node.name);
     }
-    let kept = kubectl(cluster, &["get", "configmaps", "-o", "name"]).await?;
+    let kept = run_kubectl(cluster, &["get", "configmaps", "-o", "name"]).await?;
     let kept = kept.lines().filter(|name| name.contains(&format!("-kept-{}", cx.run.id()))).count();
-    ensure!(kept == 0, "a copy is kept that no restore needs");
+    ensure!(kept == 0, "an unneeded backup is kept");
     Ok(())
 }
 
@@ -129,13 +129,13 @@ async fn check_stand_ins(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     }
     let output = cluster.nodes[0].run_ok("test", &["/opt/cni/bin/terway", "--version"]).await?.stdout;
     ensure!(output.contains("stand-in for terway, not upstream's"), "version text of the plugin on the node: {output}");
-    let output = kubectl(cluster, &["logs", "daemonset/terway-eniip", "-c", "terway"]).await?;
+    let output = run_kubectl(cluster, &["logs", "daemonset/terway-eniip", "-c", "terway"]).await?;
     ensure!(output.contains("stand-in for terwayd, not upstream's"), "log of the daemon: {output}");
     Ok(())
 }
 
 /// Runs kubectl on the control plane.
-async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
+async fn run_kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
     let control = cluster.nodes.iter().find(|node| node.name.ends_with("control-plane")).context("a control plane")?;
     let argv = [&["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "-n", "kube-system"], words].concat();
     Ok(control.run_ok("test", &argv).await?.stdout)
@@ -145,7 +145,7 @@ async fn kubectl(cluster: &Cluster, words: &[&str]) -> anyhow::Result<String> {
 /// itself is for the whole host.
 fn check_killed_run() -> Result<(), Failed> {
     run(async {
-        let (run, routes) = killed_run().await?;
+        let (run, routes) = kill_run().await?;
         let sweeper = Sweeper::default();
         let undoers: Vec<&dyn Undo> = registry::UNDOERS.iter().copied().chain([&sweeper as &dyn Undo]).collect();
         let collected = journal::gc_of(&run, &undoers).await?;
@@ -154,7 +154,7 @@ fn check_killed_run() -> Result<(), Failed> {
         ensure!(undone == routes.len(), "{} routes were laid: {collected:?}", routes.len());
         let cx = context::open(PROFILE, "terway test")?;
         let cluster = cluster::lock_exclusively(cluster::up(&cx, registry::PROVIDERS).await?).await?;
-        let tested = without(&cluster, &routes).await;
+        let tested = check_routes_removed(&cluster, &routes).await;
         let left = session::close(&cx).await;
         tested?;
         ensure!(left.is_empty(), "left behind: {left:?}");
@@ -165,7 +165,7 @@ fn check_killed_run() -> Result<(), Failed> {
 }
 
 /// Kills a run after it has changed the router. Gives its id, and each container with the selector of its added route.
-async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
+async fn kill_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
     let (pid, begun) = (Arc::new(OnceLock::new()), SystemTime::now());
     let known = Arc::clone(&pid);
     let cmd = plumbline(&["run", SCENARIO, "--lane", "kind", "--profile", PROFILE])?
@@ -182,7 +182,7 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
         });
         inside.collect()
     };
-    let journal = || pid.get().map_or(Ok(None), |pid| journal_of(*pid, begun));
+    let journal = || pid.get().map_or(Ok(None), |pid| find_journal(*pid, begun));
     wait_for("a route of the scenario on the router", async || {
         ensure!(!run.is_finished(), "the run ended by itself");
         let laid = journal()?.map(|(_, text)| routes(&text)).unwrap_or_default();
@@ -198,7 +198,7 @@ async fn killed_run() -> anyhow::Result<(String, Vec<(String, String)>)> {
 
 /// The run of a process, and the text of its journal. Reading the journals of many runs takes seconds, so runs
 /// before `since` are skipped.
-fn journal_of(pid: u32, since: SystemTime) -> anyhow::Result<Option<(String, String)>> {
+fn find_journal(pid: u32, since: SystemTime) -> anyhow::Result<Option<(String, String)>> {
     for entry in std::fs::read_dir(folders::state()?.join("runs"))? {
         let entry = entry?;
         if entry.metadata()?.modified()? < since {
@@ -214,7 +214,7 @@ fn journal_of(pid: u32, since: SystemTime) -> anyhow::Result<Option<(String, Str
     Ok(None)
 }
 
-async fn without(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Result<()> {
+async fn check_routes_removed(cluster: &Cluster, routes: &[(String, String)]) -> anyhow::Result<()> {
     for (container, route) in routes {
         let argv = [&["ip", "route", "show"][..], &route.split(' ').collect::<Vec<_>>()].concat();
         let still = cluster.engine().exec_ok("test", container, &argv, None, Duration::from_secs(20)).await?.stdout;
@@ -250,8 +250,8 @@ async fn check_leaks(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
 
 /// CoreDNS is Ready only if its pods reach the API server's service: through their node's second interface and the router.
 async fn check_reachability(_: &Context, cluster: &Cluster) -> anyhow::Result<()> {
-    kubectl(cluster, &["wait", "pods", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=25s"]).await?;
-    let pods = kubectl(cluster, &["get", "pods", "-l", "k8s-app=kube-dns", "-o", "json"]).await?;
+    run_kubectl(cluster, &["wait", "pods", "-l", "k8s-app=kube-dns", "--for=condition=Ready", "--timeout=25s"]).await?;
+    let pods = run_kubectl(cluster, &["get", "pods", "-l", "k8s-app=kube-dns", "-o", "json"]).await?;
     let pods: Value = serde_json::from_str(&pods)?;
     let addresses: Vec<&str> =
         pods["items"].as_array().into_iter().flatten().filter_map(|pod| pod["status"]["podIP"].as_str()).collect();
@@ -299,14 +299,14 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
 async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
     scrub(&cluster.nodes, &of).await?;
-    let requested = requested_chain(cluster).await?;
-    let tested = changed(cx, cluster, &of, &requested).await;
+    let requested = read_requested_chain(cluster).await?;
+    let tested = check_changed_chain(cx, cluster, &of, &requested).await;
     // In any case the profile's own chain is restored for other tests.
     let back = set_chain(cx, cluster, None).await;
     let still = symmetric_routing::list(&cluster.nodes[0], &of).await;
     let scrubbed = symmetric_routing::remove(&cluster.nodes, &of).await;
     tested?;
-    let plain = chain(&[read_first_plugin(cluster).await?]);
+    let plain = expected_chain(&[read_first_plugin(cluster).await?]);
     ensure!(back?.iter().all(|found| *found == plain), "the profile's own chain is not back");
     ensure!(
         !still?.is_empty(),
@@ -324,7 +324,7 @@ async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Res
 async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
     scrub(&cluster.nodes, &Symmetric::default()).await?;
-    let mut requested = requested_chain(cluster).await?;
+    let mut requested = read_requested_chain(cluster).await?;
     requested["plugins"][0]["symmetric_routing_config"] =
         json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
     let laid = set_chain(cx, cluster, Some(&requested.to_string())).await;
@@ -352,7 +352,7 @@ async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Re
     Ok(())
 }
 
-async fn requested_chain(cluster: &Cluster) -> anyhow::Result<Value> {
+async fn read_requested_chain(cluster: &Cluster) -> anyhow::Result<Value> {
     let mut first = read_first_plugin(cluster).await?;
     first["symmetric_routing"] = json!(true);
     let portmap = json!({ "type": "portmap", "capabilities": { "portMappings": true },
@@ -360,10 +360,10 @@ async fn requested_chain(cluster: &Cluster) -> anyhow::Result<Value> {
     Ok(json!({ "plugins": [first, portmap] }))
 }
 
-async fn changed(cx: &Context, cluster: &Cluster, of: &Symmetric, requested: &Value) -> anyhow::Result<()> {
+async fn check_changed_chain(cx: &Context, cluster: &Cluster, of: &Symmetric, requested: &Value) -> anyhow::Result<()> {
     let found = set_chain(cx, cluster, Some(&requested.to_string())).await?;
     let plugins = requested["plugins"].as_array().cloned().unwrap_or_default();
-    let wanted = chain(&plugins);
+    let wanted = expected_chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was requested", node.name);
         let there = look(node, of).await?.join("\n");

@@ -67,14 +67,14 @@ fn lines(seen: &Observation) -> anyhow::Result<BTreeSet<String>> {
         }
         lines.insert(format!("result {result}"));
     }
-    lines.extend(of_kernel("pod", kernel)?);
-    lines.extend(of_kernel("node", &node.kernel)?);
+    lines.extend(list_kernel_facts("pod", kernel)?);
+    lines.extend(list_kernel_facts("node", &node.kernel)?);
     Ok(lines)
 }
 
 /// Links with their global addresses, routes and rules. Addresses made from MAC addresses are left out. The ENI's
 /// table is a name, not its number.
-fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
+fn list_kernel_facts(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
     let mut whole = serde_json::to_value(kernel)?;
     let mut lines = Vec::new();
     let eni = whole["links"].as_array().into_iter().flatten().find(|link| link["name"] == "eth1");
@@ -87,7 +87,11 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
         let addresses: Vec<String> =
             addresses.filter(|one| one["scope"] != "link").map(|one| one["address"].to_string()).collect();
         let (mtu, flags) = (&link["mtu"], &link["flags"]);
-        lines.push(format!("{whose} link {} {kind} mtu {mtu} {flags} {}", plain(name), addresses.join(" ")));
+        lines.push(format!(
+            "{whose} link {} {kind} mtu {mtu} {flags} {}",
+            replace_peer_name(name),
+            addresses.join(" ")
+        ));
     }
     for (part, word) in [("routes", "route"), ("rules", "rule")] {
         for one in whole[part].as_array_mut().into_iter().flatten() {
@@ -98,7 +102,7 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
             }
             let text = one.to_string();
             if !text.contains("fe80::") && !text.contains("ff00::") {
-                lines.push(format!("{whose} {word} {}", plain(&text)));
+                lines.push(format!("{whose} {word} {}", replace_peer_name(&text)));
             }
         }
     }
@@ -106,7 +110,7 @@ fn of_kernel(whose: &str, kernel: &KernelState) -> anyhow::Result<Vec<String>> {
 }
 
 /// Replaces the name of the pod's other end by a fixed name.
-fn plain(text: &str) -> String {
+fn replace_peer_name(text: &str) -> String {
     let Some((before, rest)) = text.split_once(POD_END) else { return text.to_owned() };
     format!("{before}{POD_END}{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
 }

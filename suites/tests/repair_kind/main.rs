@@ -33,7 +33,7 @@ fn context(options: Options) -> anyhow::Result<Context> {
 }
 
 /// The cluster with an exclusive lease for this test.
-async fn alone(cx: &Context) -> anyhow::Result<Cluster> {
+async fn take_exclusive_cluster(cx: &Context) -> anyhow::Result<Cluster> {
     Ok(cluster::lock_exclusively(cluster::up(cx, registry::PROVIDERS).await?).await?)
 }
 
@@ -54,12 +54,12 @@ async fn with_seed<T>(
 #[tokio::test]
 async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
-    let lane = OpenKind::on(alone(&cx).await?).await?;
+    let lane = OpenKind::on(take_exclusive_cluster(&cx).await?).await?;
     let node = lane.cluster().nodes[0].clone();
 
     breakage::disable_multus(&node).await?;
     let checked = cluster::repair(&cx, lane.cluster()).await;
-    let unchecked = unchecked(&lane).await;
+    let unchecked = judge_without_check(&lane).await;
     let repaired = breakage::enable_multus(&node).await;
     repaired?;
     cluster::repair(&cx, lane.cluster()).await?;
@@ -80,7 +80,7 @@ async fn a_node_without_multus_is_an_error_and_without_the_check_a_fail() -> any
 #[tokio::test]
 async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
-    let cluster = alone(&cx).await?;
+    let cluster = take_exclusive_cluster(&cx).await?;
     let proof = |cluster: &Cluster| cluster.home.record().and_then(|record| record.proof);
     let before = proof(&cluster).context("a cluster that is up has a proof")?;
     let node = async || cluster.engine().container(&cluster.nodes[0].name).await?.context("its container");
@@ -99,7 +99,7 @@ async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Res
 }
 
 /// The seed's verdict without the check of Multus, as on a foreign cluster.
-async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
+async fn judge_without_check(lane: &OpenKind) -> anyhow::Result<Verdict> {
     let cx = context(Options { skip_multus_check: true, ..Options::default() })?;
     let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
     let of = cx.clone();
@@ -110,7 +110,7 @@ async fn unchecked(lane: &OpenKind) -> anyhow::Result<Verdict> {
 #[tokio::test]
 async fn the_canary_finds_a_configuration_that_the_runtime_does_not_use() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
-    let cluster = alone(&cx).await?;
+    let cluster = take_exclusive_cluster(&cx).await?;
     let node = cluster.nodes[0].clone();
 
     breakage::disable_multus(&node).await?;
@@ -150,7 +150,7 @@ async fn a_pod_deleted_during_observation_is_an_error() -> anyhow::Result<()> {
 #[tokio::test]
 async fn bring_up_restores_a_missing_plugin_and_bridge() -> anyhow::Result<()> {
     let cx = context(Options::default())?;
-    let cluster = alone(&cx).await?;
+    let cluster = take_exclusive_cluster(&cx).await?;
     let node = cluster.nodes[0].clone();
     breakage::remove_plugin(&node, "tuning").await?;
     breakage::remove_bridge(&node, "br-ex").await?;
@@ -168,7 +168,7 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused() -> anyhow::Result<(
     std::fs::write(&path, "#!/no/such/interpreter\n")?;
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
 
-    let cluster = alone(&context(Options::default())?).await?;
+    let cluster = take_exclusive_cluster(&context(Options::default())?).await?;
     let plugins = std::collections::BTreeMap::from([("sbr".to_owned(), path)]);
     let refused = cluster::repair(&context(Options { plugins, ..Options::default() })?, &cluster).await;
     let error = refused.expect_err("what can't start is refused");

@@ -34,7 +34,7 @@ pub struct ChainTestbed {
     pub dir: tempfile::TempDir,
 }
 
-pub fn with(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(), Failed> {
+pub fn run_with_testbed(test: impl AsyncFn(&ChainTestbed) -> anyhow::Result<()>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let tested: anyhow::Result<()> = runtime.block_on(async {
         // Each command under test takes its own lease of the cluster.
@@ -154,7 +154,7 @@ impl ChainTestbed {
     }
 
     /// Starts an apply that stops after a step, and waits until it stops.
-    pub async fn start_and_stop_after(&self, step: &str) -> anyhow::Result<Standing> {
+    pub async fn start_and_stop_after(&self, step: &str) -> anyhow::Result<StartedApply> {
         let program = Cmd::new(env!("CARGO_BIN_EXE_chain-apply-stopped"))
             .args([step, &self.write_portmap_file()?, PROFILE])
             .dir(plumbline::root::find()?)
@@ -163,11 +163,11 @@ impl ChainTestbed {
     }
 
     /// Starts an apply by the command, and waits until it prints `line`.
-    pub async fn start_until(&self, line: &str) -> anyhow::Result<Standing> {
+    pub async fn start_until(&self, line: &str) -> anyhow::Result<StartedApply> {
         Self::start(command(&["apply", &self.write_portmap_file()?])?, line).await
     }
 
-    async fn start(cmd: Cmd, line: &str) -> anyhow::Result<Standing> {
+    async fn start(cmd: Cmd, line: &str) -> anyhow::Result<StartedApply> {
         let (pid, output) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(String::new())));
         let (known, lines) = (Arc::clone(&pid), Arc::clone(&output));
         let cmd = cmd
@@ -180,17 +180,17 @@ impl ChainTestbed {
         };
         let (deadline, every) = (Deadline::after(Duration::from_secs(120)), Duration::from_millis(50));
         wait::until("chain", line, deadline, every, look).await?;
-        Ok(Standing { pid: *pid.get().context("a pid")?, run })
+        Ok(StartedApply { pid: *pid.get().context("a pid")?, run })
     }
 }
 
 /// A running or stopped apply.
-pub struct Standing {
+pub struct StartedApply {
     pub pid: u32,
     pub run: tokio::task::JoinHandle<Result<Transcript, plumbline_testbed::exec::ExecError>>,
 }
 
-impl Standing {
+impl StartedApply {
     /// Sends it a signal, and awaits its end.
     pub async fn send(self, signal: &str) -> anyhow::Result<Transcript> {
         Cmd::new("kill").args([signal.to_owned(), self.pid.to_string()]).run_ok().await?;
