@@ -40,7 +40,7 @@ impl Reporters {
 
     /// Passes the event to every reader.
     pub fn event(&self, event: &Event) {
-        self.with(|reader| reader.event(event));
+        self.call_each(|reader| reader.event(event));
     }
 
     /// Ends the stream.
@@ -48,14 +48,14 @@ impl Reporters {
     /// # Errors
     /// The first error that any reader had, from the beginning on.
     pub fn finish(&self) -> anyhow::Result<()> {
-        self.with(|reader| reader.finish());
+        self.call_each(|reader| reader.finish());
         match self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner).error.take() {
             Some(error) => Err(error),
             None => Ok(()),
         }
     }
 
-    fn with(&self, mut act: impl FnMut(&mut dyn Reporter) -> anyhow::Result<()>) {
+    fn call_each(&self, mut act: impl FnMut(&mut dyn Reporter) -> anyhow::Result<()>) {
         // A reader that panicked has damaged only its own state, so the others go on.
         let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Inner { readers, error } = &mut *inner;

@@ -91,7 +91,7 @@ impl ProofStatus {
 
 /// The tables: every scenario, then every requirement, then the folder of the evidence. Ends with a newline.
 pub fn tables(cells: &[Cell]) -> String {
-    let mut out = each(cells);
+    let mut out = list_runs(cells);
     out.push('\n');
     out.push_str(&summary(cells));
     let mut folders: Vec<String> = Vec::new();
@@ -109,7 +109,7 @@ pub fn tables(cells: &[Cell]) -> String {
 }
 
 /// One line per requirement, lane and scenario.
-fn each(cells: &[Cell]) -> String {
+fn list_runs(cells: &[Cell]) -> String {
     let head = ["requirement", "lane", "scenario", "verdict", "", "facts", "time", "pcaps"];
     let mut table = Table::new(&head);
     for cell in cells {

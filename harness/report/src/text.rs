@@ -25,19 +25,19 @@ pub enum Transcripts {
 /// with a newline.
 pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
     let mut out = String::new();
-    if shows(transcripts, &report.verdict) {
+    if shows_transcripts(transcripts, &report.verdict) {
         for transcript in &report.transcripts {
             out.push_str(&self::transcript(transcript, &report.lane));
         }
     }
-    head(&mut out, report);
+    write_verdict_line(&mut out, report);
     match &report.verdict {
         Verdict::Pass { warnings, .. } => findings(&mut out, warnings),
         Verdict::Fail { findings: all, .. } => findings(&mut out, all),
         Verdict::Skip { .. } => {}
         Verdict::Error { cause, hint, .. } => testbed_error(&mut out, cause, hint.as_deref()),
     }
-    beside(&mut out, report);
+    write_details(&mut out, report);
     if matches!(report.verdict, Verdict::Fail { .. } | Verdict::Error { .. }) {
         let _ = writeln!(
             out,
@@ -102,7 +102,7 @@ pub fn duration(micros: u64) -> String {
     }
 }
 
-fn shows(transcripts: Transcripts, verdict: &Verdict) -> bool {
+fn shows_transcripts(transcripts: Transcripts, verdict: &Verdict) -> bool {
     match transcripts {
         Transcripts::Always => true,
         Transcripts::OnFailure => matches!(verdict, Verdict::Fail { .. } | Verdict::Error { .. }),
@@ -123,7 +123,7 @@ fn transcript(transcript: &Transcript, lane: &str) -> String {
     out
 }
 
-fn head(out: &mut String, report: &ScenarioReport) {
+fn write_verdict_line(out: &mut String, report: &ScenarioReport) {
     let _ = write!(out, "{}   {}   lane {}", verdict(&report.verdict), escape::line(&report.scenario), report.lane);
     if let Some(profile) = &report.profile {
         let _ = write!(out, "   profile {profile}");
@@ -145,7 +145,7 @@ fn head(out: &mut String, report: &ScenarioReport) {
 pub(crate) fn findings(out: &mut String, findings: &[Finding]) {
     let mut last = None;
     for finding in findings {
-        let place = place(finding);
+        let place = describe_place(finding);
         if last.as_ref() != Some(&place) && !place.is_empty() {
             let _ = writeln!(out, "  {place}");
         }
@@ -155,7 +155,7 @@ pub(crate) fn findings(out: &mut String, findings: &[Finding]) {
 }
 
 /// `pod client   eth1   network sip-net`, as far as the finding has these.
-fn place(finding: &Finding) -> String {
+fn describe_place(finding: &Finding) -> String {
     let mut parts = Vec::new();
     if let Some(pod) = &finding.pod {
         parts.push(format!("pod {}", escape::line(pod)));
@@ -230,7 +230,7 @@ fn testbed_error(out: &mut String, cause: &str, hint: Option<&str>) {
 }
 
 /// Writes the details of the verdict: adaptations, isolation, notes, stand-ins, evidence.
-fn beside(out: &mut String, report: &ScenarioReport) {
+fn write_details(out: &mut String, report: &ScenarioReport) {
     for a in &report.adaptations {
         let from = a.from.as_deref().map_or_else(|| "absent".to_owned(), escape::line);
         let _ = writeln!(

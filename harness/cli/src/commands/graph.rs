@@ -23,7 +23,7 @@ pub fn run(args: &GraphArgs) -> anyhow::Result<u8> {
     let picture = match (&args.evidence, args.last) {
         (Some(folder), _) => of_run(&stored_evidence::below(folder, &plans[0].name, lane)?, &plans[0])?,
         (None, true) => of_run(&stored_evidence::last(&plans[0], lane)?, &plans[0])?,
-        (None, false) => graph::graph(&plans.remove(0), None),
+        (None, false) => graph::build_graph(&plans.remove(0), None),
     };
     let format = match (args.format, &args.output) {
         (Some(format), _) => format,
@@ -51,7 +51,7 @@ fn of_run(kept: &StoredEvidence, named: &Plan) -> Result<Graph, Refused> {
         let folder = kept.folder.display();
         return Err(Refused::one(format!("{folder}: this is evidence of {}, not of {}", kept.plan.name, named.name)));
     }
-    let mut picture = graph::graph(&kept.plan, kept.observation.as_ref());
+    let mut picture = graph::build_graph(&kept.plan, kept.observation.as_ref());
     picture.verdict = kept.report.as_ref().map(|report| {
         let verdict = paint::strip(&plumbline_report::text::verdict(&report.verdict));
         let run = run_of(&kept.folder).map(|run| format!("; run {run}")).unwrap_or_default();

@@ -12,7 +12,7 @@ use plumbline_core::plan::{self, Plan, Topology, VlanProtocol};
 const DEFAULT_NETWORK: &str = "default network";
 
 /// The picture of a plan, with the observed state of a run if there is one. The findings come from the judge.
-pub fn graph(plan: &Plan, observation: Option<&Observation>) -> Graph {
+pub fn build_graph(plan: &Plan, observation: Option<&Observation>) -> Graph {
     let nothing = Observation::default();
     let findings = judge::judge(plan, observation.unwrap_or(&nothing)).findings;
     let topology = &plan.topology;
@@ -42,7 +42,7 @@ pub fn graph(plan: &Plan, observation: Option<&Observation>) -> Graph {
     graph
 }
 
-fn place(topology: &Topology, uplink: &str) -> Option<usize> {
+fn find_uplink(topology: &Topology, uplink: &str) -> Option<usize> {
     topology.uplinks.iter().position(|known| known.name == uplink)
 }
 
@@ -58,7 +58,7 @@ fn host(topology: &Topology, host: &plan::Host) -> Host {
     Host {
         name: host.name.clone(),
         role: if host.gateway { "gateway" } else { "peer" },
-        uplinks: host.ports.iter().filter_map(|port| place(topology, &port.uplink)).collect(),
+        uplinks: host.ports.iter().filter_map(|port| find_uplink(topology, &port.uplink)).collect(),
         lines,
     }
 }
@@ -75,7 +75,7 @@ fn node(topology: &Topology, number: usize) -> Node {
             let vlans: Vec<String> = bridge.vlans.iter().map(ToString::to_string).collect();
             words.push(format!("carries VLAN {} tagged", vlans.join(" and ")));
         }
-        let uplink = bridge.uplink.as_deref().and_then(|uplink| place(topology, uplink));
+        let uplink = bridge.uplink.as_deref().and_then(|uplink| find_uplink(topology, uplink));
         bars.push(Bar { name: bridge.name.clone(), words: words.join(", "), of_topology: true, on: None, uplink });
     }
     for port in topology.ports.iter().filter(|port| port.node == number) {
@@ -85,7 +85,7 @@ fn node(topology: &Topology, number: usize) -> Node {
             let pools = [eni.pool.map(|pool| pool.to_string()), eni.pool6.map(|pool| pool.to_string())];
             words.extend(pools.into_iter().flatten().map(|pool| format!("pods get {pool}")));
         }
-        let uplink = place(topology, &port.uplink);
+        let uplink = find_uplink(topology, &port.uplink);
         bars.push(Bar { name: port.name.clone(), words: words.join(", "), of_topology: true, on: None, uplink });
     }
     for link in &topology.links {

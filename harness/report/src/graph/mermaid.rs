@@ -78,7 +78,7 @@ fn links(out: &mut String, graph: &Graph) {
 }
 
 fn path(out: &mut String, path: &Path) {
-    let (Some(from), Some(to)) = (end(path.from), end(path.to)) else {
+    let (Some(from), Some(to)) = (describe_end(path.from), describe_end(path.to)) else {
         let _ = writeln!(out, "  %% path {}: {}", path.number, escape::line(&path.text));
         return;
     };
@@ -91,7 +91,7 @@ fn path(out: &mut String, path: &Path) {
     let _ = writeln!(out, "  {from} {arrow}\"{} {}: {}\"{head} {to}", path.number, text(&path.text), text(&words));
 }
 
-fn end(end: End) -> Option<String> {
+fn describe_end(end: End) -> Option<String> {
     match end {
         End::Attachment(n, p, a) => Some(format!("if{n}_{p}_{a}")),
         End::Pod(n, p) => Some(format!("pod{n}_{p}")),

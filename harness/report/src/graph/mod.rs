@@ -23,5 +23,5 @@ mod requested;
 pub mod svg;
 pub mod text;
 
-pub use build::graph;
+pub use build::build_graph;
 pub use model::Graph;

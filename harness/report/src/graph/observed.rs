@@ -25,7 +25,7 @@ pub(super) fn lines(
     match requested.expected {
         Some(wanted) if wanted.absent => lines.push(Line::new("must not be there", State::Surplus)),
         Some(wanted) => lines.extend(of_link(wanted, link, observed)),
-        None => lines.push(Line::new(words(link, observed), State::Observed)),
+        None => lines.push(Line::new(describe_link(link, observed), State::Observed)),
     }
     addresses(&mut lines, requested, link);
     routes(&mut lines, requested, interface, kernel);
@@ -42,9 +42,9 @@ fn absent(requested: &Requested<'_>, interface: &str) -> Vec<Line> {
 }
 
 /// The observed link.
-fn words(link: &Link, observed: &PodObservation) -> String {
+fn describe_link(link: &Link, observed: &PodObservation) -> String {
     let on = parent(link, observed).map(|parent| format!(" on {parent}")).unwrap_or_default();
-    format!("{}{on}, {}", kind(link), state(link))
+    format!("{}{on}, {}", kind(link), read_link_state(link))
 }
 
 fn kind(link: &Link) -> &str {
@@ -52,7 +52,7 @@ fn kind(link: &Link) -> &str {
 }
 
 /// Whether the link is up: the flag of `ip link set up`, as in the judge.
-fn state(link: &Link) -> &'static str {
+fn read_link_state(link: &Link) -> &'static str {
     if link.flags.iter().any(|flag| flag == "UP") { "up" } else { "down" }
 }
 
@@ -78,8 +78,8 @@ fn of_link(wanted: &InterfaceExpectation, link: &Link, observed: &PodObservation
     {
         other.push(format!("on {found}"));
     }
-    if wanted.state.as_ref().is_some_and(|wanted| wanted.value != state(link)) {
-        other.push(state(link).to_owned());
+    if wanted.state.as_ref().is_some_and(|wanted| wanted.value != read_link_state(link)) {
+        other.push(read_link_state(link).to_owned());
     }
     if wanted.mtu.as_ref().is_some_and(|wanted| wanted.value != link.mtu) {
         other.push(format!("mtu {}", link.mtu));
@@ -130,24 +130,24 @@ fn routes(lines: &mut Vec<Line>, requested: &Requested<'_>, interface: &str, ker
     for wanted in list.iter().flat_map(|list| &list.items) {
         let hit = found.iter().find(|route| fits(&wanted.value, route, interface));
         known.extend(hit.copied());
-        lines.push(Line::new(requested::route(&wanted.value), held(hit.is_some())));
+        lines.push(Line::new(requested::route(&wanted.value), fact_state(hit.is_some())));
     }
     if list.is_none() {
         for (to, via) in &requested.routes {
-            let hit = found.iter().find(|route| route.to.to_string() == *to && leads_by(route, via.as_deref()));
+            let hit = found.iter().find(|route| route.to.to_string() == *to && has_gateway(route, via.as_deref()));
             known.extend(hit.copied());
-            lines.push(Line::new(requested::plain(to, via.as_deref()), held(hit.is_some())));
+            lines.push(Line::new(requested::plain(to, via.as_deref()), fact_state(hit.is_some())));
         }
     }
     for (v6, wanted) in &requested.defaults {
         let every = kernel.routes.iter().filter(|route| is_default(route, *v6));
         let own = found.iter().filter(|route| is_default(route, *v6));
         let fits =
-            |route: &&&Route| wanted.via.as_ref().is_none_or(|via| leads_by(route, Some(&via.value.to_string())));
+            |route: &&&Route| wanted.via.as_ref().is_none_or(|via| has_gateway(route, Some(&via.value.to_string())));
         let hit = own.clone().find(fits).filter(|_| every.count() == wanted.count.value);
         known.extend(own.copied());
         let text = requested::default(*v6, wanted);
-        lines.push(Line::new(text, held(hit.is_some())));
+        lines.push(Line::new(text, fact_state(hit.is_some())));
     }
     let exact = list.is_some_and(|list| list.exact);
     for route in found.iter().filter(|route| route.table == MAIN && route.kind == "unicast") {
@@ -165,7 +165,7 @@ fn routes(lines: &mut Vec<Line>, requested: &Requested<'_>, interface: &str, ker
     }
 }
 
-fn held(there: bool) -> State {
+fn fact_state(there: bool) -> State {
     if there { State::Held } else { State::Missing }
 }
 
@@ -173,7 +173,7 @@ fn is_default(route: &Route, v6: bool) -> bool {
     route.table == MAIN && route.kind == "unicast" && route.to.prefix_len() == 0 && route.to.addr().is_ipv6() == v6
 }
 
-fn leads_by(route: &Route, via: Option<&str>) -> bool {
+fn has_gateway(route: &Route, via: Option<&str>) -> bool {
     via.is_none_or(|via| route.hops.iter().any(|hop| hop.via.is_some_and(|hop| hop.to_string() == via)))
 }
 

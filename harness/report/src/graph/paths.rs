@@ -30,13 +30,19 @@ pub(super) fn of(plan: &Plan, observation: Option<&Observation>, findings: &[Fin
             paths.push(Path { number: paths.len() + 1, ..judged(path, findings, source) });
         };
         for (place, wanted) in expectation.reaches.iter().enumerate() {
-            add("reaches", place, &wanted.source, &|captures| reach(plan, graph, pod, &wanted.value, captures));
+            add("reaches", place, &wanted.source, &|captures| {
+                build_reach_path(plan, graph, pod, &wanted.value, captures)
+            });
         }
         for (place, wanted) in expectation.cannot_reach.iter().enumerate() {
-            add("cannotReach", place, &wanted.source, &|captures| cannot(plan, graph, pod, &wanted.value, captures));
+            add("cannotReach", place, &wanted.source, &|captures| {
+                build_unreachable_path(plan, graph, pod, &wanted.value, captures)
+            });
         }
         for (place, wanted) in expectation.reached_by.iter().enumerate() {
-            add("reachedBy", place, &wanted.source, &|captures| reached(graph, pod, &wanted.value, captures));
+            add("reachedBy", place, &wanted.source, &|captures| {
+                build_ingress_path(graph, pod, &wanted.value, captures)
+            });
         }
     }
     paths
@@ -52,8 +58,8 @@ fn judged(mut path: Path, findings: &[Finding], source: &Source) -> Path {
     path
 }
 
-fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, captures: Captures<'_>) -> Path {
-    let mut text = format!("{pod} reaches {} by {}", destination(&wanted.to), by(wanted.by, wanted.port));
+fn build_reach_path(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, captures: Captures<'_>) -> Path {
+    let mut text = format!("{pod} reaches {} by {}", destination(&wanted.to), describe_probe(wanted.by, wanted.port));
     let through = wanted.through.as_ref().map(|through| through.value.as_str());
     if let Some(through) = through {
         text.push_str(&format!(", through {through}"));
@@ -66,8 +72,8 @@ fn reach(plan: &Plan, graph: &Graph, pod: &str, wanted: &WantedReach, captures: 
         let mut at_pod = captures.captures.iter().filter(|(suffix, ..)| *suffix == "pod");
         at_pod.find(|(.., capture)| !capture.frames.is_empty()).map(|(.., capture)| capture.interface.as_str())
     });
-    let ends = (attachment(graph, pod, captured.or(through)), far(plan, graph, &wanted.to));
-    path(text, false, ends, captures, |end| holds(wanted, end))
+    let ends = (attachment(graph, pod, captured.or(through)), find_far_end(plan, graph, &wanted.to));
+    path(text, false, ends, captures, |end| is_as_requested(wanted, end))
 }
 
 /// A path with its result.
@@ -76,13 +82,13 @@ fn path(
     forbidden: bool,
     (from, to): (End, End),
     captures: Captures<'_>,
-    holds: impl Fn(&ProbeEnd) -> bool,
+    is_passed: impl Fn(&ProbeEnd) -> bool,
 ) -> Path {
     let state = match (captures.of_path.and_then(|captures| captures.probe), captures.observed) {
         (None, false) => PathState::Requested,
         (None, true) => PathState::Failed("nothing was sent".to_owned()),
-        (Some(probe), _) if holds(&probe.end) => PathState::Held(end(probe)),
-        (Some(probe), _) => PathState::Failed(end(probe)),
+        (Some(probe), _) if is_passed(&probe.end) => PathState::Held(describe_end(probe)),
+        (Some(probe), _) => PathState::Failed(describe_end(probe)),
     };
     Path {
         number: 0,
@@ -97,7 +103,7 @@ fn path(
 }
 
 /// Whether a probe ended as requested: with a reply, or for a lookup with the one expected address.
-fn holds(wanted: &WantedReach, end: &ProbeEnd) -> bool {
+fn is_as_requested(wanted: &WantedReach, end: &ProbeEnd) -> bool {
     match (end, &wanted.lookup) {
         (ProbeEnd::Answered { .. }, None) => true,
         (ProbeEnd::Resolved { code, addresses, .. }, Some(lookup)) => {
@@ -108,7 +114,7 @@ fn holds(wanted: &WantedReach, end: &ProbeEnd) -> bool {
     }
 }
 
-fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures: Captures<'_>) -> Path {
+fn build_unreachable_path(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures: Captures<'_>) -> Path {
     let because = match wanted.because {
         Because::NoRoute => "no route",
         Because::NoAnswer => "no answer",
@@ -116,8 +122,8 @@ fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures:
         Because::Filtered => "filtered",
     };
     let to = destination(&wanted.to);
-    let text = format!("{pod} cannot reach {to} by {}: {because}", by(wanted.by, wanted.port));
-    let ends = (attachment(graph, pod, None), far(plan, graph, &wanted.to));
+    let text = format!("{pod} cannot reach {to} by {}: {because}", describe_probe(wanted.by, wanted.port));
+    let ends = (attachment(graph, pod, None), find_far_end(plan, graph, &wanted.to));
     path(text, true, ends, captures, |end| {
         matches!(
             (wanted.because, end),
@@ -130,11 +136,14 @@ fn cannot(plan: &Plan, graph: &Graph, pod: &str, wanted: &Unreachable, captures:
 }
 
 /// An ingress path. It has text and no line, because lines begin at pods.
-fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, captures: Captures<'_>) -> Path {
+fn build_ingress_path(graph: &Graph, pod: &str, wanted: &ReachedBy, captures: Captures<'_>) -> Path {
     let sender = wanted.sender.as_ref().map_or_else(|| "its node".to_owned(), endpoint);
     let at = if wanted.at == NodeAddress::Localhost { "localhost of its node" } else { "its node" };
     let family = if wanted.v6 { ", IPv6" } else { "" };
-    let mut text = format!("{pod} is reached by {sender} at {at} by {}{family}", by(wanted.by, Some(wanted.host_port)));
+    let mut text = format!(
+        "{pod} is reached by {sender} at {at} by {}{family}",
+        describe_probe(wanted.by, Some(wanted.host_port))
+    );
     if let Some(back) = &wanted.back_by {
         text.push_str(&format!(", answered by {}", back.value));
     }
@@ -142,7 +151,7 @@ fn reached(graph: &Graph, pod: &str, wanted: &ReachedBy, captures: Captures<'_>)
     path(text, false, ends, captures, |end| matches!(end, ProbeEnd::Answered { .. }))
 }
 
-fn by(protocol: Protocol, port: Option<u16>) -> String {
+fn describe_probe(protocol: Protocol, port: Option<u16>) -> String {
     let name = match protocol {
         Protocol::Icmp => "icmp",
         Protocol::Udp => "udp",
@@ -160,7 +169,7 @@ fn destination(to: &Destination) -> String {
     }
 }
 
-fn end(probe: &ProbeResult) -> String {
+fn describe_end(probe: &ProbeResult) -> String {
     match &probe.end {
         ProbeEnd::Answered { by, mac, saw } => {
             let mac = mac.as_ref().map(|mac| format!(" with {mac}")).unwrap_or_default();
@@ -194,7 +203,7 @@ fn attachment(graph: &Graph, pod: &str, interface: Option<&str>) -> End {
     End::Outside
 }
 
-fn far(plan: &Plan, graph: &Graph, to: &Destination) -> End {
+fn find_far_end(plan: &Plan, graph: &Graph, to: &Destination) -> End {
     match to {
         Destination::Pod { pod, interface, .. } => attachment(graph, pod, Some(interface)),
         Destination::Address { at: Some(ProbeEndpoint::Pod(pod)), .. } => attachment(graph, pod, None),

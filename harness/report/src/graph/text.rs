@@ -69,7 +69,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
             "    {:width$}   {}{}",
             escape::line(&attachment.interface),
             escape::line(&attachment.network),
-            on(attachment, bars)
+            describe_parent(attachment, bars)
         );
         for line in &attachment.lines {
             self::line(out, line, column);
@@ -79,7 +79,7 @@ fn pod(out: &mut String, pod: &Pod, bars: &[&str]) {
 }
 
 /// `, on br-ex`, if that differs from the network's own name.
-fn on(attachment: &Attachment, bars: &[&str]) -> String {
+fn describe_parent(attachment: &Attachment, bars: &[&str]) -> String {
     let bar = attachment.bar.and_then(|bar| bars.get(bar)).filter(|bar| **bar != attachment.network);
     bar.map(|bar| format!(", on {}", escape::line(bar))).unwrap_or_default()
 }

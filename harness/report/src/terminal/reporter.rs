@@ -63,7 +63,7 @@ impl Terminal {
         }
     }
 
-    fn result(&mut self, text: &str) -> anyhow::Result<()> {
+    fn print_result(&mut self, text: &str) -> anyhow::Result<()> {
         if self.settings.results_to_stderr {
             self.progress.line(text.trim_end())?;
             return Ok(());
@@ -94,12 +94,12 @@ impl Terminal {
                         escape::line(&report.scenario),
                         report.lane
                     );
-                    return self.result(&line);
+                    return self.print_result(&line);
                 }
                 self.lane_errors.push((report.lane.clone(), cause.clone(), 1));
             }
         }
-        self.result(&text::scenario(report, self.settings.transcripts))
+        self.print_result(&text::scenario(report, self.settings.transcripts))
     }
 
     fn summary(&mut self, millis: u64, left_behind: &[String]) -> anyhow::Result<()> {
@@ -115,13 +115,13 @@ impl Terminal {
             part(t.skip, DOUBT, "skipped"),
             text::duration(millis.saturating_mul(1000))
         );
-        self.result(&line)?;
+        self.print_result(&line)?;
         if !left_behind.is_empty() {
             let mut text = format!("{} (plumbline gc takes it away):\n", paint(BAD, "left behind"));
             for item in left_behind {
                 text.push_str(&format!("  {}\n", escape::line(item)));
             }
-            self.result(&text)?;
+            self.print_result(&text)?;
         }
         Ok(())
     }

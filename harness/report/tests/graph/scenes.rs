@@ -11,7 +11,7 @@ use plumbline_core::wire::{
     Capture, CaptureResult, Direction, Probe, ProbeAction, ProbeEnd, ProbeResult, ProbeResults, RawFrame, Script, Tap,
     WireObservation,
 };
-use plumbline_report::graph::{Graph, graph};
+use plumbline_report::graph::{Graph, build_graph};
 
 /// The seed's scenario. The name of its file is relative to the checkout.
 pub fn seed_plan() -> Plan {
@@ -20,17 +20,17 @@ pub fn seed_plan() -> Plan {
 
 /// The seed as requested.
 pub fn seed() -> Graph {
-    graph(&seed_plan(), None)
+    build_graph(&seed_plan(), None)
 }
 
 /// Nodes with their own interfaces, and a pod with ingress probes: as requested.
 pub fn behind() -> Graph {
-    graph(&common::load("terway/public-access.yaml").unwrap(), None)
+    build_graph(&common::load("terway/public-access.yaml").unwrap(), None)
 }
 
 /// The seed with its expected observation.
 pub fn seed_seen() -> Graph {
-    graph(&seed_plan(), Some(&common::observed::seed()))
+    build_graph(&seed_plan(), Some(&common::observed::seed()))
 }
 
 /// The seed with several failures: a missing route, an extra address, an extra route, a link down.
@@ -44,7 +44,7 @@ pub fn seed_with_failures() -> Graph {
         .addresses
         .push(plumbline_core::observe::Address { address: "10.9.9.9/32".parse().unwrap(), ..more });
     kernel.links[2].flags.clear();
-    let mut drawn = graph(&seed_plan(), Some(&seen));
+    let mut drawn = build_graph(&seed_plan(), Some(&seen));
     drawn.verdict = Some("FAIL, 19 facts checked, 4 failures; lane netns".to_owned());
     drawn
 }
@@ -140,7 +140,7 @@ pub fn wired_plan() -> Plan {
 
 /// That scenario as requested.
 pub fn wired() -> Graph {
-    graph(&wired_plan(), None)
+    build_graph(&wired_plan(), None)
 }
 
 fn probe(id: &str, end: ProbeEnd, took_us: u64) -> (Probe, ProbeResult) {
@@ -209,7 +209,7 @@ pub fn wired_seen() -> Graph {
         },
     };
     seen.wire = Some(wire);
-    let mut drawn = graph(&wired_plan(), Some(&seen));
+    let mut drawn = build_graph(&wired_plan(), Some(&seen));
     // The golden texts leave out findings of the judge of packets, because these probe results are incomplete.
     for pod in drawn.nodes.iter_mut().flat_map(|node| &mut node.pods) {
         pod.findings.retain(|label| !label.text.starts_with("PL4"));
@@ -227,5 +227,5 @@ pub fn many() -> Graph {
     let one = plan.pods[0].clone();
     let long = "a-name-as-long-as-kubernetes-lets-a-pod-have-".repeat(5);
     plan.pods = (0..20).map(|n| plumbline_core::plan::Pod { name: format!("{long}{n}"), ..one.clone() }).collect();
-    graph(&plan, Some(&Observation::default()))
+    build_graph(&plan, Some(&Observation::default()))
 }

@@ -295,11 +295,11 @@ mod tests {
         Graph { uplinks: vec!["outside".into()], nodes, ..Graph::default() }
     }
 
-    fn within(inner: Rect, outer: Rect) -> bool {
+    fn is_within(inner: Rect, outer: Rect) -> bool {
         inner.x >= outer.x && inner.y >= outer.y && inner.right() <= outer.right() && inner.bottom() <= outer.bottom()
     }
 
-    fn apart(one: Rect, other: Rect) -> bool {
+    fn are_apart(one: Rect, other: Rect) -> bool {
         one.right() <= other.x || other.right() <= one.x || one.bottom() <= other.y || other.bottom() <= one.y
     }
 
@@ -309,20 +309,20 @@ mod tests {
             let layout = Layout::of(&many(nodes, pods));
             let page = Rect { x: 0, y: 0, w: layout.width, h: layout.height };
             for (n, node) in layout.nodes.iter().enumerate() {
-                assert!(within(node.rect, page), "{nodes} nodes, {pods} pods");
+                assert!(is_within(node.rect, page), "{nodes} nodes, {pods} pods");
                 let mut all: Vec<Rect> =
                     node.bars.iter().copied().chain(node.pods.iter().map(|pod| pod.rect)).collect();
-                assert!(all.iter().all(|rect| within(*rect, node.rect)), "{nodes} nodes, {pods} pods: {all:?}");
+                assert!(all.iter().all(|rect| is_within(*rect, node.rect)), "{nodes} nodes, {pods} pods: {all:?}");
                 all.extend(layout.nodes.iter().skip(n + 1).map(|other| other.rect));
                 for (i, one) in all.iter().enumerate() {
                     assert!(
-                        all[i + 1..].iter().all(|other| apart(*one, *other)),
+                        all[i + 1..].iter().all(|other| are_apart(*one, *other)),
                         "{nodes} nodes, {pods} pods: {one:?}"
                     );
                 }
                 for pod in &node.pods {
-                    assert!(pod.ifaces.iter().all(|rect| within(*rect, pod.rect)));
-                    assert!(pod.ifaces.windows(2).all(|pair| apart(pair[0], pair[1])));
+                    assert!(pod.ifaces.iter().all(|rect| is_within(*rect, pod.rect)));
+                    assert!(pod.ifaces.windows(2).all(|pair| are_apart(pair[0], pair[1])));
                 }
             }
         }

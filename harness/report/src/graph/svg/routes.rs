@@ -72,7 +72,7 @@ struct Rise {
 }
 
 fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) -> Option<Vec<(i32, i32)>> {
-    let from = rise(graph, layout, path.from, place, lane)?;
+    let from = route_to_bar(graph, layout, path.from, place, lane)?;
     let mut points = from.points;
     match path.arrival {
         Arrival::Pod => {
@@ -96,7 +96,7 @@ fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) 
             points.extend([(x, y), (x, layout.hosts[host].bottom() + 4)]);
         }
         End::Attachment(..) | End::Pod(..) => {
-            let to = rise(graph, layout, path.to, place, lane)?;
+            let to = route_to_bar(graph, layout, path.to, place, lane)?;
             if to.node == from.node && to.bar == from.bar {
                 points.extend(to.points.into_iter().rev());
             } else {
@@ -111,7 +111,7 @@ fn points(graph: &Graph, layout: &Layout, path: &Path, place: usize, lane: i32) 
 }
 
 /// From an interface through its gutter to below its bar.
-fn rise(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Option<Rise> {
+fn route_to_bar(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Option<Rise> {
     let (node, pod, attachment) = match end {
         End::Attachment(node, pod, attachment) => (node, pod, attachment),
         // The interface is unknown before the run: the line begins at the first interface with a link of the node.
@@ -129,11 +129,11 @@ fn rise(graph: &Graph, layout: &Layout, end: End, place: usize, lane: i32) -> Op
     let starts = |path: &&usize| graph.paths[**path].from == end && **path < place;
     let before = i32::try_from(drawn(graph).iter().filter(starts).count()).unwrap_or(0);
     let y = (rect.y + 18 + before * 20).min(rect.bottom() - 9);
-    Some(Rise { points: vec![(rect.x, y), (x, y), (x, below(layout, node, bar, lane))], node, bar })
+    Some(Rise { points: vec![(rect.x, y), (x, y), (x, find_lane_below(layout, node, bar, lane))], node, bar })
 }
 
 /// The position of a path along a bar: just below it.
-fn below(layout: &Layout, node: usize, bar: usize, lane: i32) -> i32 {
+fn find_lane_below(layout: &Layout, node: usize, bar: usize, lane: i32) -> i32 {
     layout.nodes[node].bars[bar].bottom() + 5 + lane * LANE
 }
 
@@ -149,5 +149,5 @@ fn up(graph: &Graph, layout: &Layout, node: usize, bar: usize, lane: i32) -> Opt
     let root = root(graph, node, bar)?;
     let uplink = graph.nodes[node].bars[root].uplink?;
     let x = riser(&layout.nodes[node], root) - LANE * (lane + 1);
-    Some(vec![(x, below(layout, node, bar, lane)), (x, layout.uplinks[uplink].bottom() + 6 + lane * LANE)])
+    Some(vec![(x, find_lane_below(layout, node, bar, lane)), (x, layout.uplinks[uplink].bottom() + 6 + lane * LANE)])
 }
