@@ -1,6 +1,6 @@
 //! Runs a target for a time.
 
-use crate::mutate::mutated;
+use crate::mutate::mutate_seed;
 use crate::targets::Target;
 use fastrand::Rng;
 use std::any::Any;
