@@ -276,7 +276,7 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
     let second = "10.77.0.77";
     let script = "for f in /kind/old-ipv4 /var/lib/kubelet/kubeadm-flags.env; do sed -i \"s/$1/$2/g\" \"$f\"; done";
     node.run_ok("read the node's address", &["sh", "-ec", script, "sh", own, second]).await?;
-    cluster::again(cx, cluster).await?;
+    cluster::repair(cx, cluster).await?;
     let after = of().await?;
     ensure!(after.pid != before.pid, "it was not started again");
     ensure!(after.id == before.id, "it was made again, and not started");
