@@ -71,7 +71,8 @@ fn find_recorded_fault(id: &str) -> anyhow::Result<FaultRule> {
 #[test]
 fn a_panic_of_the_plugin_is_reported_in_its_own_words() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let faults = ["version", "noprev", "del-noop"].map(recorded).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let faults =
+        ["version", "noprev", "del-noop"].map(find_recorded_fault).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let InjectedFault::Exit { code: 2, stdout, stderr } = &faults[1].fault else { anyhow::bail!("{:?}", faults[1]) };
     anyhow::ensure!(
         stdout.is_empty() && stderr.starts_with("panic: "),

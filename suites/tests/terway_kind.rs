@@ -298,7 +298,7 @@ async fn check_wrong_address(cx: &Context, cluster: &Cluster) -> anyhow::Result<
 /// The document's chain for public access, with upstream's terway-cli, and its leaks.
 async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric::default();
-    scrub(&cluster.nodes, &of).await?;
+    symmetric_routing::remove(&cluster.nodes, &of).await?;
     let requested = read_requested_chain(cluster).await?;
     let tested = check_changed_chain(cx, cluster, &of, &requested).await;
     // In any case the profile's own chain is restored for other tests.
@@ -323,7 +323,7 @@ async fn check_symmetric_routing(cx: &Context, cluster: &Cluster) -> anyhow::Res
 /// A chain with own names for symmetric routing, removed from the ConfigMap: its rules stay, and Plumbline reports them.
 async fn check_unknown_interfaces(cx: &Context, cluster: &Cluster) -> anyhow::Result<()> {
     let of = Symmetric { comment: "of-a-test".to_owned(), priority: 610, table: 110 };
-    scrub(&cluster.nodes, &Symmetric::default()).await?;
+    symmetric_routing::remove(&cluster.nodes, &Symmetric::default()).await?;
     let mut requested = read_requested_chain(cluster).await?;
     requested["plugins"][0]["symmetric_routing_config"] =
         json!({ "comment": of.comment, "rule_priority": of.priority, "table_id": of.table });
@@ -366,7 +366,7 @@ async fn check_changed_chain(cx: &Context, cluster: &Cluster, of: &Symmetric, re
     let wanted = expected_chain(&plugins);
     for (node, found) in cluster.nodes.iter().zip(found) {
         ensure!(found == wanted, "node {}: {found:#} is there, {wanted:#} was requested", node.name);
-        let there = look(node, of).await?.join("\n");
+        let there = symmetric_routing::list(node, of).await?.join("\n");
         let engine = Engine::connect().await?;
         let router = engine.container(&eni::router_name(&cluster.name)).await?.context("there is no router")?;
         let hop = router.addresses.values().find(|address| !address.is_empty()).context("it has no address")?;
