@@ -14,7 +14,7 @@ async fn a_kept_node_can_be_entered_and_ends_with_its_agent() {
     // A kept scenario is dropped without `close`.
     drop(staged);
     let targets: Vec<&str> = commands.iter().map(|entry| entry.target.as_str()).collect();
-    assert_eq!(targets, ["the node", "pod client"]);
+    assert_eq!(targets, ["the node", "pod chain-test-pod"]);
     let entered = Cmd::new("sh").args(["-c", &format!("echo ip a | {}", commands[1].command)]).run_ok().await.unwrap();
     assert!(entered.stdout.contains("192.168.100.10/24"), "{}", entered.stdout);
 
