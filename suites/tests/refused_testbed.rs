@@ -96,7 +96,7 @@ async fn an_engine_address_without_an_engine_is_an_error(
 #[case::a_dead_socket(SocketContent::DeadSocket, "no container engine answers at")]
 #[case::another_server(
     SocketContent::OtherServer,
-    "something listens at unix:///var/run/docker.sock that is no container engine"
+    "a program that is no container engine listens at unix:///var/run/docker.sock"
 )]
 #[tokio::test]
 async fn the_default_socket_without_an_engine_is_an_error(
