@@ -30,8 +30,8 @@ async fn a_foreign_cluster_of_the_same_name_is_refused_and_not_changed() -> anyh
 
     let up = command(&["up", "--yes", "--profile", &profile], state.path())?.run().await?;
     assert_eq!(up.ending, ProcessEnd::Code(3), "{}", up.stderr);
-    assert!(up.stderr.contains("already, and it was not made here"), "{}", up.stderr);
-    assert!(up.stderr.contains("fix: delete it, if it is not needed: kind delete cluster"), "{}", up.stderr);
+    assert!(up.stderr.contains("already, and Plumbline did not create it"), "{}", up.stderr);
+    assert!(up.stderr.contains("fix: if you do not need it, delete it: kind delete cluster"), "{}", up.stderr);
     let clusters = std::fs::read_dir(state.path().join("clusters")).into_iter().flatten().count();
     assert_eq!(clusters, 0, "a cluster that was refused is not remembered");
 
