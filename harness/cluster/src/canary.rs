@@ -9,6 +9,7 @@ use kube::api::{Api, DeleteParams};
 use kube::{Client, ResourceExt};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome, Target};
 use plumbline_kube::manifests::render;
+use plumbline_kube::objects::AtRequest as _;
 use plumbline_kube::readiness::{self, PodOutcome};
 use plumbline_kube::reported::STATUS;
 use plumbline_kube::{manifests, objects};
@@ -142,13 +143,8 @@ impl CanaryPod<'_> {
     async fn remove_others(&self, documents: &[Value]) -> Result<(), TestbedError> {
         for document in documents.iter().filter(|document| document["kind"] != "Pod") {
             let networks = objects::api_of(self.client, document).at_stage(self.stage)?;
-            match networks.delete(&self.name(), &DeleteParams::default()).await {
-                Err(e) if !objects::is_absent(&e) => {
-                    let what = format!("remove the canary's network {}: {}", self.name(), objects::error_message(&e));
-                    return Err(TestbedError::new(self.stage, what));
-                }
-                _ => {}
-            }
+            let deleted = objects::delete(&networks, &self.name(), &DeleteParams::default()).await;
+            deleted.at_request(self.stage, format_args!("remove the canary's network {}", self.name()))?;
         }
         Ok(())
     }
@@ -156,14 +152,12 @@ impl CanaryPod<'_> {
     /// Deletes the pod, if it exists, and waits until the server no longer has it and its sandbox is gone from the node.
     async fn remove(&self) -> Result<(), TestbedError> {
         let (name, pods) = (self.name(), Api::<Pod>::namespaced(self.client.clone(), SYSTEM_NAMESPACE));
-        let testbed_error = |e: String| TestbedError::new(self.stage, format!("remove canary {name}: {e}"));
-        let pod = pods.get_opt(&name).await.map_err(|e| testbed_error(objects::error_message(&e)))?;
-        let Some(pod) = pod else { return Ok(()) };
+        let removal = format!("remove canary {name}");
+        let Some(pod) = pods.get_opt(&name).await.at_request(self.stage, &removal)? else { return Ok(()) };
         let uid = readiness::uid_of(&pod);
-        match pods.delete(&name, &DeleteParams::default().grace_period(1)).await {
-            Err(e) if !objects::is_absent(&e) => return Err(testbed_error(objects::error_message(&e))),
-            _ => {}
-        }
+        objects::delete(&pods, &name, &DeleteParams::default().grace_period(1))
+            .await
+            .at_request(self.stage, &removal)?;
         objects::await_deletion(pods, &name, &uid, self.stage, Deadline::after(DEADLINE)).await?;
         let op = Op::AwaitSandboxRemoval {
             namespace: SYSTEM_NAMESPACE.into(),
@@ -176,7 +170,7 @@ impl CanaryPod<'_> {
             // Only a cached result remains that DEL should have removed. With Multus thick 4.3.0 and a conflist as default
             // network every pod has this leak, and scenarios report it (`PL501`).
             Outcome::SandboxRemoval { last_seen: Some(last), .. } if last.starts_with(CACHED_RESULT) => Ok(()),
-            other => Err(testbed_error(format!("its sandbox is not gone: {other:?}"))),
+            other => Err(TestbedError::new(self.stage, format!("{removal}: its sandbox is not gone: {other:?}"))),
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::record::{Home, Proof};
 use crate::step::{Found, Notes, Step};
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::api::{Api, DeleteParams};
-use kube::{Client, ResourceExt};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_kube::cluster_ranges::ClusterRanges;
-use plumbline_kube::objects::{await_deletion, error_message, is_absent};
+use plumbline_kube::objects::{self, AtRequest as _, await_deletion};
 use plumbline_kube::undo::NAMESPACE_GONE;
 use plumbline_testbed::context::Context;
 use plumbline_testbed::engine::Engine;
@@ -198,9 +198,7 @@ impl Cluster {
     /// `TestbedError` when the server does not answer.
     pub async fn has_namespace(&self, name: &str) -> Result<bool, TestbedError> {
         let found = Api::<Namespace>::all(self.client.clone()).get_opt(name).await;
-        found
-            .map(|n| n.is_some())
-            .map_err(|e| TestbedError::new("stage", format!("get namespace {name}: {}", error_message(&e))))
+        Ok(found.at_request("stage", format_args!("get namespace {name}"))?.is_some())
     }
 
     /// Deletes a namespace in the background. [`Cluster::await_namespace_deletions`] waits for it and closes its journal entry.
@@ -209,17 +207,10 @@ impl Cluster {
     /// `TestbedError` when the server refuses.
     pub async fn delete_namespace(&self, name: &str, id: EffectId, run: Arc<Run>) -> Result<(), TestbedError> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
-        let uid = match namespaces.delete(name, &DeleteParams::background()).await {
-            Ok(deleted) => deleted.left().and_then(|n| n.uid()).unwrap_or_default(),
-            Err(e) if is_absent(&e) => return run.done(id),
-            Err(e) => return Err(TestbedError::new("clean up", format!("namespace {name}: {}", error_message(&e)))),
-        };
-        self.deleting.lock().unwrap_or_else(PoisonError::into_inner).push(DeletingNamespace {
-            name: name.to_owned(),
-            uid,
-            id,
-            run,
-        });
+        let deleted = objects::delete(&namespaces, name, &DeleteParams::background()).await;
+        let Some(uid) = deleted.at_request("clean up", format_args!("namespace {name}"))? else { return run.done(id) };
+        let deleting = DeletingNamespace { name: name.to_owned(), uid, id, run };
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner).push(deleting);
         Ok(())
     }
 

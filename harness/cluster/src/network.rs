@@ -7,7 +7,7 @@ use crate::step::{Found, Notes, Step};
 use futures::future::try_join_all;
 use kube::Client;
 use plumbline_kube::manifests::render;
-use plumbline_kube::rollout;
+use plumbline_kube::rollout::{self, node_lacks, pod_cidr_lacks};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::Deadline;
 use serde_json::json;
@@ -86,7 +86,8 @@ pub async fn check(loaded: &Loaded, client: &Client, nodes: &[Node]) -> Result<F
 /// `TestbedError` when a node can't be reached, or is not ready at the deadline.
 pub async fn install(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &Notes) -> Result<(), TestbedError> {
     let deadline = Deadline::after(Step::DefaultNetwork.deadline());
-    try_join_all(nodes.iter().map(|n| rollout::wait_for_pod_cidr(client, &n.name, STAGE, deadline))).await?;
+    try_join_all(nodes.iter().map(|n| rollout::wait_for_node(client, &n.name, STAGE, deadline, pod_cidr_lacks)))
+        .await?;
     let wanted = render_networks(loaded, client).await?;
     for want in &wanted {
         let node = find_node(nodes, &want.node)?;
@@ -96,7 +97,7 @@ pub async fn install(loaded: &Loaded, client: &Client, nodes: &[Node], notes: &N
         }
     }
     notes.note("waiting for the nodes to be ready");
-    try_join_all(wanted.iter().map(|w| rollout::wait_for_ready_node(client, &w.node, STAGE, deadline))).await?;
+    try_join_all(wanted.iter().map(|w| rollout::wait_for_node(client, &w.node, STAGE, deadline, node_lacks))).await?;
     Ok(())
 }
 

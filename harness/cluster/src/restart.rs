@@ -136,7 +136,10 @@ pub(crate) async fn start_nodes(
     wait::until(STAGE, "the API server to answer", deadline, STEP, look).await?;
     // Until the kubelet reports the address, the Node object has the old one, which later steps would use.
     let addresses = started.iter().filter_map(|container| Some((&container.name, container.addresses.get(NETWORK)?)));
-    try_join_all(addresses.map(|(node, own)| rollout::wait_for_address(&client, node, own, STAGE, deadline))).await?;
+    try_join_all(addresses.map(|(node, own)| {
+        rollout::wait_for_node(&client, node, STAGE, deadline, move |node| rollout::address_lacks(node, own))
+    }))
+    .await?;
     // The same holds for the status of its pods.
     let pods = started.iter().map(async |container| {
         let look = async || {

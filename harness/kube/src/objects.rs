@@ -1,12 +1,13 @@
 //! Kubernetes objects as data: server-side apply, the API of an object, the pod template in it.
 
 use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use plumbline_testbed::error::{AtStage as _, TestbedError, causes};
 use plumbline_testbed::wait::{self, Deadline};
 use serde_json::Value;
+use std::fmt::Display;
 
 /// Field manager of every object that this project makes.
 pub const FIELD_MANAGER: &str = "plumbline";
@@ -130,6 +131,36 @@ pub fn error_message(error: &kube::Error) -> String {
 /// Whether an API error means that the object, or its namespace, does not exist.
 pub fn is_absent(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Names the request that failed.
+pub trait AtRequest<T> {
+    /// Makes an error of the API server a `TestbedError` at `stage`, with the request and the server's message.
+    ///
+    /// # Errors
+    /// `TestbedError` for every error.
+    fn at_request(self, stage: &str, request: impl Display) -> Result<T, TestbedError>;
+}
+
+impl<T> AtRequest<T> for kube::Result<T> {
+    fn at_request(self, stage: &str, request: impl Display) -> Result<T, TestbedError> {
+        self.map_err(|error| TestbedError::new(stage, format!("{request}: {}", error_message(&error))))
+    }
+}
+
+/// Deletes an object. Returns its UID; none if it does not exist.
+///
+/// # Errors
+/// The error of the API server.
+pub async fn delete<K>(api: &Api<K>, name: &str, params: &DeleteParams) -> kube::Result<Option<String>>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    match api.delete(name, params).await {
+        Ok(deleted) => Ok(Some(deleted.left().and_then(|object| object.meta().uid.clone()).unwrap_or_default())),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

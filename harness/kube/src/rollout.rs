@@ -1,6 +1,6 @@
 //! Watches nodes and DaemonSets until they are ready.
 
-use crate::objects::error_message;
+use crate::objects::AtRequest as _;
 use crate::readiness::{is_ready, statuses};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -18,7 +18,7 @@ use std::pin::pin;
 ///
 /// # Errors
 /// `TestbedError` at `stage` at the deadline, with the last missing condition.
-async fn wait_for_node(
+pub async fn wait_for_node(
     client: &Client,
     name: &str,
     stage: &str,
@@ -82,7 +82,7 @@ pub async fn read_daemon_set(
     stage: &str,
 ) -> Result<DaemonSet, TestbedError> {
     let set = Api::<DaemonSet>::namespaced(client.clone(), namespace).get(name).await;
-    set.map_err(|e| TestbedError::new(stage, format!("daemonset {namespace}/{name}: {}", error_message(&e))))
+    set.at_request(stage, format_args!("daemonset {namespace}/{name}"))
 }
 
 /// Waits until a DaemonSet is rolled out, in the generation that was read or a later one. `failure` returns the reason why a
@@ -198,7 +198,7 @@ fn container_problem(status: &ContainerStatus) -> Option<String> {
 
 async fn list_nodes(client: &Client, stage: &str) -> Result<Vec<Node>, TestbedError> {
     let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await;
-    Ok(nodes.map_err(|e| TestbedError::new(stage, format!("list nodes: {}", error_message(&e))))?.items)
+    Ok(nodes.at_request(stage, "list nodes")?.items)
 }
 
 /// The first node that is not ready, with the reason; none if all are ready.
@@ -208,19 +208,6 @@ async fn list_nodes(client: &Client, stage: &str) -> Result<Vec<Node>, TestbedEr
 pub async fn find_unready_node(client: &Client, stage: &str) -> Result<Option<String>, TestbedError> {
     let nodes = list_nodes(client, stage).await?;
     Ok(nodes.iter().find_map(|node| Some(format!("node {}: {}", node.name_any(), node_lacks(node)?))))
-}
-
-/// Waits until a node is ready.
-///
-/// # Errors
-/// `TestbedError` at the deadline, with the reason why it is not.
-pub async fn wait_for_ready_node(
-    client: &Client,
-    name: &str,
-    stage: &str,
-    deadline: Deadline,
-) -> Result<(), TestbedError> {
-    wait_for_node(client, name, stage, deadline, node_lacks).await
 }
 
 /// A pod of a node whose status Ready is older than `since`, because the kubelet has not updated it. It does not count as
@@ -236,7 +223,7 @@ pub async fn find_stale_pod(
 ) -> Result<Option<String>, TestbedError> {
     let of_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let pods = Api::<Pod>::all(client.clone()).list(&of_node).await;
-    let pods = pods.map_err(|e| TestbedError::new(stage, format!("list pods of {node}: {}", error_message(&e))))?;
+    let pods = pods.at_request(stage, format_args!("list pods of {node}"))?;
     Ok(pods.items.iter().find(|pod| is_stale(pod, since)).map(ResourceExt::name_any))
 }
 
@@ -246,22 +233,10 @@ fn is_stale(pod: &Pod, since: Timestamp) -> bool {
     is_ready(pod) && containers.filter_map(started).any(|started| started < since)
 }
 
-/// Waits until the InternalIP of a node is `own`.
-///
-/// # Errors
-/// `TestbedError` at the deadline, with the address that was found.
-pub async fn wait_for_address(
-    client: &Client,
-    name: &str,
-    own: &str,
-    stage: &str,
-    deadline: Deadline,
-) -> Result<(), TestbedError> {
-    let lacking = |node: &Node| {
-        let found = internal_ip(node).unwrap_or_default();
-        (found != own).then(|| format!("expected InternalIP {own}, found {found:?}"))
-    };
-    wait_for_node(client, name, stage, deadline, lacking).await
+/// The difference between the InternalIP of a node and `own`; none if they are equal.
+pub fn address_lacks(node: &Node, own: &str) -> Option<String> {
+    let found = internal_ip(node).unwrap_or_default();
+    (found != own).then(|| format!("expected InternalIP {own}, found {found:?}"))
 }
 
 fn internal_ip(node: &Node) -> Option<&str> {
@@ -269,19 +244,10 @@ fn internal_ip(node: &Node) -> Option<&str> {
     addresses.iter().find(|a| a.type_ == "InternalIP").map(|a| a.address.as_str())
 }
 
-/// Waits until a node has its pod CIDR, which a controller sets shortly after the node joins.
-///
-/// # Errors
-/// `TestbedError` at the deadline.
-pub async fn wait_for_pod_cidr(
-    client: &Client,
-    name: &str,
-    stage: &str,
-    deadline: Deadline,
-) -> Result<(), TestbedError> {
-    let has_cidr = |node: &Node| node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
-    let lacking = |node: &Node| (!has_cidr(node)).then(|| "no pod CIDR yet".to_owned());
-    wait_for_node(client, name, stage, deadline, lacking).await
+/// The missing pod CIDR of a node, which a controller sets shortly after the node joins; none if the node has it.
+pub fn pod_cidr_lacks(node: &Node) -> Option<String> {
+    let has_cidr = node.spec.as_ref().is_some_and(|spec| spec.pod_cidr.is_some());
+    (!has_cidr).then(|| "no pod CIDR yet".to_owned())
 }
 
 /// The pod CIDRs of all nodes, with the nodes' addresses: `(name, pod CIDR, InternalIP)`.

@@ -1,9 +1,8 @@
 //! Deletes namespaces and objects of dead runs, with Plumbline's own kubeconfigs.
 
 use crate::client;
-use crate::objects::{api_of, await_deletion, error_message, is_absent};
+use crate::objects::{self, api_of, await_deletion, error_message};
 use futures::future::BoxFuture;
-use kube::ResourceExt as _;
 use kube::api::DeleteParams;
 use plumbline_testbed::error::{AtStage, TestbedError};
 use plumbline_testbed::journal::{Effect, Undo};
@@ -48,14 +47,11 @@ async fn delete(kubeconfig: &Path, object: Value) -> Result<(), TestbedError> {
     let client = client::connect(&[kubeconfig.to_owned()], None, STAGE).await?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let api = api_of(&client, &object).at_stage(STAGE)?;
-    let uid = match api.delete(name, &DeleteParams::background()).await {
-        Ok(deleted) => deleted.left().and_then(|object| object.uid()).unwrap_or_default(),
-        Err(e) if is_absent(&e) => return Ok(()),
-        Err(e) => {
-            return Err(TestbedError::new(STAGE, error_message(&e))
-                .with_hint("if its cluster is stopped, run plumbline up or plumbline down, then repeat the command"));
-        }
-    };
+    let deleted = objects::delete(&api, name, &DeleteParams::background()).await.map_err(|e| {
+        TestbedError::new(STAGE, error_message(&e))
+            .with_hint("if its cluster is stopped, run plumbline up or plumbline down, then repeat the command")
+    });
+    let Some(uid) = deleted? else { return Ok(()) };
     // The journal entry is closed when the object no longer exists, not when its deletion begins.
     await_deletion(api, name, &uid, STAGE, Deadline::after(NAMESPACE_GONE)).await
 }

@@ -141,10 +141,7 @@ impl AppliedWorkload {
         let own = (api_of(&self.client, &self.object)?, self.object["metadata"]["name"].as_str().unwrap_or_default());
         let children = children.iter().map(|(api, child)| (api.clone(), child.metadata.name.as_deref().unwrap_or("")));
         for (api, name) in [own].into_iter().chain(children) {
-            match api.delete(name, &DeleteParams::orphan()).await {
-                Err(e) if !objects::is_absent(&e) => return Err(self.refused("delete", &e)),
-                _ => {}
-            }
+            objects::delete(&api, name, &DeleteParams::orphan()).await.map_err(|e| self.refused("delete", &e))?;
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ use plumbline_cluster::cluster::ClusterContext;
 use plumbline_cluster::node::Node;
 use plumbline_cluster::step::{Found, Notes};
 use plumbline_cluster::{images, multus};
-use plumbline_kube::{objects, rollout};
+use plumbline_kube::objects::{self, AtRequest as _};
+use plumbline_kube::rollout;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
@@ -84,7 +85,8 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
     let set = rollout::read_daemon_set(at.client, "kube-system", DAEMON_SET, STAGE).await?;
     rollout::wait_for_daemon_set(at.client, &set, STAGE, deadline, |_| None).await?;
     notes.note("waiting for the nodes to be ready");
-    try_join_all(at.nodes.iter().map(|node| rollout::wait_for_ready_node(at.client, &node.name, STAGE, deadline)))
+    let names = at.nodes.iter().map(|node| &node.name);
+    try_join_all(names.map(|name| rollout::wait_for_node(at.client, name, STAGE, deadline, rollout::node_lacks)))
         .await?;
     Ok(())
 }
@@ -92,8 +94,7 @@ pub(crate) async fn install(at: &ClusterContext<'_>, notes: &Notes) -> Result<()
 /// Terway's DaemonSet; none if it does not exist.
 pub(crate) async fn read_daemon_set(client: &Client) -> Result<Option<DaemonSet>, TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), NAMESPACE);
-    let set = api.get_opt(DAEMON_SET).await;
-    set.map_err(|e| TestbedError::new(STAGE, format!("get DaemonSet {DAEMON_SET}: {}", objects::error_message(&e))))
+    api.get_opt(DAEMON_SET).await.at_request(STAGE, format_args!("get DaemonSet {DAEMON_SET}"))
 }
 
 /// The reason why a DaemonSet is not rolled out from the inputs with this hash; none if it is.

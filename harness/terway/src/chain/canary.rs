@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL};
 use plumbline_core::terway::{EniConfig, NAMESPACE, alternatives, compare};
-use plumbline_kube::objects::{FIELD_MANAGER, error_message, is_absent};
+use plumbline_kube::objects::{self, AtRequest as _, FIELD_MANAGER};
 use plumbline_kube::runtime_log::Sandbox;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline};
@@ -163,8 +163,7 @@ async fn create_pod(
     .map_err(|error| TestbedError::new(STAGE, error))?;
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let made = pods.create(&params, &pod).await;
-    made.map_err(|e| TestbedError::new(STAGE, format!("pod {name} on {node}: {}", error_message(&e))))
+    pods.create(&params, &pod).await.at_request(STAGE, format_args!("pod {name} on {node}"))
 }
 
 /// Waits for a pod's network. Returns the reason why the pod did not get it; none if it did.
@@ -193,11 +192,9 @@ async fn await_network(handle: &ClusterHandle, name: &str, uid: &str) -> Result<
                 }
             },
             Some(seen) = events.next() => {
-                if let Ok(event) = seen {
-                    sandbox.add_event(&event);
-                    if sandbox.attempts() >= ATTEMPTS {
-                        return Ok(Some(sandbox.last()));
-                    }
+                seen.iter().for_each(|event| sandbox.add_event(event));
+                if sandbox.attempts() >= ATTEMPTS {
+                    return Ok(Some(sandbox.last()));
                 }
             },
             () = wait::over(deadline) => {
@@ -232,14 +229,11 @@ fn has_network(pod: &Pod) -> bool {
 /// `TestbedError` when the server refuses.
 pub(super) async fn remove_canaries(handle: &ClusterHandle, run: &str) -> Result<(), TestbedError> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let testbed_error = |e: kube::Error| TestbedError::new(STAGE, format!("remove canaries: {}", error_message(&e)));
     let labels = format!("{}={},{RUN_LABEL}={run}", ROLE.0, ROLE.1);
-    let all = pods.list(&ListParams::default().labels(&labels)).await.map_err(testbed_error)?;
-    for pod in all.items {
-        match pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await {
-            Err(error) if !is_absent(&error) => return Err(testbed_error(error)),
-            _ => {}
-        }
+    let removal = "remove canaries";
+    for pod in pods.list(&ListParams::default().labels(&labels)).await.at_request(STAGE, removal)?.items {
+        let deleted = objects::delete(&pods, &pod.name_any(), &DeleteParams::default().grace_period(0)).await;
+        deleted.at_request(STAGE, removal)?;
     }
     Ok(())
 }

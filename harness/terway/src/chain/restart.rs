@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use plumbline_core::terway::NAMESPACE;
-use plumbline_kube::objects::{error_message, is_absent};
+use plumbline_kube::objects::{self, AtRequest as _};
 use plumbline_kube::rollout;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::wait::{self, Deadline, Look};
@@ -37,8 +37,7 @@ pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> 
     let now = Timestamp::now().to_string();
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED: now } } } } });
     let set = sets.patch(SET, &PatchParams::default(), &Patch::Strategic(&patch)).await;
-    let set = set
-        .map_err(|e| TestbedError::new(REQUEST, format!("patch daemonset {NAMESPACE}/{SET}: {}", error_message(&e))))?;
+    let set = set.at_request(REQUEST, format_args!("patch daemonset {NAMESPACE}/{SET}"))?;
     if handle.engine.is_none() {
         return Ok(());
     }
@@ -52,20 +51,11 @@ pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> 
     let deadline = Deadline::after(SEEN);
     wait::until(REQUEST, "the controller to observe the new template", deadline, EVERY, look).await?;
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    for pod in state::list_pods(handle, &set)
-        .await?
-        .into_values()
-        .filter(|pod| !rollout::is_of_generation(pod, wanted.unwrap_or_default()))
-    {
-        match pods.delete(&pod.name_any(), &DeleteParams::default()).await {
-            Err(error) if !is_absent(&error) => {
-                return Err(TestbedError::new(
-                    REQUEST,
-                    format!("delete pod {}: {}", pod.name_any(), error_message(&error)),
-                ));
-            }
-            _ => {}
-        }
+    let all = state::list_pods(handle, &set).await?.into_values();
+    for pod in all.filter(|pod| !rollout::is_of_generation(pod, wanted.unwrap_or_default())) {
+        let name = pod.name_any();
+        let deleted = objects::delete(&pods, &name, &DeleteParams::default()).await;
+        deleted.at_request(REQUEST, format_args!("delete pod {name}"))?;
     }
     Ok(())
 }
@@ -75,14 +65,8 @@ pub(super) async fn restart(handle: &ClusterHandle) -> Result<(), TestbedError> 
 /// # Errors
 /// `TestbedError` at the deadline, with the missing condition; earlier, when an init container of a new pod keeps failing.
 pub(super) async fn await_rollout(handle: &ClusterHandle, deadline: Deadline) -> Result<(), TestbedError> {
-    rollout::wait_for_daemon_set(
-        &handle.client,
-        &state::read_daemon_set(handle).await?,
-        STAGE,
-        deadline,
-        find_failing_container,
-    )
-    .await
+    let set = state::read_daemon_set(handle).await?;
+    rollout::wait_for_daemon_set(&handle.client, &set, STAGE, deadline, find_failing_container).await
 }
 
 /// The reason why a pod's init container keeps failing, with the last line of its message; none if it does not.

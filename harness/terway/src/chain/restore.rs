@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use plumbline_core::terway::{self, CONFLIST, EniConfig, NAME, NAMESPACE, PutBack, Rollout};
-use plumbline_kube::objects::error_message;
+use plumbline_kube::objects::AtRequest as _;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::journal::{Effect, Undo};
 use plumbline_testbed::lease::Kind;
@@ -119,9 +119,7 @@ pub(super) async fn write_chain(
     let version = seen.metadata.resource_version.clone();
     let patch = json!({ "metadata": { "resourceVersion": version }, "data": { CONFLIST: chain } });
     let done = maps.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await;
-    done.map(drop).map_err(|e| {
-        TestbedError::new("write the chain", format!("patch configmap {NAMESPACE}/{NAME}: {}", error_message(&e)))
-    })
+    done.map(drop).at_request("write the chain", format_args!("patch configmap {NAMESPACE}/{NAME}"))
 }
 
 /// Compares each node's conflist with the one that terway-cli must make. It repeats this until all are right, at most for

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
 use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage, Version};
-use plumbline_kube::objects::error_message;
+use plumbline_kube::objects::{AtRequest as _, error_message};
 use plumbline_kube::rollout::selector;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
@@ -52,17 +52,13 @@ impl TerwayState {
     }
 }
 
-fn testbed_error(what: &str, error: &kube::Error) -> TestbedError {
-    TestbedError::new(STAGE, format!("{what}: {}", error_message(error)))
-}
-
 /// Reads the ConfigMap.
 ///
 /// # Errors
 /// `TestbedError` when it does not exist, or the server refuses.
 pub async fn read_config_map(handle: &ClusterHandle) -> Result<ConfigMap, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let map = maps.get_opt(NAME).await.map_err(|e| testbed_error(&format!("get configmap {NAMESPACE}/{NAME}"), &e))?;
+    let map = maps.get_opt(NAME).await.at_request(STAGE, format_args!("get configmap {NAMESPACE}/{NAME}"))?;
     map.ok_or_else(|| {
         TestbedError::new(STAGE, format!("{} has no ConfigMap {NAMESPACE}/{NAME}", handle.name))
             .with_hint("choose a cluster with Terway; `kubectl config get-contexts` lists the contexts")
@@ -78,7 +74,7 @@ pub async fn read_identity(handle: &ClusterHandle) -> Result<Option<String>, Tes
     match namespaces.get(NAMESPACE).await {
         Ok(namespace) => Ok(namespace.metadata.uid),
         Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
-        Err(error) => Err(testbed_error(&format!("get namespace {NAMESPACE}"), &error)),
+        Err(error) => Err(error).at_request(STAGE, format_args!("get namespace {NAMESPACE}")),
     }
 }
 
@@ -88,7 +84,7 @@ pub async fn read_identity(handle: &ClusterHandle) -> Result<Option<String>, Tes
 /// `TestbedError` when it does not exist, or the server refuses.
 pub async fn read_daemon_set(handle: &ClusterHandle) -> Result<DaemonSet, TestbedError> {
     let sets: Api<DaemonSet> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let set = sets.get_opt(SET).await.map_err(|e| testbed_error(&format!("get daemonset {NAMESPACE}/{SET}"), &e))?;
+    let set = sets.get_opt(SET).await.at_request(STAGE, format_args!("get daemonset {NAMESPACE}/{SET}"))?;
     set.ok_or_else(|| TestbedError::new(STAGE, format!("{} has no DaemonSet {NAMESPACE}/{SET}", handle.name)))
 }
 
@@ -101,7 +97,7 @@ pub async fn read_state(handle: &ClusterHandle, nodes: bool) -> Result<TerwaySta
     let (map, set) = tokio::try_join!(read_config_map(handle), read_daemon_set(handle))?;
     let pods = list_pods(handle, &set).await?;
     let api = Api::<Node>::all(handle.client.clone());
-    let labels = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list nodes", &e))?;
+    let labels = api.list(&ListParams::default()).await.at_request(STAGE, "list nodes")?;
     let exclusive: BTreeMap<String, bool> =
         labels.items.iter().map(|node| (node.name_any(), is_exclusive(node))).collect();
     let image = set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
@@ -136,10 +132,7 @@ fn is_exclusive(node: &Node) -> bool {
 /// The newest pod of the DaemonSet on each node.
 pub(super) async fn list_pods(handle: &ClusterHandle, set: &DaemonSet) -> Result<BTreeMap<String, Pod>, TestbedError> {
     let pods: Api<Pod> = Api::namespaced(handle.client.clone(), NAMESPACE);
-    let all = pods
-        .list(&ListParams::default().labels(&selector(set)))
-        .await
-        .map_err(|e| testbed_error("list Terway's pods", &e))?;
+    let all = pods.list(&ListParams::default().labels(&selector(set))).await.at_request(STAGE, "list Terway's pods")?;
     let mut by_node: BTreeMap<String, Pod> = BTreeMap::new();
     for pod in all.items.into_iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.name == SET)) {
         let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else { continue };
@@ -190,7 +183,7 @@ pub async fn list_old_pods(
     before: Option<Timestamp>,
 ) -> Result<Vec<OldPod>, TestbedError> {
     let api = Api::<Pod>::all(handle.client.clone());
-    let all = api.list(&ListParams::default()).await.map_err(|e| testbed_error("list pods", &e))?;
+    let all = api.list(&ListParams::default()).await.at_request(STAGE, "list pods")?;
     let mut old: Vec<OldPod> = all
         .items
         .into_iter()
