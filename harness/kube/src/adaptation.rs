@@ -79,29 +79,24 @@ fn adapt_image(
         Some(ImageState::OnNodesOnly(reason)) => (false, reason),
         _ => return Vec::new(),
     };
+    let change = |key: &str, from: Option<String>, to: &str| Adaptation {
+        object: object.to_owned(),
+        field: format!("{field}.{key}"),
+        from,
+        to: to.to_owned(),
+        reason: reason.clone(),
+    };
     let mut made = Vec::new();
     if replaced {
         container["image"] = json!(toolbox);
-        made.push(Adaptation {
-            object: object.to_owned(),
-            field: format!("{field}.image"),
-            from: Some(written.clone()),
-            to: toolbox.to_owned(),
-            reason: reason.clone(),
-        });
+        made.push(change("image", Some(written.clone()), toolbox));
     }
     let policy = container["imagePullPolicy"].as_str().map(str::to_owned);
     // `Always` is Kubernetes' default for a moving tag. The toolbox's tag is exact, so it needs no policy.
     let always = policy.as_deref() == Some("Always") || (policy.is_none() && !replaced && has_moving_tag(&written));
     if always {
         container["imagePullPolicy"] = json!("IfNotPresent");
-        made.push(Adaptation {
-            object: object.to_owned(),
-            field: format!("{field}.imagePullPolicy"),
-            from: policy,
-            to: "IfNotPresent".to_owned(),
-            reason: reason.clone(),
-        });
+        made.push(change("imagePullPolicy", policy, "IfNotPresent"));
     }
     made
 }

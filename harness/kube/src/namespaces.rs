@@ -18,30 +18,24 @@ impl Namespaces {
     /// One own namespace for each of `written`, with its name and `suffix`. Objects without a namespace get the first one.
     /// If `written` is empty, the name comes from `fallback`.
     pub fn own<'a>(written: impl IntoIterator<Item = &'a str>, fallback: &str, suffix: &str) -> Self {
-        let mut map = BTreeMap::new();
-        let mut first = None;
-        for name in written {
-            let own = format!("{}-{suffix}", shorten(name, 62 - suffix.len()));
-            first.get_or_insert_with(|| own.clone());
-            map.insert(name.to_owned(), own);
-        }
-        map.insert(
-            String::new(),
-            first.unwrap_or_else(|| format!("{}-{suffix}", shorten(fallback, 62 - suffix.len()))),
-        );
-        Self(map)
+        let own = |name: &str| format!("{}-{suffix}", shorten(name, 62 - suffix.len()));
+        Self::renamed(written, own(fallback), own)
     }
 
     /// The written namespaces, unchanged. Objects without a namespace get the first written one, else `default`.
     pub fn verbatim<'a>(written: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut map: BTreeMap<String, String> = BTreeMap::new();
-        let mut first = None;
-        for name in written {
-            first.get_or_insert_with(|| name.to_owned());
-            map.insert(name.to_owned(), name.to_owned());
-        }
-        map.insert(String::new(), first.unwrap_or_else(|| "default".to_owned()));
-        Self(map)
+        Self::renamed(written, "default".to_owned(), str::to_owned)
+    }
+
+    /// Gives each namespace its name in force. Objects without a namespace get the first one, or `fallback` if there is none.
+    fn renamed<'a>(
+        written: impl IntoIterator<Item = &'a str>,
+        fallback: String,
+        rename: impl Fn(&str) -> String,
+    ) -> Self {
+        let named: Vec<_> = written.into_iter().map(|name| (name.to_owned(), rename(name))).collect();
+        let first = named.first().map_or(fallback, |(_, name)| name.clone());
+        Self(named.into_iter().chain([(String::new(), first)]).collect())
     }
 
     /// The namespace in force for a written one. A namespace that is not the scenario's own stays unchanged.
