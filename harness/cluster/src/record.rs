@@ -7,8 +7,6 @@ use plumbline_testbed::error::{AtStage, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const STAGE: &str = "cluster";
@@ -147,12 +145,5 @@ pub fn list_records() -> Result<Vec<Record>, TestbedError> {
 
 /// Writes a file atomically, with a rename. Only the owner can read the file and its folder.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), TestbedError> {
-    let stage = format!("write {}", path.display());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).at_stage(&stage)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).at_stage(&stage)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).at_stage(&stage)?;
-    file.write_all(bytes).at_stage(&stage)?;
-    file.persist(path).at_stage(&stage)?;
-    Ok(())
+    folders::write_private(path, bytes).at_stage(&format!("write {}", path.display()))
 }

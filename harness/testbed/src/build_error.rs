@@ -39,26 +39,24 @@ pub enum BuildError {
 /// Names the operation that failed.
 pub(crate) trait Context<T> {
     /// Adds the operation's name to the error.
-    fn context(self, what: impl Into<String>) -> Result<T>;
+    fn context(self, what: impl Into<String>) -> Result<T>
+    where
+        Self: Sized,
+    {
+        self.with_context(|| what.into())
+    }
+
     /// The same, with a name that is created only for an error.
     fn with_context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
 impl<T, E: Into<Box<dyn Error + Send + Sync>>> Context<T> for std::result::Result<T, E> {
-    fn context(self, what: impl Into<String>) -> Result<T> {
-        self.with_context(|| what.into())
-    }
-
     fn with_context(self, what: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|error| BuildError::Failed { what: what(), source: error.into() })
     }
 }
 
 impl<T> Context<T> for Option<T> {
-    fn context(self, what: impl Into<String>) -> Result<T> {
-        self.with_context(|| what.into())
-    }
-
     fn with_context(self, what: impl FnOnce() -> String) -> Result<T> {
         self.ok_or_else(|| BuildError::Refused(what()))
     }

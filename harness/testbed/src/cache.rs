@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::build_error::{BuildError, Context as _, Result, refuse};
 use crate::error::TestbedError;
+use crate::lease::is_taken;
 use crate::wait::{Deadline, late, pause};
 pub use key::{Key, KeyMaker, file_sha256};
 
@@ -380,11 +381,7 @@ async fn wait_for_lock(who: &str, deadline: Deadline) -> Result<()> {
 }
 
 fn try_lock(lock: &File, path: &Path) -> Result<bool> {
-    match lock.try_lock() {
-        Ok(()) => Ok(true),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("failed to lock {}", path.display())),
-    }
+    is_taken(lock.try_lock()).with_context(|| format!("failed to lock {}", path.display()))
 }
 
 /// Removes a file or a folder, including read-only content. A missing path is no error. It never enters a mount below the path,

@@ -1,7 +1,9 @@
 //! Plumbline's folders outside the checkout: the cache and the state folder.
 
 use crate::error::{AtStage, TestbedError};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 /// The folder of build results: `PLUMBLINE_CACHE`, else `$XDG_CACHE_HOME/plumbline`, else `~/.cache/plumbline`.
 ///
@@ -31,4 +33,18 @@ fn folder(own: &str, xdg: &str, below_home: &str) -> Result<PathBuf, TestbedErro
         })?;
     std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
     Ok(folder)
+}
+
+/// Writes a file completely, or leaves the old one. Only its owner can read it and its folder.
+///
+/// # Errors
+/// The error of the first operation that failed.
+pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(std::io::Error::other)
 }

@@ -69,17 +69,23 @@ fn try_take(path: &PathBuf, kind: Kind) -> Result<Option<File>, TestbedError> {
         Kind::Shared => file.try_lock_shared(),
         Kind::Exclusive => file.try_lock(),
     };
+    if !is_taken(locked).at_stage(&stage)? {
+        return Ok(None);
+    }
+    // Only for messages about the wait; the lock itself decides.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "process {} ({kind:?})", std::process::id()));
+    Ok(Some(file))
+}
+
+/// Whether a lock was taken; false if another process holds it.
+pub(crate) fn is_taken(locked: Result<(), TryLockError>) -> std::io::Result<bool> {
     match locked {
-        Ok(()) => {
-            // Only for messages about the wait; the lock itself decides.
-            let _ = file
-                .set_len(0)
-                .and_then(|()| file.rewind())
-                .and_then(|()| write!(file, "process {} ({kind:?})", std::process::id()));
-            Ok(Some(file))
-        }
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

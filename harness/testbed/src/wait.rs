@@ -1,6 +1,7 @@
 //! The only module that waits: with a deadline, the awaited state, and the last observed state.
 
 use crate::error::TestbedError;
+use serde::{Deserialize as _, Deserializer};
 use std::time::{Duration, Instant};
 
 /// The end of a wait.
@@ -35,6 +36,14 @@ impl Deadline {
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
+}
+
+/// Reads a duration of a settings file, in seconds.
+///
+/// # Errors
+/// The error of the deserializer, if it is not a number.
+pub fn read_seconds<'de, D: Deserializer<'de>>(number: D) -> Result<Duration, D::Error> {
+    u64::deserialize(number).map(Duration::from_secs)
 }
 
 /// The result of a check.

@@ -56,8 +56,8 @@ pub async fn ensure(cx: &Context, settings: &Settings) -> Result<PathBuf, Testbe
     }
     let apt = async |args: Vec<String>, deadline| packages::apt(&args, deadline, &note).await;
     let done = async {
-        apt(vec!["update".to_owned()], settings.deadlines.update()).await?;
-        apt(packages::install_line(&emulator.packages), settings.deadlines.install()).await
+        apt(vec!["update".to_owned()], settings.deadlines.update).await?;
+        apt(packages::install_line(&emulator.packages), settings.deadlines.install).await
     };
     done.await.map_err(|error| error.testbed_error("install the emulator").with_hint(by_hand.clone()))?;
     installed(emulator)

@@ -70,7 +70,7 @@ async fn try_kvm(machine: &EmulatorCommand<'_>) -> Result<(Acceleration, String)
     let journal = Run::begin("trial of KVM")?;
     let log_path = machine.sockets.join("kvm.log");
     let log = File::create(&log_path).at_stage(STAGE)?;
-    let deadline = Deadline::after(machine.settings.deadlines.kvm());
+    let deadline = Deadline::after(machine.settings.deadlines.kvm);
     let pid = detach(&line, &[], &log).map_err(|error| error.testbed_error(STAGE))?;
     let start = start_time(pid).unwrap_or_default();
     let effect = journal.intend(Effect::Process { pid, start, what: "a trial of KVM".to_owned() })?;
@@ -80,7 +80,7 @@ async fn try_kvm(machine: &EmulatorCommand<'_>) -> Result<(Acceleration, String)
     if start_time(pid).is_some() {
         // Its end is not awaited: a process that hangs in the kernel does not end when it is killed.
         journal.unwind(&[]).await;
-        let seconds = machine.settings.deadlines.kvm().as_secs();
+        let seconds = machine.settings.deadlines.kvm.as_secs();
         return Ok((Acceleration::Tcg, format!("a guest with KVM did not end within {seconds} s")));
     }
     journal.done(effect)?;

@@ -42,16 +42,8 @@ impl Lane for VmLane {
     }
 
     fn test_settings(&self) -> TestSettings {
-        TestSettings {
-            by_default: false,
-            // All tests use one machine with one processor.
-            max_threads: 1,
-            test_threads: None,
-            priority: 10,
-            slow_seconds: 60,
-            grace_seconds: None,
-            setup_seconds: 1800,
-        }
+        // All tests use one machine with one processor.
+        TestSettings { max_threads: 1, priority: 10, slow_seconds: 60, setup_seconds: 1800, ..Default::default() }
     }
 
     fn check_host<'a>(&'a self, cx: &'a Context, build: bool) -> BoxFuture<'a, Result<HostReport, TestbedError>> {
@@ -71,11 +63,7 @@ impl Lane for VmLane {
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
-        async move {
-            let open = open(cx).await?;
-            Ok(Box::new(open) as Box<dyn OpenLane>)
-        }
-        .boxed()
+        async move { Ok(Box::new(open(cx).await?) as Box<dyn OpenLane>) }.boxed()
     }
 }
 
@@ -134,7 +122,7 @@ impl GuestNodes {
     /// Begins a session with its own agent. Starts the machine if none runs.
     async fn begin_session(&self) -> Result<NodeAgent, TestbedError> {
         let shared = &self.shared;
-        let deadline = Deadline::after(shared.settings.deadlines.boot() + shared.settings.deadlines.kvm());
+        let deadline = Deadline::after(shared.settings.deadlines.boot + shared.settings.deadlines.kvm);
         for _ in 0..TRIES {
             let (running, started) = shared.ensure(deadline).await?;
             let channel = shared.channels().take_free(deadline).await?;

@@ -3,6 +3,7 @@
 use plumbline_kube::manifests as yaml;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::images::Arch;
+use plumbline_testbed::wait::read_seconds;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,32 +60,18 @@ pub struct Emulator {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deadlines {
-    boot: u64,
-    kvm: u64,
-    update: u64,
-    install: u64,
-}
-
-impl Deadlines {
-    /// Deadline from the emulator's start to the first session.
-    pub fn boot(&self) -> Duration {
-        Duration::from_secs(self.boot)
-    }
-
-    /// Deadline of the trial of KVM: a guest that starts and powers off.
-    pub fn kvm(&self) -> Duration {
-        Duration::from_secs(self.kvm)
-    }
-
-    /// Deadline of reading the package lists.
-    pub fn update(&self) -> Duration {
-        Duration::from_secs(self.update)
-    }
-
-    /// Deadline of installing packages.
-    pub fn install(&self) -> Duration {
-        Duration::from_secs(self.install)
-    }
+    /// From the emulator's start to the first session.
+    #[serde(deserialize_with = "read_seconds")]
+    pub boot: Duration,
+    /// Of the trial of KVM: a guest that starts and powers off.
+    #[serde(deserialize_with = "read_seconds")]
+    pub kvm: Duration,
+    /// Of reading the package lists.
+    #[serde(deserialize_with = "read_seconds")]
+    pub update: Duration,
+    /// Of installing packages.
+    #[serde(deserialize_with = "read_seconds")]
+    pub install: Duration,
 }
 
 impl Settings {
@@ -126,6 +113,6 @@ mod tests {
     fn the_committed_file_is_read() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let settings = Settings::read(&root).unwrap();
-        assert!(settings.channels > 1 && settings.deadlines.kvm() < settings.deadlines.boot());
+        assert!(settings.channels > 1 && settings.deadlines.kvm < settings.deadlines.boot);
     }
 }

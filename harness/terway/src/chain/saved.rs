@@ -7,13 +7,11 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use plumbline_cluster::naming::{OWNER, OWNER_LABEL, RUN_LABEL, full_hash};
 use plumbline_core::terway::{CONFLIST, NAME, NAMESPACE};
-use plumbline_kube::objects::{FIELD_MANAGER, error_message, is_absent};
+use plumbline_kube::objects::{self, AtRequest as _, FIELD_MANAGER, error_message};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::folders;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 const STAGE: &str = "save the old chain";
@@ -94,13 +92,7 @@ impl SavedChain {
     /// `TestbedError` when it can't be written.
     pub fn keep_on_disk(&self) -> Result<PathBuf, TestbedError> {
         let path = Self::path(&self.run)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).at_stage(STAGE)?;
-        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).at_stage(STAGE)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).at_stage(STAGE)?;
-        file.write_all(&serde_json::to_vec_pretty(self).at_stage(STAGE)?).at_stage(STAGE)?;
-        file.as_file().sync_all().at_stage(STAGE)?;
-        file.persist(&path).at_stage(STAGE)?;
+        folders::write_private(&path, &serde_json::to_vec_pretty(self).at_stage(STAGE)?).at_stage(STAGE)?;
         Ok(path)
     }
 
@@ -122,22 +114,15 @@ impl SavedChain {
     /// `TestbedError` when the server refuses it.
     pub async fn keep_in_cluster(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
-        let refused = |e: kube::Error| {
-            TestbedError::new(STAGE, format!("configmap {NAMESPACE}/{}: {}", self.copy(), error_message(&e)))
-        };
         let object = self.to_config_map()?;
-        match maps
-            .create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &object)
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 409 => maps
-                .patch(&self.copy(), &PatchParams::default(), &Patch::Merge(&object))
-                .await
-                .map(drop)
-                .map_err(refused),
-            Err(error) => Err(refused(error)),
-        }
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let kept = match maps.create(&params, &object).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                maps.patch(&self.copy(), &PatchParams::default(), &Patch::Merge(&object)).await
+            }
+            created => created,
+        };
+        kept.map(drop).at_request(STAGE, format_args!("configmap {NAMESPACE}/{}", self.copy()))
     }
 
     /// Removes the copy and the file.
@@ -146,10 +131,8 @@ impl SavedChain {
     /// `TestbedError` when one can't be removed.
     pub async fn forget(&self, handle: &ClusterHandle) -> Result<(), TestbedError> {
         let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
-        match maps.delete(&self.copy(), &DeleteParams::default()).await {
-            Err(e) if !is_absent(&e) => return Err(TestbedError::new(STAGE, error_message(&e))),
-            _ => {}
-        }
+        let deleted = objects::delete(&maps, &self.copy(), &DeleteParams::default()).await;
+        deleted.map_err(|e| TestbedError::new(STAGE, error_message(&e)))?;
         match std::fs::remove_file(Self::path(&self.run)?) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TestbedError::new(STAGE, e)),
             _ => Ok(()),
@@ -185,10 +168,7 @@ fn forget_below(folder: &Path) -> Result<Vec<PathBuf>, TestbedError> {
 pub async fn list_copies(handle: &ClusterHandle) -> Result<Vec<SavedChain>, TestbedError> {
     let maps: Api<ConfigMap> = Api::namespaced(handle.client.clone(), NAMESPACE);
     let params = ListParams::default().labels(&format!("{OWNER_LABEL}={OWNER},{KEPT_LABEL}={NAME}"));
-    let all = maps
-        .list(&params)
-        .await
-        .map_err(|e| TestbedError::new(STAGE, format!("list saved chains: {}", error_message(&e))))?;
+    let all = maps.list(&params).await.at_request(STAGE, "list saved chains")?;
     let mut kept = all.items.into_iter().map(read_copy).collect::<Result<Vec<SavedChain>, TestbedError>>()?;
     kept.sort_by(|a, b| b.at.cmp(&a.at));
     Ok(kept)

@@ -2,7 +2,7 @@
 
 use super::{Engine, fault};
 use crate::error::{AtStage, TestbedError};
-use crate::exec::{ProcessEnd, Transcript};
+use crate::exec::{ProcessEnd, Transcript, keep_tail};
 use crate::wait::within;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -67,8 +67,8 @@ impl Engine {
             let read = async {
                 while let Some(frame) = frames.try_next().await.map_err(|error| self.fault(&stage, &error))? {
                     match frame {
-                        LogOutput::StdErr { message } => keep_tail(&mut stderr, &message),
-                        other => keep_tail(&mut stdout, &other.into_bytes()),
+                        LogOutput::StdErr { message } => keep_tail(&mut stderr, &message, CAP),
+                        other => keep_tail(&mut stdout, &other.into_bytes(), CAP),
                     }
                 }
                 Ok::<(), TestbedError>(())
@@ -116,7 +116,7 @@ impl Engine {
         let stdout = frames.try_filter_map(move |frame| {
             let bytes = match frame {
                 LogOutput::StdErr { message } => {
-                    keep_tail(&mut aside.lock().unwrap_or_else(PoisonError::into_inner), &message);
+                    keep_tail(&mut aside.lock().unwrap_or_else(PoisonError::into_inner), &message, CAP);
                     None
                 }
                 other => Some(other.into_bytes()),
@@ -203,13 +203,5 @@ impl Drop for Closing {
         if let (Some(mut input), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { input.shutdown().await });
         }
-    }
-}
-
-fn keep_tail(kept: &mut Vec<u8>, block: &[u8]) {
-    kept.extend_from_slice(block);
-    // Cut rarely, because moving the rest forward at every block would take quadratic time.
-    if kept.len() > 2 * CAP {
-        kept.drain(..kept.len() - CAP);
     }
 }

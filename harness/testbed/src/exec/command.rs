@@ -140,11 +140,7 @@ impl Cmd {
         let mut guard = GroupGuard { pid };
         let ending = await_end(&mut child, pid, self.deadline).await;
         guard.pid = None;
-        let finish = async |pump: Option<OutputReader>| match pump {
-            Some(pump) => pump.finish().await,
-            None => String::new(),
-        };
-        let (stdout, stderr) = tokio::join!(finish(stdout), finish(stderr));
+        let (stdout, stderr) = tokio::join!(OutputReader::finish(stdout), OutputReader::finish(stderr));
         Ok(Transcript { argv: self.argv, ending, stdout, stderr, duration: start.elapsed() })
     }
 

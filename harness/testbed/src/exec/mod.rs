@@ -11,5 +11,6 @@ mod session;
 mod transcript;
 
 pub use command::Cmd;
+pub(crate) use output::keep_tail;
 pub use session::{Session, detach};
 pub use transcript::{ExecError, ProcessEnd, Transcript};

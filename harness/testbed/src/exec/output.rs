@@ -32,9 +32,11 @@ impl OutputReader {
 
     /// The output, after the child ended. It waits for the end of the stream, but not for a daemon of the child that may keep
     /// the stream open forever.
-    pub(super) async fn finish(self) -> String {
-        let _ = self.ended.send(());
-        String::from_utf8_lossy(&self.task.await.unwrap_or_default()).into_owned()
+    /// The text that was read, some time after the process ended; empty without a reader.
+    pub(super) async fn finish(reader: Option<Self>) -> String {
+        let Some(Self { task, ended }) = reader else { return String::new() };
+        let _ = ended.send(());
+        String::from_utf8_lossy(&task.await.unwrap_or_default()).into_owned()
     }
 }
 
@@ -75,8 +77,9 @@ async fn read(
 }
 
 /// Keeps the last bytes. It cuts rarely, because moving the rest forward at every block would take quadratic time.
-fn keep_tail(kept: &mut Vec<u8>, block: &[u8], cap: usize) {
+pub(crate) fn keep_tail(kept: &mut Vec<u8>, block: &[u8], cap: usize) {
     kept.extend_from_slice(block);
+    // Cut rarely, because moving the rest forward at every block would take quadratic time.
     if kept.len() > 2 * cap {
         kept.drain(..kept.len() - cap);
     }

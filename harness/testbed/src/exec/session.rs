@@ -61,11 +61,7 @@ impl Session {
             }
         };
         self.pid = None;
-        let stderr = match self.stderr.take() {
-            Some(pump) => pump.finish().await,
-            None => String::new(),
-        };
-        (code, stderr)
+        (code, OutputReader::finish(self.stderr.take()).await)
     }
 }
 

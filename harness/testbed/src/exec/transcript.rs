@@ -108,11 +108,7 @@ fn tail(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_string();
     }
-    let mut from = text.len() - max;
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    let cut = &text[from..];
+    let cut = &text[text.ceil_char_boundary(text.len() - max)..];
     let cut = cut.split_once('\n').map_or(cut, |(_, rest)| rest);
     format!("(cut) {cut}")
 }

@@ -115,15 +115,8 @@ pub(super) async fn write(archive: &Path, images: &[ArchiveImage<'_>], arch: Arc
         manifest.push(json!({ "Config": name, "RepoTags": [image.reference], "Layers": layers }));
     }
     fs::write(folder.path().join("manifest.json"), serde_json::to_vec(&manifest)?)?;
-    let tar = Cmd::new("tar").args([
-        "--create",
-        "--dereference",
-        "--sort=name",
-        "--owner=0",
-        "--group=0",
-        "--numeric-owner",
-        "--mode=u+rw,go+r",
-    ]);
+    let options = "--create --dereference --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r";
+    let tar = Cmd::new("tar").args(options.split(' '));
     let tar = tar.arg(format!("--mtime={EPOCH}")).arg(format!("--file={}", archive.display()));
     let tar = tar.arg(format!("--directory={}", folder.path().display())).args(super::tree::list_names(folder.path())?);
     tar.deadline(WRITE).run_ok().await.with_context(|| format!("failed to write {}", archive.display()))?;

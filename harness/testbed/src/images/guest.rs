@@ -93,18 +93,7 @@ async fn write_disk(top: &Path, to: &Path) -> Result<()> {
     let tool =
         which::which_in("mke2fs", Some(crate::packages::path()), "/").unwrap_or_else(|_| PathBuf::from("mke2fs"));
     Cmd::new(tool)
-        .args([
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-O",
-            "^has_journal,^metadata_csum,^resize_inode",
-            "-m",
-            "0",
-            "-L",
-            "plumbline",
-        ])
+        .args("-q -F -t ext4 -O ^has_journal,^metadata_csum,^resize_inode -m 0 -L plumbline".split(' '))
         .args(["-b".to_owned(), BLOCK.to_string(), "-N".to_owned(), files.to_string()])
         .args(["-d".to_owned(), top.display().to_string(), to.display().to_string(), blocks.to_string()])
         .deadline(PACK)

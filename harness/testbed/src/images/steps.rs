@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -104,16 +104,13 @@ impl Images {
 
     async fn build_some(&self, steps: Vec<RecipeStep<'_>>, side_by_side: usize) -> Result<()> {
         // Collected first, because the closure of a lazy iterator would make the future non-`Send` for the compiler.
-        let mut builds = Vec::new();
-        for placed in steps {
-            builds.push(self.build_step(placed));
-        }
+        let builds: Vec<_> = steps.into_iter().map(|placed| self.build_step(placed)).collect();
         futures::stream::iter(builds).buffered(side_by_side).try_for_each(|_| async { Ok(()) }).await
     }
 
     /// The entry of a key. A missing entry is built, and an existing one is checked against the lock file too.
     async fn build_entry(&self, key: &Key, product: Product<'_>) -> Result<PathBuf> {
-        let (progress, what) = (self.progress(), product.name());
+        let (progress, what) = (&self.progress, product.name());
         if self.inner.cache.is_being_built(key) {
             progress.step(&format!("{what}: waiting for another process that builds it"));
         }
@@ -134,10 +131,10 @@ impl Images {
             }
         };
         let record = BuildRecord::read(&path)?;
-        if !self.lets_unlocked_through() {
-            self.lock().check_modules(&record.modules)?;
+        if !self.update {
+            self.inner.lock.check_modules(&record.modules)?;
         }
-        self.used(record);
+        self.inner.used.lock().unwrap_or_else(PoisonError::into_inner).push(record);
         Ok(path)
     }
 
@@ -147,40 +144,38 @@ impl Images {
         match placed.step {
             Step::Go(step) => {
                 let pin = self.inner.pins.go(&step.pin, self.inner.arch)?;
-                self.progress().step(&format!("{name}: build from {} {}", pin.module, pin.version));
-                let mut variables = Vec::new();
-                for (name, value) in &step.variables {
-                    variables.push((name.clone(), self.inner.pins.fill(value)?));
-                }
-                let update = self.lets_unlocked_through();
-                let job = gomod::GoBuild { step, pin, lock: self.lock(), update, arch: self.inner.arch, variables };
-                record.modules = job.build(folder, note_lines(self.progress(), &name)).await?;
+                self.progress.step(&format!("{name}: build from {} {}", pin.module, pin.version));
+                let fill = |(name, value): (&String, &String)| Ok((name.clone(), self.inner.pins.fill(value)?));
+                let variables = step.variables.iter().map(fill).collect::<Result<_>>()?;
+                let (lock, update, arch) = (&self.inner.lock, self.update, self.inner.arch);
+                let job = gomod::GoBuild { step, pin, lock, update, arch, variables };
+                record.modules = job.build(folder, note_lines(&self.progress, &name)).await?;
                 record.version.clone_from(&pin.version);
                 record.tool = read_tool_version("go", "version").await?;
             }
             Step::Cargo(step) => {
-                self.progress().step(&format!("{name}: build {} (static)", step.package));
+                self.progress.step(&format!("{name}: build {} (static)", step.package));
                 let job = cargo::CargoBuild {
                     step,
                     arch: self.inner.arch,
                     root: self.workspace()?,
                     cache: &self.inner.cache,
                 };
-                job.build(folder, note_lines(self.progress(), &name)).await?;
+                job.build(folder, note_lines(&self.progress, &name)).await?;
                 record.tool = read_tool_version("rustc", "--version").await?;
             }
             Step::Debian(step) => {
                 let pin = self.inner.pins.debian(&step.pin, self.inner.arch)?;
-                self.progress().step(&format!(
+                self.progress.step(&format!(
                     "{name}: {} packages and what they need, from Debian {}",
                     step.packages.len(),
                     pin.suite
                 ));
                 let job = debian::DebianBuild { step, pin, arch: self.inner.arch };
-                record.packages = job.build(folder, note_lines(self.progress(), &name)).await?;
+                record.packages = job.build(folder, note_lines(&self.progress, &name)).await?;
                 record.version.clone_from(&pin.suite);
-                for line in self.lock().moved_packages(self.inner.arch, &name, &record.packages) {
-                    self.progress().warn(&line);
+                for line in self.inner.lock.moved_packages(self.inner.arch, &name, &record.packages) {
+                    self.progress.warn(&line);
                 }
             }
             Step::Folder(step) => {
@@ -188,7 +183,7 @@ impl Images {
                 sources.lay_out(&step.items, folder).await?;
             }
             Step::Guest(step) => {
-                self.progress().step(&format!("{name}: kernel, early modules and disk"));
+                self.progress.step(&format!("{name}: kernel, early modules and disk"));
                 let sources = self.tree_sources(placed.recipe, placed.step.dependencies(), &step.items).await?;
                 guest::build(step, &sources, folder).await?;
             }
@@ -201,7 +196,7 @@ impl Images {
         let items: Vec<TreeItem> = image.items().cloned().collect();
         let sources = self.tree_sources(recipe, image.dependencies(), &items).await?;
         let reference = self.image_reference(recipe, image)?;
-        self.progress().step(&format!("image {name}: assemble {reference}"));
+        self.progress.step(&format!("image {name}: assemble {reference}"));
         let scratch = tempfile::Builder::new()
             .prefix("scratch-")
             .tempdir_in(folder)
@@ -214,12 +209,12 @@ impl Images {
             layers.push(match layer {
                 LayerRecipe::Debian(step) => archive::LayerTar::of_tar(&sources.step(step)?.join(debian::LAYER))?,
                 LayerRecipe::Tree(items) => {
-                    self.progress().note(&format!("image {name}: files"));
+                    self.progress.note(&format!("image {name}: files"));
                     sources.lay_out(items, &top).await?;
                     archive::LayerTar::of_folder(&top, &tar, false).await?
                 }
                 LayerRecipe::Preload(preload) => {
-                    self.progress()
+                    self.progress
                         .note(&format!("image {name}: unpack {} images for its containerd", preload.images.len()));
                     preload::build(preload, &sources, self.inner.arch, &top, &scratch.path().join("preload")).await?;
                     archive::LayerTar::of_folder(&top, &tar, true).await?
@@ -229,7 +224,7 @@ impl Images {
         if layers.is_empty() {
             refuse!("the image has no layers");
         }
-        self.progress().note(&format!("image {name}: write its archive"));
+        self.progress.note(&format!("image {name}: write its archive"));
         let labels = vec![("plumbline.dev/owner", "plumbline".to_owned()), ("plumbline.dev/image", name.clone())];
         let whole = archive::ArchiveImage { reference: reference.clone(), layers, config: &image.config, labels };
         archive::write(&folder.join(ARCHIVE), &[whole], self.inner.arch).await?;
@@ -251,8 +246,7 @@ impl Images {
         let pins: BTreeSet<&str> = items.iter().filter_map(TreeItem::module).collect();
         for pin in pins {
             let fetched =
-                gomod::fetch(self.inner.pins.go(pin, self.inner.arch)?, self.lock(), self.lets_unlocked_through())
-                    .await?;
+                gomod::fetch(self.inner.pins.go(pin, self.inner.arch)?, &self.inner.lock, self.update).await?;
             modules.insert(pin.to_owned(), fetched.dir);
         }
         Ok(TreeSources { steps, modules, folder: &recipe.folder, pins: &self.inner.pins })

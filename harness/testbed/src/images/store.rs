@@ -22,8 +22,8 @@ const GUEST: &str = "vm";
 #[derive(Clone)]
 pub struct Images {
     pub(super) inner: Arc<Inner>,
-    progress: Arc<dyn Progress>,
-    update: bool,
+    pub(super) progress: Arc<dyn Progress>,
+    pub(super) update: bool,
 }
 
 /// The shared data of all clones.
@@ -31,11 +31,11 @@ pub(super) struct Inner {
     root: PathBuf,
     pub cache: Cache,
     pub pins: Pins,
-    lock: Lock,
+    pub lock: Lock,
     recipes: Vec<Recipe>,
     pub arch: Arch,
     /// Records of the used results, for `--update-lock`.
-    used: Mutex<Vec<BuildRecord>>,
+    pub used: Mutex<Vec<BuildRecord>>,
 }
 
 impl Images {
@@ -200,9 +200,9 @@ impl Images {
     /// # Errors
     /// When there is no checkout, or it cannot be written.
     pub fn update_lock(&self) -> Result<bool, TestbedError> {
-        let mut lock = self.lock().clone();
+        let mut lock = self.inner.lock.clone();
         lock.take(self.inner.arch, &self.inner.used.lock().unwrap_or_else(PoisonError::into_inner));
-        if lock == *self.lock() {
+        if lock == self.inner.lock {
             return Ok(false);
         }
         if !self.inner.root.join("Cargo.lock").is_file() {
@@ -285,10 +285,6 @@ impl Images {
         Ok((recipe, image))
     }
 
-    pub(super) fn used(&self, record: BuildRecord) {
-        self.inner.used.lock().unwrap_or_else(PoisonError::into_inner).push(record);
-    }
-
     /// The workspace of the crates that `cargo` steps build: the checkout; or, for a program outside a checkout, the sources that
     /// the program was compiled from.
     pub(super) fn workspace(&self) -> Result<&Path> {
@@ -300,17 +296,5 @@ impl Images {
             error.with_hint("set PLUMBLINE_ROOT to a checkout of Plumbline")
         };
         Ok(found.ok_or_else(gone)?)
-    }
-
-    pub(super) fn lock(&self) -> &Lock {
-        &self.inner.lock
-    }
-
-    pub(super) fn progress(&self) -> &Arc<dyn Progress> {
-        &self.progress
-    }
-
-    pub(super) fn lets_unlocked_through(&self) -> bool {
-        self.update
     }
 }

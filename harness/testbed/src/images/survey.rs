@@ -76,7 +76,7 @@ impl Images {
         let mut wrong: Vec<String> =
             refused.flat_map(|part| part.remarks.iter().map(|remark| format!("{}: {remark}", part.name))).collect();
         for pin in self.inner.pins.go.values() {
-            if self.lock().sum(&pin.module, &pin.version).is_none() {
+            if self.inner.lock.sum(&pin.module, &pin.version).is_none() {
                 wrong.push(format!(
                     "{} {} is pinned but not locked; run: plumbline images build --update-lock",
                     pin.module, pin.version
@@ -99,12 +99,12 @@ impl Images {
         if let Some(path) = self.inner.cache.get(&key) {
             state = BuildState::Built;
             let record = BuildRecord::read(&path)?;
-            if let Err(error) = self.lock().check_modules(&record.modules) {
+            if let Err(error) = self.inner.lock.check_modules(&record.modules) {
                 state = BuildState::Refused;
                 remarks.push(error.to_string());
             }
             if matches!(placed.step, Step::Debian(_)) {
-                remarks.extend(self.lock().moved_packages(self.inner.arch, &placed.name(), &record.packages));
+                remarks.extend(self.inner.lock.moved_packages(self.inner.arch, &placed.name(), &record.packages));
             }
         }
         Ok(BuildStatus { name: placed.name(), kind, version, key: key.short().into(), state, remarks })

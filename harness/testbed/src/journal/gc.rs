@@ -101,22 +101,17 @@ pub fn delete_old_runs() -> Result<usize, TestbedError> {
         let run = entry.at_stage("read state folder")?.path();
         if is_over(&run) {
             // The journal is deleted last: a folder without one is never read again.
-            for inner in std::fs::read_dir(&run).at_stage("delete an old run")?.flatten() {
-                remove_beside_journal(&inner.path(), &run)?;
+            // The journal is deleted last: a folder without one is never read again.
+            let inner = std::fs::read_dir(&run).at_stage("delete an old run")?.flatten().map(|entry| entry.path());
+            for path in inner.filter(|path| *path != journal_path(&run)) {
+                let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                removed.at_stage(&format!("remove {}", path.display()))?;
             }
             std::fs::remove_dir_all(&run).at_stage("delete an old run")?;
             deleted += 1;
         }
     }
     Ok(deleted)
-}
-
-fn remove_beside_journal(path: &Path, run: &Path) -> Result<(), TestbedError> {
-    if path == journal_path(run) {
-        return Ok(());
-    }
-    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-    removed.at_stage(&format!("remove {}", path.display()))
 }
 
 /// Whether no process holds the run, it has no open effects, and it is old.

@@ -6,7 +6,8 @@ use super::process;
 use super::undo::{Undo, undo_all};
 use crate::error::{AtStage, TestbedError};
 use crate::ids;
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::lease::is_taken;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -36,17 +37,16 @@ impl Run {
         let stage = "begin journal";
         std::fs::create_dir_all(&folder).at_stage(&format!("make folder {}", folder.display()))?;
         let path = journal_path(&folder);
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .create_new(true)
             .append(true)
             .open(&path)
             .at_stage(&format!("make journal {}", path.display()))?;
         file.lock().at_stage(stage)?;
-        let run = Self { id: id.clone(), folder, journal: Mutex::new(OpenJournal { file, last: 0, open: vec![] }) };
         let pid = std::process::id();
         let start = process::start_time(pid).unwrap_or(0);
-        run.write(&Line::Begin { run: id, what: what.to_string(), pid, start })?;
-        Ok(run)
+        append_line(&mut file, &Line::Begin { run: id.clone(), what: what.to_string(), pid, start })?;
+        Ok(Self { id, folder, journal: Mutex::new(OpenJournal { file, last: 0, open: vec![] }) })
     }
 
     /// The run's id, which is valid in names and labels.
@@ -96,10 +96,6 @@ impl Run {
         })
         .await
     }
-
-    fn write(&self, line: &Line) -> Result<(), TestbedError> {
-        append_line(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner).file, line)
-    }
 }
 
 /// Protects a journal from `gc` in a process other than its owner.
@@ -117,10 +113,9 @@ pub fn hold(run: &str) -> Result<JournalHold, TestbedError> {
     let path = journal_path(&runs_folder()?.join(run));
     let stage = format!("hold journal {}", path.display());
     let file = File::open(&path).at_stage(&stage)?;
-    match file.try_lock_shared() {
-        Ok(()) => Ok(JournalHold { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(TestbedError::new(stage, "it is held exclusively by its owner or by gc")),
-        Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
+    match is_taken(file.try_lock_shared()).at_stage(&stage)? {
+        true => Ok(JournalHold { _file: file }),
+        false => Err(TestbedError::new(stage, "it is held exclusively by its owner or by gc")),
     }
 }
 
@@ -146,10 +141,10 @@ pub fn state_of(run: &str) -> Result<RunState, TestbedError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(RunState::Unknown),
         Err(error) => Err(TestbedError::new(stage, error)),
         // A shared lock, so that two readers do not mistake each other for the owner.
-        Ok(file) => match file.try_lock_shared() {
-            Ok(()) => Ok(RunState::Dead),
-            Err(TryLockError::WouldBlock) => Ok(RunState::Alive),
-            Err(TryLockError::Error(error)) => Err(TestbedError::new(stage, error)),
-        },
+        // A shared lock, so that two readers do not mistake each other for the owner.
+        Ok(file) => {
+            let is_dead = is_taken(file.try_lock_shared()).at_stage(&stage)?;
+            Ok(if is_dead { RunState::Dead } else { RunState::Alive })
+        }
     }
 }

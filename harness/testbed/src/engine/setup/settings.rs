@@ -1,7 +1,8 @@
 //! `clusters/engine/engine.yaml`: the packages, and the deadline of each step.
 
 use crate::error::{AtStage, TestbedError};
-use serde::{Deserialize, Deserializer};
+use crate::wait::read_seconds;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,10 +53,6 @@ pub struct Deadlines {
     /// Of the engine's end.
     #[serde(deserialize_with = "read_seconds")]
     pub stop: Duration,
-}
-
-fn read_seconds<'de, D: Deserializer<'de>>(number: D) -> Result<Duration, D::Error> {
-    u64::deserialize(number).map(Duration::from_secs)
 }
 
 impl EngineSettings {
