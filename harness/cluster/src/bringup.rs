@@ -1,7 +1,7 @@
 //! Brings up a cluster of a profile: each step's check and work.
 
 use crate::cluster::{self, ClusterContext, DefaultNetworkProvider, Providers};
-use crate::images::{self, LocalImages};
+use crate::images;
 use crate::kind_config::{Host, Rendered, kind_config};
 use crate::kind_tool::KindTool;
 use crate::node::{self, Node};
@@ -103,8 +103,7 @@ impl<'a> BringUp<'a> {
     pub async fn plugins(&self) -> Result<&Set, TestbedError> {
         let make = || async {
             let folder: BoxFuture<'_, Result<_, TestbedError>> = Box::pin(self.cx.images.plugins_dir());
-            let folder = folder.await?;
-            Set::gather(&folder, &self.cx.options).await
+            Set::gather(&folder.await?, &self.cx.options).await
         };
         self.plugins.get_or_try_init(make).await
     }
@@ -178,19 +177,13 @@ impl<'a> BringUp<'a> {
             return Ok(Found::Lacking(format!("cluster {}: {state}", rendered.name)));
         };
         if containers.len() != self.loaded.profile.nodes.len() {
-            return Ok(Found::Lacking(format!(
-                "cluster {}: expected {} nodes, found {}",
-                rendered.name,
-                self.loaded.profile.nodes.len(),
-                containers.len()
-            )));
+            let (expected, found) = (self.loaded.profile.nodes.len(), containers.len());
+            return Ok(Found::Lacking(format!("cluster {}: expected {expected} nodes, found {found}", rendered.name)));
         }
         for container in &containers {
             if record.containers.get(&container.name) != Some(&container.id) {
-                return Ok(Found::Lacking(format!(
-                    "container {} is not the one that Plumbline created",
-                    container.name
-                )));
+                let name = &container.name;
+                return Ok(Found::Lacking(format!("container {name} is not the one that Plumbline created")));
             }
             if !container.running {
                 return Ok(Found::Lacking(format!("node {} is stopped", container.name)));
@@ -226,11 +219,9 @@ impl<'a> BringUp<'a> {
                 .is_some_and(|r| !r.complete || containers.iter().all(|c| r.containers.get(&c.name) == Some(&c.id)));
             if !ours {
                 let name = &rendered.name;
-                return Err(TestbedError::new(
-                    STAGE,
-                    format!("a kind cluster {name} exists already, and Plumbline did not create it"),
-                )
-                .with_hint(format!("if you do not need it, delete it: kind delete cluster --name {name}")));
+                let cause = format!("a kind cluster {name} exists already, and Plumbline did not create it");
+                return Err(TestbedError::new(STAGE, cause)
+                    .with_hint(format!("if you do not need it, delete it: kind delete cluster --name {name}")));
             }
             let whole = record.is_some_and(|r| r.complete) && containers.len() == self.loaded.profile.nodes.len();
             if whole {
@@ -286,13 +277,10 @@ impl Stages for BringUp<'_> {
                         Err(error) => Ok(Found::Lacking(error.cause())),
                     },
                 },
-                Step::Images => {
-                    let local = images::check_local_images(self.engine()?, &self.cx.images, self.loaded).await?;
-                    Ok(match local {
-                        LocalImages::Complete => self.find_missing_program()?.map_or(Found::Good, Found::Lacking),
-                        LocalImages::Lacking(what) => Found::Lacking(what),
-                    })
-                }
+                Step::Images => match images::check_local_images(self.engine()?, &self.cx.images, self.loaded).await? {
+                    Found::Good => Ok(self.find_missing_program()?.map_or(Found::Good, Found::Lacking)),
+                    lacking => Ok(lacking),
+                },
                 Step::Cluster => self.check_cluster().await,
                 Step::DefaultNetwork => {
                     let alive = self.alive().await?;

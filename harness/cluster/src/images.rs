@@ -3,7 +3,7 @@
 use crate::naming::OWNER;
 use crate::node::Node;
 use crate::profile::{ImageSource, Loaded};
-use crate::step::Notes;
+use crate::step::{Found, Notes};
 use futures::future::try_join_all;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_testbed::engine::Engine;
@@ -22,15 +22,6 @@ const IMPORT: Duration = Duration::from_secs(120);
 const REGISTRY: Duration = Duration::from_secs(8);
 /// The file beside a profile with the digests of images that were pulled by tag.
 const LOCK: &str = "image.lock.json";
-
-/// Whether the engine has all images of a profile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LocalImages {
-    /// It has all.
-    Complete,
-    /// One is missing: which one.
-    Lacking(String),
-}
 
 /// The digests of images that were pulled by tag, by their references.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,27 +49,18 @@ pub fn reference(images: &Images, source: &ImageSource) -> Result<String, Testbe
     }
 }
 
-/// The pull policy of a pod with such an image. A built image exists only on the nodes.
-pub fn pull_policy(_source: &ImageSource) -> &'static str {
-    "IfNotPresent"
-}
-
 /// Checks that the engine has all images of the profile.
 ///
 /// # Errors
 /// `TestbedError` when the engine does not answer.
-pub async fn check_local_images(
-    engine: &Engine,
-    images: &Images,
-    loaded: &Loaded,
-) -> Result<LocalImages, TestbedError> {
+pub async fn check_local_images(engine: &Engine, images: &Images, loaded: &Loaded) -> Result<Found, TestbedError> {
     for source in loaded.profile.all_images() {
         let reference = reference(images, source)?;
         if engine.image(&reference).await?.is_none() {
-            return Ok(LocalImages::Lacking(format!("the engine has no image {reference}")));
+            return Ok(Found::Lacking(format!("the engine has no image {reference}")));
         }
     }
-    Ok(LocalImages::Complete)
+    Ok(Found::Good)
 }
 
 /// Builds or pulls the missing images.

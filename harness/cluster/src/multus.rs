@@ -13,6 +13,7 @@ use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Client;
 use kube::api::Api;
 use plumbline_kube::manifests::render;
+use plumbline_kube::objects::AtRequest as _;
 use plumbline_kube::{manifests, objects, rollout};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
@@ -29,13 +30,14 @@ pub const STAGE: &str = "install-multus";
 ///
 /// # Errors
 /// `TestbedError` when a manifest can't be rendered or read.
-pub fn render_objects(loaded: &Loaded, image: &str, pull_policy: &str) -> Result<Vec<Value>, TestbedError> {
+pub fn render_objects(loaded: &Loaded, image: &str) -> Result<Vec<Value>, TestbedError> {
     let mut all = Vec::new();
     for path in &spec(loaded)?.manifests {
         let name = path.display().to_string();
         let mut text = loaded.text(path)?;
         if path.extension().is_some_and(|e| e == "j2") {
-            let values = json!({ "image": image, "pullPolicy": pull_policy });
+            // An image that was built here exists only on the nodes.
+            let values = json!({ "image": image, "pullPolicy": "IfNotPresent" });
             text = render(&name, &text, &values).at_stage(STAGE)?;
         }
         all.extend(manifests::documents(&name, &text).at_stage(STAGE)?);
@@ -69,9 +71,7 @@ pub async fn install(client: &Client, objects: &[Value], notes: &Notes) -> Resul
 /// `TestbedError` when the server does not answer.
 pub async fn check_daemon_set(client: &Client, image: &str) -> Result<Look<i64>, TestbedError> {
     let api: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
-    let set = api.get_opt(DAEMON_SET).await;
-    let set = set
-        .map_err(|e| TestbedError::new(STAGE, format!("get DaemonSet {DAEMON_SET}: {}", objects::error_message(&e))))?;
+    let set = api.get_opt(DAEMON_SET).await.at_request(STAGE, format_args!("get DaemonSet {DAEMON_SET}"))?;
     let Some(set) = set else { return Ok(Look::NotYet(format!("DaemonSet {DAEMON_SET} does not exist"))) };
     let template = set.spec.template.spec.as_ref();
     let other = template.and_then(|t| t.containers.iter().find(|c| c.image.as_deref() != Some(image)));

@@ -1,5 +1,6 @@
 //! Names of clusters, and the labels of Plumbline's objects.
 
+use data_encoding::HEXLOWER;
 pub use plumbline_testbed::ids::{OWNER, OWNER_LABEL, RUN_LABEL};
 use sha2::{Digest, Sha256};
 
@@ -24,11 +25,7 @@ pub fn profile_of(cluster: &str) -> Option<&str> {
 
 /// SHA-256 as lower-case hex.
 pub fn full_hash(content: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(content).iter().fold(String::with_capacity(64), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    HEXLOWER.encode(&Sha256::digest(content))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl BringUp<'_> {
             if let Look::NotYet(_) = multus::check_daemon_set(&alive.client, &image).await? {
                 let source = self.multus_source()?;
                 images::copy_to_nodes(engine, &self.cx.images, source, self.loaded, &alive.nodes, notes).await?;
-                let objects = multus::render_objects(self.loaded, &image, images::pull_policy(source))?;
+                let objects = multus::render_objects(self.loaded, &image)?;
                 multus::install(&alive.client, &objects, notes).await?;
             }
             Ok(())

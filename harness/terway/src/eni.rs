@@ -91,6 +91,11 @@ fn kind_names(loaded: &Loaded, cluster: &str) -> Vec<String> {
     loaded.profile.nodes.iter().map(name).collect()
 }
 
+fn require_good(state: &str, what: &str) -> Result<(), TestbedError> {
+    let error = || TestbedError::new(STAGE, format!("{what} after its set-up: {state}"));
+    (state == "good").then_some(()).ok_or_else(error)
+}
+
 impl Eni<'_> {
     fn settings(&self) -> Result<EniSettings, TestbedError> {
         Ok(TerwaySettings::read(self.loaded)?.eni)
@@ -121,14 +126,10 @@ impl Eni<'_> {
             if state != "good" {
                 return Ok(Found::Lacking(format!("node {}: {state}", node.name)));
             }
-            if node.read(plugin_settings::FILE).await?
-                != Some(plugin_settings::to_text(&self.plugin_settings(node, &links)?))
-            {
-                return Ok(Found::Lacking(format!(
-                    "node {} has no {}, or one with other content",
-                    node.name,
-                    plugin_settings::FILE
-                )));
+            let (file, wanted) =
+                (plugin_settings::FILE, plugin_settings::to_text(&self.plugin_settings(node, &links)?));
+            if node.read(file).await? != Some(wanted) {
+                return Ok(Found::Lacking(format!("node {} has no {file}, or one with other content", node.name)));
             }
         }
         Ok(Found::Good)
@@ -148,12 +149,8 @@ impl Eni<'_> {
                 options: BTreeMap::from([(uplink::MASQUERADE.to_owned(), "false".to_owned())]),
             };
             let effect = run.intend(Effect::Network { name: network.clone() })?;
-            let made = self.engine.make_network(&plan).await;
-            made.map_err(|b| {
-                b.with_hint(
-                    "another network has the same range; delete an older cluster: plumbline down --profile terway",
-                )
-            })?;
+            let hint = "another network has the same range; delete an older cluster: plumbline down --profile terway";
+            self.engine.make_network(&plan).await.map_err(|error| error.with_hint(hint))?;
             // From now on it belongs to the cluster and is removed with it.
             run.done(effect)?;
         }
@@ -162,7 +159,7 @@ impl Eni<'_> {
         let containers = node::list_containers(self.engine, self.cluster).await?;
         let missing = containers.iter().filter(|container| !container.macs.contains_key(&network));
         try_join_all(missing.map(|container| self.engine.connect_network(&network, &container.name, None))).await?;
-        self.require_good(self.run_on_router("make").await?, "the router")?;
+        require_good(&self.run_on_router("make").await?, "the router")?;
         let router = self.router().await?.unwrap_or_default();
         let hop = router.addresses.get(NETWORK).cloned().unwrap_or_default();
         let links = match self.list_links().await? {
@@ -171,19 +168,11 @@ impl Eni<'_> {
         };
         for node in self.nodes {
             let state = self.run_on_node(node, "make", &links, &hop).await?;
-            self.require_good(state, &format!("node {}", node.name))?;
+            require_good(&state, &format!("node {}", node.name))?;
             let line = plugin_settings::write_command(&self.plugin_settings(node, &links)?);
             node.run_ok(STAGE, &["sh", "-ec", &line]).await?;
         }
         Ok(())
-    }
-
-    fn require_good(&self, state: String, what: &str) -> Result<(), TestbedError> {
-        if state == "good" {
-            Ok(())
-        } else {
-            Err(TestbedError::new(STAGE, format!("{what} after its set-up: {state}")))
-        }
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -197,21 +186,16 @@ impl Eni<'_> {
     async fn make_router(&self, run: &Run, image: &str) -> Result<(), TestbedError> {
         let (name, network) = (router_name(self.cluster), network_name(self.cluster));
         let address = self.settings()?.gateway.to_string();
-        match self.router().await? {
-            Some(router) if router.addresses.contains_key(NETWORK) && router.macs.contains_key(&network) => {
-                return if router.running { Ok(()) } else { self.engine.start(&name).await };
-            }
-            // A stopped container has no addresses in the engine's answer, so they are checked after the start.
-            Some(router) if !router.running => {
+        if let Some(mut router) = self.router().await? {
+            if !router.running {
+                // A stopped container has no addresses in the engine's answer, so they are checked after the start.
                 self.engine.start(&name).await?;
-                let started = self.router().await?.unwrap_or_default();
-                if started.addresses.contains_key(NETWORK) && started.macs.contains_key(&network) {
-                    return Ok(());
-                }
-                self.engine.remove(&name).await?;
+                router = self.router().await?.unwrap_or_default();
             }
-            Some(_) => self.engine.remove(&name).await?,
-            None => {}
+            if router.addresses.contains_key(NETWORK) && router.macs.contains_key(&network) {
+                return Ok(());
+            }
+            self.engine.remove(&name).await?;
         }
         let start = ContainerPlan {
             name: name.clone(),
