@@ -114,15 +114,9 @@ fn try_each_kind(netlink: &mut Netlink) -> TrialResults {
     tried.push(("macvlan", on_parent("macvlan0", &|parent| LinkKind::Macvlan { parent, mode: MacVlanMode::Bridge })));
     tried.push(("vlan", on_parent("vlan0", &|parent| LinkKind::Vlan { parent, id: 100 })));
     let other = netlink.link_index("parent1").or_else(|_| netlink.link_index("veth1"));
-    tried.push((
-        "ipvlan",
-        match other {
-            Ok(parent) => {
-                try_link(netlink, &NewLink::new("ipvlan0", LinkKind::Ipvlan { parent, mode: IpVlanMode::L2 }))
-            }
-            Err(error) => Err(format!("make a parent link: {error}")),
-        },
-    ));
+    let other = other.map_err(|error| format!("make a parent link: {error}"));
+    let ipvlan = |parent| NewLink::new("ipvlan0", LinkKind::Ipvlan { parent, mode: IpVlanMode::L2 });
+    tried.push(("ipvlan", other.and_then(|parent| try_link(netlink, &ipvlan(parent)))));
     tried
 }
 

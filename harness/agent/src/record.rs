@@ -56,8 +56,8 @@ pub fn record_call(file: &Path) -> Result<u8, EndError> {
         }
     };
     recorded.injected = rule.as_ref().map(|rule| rule.fault.clone());
-    if let (Some(rule), None) = (&rule, &output) {
-        record_fault_output(&rule.fault, &mut recorded);
+    if let (Some(InjectedFault::Exit { stdout, stderr, .. }), None) = (&recorded.injected, &output) {
+        (recorded.stdout, recorded.stderr) = (stdout.clone(), stderr.clone());
     }
     append_to_log(&recorder.log, &recorded);
     match (rule, output) {
@@ -148,13 +148,6 @@ fn pass_on(output: &Output) -> Result<u8, EndError> {
         Exit::Signal(signal) => end_by_signal(signal),
         Exit::Code(code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
         Exit::Deadline(_) | Exit::NotStarted(_) => Ok(u8::MAX),
-    }
-}
-
-/// Adds the output of the fault to the record.
-fn record_fault_output(fault: &InjectedFault, recorded: &mut RecordedCall) {
-    if let InjectedFault::Exit { stdout, stderr, .. } = fault {
-        (recorded.stdout, recorded.stderr) = (stdout.clone(), stderr.clone());
     }
 }
 

@@ -41,22 +41,18 @@ pub fn create_topology(
         };
     }
     (2..=topology.nodes).try_for_each(|node| nodes.create_node(node))?;
-    let switch = create_switch(topology)?;
+    let switch = Switch::create(topology, nodes.outside.as_ref())?;
     for node in 1..=topology.nodes.max(1) {
         nodes.run_on_node(node, || {
             create_bridges(&topology.bridges)?;
-            if let Some(switch) = &switch {
-                let bridges = topology.bridges.iter().enumerate();
-                bridges
-                    .filter(|(_, bridge)| bridge.uplink.is_some())
-                    .try_for_each(|(number, bridge)| add_uplink_port(topology, node, number, bridge, switch))?;
-            }
+            let mut bridges = topology.bridges.iter().enumerate();
+            bridges.try_for_each(|(number, bridge)| switch.add_uplink_port(node, number, bridge))?;
             create_vlan_links(&topology.links)?;
-            create_node_interfaces(nodes.outside.as_ref(), topology, node, switch.as_ref())
+            switch.create_node_interfaces(node)
         })?;
     }
     let mut hosts = topology.hosts.iter().enumerate();
-    hosts.try_for_each(|(number, host)| create_host(topology, number, host, switch.as_ref()))?;
+    hosts.try_for_each(|(number, host)| switch.create_host(number, host))?;
     write_tuning_allow_list(&topology.tuning_allow_list)?;
     nodes.topology = Some(topology.clone());
     add_firewall_rules(topology, nodes, processes)
@@ -103,27 +99,6 @@ fn uplink_bridge_name(topology: &Topology, uplink: &str) -> Option<String> {
     topology.uplinks.iter().position(|one| one.name == uplink).map(|number| format!("up{number}"))
 }
 
-/// Creates the switch with a bridge for each uplink; none where there are no uplinks.
-fn create_switch(topology: &Topology) -> Result<Option<OwnedFd>, RequestError> {
-    let action = "make the switch of the uplinks";
-    if topology.uplinks.is_empty() {
-        return Ok(None);
-    }
-    create_namespace(SWITCH.as_ref(), Forwarding::Off)?;
-    let switch = namespace::open(SWITCH).during(action)?;
-    // A switch has no addresses and sends nothing by itself.
-    run_inside(&switch, action, || sysctls::disable_ipv6().during(action))?;
-    let mut netlink = Netlink::open_in(&switch).during(action)?;
-    for uplink in &topology.uplinks {
-        let Some(name) = uplink_bridge_name(topology, &uplink.name) else { continue };
-        netlink.add_link(&NewLink::new(&name, LinkKind::Bridge)).during(action)?;
-        let index = netlink.link_index(&name).during(action)?;
-        netlink.set_bridge(index, vec![InfoBridge::ForwardDelay(0)]).during(action)?;
-        netlink.set_up(index, true).during(action)?;
-    }
-    Ok(Some(switch))
-}
-
 /// The end of a cable in the switch.
 struct SwitchEnd {
     name: String,
@@ -150,79 +125,117 @@ impl SwitchEnd {
     }
 }
 
-/// Connects the current namespace to an uplink by a veth pair; returns the index of the near end.
-fn connect_uplink(
-    topology: &Topology,
-    uplink: &str,
-    far: &SwitchEnd,
-    near: &str,
-    switch: &OwnedFd,
-) -> Result<u32, RequestError> {
-    let action = format!("connect {near} to uplink {uplink}");
-    let bridge = uplink_bridge_name(topology, uplink).ok_or_else(|| fault(&action, "no such uplink"))?;
-    let own = namespace::current().during(&action)?;
-    let mut there = Netlink::open_in(switch).during(&action)?;
-    let peer = NewLink::new(near, LinkKind::Dummy).netns(own.as_fd());
-    there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).during(&action)?;
-    join_bridge(&mut there, far.index, &bridge).during(&action)?;
-    Netlink::open().and_then(|mut here| here.link_index(near)).during(&action)
+/// The switch of the uplinks, which connects nodes and hosts.
+struct Switch<'a> {
+    topology: &'a Topology,
+    /// Its namespace; none if there are no uplinks.
+    namespace: Option<OwnedFd>,
+    /// The namespace outside the nodes, with the virtual machine's pairs of interfaces.
+    outside: Option<&'a OwnedFd>,
 }
 
-/// As [`connect_uplink`], by a pair of the virtual machine's interfaces.
-fn connect_eni(
-    outside: Option<&OwnedFd>,
-    topology: &Topology,
-    port: &NodePort,
-    far: &SwitchEnd,
-    switch: &OwnedFd,
-) -> Result<u32, RequestError> {
-    let action = format!("connect {} to uplink {}", port.name, port.uplink);
-    let bridge = uplink_bridge_name(topology, &port.uplink).ok_or_else(|| fault(&action, "no such uplink"))?;
-    let [near, other] = move_pair(outside, &port.name, (switch, &far.name))?;
-    let mut there = Netlink::open_in(switch).during(&action)?;
-    join_bridge(&mut there, other, &bridge).during(&action)?;
-    Ok(near)
-}
-
-fn add_uplink_port(
-    topology: &Topology,
-    node: usize,
-    number: usize,
-    bridge: &Bridge,
-    switch: &OwnedFd,
-) -> Result<(), RequestError> {
-    let Some(uplink) = &bridge.uplink else { return Ok(()) };
-    let near = bridge_port_name(number);
-    let index = connect_uplink(topology, uplink, &SwitchEnd::of_node(node, number), &near, switch)?;
-    let action = format!("make {near} a port of {} on node {node}", bridge.name);
-    let mut netlink = Netlink::open().during(&action)?;
-    // A port needs no address of its own; with IPv6 the kernel would send packets on it.
-    sysctls::disable_ipv6_on(&near).during(&action)?;
-    join_bridge(&mut netlink, index, &bridge.name).during(&action)?;
-    add_vlans_to_port(&mut netlink, bridge, index)
-}
-
-/// Creates the interfaces of the current node that are connected to uplinks.
-fn create_node_interfaces(
-    outside: Option<&OwnedFd>,
-    topology: &Topology,
-    node: usize,
-    switch: Option<&OwnedFd>,
-) -> Result<(), RequestError> {
-    for (number, port) in topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
-        let action = format!("make {} of node {node}", port.name);
-        let switch = switch.ok_or_else(|| fault(&action, "the topology has no uplinks"))?;
-        let far = SwitchEnd::of_node(node, topology.bridges.len() + number);
-        match port.eni.as_ref().map(|eni| eni.device) {
-            Some(Device::Virtio) => {
-                let index = connect_eni(outside, topology, port, &far, switch)?;
-                configure_node_interface(port, index)?;
-                install_terway(port)?;
-            }
-            _ => configure_node_interface(port, connect_uplink(topology, &port.uplink, &far, &port.name, switch)?)?,
+impl<'a> Switch<'a> {
+    /// Creates the switch with a bridge for each uplink.
+    fn create(topology: &'a Topology, outside: Option<&'a OwnedFd>) -> Result<Self, RequestError> {
+        let action = "make the switch of the uplinks";
+        if topology.uplinks.is_empty() {
+            return Ok(Self { topology, namespace: None, outside });
         }
+        create_namespace(SWITCH.as_ref(), Forwarding::Off)?;
+        let switch = namespace::open(SWITCH).during(action)?;
+        // A switch has no addresses and sends nothing by itself.
+        run_inside(&switch, action, || sysctls::disable_ipv6().during(action))?;
+        let mut netlink = Netlink::open_in(&switch).during(action)?;
+        for uplink in &topology.uplinks {
+            let Some(name) = uplink_bridge_name(topology, &uplink.name) else { continue };
+            netlink.add_link(&NewLink::new(&name, LinkKind::Bridge)).during(action)?;
+            let index = netlink.link_index(&name).during(action)?;
+            netlink.set_bridge(index, vec![InfoBridge::ForwardDelay(0)]).during(action)?;
+            netlink.set_up(index, true).during(action)?;
+        }
+        Ok(Self { topology, namespace: Some(switch), outside })
     }
-    Ok(())
+
+    /// Its namespace, and the bridge of an uplink there.
+    fn find_bridge(&self, uplink: &str, action: &str) -> Result<(&OwnedFd, String), RequestError> {
+        let namespace = self.namespace.as_ref().ok_or_else(|| fault(action, "the topology has no uplinks"))?;
+        let bridge = uplink_bridge_name(self.topology, uplink).ok_or_else(|| fault(action, "no such uplink"))?;
+        Ok((namespace, bridge))
+    }
+
+    /// Connects the current namespace to an uplink by a veth pair; returns the index of the near end.
+    fn connect(&self, uplink: &str, far: &SwitchEnd, near: &str) -> Result<u32, RequestError> {
+        let action = format!("connect {near} to uplink {uplink}");
+        let (switch, bridge) = self.find_bridge(uplink, &action)?;
+        let own = namespace::current().during(&action)?;
+        let mut there = Netlink::open_in(switch).during(&action)?;
+        let peer = NewLink::new(near, LinkKind::Dummy).netns(own.as_fd());
+        there.add_link(&NewLink::veth_to(&far.name, peer).index(far.index)).during(&action)?;
+        join_bridge(&mut there, far.index, &bridge).during(&action)?;
+        Netlink::open().and_then(|mut here| here.link_index(near)).during(&action)
+    }
+
+    /// As [`Switch::connect`], by a pair of the virtual machine's interfaces.
+    fn connect_eni(&self, port: &NodePort, far: &SwitchEnd) -> Result<u32, RequestError> {
+        let action = format!("connect {} to uplink {}", port.name, port.uplink);
+        let (switch, bridge) = self.find_bridge(&port.uplink, &action)?;
+        let [near, other] = move_pair(self.outside, &port.name, (switch, &far.name))?;
+        let mut there = Netlink::open_in(switch).during(&action)?;
+        join_bridge(&mut there, other, &bridge).during(&action)?;
+        Ok(near)
+    }
+
+    /// Connects a bridge of the current node to its uplink, if it has one.
+    fn add_uplink_port(&self, node: usize, number: usize, bridge: &Bridge) -> Result<(), RequestError> {
+        let Some(uplink) = &bridge.uplink else { return Ok(()) };
+        let near = bridge_port_name(number);
+        let index = self.connect(uplink, &SwitchEnd::of_node(node, number), &near)?;
+        let action = format!("make {near} a port of {} on node {node}", bridge.name);
+        let mut netlink = Netlink::open().during(&action)?;
+        // A port needs no address of its own; with IPv6 the kernel would send packets on it.
+        sysctls::disable_ipv6_on(&near).during(&action)?;
+        join_bridge(&mut netlink, index, &bridge.name).during(&action)?;
+        add_vlans_to_port(&mut netlink, bridge, index)
+    }
+
+    /// Creates the interfaces of the current node that are connected to uplinks.
+    fn create_node_interfaces(&self, node: usize) -> Result<(), RequestError> {
+        for (number, port) in self.topology.ports.iter().enumerate().filter(|(_, port)| port.node == node) {
+            let far = SwitchEnd::of_node(node, self.topology.bridges.len() + number);
+            match port.eni.as_ref().map(|eni| eni.device) {
+                Some(Device::Virtio) => {
+                    configure_node_interface(port, self.connect_eni(port, &far)?)?;
+                    install_terway(port)?;
+                }
+                _ => configure_node_interface(port, self.connect(&port.uplink, &far, &port.name)?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn create_host(&self, number: usize, host: &Host) -> Result<(), RequestError> {
+        let action = format!("make host {}", host.name);
+        let path = host_path(&host.name)?;
+        create_namespace(&path, if host.gateway { Forwarding::On } else { Forwarding::Off })?;
+        let namespace = namespace::open(&path).during(&action)?;
+        run_inside(&namespace, &action, || {
+            sysctls::disable_address_detection().during(&action)?;
+            let mut by_uplink: BTreeMap<&str, u32> = BTreeMap::new();
+            let mut indexes = Vec::new();
+            for (position, port) in host.ports.iter().enumerate() {
+                let index = match by_uplink.get(port.uplink.as_str()) {
+                    Some(index) => *index,
+                    None => {
+                        let far = SwitchEnd::of_host(number, position);
+                        self.connect(&port.uplink, &far, &host_interface_name(position))?
+                    }
+                };
+                by_uplink.insert(&port.uplink, index);
+                indexes.push(index);
+            }
+            configure_host(&mut Netlink::open().during(&action)?, host, &indexes)
+        })
+    }
 }
 
 /// Configures an interface of the current node: addresses, default routes, and the settings of the stand-in for Terway's
@@ -260,34 +273,4 @@ fn write_tuning_allow_list(lines: &[String]) -> Result<(), RequestError> {
     let action = format!("write tuning's allow-list into {FOLDER}");
     fs::create_dir_all(FOLDER).during(&action)?;
     fs::write(Path::new(FOLDER).join("allowlist.conf"), format!("{}\n", lines.join("\n"))).during(action)
-}
-
-fn create_host(topology: &Topology, number: usize, host: &Host, switch: Option<&OwnedFd>) -> Result<(), RequestError> {
-    let action = format!("make host {}", host.name);
-    let path = host_path(&host.name)?;
-    create_namespace(&path, if host.gateway { Forwarding::On } else { Forwarding::Off })?;
-    let namespace = namespace::open(&path).during(&action)?;
-    run_inside(&namespace, &action, || {
-        sysctls::disable_address_detection().during(&action)?;
-        let mut by_uplink: BTreeMap<&str, u32> = BTreeMap::new();
-        let mut indexes = Vec::new();
-        for (position, port) in host.ports.iter().enumerate() {
-            let index = match by_uplink.get(port.uplink.as_str()) {
-                Some(index) => *index,
-                None => {
-                    let switch = switch.ok_or_else(|| fault(&action, "the topology has no uplinks"))?;
-                    connect_uplink(
-                        topology,
-                        &port.uplink,
-                        &SwitchEnd::of_host(number, position),
-                        &host_interface_name(position),
-                        switch,
-                    )?
-                }
-            };
-            by_uplink.insert(&port.uplink, index);
-            indexes.push(index);
-        }
-        configure_host(&mut Netlink::open().during(&action)?, host, &indexes)
-    })
 }

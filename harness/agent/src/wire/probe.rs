@@ -47,10 +47,10 @@ pub fn send_probes(
     topology: Option<&Topology>,
 ) -> Result<Vec<ProbeResult>, RequestError> {
     let _limit = DescriptorLimit::raise();
-    let mut frame_sockets = FrameSockets::default();
+    let mut opener = ProbeOpener { topology, sockets: BTreeMap::new() };
     let mut running = Vec::with_capacity(probes.len());
     for (target, probe) in probes {
-        running.push(RunningProbe::open(target, probe, topology, &mut frame_sockets)?);
+        running.push(opener.open(target, probe)?);
     }
     let start = Instant::now();
     running.iter_mut().for_each(|one| one.start = start);
@@ -74,7 +74,7 @@ pub fn send_probes(
         ready_probes.into_iter().for_each(|number| running[number].read_answer());
     }
     wait_for_control_frames(probes, input)?;
-    frame_sockets.retire(&mut input.sockets);
+    opener.retire(&mut input.sockets);
     Ok(running.into_iter().map(|one| one.seen).collect())
 }
 
@@ -122,36 +122,14 @@ fn wait_for_control_frames(probes: &[(Target, Probe)], input: &mut Input) -> Res
     Ok(())
 }
 
-/// One packet socket to send by for each namespace, identified by device and inode.
-#[derive(Default)]
-struct FrameSockets(BTreeMap<(u64, u64), Rc<FrameSocket>>);
-
-impl FrameSockets {
-    /// The socket of the current namespace.
-    fn current(&mut self) -> Result<Rc<FrameSocket>, RequestError> {
-        let namespace = identify_namespace(None)?;
-        if let Some(open) = self.0.get(&namespace) {
-            return Ok(Rc::clone(open));
-        }
-        let socket = Rc::new(FrameSocket::open().during("open a packet socket")?);
-        self.0.insert(namespace, Rc::clone(&socket));
-        Ok(socket)
-    }
-
-    /// Leaves the sockets to be closed after the reply.
-    fn retire(self, sockets: &mut OpenSockets) {
-        let unused = self.0.into_values().filter_map(|socket| Rc::try_unwrap(socket).ok());
-        sockets.retired.extend(unused.map(FrameSocket::into_packet_socket));
-    }
+/// Opens probes. It keeps one packet socket to send by for each namespace, identified by device and inode.
+struct ProbeOpener<'a> {
+    topology: Option<&'a Topology>,
+    sockets: BTreeMap<(u64, u64), Rc<FrameSocket>>,
 }
 
-impl RunningProbe {
-    fn open(
-        target: &Target,
-        probe: &Probe,
-        topology: Option<&Topology>,
-        frame_sockets: &mut FrameSockets,
-    ) -> Result<Self, RequestError> {
+impl ProbeOpener<'_> {
+    fn open(&mut self, target: &Target, probe: &Probe) -> Result<RunningProbe, RequestError> {
         let now = Instant::now();
         let window = Duration::from_millis(probe.window_ms);
         let times = match &probe.what {
@@ -159,7 +137,7 @@ impl RunningProbe {
             ProbeAction::Control { .. } => 1,
         };
         let mut seen = ProbeResult { id: probe.id.clone(), sent: 0, end: ProbeEnd::NoAnswer, took_us: 0 };
-        let pending = match open_in_target(target, probe, topology, frame_sockets) {
+        let pending = match self.open_in_target(target, probe) {
             Ok(Some(pending)) => Some(pending),
             Ok(None) => {
                 (seen.end, seen.sent) = (ProbeEnd::Sent, 1);
@@ -176,9 +154,65 @@ impl RunningProbe {
                 None
             }
         };
-        Ok(Self { pending, seen, times, interval: window / times, window, start: now, last_sent: now })
+        Ok(RunningProbe { pending, seen, times, interval: window / times, window, start: now, last_sent: now })
     }
 
+    /// Opens the sockets of a probe in its namespace; none for a probe without an answer, which was sent.
+    fn open_in_target(&mut self, target: &Target, probe: &Probe) -> Result<Option<Box<dyn PendingProbe>>, OpenError> {
+        let Some(descriptor) = open_target(target)? else { return self.open_here(target, probe) };
+        let mut opened = Ok(None);
+        run_inside(&descriptor, &format!("enter {}", describe_target(target)), || {
+            opened = self.open_here(target, probe);
+            Ok(())
+        })?;
+        opened
+    }
+
+    fn open_here(&mut self, target: &Target, probe: &Probe) -> Result<Option<Box<dyn PendingProbe>>, OpenError> {
+        Ok(Some(match &probe.what {
+            ProbeAction::Control { interface, tags, priority } => {
+                let name = find_tap_interface(interface, target, self.topology)?;
+                self.frame_socket()?.send_control_frame(&name, tags, *priority, &probe.id)?;
+                return Ok(None);
+            }
+            ProbeAction::Request { by: Protocol::Arp, to, from, dev, .. } => {
+                Box::new(Neighbour::open(self.frame_socket()?, *to, *from, dev.as_deref())?)
+            }
+            ProbeAction::Request { by: Protocol::Icmp, to, from, dev, .. } => {
+                Box::new(Icmp::open(*to, *from, dev.as_deref())?)
+            }
+            ProbeAction::Request { by: Protocol::Udp, to, port, from, dev, .. } => {
+                Box::new(Udp::open(*to, *port, *from, dev.as_deref(), Payload::Text(probe.id.clone()))?)
+            }
+            ProbeAction::Lookup { to, port, from, name, v6, .. } => {
+                let query = Payload::DnsQuery(dns::question(name, *v6, query_id()));
+                Box::new(Udp::open(*to, Some(*port), *from, None, query)?)
+            }
+            ProbeAction::Request { by: Protocol::Tcp, to, port, from, dev, times } => {
+                Box::new(Tcp::open(*to, *port, *from, dev.as_deref(), *times)?)
+            }
+        }))
+    }
+
+    /// The packet socket of the current namespace.
+    fn frame_socket(&mut self) -> Result<Rc<FrameSocket>, RequestError> {
+        let namespace = identify_namespace(None)?;
+        if let Some(open) = self.sockets.get(&namespace) {
+            return Ok(Rc::clone(open));
+        }
+        let socket = Rc::new(FrameSocket::open().during("open a packet socket")?);
+        self.sockets.insert(namespace, Rc::clone(&socket));
+        Ok(socket)
+    }
+
+    /// Leaves the sockets to be closed after the reply.
+    fn retire(self, sockets: &mut OpenSockets) {
+        let unused = self.sockets.into_values().filter_map(|socket| Rc::try_unwrap(socket).ok());
+        sockets.retired.extend(unused.map(FrameSocket::into_packet_socket));
+    }
+}
+
+impl RunningProbe {
     /// Sends what is due; ends the probe at the end of its window.
     fn step(&mut self, now: Instant) {
         while let Some(pending) = &mut self.pending {
@@ -239,55 +273,6 @@ impl From<RequestError> for OpenError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
     }
-}
-
-/// Opens the sockets of a probe in its namespace; none for a probe without an answer, which was sent.
-fn open_in_target(
-    target: &Target,
-    probe: &Probe,
-    topology: Option<&Topology>,
-    frame_sockets: &mut FrameSockets,
-) -> Result<Option<Box<dyn PendingProbe>>, OpenError> {
-    let Some(descriptor) = open_target(target)? else {
-        return open_probe(target, probe, topology, frame_sockets);
-    };
-    let mut opened = Ok(None);
-    run_inside(&descriptor, &format!("enter {}", describe_target(target)), || {
-        opened = open_probe(target, probe, topology, frame_sockets);
-        Ok(())
-    })?;
-    opened
-}
-
-fn open_probe(
-    target: &Target,
-    probe: &Probe,
-    topology: Option<&Topology>,
-    frame_sockets: &mut FrameSockets,
-) -> Result<Option<Box<dyn PendingProbe>>, OpenError> {
-    Ok(Some(match &probe.what {
-        ProbeAction::Control { interface, tags, priority } => {
-            let name = find_tap_interface(interface, target, topology)?;
-            frame_sockets.current()?.send_control_frame(&name, tags, *priority, &probe.id)?;
-            return Ok(None);
-        }
-        ProbeAction::Request { by: Protocol::Arp, to, from, dev, .. } => {
-            Box::new(Neighbour::open(frame_sockets.current()?, *to, *from, dev.as_deref())?)
-        }
-        ProbeAction::Request { by: Protocol::Icmp, to, from, dev, .. } => {
-            Box::new(Icmp::open(*to, *from, dev.as_deref())?)
-        }
-        ProbeAction::Request { by: Protocol::Udp, to, port, from, dev, .. } => {
-            Box::new(Udp::open(*to, *port, *from, dev.as_deref(), Payload::Text(probe.id.clone()))?)
-        }
-        ProbeAction::Lookup { to, port, from, name, v6, .. } => {
-            let query = Payload::DnsQuery(dns::question(name, *v6, query_id()));
-            Box::new(Udp::open(*to, Some(*port), *from, None, query)?)
-        }
-        ProbeAction::Request { by: Protocol::Tcp, to, port, from, dev, times } => {
-            Box::new(Tcp::open(*to, *port, *from, dev.as_deref(), *times)?)
-        }
-    }))
 }
 
 /// The identifier of a DNS query. The socket receives datagrams of that server's port only, so the identifier only has to
