@@ -212,10 +212,11 @@ pub struct LogLine {
 }
 
 /// Whether the pod became ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "state")]
 pub enum PodState {
     /// It runs and was observed.
+    #[default]
     Running,
     /// Its networks could not be created, or it did not become Ready.
     NotReady {
@@ -225,7 +226,7 @@ pub enum PodState {
 }
 
 /// Everything observed of one pod.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodObservation {
     /// Pod name as the scenario has it.

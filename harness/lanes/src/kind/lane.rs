@@ -60,15 +60,14 @@ impl Lane for KindLane {
 
     fn test_settings(&self) -> TestSettings {
         TestSettings {
-            by_default: false,
             // Tests of one cluster share it. Tests that damage it hold an exclusive lease.
             max_threads: 4,
             // The tests mostly wait for the cluster.
             test_threads: Some(5),
-            priority: 0,
             slow_seconds: 60,
             grace_seconds: Some(60),
             setup_seconds: 4800,
+            ..Default::default()
         }
     }
 
@@ -141,10 +140,8 @@ async fn offers(cluster: &Cluster) -> Result<Capabilities, TestbedError> {
     let mut offers = Capabilities::default();
     for node in &cluster.nodes {
         let Outcome::Probed(probed) = node.call(Op::Probe).await? else {
-            return Err(TestbedError::new(
-                "probe",
-                format!("the agent on node {} did not answer the probe", node.name),
-            ));
+            let cause = format!("the agent on node {} did not answer the probe", node.name);
+            return Err(TestbedError::new("probe", cause));
         };
         for (name, probed) in probed {
             let offer = Capability { there: probed.there, seen: format!("node {}: {}", node.name, probed.seen) };

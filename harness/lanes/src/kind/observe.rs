@@ -120,11 +120,10 @@ async fn observe_once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodOb
         kernel: Some(on_node.observed.kernel),
         witnesses,
         reported: merge_reported(subject.pod, subject.namespaces, on_node.cached, status),
-        outcomes: Vec::new(),
-        calls: Vec::new(),
         log: on_node.log,
         node_links: Some(on_node.observed.node_links),
         sysctls: on_node.observed.sysctls,
+        ..PodObservation::default()
     };
     Ok((observation, disagreement))
 }

@@ -171,20 +171,8 @@ impl KindScenario {
                 if let Ok(on) = self.cluster.node(&node) {
                     log.extend(observe::read_runtime_log(on, &subject(pod)).await?);
                 }
-                Ok(PodObservation {
-                    pod: staged.pod.name.clone(),
-                    node,
-                    state: PodState::NotReady { reason: reason.clone() },
-                    transcripts: Vec::new(),
-                    kernel: None,
-                    witnesses: Vec::new(),
-                    reported: Vec::new(),
-                    outcomes: Vec::new(),
-                    calls: Vec::new(),
-                    log,
-                    node_links: None,
-                    sysctls: std::collections::BTreeMap::new(),
-                })
+                let state = PodState::NotReady { reason: reason.clone() };
+                Ok(PodObservation { pod: staged.pod.name.clone(), node, state, log, ..PodObservation::default() })
             }
         }
     }

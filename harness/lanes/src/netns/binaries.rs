@@ -32,16 +32,8 @@ pub struct Binaries {
 /// [`TestbedError`] when one can't be found or built.
 pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
     let mut overrides = Vec::new();
-    let mut overridden = |variable: &str| {
-        let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
-        overrides.push(format!("{variable}={}", path.display()));
-        Some(path)
-    };
-    let agent = match overridden(AGENT_VARIABLE) {
-        Some(path) => path,
-        None => cx.images.agent().await?,
-    };
-    let plugins = match overridden(PLUGINS_VARIABLE) {
+    let agent = find_agent(cx, &mut overrides).await?;
+    let plugins = match read_override(PLUGINS_VARIABLE, &mut overrides) {
         Some(path) => path,
         None => cx.images.plugins_dir().await?,
     };
@@ -53,6 +45,24 @@ pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
         node.extend(["--cni-path".to_owned(), folder.display().to_string()]);
     }
     Ok(Binaries { node, stand_ins: Vec::new(), overrides })
+}
+
+/// The agent: that of [`AGENT_VARIABLE`], or the one that is built here. Adds an override to `overrides`.
+///
+/// # Errors
+/// `TestbedError` when it can't be built.
+pub async fn find_agent(cx: &Context, overrides: &mut Vec<String>) -> Result<PathBuf, TestbedError> {
+    match read_override(AGENT_VARIABLE, overrides) {
+        Some(path) => Ok(path),
+        None => cx.images.agent().await,
+    }
+}
+
+/// The path in an environment variable; none if it is not set. Adds it to `overrides`.
+pub fn read_override(variable: &str, overrides: &mut Vec<String>) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
+    overrides.push(format!("{variable}={}", path.display()));
+    Some(path)
 }
 
 /// Starts every plugin once on a node: refuses those that can't start there, and reads which ones are stand-ins.

@@ -34,15 +34,7 @@ impl Lane for NetnsLane {
     }
 
     fn test_settings(&self) -> TestSettings {
-        TestSettings {
-            by_default: true,
-            max_threads: 2,
-            test_threads: None,
-            priority: 0,
-            slow_seconds: 30,
-            grace_seconds: None,
-            setup_seconds: 1800,
-        }
+        TestSettings { by_default: true, max_threads: 2, slow_seconds: 30, setup_seconds: 1800, ..Default::default() }
     }
 
     fn capability_hint(&self) -> &'static str {
@@ -54,11 +46,7 @@ impl Lane for NetnsLane {
     }
 
     fn open<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<Box<dyn OpenLane>, TestbedError>> {
-        async move {
-            let open = open(cx).await?;
-            Ok(Box::new(open) as Box<dyn OpenLane>)
-        }
-        .boxed()
+        async move { Ok(Box::new(open(cx).await?) as Box<dyn OpenLane>) }.boxed()
     }
 }
 
@@ -145,11 +133,7 @@ impl OpenLane for OpenNetns {
         cx: &'a Context,
         plan: &'a Plan,
     ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>> {
-        async move {
-            let staged = scenario::stage(self, cx, plan).await?;
-            Ok(Box::new(staged) as Box<dyn StagedScenario>)
-        }
-        .boxed()
+        async move { Ok(Box::new(scenario::stage(self, cx, plan).await?) as Box<dyn StagedScenario>) }.boxed()
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {

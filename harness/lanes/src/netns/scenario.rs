@@ -180,20 +180,10 @@ impl NetnsScenario {
                 pod: name,
                 node: self.node_name(pod.node),
                 state: pod.state.clone(),
-                transcripts: Vec::new(),
-                kernel: None,
-                witnesses: Vec::new(),
                 reported: pod.reported.clone(),
                 outcomes: pod.outcomes.clone(),
-                calls: Vec::new(),
                 log: pod.log.clone(),
-                node_links: None,
-                sysctls: Default::default(),
-            };
-            let names = self.plan.sysctls_of(&pod.pod);
-            let more = match seen.is_some() && !names.is_empty() {
-                true => self.agent()?.read_sysctls(Target::Pod(pod.pod.clone()), names).await?,
-                false => Default::default(),
+                ..PodObservation::default()
             };
             if let Some(seen) = seen {
                 pod.transcripts = seen.transcripts;
@@ -201,7 +191,10 @@ impl NetnsScenario {
                 pod.witnesses = seen.witnesses;
                 pod.node_links = Some(seen.node_links);
                 pod.sysctls = seen.sysctls;
-                pod.sysctls.extend(more);
+                let names = self.plan.sysctls_of(&pod.pod);
+                if !names.is_empty() {
+                    pod.sysctls.extend(self.agent()?.read_sysctls(Target::Pod(pod.pod.clone()), names).await?);
+                }
             }
             observation.pods.push(pod);
         }

@@ -1,7 +1,7 @@
 //! The guest's first root: the agent as its init, and the user's plugins.
 
 use crate::context::Context;
-use crate::netns::binaries::{AGENT_VARIABLE, PLUGINS_VARIABLE};
+use crate::netns::binaries::{PLUGINS_VARIABLE, find_agent, read_override};
 use plumbline_core::guest::{GIVEN, PLUGINS, TERWAY, TERWAY_BACKEND, TERWAY_PLUGIN};
 use plumbline_testbed::cache::{KeyMaker, file_sha256};
 use plumbline_testbed::cpio::Writer;
@@ -33,17 +33,8 @@ impl FirstRoot {
     /// [`TestbedError`] when one can't be found or built.
     pub async fn find(cx: &Context) -> Result<Self, TestbedError> {
         let mut overrides = Vec::new();
-        let mut overridden = |variable: &str| {
-            let path = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)?;
-            overrides.push(format!("{variable}={}", path.display()));
-            Some(path)
-        };
-        let agent = overridden(AGENT_VARIABLE);
-        let plugins = overridden(PLUGINS_VARIABLE);
-        let agent = match agent {
-            Some(path) => path,
-            None => cx.images.agent().await?,
-        };
+        let agent = find_agent(cx, &mut overrides).await?;
+        let plugins = read_override(PLUGINS_VARIABLE, &mut overrides);
         let guest = cx.images.guest().await?;
         let mut root = Self { guest, agent, files: vec![], node: vec!["node".to_owned()], overrides };
         for (name, path) in &cx.options.plugins {
