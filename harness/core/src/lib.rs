@@ -12,17 +12,19 @@
 //! 4. `chain`: chains of plugins
 //! 5. `finding`: finding codes, severities and findings
 //! 6. `plan`: what a lane has to do, and what is expected
-//! 7. `wire`: probes, captures and their results
-//! 8. `observe`: what was observed of pods and nodes
-//! 9. `script`: the probes that a plan needs
-//! 10. `record`: recording of plugin calls
-//! 11. `guest`: the channel to a virtual machine
-//! 12. `protocol`: requests to the agent and its replies
-//! 13. `verdict`: verdicts and the report of a scenario
-//! 14. `judge`: from plan and observation to findings
-//! 15. `event`: the event stream of a run
-//! 16. `scenario`: scenario files and templates
-//! 17. `terway`: Terway's configuration
+//! 7. `rules`: rules about configurations
+//! 8. `wire`: probes, captures and their results
+//! 9. `observe`: what was observed of pods and nodes
+//! 10. `script`: the probes that a plan needs
+//! 11. `record`: recording of plugin calls
+//! 12. `guest`: the channel to a virtual machine
+//! 13. `protocol`: requests to the agent and its replies
+//! 14. `verdict`: verdicts and the report of a scenario
+//! 15. `judge`: from plan and observation to findings
+//! 16. `event`: the event stream of a run
+//! 17. `scenario`: scenario files and templates
+//! 18. `terway`: Terway's configuration
+//! 19. `lint`: users' texts against the rules, without a run
 
 pub mod chain;
 pub mod cni;
@@ -30,10 +32,13 @@ pub mod event;
 pub mod finding;
 pub mod guest;
 pub mod judge;
+#[cfg(feature = "files")]
+pub mod lint;
 pub mod observe;
 pub mod plan;
 pub mod protocol;
 pub mod record;
+pub mod rules;
 #[cfg(feature = "files")]
 pub mod scenario;
 pub mod script;
