@@ -18,7 +18,6 @@ mod lint;
 mod rollout;
 mod shown;
 mod usage;
-mod version;
 
 pub use change::{Change, change};
 pub use compare::{Difference, compare};
@@ -29,4 +28,3 @@ pub use lint::{LintReport, ROWS, TableRow, lint};
 pub use rollout::{ClusterSeen, NodeSeen, OldPod, Rollout, rollout};
 pub use shown::{Applied, DAEMON_SET, NodeShown, Planned, PutBack, Shown, plan, show};
 pub use usage::{Access, Need, Usage};
-pub use version::Version;

@@ -4,9 +4,8 @@ mod common;
 
 use common::seed_edits::texts;
 use plumbline_core::finding::Finding;
-use plumbline_core::terway::{
-    Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, Version, lint,
-};
+use plumbline_core::release::Release;
+use plumbline_core::terway::{Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, lint};
 use std::collections::BTreeSet;
 
 const ENTRY: &str =
@@ -15,8 +14,8 @@ const PORTMAP: &str = r#"{"type": "portmap", "capabilities": {"portMappings": tr
 const KNOWN: Usage = Usage {
     datapath_v2: Some(false),
     access: Some(Access::Node),
-    terway_version: Some(Version::new(1, 17, 5)),
-    portmap_version: Some(Version::new(1, 9, 1)),
+    terway_version: Some(Release::new(1, 17, 5)),
+    portmap_version: Some(Release::new(1, 9, 1)),
 };
 
 /// A file with these texts.
@@ -289,7 +288,7 @@ fn a_finding_points_at_its_line() {
 /// The document's whole table: both columns, every access, both settings, and the versions around the limits.
 #[test]
 fn every_row_of_the_documents_table_has_its_findings() {
-    let version = |text: &str| text.parse::<Version>().unwrap();
+    let version = |text: &str| text.parse::<Release>().unwrap();
     let mut seen = 0;
     for v2 in [false, true] {
         let way = if v2 { r#""eniip_virtual_type": "datapathv2", "type""# } else { "\"type\"" };
@@ -429,7 +428,7 @@ fn terways_own_nftables_backend_has_a_version() {
 fn findings_of_observed_nodes() {
     let node = |name: &str, plugins: &[&str], exclusive: bool| NodeSeen {
         name: name.into(),
-        plugins: Some(plugins.iter().map(|plugin| ((*plugin).to_owned(), Version::find("v1.9.1"))).collect()),
+        plugins: Some(plugins.iter().map(|plugin| ((*plugin).to_owned(), Release::find("v1.9.1"))).collect()),
         facts: NodeFacts { exclusive, ..NodeFacts::default() },
         ..NodeSeen::default()
     };

@@ -2,7 +2,8 @@
 
 use super::{MessageFormat, Words, examples, one_of};
 use clap::{Args, Subcommand};
-use plumbline_core::terway::{Access, Usage, Version};
+use plumbline_core::release::Release;
+use plumbline_core::terway::{Access, Usage};
 use plumbline_terway::chain::handle::ClusterTarget;
 use std::path::PathBuf;
 
@@ -90,10 +91,10 @@ pub struct UsageArgs {
     pub access: Option<Access>,
     /// Version of Terway, for example 1.15.0.
     #[arg(long, value_name = "VERSION")]
-    pub terway_version: Option<Version>,
+    pub terway_version: Option<Release>,
     /// Version of the portmap plugin on the nodes, for example 1.9.1.
     #[arg(long, value_name = "VERSION")]
-    pub portmap_version: Option<Version>,
+    pub portmap_version: Option<Release>,
 }
 
 impl UsageArgs {

@@ -6,7 +6,8 @@
 use crate::chain;
 use crate::select::{self, Refused};
 use plumbline_core::finding::{FindingCode, Severity};
-use plumbline_core::terway::{self, Access, LintReport, Usage, Version};
+use plumbline_core::release::Release;
+use plumbline_core::terway::{self, Access, LintReport, Usage};
 use plumbline_lanes::context::EventSink;
 use plumbline_report::requirements::{Line, ProofStatus};
 use plumbline_terway::chain::handle::ClusterTarget;
@@ -67,8 +68,8 @@ struct LintFile {
 pub struct ExpectedLint {
     datapath_v2: Option<bool>,
     access: Option<Access>,
-    terway_version: Option<Version>,
-    portmap_version: Option<Version>,
+    terway_version: Option<Release>,
+    portmap_version: Option<Release>,
     findings: BTreeSet<FindingCode>,
 }
 

@@ -3,8 +3,8 @@
 use super::compare::compare;
 use super::eni_config::{CONFLIST, EniConfig};
 use super::expected::{CILIUM, NodeFacts, TERWAY, alternatives};
-use super::version::Version;
 use crate::finding::{Finding, FindingCode};
+use crate::release::Release;
 use crate::scenario::node::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub struct NodeSeen {
     /// What terway-cli looks at, as far as it is known.
     pub facts: NodeFacts,
     /// The plugins in its folder with the versions that they say; none where its conflist was not read.
-    pub plugins: Option<BTreeMap<String, Option<Version>>>,
+    pub plugins: Option<BTreeMap<String, Option<Release>>>,
     /// Its conflist; none where its conflist was not read, or it has none.
     pub conflist: Option<String>,
     /// Why there is no conflist.
@@ -64,7 +64,7 @@ impl ClusterSeen {
     }
 
     /// The oldest version of a plugin on any node, where each says one.
-    pub fn oldest(&self, plugin: &str) -> Option<Version> {
+    pub fn oldest(&self, plugin: &str) -> Option<Release> {
         let version = |node: &NodeSeen| node.plugins.as_ref()?.get(plugin).copied().flatten();
         let all = self.nodes.iter().map(version).collect::<Option<Vec<_>>>()?;
         all.into_iter().min()
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_plugin_is_lacking_only_on_nodes_that_were_read() {
         let has =
-            |names: &[&str]| Some(names.iter().map(|name| ((*name).to_owned(), Version::find("v1.9.1"))).collect());
+            |names: &[&str]| Some(names.iter().map(|name| ((*name).to_owned(), Release::find("v1.9.1"))).collect());
         let seen = ClusterSeen {
             nodes: vec![
                 NodeSeen { name: "a".into(), plugins: has(&["portmap"]), ..NodeSeen::default() },

@@ -1,6 +1,6 @@
 //! How a cluster is used, as far as ACK's document makes settings hang on it, and what its table says.
 
-use super::version::Version;
+use crate::release::Release;
 use serde::{Deserialize, Serialize};
 
 /// From where clients reach a pod's hostPort.
@@ -43,9 +43,9 @@ pub struct Usage {
     /// From where clients reach hostPorts.
     pub access: Option<Access>,
     /// Terway's version.
-    pub terway_version: Option<Version>,
+    pub terway_version: Option<Release>,
     /// The version of the portmap plugin on the nodes.
-    pub portmap_version: Option<Version>,
+    pub portmap_version: Option<Release>,
 }
 
 /// Whether a setting is needed.
@@ -75,16 +75,16 @@ impl Need {
 }
 
 /// Chains of one's own (document, "Limits").
-pub(super) const CHAINS: Version = Version::new(1, 5, 6);
+pub(super) const CHAINS: Release = Release::new(1, 5, 6);
 /// `symmetric_routing` (document, below its table; Terway's releases agree).
-pub(super) const SYMMETRIC: Version = Version::new(1, 15, 0);
+pub(super) const SYMMETRIC: Release = Release::new(1, 15, 0);
 /// `masqAll`, as the document has it.
-pub(super) const MASQ_ALL_DOCUMENT: Version = Version::new(1, 7, 1);
+pub(super) const MASQ_ALL_DOCUMENT: Release = Release::new(1, 7, 1);
 /// `masqAll`, as containernetworking/plugins has it: the iptables backend honours it from here on.
-pub(super) const MASQ_ALL: Version = Version::new(1, 2, 0);
+pub(super) const MASQ_ALL: Release = Release::new(1, 2, 0);
 /// The nftables backend of portmap, and the key `backend`.
-pub(super) const NFTABLES: Version = Version::new(1, 6, 0);
+pub(super) const NFTABLES: Release = Release::new(1, 6, 0);
 /// The last release of portmap whose nftables backend drops `masqAll` (mended on the main branch by 3d27709).
-pub(super) const NFTABLES_DROPS_MASQ_ALL: Version = Version::new(1, 9, 1);
+pub(super) const NFTABLES_DROPS_MASQ_ALL: Release = Release::new(1, 9, 1);
 /// The last release of Terway seen without `backend: nftables` in `symmetric_routing_config`; 1.17.1 has it.
-pub(super) const NO_NFTABLES_ROUTING: Version = Version::new(1, 16, 1);
+pub(super) const NO_NFTABLES_ROUTING: Release = Release::new(1, 16, 1);

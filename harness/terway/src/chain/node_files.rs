@@ -1,7 +1,7 @@
 //! Reads the files of a node of Plumbline with one program, because starting a program costs far more than reading.
 
 use super::handle::ClusterHandle;
-use plumbline_core::terway::Version;
+use plumbline_core::release::Release;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) const RECORDS: &str = "/var/lib/cni/results";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NodeFiles {
     /// The plugins, each with its version if known; none if their folder can't be listed.
-    pub plugins: Option<BTreeMap<String, Option<Version>>>,
+    pub plugins: Option<BTreeMap<String, Option<Release>>>,
     /// The conflist.
     pub conflist: Option<String>,
     /// The reason why the conflist can't be read.
@@ -45,7 +45,7 @@ fn parse(stdout: &str, unread: Option<&str>) -> NodeFiles {
     let (portmap, conflist) = rest.split_once('\n').unwrap_or_default();
     let mut names = names.lines();
     let there = names.next().is_some();
-    let version = |name: &str| if name == PORTMAP { Version::find(portmap) } else { None };
+    let version = |name: &str| if name == PORTMAP { Release::find(portmap) } else { None };
     let plugins = names.map(|name| (name.to_owned(), version(name))).collect();
     let conflist = unread.is_none().then(|| conflist.to_owned());
     NodeFiles { plugins: there.then_some(plugins), conflist, unread: unread.map(str::to_owned) }

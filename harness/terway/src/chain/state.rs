@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::{Api, AttachParams, ListParams};
-use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage, Version};
+use plumbline_core::release::Release;
+use plumbline_core::terway::{ClusterSeen, EniConfig, NAME, NAMESPACE, NodeFacts, NodeSeen, OldPod, Usage};
 use plumbline_kube::objects::{AtRequest as _, error_message};
 use plumbline_kube::rollout::selector;
 use plumbline_testbed::error::TestbedError;
@@ -38,7 +39,7 @@ pub struct TerwayState {
     /// Nodes, conflists, plugins.
     pub seen: ClusterSeen,
     /// Terway's version, from the tag of the DaemonSet's image.
-    pub version: Option<Version>,
+    pub version: Option<Release>,
 }
 
 impl TerwayState {
@@ -101,7 +102,7 @@ pub async fn read_state(handle: &ClusterHandle, nodes: bool) -> Result<TerwaySta
     let exclusive: BTreeMap<String, bool> =
         labels.items.iter().map(|node| (node.name_any(), is_exclusive(node))).collect();
     let image = set.spec.template.spec.as_ref().and_then(|spec| spec.containers.first());
-    let version = image.and_then(|container| container.image.as_deref()).and_then(Version::find);
+    let version = image.and_then(|container| container.image.as_deref()).and_then(Release::find);
     let each = pods.iter().map(|(node, pod)| {
         let exclusive = exclusive.get(node).copied().unwrap_or_default();
         async move {

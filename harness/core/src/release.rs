@@ -1,11 +1,11 @@
-//! Versions of Terway and of plugins: three numbers, compared as such.
+//! Released versions of plugins, Multus and Terway: three numbers, compared as such.
 
 use serde::{Deserialize, Serialize};
 
 /// A released version, such as 1.15.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Version {
+pub struct Release {
     /// First number.
     pub major: u32,
     /// Second number.
@@ -14,7 +14,7 @@ pub struct Version {
     pub patch: u32,
 }
 
-impl Version {
+impl Release {
     /// A version of three numbers.
     pub const fn new(major: u32, minor: u32, patch: u32) -> Self {
         Self { major, minor, patch }
@@ -37,7 +37,7 @@ impl Version {
     }
 }
 
-impl std::str::FromStr for Version {
+impl std::str::FromStr for Release {
     type Err = String;
 
     /// Reads `1.15.0`, `v1.15.0` and `1.15`; what follows a `-` or `+` is a build's name and left out.
@@ -55,7 +55,7 @@ impl std::str::FromStr for Version {
     }
 }
 
-impl TryFrom<String> for Version {
+impl TryFrom<String> for Release {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -63,13 +63,13 @@ impl TryFrom<String> for Version {
     }
 }
 
-impl From<Version> for String {
-    fn from(version: Version) -> Self {
+impl From<Release> for String {
+    fn from(version: Release) -> Self {
         version.to_string()
     }
 }
 
-impl std::fmt::Display for Version {
+impl std::fmt::Display for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
     }
@@ -77,28 +77,28 @@ impl std::fmt::Display for Version {
 
 #[cfg(test)]
 mod tests {
-    use super::Version;
+    use super::Release;
 
     #[test]
     fn numbers_are_compared_as_numbers() {
-        let version = |text: &str| text.parse::<Version>().unwrap();
+        let version = |text: &str| text.parse::<Release>().unwrap();
         assert!(version("1.5.6") < version("v1.15.0"));
-        assert_eq!(version("1.15"), Version::new(1, 15, 0));
-        assert_eq!(version("v1.9.1-rc1+x"), Version::new(1, 9, 1));
+        assert_eq!(version("1.15"), Release::new(1, 15, 0));
+        assert_eq!(version("v1.9.1-rc1+x"), Release::new(1, 9, 1));
         for text in ["", "1", "one.two", "1.2.3.4", "1..2", "-1.2"] {
-            assert!(text.parse::<Version>().unwrap_err().contains("no version"), "{text}");
+            assert!(text.parse::<Release>().unwrap_err().contains("no version"), "{text}");
         }
     }
 
     #[test]
     fn a_version_is_found_where_programs_say_it() {
         assert_eq!(
-            Version::find("CNI portmap plugin v1.9.1\nCNI protocol versions supported: 0.1.0"),
-            Some(Version::new(1, 9, 1))
+            Release::find("CNI portmap plugin v1.9.1\nCNI protocol versions supported: 0.1.0"),
+            Some(Release::new(1, 9, 1))
         );
-        assert_eq!(Version::find("registry.example/acs/terway:v1.15.3-ab12"), Some(Version::new(1, 15, 3)));
-        assert_eq!(Version::find("r.example/acs/terway:v1.0.10.333-gfd2b7b8-aliyun"), Some(Version::new(1, 0, 10)));
-        assert_eq!(Version::find("10.0.0.1:5000/acs/terway:v1.5.8"), Some(Version::new(1, 5, 8)));
-        assert_eq!(Version::find("CNI portmap plugin version unknown"), None);
+        assert_eq!(Release::find("registry.example/acs/terway:v1.15.3-ab12"), Some(Release::new(1, 15, 3)));
+        assert_eq!(Release::find("r.example/acs/terway:v1.0.10.333-gfd2b7b8-aliyun"), Some(Release::new(1, 0, 10)));
+        assert_eq!(Release::find("10.0.0.1:5000/acs/terway:v1.5.8"), Some(Release::new(1, 5, 8)));
+        assert_eq!(Release::find("CNI portmap plugin version unknown"), None);
     }
 }
