@@ -35,10 +35,6 @@ use judgement::JudgementBuilder;
 use pod_case::PodCase;
 
 /// Suspicions about one network's configuration, in the order found; none for a network without a manifest.
-#[cfg_attr(
-    not(feature = "files"),
-    expect(dead_code, reason = "used by the lint of chains, which the agent is built without")
-)]
 pub(crate) fn doubts(network: &Network) -> Vec<Finding> {
     let mut judgement = JudgementBuilder::default();
     config::lint(network, &mut judgement);

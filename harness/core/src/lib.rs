@@ -51,6 +51,7 @@ pub mod rules;
 pub mod scenario;
 pub mod script;
 pub mod source;
+#[cfg(feature = "files")]
 mod suggestion;
 #[cfg(feature = "files")]
 pub mod terway;

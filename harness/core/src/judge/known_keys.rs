@@ -53,10 +53,6 @@ pub(crate) const META: [&str; 7] = ["route-override", "tuning", "portmap", "band
 pub(crate) const MAIN: [&str; 8] = ["macvlan", "ipvlan", "bridge", "ptp", "vlan", "host-device", "dummy", "tap"];
 
 /// The known plugins of chains. IPAM plugins are in another plugin's configuration.
-#[cfg_attr(
-    not(feature = "files"),
-    expect(dead_code, reason = "used by the lint of chains, which the agent is built without")
-)]
 pub(crate) fn plugins() -> impl Iterator<Item = &'static str> {
     PLUGINS.iter().map(|(name, _)| *name).filter(|name| !IPAM.contains(name))
 }
