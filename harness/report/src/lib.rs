@@ -14,14 +14,16 @@
 //! 6. `junit`: JUnit files
 //! 7. `terminal`: results and progress
 //! 8. `requirements`: the table of requirements
-//! 9. `chain`: Terway's chain
-//! 10. `graph`: drawings of a scenario
+//! 9. `lint`: findings of a lint
+//! 10. `chain`: Terway's chain
+//! 11. `graph`: drawings of a scenario
 
 pub mod chain;
 pub mod escape;
 pub mod graph;
 pub mod json;
 pub mod junit;
+pub mod lint;
 pub mod paint;
 pub mod reporter;
 pub mod requirements;

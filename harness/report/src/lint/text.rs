@@ -1,0 +1,74 @@
+//! The report of a lint for a terminal: findings with excerpts, then the verdict and what it rests on.
+
+use super::excerpt::Excerpts;
+use super::outcome::{LintOutcome, LintVerdict};
+use crate::escape;
+use crate::paint::{BAD, DOUBT, GOOD, paint};
+use crate::text::{count, severities};
+use plumbline_core::finding::Finding;
+use plumbline_core::lint::InputFile;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// The whole report. Ends with a newline.
+pub fn report(outcome: &LintOutcome) -> String {
+    let mut out = findings(&outcome.report.findings, &outcome.files);
+    out.push_str(&summary(outcome));
+    out
+}
+
+/// Findings with excerpts from these files, each followed by an empty line. The page of a code is named once.
+pub fn findings(findings: &[Finding], files: &[InputFile]) -> String {
+    let excerpts = Excerpts::new(files);
+    let mut codes = BTreeSet::new();
+    let mut out = String::new();
+    for finding in findings {
+        let _ = writeln!(out, "{}", excerpts.finding(finding, codes.insert(finding.code)));
+    }
+    out
+}
+
+/// The verdict, and what it rests on. Ends with a newline.
+pub fn summary(outcome: &LintOutcome) -> String {
+    let report = &outcome.report;
+    let checked = count(report.objects.values().sum(), "object checked", "objects checked");
+    let found = severities(&report.findings);
+    let strict = if outcome.strict { " under --strict" } else { "" };
+    let mut out = match outcome.verdict {
+        LintVerdict::Pass => format!("{}, {checked}{found}{strict}\n", paint(GOOD, "PASS")),
+        LintVerdict::Fail => format!("{}, {checked}{found}{strict}\n", paint(BAD, "FAIL")),
+        LintVerdict::Nothing => {
+            format!("{}, no object to check\n", paint(DOUBT, "NOTHING"))
+        }
+        LintVerdict::Refused => {
+            let refused = count(report.errors.len(), "problem", "problems");
+            format!("{}, {refused} in files; of the others {checked}{found}\n", paint(BAD, "REFUSED"))
+        }
+    };
+    list_kinds(&mut out, "objects", &report.objects);
+    list_kinds(&mut out, "not checked", &report.others);
+    if outcome.skipped_files > 0 {
+        let skipped = count(outcome.skipped_files, "file", "files");
+        let _ = writeln!(out, "  skipped: {skipped} of folders and archives, by name (plumbline lint --help)");
+    }
+    for line in &report.assumed {
+        let _ = writeln!(out, "  assumed: {}", escape::line(line));
+    }
+    for ignored in &report.ignored {
+        let place = ignored.finding.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reason = ignored.reason.as_deref().unwrap_or("by --ignore");
+        let line = format!("{} {place}: {reason}", ignored.finding.code);
+        let _ = writeln!(out, "  ignored: {}", escape::line(&line));
+    }
+    for line in &outcome.unknown {
+        let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
+    }
+    out
+}
+
+fn list_kinds(out: &mut String, title: &str, kinds: &BTreeMap<String, usize>) {
+    if !kinds.is_empty() {
+        let kinds: Vec<String> = kinds.iter().map(|(kind, number)| format!("{number} {}", escape::line(kind))).collect();
+        let _ = writeln!(out, "  {title}: {}", kinds.join(", "));
+    }
+}
