@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(name = "plumbline-bench")]
 pub struct Args {
     /// The lanes to measure
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "netns,kind")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "lint,netns,kind")]
     pub lane: Vec<Lane>,
     /// Rounds on netns; each tool has one turn in a round
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
@@ -34,11 +34,16 @@ pub struct Args {
     /// Cluster profile [default: chosen by a probe]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Measure one lint in this process: the command and a folder
+    #[arg(long, hide = true, num_args = 2, value_names = ["PLUMBLINE", "FOLDER"])]
+    pub measure_lint: Vec<PathBuf>,
 }
 
 /// A lane to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Lane {
+    /// No lane: the lint of files, against chainsaw lint
+    Lint,
     /// Private nodes made of namespaces, against a shell script
     Netns,
     /// A kind cluster, against the pod's own time to Ready

@@ -8,6 +8,7 @@
 //! | [`command`] | the same by the command `plumbline run` |
 //! | [`runner`] | the same by the library's runner, with the times of its phases |
 //! | [`cleanup_wait`] | waiting between turns until nothing of the previous one remains |
+//! | [`lint`] | `plumbline lint` on 2,000 networks, against `chainsaw lint` |
 //! | [`netns`], [`kind`] | the measurements of each lane |
 //! | [`ten`] | ten scenarios in sequence on kind, against kubectl (`rival/kind.sh`) and chainsaw |
 //! | [`objects`] | the objects that these two apply |
@@ -21,6 +22,7 @@ mod cleanup_wait;
 mod command;
 mod kind;
 mod library;
+mod lint;
 mod machine;
 mod netns;
 mod objects;
@@ -48,12 +50,16 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &args::Args) -> anyhow::Result<()> {
+    if !args.measure_lint.is_empty() {
+        return lint::print_measurement(&args.measure_lint).await;
+    }
     let cancel = CancellationToken::new();
     plumbline::interrupt::watch(cancel.clone())?;
     let bench = runner::Bench::open(args, cancel)?;
     table::print_line(&machine::describe_machine(&bench.root));
     for lane in &args.lane {
         match lane {
+            args::Lane::Lint => lint::measure_lint(args, &bench).await.context("lint")?,
             args::Lane::Netns => netns::measure_netns(args, &bench).await.context("netns")?,
             args::Lane::Kind => kind::measure_kind(args, &bench).await.context("kind")?,
         }

@@ -3,13 +3,20 @@
 use crate::properties::{ensure, errors_have_places, plan_holds, survives_json};
 use crate::seeds;
 use plumbline_agent::cni::config::{NetworkConfig, RuntimeValues};
+use plumbline_core::lint::{InputFile, Options};
 use plumbline_core::observe::{Observation, PodObservation, PodState, Reported, ip};
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario};
 use plumbline_core::terway::{EniConfig, NodeFacts, Usage, alternatives, lint};
 use plumbline_core::{chain, judge};
+use plumbline_report::lint::LintOutcome;
+use plumbline_report::lint::sarif::SarifLog;
+use plumbline_report::paint;
+use plumbline_testbed::inputs::archive::{ArchiveKind, read_archive};
+use plumbline_testbed::inputs::limits::{Budget, MAX_TEXT};
 use plumbline_testbed::journal::Line;
 use serde_json::{Value, json};
+use std::io::Cursor;
 use std::sync::LazyLock;
 
 /// A parser with its seeds and its check.
@@ -26,7 +33,7 @@ pub struct Target {
 const LONGEST_SEED: usize = 8 * 1024;
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "scenario",
         seeds: || seeds::read(&["suites/scenarios", "suites/negative"], ".yaml", LONGEST_SEED),
@@ -72,6 +79,8 @@ pub const TARGETS: [Target; 11] = [
         check: eni_config,
     },
     Target { name: "journal", seeds: || seeds::read(&["fuzz/seeds/journal"], ".jsonl", LONGEST_SEED), check: journal },
+    Target { name: "archive", seeds: || seeds::read(&["fuzz/seeds/archive"], "", LONGEST_SEED), check: archive },
+    Target { name: "lint", seeds: lint_seeds, check: lint_text },
 ];
 
 /// A scenario with the input as its network, as its pod, or as its template.
@@ -284,4 +293,45 @@ fn journal(input: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Every kind of archive, whatever the input begins with.
+fn archive(input: &[u8]) -> Result<(), String> {
+    for kind in [ArchiveKind::Tar, ArchiveKind::TarGz, ArchiveKind::Zip] {
+        let read = read_archive(kind, "input", Cursor::new(input), &|_| true, &mut Budget::default());
+        for text in read.iter().flat_map(|read| &read.texts) {
+            ensure(text.name.starts_with("input/"), || format!("a member without its archive: {}", text.name))?;
+            ensure(text.text.len() as u64 <= MAX_TEXT, || format!("{}: {} bytes", text.name, text.text.len()))?;
+        }
+    }
+    Ok(())
+}
+
+fn lint_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = manifest_seeds();
+    seeds.extend(seeds::read(&["fuzz/seeds/cni-configuration"], ".json", LONGEST_SEED));
+    seeds.extend(seeds::read(&["suites/chains", "suites/chains-negative"], "eni-config.yaml", LONGEST_SEED));
+    seeds
+}
+
+/// The whole lint: the input beside a network and a pod that it can refer to, and every report of it.
+fn lint_text(input: &[u8]) -> Result<(), String> {
+    let Ok(text) = std::str::from_utf8(input) else { return Ok(()) };
+    let file = |name: &str, text: &str| InputFile { name: name.to_owned(), text: text.to_owned() };
+    let files = vec![file(INPUT, text), file("pod.yaml", POD)];
+    let report = plumbline_core::lint::lint(&files, &Options::default());
+    let lines = input.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 2;
+    for source in report.findings.iter().filter_map(|finding| finding.source.as_ref()) {
+        ensure(source.file != INPUT || source.line <= lines, || format!("beyond the file's end: {source}"))?;
+    }
+    if !report.errors.is_empty() {
+        errors_have_places(&report.errors, INPUT, input)?;
+    }
+    survives_json(&report)?;
+    let outcome = LintOutcome::new(report, files, false);
+    let human = paint::strip(&plumbline_report::lint::text::report(&outcome));
+    for text in [human, plumbline_report::lint::github::report(&outcome)] {
+        ensure(!text.chars().any(|c| c.is_control() && c != '\n'), || format!("control characters: {text:?}"))?;
+    }
+    serde_json::to_string(&SarifLog::new(&outcome)).map(drop).map_err(|error| format!("SARIF: {error}"))
 }

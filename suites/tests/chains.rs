@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use plumbline::requirements::cases;
+use plumbline_core::lint::InputFile;
 use plumbline_report::{chain, paint};
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;
@@ -76,7 +77,9 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
         }
     }
     let (_, _, file, report) = found.iter().find(|(.., report)| report.findings.len() > 1).context("a report")?;
-    let text = paint::strip(&chain::lint(file, report, report.failed()));
+    let name = root.join(file).display().to_string();
+    let files = [InputFile { text: std::fs::read_to_string(&name)?, name }];
+    let text = paint::strip(&chain::lint(file, report, report.failed(), &files));
     golden::check_text(&root, "chain/lint", "", &text.replace(&format!("{}/", root.display()), ""));
     Ok(())
 }
@@ -291,7 +294,7 @@ fn texts_of_a_cluster_match_their_golden_text() -> anyhow::Result<()> {
         }),
         ("lint-of-a-cluster", {
             let report = lint(&config, &Default::default(), Some(&seen));
-            chain::lint("context shop", &report, report.failed())
+            chain::lint("context shop", &report, report.failed(), &[])
         }),
     ];
     check_texts("chain/cluster", &texts)

@@ -1,8 +1,10 @@
 //! The command line: subcommands, options and their help.
 
 mod chain;
+mod lint;
 
 pub use chain::*;
+pub use lint::*;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -85,6 +87,9 @@ pub enum Command {
         "graph openshift/chain-example --last --output chain.svg",
     ))]
     Graph(GraphArgs),
+    /// Check networks, pods, workloads and CNI configurations in files or in a cluster. Runs no plugin, changes nothing.
+    #[command(after_help = LINT_HELP)]
+    Lint(Box<LintArgs>),
     /// Check, show or change Terway's custom CNI chain (the ConfigMap eni-config of ACK).
     #[command(after_help = CHAIN_HELP)]
     Chain {
@@ -363,6 +368,11 @@ fn preparations() -> String {
 
 /// The end of `plumbline --help`.
 fn main_help() -> String {
-    let examples = examples!("doctor", "run openshift/chain-example", "graph openshift/chain-example --last");
+    let examples = examples!(
+        "lint nad.yaml pod.yaml",
+        "doctor",
+        "run openshift/chain-example",
+        "graph openshift/chain-example --last"
+    );
     format!("{examples}\n\n{}", exit::TABLE)
 }

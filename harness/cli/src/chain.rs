@@ -2,6 +2,8 @@
 
 use crate::select::{Refused, SuiteFiles};
 use crate::{exit, fault};
+use plumbline_core::lint::InputFile;
+use plumbline_core::scenario::Loader as _;
 use plumbline_core::terway::{self, Applied, EniConfig, LintReport, Planned, Shown, Usage};
 use plumbline_terway::chain::handle::ClusterTarget;
 use plumbline_terway::chain::operations::{self, ChangeError, ChangeRequest};
@@ -27,6 +29,9 @@ pub struct Linted {
     /// The report.
     #[serde(flatten)]
     pub report: LintReport,
+    /// The file's text, for excerpts.
+    #[serde(skip)]
+    pub files: Vec<InputFile>,
 }
 
 /// Reads an `eni-config` from a user's file in any folder. `-` is standard input.
@@ -34,6 +39,11 @@ pub struct Linted {
 /// # Errors
 /// [`Refused`] with file, line and field.
 pub fn read(file: &Path) -> Result<EniConfig, Refused> {
+    read_with_text(file).map(|(config, _)| config)
+}
+
+/// As [`read`], with the text.
+fn read_with_text(file: &Path) -> Result<(EniConfig, InputFile), Refused> {
     if file == Path::new(STDIN) {
         let mut text = String::new();
         let read = std::io::stdin().lock().take(MAX_STDIN + 1).read_to_string(&mut text);
@@ -41,15 +51,19 @@ pub fn read(file: &Path) -> Result<EniConfig, Refused> {
         if text.len() as u64 > MAX_STDIN {
             return Err(Refused::one(format!("standard input: larger than {MAX_STDIN} bytes")));
         }
-        return fault::name_file("standard input", || EniConfig::read("stdin", &text))
-            .map_err(|error| Refused::one(error.to_string()));
+        let config = fault::name_file("standard input", || EniConfig::read("stdin", &text));
+        let config = config.map_err(|error| Refused::one(error.to_string()))?;
+        return Ok((config, InputFile { name: "stdin".to_owned(), text }));
     }
     let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
     // A link is followed: the user names the file, and it names no other file.
     let real = std::fs::canonicalize(file).ok();
     let folders = [real.as_deref(), Some(file)].into_iter().flatten().filter_map(Path::parent);
     let files = SuiteFiles::below(folders.map(Path::to_owned));
-    fault::name_file(name, || EniConfig::load(name, &files)).map_err(|error| Refused::one(error.to_string()))
+    let config = fault::name_file(name, || EniConfig::load(name, &files));
+    let config = config.map_err(|error| Refused::one(error.to_string()))?;
+    let text = files.read(name).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    Ok((config, InputFile { name: name.to_owned(), text }))
 }
 
 /// Lints a file, a cluster's configuration, or a file's chain in a cluster's configuration.
@@ -62,7 +76,7 @@ pub async fn lint(
     usage: &Usage,
     strict: bool,
 ) -> anyhow::Result<Linted> {
-    let config = file.map(read).transpose()?;
+    let (config, text) = file.map(read_with_text).transpose()?.unzip();
     let name = file.map(|file| file.display().to_string());
     let (source, report) = match (&config, target) {
         (None, None) => return Err(Refused::one(SOURCE).into()),
@@ -73,7 +87,7 @@ pub async fn lint(
         }
     };
     let failed = report.findings.iter().any(|finding| strict || finding.is_failure());
-    Ok(Linted { source, failed, report })
+    Ok(Linted { source, failed, report, files: text.into_iter().collect() })
 }
 
 /// The chain of a file or a cluster, and what terway-cli makes of it.

@@ -20,10 +20,11 @@
 //! 13. `bench`: an open lane for tests
 //! 14. `prelude`: imports for tests
 //! 15. `chain`: Terway's chain in the user's files
-//! 16. `requirements`: what proves each requirement
-//! 17. `args`: the command line
-//! 18. `options`: from the command line to the lanes' options
-//! 19. `commands`: the subcommands
+//! 16. `lint`: users' files and a cluster's objects through the lint
+//! 17. `requirements`: what proves each requirement
+//! 18. `args`: the command line
+//! 19. `options`: from the command line to the lanes' options
+//! 20. `commands`: the subcommands
 
 pub mod bench;
 pub mod capability;
@@ -33,6 +34,7 @@ pub mod exit;
 pub mod expected;
 pub mod fault;
 pub mod interrupt;
+pub mod lint;
 pub mod prelude;
 pub mod registry;
 pub mod requirements;

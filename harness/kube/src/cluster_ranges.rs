@@ -8,10 +8,12 @@ use futures::future::join_all;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
 use k8s_openapi::api::networking::v1::ServiceCIDR;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use serde::Deserialize;
+use serde_json::Value;
 use std::net::IpAddr;
 
 const STAGE: &str = "cluster ranges";
@@ -118,6 +120,87 @@ impl ClusterRanges {
     }
 }
 
+/// The ranges of pods, services and nodes as far as the cluster shows them, and what is not known, each with its reason.
+///
+/// kubeadm writes the range of pods into a ConfigMap, OpenShift into its object Network; nodes have theirs in `podCIDRs` where
+/// a controller gives them out. Without ServiceCIDRs, of the services only that of the API server is known.
+pub async fn read_known(client: &Client) -> (Vec<IpNet>, Vec<String>) {
+    let all = ListParams::default();
+    let network = ApiResource::from_gvk(&GroupVersionKind::gvk("config.openshift.io", "v1", "Network"));
+    let (settings, nodes, ranges, api, openshift) = (
+        Api::<ConfigMap>::namespaced(client.clone(), SYSTEM),
+        Api::<Node>::all(client.clone()),
+        Api::<ServiceCIDR>::all(client.clone()),
+        Api::<Service>::namespaced(client.clone(), "default"),
+        Api::<DynamicObject>::all_with(client.clone(), &network),
+    );
+    let (settings, nodes, ranges, api, openshift) = tokio::join!(
+        settings.get_opt(KUBEADM),
+        nodes.list(&all),
+        ranges.list(&all),
+        api.get_opt(API),
+        openshift.get_opt("cluster")
+    );
+    let mut known = KnownRanges::default();
+    if let Ok(Some(settings)) = &settings {
+        let text = settings.data.as_ref().and_then(|data| data.get(KUBEADM_KEY)).map_or("", String::as_str);
+        known.pods.extend(pod_ranges(text).unwrap_or_default());
+    }
+    match nodes {
+        Ok(nodes) => nodes.iter().for_each(|node| known.add_node(node)),
+        Err(error) => known.unknown.push(format!("ranges of nodes: {}", error_message(&error))),
+    }
+    if let Ok(Some(network)) = &openshift {
+        known.add_openshift(&network.data);
+    }
+    for range in ranges.iter().flatten() {
+        let cidrs = range.spec.as_ref().and_then(|spec| spec.cidrs.as_deref()).unwrap_or_default();
+        known.services.extend(cidrs.iter().filter_map(|cidr| cidr.parse::<IpNet>().ok()));
+    }
+    let addresses = api.ok().flatten().and_then(|service| service.spec?.cluster_ips).unwrap_or_default();
+    known.finish(&addresses)
+}
+
+/// Ranges as far as they are known.
+#[derive(Debug, Default)]
+struct KnownRanges {
+    pods: Vec<IpNet>,
+    services: Vec<IpNet>,
+    nodes: Vec<IpNet>,
+    unknown: Vec<String>,
+}
+
+impl KnownRanges {
+    fn add_node(&mut self, node: &Node) {
+        let cidrs = node.spec.as_ref().and_then(|spec| spec.pod_cidrs.as_deref()).unwrap_or_default();
+        self.pods.extend(cidrs.iter().filter_map(|cidr| cidr.parse::<IpNet>().ok()));
+        let addresses = node.status.as_ref().and_then(|status| status.addresses.as_deref()).unwrap_or_default();
+        let internal = addresses.iter().filter(|address| address.type_ == "InternalIP");
+        self.nodes.extend(internal.filter_map(|address| address.address.parse::<IpAddr>().ok().map(IpNet::from)));
+    }
+
+    /// OpenShift's object Network `cluster`.
+    fn add_openshift(&mut self, network: &Value) {
+        let list = |name: &str| network["status"][name].as_array().cloned().unwrap_or_default();
+        let parse = |value: &Value| value.as_str().and_then(|text| text.parse::<IpNet>().ok());
+        self.pods.extend(list("clusterNetwork").iter().filter_map(|entry| parse(&entry["cidr"])));
+        self.services.extend(list("serviceNetwork").iter().filter_map(parse));
+    }
+
+    /// All ranges, and what is not known; `api` are the addresses of the API server's service.
+    fn finish(mut self, api: &[String]) -> (Vec<IpNet>, Vec<String>) {
+        if self.pods.is_empty() {
+            self.unknown.push("ranges of pods: the cluster shows none".to_owned());
+        }
+        if self.services.is_empty() {
+            self.services = api.iter().filter_map(|text| text.parse::<IpAddr>().ok().map(IpNet::from)).collect();
+            self.unknown.push("ranges of services: the cluster shows none but the API server's address".to_owned());
+        }
+        let all = self.pods.into_iter().chain(self.services).chain(self.nodes);
+        (widest(all.collect()), self.unknown)
+    }
+}
+
 /// The range of all pods in kubeadm's configuration; for two families both, separated by a comma.
 fn pod_ranges(text: &str) -> Result<Vec<IpNet>, TestbedError> {
     let file = format!("{KUBEADM_KEY} of config map {SYSTEM}/{KUBEADM}");
@@ -197,5 +280,19 @@ mod tests {
         assert_eq!(pod_ranges(text).unwrap(), nets(&["10.128.0.0/14", "fd00::/56"]));
         assert!(pod_ranges("").unwrap_err().cause().contains("kubeadm-config"));
         assert!(pod_ranges("networking: { podSubnet: here }").unwrap_err().cause().contains("\"here\""));
+    }
+
+    #[test]
+    fn known_ranges_are_taken_from_whatever_shows_them() {
+        let mut known = KnownRanges::default();
+        known.add_openshift(&serde_json::json!({ "status": {
+            "clusterNetwork": [{ "cidr": "10.128.0.0/14", "hostPrefix": 23 }], "serviceNetwork": ["172.30.0.0/16"] } }));
+        let node = serde_json::json!({ "metadata": {}, "spec": { "podCIDRs": ["10.128.0.0/24"] },
+            "status": { "addresses": [{ "type": "InternalIP", "address": "192.0.2.7" }, { "type": "Hostname", "address": "a" }] } });
+        known.add_node(&serde_json::from_value(node).unwrap());
+        let found = known.finish(&["172.30.0.1".to_owned()]);
+        assert_eq!(found, (nets(&["10.128.0.0/14", "172.30.0.0/16", "192.0.2.7/32"]), vec![]));
+        let (ranges, unknown) = KnownRanges::default().finish(&["172.21.0.1".to_owned()]);
+        assert_eq!((ranges, unknown.len()), (nets(&["172.21.0.1/32"]), 2));
     }
 }

@@ -14,12 +14,14 @@
 //! 10. [`reported`]: CNI results and the network-status annotation of a pod
 //! 11. [`adaptation`]: changes to a written pod so that it can run on a cluster
 //! 12. [`cluster_ranges`]: a cluster's ranges of pods and services
-//! 13. [`undo`]: deleting objects of dead runs
+//! 13. [`inventory`]: objects of a cluster for the lint
+//! 14. [`undo`]: deleting objects of dead runs
 
 pub mod adaptation;
 pub mod client;
 pub mod cluster_ranges;
 pub mod exec;
+pub mod inventory;
 pub mod manifests;
 pub mod namespaces;
 pub mod objects;

@@ -3,16 +3,18 @@
 mod ended;
 
 use crate::escape;
+use crate::lint::text::findings as findings_with_excerpts;
 use crate::paint::{BAD, DOUBT, GOOD, QUIET, paint};
 use crate::text::{count, findings, severities};
+use plumbline_core::lint::InputFile;
 use plumbline_core::terway::{Access, LintReport, NodeShown, OldPod, Planned, Shown, TableRow, Usage};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 pub use ended::{applied, put_back};
 
-/// The report of the lint. Ends with a newline.
-pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
+/// The report of the lint, with excerpts from these files. Ends with a newline.
+pub fn lint(source: &str, report: &LintReport, failed: bool, files: &[InputFile]) -> String {
     let word = if failed { paint(BAD, "FAIL") } else { paint(GOOD, "PASS") };
     let mut out = format!(
         "{word}, {}{}   {}\n",
@@ -26,7 +28,10 @@ pub fn lint(source: &str, report: &LintReport, failed: bool) -> String {
     }
     let _ = writeln!(out, "  used: {}", used(&report.usage));
     table(&mut out, &report.table);
-    findings(&mut out, &report.findings);
+    if !report.findings.is_empty() {
+        out.push('\n');
+        out.push_str(&findings_with_excerpts(&report.findings, files));
+    }
     unknowns(&mut out, &report.untold);
     out
 }
@@ -193,7 +198,7 @@ pub fn plan(planned: &Planned) -> String {
         findings(&mut out, &now.findings);
         unknowns(&mut out, &now.untold);
     }
-    out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed()));
+    out.push_str(&lint("what the new one is like", &planned.lint, planned.lint.failed(), &[]));
     stand_ins(&mut out, &planned.stand_ins);
     let unread = planned.now.as_ref().is_some_and(|now| !now.untold.is_empty());
     let word = match (&planned.obstacle, planned.unfit()) {

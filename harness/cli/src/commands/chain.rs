@@ -16,7 +16,8 @@ pub async fn run(command: &ChainCommand) -> anyhow::Result<u8> {
         ChainCommand::Lint(args) => {
             let (target, usage) = (args.cluster.target(), args.usage.usage());
             let linted = chain::lint(args.file.as_deref(), target.as_ref(), &usage, args.strict).await?;
-            print_value(args.cluster.output, &linted, || text::lint(&linted.source, &linted.report, linted.failed))?;
+            let report = || text::lint(&linted.source, &linted.report, linted.failed, &linted.files);
+            print_value(args.cluster.output, &linted, report)?;
             Ok(if linted.failed { exit::FAILED } else { exit::PASS })
         }
         ChainCommand::Show(args) => {

@@ -8,6 +8,7 @@ mod explain;
 mod gc;
 mod graph;
 mod images;
+mod lint;
 mod list;
 mod matrix;
 mod render;
@@ -33,6 +34,7 @@ pub async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Render(args) => render::run(&args),
         Command::Requirements(args) => requirements::run(&args).await,
         Command::Graph(args) => graph::run(&args),
+        Command::Lint(args) => lint::run(&args).await,
         Command::Chain { command } => chain::run(&command).await,
         Command::Up(args) => up::run(&args).await,
         Command::Down(args) => down::run(&args).await,

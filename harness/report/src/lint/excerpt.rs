@@ -5,6 +5,7 @@ use crate::paint::{BAD, DOUBT, QUIET};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::lint::InputFile;
+use plumbline_core::scenario::InputError;
 use plumbline_core::source::Source;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -60,7 +61,8 @@ impl<'a> Excerpts<'a> {
         if shows_page {
             group = group.element(Level::HELP.message(format!("plumbline explain {}", finding.code)));
         }
-        let renderer = Renderer::styled().hyperlink(false).error(BAD).warning(DOUBT).info(QUIET).note(QUIET).help(QUIET);
+        let renderer =
+            Renderer::styled().hyperlink(false).error(BAD).warning(DOUBT).info(QUIET).note(QUIET).help(QUIET);
         let renderer = renderer.line_num(QUIET).context(QUIET).emphasis(annotate_snippets::renderer::Style::new());
         renderer.render(&[group]) + "\n"
     }
@@ -93,11 +95,18 @@ pub(super) fn notes(finding: &Finding) -> Vec<String> {
     notes
 }
 
+/// What is wrong with an input, without its place.
+pub(super) fn describe(error: &InputError) -> String {
+    let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
+    let help = error.help.iter().map(|help| format!("; {help}")).collect::<String>();
+    format!("{field}{}{help}", error.message)
+}
+
 /// The bytes of the token that begins at a column, counted from 1 in characters; the whole line for column 0.
 fn find_token(line: &str, column: usize) -> Range<usize> {
     let Some(index) = column.checked_sub(1) else {
         let start = line.len() - line.trim_start().len();
-        return start..line.trim_end().len();
+        return start..start + line.trim().len();
     };
     let start = line.char_indices().nth(index).map_or(line.len(), |(start, _)| start);
     let rest = &line[start..];

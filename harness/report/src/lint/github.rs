@@ -2,7 +2,7 @@
 //!
 //! Syntax and escapes: GitHub's "Workflow commands for GitHub Actions", and `actions/toolkit`, `packages/core/src/command.ts`.
 
-use super::excerpt::notes;
+use super::excerpt::{describe, notes};
 use super::outcome::LintOutcome;
 use super::text;
 use crate::{escape, paint};
@@ -25,7 +25,7 @@ pub fn report(outcome: &LintOutcome) -> String {
         annotation(&mut out, command, finding.source.as_ref(), &title, &lines.join("\n"));
     }
     for error in &outcome.report.errors {
-        annotation(&mut out, "error", Some(&error.source_at), "not readable", &escape::line(&error.message));
+        annotation(&mut out, "error", Some(&error.source_at), "not readable", &escape::line(&describe(error)));
     }
     out.push_str(&paint::strip(&text::summary(outcome)));
     out
@@ -34,7 +34,7 @@ pub fn report(outcome: &LintOutcome) -> String {
 fn annotation(out: &mut String, command: &str, source: Option<&Source>, title: &str, message: &str) {
     let mut properties = Vec::new();
     if let Some(source) = source.filter(|source| !source.file.is_empty()) {
-        properties.push(format!("file={}", property(&source.file)));
+        properties.push(format!("file={}", property(&escape::line(&source.file))));
         for (name, number) in [("line", source.line), ("col", source.column)] {
             if number > 0 {
                 properties.push(format!("{name}={number}"));

@@ -1,6 +1,6 @@
 //! SARIF 2.1.0 (OASIS), as far as a lint needs it: one run, its rules, results, suppressions and notifications.
 
-use super::excerpt::notes;
+use super::excerpt::{describe, notes};
 use super::outcome::LintOutcome;
 use plumbline_core::finding::{Finding, FindingCode, Severity};
 use plumbline_core::source::Source;
@@ -147,11 +147,8 @@ impl SarifLog {
             RuleResult::new(&ignored.finding, &codes, vec![suppression])
         });
         let notifications = report.errors.iter().map(|error| {
-            let field = if error.field.is_empty() { String::new() } else { format!("{}: ", error.field) };
-            let help = error.help.iter().map(|help| format!("; {help}")).collect::<String>();
-            let text = format!("{field}{}{help}", error.message);
             let locations = Location::of(Some(&error.source_at));
-            Notification { level: "error", message: Text { text }, locations }
+            Notification { level: "error", message: Text { text: describe(error) }, locations }
         });
         let run = Run {
             tool: Tool {

@@ -5,8 +5,8 @@ use super::outcome::{LintOutcome, LintVerdict};
 use crate::escape;
 use crate::paint::{BAD, DOUBT, GOOD, paint};
 use crate::text::{count, severities};
-use plumbline_core::finding::Finding;
-use plumbline_core::lint::InputFile;
+use plumbline_core::finding::{Finding, FindingCode};
+use plumbline_core::lint::{Ignored, InputFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -54,12 +54,7 @@ pub fn summary(outcome: &LintOutcome) -> String {
     for line in &report.assumed {
         let _ = writeln!(out, "  assumed: {}", escape::line(line));
     }
-    for ignored in &report.ignored {
-        let place = ignored.finding.source.as_ref().map(ToString::to_string).unwrap_or_default();
-        let reason = ignored.reason.as_deref().unwrap_or("by --ignore");
-        let line = format!("{} {place}: {reason}", ignored.finding.code);
-        let _ = writeln!(out, "  ignored: {}", escape::line(&line));
-    }
+    list_ignored(&mut out, &report.ignored);
     for line in &outcome.unknown {
         let _ = writeln!(out, "  {}: {}", paint(DOUBT, "unknown"), escape::line(line));
     }
@@ -68,7 +63,24 @@ pub fn summary(outcome: &LintOutcome) -> String {
 
 fn list_kinds(out: &mut String, title: &str, kinds: &BTreeMap<String, usize>) {
     if !kinds.is_empty() {
-        let kinds: Vec<String> = kinds.iter().map(|(kind, number)| format!("{number} {}", escape::line(kind))).collect();
+        let kinds: Vec<String> =
+            kinds.iter().map(|(kind, number)| format!("{number} {}", escape::line(kind))).collect();
         let _ = writeln!(out, "  {title}: {}", kinds.join(", "));
+    }
+}
+
+/// Each finding that its object ignores, with the reason; those of `--ignore` by code.
+fn list_ignored(out: &mut String, ignored: &[Ignored]) {
+    let mut by_option: BTreeMap<FindingCode, usize> = BTreeMap::new();
+    for Ignored { finding, reason } in ignored {
+        let Some(reason) = reason else {
+            *by_option.entry(finding.code).or_default() += 1;
+            continue;
+        };
+        let place = finding.source.as_ref().map(|source| format!(" {source}")).unwrap_or_default();
+        let _ = writeln!(out, "  ignored: {}", escape::line(&format!("{}{place}: {reason}", finding.code)));
+    }
+    for (code, number) in by_option {
+        let _ = writeln!(out, "  ignored: {code} by --ignore, {}", count(number, "finding", "findings"));
     }
 }

@@ -30,12 +30,8 @@ pub struct Inputs {
 /// Reads what a user names: [`STDIN`], files of any name, archives by their names, and folders, of which the files that end
 /// in one of `endings` (`.yaml`) are read. Hidden files and folders are left out unless the user names them.
 pub fn read(paths: &[PathBuf], endings: &[&str], stdin: impl Read) -> Inputs {
-    let mut reader = PathReader {
-        endings,
-        budget: Budget::default(),
-        seen: BTreeSet::new(),
-        inputs: Inputs::default(),
-    };
+    let mut reader =
+        PathReader { endings, budget: Budget::default(), seen: BTreeSet::new(), inputs: Inputs::default() };
     let mut stdin = Some(stdin);
     for path in paths {
         let result = match stdin.take_if(|_| path == Path::new(STDIN)) {

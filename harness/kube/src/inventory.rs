@@ -1,0 +1,279 @@
+//! Objects of a cluster for the lint, and what it must know of the cluster. Only reads.
+//!
+//! Read are networks, and pods and workloads that have an annotation of CNI. An object that a controller made of another one
+//! of them is left out: it says the same.
+
+use crate::cluster_ranges;
+use crate::objects::{self, api_of, words};
+use futures::future::join_all;
+use kube::Client;
+use kube::api::{DynamicObject, ListParams};
+use plumbline_core::lint::{ClusterFacts, InputFile};
+use plumbline_core::scenario;
+use plumbline_testbed::error::TestbedError;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const STAGE: &str = "read the cluster's objects";
+/// Objects in one answer of the server.
+const PAGE: u32 = 500;
+/// Most objects that are looked at: with their parts that the lint does not need they take memory.
+const MAX_OBJECTS: usize = 50_000;
+
+/// Kinds that pods come from, pods first.
+const WORKLOADS: [(&str, &str); 7] = [
+    ("v1", "Pod"),
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "Job"),
+    ("batch/v1", "CronJob"),
+];
+const NETWORK: (&str, &str) = ("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition");
+/// Terway's configuration: namespace and name.
+const ENI_CONFIG: (&str, &str) = ("kube-system", "eni-config");
+/// Of OpenShift's own API.
+const OPENSHIFT: &str = "config.openshift.io";
+
+/// The namespaces to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceScope {
+    /// That of the kubeconfig's context.
+    OfContext,
+    /// This one.
+    Named(String),
+    /// All of them.
+    All,
+}
+
+/// What a cluster has.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// One text for each object: `CLUSTER/NAMESPACE/KIND/NAME`, as YAML.
+    pub texts: Vec<InputFile>,
+    /// Names of those texts that are networks of other namespaces. They are there because objects can refer to them.
+    pub beyond: BTreeSet<String>,
+    /// What is known of the cluster.
+    pub facts: ClusterFacts,
+    /// What is not known, and why.
+    pub unknown: Vec<String>,
+}
+
+/// Reads a cluster; `cluster` is its name in reports.
+///
+/// # Errors
+/// `TestbedError` when the objects can't be read. Facts that can't be read are [`Inventory::unknown`].
+pub async fn read(client: &Client, cluster: &str, scope: &NamespaceScope) -> Result<Inventory, TestbedError> {
+    let namespace = match scope {
+        NamespaceScope::OfContext => Some(client.default_namespace().to_owned()),
+        NamespaceScope::Named(namespace) => Some(namespace.clone()),
+        NamespaceScope::All => None,
+    };
+    let mut inventory = read_facts(client).await;
+    let networks = read_networks(client, namespace.as_deref(), &mut inventory).await?;
+    let lists = WORKLOADS.map(|kind| list(client, kind, namespace.as_deref()));
+    let mut found = Vec::new();
+    for (objects, kind) in join_all(lists).await.into_iter().zip(WORKLOADS) {
+        found.extend(objects.map_err(|error| refuse(kind.1, &error))?);
+    }
+    if namespace.as_deref().is_none_or(|namespace| namespace == ENI_CONFIG.0) {
+        found.extend(read_eni_config(client, &mut inventory).await?);
+    }
+    for object in networks.into_iter().chain(select(found)) {
+        let text = input_file(cluster, object);
+        let is_beyond = |namespace: &str| !text.name.starts_with(&format!("{cluster}/{namespace}/"));
+        if namespace.as_deref().is_some_and(is_beyond) {
+            inventory.beyond.insert(text.name.clone());
+        }
+        inventory.texts.push(text);
+    }
+    Ok(inventory)
+}
+
+/// Reads only what is known of the cluster.
+pub async fn read_facts(client: &Client) -> Inventory {
+    let mut inventory = Inventory::default();
+    (inventory.facts.ranges, inventory.unknown) = cluster_ranges::read_known(client).await;
+    match client.list_api_groups().await {
+        Ok(groups) => inventory.facts.is_openshift = groups.groups.iter().any(|group| group.name == OPENSHIFT),
+        Err(error) => inventory.unknown.push(format!("whether the cluster is OpenShift: {}", words(&error))),
+    }
+    inventory
+}
+
+/// All networks that can be read: those of other namespaces too, because pods can name them.
+async fn read_networks(
+    client: &Client,
+    namespace: Option<&str>,
+    inventory: &mut Inventory,
+) -> Result<Vec<Value>, TestbedError> {
+    let all = match (list(client, NETWORK, None).await, namespace) {
+        (Err(error), Some(namespace)) if is_forbidden(&error) => {
+            inventory.unknown.push(format!("networks of other namespaces: {}", words(&error)));
+            return list(client, NETWORK, Some(namespace)).await.map_err(|error| refuse(NETWORK.1, &error));
+        }
+        (all, _) => all,
+    };
+    match all {
+        Err(error) if objects::is_absent(&error) => {
+            inventory.unknown.push("networks: the cluster has no NetworkAttachmentDefinitions".to_owned());
+            Ok(Vec::new())
+        }
+        all => {
+            inventory.facts.has_all_networks = true;
+            all.map_err(|error| refuse(NETWORK.1, &error))
+        }
+    }
+}
+
+async fn read_eni_config(client: &Client, inventory: &mut Inventory) -> Result<Option<Value>, TestbedError> {
+    let (namespace, name) = ENI_CONFIG;
+    let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": namespace } });
+    let api = api_of(client, &object).map_err(|error| TestbedError::new(STAGE, error.to_string()))?;
+    match api.get(name).await {
+        Ok(found) => Ok(Some(to_value(found, ("v1", "ConfigMap")))),
+        Err(error) if objects::is_absent(&error) => Ok(None),
+        Err(error) => {
+            inventory.unknown.push(format!("ConfigMap {namespace}/{name}: {}", words(&error)));
+            Ok(None)
+        }
+    }
+}
+
+/// Every object of a kind, in pages.
+async fn list(client: &Client, kind: (&str, &str), namespace: Option<&str>) -> Result<Vec<Value>, kube::Error> {
+    let object = json!({ "apiVersion": kind.0, "kind": kind.1, "metadata": { "namespace": namespace } });
+    let api = api_of(client, &object).map_err(|error| kube::Error::Service(error.into()))?;
+    let mut objects = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
+        objects.extend(page.items.into_iter().map(|item| to_value(item, kind)));
+        match next {
+            Some(_) if objects.len() >= MAX_OBJECTS => {
+                let message = format!("more than {MAX_OBJECTS} objects of kind {}; fix: name a namespace", kind.1);
+                return Err(kube::Error::Service(message.into()));
+            }
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(objects),
+        }
+    }
+}
+
+/// An item of a list as a user would write it: lists leave the kind out, and the server adds fields of its own. Its UID and
+/// its owners stay until [`input_file`].
+fn to_value(mut item: DynamicObject, kind: (&str, &str)) -> Value {
+    item.metadata.managed_fields = None;
+    let mut value = serde_json::to_value(item).unwrap_or_default();
+    value["apiVersion"] = json!(kind.0);
+    value["kind"] = json!(kind.1);
+    if let Some(object) = value.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(annotations) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    value
+}
+
+/// Objects with an annotation of CNI, without those that a controller made of another one of them.
+fn select(objects: Vec<Value>) -> Vec<Value> {
+    let relevant: Vec<Value> = objects.into_iter().filter(is_relevant).collect();
+    let uids: BTreeSet<String> = relevant.iter().filter_map(|object| uid(&object["metadata"])).collect();
+    let is_made = |object: &Value| {
+        let owners = object["metadata"]["ownerReferences"].as_array();
+        let mut controllers = owners.into_iter().flatten().filter(|owner| owner["controller"] == true);
+        controllers.any(|owner| uid(owner).is_some_and(|uid| uids.contains(&uid)))
+    };
+    relevant.into_iter().filter(|object| !is_made(object)).collect()
+}
+
+fn uid(value: &Value) -> Option<String> {
+    value["uid"].as_str().map(str::to_owned)
+}
+
+/// Whether an object or its pod template has an annotation whose key names CNI, or is no workload.
+fn is_relevant(object: &Value) -> bool {
+    const METADATA: [&str; 3] = ["/metadata", "/spec/template/metadata", "/spec/jobTemplate/spec/template/metadata"];
+    let annotations = METADATA.iter().filter_map(|path| object.pointer(path)?.get("annotations")?.as_object());
+    let mut keys = annotations.flat_map(|annotations| annotations.keys());
+    object["kind"] == "ConfigMap" || keys.any(|key| key.contains("cni"))
+}
+
+fn input_file(cluster: &str, mut object: Value) -> InputFile {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, metadata) = (text(&object["kind"]).to_lowercase(), &object["metadata"]);
+    let name = format!("{cluster}/{}/{kind}/{}", text(&metadata["namespace"]), text(&metadata["name"]));
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.retain(|key, _| ["name", "namespace", "annotations", "labels"].contains(&key.as_str()));
+    }
+    InputFile { name, text: scenario::yaml(&object) }
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
+
+fn refuse(kind: &str, error: &kube::Error) -> TestbedError {
+    let refused = TestbedError::new(STAGE, format!("list {kind}: {}", words(error)));
+    match is_forbidden(error) {
+        true => refused.with_hint("name a namespace that you may read with -n"),
+        false => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(kind: &str, name: &str, owner: Option<&str>, annotations: Value) -> Value {
+        let owners = owner.map(|uid| json!([{ "controller": true, "uid": uid }]));
+        json!({
+            "apiVersion": "v1", "kind": kind,
+            "metadata": { "name": name, "namespace": "default", "uid": name, "ownerReferences": owners,
+                "annotations": annotations },
+        })
+    }
+
+    #[test]
+    fn objects_of_controllers_and_those_without_networks_are_left_out() {
+        let networks = || json!({ "k8s.v1.cni.cncf.io/networks": "lan" });
+        let mut deployment = object("Deployment", "web", None, Value::Null);
+        deployment["spec"] = json!({ "template": { "metadata": { "annotations": networks() } } });
+        let mut set = object("ReplicaSet", "web-1", Some("web"), Value::Null);
+        set["spec"] = deployment["spec"].clone();
+        let found = select(vec![
+            object("Pod", "alone", None, networks()),
+            object("Pod", "plain", None, json!({ "a": "b" })),
+            object("Pod", "web-1-a", Some("web-1"), networks()),
+            object("Pod", "vm", Some("a-virtual-machine"), networks()),
+            set,
+            deployment,
+        ]);
+        let names: Vec<&str> = found.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["alone", "vm", "web"]);
+    }
+
+    #[test]
+    fn a_text_has_what_users_write() {
+        let item: DynamicObject = serde_json::from_value(json!({
+            "metadata": { "name": "lan", "namespace": "a", "uid": "u", "generation": 3, "managedFields": [{}],
+                "annotations": { "kubectl.kubernetes.io/last-applied-configuration": "{}", "b": "c" } },
+            "spec": { "config": "{\n  \"type\": \"macvlan\"\n}" }, "status": {},
+        }))
+        .unwrap();
+        let file = input_file("mine", to_value(item, NETWORK));
+        assert_eq!(file.name, "mine/a/networkattachmentdefinition/lan");
+        let documents: Vec<Value> = crate::manifests::documents("a", &file.text).unwrap();
+        assert_eq!(
+            documents,
+            [json!({
+                "apiVersion": NETWORK.0, "kind": NETWORK.1,
+                "metadata": { "name": "lan", "namespace": "a", "annotations": { "b": "c" } },
+                "spec": { "config": "{\n  \"type\": \"macvlan\"\n}" },
+            })]
+        );
+    }
+}
