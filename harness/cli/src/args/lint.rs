@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 /// The end of `lint --help`.
 pub const LINT_HELP: &str = "\
-PATH is a file of any name, a folder, or an archive (.tar, .tar.gz, .tgz, .zip); `-` is standard input. In folders and
-archives, files that end in .yaml, .yml, .json, .conf and .conflist are read. Hidden ones are left out.
-With --context and without PATH, the objects of the cluster are checked. With both, files are checked with what is known of
-the cluster: ranges of pods, services and nodes.
-An object's annotation `lint.plumbline.dev/ignore-CODE: REASON` ignores a code for that object.
+PATH is a file of any name, a folder, or an archive (.tar, .tar.gz, .tgz, .zip).
+In folders and archives, files that end in .yaml, .yml, .json, .conf and .conflist are read;
+hidden ones are left out.
+With --context and without PATH, the objects of the cluster are checked. With both, files are
+checked with the cluster's ranges of pods, services and nodes.
+An annotation `lint.plumbline.dev/ignore-CODE: REASON` ignores a code for its object.
 
 Examples:
   plumbline lint nad.yaml pod.yaml
@@ -23,8 +24,13 @@ Examples:
   plumbline lint /etc/cni/net.d --plugin-version plugins=v1.4.0
   kubectl get network-attachment-definitions -A -o yaml | plumbline lint -
 
-Exit codes: 0 clean or with warnings, 1 failures (with --strict also warnings), 2 a file that can't be read, 3 a cluster that
-can't be read, 4 nothing to check.
+Exit codes:
+  0    clean, or warnings only
+  1    failures; with --strict also warnings
+  2    wrong usage, or a file that can't be read; the other files are still checked
+  3    the cluster can't be read
+  4    nothing to check
+
 docs/lint.md explains the rules and the formats.";
 
 /// The format of a lint's report.

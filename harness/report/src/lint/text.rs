@@ -49,7 +49,7 @@ pub fn summary(outcome: &LintOutcome) -> String {
     list_kinds(&mut out, "not checked", &report.others);
     if outcome.skipped_files > 0 {
         let skipped = count(outcome.skipped_files, "file", "files");
-        let _ = writeln!(out, "  skipped: {skipped} of folders and archives, by name (plumbline lint --help)");
+        let _ = writeln!(out, "  skipped: {skipped} of folders and archives, by name or kind");
     }
     for line in &report.assumed {
         let _ = writeln!(out, "  assumed: {}", escape::line(line));
