@@ -112,6 +112,8 @@ impl Cursor {
             '{' => self.object(path, found, depth + 1),
             '[' => self.list(path, found, depth + 1),
             '"' => self.string().map(|_| ()),
+            // Of a text that is no JSON: without a step, a list would read the same place again and again.
+            ',' | '}' | ']' => None,
             _ => {
                 while self.peek().is_some_and(|c| !matches!(c, ',' | '}' | ']') && !c.is_whitespace()) {
                     self.step();
