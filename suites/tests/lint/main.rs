@@ -129,7 +129,6 @@ async fn a_cluster_that_is_not_there_is_an_error_of_the_testbed() -> anyhow::Res
 #[case::tab("bad.yaml", b"kind: Pod\n\tmetadata: {}\n", "bad.yaml:")]
 #[case::duplicate_key("bad.yaml", b"kind: Pod\nkind: Pod\n", "bad.yaml:2:1")]
 #[case::template("bad.yaml", b"kind: Pod\n{{ if .Values.a }}\nb: 1\n", "helm template")]
-#[case::no_json("bad.conflist", b"{ \"plugins\": [", "bad.conflist:")]
 #[case::odd_name("new\nline.yaml", b"a: [", "new\\nline.yaml")]
 #[case::no_archive("bad.tgz", b"text", "bad.tgz")]
 #[tokio::test]
@@ -147,6 +146,17 @@ async fn a_bad_file_is_refused_at_its_place(
     assert!(refused.stderr.ends_with("nothing was changed\n"), "{}", refused.stderr);
     assert!(refused.stdout.contains("PL601"), "{}", refused.stdout);
     assert!(refused.duration < Duration::from_secs(1), "took {:?}", refused.duration);
+    Ok(())
+}
+
+/// What a NAD holds, or a file of a node, is no input of the lint's own: a text that is no JSON is a finding.
+#[tokio::test]
+async fn a_configuration_that_is_no_json_is_a_finding() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    std::fs::write(dir.path().join("bad.conflist"), "{ \"plugins\": [")?;
+    let failed = lint(dir.path(), &["bad.conflist"], b"").await?;
+    assert_eq!((code(&failed), failed.stderr.as_str()), (Some(1), ""), "{}", failed.stdout);
+    assert!(failed.stdout.contains("failure PL603") && failed.stdout.contains("bad.conflist:1:"), "{}", failed.stdout);
     Ok(())
 }
 

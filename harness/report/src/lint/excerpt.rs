@@ -118,7 +118,8 @@ fn find_token(line: &str, column: usize) -> Range<usize> {
             let mut ends = rest.match_indices(quote).map(|(at, _)| at).skip(1).filter(closes);
             ends.next().map_or(quote.len(), |at| at + quote.len())
         }
-        (None, Some(bracket @ ('{' | '[' | '|' | '>'))) => bracket.len_utf8(),
+        (None, Some('{' | '[')) => find_closing(rest).unwrap_or(1),
+        (None, Some('|' | '>')) => 1,
         (None, _) => {
             let ends = |(at, character): &(usize, char)| match character {
                 ',' | ']' | '}' | '"' | '\'' | '\\' => true,
@@ -129,6 +130,27 @@ fn find_token(line: &str, column: usize) -> Range<usize> {
         }
     };
     start..start + length.max(rest.chars().next().map_or(0, char::len_utf8))
+}
+
+/// Where the bracket that a text begins with is closed, if it is: the length to there. Brackets in strings do not count.
+fn find_closing(text: &str) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = in_string,
+            '"' => in_string = !in_string,
+            '{' | '[' if !in_string => depth += 1,
+            '}' | ']' if !in_string => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -150,6 +172,8 @@ mod tests {
         assert_eq!(token("größe: 网络", 8), "网络");
         assert_eq!(token("  a: b  ", 0), "a: b");
         assert_eq!(token("a: 'unclosed", 4), "'");
+        assert_eq!(token(r#"[ { "a": "}" }, 1"#, 3), r#"{ "a": "}" }"#);
+        assert_eq!(token("a: { b: [", 4), "{");
     }
 
     #[test]
