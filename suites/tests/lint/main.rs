@@ -191,6 +191,18 @@ async fn nothing_is_written() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The page for newcomers shows a file and what the command prints for it.
+#[tokio::test]
+async fn the_page_shows_what_the_command_prints() -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(suites().join("../docs/lint.md"))?;
+    let file = std::fs::read_to_string(suites().join("lint/first/nad.yaml"))?;
+    let done = lint(&suites().join("lint/first"), &["nad.yaml"], b"").await?;
+    assert!(page.contains(&format!("```yaml\n{file}```\n")), "docs/lint.md has another file");
+    let output = format!("$ plumbline lint nad.yaml\n{}```\n", done.stdout);
+    assert!(page.contains(&output), "docs/lint.md has another output than:\n{}", done.stdout);
+    Ok(())
+}
+
 /// Name, time of change and content of each file of a folder.
 fn list(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, (SystemTime, Vec<u8>)>> {
     let mut found = BTreeMap::new();
