@@ -49,6 +49,10 @@ bench: command ## Ratios against the shell and against the pod's own time to Rea
 images: command ## Build what is missing of images, tools and plugins into the user's cache
 	@$(PLUMBLINE) images build
 
+.PHONY: keys
+keys: ## Write the table of configuration keys from the sources of the plugins' releases
+	@cd images/keys && CGO_ENABLED=0 GOFLAGS=-buildvcs=false go run .
+
 .PHONY: up
 up: command ## Bring the cluster up, or check a warm one
 	@$(PLUMBLINE) up $(PROFILE_FLAG) --yes

@@ -21,6 +21,8 @@ pub struct Key {
     pub exact_case: bool,
     /// Whether it is for the runtime or the program itself, and not for users to write.
     pub internal: bool,
+    /// Whether another key has taken its place; the note says which.
+    pub deprecated: bool,
     /// What a reader has to know of it, from a reviewed line.
     pub note: Option<String>,
     /// Module, release, file and line that declare it, such as

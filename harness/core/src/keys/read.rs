@@ -64,8 +64,7 @@ impl KeyTable {
             };
             let keys = keys.ok_or("key has no plugin or object above it")?;
             let source = self.sources.iter().find(|source| source.name == keys.source).ok_or("unknown source")?;
-            let key = read_key(line, source)?;
-            keys.keys.push(key);
+            keys.keys.push(read_key(line, source, &self.sources)?);
             return Ok(());
         }
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -89,6 +88,7 @@ impl KeyTable {
                 let object = match name {
                     "list" => Object::NetworkList,
                     "every-plugin" => Object::EveryPlugin,
+                    "delegate" => Object::Delegate,
                     "network-selection" => Object::NetworkSelection,
                     "eni-conf" => Object::EniConf,
                     "eni-config-map" => Object::EniConfigMap,
@@ -118,7 +118,7 @@ fn read_until(text: &str) -> Result<Option<Release>, String> {
     if text == "-" { Ok(None) } else { text.parse().map(Some) }
 }
 
-fn read_key(line: &str, source: &Source) -> Result<Key, String> {
+fn read_key(line: &str, source: &Source, sources: &[Source]) -> Result<Key, String> {
     let (columns, note) = match line.split_once(" # ") {
         Some((columns, note)) => (columns, Some(note.to_owned())),
         None => (line, None),
@@ -139,8 +139,9 @@ fn read_key(line: &str, source: &Source) -> Result<Key, String> {
         read: true,
         exact_case: false,
         internal: false,
+        deprecated: false,
         note,
-        source: place_of(place, since, source),
+        source: place_of(place, since, source, sources),
         last_without: edge_before(since, source),
         last_with: until.and_then(|until| edge_before(until, source)),
     };
@@ -148,7 +149,9 @@ fn read_key(line: &str, source: &Source) -> Result<Key, String> {
         match flag {
             "unread" => key.read = false,
             "exact-case" => key.exact_case = true,
+            "exact-since" => key.last_without = Some(Edge::Exact),
             "internal" => key.internal = true,
+            "deprecated" => key.deprecated = true,
             other => return Err(format!("flag: `{other}` is unknown")),
         }
     }
@@ -164,11 +167,16 @@ fn edge_before(change: Release, source: &Source) -> Option<Edge> {
     source.releases.iter().rfind(|release| **release < change).map(|release| Edge::Read(*release))
 }
 
-/// A place with module and release: `cni@1.3.1/pkg/types/types.go:75` names its source itself.
-fn place_of(place: &str, since: Release, source: &Source) -> String {
-    match place.split_once('/') {
-        Some((head, file)) if head.contains('@') => format!("{head} {file}"),
-        _ if place.contains("://") => place.to_owned(),
-        _ => format!("{}@v{since} {place}", source.module),
+/// A place with module and release: `cni@v1.3.1/pkg/types/types.go:75` names another source, or a module.
+fn place_of(place: &str, since: Release, source: &Source, sources: &[Source]) -> String {
+    if place.contains("://") {
+        return place.to_owned();
+    }
+    match place.split_once('@').and_then(|(module, rest)| Some((module, rest.split_once('/')?))) {
+        Some((name, (version, file))) => {
+            let module = sources.iter().find(|source| source.name == name).map_or(name, |source| &source.module);
+            format!("{module}@{version} {file}")
+        }
+        None => format!("{}@v{since} {place}", source.module),
     }
 }

@@ -1,6 +1,6 @@
 //! The table of keys: sources, plugins and other objects, and the keys of each.
 
-use super::key::Key;
+use super::key::{Key, KeyState};
 use crate::release::Release;
 
 /// A module whose releases were read.
@@ -41,6 +41,8 @@ pub enum Object {
     NetworkList,
     /// Keys that libcni and conventions give to the configuration of every plugin.
     EveryPlugin,
+    /// The configuration of a network, as Multus reads it before it gives it to libcni.
+    Delegate,
     /// An element of the annotation `k8s.v1.cni.cncf.io/networks`.
     NetworkSelection,
     /// Terway's `eni_conf`.
@@ -73,9 +75,18 @@ impl PluginKeys {
         self.keys.iter().filter(move |key| key.parent().iter().map(String::as_str).eq(path.iter().copied()))
     }
 
-    /// The key that the decoder takes a document's key for: an exact match first, then one of another letter case.
+    /// The key that the decoder takes a document's key for: an exact match first, then one of another letter case. Of a
+    /// key whose type changed, the newest.
     pub fn find(&self, path: &[&str], key: &str) -> Option<&Key> {
-        self.at(path).find(|known| known.name() == key).or_else(|| self.at(path).find(|known| known.matches(key)))
+        let exact = self.at(path).filter(|known| known.name() == key).last();
+        exact.or_else(|| self.at(path).filter(|known| known.matches(key)).last())
+    }
+
+    /// The same for one release: the key as that release knows it, else the newest.
+    pub fn find_in(&self, release: Release, path: &[&str], key: &str) -> Option<&Key> {
+        let found = self.find(path, key)?;
+        let same = self.keys.iter().filter(|known| known.path == found.path);
+        same.filter(|known| known.state_in(release) == KeyState::Read).last().or(Some(found))
     }
 }
 

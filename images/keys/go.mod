@@ -1,0 +1,3 @@
+module plumbline.dev/keys
+
+go 1.26
