@@ -85,8 +85,8 @@ impl PluginKeys {
     /// The same for one release: the key as that release knows it, else the newest.
     pub fn find_in(&self, release: Release, path: &[&str], key: &str) -> Option<&Key> {
         let found = self.find(path, key)?;
-        let same = self.keys.iter().filter(|known| known.path == found.path);
-        same.filter(|known| known.state_in(release) == KeyState::Read).last().or(Some(found))
+        let is_in = |known: &&Key| known.path == found.path && known.state_in(release) == KeyState::Read;
+        self.keys.iter().rfind(is_in).or(Some(found))
     }
 }
 
