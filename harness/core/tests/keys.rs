@@ -48,30 +48,31 @@ fn the_embedded_text_is_read() {
 #[test]
 fn keys_come_with_their_release() {
     for (name, path, without, with) in [
-        ("sbr", "table", "1.4.0", "1.6.0"),
+        ("sbr", "table", "1.5.1", "1.6.0"),
         ("sbr", "gateways", "1.9.1", "1.10.0"),
         ("sbr", "addSourceHints", "1.9.1", "1.10.0"),
         ("bridge", "vlanTrunk", "1.2.0", "1.3.0"),
         ("bridge", "vlanTrunk minID", "1.2.0", "1.3.0"),
         ("bridge", "preserveDefaultVlan", "1.2.0", "1.3.0"),
         ("bridge", "portIsolation", "1.6.2", "1.7.1"),
-        ("bridge", "disableContainerInterface", "1.4.0", "1.6.2"),
-        ("bridge", "macspoofchk", "1.0.1", "1.2.0"),
-        ("bridge", "enabledad", "1.0.1", "1.2.0"),
-        ("bridge", "ipMasqBackend", "1.4.0", "1.6.2"),
+        ("bridge", "disableContainerInterface", "1.4.0", "1.4.1"),
+        ("bridge", "macspoofchk", "1.0.1", "1.1.1"),
+        ("bridge", "enabledad", "1.0.1", "1.1.1"),
+        ("bridge", "ipMasqBackend", "1.5.1", "1.6.2"),
         ("macvlan", "bcqueuelen", "1.5.1", "1.6.0"),
         ("macvlan", "linkInContainer", "1.2.0", "1.3.0"),
         ("ipvlan", "linkInContainer", "1.2.0", "1.3.0"),
         ("vlan", "linkInContainer", "1.2.0", "1.3.0"),
         ("tuning", "txQLen", "1.3.0", "1.4.0"),
         ("tuning", "args cni txQLen", "1.3.0", "1.4.0"),
-        ("firewall", "ingressPolicy", "1.0.1", "1.2.0"),
+        ("firewall", "ingressPolicy", "1.0.1", "1.1.1"),
         ("portmap", "masqAll", "1.1.1", "1.2.0"),
         ("portmap", "backend", "1.5.1", "1.6.0"),
         ("tap", "bridge", "1.3.0", "1.4.0"),
-        ("dhcp", "ipam provide", "1.0.1", "1.2.0"),
-        ("dhcp", "ipam priority", "1.4.0", "1.6.2"),
+        ("dhcp", "ipam provide", "1.0.1", "1.1.1"),
+        ("dhcp", "ipam priority", "1.5.1", "1.6.2"),
         ("host-device", "useInterfaceNetwork", "1.9.1", "1.10.0"),
+        ("whereabouts", "ipam node_slice_size", "0.8.0", "0.9.0"),
         ("terway", "symmetric_routing", "1.14.9", "1.15.0"),
     ] {
         let key = key(plugin(name), path);
@@ -213,7 +214,7 @@ fn objects_of_multus_and_terway_are_there() {
 
 #[test]
 fn what_no_code_reads_is_marked() {
-    for (name, path) in [("whereabouts", "ipam etcd_host"), ("whereabouts", "ipam datastore")] {
+    for (name, path) in [("whereabouts", "ipam etcd_host"), ("terway", "veth_prefix"), ("terway", "ipam")] {
         assert!(!key(plugin(name), path).read, "{name} {path}");
     }
     let masquerade = key(plugin("portmap"), "masqAll");
