@@ -148,12 +148,17 @@ fn with_name(network: String, config: &str, object: &str) -> NetworkConfig {
         // Running it reports the mistake, as libcni does.
         return NetworkConfig { network, config: config.to_owned(), plugins: 1 };
     };
+    // One with a `type` is a single plugin for Multus, also beside `plugins` (multus-cni, `LoadDelegateNetConf`).
+    let has_type = whole.get("type").and_then(Value::as_str).is_some_and(|plugin| !plugin.is_empty());
+    let drops_list = has_type && whole.remove("plugins").is_some();
     let plugins = count_plugins(&whole);
     let unnamed = whole.get("name").and_then(Value::as_str).unwrap_or_default().is_empty();
-    if !unnamed {
+    if !unnamed && !drops_list {
         return NetworkConfig { network, config: config.to_owned(), plugins };
     }
-    whole.insert("name".to_owned(), Value::from(object));
+    if unnamed {
+        whole.insert("name".to_owned(), Value::from(object));
+    }
     NetworkConfig { network, config: Value::Object(whole).to_string(), plugins }
 }
 
@@ -219,6 +224,12 @@ mod tests {
         assert_eq!(named.plugins, 2);
         let kept = with_name("ns/n".into(), r#"{"name": "own", "type": "a"}"#, "n");
         assert_eq!(kept.config, r#"{"name": "own", "type": "a"}"#);
+    }
+
+    #[test]
+    fn a_type_beside_plugins_is_a_single_plugin() {
+        let both = with_name("ns/n".into(), r#"{"name":"n","type":"a","plugins":[{"type":"b"},{"type":"c"}]}"#, "n");
+        assert_eq!((both.plugins, both.config.as_str()), (1, r#"{"name":"n","type":"a"}"#));
     }
 
     fn network(ipam: &str) -> NetworkConfig {
