@@ -36,25 +36,41 @@ pub fn go_key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Valu
     object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
-/// Reads `spec.config` of a NetworkAttachmentDefinition, or the text of a conf or conflist file.
-/// `fallback_name` is taken where the configuration has no `name` (Multus gives it the object's).
+/// Reads `spec.config` of a NetworkAttachmentDefinition as Multus does: one with a `type` is a single plugin, also beside
+/// `plugins` (`pkg/types/conf.go`, `LoadDelegateNetConf`). `name` is taken where the configuration has none.
+///
+/// # Errors
+/// Why no chain can be made of it, as a lower-case fragment.
+pub fn parse_network(text: &str, name: &str) -> Result<Chain, String> {
+    read(text, name, true)
+}
+
+/// Reads the text of a conf or conflist file. `fallback_name` is taken where the configuration has no `name`.
 ///
 /// # Errors
 /// Why no chain can be made of it, as a lower-case fragment.
 pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
+    read(text, fallback_name, false)
+}
+
+fn read(text: &str, fallback_name: &str, type_first: bool) -> Result<Chain, String> {
     if text.trim().is_empty() {
         return Err("the configuration is empty; Multus then looks for a file of that name on the node".to_owned());
     }
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     let Value::Object(top) = value else { return Err("not a JSON object".to_owned()) };
-    let text_of = |key: &str| match go_key(&top, key) {
+    let has_type = go_key(&top, "type").and_then(Value::as_str).is_some_and(|plugin| !plugin.is_empty());
+    let plugins = go_key(&top, "plugins").filter(|_| !(type_first && has_type));
+    // libcni reads the keys of a list in their very letters, those of a single plugin in any case.
+    let key_of = |key: &str| if plugins.is_some() { top.get(key) } else { go_key(&top, key) };
+    let text_of = |key: &str| match key_of(key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(format!("`{key}` is {other}, and must be a string")),
     };
     let name = text_of("name")?.filter(|name| !name.is_empty()).unwrap_or_else(|| fallback_name.to_owned());
     let cni_version = text_of("cniVersion")?.unwrap_or_else(|| DEFAULT_VERSION.to_owned());
-    let (is_list, links) = match go_key(&top, "plugins") {
+    let (is_list, links) = match plugins {
         None => (false, vec![link(&Value::Object(top.clone()), 1)?]),
         Some(Value::Array(plugins)) if plugins.is_empty() => return Err("`plugins` is empty".to_owned()),
         Some(Value::Array(plugins)) => {
@@ -67,7 +83,7 @@ pub fn parse(text: &str, fallback_name: &str) -> Result<Chain, String> {
         }
         Some(_) => return Err("`plugins` is not a list".to_owned()),
     };
-    let disable_check = match go_key(&top, "disableCheck") {
+    let disable_check = match key_of("disableCheck") {
         Some(Value::Bool(value)) => *value,
         Some(Value::String(value)) => value == "true",
         _ => false,
@@ -100,6 +116,16 @@ mod tests {
         assert_eq!((list.name.as_str(), list.is_list, list.links.len()), ("n", true, 2));
         let bare = parse(r#"{"cniVersion":"0.3.1","name":"x","type":"bridge"}"#, "n").unwrap();
         assert_eq!((bare.name.as_str(), bare.is_list, bare.links[0].plugin.as_str()), ("x", false, "bridge"));
+    }
+
+    #[test]
+    fn multus_takes_a_type_for_a_single_plugin() {
+        let text = r#"{"type":"bridge","plugins":[{"type":"macvlan"},{"type":"tuning"}]}"#;
+        let single = parse_network(text, "n").unwrap();
+        assert_eq!((single.is_list, single.links.len(), single.links[0].plugin.as_str()), (false, 1, "bridge"));
+        assert_eq!(parse(text, "n").unwrap().links.len(), 2);
+        let list = parse_network(r#"{"type":"","plugins":[{"type":"macvlan"}]}"#, "n").unwrap();
+        assert_eq!((list.is_list, list.links.len()), (true, 1));
     }
 
     #[test]

@@ -12,11 +12,9 @@
 
 mod addresses;
 mod attachments;
-mod config;
 mod default_routes;
 mod interfaces;
 mod judgement;
-pub(crate) mod known_keys;
 mod messages;
 mod pod_case;
 mod reported;
@@ -28,18 +26,12 @@ pub use judgement::{Judgement, fold};
 
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{LeakKind, Observation, PodObservation, PodState, is_v6_link_local};
-use crate::plan::{Network, Plan, Pod, PodExpectation};
+use crate::plan::{Attachment, Network, Plan, Pod, PodExpectation};
+use crate::rules::{self, ClusterFacts, Context, PodRequests, Releases, Use};
 use crate::verdict::Verdict;
 use ipnet::IpNet;
 use judgement::JudgementBuilder;
 use pod_case::PodCase;
-
-/// Suspicions about one network's configuration, in the order found; none for a network without a manifest.
-pub(crate) fn doubts(network: &Network) -> Vec<Finding> {
-    let mut judgement = JudgementBuilder::default();
-    config::lint(network, &mut judgement);
-    judgement.finish().findings
-}
 
 /// Judges and gives the verdict in one step. `strict` makes warnings fail.
 pub fn verdict(plan: &Plan, observation: &Observation, strict: bool) -> Verdict {
@@ -58,13 +50,39 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     segment::judge(plan, observation, &mut judgement);
     wire::judge(plan, observation, &mut judgement);
     judge_leaks(plan, observation, &mut judgement);
-    for pod in &plan.pods {
-        config::lint_args(plan, pod, &mut judgement);
-    }
-    for network in &plan.networks {
-        config::lint(network, &mut judgement);
+    for finding in lint(plan) {
+        judgement.add_finding(finding);
     }
     judgement.finish()
+}
+
+/// What the rules about configurations find in a plan: `PL6xx`. Nothing here fails a scenario but a configuration of which
+/// no chain can be made: the run goes on, and what the plugins do with it is seen in the kernel.
+pub fn lint(plan: &Plan) -> Vec<Finding> {
+    let releases = Releases::default();
+    let topology = &plan.topology;
+    let cluster = ClusterFacts {
+        tuning_allow_list: Some(topology.tuning_allow_list.clone()).filter(|list| !list.is_empty()),
+        ..ClusterFacts::default()
+    };
+    let context_of = |network: &Network| {
+        let is_default = plan.pods.iter().any(|pod| pod.default_network() == Some(network.name.as_str()));
+        let network_use = if is_default { Use::DefaultNetwork } else { Use::Run };
+        Context { network_use, releases: &releases, cluster: &cluster }
+    };
+    let networks: Vec<(&Network, Context<'_>)> =
+        plan.networks.iter().map(|network| (network, context_of(network))).collect();
+    let pods: Vec<PodRequests> = plan.pods.iter().map(PodRequests::from).collect();
+    let index =
+        |pod: &Pod, attachment: &Attachment| plan.networks.iter().position(|network| attachment.names(pod, network));
+    let indexes: Vec<Vec<Option<usize>>> =
+        plan.pods.iter().map(|pod| pod.attachments.iter().map(|attachment| index(pod, attachment)).collect()).collect();
+    let mut findings = rules::check_pods(&networks, &pods, &indexes);
+    // One that exists already has no text here.
+    for (network, context) in networks.iter().filter(|(network, _)| network.manifest.is_some()) {
+        findings.extend(rules::check_network(network, context));
+    }
+    findings
 }
 
 fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet], judgement: &mut JudgementBuilder) {

@@ -9,7 +9,7 @@ mod topology;
 
 pub use expectation::{DefaultExpectation, InterfaceExpectation, PodExpectation, WantedGateway, WantedRoute};
 pub use network::Network;
-pub use pod::{Attachment, Pod, PortMapping, Workload};
+pub use pod::{Attachment, DEFAULT_NETWORK, DEPRECATED_INTERFACE, Pod, PortMapping, Workload};
 pub use ports::{
     Backend, CAPABILITIES, Device, Eni, NodePort, STAND_IN_LEASES, STAND_IN_SETTINGS, Symmetric, VIRTIO_ENI,
 };

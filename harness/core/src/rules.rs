@@ -2,48 +2,104 @@
 //!
 //! The lint (`plumbline lint`), the judge (`plumbline run`) and the lint of Terway's chain apply the same rules. A rule
 //! reads networks and pods of the plan and gives findings.
+//!
+//! | module | rules about |
+//! |---|---|
+//! | `structure` | is there a chain, the order of its plugins, its version |
+//! | `keys` | unknown keys, wrong types, other releases |
+//! | `values`, `addresses` | values that a plugin refuses, or that cannot work |
+//! | `default_routes` | routes that repeat or replace the default route |
+//! | `sysctls` | sysctls of tuning |
+//! | `capabilities` | capabilities that are declared and not read |
+//! | `selections` | the networks annotation of one pod |
+//! | `sharing` | addresses that two pods or two networks share |
 
-use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+mod addresses;
+mod capabilities;
+mod context;
+mod default_routes;
+mod keys;
+pub(crate) mod known_plugins;
+mod selections;
+mod sharing;
+mod structure;
+mod sysctls;
+mod values;
+mod view;
 
-/// The releases that rules assume, by plugin (`macvlan`) or source (`plugins`, `whereabouts`, `multus`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Releases(BTreeMap<String, String>);
+pub use context::{ClusterFacts, Releases, UnknownRelease};
+pub(crate) use context::{Context, PodRequests, Use};
 
-/// A text that is no release.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no release such as v1.9.1")]
-pub struct UnknownRelease(pub String);
+use crate::finding::Finding;
+use crate::plan::{Attachment, Network};
+use sharing::PodUse;
+use view::{Addressing, plugins};
 
-impl Releases {
-    /// Sets the release of a plugin or of a source.
-    ///
-    /// # Errors
-    /// If the text is no release.
-    pub fn set(&mut self, name: &str, release: &str) -> Result<(), UnknownRelease> {
-        let numbers = release.trim_start_matches('v').split('.');
-        if numbers.clone().count() < 2 || numbers.clone().any(|number| number.parse::<u32>().is_err()) {
-            return Err(UnknownRelease(release.to_owned()));
-        }
-        self.0.insert(name.to_owned(), release.to_owned());
-        Ok(())
+/// What is wrong with one network's configuration, in the order found.
+pub(crate) fn check_network(network: &Network, context: &Context<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(chain) = &network.chain else {
+        structure::check_unreadable(network, &mut findings);
+        return findings;
+    };
+    let plugins = plugins(chain);
+    structure::check(network, chain, &plugins, context, &mut findings);
+    for plugin in &plugins {
+        keys::check(network, chain, plugin, context, &mut findings);
+        values::check(network, &plugins, plugin, context, &mut findings);
+        addresses::check_plugin(network, plugin, &mut findings);
+        sysctls::check(network, plugin, context, &mut findings);
     }
+    let addressing = Addressing::read(&plugins);
+    addresses::check_gateways(network, &addressing, &mut findings);
+    capabilities::check(network, &plugins, &mut findings);
+    findings
 }
 
-/// What is known of a cluster; empty where nothing is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClusterFacts {
-    /// Ranges of pods, services and nodes.
-    pub ranges: Vec<IpNet>,
-    /// MTU of the nodes' interfaces, by name.
-    pub mtus: BTreeMap<String, u32>,
-    /// Lines of `/etc/cni/tuning/allowlist.conf`; none where the file is absent or not known.
-    pub tuning_allow_list: Option<Vec<String>>,
-    /// Plugins on the nodes; none where they are not known.
-    pub plugins: Option<BTreeSet<String>>,
-    /// Whether the texts hold every network of the cluster, or of the namespaces read: a network that is not among
-    /// them does not exist.
-    pub has_all_networks: bool,
-    /// Whether OpenShift's admission webhook checks names of networks.
-    pub is_openshift: bool,
+/// What is wrong with the requests of pods, each alone and all together, and with the routes that they get. `networks_of`
+/// has for each pod the index of the network of each attachment, where it is known.
+pub(crate) fn check_pods(
+    networks: &[(&Network, Context<'_>)],
+    pods: &[PodRequests],
+    networks_of: &[Vec<Option<usize>>],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // The attachments of each network.
+    let mut users: Vec<Vec<&Attachment>> = vec![Vec::new(); networks.len()];
+    for (pod, indexes) in pods.iter().zip(networks_of) {
+        let of_pod: Vec<Option<&Network>> = indexes.iter().map(|index| index.map(|index| networks[index].0)).collect();
+        selections::check(pod, &of_pod, &mut findings);
+        for (attachment, index) in pod.attachments.iter().zip(indexes) {
+            index.iter().for_each(|index| users[*index].push(attachment));
+        }
+    }
+    for ((network, context), users) in networks.iter().zip(users) {
+        selections::check_unaddressed(network, users.iter().any(|user| !user.ips.is_empty()), &mut findings);
+        check_routes(network, &users, context, &mut findings);
+    }
+    // In a run the kernel's addresses are judged (`PL308`): bridges of two nodes may give the same.
+    if networks.iter().any(|(_, context)| context.network_use == Use::Run) {
+        return findings;
+    }
+    let used: Vec<PodUse<'_>> =
+        pods.iter().zip(networks_of).map(|(pod, networks)| PodUse { pod, networks: networks.clone() }).collect();
+    let networks: Vec<&Network> = networks.iter().map(|(network, _)| *network).collect();
+    sharing::check(&networks, &used, &mut findings);
+    findings
+}
+
+/// Checks the routes that pods get of a network; those of the first attachment with a finding. `cni-args` of a pod change
+/// what route-override does.
+fn check_routes(network: &Network, users: &[&Attachment], context: &Context<'_>, findings: &mut Vec<Finding>) {
+    let Some(chain) = &network.chain else { return };
+    let plugins = plugins(chain);
+    let without = [None];
+    let with: Vec<Option<&serde_json::Value>> = users.iter().map(|user| user.cni_args.as_ref()).collect();
+    for args in if with.is_empty() { &without[..] } else { &with[..] } {
+        let before = findings.len();
+        default_routes::check(network, &Addressing::read_with(&plugins, *args), context, findings);
+        if findings.len() > before {
+            return;
+        }
+    }
 }

@@ -6,10 +6,11 @@
 //! ```
 //! Kept out: any reading of files (a [`Loader`] hands contents in), any default of a lane.
 
-mod annotation;
+pub(crate) mod annotation;
 mod error;
 mod expect;
 mod file;
+pub(crate) mod file_text;
 pub(crate) mod json_keys;
 pub(crate) mod kube_yaml;
 mod load;
@@ -17,7 +18,7 @@ pub(crate) mod loader;
 mod mistakes;
 mod names;
 pub(crate) mod node;
-mod objects;
+pub(crate) mod objects;
 mod scalar;
 mod strict;
 mod template;

@@ -21,7 +21,7 @@ mod usage;
 
 pub use change::{Change, change};
 pub use compare::{Difference, compare};
-pub use eni_config::{CONF, CONFLIST, ENI_CONF, EniConfig, NAME, NAMESPACE, POLICY};
+pub use eni_config::{CNI_CHAIN, CONF, CONFLIST, ENI_CONF, EniConfig, KEYS, NAME, NAMESPACE, POLICY};
 pub use expected::{Before, Node, NodeFacts, alternatives, conflist};
 pub use json_text::{JsonText, Problem};
 pub use lint::{LintReport, ROWS, TableRow, lint};

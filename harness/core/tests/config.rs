@@ -34,7 +34,7 @@ fn findings(config: &str) -> Vec<Finding> {
 #[test]
 fn a_configuration_that_is_not_json_is_reported_at_its_own_position() {
     let own = findings("{ nothing").remove(0);
-    assert_eq!((own.code.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:5:11"));
+    assert_eq!((own.code.as_str(), own.source.unwrap().to_string().as_str()), ("PL603", "nad.yaml:6:7"));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn suspicious_settings_and_their_codes() {
         (
             "case does not matter",
             chain("{ \"type\": \"macvlan\", \"MASTER\": \"x\", \"LinkInContainer\": true }"),
-            vec![],
+            vec!["PL612", "PL612"],
         ),
         ("vlan on macvlan", chain("{ \"type\": \"macvlan\", \"VLAN\": 100 }"), vec!["PL601"]),
         ("vlan on ipvlan", chain("{ \"type\": \"ipvlan\", \"vlan\": 100 }"), vec!["PL601"]),
@@ -64,7 +64,7 @@ fn suspicious_settings_and_their_codes() {
         (
             "unknown key of ipam",
             chain("{ \"type\": \"macvlan\", \"ipam\": { \"type\": \"static\", \"address\": [] } }"),
-            vec!["PL602"],
+            vec!["PL614", "PL602"],
         ),
         (
             "unknown key of an address",

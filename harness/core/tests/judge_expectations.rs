@@ -150,9 +150,10 @@ fn an_unrequested_default_route_may_use_an_interface_with_stated_routes() {
         "stated among the routes, though not reported"
     );
     plan.expect[0].interfaces[0].routes = None;
-    plan.pods[0].attachments[1].default_route = vec!["192.168.200.1".parse().unwrap()];
+    plan.pods[0].attachments[1].default_route = Some(vec!["192.168.200.1".parse().unwrap()]);
     assert_eq!(codes(&judge(&plan, &observation).findings), ["PL333 eth1"], "requested by another attachment");
-    plan.pods[0].attachments[0].default_route = vec!["192.168.100.1".parse().unwrap()];
+    plan.pods[0].attachments[1].default_route = None;
+    plan.pods[0].attachments[0].default_route = Some(vec!["192.168.100.1".parse().unwrap()]);
     assert_eq!(codes(&judge(&plan, &observation).findings), Vec::<String>::new(), "requested by the attachment");
 }
 

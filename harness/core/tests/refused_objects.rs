@@ -217,7 +217,6 @@ fn kubernetes_objects() {
         ),
         ("I18 tag", "name: pod", "name: !x pod", "4:9", "", "tag"),
         ("not JSON", one, "{ \"name\": ", "6:34", net, "not a JSON list"),
-        ("unknown key", "\"interface\"", "\"intrface\"", "6:34", net, "does not know"),
         ("I37 interface", "\"eth1\"", "\"eth/1\"", "6:34", &first, "'/'"),
         ("I37 empty", "\"eth1\"", "\"\"", "6:34", &first, "empty"),
         ("I37 dot", "\"eth1\"", "\"..\"", "6:34", &first, "`..`"),

@@ -62,7 +62,9 @@ fn files_of_wrong_shape_have_their_findings() {
         ("in order", whole(&[("eni_conf", "{}"), (CONF, ENTRY), (CONFLIST, list)]), vec![]),
         ("no eni_conf in a cluster", whole(&[(CONF, ENTRY), (CONFLIST, list)]), vec!["PL620"]),
         ("no entry in a cluster", whole(&[("eni_conf", "{}"), (CONFLIST, list)]), vec!["PL620", "PL622"]),
-        ("neither entry nor chain", file(&[("eni_conf", "{}")]), vec!["PL620"]),
+        ("a misspelt key of eni_conf", file(&[("eni_conf", "{\"vswitchs\": {}}")]), vec!["PL624"]),
+        ("a key of eni_conf", file(&[("eni_conf", "{\"vswitches\": {}}")]), vec![]),
+        ("a fragment with neither entry nor chain", file(&[("eni_conf", "{}")]), vec![]),
         ("the chain alone, in a file", file(&[(CONFLIST, list)]), vec![]),
         (
             "eni_conf is no JSON",

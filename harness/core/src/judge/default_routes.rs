@@ -103,7 +103,8 @@ fn judge_unrequested(
             routes.is_some_and(|list| list.exact || list.items.iter().any(|item| item.value.to == route.to))
         });
         let mut attachments = case.pod.attachments.iter().filter(|attachment| attachment.interface == dev);
-        let asked = attachments.any(|attachment| !attachment.default_route.is_empty());
+        let asked = attachments
+            .any(|attachment| attachment.default_route.as_ref().is_some_and(|gateways| !gateways.is_empty()));
         if dev == DEFAULT_INTERFACE || stated || asked {
             continue;
         }

@@ -1,23 +1,134 @@
-//! The way of a text through the lint.
+//! The way of texts through the lint: read all, apply the rules, sort.
 
-use super::{InputFile, Options, Report};
-use crate::scenario::kube_yaml;
-use crate::scenario::node::Node;
+use super::objects::{self, PodSubject, Subjects};
+use super::owners;
+use super::report::{Ignored, InputFile, Options, Report};
+use crate::finding::{Finding, FindingCode};
+use crate::plan::Network;
+use crate::rules::{self, Context, PodRequests, Use};
+use crate::suggestion::suggest;
+use crate::terway;
+use std::collections::{BTreeSet, HashMap};
 
 /// Lints texts.
 pub(super) fn lint(files: &[InputFile], options: &Options) -> Report {
     let mut report = Report::default();
-    let _ = options;
+    let mut subjects = Subjects::default();
     for file in files {
-        match kube_yaml::read(&file.name, &file.text) {
-            Ok(documents) => documents.iter().for_each(|node| count(node, &mut report)),
-            Err(error) => report.errors.push(error),
+        objects::read_file(file, &mut subjects, &mut report);
+    }
+    let mut findings = std::mem::take(&mut subjects.findings);
+    check_networks(&subjects, options, &mut findings);
+    check_pods(&subjects, options, &mut findings);
+    for config in &subjects.eni_configs {
+        let linted = terway::lint(config, &options.terway, None);
+        findings.extend(linted.findings);
+        for what in linted.untold.into_iter().map(|what| format!("not known: {what}")) {
+            if !report.assumed.contains(&what) {
+                report.assumed.push(what);
+            }
+        }
+    }
+    let releases = options.releases.assumed().into_iter().map(|(name, release)| format!("{name} {release}"));
+    report.assumed.insert(0, format!("releases: {}", releases.collect::<Vec<_>>().join(", ")));
+    if options.cluster.is_openshift {
+        let names = findings.iter_mut().filter(|finding| finding.code == FindingCode::PL641);
+        names.for_each(|finding| finding.notes.push("the cluster runs this webhook".to_owned()));
+    }
+    findings.sort_by_cached_key(|finding| {
+        let place = finding.source.as_ref().map(|source| (source.file.clone(), source.line, source.column));
+        (place, finding.code)
+    });
+    for finding in findings {
+        let reason = owners::reason(&subjects.owners, &finding);
+        match (options.ignore.contains(&finding.code), reason) {
+            (false, None) => report.findings.push(finding),
+            (_, reason) => report.ignored.push(Ignored { reason: reason.cloned(), finding }),
         }
     }
     report
 }
 
-fn count(node: &Node, report: &mut Report) {
-    let kind = node.get("kind").and_then(Node::text).unwrap_or("no kind");
-    *report.others.entry(kind.to_owned()).or_default() += 1;
+fn check_networks(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding>) {
+    for (network, is_file) in subjects.networks.iter().filter(|(network, _)| network.manifest.is_some()) {
+        findings.extend(rules::check_network(network, &context_of(network, *is_file, subjects, options)));
+    }
+}
+
+/// What the rules read beside a network.
+fn context_of<'a>(network: &Network, is_file: bool, subjects: &Subjects, options: &'a Options) -> Context<'a> {
+    let network_use = match is_file {
+        true => Use::File,
+        false if subjects.default_networks.contains(&network.name) => Use::DefaultNetwork,
+        false => Use::Lint,
+    };
+    Context { network_use, releases: &options.releases, cluster: &options.cluster }
+}
+
+fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding>) {
+    let networks: Vec<&Network> =
+        subjects.networks.iter().filter(|(_, is_file)| !is_file).map(|(network, _)| network).collect();
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, network) in networks.iter().enumerate() {
+        by_name.entry(&network.name).or_default().push(index);
+    }
+    let mut used = BTreeSet::new();
+    let mut indexes = Vec::new();
+    for pod in &subjects.pods {
+        let mut of_pod = Vec::new();
+        for position in 0..pod.requests.attachments.len() {
+            let found = find_network(pod, position, &networks, &by_name, options, findings);
+            used.extend(found);
+            of_pod.push(found);
+        }
+        indexes.push(of_pod);
+    }
+    let pods: Vec<PodRequests> = subjects.pods.iter().map(|pod| pod.requests.clone()).collect();
+    let with_context: Vec<(&Network, Context<'_>)> =
+        networks.iter().map(|network| (*network, context_of(network, false, subjects, options))).collect();
+    findings.extend(rules::check_pods(&with_context, &pods, &indexes));
+    if subjects.pods.is_empty() || subjects.has_unread_pods {
+        return;
+    }
+    let is_used = |name: &String| subjects.used_elsewhere.contains(name) || subjects.default_networks.contains(name);
+    for (index, network) in networks.iter().enumerate() {
+        if !used.contains(&index) && !is_used(&network.name) {
+            let message = format!("no pod here requests network {}", network.name);
+            findings.push(Finding::new(FindingCode::PL640, message).network(&network.name).source(&network.source));
+        }
+    }
+}
+
+/// The network of an attachment. A namespace that one of both does not state may be any.
+fn find_network(
+    pod: &PodSubject,
+    position: usize,
+    networks: &[&Network],
+    by_name: &HashMap<&str, Vec<usize>>,
+    options: &Options,
+    findings: &mut Vec<Finding>,
+) -> Option<usize> {
+    let attachment = &pod.requests.attachments[position];
+    let wanted = attachment.namespace.as_ref().or(pod.namespace.as_ref());
+    let same_name = by_name.get(attachment.network.as_str()).map_or(&[][..], Vec::as_slice);
+    let namespace_of = |index: usize| networks[index].namespace.as_ref();
+    let exact = same_name.iter().copied().find(|index| namespace_of(*index) == wanted);
+    let likely = same_name.iter().copied().find(|index| wanted.is_none() || namespace_of(*index).is_none());
+    if let Some(index) = exact.or(likely) {
+        return Some(index);
+    }
+    let whole = wanted.map_or_else(|| attachment.network.clone(), |space| format!("{space}/{}", attachment.network));
+    let (code, message) = match same_name.first().and_then(|index| namespace_of(*index)) {
+        Some(other) => {
+            (FindingCode::PL619, format!("network {whole} does not exist; there is one in namespace {other}"))
+        }
+        None if options.cluster.has_all_networks => (FindingCode::PL619, format!("network {whole} does not exist")),
+        None if networks.is_empty() => return None,
+        None => (FindingCode::PL640, format!("network {whole} is not among these files")),
+    };
+    let place = pod.requests.place(&position.to_string());
+    let entry = Finding::new(code, message).pod(&pod.requests.name).network(&attachment.network).source(place);
+    let near = if same_name.is_empty() { suggest(&attachment.network, by_name.keys().copied()) } else { None };
+    findings.push(entry.interface(&attachment.interface).notes(near));
+    None
 }

@@ -25,6 +25,9 @@ pub struct Network {
     /// own. Only that one where the configuration is written in a form in which the places of keys are not known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub keys: BTreeMap<String, Source>,
+    /// Where the configuration's JSON breaks off; none where it is JSON, or where the place is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syntax_error: Option<Source>,
     /// Where it was written.
     pub source: Source,
 }

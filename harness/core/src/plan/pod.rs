@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
+/// The annotation key that Multus 4.3.0 reads where `interface` is absent, and announced to remove
+/// (`pkg/types/types.go`, `DeprecatedInterfaceRequest`).
+pub const DEPRECATED_INTERFACE: &str = "interfaceRequest";
+
+/// The annotation that replaces a pod's default network (Multus, `pkg/k8sclient`).
+pub const DEFAULT_NETWORK: &str = "v1.multus-cni.io/default-network";
+
 /// One attachment that a pod requests: one element of `k8s.v1.cni.cncf.io/networks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,15 +33,18 @@ pub struct Attachment {
     /// `cni-args`: goes to every plugin as `args.cni`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cni_args: Option<Value>,
-    /// `default-route`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub default_route: Vec<IpAddr>,
+    /// `default-route`; for Multus an empty list is a request, and not an absence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_route: Option<Vec<IpAddr>>,
     /// `portMappings`, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_mappings: Option<Value>,
     /// `bandwidth`, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Value>,
+    /// Other keys of the element: Multus ignores them, but for the deprecated `interfaceRequest`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_keys: Vec<String>,
 }
 
 impl Attachment {
@@ -116,6 +126,13 @@ impl PortMapping {
 }
 
 impl Pod {
+    /// The name of the network that the pod requests in place of the default one, its namespace left out (Multus,
+    /// annotation `v1.multus-cni.io/default-network`).
+    pub fn default_network(&self) -> Option<&str> {
+        let annotations = &self.manifest["metadata"]["annotations"];
+        annotations[DEFAULT_NETWORK].as_str().and_then(|text| text.rsplit('/').next())
+    }
+
     /// Every `hostPort` of its containers, in the order written. One that is no port number is left out, as kubelet's own
     /// validation would refuse the pod.
     pub fn port_mappings(&self) -> Vec<PortMapping> {

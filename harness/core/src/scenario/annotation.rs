@@ -2,9 +2,10 @@
 //! (Multus, `pkg/k8sclient/k8sclient.go`, `parsePodNetworkAnnotation`).
 
 use super::names;
-use crate::plan::Attachment;
+use crate::plan::{Attachment, DEPRECATED_INTERFACE};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The annotation's key.
 pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
@@ -12,9 +13,8 @@ pub const NETWORKS: &str = "k8s.v1.cni.cncf.io/networks";
 /// Most attachments accepted for one pod.
 pub const MAX_ATTACHMENTS: usize = 64;
 
-/// One element of the JSON form. Keys that Multus does not know are refused: they would do nothing.
+/// One element of the JSON form.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Element {
     name: String,
     namespace: Option<String>,
@@ -24,8 +24,8 @@ struct Element {
     mac: Option<String>,
     #[serde(rename = "cni-args")]
     cni_args: Option<Value>,
-    #[serde(default, rename = "default-route")]
-    default_route: Vec<String>,
+    #[serde(rename = "default-route")]
+    default_route: Option<Vec<String>>,
     #[serde(rename = "portMappings")]
     port_mappings: Option<Value>,
     bandwidth: Option<Value>,
@@ -35,44 +35,82 @@ struct Element {
     _device: Option<Value>,
     #[serde(rename = "ipam-claim-reference")]
     _claim: Option<Value>,
+    /// Keys that Multus ignores, and the deprecated one for the interface.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// The keys of [`Element`].
+const KEYS: [&str; 13] = [
+    "name",
+    "namespace",
+    "interface",
+    "ips",
+    "mac",
+    "cni-args",
+    "default-route",
+    "portMappings",
+    "bandwidth",
+    "infiniband-guid",
+    "deviceID",
+    "ipam-claim-reference",
+    DEPRECATED_INTERFACE,
+];
+
+/// What an annotation requests, and what is wrong in it.
+#[derive(Debug, Default)]
+pub struct ReadAnnotation {
+    /// The attachments that can be read, each with the element's position from 0.
+    pub attachments: Vec<(usize, Attachment)>,
+    /// Every mistake found, with the element's position where it concerns one.
+    pub errors: Vec<(Option<usize>, String)>,
 }
 
 /// Reads the annotation. An element without an interface name gets `net<N>`, N its position from 1: the default
 /// network counts as 0, named elements count too (upstream.md, section 4; Multus `getIfname`).
-///
-/// # Errors
-/// Every mistake found, each with the element's position (from 0) where it concerns one.
-pub fn parse(text: &str) -> Result<Vec<Attachment>, Vec<(Option<usize>, String)>> {
+pub fn read(text: &str) -> ReadAnnotation {
+    let mut read = ReadAnnotation::default();
     let elements = if text.contains(['[', '{', '"']) { from_json(text) } else { from_list(text) };
-    let elements = elements.map_err(|message| vec![(None, message)])?;
+    let elements = match elements {
+        Ok(elements) => elements,
+        Err(message) => {
+            read.errors.push((None, message));
+            return read;
+        }
+    };
     if elements.len() > MAX_ATTACHMENTS {
         let message = format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are accepted", elements.len());
-        return Err(vec![(None, message)]);
+        read.errors.push((None, message));
+        return read;
     }
-    let mut errors = Vec::new();
-    let mut attachments: Vec<Attachment> = Vec::new();
     for (index, element) in elements.into_iter().enumerate() {
         match attachment(element, index) {
             Ok(attachment) => {
-                if attachments.iter().any(|other| other.interface == attachment.interface) {
-                    errors.push((Some(index), format!("two attachments ask for interface `{}`", attachment.interface)));
+                if read.attachments.iter().any(|(_, other)| other.interface == attachment.interface) {
+                    let message = format!("two attachments ask for interface `{}`", attachment.interface);
+                    read.errors.push((Some(index), message));
                 }
-                attachments.push(attachment);
+                read.attachments.push((index, attachment));
             }
-            Err(found) => errors.extend(found.into_iter().map(|message| (Some(index), message))),
+            Err(found) => read.errors.extend(found.into_iter().map(|message| (Some(index), message))),
         }
     }
-    if errors.is_empty() { Ok(attachments) } else { Err(errors) }
+    read
 }
 
 fn from_json(text: &str) -> Result<Vec<Element>, String> {
-    serde_json::from_str::<Vec<Element>>(text).map_err(|error| {
-        let text = error.to_string();
-        match text.strip_prefix("unknown field ") {
-            Some(rest) => format!("a key that Multus does not know: {rest}"),
-            None => format!("not a JSON list of networks: {text}"),
-        }
-    })
+    let wrong = |error: serde_json::Error| format!("not a JSON list of networks: {error}");
+    let elements = serde_json::from_str::<Vec<Map<String, Value>>>(text).map_err(wrong)?;
+    elements.into_iter().map(|keys| serde_json::from_value(Value::Object(in_usual_case(keys))).map_err(wrong)).collect()
+}
+
+/// Go's decoder matches keys without regard to case.
+fn in_usual_case(keys: Map<String, Value>) -> Map<String, Value> {
+    let usual = |key: String| match KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
+        Some(known) => (*known).to_owned(),
+        None => key,
+    };
+    keys.into_iter().map(|(key, value)| (usual(key), value)).collect()
 }
 
 /// `name`, `namespace/name`, `name@interface`, `namespace/name@interface`, joined by commas.
@@ -107,7 +145,11 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
     if let Some(namespace) = &element.namespace {
         note(names::label(namespace));
     }
-    let interface = element.interface.unwrap_or_else(|| format!("net{}", index + 1));
+    let deprecated = element.others.get(DEPRECATED_INTERFACE).and_then(Value::as_str).map(str::to_owned);
+    let interface = match element.interface {
+        Some(name) if !name.is_empty() || deprecated.is_none() => name,
+        _ => deprecated.unwrap_or_else(|| format!("net{}", index + 1)),
+    };
     note(names::interface(&interface));
     if interface == "lo" || interface == "eth0" {
         note(Err(format!("interface `{interface}` belongs to the pod itself or to the default network")));
@@ -120,10 +162,10 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
     if let Some(Err(error)) = &mac {
         note(Err(error.clone()));
     }
-    let mut default_route = Vec::new();
-    for gateway in &element.default_route {
+    let mut default_route = element.default_route.is_some().then(Vec::new);
+    for gateway in element.default_route.iter().flatten() {
         match names::ip(gateway) {
-            Ok(ip) => default_route.push(ip),
+            Ok(ip) => default_route.iter_mut().for_each(|gateways| gateways.push(ip)),
             Err(error) => note(Err(error)),
         }
     }
@@ -143,6 +185,7 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
         default_route,
         port_mappings: element.port_mappings,
         bandwidth: element.bandwidth,
+        other_keys: element.others.into_keys().collect(),
     })
 }
 

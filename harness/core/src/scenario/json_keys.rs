@@ -1,45 +1,29 @@
 //! The positions of a configuration's keys in the user's file: the JSON text inside a YAML scalar,
 //! read once more with lines and columns, so that a finding can point at the very line.
 
-use super::node::{Node, Position};
+use super::file_text::places_within;
+use super::node::Position;
 use std::collections::BTreeMap;
-
-/// The places of all keys of the JSON text in a scalar: `plugins/0/ipam/type` to its line and column.
-/// Empty where the text in the file is not the text of the value (a double-quoted scalar with escapes).
-pub(crate) fn places(text: &str, scalar: &Node) -> BTreeMap<String, Position> {
-    let mut found = BTreeMap::new();
-    let Some(value) = scalar.text() else { return found };
-    let mut cursor = Cursor::over(text, scalar.end);
-    while cursor.place < scalar.at {
-        if cursor.step().is_none() {
-            return found;
-        }
-    }
-    // To the opening brace: past the quote, or past the head of a block scalar.
-    while cursor.peek().is_some_and(|c| c != '{') {
-        cursor.step();
-    }
-    if serde_json::from_str::<serde_json::Value>(value).is_err() || cursor.object("", &mut found, 0).is_none() {
-        found.clear();
-    }
-    found
-}
 
 /// What is known of the keys of a JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Keys {
-    /// The places of all keys, as in [`places`]; of a key that is defined twice the last, which is the one that Go takes.
+    /// The places of all keys and list items, such as `plugins/0/ipam/type`; of a key that is defined twice the last, which is the one that Go takes.
     pub places: BTreeMap<String, Position>,
     /// Keys that are there again, each with its first place.
     pub twice: Vec<(String, Position)>,
 }
 
-/// The keys of a JSON text, places counted from its own first line. Empty where its top is no object.
+/// The keys of a JSON text, places counted from its own first line. Empty where it is not JSON.
 pub(crate) fn in_text(text: &str) -> Keys {
+    scan(text, &places_within(text))
+}
+
+/// The keys of a JSON text whose characters stand at these places.
+pub(crate) fn scan(text: &str, places: &[Position]) -> Keys {
     let mut keys = Keys::default();
-    let mut cursor = Cursor::over(text, Position { line: usize::MAX, column: usize::MAX });
-    cursor.space();
-    if cursor.peek() == Some('{') && cursor.object("", &mut keys.places, 0).is_some() {
+    let mut cursor = Cursor { rest: text.chars().collect(), at: 0, places, twice: Vec::new() };
+    if cursor.value("", &mut keys.places, 0).is_some() {
         keys.twice = cursor.twice;
     } else {
         keys.places.clear();
@@ -47,33 +31,36 @@ pub(crate) fn in_text(text: &str) -> Keys {
     keys
 }
 
-struct Cursor {
+/// Where a text whose characters stand at these places ends to be JSON; none where it is JSON.
+pub(crate) fn syntax_error(text: &str, places: &[Position]) -> Option<Position> {
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    // The library counts bytes of a line; behind the last line it means the end of the text.
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let at = text.get(..(before + error.column().saturating_sub(1)).min(text.len())).unwrap_or(text);
+    places.get(at.chars().count()).or(places.last()).copied()
+}
+
+struct Cursor<'a> {
     rest: Vec<char>,
     at: usize,
-    place: Position,
-    end: Position,
+    /// Where each character stands.
+    places: &'a [Position],
     twice: Vec<(String, Position)>,
 }
 
-impl Cursor {
-    fn over(text: &str, end: Position) -> Self {
-        let place = Position { line: 1, column: 1 };
-        Self { rest: text.chars().collect(), at: 0, place, end, twice: Vec::new() }
-    }
-
+impl Cursor<'_> {
     fn peek(&self) -> Option<char> {
-        if self.place >= self.end { None } else { self.rest.get(self.at).copied() }
+        self.rest.get(self.at).copied()
     }
 
     fn step(&mut self) -> Option<char> {
-        let c = self.rest.get(self.at).copied()?;
+        let c = self.peek()?;
         self.at += 1;
-        if c == '\n' {
-            self.place = Position { line: self.place.line + 1, column: 1 };
-        } else {
-            self.place.column += 1;
-        }
         Some(c)
+    }
+
+    fn place(&self) -> Position {
+        self.places.get(self.at).copied().unwrap_or_default()
     }
 
     fn space(&mut self) {
@@ -134,7 +121,7 @@ impl Cursor {
                 '}' => return self.take('}'),
                 ',' => self.take(',')?,
                 _ => {
-                    let place = self.place;
+                    let place = self.place();
                     let key = self.string()?;
                     let path = if path.is_empty() { key } else { format!("{path}/{key}") };
                     if let Some(first) = found.insert(path.clone(), place) {
@@ -161,7 +148,11 @@ impl Cursor {
                     self.take(',')?;
                     index += 1;
                 }
-                _ => self.value(&format!("{path}/{index}"), found, depth)?,
+                _ => {
+                    let path = if path.is_empty() { index.to_string() } else { format!("{path}/{index}") };
+                    found.insert(path.clone(), self.place());
+                    self.value(&path, found, depth)?;
+                }
             }
         }
     }

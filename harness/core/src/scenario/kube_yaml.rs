@@ -21,16 +21,31 @@ pub const MAX_DOCUMENTS: usize = 64;
 /// Most bytes parsed for one file, all repetitions for under-indented lines counted.
 const MAX_PARSED_BYTES: usize = 32 * 1024 * 1024;
 
+/// Most values accepted in one document of a dump, such as all networks of a cluster.
+const MAX_DUMP_NODES: usize = 1_000_000;
+
 /// Reads every document of a text; empty documents are left out, as kubectl does.
 ///
 /// # Errors
 /// The first thing that is wrong, with line and column.
 pub fn read(file: &str, text: &str) -> Result<Vec<Node>, InputError> {
+    read_up_to(file, text, MAX_NODES)
+}
+
+/// As [`read`], of a text that may hold all objects of a cluster.
+///
+/// # Errors
+/// The first thing that is wrong, with line and column.
+pub fn read_large(file: &str, text: &str) -> Result<Vec<Node>, InputError> {
+    read_up_to(file, text, MAX_DUMP_NODES)
+}
+
+fn read_up_to(file: &str, text: &str, max_nodes: usize) -> Result<Vec<Node>, InputError> {
     let mut indented = Indented { text: Cow::Borrowed(text), added: BTreeMap::new() };
     let mut parsed = 0;
     loop {
         parsed += indented.text.len();
-        let mut composer = Composer::new(file, &indented);
+        let mut composer = Composer::new(file, &indented, max_nodes);
         match (composer.documents(), composer.under_indented) {
             (Err(_), Some(line)) if parsed < MAX_PARSED_BYTES && indented.can_indent(line) => indented.indent(line),
             (result, _) => return result,
@@ -87,6 +102,7 @@ struct Composer<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: Anchors,
     nodes: usize,
+    max_nodes: usize,
     /// Where the event before the last one ends.
     before: Marker,
     /// Where the last event ends.
@@ -96,7 +112,7 @@ struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    fn new(file: &'a str, text: &'a Indented<'a>) -> Self {
+    fn new(file: &'a str, text: &'a Indented<'a>, max_nodes: usize) -> Self {
         let options = granit_parser::options! {
             emit_comments: false,
             emit_unresolved_aliases: true,
@@ -105,7 +121,17 @@ impl<'a> Composer<'a> {
         };
         let parser = Parser::new_from_str_with_options(&text.text, options);
         let begin = Marker::new(0, 1, 0).with_byte_offset(Some(0));
-        Self { file, text, parser, anchors: HashMap::new(), nodes: 0, before: begin, last: begin, under_indented: None }
+        Self {
+            file,
+            text,
+            parser,
+            anchors: HashMap::new(),
+            nodes: 0,
+            max_nodes,
+            before: begin,
+            last: begin,
+            under_indented: None,
+        }
     }
 
     fn documents(&mut self) -> Result<Vec<Node>, InputError> {
@@ -162,10 +188,9 @@ impl<'a> Composer<'a> {
     /// Counts values, so that aliases can't blow a small file up.
     fn count(&mut self, added: usize, mark: Marker) -> Result<(), InputError> {
         self.nodes += added;
-        if self.nodes > MAX_NODES {
-            return Err(
-                self.error(mark, format!("more than {MAX_NODES} values, aliases counted with what they stand for"))
-            );
+        if self.nodes > self.max_nodes {
+            let most = self.max_nodes;
+            return Err(self.error(mark, format!("more than {most} values, aliases counted with what they stand for")));
         }
         Ok(())
     }

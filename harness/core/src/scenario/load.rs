@@ -9,6 +9,7 @@ pub use relations::same_names;
 use super::error::InputError;
 use super::expect::{Reader, Scene};
 use super::file::{API_VERSION, Entry, KIND, ScenarioFile};
+use super::file_text::FileText;
 use super::loader::{self, Loader};
 use super::mistakes::Mistakes;
 use super::objects::{self, Object};
@@ -170,6 +171,7 @@ impl Load<'_> {
             config: None,
             chain: None,
             keys: std::collections::BTreeMap::new(),
+            syntax_error: None,
             source: self.mistakes.source(existing),
         }]
     }
@@ -222,12 +224,13 @@ impl Load<'_> {
         if documents.is_empty() {
             self.mistakes.errors.push(InputError::file(&file, format!("is empty; expected a {kind}")));
         }
+        let lines = FileText::new(&text);
         let mut found = Vec::new();
         for node in &documents {
             let object = Object {
                 node,
                 file: &file,
-                text: (!from_template).then_some(&text),
+                text: (!from_template).then_some(&lines),
                 entry: from_template.then_some(&at),
             };
             match read(&object) {

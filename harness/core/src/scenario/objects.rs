@@ -2,14 +2,17 @@
 
 mod workload;
 
+pub(crate) use workload::{KINDS as WORKLOADS, Kind as WorkloadKind};
 pub(super) use workload::{PodGroup, pods};
 
 use super::error::InputError;
+use super::file_text::FileText;
 use super::node::{Node, Position};
 use super::{annotation, json_keys, names};
 use crate::chain;
 use crate::plan::{Attachment, Network};
 use crate::source::Source;
+use std::collections::BTreeMap;
 
 /// The `apiVersion` of a NetworkAttachmentDefinition.
 pub const NAD_API: &str = "k8s.cni.cncf.io/v1";
@@ -18,13 +21,13 @@ pub const NAD_API: &str = "k8s.cni.cncf.io/v1";
 const ANNOTATION: [&str; 3] = ["metadata", "annotations", annotation::NETWORKS];
 
 /// An object together with where errors and sources point.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     /// The document.
     pub node: &'a Node,
     /// The file as the user named it.
     pub file: &'a str,
     /// The file's text, where `node`'s places are places in it.
-    pub text: Option<&'a str>,
+    pub text: Option<&'a FileText<'a>>,
     /// Where everything points for an object that came from a template: its entry in the scenario.
     pub entry: Option<&'a Source>,
 }
@@ -100,16 +103,44 @@ pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
     let identity = object.identity(&mut errors);
     let config = object.text_at(&["spec", "config"], &mut errors);
     let (Some((name, namespace)), true) = (identity, errors.is_empty()) else { return Err(errors) };
-    let chain = chain::parse(config.as_deref().unwrap_or_default(), &name).ok();
-    let keys = match (object.text, object.node.at_path(&["spec", "config"])) {
-        (Some(text), Some(node)) => {
-            let places = std::iter::once((String::new(), node.at)).chain(json_keys::places(text, node));
-            places.map(|(path, place)| (path, object.source(place))).collect()
-        }
-        _ => std::collections::BTreeMap::new(),
-    };
+    Ok(read_network(object, name, namespace, config))
+}
+
+/// A network with this name and configuration, and the places of both.
+pub(crate) fn read_network(
+    object: &Object<'_>,
+    name: String,
+    namespace: Option<String>,
+    config: Option<String>,
+) -> Network {
     let (manifest, source) = (Some(object.node.to_json()), object.source(object.node.at));
-    Ok(Network { name, namespace, manifest, config, chain, keys, source })
+    let read = ReadConfig::of(object);
+    let chain = chain::parse_network(config.as_deref().unwrap_or_default(), &name).ok();
+    Network { name, namespace, manifest, config, chain, keys: read.keys, syntax_error: read.syntax_error, source }
+}
+
+/// Where the parts of `spec.config` were written.
+#[derive(Default)]
+struct ReadConfig {
+    keys: BTreeMap<String, Source>,
+    syntax_error: Option<Source>,
+}
+
+impl ReadConfig {
+    /// Reads the places of the configuration of a network; none for an object that came from a template.
+    fn of(object: &Object<'_>) -> Self {
+        let (Some(text), Some(node)) = (object.text, object.node.at_path(&["spec", "config"])) else {
+            return Self::default();
+        };
+        let mut keys = BTreeMap::from([(String::new(), object.source(node.at))]);
+        let Some((value, places)) = node.text().zip(text.places_of(node)) else {
+            return Self { keys, syntax_error: None };
+        };
+        let found = json_keys::scan(value, &places).places;
+        keys.extend(found.into_iter().map(|(path, place)| (path, object.source(place))));
+        let syntax_error = json_keys::syntax_error(value, &places).map(|place| object.source(place));
+        Self { keys, syntax_error }
+    }
 }
 
 /// The part of an object that pods are made of: a Pod itself, or the pod template of a workload.
@@ -141,13 +172,12 @@ impl PodTemplate<'_> {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        annotation::parse(text).unwrap_or_else(|found| {
-            for (index, message) in found {
-                let field = index.map_or_else(|| field.clone(), |index| format!("{field}[{index}]"));
-                errors.push(self.error(Some(node), &field, message));
-            }
-            Vec::new()
-        })
+        let read = annotation::read(text);
+        for (index, message) in read.errors {
+            let field = index.map_or_else(|| field.clone(), |index| format!("{field}[{index}]"));
+            errors.push(self.error(Some(node), &field, message));
+        }
+        read.attachments.into_iter().map(|(_, attachment)| attachment).collect()
     }
 
     /// A scenario file is data that may come from anywhere: it gets no power over the node.

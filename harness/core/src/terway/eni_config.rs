@@ -1,6 +1,7 @@
 //! The ConfigMap `eni-config`: the keys of it that a chain is about, each with its place in the user's file.
 
 use super::json_text::JsonText;
+use crate::scenario::file_text::FileText;
 use crate::scenario::loader::{self, Loader};
 use crate::scenario::node::{Data, Node, Position};
 use crate::scenario::{InputError, kube_yaml};
@@ -19,6 +20,11 @@ pub const CONF: &str = "10-terway.conf";
 pub const CONFLIST: &str = "10-terway.conflist";
 /// Key: network policy is on where this is absent, empty, `false` or `0`.
 pub const POLICY: &str = "disable_network_policy";
+/// Key: the plugins behind Terway's entry, a YAML list; releases after 1.17.5 read it, also in a node's own ConfigMap
+/// (Terway's `docs/custom-cni-chain.md`).
+pub const CNI_CHAIN: &str = "cni_chain";
+/// Keys by which a ConfigMap of another name is known as Terway's: one that a node's label `terway-config` names.
+pub const KEYS: [&str; 4] = [ENI_CONF, CONF, CONFLIST, CNI_CHAIN];
 
 /// An `eni-config`, from a file or from a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct EniConfig {
     /// Whether every key is there that there is: so of a cluster's, not of a file, which may hold what is to be
     /// changed alone (ACK's own examples do).
     pub whole: bool,
+    /// The name of a node's own ConfigMap, which the node's label `terway-config` names; none for `eni-config` itself.
+    pub of_nodes: Option<String>,
     /// Where it was written.
     pub source: Source,
     texts: BTreeMap<String, Lines>,
@@ -86,6 +94,16 @@ impl EniConfig {
             }
             ([], [], None) => return Err(InputError::file(file, "is empty; expected a ConfigMap")),
         };
+        Self::of_object(file, &FileText::new(text), object)
+    }
+
+    /// As [`Self::read`], from one object of a file. A ConfigMap of another name is a node's own.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and field.
+    pub(crate) fn of_object(file: &str, text: &FileText<'_>, object: &Node) -> Result<Self, InputError> {
+        let at = |node: &Node| Source { file: file.to_owned(), line: node.at.line, column: node.at.column };
+        let refuse = |node: &Node, field: &str, message: String| InputError::new(at(node), field, message);
         let places: [(&str, &[&str], &str); 2] =
             [("apiVersion", &["apiVersion"], "v1"), ("metadata.namespace", &["metadata", "namespace"], NAMESPACE)];
         for (field, path, wanted) in places {
@@ -93,7 +111,8 @@ impl EniConfig {
                 return Err(refuse(other, field, format!("is {}; expected `{wanted}`", other.to_json())));
             }
         }
-        let mut config = Self { source: at(object), ..Self::default() };
+        let of_nodes = object.at_path(&["metadata", "name"]).and_then(Node::text).filter(|name| *name != NAME);
+        let mut config = Self { source: at(object), of_nodes: of_nodes.map(str::to_owned), ..Self::default() };
         let entries = match object.get("data").map(|node| (node, &node.data)) {
             Some((_, Data::Map(entries))) => entries,
             Some((node, _)) => return Err(refuse(node, "data", "must be a mapping of keys to texts".to_owned())),
@@ -106,12 +125,11 @@ impl EniConfig {
                 });
             }
         };
-        let file_lines: Vec<&str> = text.lines().collect();
         for (key, _, node) in entries {
             match &node.data {
                 Data::Text(value) => {
                     config.data.insert(key.clone(), value.clone());
-                    config.texts.insert(key.clone(), Lines { at: at(node), lines: lines(&file_lines, node.at, value) });
+                    config.texts.insert(key.clone(), Lines { at: at(node), lines: lines(text, node) });
                 }
                 Data::Plain(value) if value.is_null() => {
                     config.removed.insert(key.clone());
@@ -140,7 +158,7 @@ impl EniConfig {
             })
             .collect();
         let source = Source { file: name, line: 0, column: 0 };
-        Self { data, removed: BTreeSet::new(), whole: true, source, texts }
+        Self { data, removed: BTreeSet::new(), whole: true, of_nodes: None, source, texts }
     }
 
     /// The text of a key.
@@ -185,28 +203,19 @@ impl EniConfig {
     }
 }
 
-/// The position in the file of each line of a scalar's text: below the mark of a block scalar, or on its own line.
-/// Empty where the file's lines are not the text's (folded, or with escapes).
-fn lines(file: &[&str], at: Position, value: &str) -> Vec<(usize, usize)> {
-    let below = |index: usize, line: &str| -> Option<(usize, usize)> {
-        let number = at.line + 1 + index;
-        let written = file.get(number - 1)?.trim_end_matches('\r');
-        let before = written.strip_suffix(line)?.chars().count();
-        Some((number, before))
-    };
-    let beside = || -> Option<Vec<(usize, usize)>> {
-        let rest: String = file.get(at.line - 1)?.chars().skip(at.column - 1).collect();
-        let quote = usize::from(rest.starts_with(['"', '\'']));
-        let same = rest.chars().skip(quote).collect::<String>().starts_with(value) && !value.contains('\n');
-        same.then(|| vec![(at.line, at.column - 1 + quote)])
-    };
-    value
-        .lines()
-        .enumerate()
-        .map(|(index, line)| below(index, line))
-        .collect::<Option<Vec<_>>>()
-        .or_else(beside)
-        .unwrap_or_default()
+/// The position in the file at which each line of a scalar's text begins. Empty if it is not known.
+fn lines(text: &FileText<'_>, scalar: &Node) -> Vec<(usize, usize)> {
+    let (Some(value), Some(places)) = (scalar.text(), text.places_of(scalar)) else { return Vec::new() };
+    let chars: Vec<char> = value.chars().collect();
+    let begins = (0..chars.len()).filter(|at| *at == 0 || chars[at - 1] == '\n');
+    begins
+        .map(|begin| {
+            // The blanks at the start of a line have no position.
+            let blanks = chars[begin..].iter().take_while(|c| **c != '\n' && c.is_whitespace()).count();
+            let place = places.get(begin + blanks).copied().unwrap_or_default();
+            (place.line, place.column.saturating_sub(1 + blanks))
+        })
+        .collect()
 }
 
 #[cfg(test)]

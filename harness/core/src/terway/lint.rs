@@ -4,6 +4,7 @@
 //! | module | question |
 //! |---|---|
 //! | `shape` | are the keys there, are they JSON, is there a chain in them |
+//! | `cni_chain` | is the key of later releases there, and which chain counts |
 //! | `first` | is the first plugin the entry of `10-terway.conf` |
 //! | `plugins` | are the plugins known, there, and in an order that can work |
 //! | `values` | are there values that a plugin refuses, or that do nothing |
@@ -11,6 +12,7 @@
 //! | `versions` | the versions that settings need |
 
 mod access;
+mod cni_chain;
 mod first;
 mod plugins;
 mod shape;
@@ -63,6 +65,7 @@ impl LintReport {
 pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) -> LintReport {
     let mut linter = Linter { config, usage: *usage, cluster, report: LintReport::default(), lists: Vec::new() };
     shape::lint(&mut linter);
+    cni_chain::lint(&mut linter);
     if let Some(chain) = Chain::read(config) {
         linter.report.chain = chain.links.iter().map(|link| link.plugin.clone()).collect();
         linter.lists = expected::alternatives(config, &NodeFacts::default()).unwrap_or_default();
@@ -75,6 +78,15 @@ pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) ->
     }
     let mut report = linter.report;
     report.usage = linter.usage;
+    // What the rules for every chain say of a value that is refused here already.
+    let refused: Vec<Option<Source>> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.code == FindingCode::PL634)
+        .map(|finding| finding.source.clone())
+        .collect();
+    let is_general = |finding: &Finding| matches!(finding.code, FindingCode::PL609 | FindingCode::PL617);
+    report.findings.retain(|finding| !(is_general(finding) && refused.contains(&finding.source)));
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     report
 }
@@ -233,6 +245,7 @@ impl<'a> Chain<'a> {
                 links: self.links.iter().map(conf).collect(),
             }),
             keys,
+            syntax_error: None,
             source: self.top_at(""),
         }
     }

@@ -88,3 +88,5 @@ pub(super) const NFTABLES: Release = Release::new(1, 6, 0);
 pub(super) const NFTABLES_DROPS_MASQ_ALL: Release = Release::new(1, 9, 1);
 /// The last release of Terway seen without `backend: nftables` in `symmetric_routing_config`; 1.17.1 has it.
 pub(super) const NO_NFTABLES_ROUTING: Release = Release::new(1, 16, 1);
+/// The last release of Terway without the key `cni_chain`.
+pub(super) const NO_CNI_CHAIN: Release = Release::new(1, 17, 5);

@@ -3,6 +3,7 @@
 
 pub mod edited;
 pub mod frames;
+pub mod linted;
 pub mod observed;
 pub mod probed;
 pub mod seed_edits;

@@ -95,7 +95,7 @@ impl PodIdentity {
         requested: &Attachment,
         config: NetworkConfig,
     ) -> Result<Delegate, TestbedError> {
-        if !requested.default_route.is_empty() {
+        if requested.default_route.is_some() {
             let cause = format!("pod {}: default-route of {} is done by Multus itself", pod.name, config.network);
             return Err(TestbedError::new("attach", cause).with_hint("run this scenario on a lane with Multus"));
         }

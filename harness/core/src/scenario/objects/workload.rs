@@ -1,6 +1,6 @@
 //! Pods, and the workloads whose controllers make pods: which pods come of an object, and by which names.
 
-use super::{ANNOTATION, Object, PodTemplate};
+use super::{Object, PodTemplate};
 use crate::plan::{Pod, Workload};
 use crate::scenario::annotation::NETWORKS;
 use crate::scenario::error::InputError;
@@ -23,12 +23,14 @@ enum Count {
 }
 
 /// A kind of workload.
-struct Kind {
-    name: &'static str,
-    api: &'static str,
+pub(crate) struct Kind {
+    /// Its `kind`.
+    pub name: &'static str,
+    /// Its `apiVersion`.
+    pub api: &'static str,
     count: Count,
     /// The way to the spec that holds the pod template and the count.
-    spec: &'static [&'static str],
+    pub spec: &'static [&'static str],
     /// The way to the pod template, as a text with a dot at its end.
     template: &'static str,
 }
@@ -39,7 +41,8 @@ const fn in_spec(name: &'static str, api: &'static str, count: Count) -> Kind {
     Kind { name, api, count, spec: &["spec"], template: "spec.template." }
 }
 
-const KINDS: [Kind; 6] = [
+/// The kinds of workloads whose pods are known from their text.
+pub(crate) const KINDS: [Kind; 6] = [
     in_spec("Deployment", "apps/v1", Count::Replicas),
     in_spec("StatefulSet", "apps/v1", Count::Replicas),
     in_spec("DaemonSet", "apps/v1", Count::Nodes),
@@ -140,13 +143,31 @@ fn pod(object: &Object<'_>) -> Result<Pod, Vec<InputError>> {
 }
 
 impl Kind {
-    /// Multus reads the annotation of pods alone.
+    /// The key of the spec with the number of pods; none where the number of nodes decides.
+    pub fn count_key(&self) -> Option<&'static str> {
+        match self.count {
+            Count::Nodes => None,
+            Count::Replicas => Some("replicas"),
+            Count::Parallelism => Some("parallelism"),
+        }
+    }
+
+    /// The ways to metadata whose networks annotation Multus does not read: it reads that of pods alone.
+    pub fn misplaced(&self) -> Vec<Vec<&'static str>> {
+        let mut ways = vec![vec!["metadata"]];
+        if self.spec.len() > 1 {
+            ways.push(vec!["spec", "jobTemplate", "metadata"]);
+        }
+        ways
+    }
+
     fn refuse_annotation(&self, object: &Object<'_>, errors: &mut Vec<InputError>) {
-        for (kind, path, keys) in [(self.name, "", &[][..]), ("Job", "spec.jobTemplate.", &["spec", "jobTemplate"][..])]
-        {
-            let Some(node) = object.node.at_path(keys).and_then(|node| node.at_path(&ANNOTATION)) else { continue };
+        for way in self.misplaced() {
+            let node = object.node.at_path(&way).and_then(|metadata| metadata.at_path(&["annotations", NETWORKS]));
+            let Some(node) = node else { continue };
+            let kind = if way.len() > 1 { "Job" } else { self.name };
             let message = format!("stands in the metadata of the {kind} itself, where Multus does not read it");
-            let error = object.error(Some(node), &format!("{path}metadata.annotations[{NETWORKS}]"), message);
+            let error = object.error(Some(node), &format!("{}.annotations[{NETWORKS}]", way.join(".")), message);
             errors.push(error.help(format!("move it to the pod template: {}metadata.annotations", self.template)));
         }
     }

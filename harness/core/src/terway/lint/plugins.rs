@@ -2,18 +2,19 @@
 
 use super::{Chain, Linter};
 use crate::finding::FindingCode;
-use crate::judge::{doubts, known_keys};
+use crate::rules::known_plugins::{self, Role};
+use crate::rules::{ClusterFacts, Context, Releases, Use, check_network};
 use crate::suggestion::suggest;
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::expected::{CILIUM, TERWAY};
 
 /// Rules of chains in general of which this lint has better ones.
-const OWN: [FindingCode; 2] = [FindingCode::PL604, FindingCode::PL607];
+const OWN: [FindingCode; 3] = [FindingCode::PL604, FindingCode::PL607, FindingCode::PL633];
 
 pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     order(chain, linter);
     nodes(chain, linter);
-    let known = || known_keys::plugins().chain([TERWAY, CILIUM]);
+    let known = || known_plugins::names().filter(|name| known_plugins::role(name) != Some(Role::Ipam));
     for link in &chain.links {
         linter.check();
         let there = linter.cluster.is_some_and(|cluster| cluster.has_everywhere(&link.plugin));
@@ -29,8 +30,10 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     }
     // What holds for every chain: keys that a plugin drops, values that can't be meant.
     linter.check();
-    let doubts = doubts(&chain.network());
-    linter.report.findings.extend(doubts.into_iter().filter(|doubt| !OWN.contains(&doubt.code)));
+    let (releases, cluster) = (Releases::default(), ClusterFacts::default());
+    let context = Context { network_use: Use::Terway, releases: &releases, cluster: &cluster };
+    let found = check_network(&chain.network(), &context);
+    linter.report.findings.extend(found.into_iter().filter(|finding| !OWN.contains(&finding.code)));
 }
 
 fn order(chain: &Chain<'_>, linter: &mut Linter<'_>) {
@@ -56,11 +59,11 @@ fn order(chain: &Chain<'_>, linter: &mut Linter<'_>) {
                 linter.add(FindingCode::PL630, at, "bandwidth can't work behind Terway: it looks for the node's end of a veth in the result")
                     .note("Terway's result names no end on the node; give `\"capabilities\": {\"bandwidth\": true}` to Terway, which limits by itself");
             }
-            main if known_keys::MAIN.contains(&main) => {
+            main if known_plugins::role(main) == Some(Role::Main) => {
                 let message = format!("{main} makes an interface of its own: eth0 is Terway's, so it fails");
                 linter.add(FindingCode::PL630, at, message);
             }
-            meta if !behind && known_keys::META.contains(&meta) && terway.is_some() => {
+            meta if !behind && known_plugins::role(meta) == Some(Role::Meta) && terway.is_some() => {
                 let message = format!("{meta} comes before Terway, and has no earlier result to work on");
                 linter.add(FindingCode::PL630, at, message);
             }

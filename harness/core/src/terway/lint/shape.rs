@@ -2,14 +2,15 @@
 
 use super::Linter;
 use crate::finding::FindingCode;
+use crate::keys::{Key, KeyTable, Object};
 use crate::scenario::node::Position;
 use crate::suggestion::suggest;
-use crate::terway::eni_config::{CONF, CONFLIST, ENI_CONF, POLICY};
+use crate::terway::eni_config::{CNI_CHAIN, CONF, CONFLIST, ENI_CONF, POLICY};
 use crate::terway::expected::{self, NodeFacts};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// The keys that a chain is about.
-const KNOWN: [&str; 4] = [ENI_CONF, CONF, CONFLIST, POLICY];
+/// The keys that terway-cli reads (`cmd/terway-cli/common.go`, `getAllConfig`).
+const KNOWN: [&str; 6] = [ENI_CONF, CONF, CONFLIST, POLICY, "in_cluster_loadbalance", CNI_CHAIN];
 
 pub(super) fn lint(linter: &mut Linter<'_>) {
     let config = linter.config;
@@ -38,7 +39,12 @@ pub(super) fn lint(linter: &mut Linter<'_>) {
                 let place = format!("{key} is not JSON: {}, line {} of its text", problem.message, problem.line);
                 linter.add(FindingCode::PL621, at, place).notes(notes);
             }
-            Ok(Value::Object(_)) => twice(key, &json, linter),
+            Ok(Value::Object(object)) => {
+                twice(key, &json, linter);
+                if key == ENI_CONF {
+                    misspelt(object, &json, linter);
+                }
+            }
             Ok(other) => {
                 all_json = false;
                 let at = config.source_of(key, Position { line: 1, column: 1 });
@@ -64,16 +70,18 @@ fn keys(linter: &mut Linter<'_>) {
     for key in [ENI_CONF, CONF] {
         if config.data.contains_key(key) {
             linter.check();
-        } else if config.whole || config.removed.contains(key) || (key == CONF && !config.data.contains_key(CONFLIST)) {
+        } else if config.of_nodes.is_some() {
+            // A node's own ConfigMap has what differs.
+        } else if config.whole || config.removed.contains(key) {
             linter.check();
             let message = format!("eni-config has no {key}");
             linter
                 .add(FindingCode::PL620, config.source.clone(), message)
                 .note("terway-cli and terwayd can't start without it (cmd/terway-cli/common.go)");
-        } else if key == CONF {
+        } else if key == CONF && config.data.contains_key(CONFLIST) {
             linter.untold(format!("whether the first plugin is the entry of {CONF}: the file does not have it; `plumbline chain plan` takes the cluster's"));
         } else {
-            linter.untold(format!("{ENI_CONF}: the file does not have it; `kubectl replace` would take the cluster's away, `plumbline chain apply` writes the chain alone"));
+            linter.untold(format!("{key}: the file is a fragment without it; `kubectl replace` would take the cluster's away, `plumbline chain apply` writes the chain alone"));
         }
     }
 }
@@ -89,6 +97,20 @@ fn twice(key: &str, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
     }
 }
 
+/// Keys of `eni_conf` that no release known here reads, and that are near to one that it reads. Others may be of an older
+/// release.
+fn misspelt(object: &Map<String, Value>, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
+    let config = linter.config;
+    let Some(known) = KeyTable::embedded().object(Object::EniConf) else { return };
+    for key in object.keys().filter(|key| known.find(&[], key).is_none()) {
+        linter.check();
+        if let Some(near) = suggest(key, known.at(&[]).map(Key::name)) {
+            let at = config.source_of(ENI_CONF, json.place(key));
+            linter.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of {ENI_CONF}")).note(near);
+        }
+    }
+}
+
 fn chain(linter: &mut Linter<'_>) {
     let config = linter.config;
     let key = if config.data.contains_key(CONFLIST) { CONFLIST } else { CONF };
@@ -96,6 +118,12 @@ fn chain(linter: &mut Linter<'_>) {
     let Ok(Value::Object(top)) = &json.value else { return };
     linter.check();
     let at = |path: &str| config.source_of(key, json.place(path));
+    if key == CONF && top.contains_key("plugins") {
+        linter
+            .add(FindingCode::PL627, at("plugins"), format!("{CONF} holds a list"))
+            .note(format!("the document: {CONF} holds Terway's own entry, and {CONFLIST} the list"))
+            .note(format!("the sources: terway-cli takes the list as long as there is no {CONFLIST} (cmd/terway-cli/cni.go, `processInput`)"));
+    }
     match top.get("plugins") {
         Some(Value::Array(plugins)) if !plugins.is_empty() => {}
         Some(Value::Array(_)) => {

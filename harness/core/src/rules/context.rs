@@ -1,0 +1,152 @@
+//! What rules read beside a network: its use, the assumed releases, the cluster; and what pods request.
+
+use crate::plan::{Attachment, Pod};
+use crate::release::Release;
+use crate::source::Source;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The releases that rules assume, by plugin (`macvlan`) or source (`plugins`, `whereabouts`, `multus`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Releases(BTreeMap<String, Release>);
+
+/// A text that is no release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no release such as v1.9.1")]
+pub struct UnknownRelease(pub String);
+
+impl Releases {
+    /// Sets the release of a plugin or of a source.
+    ///
+    /// # Errors
+    /// If the text is no release.
+    pub fn set(&mut self, name: &str, release: &str) -> Result<(), UnknownRelease> {
+        let release = release.parse().map_err(|_| UnknownRelease(release.to_owned()))?;
+        self.0.insert(name.to_owned(), release);
+        Ok(())
+    }
+
+    /// The release of a plugin: its own, else that of its source, else the one that Plumbline's lanes run.
+    pub fn of(&self, plugin: &str, source: &str) -> Release {
+        let set = self.0.get(plugin).or_else(|| self.0.get(source)).copied();
+        let usual = || OF_LANES.iter().chain(&BESIDE).find(|(name, _)| *name == source).map(|(_, release)| *release);
+        set.or_else(usual).unwrap_or(NEWEST)
+    }
+
+    /// What is assumed: each name with its release. The sources of the lanes are always among them.
+    pub fn assumed(&self) -> BTreeMap<&str, Release> {
+        let set = self.0.iter().map(|(name, release)| (name.as_str(), *release));
+        OF_LANES.into_iter().chain(set).collect()
+    }
+}
+
+/// The releases that the lanes run (`images/pins.yaml`).
+const OF_LANES: [(&str, Release); 4] = [
+    ("plugins", Release::new(1, 9, 1)),
+    ("whereabouts", Release::new(0, 9, 4)),
+    ("multus", Release::new(4, 3, 0)),
+    ("terway", Release::new(1, 17, 5)),
+];
+
+/// As [`OF_LANES`], of what no node says of itself: libcni within each of them, and route-override, which has no releases
+/// but dates.
+const BESIDE: [(&str, Release); 2] = [("cni", Release::new(1, 3, 1)), ("route-override", Release::new(2024, 6, 0))];
+
+/// Stands for the newest release of a source that has no numbered ones.
+const NEWEST: Release = Release::new(u32::MAX, 0, 0);
+
+/// What is known of a cluster; empty where nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// Ranges of pods, services and nodes.
+    pub ranges: Vec<IpNet>,
+    /// MTU of the nodes' interfaces, by name.
+    pub mtus: BTreeMap<String, u32>,
+    /// Lines of `/etc/cni/tuning/allowlist.conf`; none where the file is absent or not known.
+    pub tuning_allow_list: Option<Vec<String>>,
+    /// Plugins on the nodes; none where they are not known.
+    pub plugins: Option<BTreeSet<String>>,
+    /// Whether the texts hold every network of the cluster, or of the namespaces read: a network that is not among
+    /// them does not exist.
+    pub has_all_networks: bool,
+    /// Whether OpenShift's admission webhook checks names of networks.
+    pub is_openshift: bool,
+}
+
+/// What a network is used for, as far as rules depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A NetworkAttachmentDefinition that no run attaches.
+    Lint,
+    /// A NetworkAttachmentDefinition of a scenario, whose kernel state is judged too.
+    Run,
+    /// A NetworkAttachmentDefinition that replaces pods' default network.
+    DefaultNetwork,
+    /// A file of a node, such as the default network's.
+    File,
+    /// The default network's chain behind Terway.
+    Terway,
+}
+
+/// What the rules of one network read beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// What the network is used for.
+    pub network_use: Use,
+    /// The releases assumed.
+    pub releases: &'a Releases,
+    /// What is known of the cluster.
+    pub cluster: &'a ClusterFacts,
+}
+
+/// What one pod, or each pod of a workload, requests.
+#[derive(Debug, Clone)]
+pub(crate) struct PodRequests {
+    /// `Pod`, or the kind of the workload.
+    pub kind: String,
+    /// Object name.
+    pub name: String,
+    /// How many pods there are of it.
+    pub copies: u64,
+    /// Whether no two of them are on one node (DaemonSet).
+    pub is_one_per_node: bool,
+    /// The attachments.
+    pub attachments: Vec<Attachment>,
+    /// Where the parts of the annotation were written: `0/ips/1` to its place.
+    pub keys: BTreeMap<String, Source>,
+    /// Where the annotation, or the object, was written.
+    pub source: Source,
+}
+
+impl PodRequests {
+    /// The place of a part of the annotation, or of the nearest part above it that has one.
+    pub fn place(&self, path: &str) -> &Source {
+        let mut path = path;
+        loop {
+            match (self.keys.get(path), path.rfind('/')) {
+                (Some(source), _) => return source,
+                (None, Some(end)) => path = &path[..end],
+                (None, None) => return &self.source,
+            }
+        }
+    }
+
+    /// The object, for messages.
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.kind.to_lowercase(), self.name)
+    }
+}
+
+impl From<&Pod> for PodRequests {
+    fn from(pod: &Pod) -> Self {
+        Self {
+            kind: "Pod".to_owned(),
+            name: pod.name.clone(),
+            copies: 1,
+            is_one_per_node: false,
+            attachments: pod.attachments.clone(),
+            keys: BTreeMap::new(),
+            source: pod.source.clone(),
+        }
+    }
+}

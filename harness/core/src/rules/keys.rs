@@ -1,0 +1,226 @@
+//! Rules about keys: unknown ones, those of other releases, other letter case, wrong JSON types.
+//!
+//! The keys come from the plugins' sources ([`crate::keys`]). Of a plugin that is not in the table nothing is checked.
+
+use super::context::{Context, Use};
+use super::view::{PluginView, finding};
+use crate::chain::Chain;
+use crate::finding::{Finding, FindingCode};
+use crate::keys::{JsonType, Key, KeyState, KeyTable, Kind, Object, PluginKeys};
+use crate::plan::Network;
+use crate::release::Release;
+use crate::suggestion::suggest;
+use serde_json::{Map, Value};
+
+/// Keys of a list that a bare plugin may have too: Multus and libcni drop them.
+const OF_LIST: [&str; 5] = ["cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins"];
+
+/// Objects whose keys are the runtime's or free.
+const FREE: [&str; 4] = ["runtimeConfig", "prevResult", "capabilities", "args"];
+
+/// Whether a plugin reads a capability's data; none for a plugin that is not known.
+pub(super) fn reads_runtime_key(plugin: &str, capability: &str) -> Option<bool> {
+    let keys = KeyTable::embedded().plugin(plugin)?;
+    Some(keys.find(&["runtimeConfig"], capability).is_some_and(|key| key.read))
+}
+
+/// Checks the keys of one plugin, with those of its IPAM plugin.
+pub(super) fn check(
+    network: &Network,
+    chain: &Chain,
+    plugin: &PluginView<'_>,
+    context: &Context<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let table = KeyTable::embedded();
+    let Some(own) = table.plugin(plugin.plugin) else { return };
+    // Terway's lint knows which of its programs reads a key, and in which letters.
+    if context.network_use == Use::Terway && own.source == "terway" {
+        return;
+    }
+    let ipam = table.plugin(plugin.ipam_type());
+    let skips_ipam = ipam.is_none();
+    let readers = [Some(own), ipam, table.object(Object::EveryPlugin)].into_iter().flatten().collect();
+    let mut checker = Checker { network, chain, plugin, context, readers, skips_ipam, findings };
+    checker.check_object(plugin.conf, &mut Vec::new(), "");
+}
+
+/// A key, and what reads it.
+type Found = (&'static PluginKeys, &'static Key);
+
+struct Checker<'a> {
+    network: &'a Network,
+    chain: &'a Chain,
+    plugin: &'a PluginView<'a>,
+    context: &'a Context<'a>,
+    /// Everything that reads the configuration: the plugin, its IPAM plugin, and what is common to all.
+    readers: Vec<&'static PluginKeys>,
+    /// Whether there is no IPAM plugin, or an unknown one.
+    skips_ipam: bool,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Checker<'_> {
+    fn add(&mut self, code: FindingCode, place: &str, message: String, notes: impl IntoIterator<Item = String>) {
+        let entry = finding(self.network, code, &self.plugin.path(place), message);
+        self.findings.push(entry.notes(notes));
+    }
+
+    /// Checks the object at a path. `place` is the way to it with the positions in lists.
+    fn check_object(&mut self, object: &Map<String, Value>, path: &mut Vec<&'static str>, place: &str) {
+        for (key, value) in object {
+            let is_top = path.is_empty();
+            let is_of_list = is_top && !self.chain.is_list && OF_LIST.contains(&key.as_str());
+            if is_comment(key) || is_of_list || (is_top && self.skips_ipam && key.eq_ignore_ascii_case("ipam")) {
+                continue;
+            }
+            let place = if place.is_empty() { key.clone() } else { format!("{place}/{key}") };
+            let found = self.find(path, key);
+            if found.is_empty() {
+                self.add_unknown(key, value, path, &place);
+                continue;
+            }
+            let (current, other): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|(reader, key)| self.is_current(reader, key));
+            match (current.first(), other.first()) {
+                (Some(_), _) => self.check_known(key, value, &current, path, &place),
+                (None, Some((reader, known))) => self.add_other_release(reader, known, &place),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// What every reader has under a name; a key whose type changed stands there once for each type.
+    fn find(&self, path: &[&str], key: &str) -> Vec<Found> {
+        let of_reader = |reader: &'static PluginKeys| {
+            let name = reader.find(path, key).map(Key::name);
+            let same = move |known: &&Key| Some(known.name()) == name;
+            reader.at(path).filter(same).map(|known| (reader, known)).collect::<Vec<_>>()
+        };
+        self.readers.iter().copied().flat_map(of_reader).collect()
+    }
+
+    /// The release of what reads a key.
+    fn release(&self, reader: &PluginKeys) -> Release {
+        self.context.releases.of(&reader.name, &reader.source)
+    }
+
+    /// Whether the assumed release has a key, or may have it.
+    fn is_current(&self, reader: &PluginKeys, key: &Key) -> bool {
+        matches!(key.state_in(self.release(reader)), KeyState::Read | KeyState::Unknown)
+    }
+
+    /// Checks a key that the release has.
+    fn check_known(
+        &mut self,
+        written: &str,
+        value: &Value,
+        found: &[Found],
+        path: &mut Vec<&'static str>,
+        place: &str,
+    ) {
+        let Some((reader, known)) = found.first().copied() else { return };
+        if found.iter().all(|(_, key)| key.name() != written) {
+            let message = format!("`{written}` is read as `{}`: letter case does not matter", known.name());
+            self.add(FindingCode::PL612, place, message, []);
+        }
+        if found.iter().all(|(_, key)| !key.read) {
+            let message = format!("{} decodes the key `{written}` and does not use it", reader.name);
+            self.add(FindingCode::PL602, place, message, known.note.clone());
+        }
+        if let Some((reader, key)) = found.iter().find(|(_, key)| !key.json_type.accepts(value)) {
+            let message = format!("`{written}` is {}; {} wants {}", short(value), reader.name, key.json_type);
+            let note = "the plugin ends with an error for every pod".to_owned();
+            self.add(FindingCode::PL609, place, message, [note]);
+            return;
+        }
+        let is_free = path.is_empty() && FREE.contains(&known.name());
+        if !is_free && found.iter().any(|(_, key)| *key.json_type.element() == JsonType::Object) {
+            path.push(known.name());
+            self.check_value(value, path, place);
+            path.pop();
+        }
+    }
+
+    /// Checks an object, or the objects of a list, however deep.
+    fn check_value(&mut self, value: &Value, path: &mut Vec<&'static str>, place: &str) {
+        match value {
+            Value::Object(object) => self.check_object(object, path, place),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.check_value(item, path, &format!("{place}/{index}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add_other_release(&mut self, reader: &PluginKeys, known: &Key, place: &str) {
+        let release = self.release(reader);
+        let (name, key) = (&reader.name, known.name());
+        let (verb, note) = match known.until.filter(|until| release >= *until) {
+            Some(until) => ("no longer reads", format!("releases before {until} read it")),
+            None => ("does not read", format!("releases from {} on read it", known.since)),
+        };
+        let message = format!("{name} of {} {release} {verb} `{key}`: it is ignored", reader.source);
+        self.add(FindingCode::PL610, place, message, [note]);
+    }
+
+    fn add_unknown(&mut self, key: &str, value: &Value, path: &[&'static str], place: &str) {
+        // What stands below `ipam` is the IPAM plugin's.
+        let reader = match path.first() {
+            Some(&"ipam") => self.readers.get(1).map_or("ipam", |reader| reader.name.as_str()),
+            _ => self.plugin.plugin,
+        };
+        if path.is_empty() && key.eq_ignore_ascii_case("vlan") && matches!(reader, "macvlan" | "ipvlan") {
+            let effect = format!("the interface is not on VLAN {value}, its frames are untagged");
+            let notes = [
+                "no release of the plugin reads it".to_owned(),
+                "for a tagged interface, use master NAME.ID, or the vlan plugin with vlanId".to_owned(),
+            ];
+            return self.add(FindingCode::PL601, place, format!("{reader} has no key `{key}`: {effect}"), notes);
+        }
+        let common = KeyTable::embedded().object(Object::EveryPlugin);
+        let is_common = |key: &&Key| common.is_some_and(|common| common.find(path, key.name()).is_some());
+        let this = &*self;
+        let readers = this.readers.iter().copied().filter(|reader| path.is_empty() != (reader.kind == Kind::Ipam));
+        let mut known: Vec<&str> = readers
+            .flat_map(|reader| reader.at(path).filter(move |key| this.is_current(reader, key)))
+            .filter(|key| !key.internal && key.read && !is_common(key))
+            .map(Key::name)
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let all = self.readers.iter().flat_map(|reader| reader.at(path)).filter(|key| !key.internal).map(Key::name);
+        let mut notes: Vec<String> = suggest(key, all).into_iter().collect();
+        if notes.is_empty() {
+            let mut others = KeyTable::embedded().plugins().iter().filter(|other| other.find(path, key).is_some());
+            notes.extend(others.next().map(|other| format!("it is a key of {}", other.name)));
+        }
+        let (reader, of) = if path.is_empty() || *path == ["ipam"] {
+            (reader.to_owned(), String::new())
+        } else {
+            (reader.to_owned(), format!(" in `{}`", path.join(".")))
+        };
+        let kind = if path.first() == Some(&"ipam") { "ipam plugin " } else { "" };
+        if path.len() < 2 && !known.is_empty() {
+            notes.push(format!("{reader} reads: {}", known.join(", ")));
+        }
+        let message = format!("{kind}{reader} has no key `{key}`{of}: it is ignored");
+        self.add(FindingCode::PL602, place, message, notes);
+    }
+}
+
+/// Whether a key is meant as a comment, for which JSON has no form.
+fn is_comment(key: &str) -> bool {
+    key.starts_with(['_', '#', '/']) || key.eq_ignore_ascii_case("comment")
+}
+
+/// A value, cut where it is long.
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,94 @@
+//! Rules about single values that a plugin refuses, or that cannot work (`PL605`).
+
+use super::context::Context;
+use super::view::{PluginView, finding};
+use crate::finding::{Finding, FindingCode};
+use crate::plan::Network;
+use serde_json::Value;
+
+/// Modes of plugins; an empty text is the first one.
+const MODES: [(&str, &[&str]); 2] =
+    [("macvlan", &["bridge", "private", "vepa", "passthru"]), ("ipvlan", &["l2", "l3", "l3s"])];
+
+/// Keys with the id of a VLAN.
+const VLAN_IDS: [(&str, &str); 2] = [("vlan", "vlanId"), ("bridge", "vlan")];
+
+/// Main plugins whose interface has no end on the node, which bandwidth needs.
+const WITHOUT_PEER: [&str; 6] = ["macvlan", "ipvlan", "vlan", "host-device", "dummy", "tap"];
+
+/// Checks the values of one plugin.
+pub(super) fn check(
+    network: &Network,
+    plugins: &[PluginView<'_>],
+    plugin: &PluginView<'_>,
+    context: &Context<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let name = plugin.plugin;
+    let mut add = |key: &str, message: String, notes: Vec<String>| {
+        findings.push(finding(network, FindingCode::PL605, &plugin.path(key), message).notes(notes));
+    };
+    if let Some((_, modes)) = MODES.iter().find(|(known, _)| *known == name)
+        && let Some(mode) = plugin.text("mode").filter(|mode| !mode.is_empty() && !modes.contains(mode))
+    {
+        add("mode", format!("{name} has no mode `{mode}`"), vec![format!("it has: {}", modes.join(", "))]);
+    }
+    for (_, key) in VLAN_IDS.iter().filter(|(known, _)| *known == name) {
+        if let Some(id) = plugin.get(key).and_then(Value::as_i64).filter(|id| !(0..=4094).contains(id)) {
+            add(key, format!("{id} is not a VLAN id"), vec![]);
+        }
+    }
+    if let Some(mac) = plugin.text("mac").filter(|mac| !mac.is_empty())
+        && let Err(why) = check_mac(mac)
+    {
+        add("mac", why, vec![]);
+    }
+    let mtu = plugin.get("mtu").and_then(Value::as_i64);
+    let limit = plugin.text("master").and_then(|master| context.cluster.mtus.get(master).map(|limit| (master, *limit)));
+    match (mtu, limit) {
+        (Some(mtu), _) if mtu < 0 => add("mtu", format!("{mtu} is not an MTU"), vec![]),
+        (Some(mtu), Some((master, limit)))
+            if mtu > i64::from(limit) && matches!(name, "macvlan" | "ipvlan" | "vlan") =>
+        {
+            add("mtu", format!("MTU {mtu} is above that of {master}, which has {limit}"), vec![]);
+        }
+        _ => {}
+    }
+    match name {
+        "bridge" if plugin.is_true("hairpinMode") && plugin.is_true("promiscMode") => {
+            add("hairpinMode", "bridge refuses `hairpinMode` together with `promiscMode`".to_owned(), vec![]);
+        }
+        "bandwidth" => {
+            let main =
+                plugins[..plugin.position.min(plugins.len())].iter().find(|main| WITHOUT_PEER.contains(&main.plugin));
+            if let Some(main) = main {
+                let message = format!("bandwidth can't work behind {}, whose interface has no veth peer", main.plugin);
+                add("type", message, vec![]);
+            }
+            for (rate, burst) in [("ingressRate", "ingressBurst"), ("egressRate", "egressBurst")] {
+                let is_set = |key: &str| plugin.get(key).and_then(Value::as_i64).is_some_and(|number| number > 0);
+                if is_set(rate) != is_set(burst) {
+                    let (has, lacks) = if is_set(rate) { (rate, burst) } else { (burst, rate) };
+                    add(has, format!("`{has}` stands without `{lacks}`: bandwidth needs both or neither"), vec![]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Checks a MAC address for an interface.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_mac(text: &str) -> Result<(), String> {
+    let byte = |part: &str| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok()).flatten();
+    match text.split([':', '-']).map(byte).collect::<Option<Vec<u8>>>().filter(|bytes| bytes.len() == 6) {
+        None => Err(format!("`{text}` is not a MAC address of six bytes")),
+        Some(bytes) if bytes[0] & 1 == 1 => {
+            Err(format!("`{text}` is a multicast MAC address; no interface can have it"))
+        }
+        Some(bytes) if bytes.iter().all(|byte| *byte == 0) => Err(format!("`{text}` is all zero")),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,167 @@
+//! How the lint reads texts: many forms, bad files, ignored findings, places, size.
+
+mod common;
+
+use common::linted::{chain, codes, lint_as, lint_text, nad, pod, shown};
+use plumbline_core::finding::FindingCode;
+use plumbline_core::lint::{InputFile, Options, lint};
+
+const BAD: &str = r#"{ "cniVersion": "1.0.0", "name": "net", "type": "macvlan", "mode": "l2" }"#;
+
+/// Places and codes, as `LINE:COLUMN CODE`.
+fn places(text: &str) -> Vec<String> {
+    let report = lint_text(text);
+    assert!(report.errors.is_empty(), "{}", shown(&report));
+    let place = |finding: &plumbline_core::finding::Finding| {
+        let source = finding.source.clone().unwrap_or_default();
+        format!("{}:{} {}", source.line, source.column, finding.code)
+    };
+    report.findings.iter().map(place).collect()
+}
+
+#[test]
+fn a_finding_points_at_its_key_in_every_form_of_text() {
+    let head = "kind: NetworkAttachmentDefinition\nmetadata: { name: net }\nspec:\n";
+    let json = r#"{ "cniVersion": "1.0.0", "type": "macvlan", "mode": "l2" }"#;
+    let escaped = json.replace('"', "\\\"");
+    for (form, place) in [
+        (format!("  config: '{json}'\n"), "4:56 PL605"),
+        (format!("  config: \"{escaped}\"\n"), "4:64 PL605"),
+        (
+            "  config: |\n    { \"cniVersion\": \"1.0.0\", \"type\": \"macvlan\",\n      \"mode\": \"l2\" }".to_owned(),
+            "6:7 PL605",
+        ),
+        (
+            "  config: >-\n    { \"cniVersion\": \"1.0.0\", \"type\": \"macvlan\",\n    \"mode\": \"l2\" }\n"
+                .to_owned(),
+            "6:5 PL605",
+        ),
+        (
+            "  config: '{ \"cniVersion\": \"1.0.0\", \"type\": \"macvlan\",\n    \"mode\": \"l2\" }'\n".to_owned(),
+            "5:5 PL605",
+        ),
+        (
+            "  config: '{ \"cniVersion\": \"1.0.0\", \"type\": \"macvlan\",\n \"mode\": \"l2\"\n}'\n".to_owned(),
+            "5:2 PL605",
+        ),
+        ("  config: '{ \"cniVersion\": \"1.0.0\", \"type\" \"macvlan\" }'\n".to_owned(), "4:44 PL603"),
+        ("  config: |\n    { \"cniVersion\": \"1.0.0\",\n      \"type\": macvlan }\n".to_owned(), "6:15 PL603"),
+    ] {
+        assert_eq!(places(&format!("{head}{form}")), [place], "{form}");
+        // The same as the second of two documents, and as an item of a list.
+        let (line, rest) = place.split_once(':').unwrap();
+        let moved = format!("{}:{rest}", line.parse::<usize>().unwrap() + 2);
+        assert_eq!(places(&format!("kind: Other\n---\n{head}{form}")), [moved.as_str()], "{form}");
+    }
+    let items = format!("kind: List\nitems:\n- {}", format!("{head}  config: '{json}'\n").replace('\n', "\n  "));
+    assert_eq!(places(&items), ["6:58 PL605"]);
+    let list = format!(
+        r#"{{"kind":"List","items":[{{"kind":"NetworkAttachmentDefinition","metadata":{{"name":"n"}},"spec":{{"config":"{escaped}"}}}}]}}"#
+    );
+    assert_eq!(places(&list), ["1:157 PL605"]);
+}
+
+#[test]
+fn an_annotation_points_at_its_element() {
+    let net = nad("net", &chain(r#"{ "type": "macvlan" }"#));
+    let before = net.lines().count();
+    let annotation = r#"[ { "name": "net" }, { "name": "net", "speed": 1 } ]"#;
+    assert_eq!(places(&(net.clone() + &pod("web", annotation))), [format!("{}:73 PL602", before + 7)]);
+    assert_eq!(places(&(net + &pod("web", "net, nte@eth1"))), [format!("{}:40 PL640", before + 7)]);
+}
+
+#[test]
+fn a_file_of_a_node_is_a_configuration() {
+    let report = lint_as("10-net.conflist", BAD, &Options::default());
+    assert_eq!(codes(&report.findings), ["PL605"]);
+    assert_eq!(report.findings[0].source.as_ref().unwrap().to_string(), "10-net.conflist:1:60");
+    assert_eq!(report.objects["CNI configuration"], 1);
+    // Without the name of such a file, by its keys.
+    assert_eq!(codes(&lint_as("net.json", BAD, &Options::default()).findings), ["PL605"]);
+    let default = chain(
+        r#"{ "type": "bridge", "isDefaultGateway": true, "ipam": { "type": "host-local", "subnet": "192.0.2.0/24" } }"#,
+    );
+    assert_eq!(codes(&lint_as("10-net.conflist", &default, &Options::default()).findings), [""; 0]);
+    assert_eq!(codes(&lint_as("10-net.conflist", "{ ", &Options::default()).findings), ["PL603"]);
+    // Another program's file.
+    assert_eq!(codes(&lint_as("nginx.conf", "server { listen 80; }", &Options::default()).findings), [""; 0]);
+}
+
+#[test]
+fn other_objects_are_counted_and_left_alone() {
+    let vm = "---\nkind: VirtualMachine\nmetadata: { name: vm }\nspec: { networks: [ { multus: { networkName: default/net } } ] }\n";
+    let net = nad("net", &chain(r#"{ "type": "macvlan" }"#));
+    let report = lint_text(&(net + vm + &pod("web", "other") + "---\na: 1\n---\n# nothing\n"));
+    assert_eq!(report.others.get("VirtualMachine"), Some(&1));
+    assert_eq!(report.others.get("no kind"), Some(&1));
+    assert_eq!(report.objects.get("Pod"), Some(&1));
+    // The virtual machine uses the network.
+    assert_eq!(codes(&report.findings), ["PL640"], "{}", shown(&report));
+    assert!(report.findings[0].message.contains("other"), "{}", shown(&report));
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_with_its_place() {
+    for (text, wanted) in [
+        ("a: [\n", "f.yaml:1:4: not YAML"),
+        ("---\na: b\n---\na: {{ .Values.x }\n", "f.yaml:4:"),
+        ("kind: NetworkAttachmentDefinition\nmetadata: {}\n", "f.yaml:1:1: metadata.name: is missing"),
+        ("kind: Deployment\napiVersion: apps/v1\nmetadata: { name: a }\n", "f.yaml:1:1: spec.template: is missing"),
+        (
+            "kind: Pod\napiVersion: v1\nmetadata: { annotations: { k8s.v1.cni.cncf.io/networks: [ a ] } }\n",
+            "f.yaml:3:57: metadata.annotations[k8s.v1.cni.cncf.io/networks]: must be a string",
+        ),
+    ] {
+        let report = lint_text(text);
+        let errors: Vec<String> = report.errors.iter().map(ToString::to_string).collect();
+        assert!(errors.len() == 1 && errors[0].starts_with(wanted), "{text}\n{errors:?}");
+    }
+}
+
+#[test]
+fn an_object_ignores_a_code_with_a_reason() {
+    let with = |annotation: &str| {
+        nad("net", BAD).replace("  name: net\n", &format!("  name: net\n  annotations: {{ {annotation} }}\n"))
+    };
+    let report = lint_text(&with("lint.plumbline.dev/ignore-PL605: our build has this mode"));
+    assert_eq!((codes(&report.findings), report.ignored.len()), (vec![], 1), "{}", shown(&report));
+    assert_eq!(report.ignored[0].reason.as_deref(), Some("our build has this mode"));
+    for (annotation, wanted) in [
+        ("lint.plumbline.dev/ignore-PL606: why", vec!["PL605"]),
+        ("lint.plumbline.dev/ignore-PL605: ''", vec!["PL605", "PL605"]),
+        ("lint.plumbline.dev/ignore-PL999: why", vec!["PL602", "PL605"]),
+    ] {
+        assert_eq!(codes(&lint_text(&with(annotation)).findings), wanted, "{annotation}");
+    }
+    // The annotation counts for its own object alone.
+    let two = with("lint.plumbline.dev/ignore-PL605: why") + &nad("other", BAD);
+    assert_eq!(codes(&lint_text(&two).findings), ["PL605"]);
+    let options = Options { ignore: [FindingCode::PL605].into(), ..Options::default() };
+    let report = lint_as("f.yaml", &nad("net", BAD), &options);
+    assert_eq!((report.findings.len(), report.ignored.len()), (0, 1));
+    assert_eq!(report.ignored[0].reason, None);
+}
+
+#[test]
+fn texts_are_linted_together() {
+    let file = |name: &str, text: String| InputFile { name: name.to_owned(), text };
+    let files = [file("net.yaml", nad("net", &chain(r#"{ "type": "macvlan" }"#))), file("pod.yaml", pod("web", "net"))];
+    assert_eq!(codes(&lint(&files, &Options::default()).findings), [""; 0]);
+}
+
+#[test]
+fn two_thousand_networks_take_less_than_ten_seconds_unoptimised() {
+    let config = |number: usize| {
+        format!(
+            "{{ \"cniVersion\": \"1.0.0\", \"name\": \"net-{number}\", \"type\": \"macvlan\", \"master\": \"eth1\",\n  \"ipam\": {{ \"type\": \"host-local\", \"subnet\": \"10.{}.{}.0/24\" }} }}",
+            number / 256,
+            number % 256
+        )
+    };
+    let text: String = (0..2000).map(|number| nad(&format!("net-{number}"), &config(number))).collect();
+    let begin = std::time::Instant::now();
+    let report = lint_text(&text);
+    assert_eq!(report.objects["NetworkAttachmentDefinition"], 2000);
+    assert!(report.findings.is_empty() && report.errors.is_empty(), "{}", shown(&report));
+    assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+}
