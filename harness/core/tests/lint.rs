@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::judged::texts;
+use common::seed_edits::texts;
 use common::linted::{chain, codes, deployment, lint_as, lint_text, nad, pod, shown};
 use plumbline_core::finding::Finding;
 use plumbline_core::lint::{ClusterFacts, Options};

@@ -4,7 +4,7 @@
 //! of them is left out: it says the same.
 
 use crate::cluster_ranges;
-use crate::objects::{self, api_of, words};
+use crate::objects::{self, api_of, error_message};
 use futures::future::join_all;
 use kube::Client;
 use kube::api::{DynamicObject, ListParams};
@@ -97,7 +97,7 @@ pub async fn read_facts(client: &Client) -> Inventory {
     (inventory.facts.ranges, inventory.unknown) = cluster_ranges::read_known(client).await;
     match client.list_api_groups().await {
         Ok(groups) => inventory.facts.is_openshift = groups.groups.iter().any(|group| group.name == OPENSHIFT),
-        Err(error) => inventory.unknown.push(format!("whether the cluster is OpenShift: {}", words(&error))),
+        Err(error) => inventory.unknown.push(format!("whether the cluster is OpenShift: {}", error_message(&error))),
     }
     inventory
 }
@@ -110,7 +110,7 @@ async fn read_networks(
 ) -> Result<Vec<Value>, TestbedError> {
     let all = match (list(client, NETWORK, None).await, namespace) {
         (Err(error), Some(namespace)) if is_forbidden(&error) => {
-            inventory.unknown.push(format!("networks of other namespaces: {}", words(&error)));
+            inventory.unknown.push(format!("networks of other namespaces: {}", error_message(&error)));
             return list(client, NETWORK, Some(namespace)).await.map_err(|error| refuse(NETWORK.1, &error));
         }
         (all, _) => all,
@@ -135,7 +135,7 @@ async fn read_eni_config(client: &Client, inventory: &mut Inventory) -> Result<O
         Ok(found) => Ok(Some(to_value(found, ("v1", "ConfigMap")))),
         Err(error) if objects::is_absent(&error) => Ok(None),
         Err(error) => {
-            inventory.unknown.push(format!("ConfigMap {namespace}/{name}: {}", words(&error)));
+            inventory.unknown.push(format!("ConfigMap {namespace}/{name}: {}", error_message(&error)));
             Ok(None)
         }
     }
@@ -217,7 +217,7 @@ fn is_forbidden(error: &kube::Error) -> bool {
 }
 
 fn refuse(kind: &str, error: &kube::Error) -> TestbedError {
-    let refused = TestbedError::new(STAGE, format!("list {kind}: {}", words(error)));
+    let refused = TestbedError::new(STAGE, format!("list {kind}: {}", error_message(error)));
     match is_forbidden(error) {
         true => refused.with_hint("name a namespace that you may read with -n"),
         false => refused,

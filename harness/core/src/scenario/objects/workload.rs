@@ -174,14 +174,11 @@ impl Kind {
 
     /// How many pods there are.
     fn count(&self, object: &Object<'_>, nodes: usize, errors: &mut Vec<InputError>) -> u64 {
-        let keys: &[&str] = match self.count {
-            Count::Nodes => return nodes.try_into().unwrap_or(1),
-            Count::Replicas => &["replicas"],
-            Count::Parallelism => &["parallelism", "completions"],
-        };
+        let Some(key) = self.count_key() else { return nodes.try_into().unwrap_or(1) };
+        let keys = std::iter::once(key).chain((self.count == Count::Parallelism).then_some("completions"));
         let spec = object.node.at_path(self.spec);
         // The first key is the number of pods, and 1 without it. A Job starts no more pods than it has to complete.
-        let limits = keys.iter().enumerate().filter_map(|(index, key)| {
+        let limits = keys.enumerate().filter_map(|(index, key)| {
             let Some(node) = spec.and_then(|spec| spec.get(key)) else { return (index == 0).then_some(1) };
             match node.to_json().as_u64() {
                 Some(count) if count >= 1 && (count <= MAX_REPLICAS || index > 0) => Some(count),
