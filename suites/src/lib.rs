@@ -12,6 +12,7 @@ pub mod must_run;
 pub mod nextest_config;
 pub mod own_cluster;
 pub mod ran;
+pub mod reference;
 pub mod trials;
 
 pub use plumbline::expected;

@@ -94,6 +94,9 @@ async fn the_help_of_every_command_has_no_banned_terms() -> anyhow::Result<()> {
         let help = run(&arguments).await?.stdout;
         seen += 1;
         let label = format!("plumbline {}", arguments.join(" "));
+        if !help.contains("Examples:") {
+            problems.push(format!("{label}: no examples"));
+        }
         for line in help.lines() {
             problems.extend(check_line(&banned.terms, &label, line));
         }

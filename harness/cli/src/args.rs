@@ -2,9 +2,11 @@
 
 mod chain;
 mod lint;
+mod write;
 
 pub use chain::*;
 pub use lint::*;
+pub use write::*;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -119,6 +121,21 @@ pub enum Command {
     /// Explain a finding code.
     #[command(after_help = examples!("explain", "explain PL301"))]
     Explain(ExplainArgs),
+    /// Write a scenario from networks and pods, with comments where a person must decide. Overwrites nothing.
+    #[command(after_help = examples!("new nad.yaml pod.yaml -o my-scenario.yaml", "new manifests/ -o manifests.yaml"))]
+    New(NewArgs),
+    /// Print the JSON Schema of a kind of file, for editors.
+    #[command(after_help = examples!("schema scenario > scenario.schema.json"))]
+    Schema(SchemaArgs),
+    /// Print completions for a shell.
+    #[command(after_help = examples!(
+        "completions bash > ~/.local/share/bash-completion/completions/plumbline",
+        "completions zsh > ~/.zfunc/_plumbline",
+    ))]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write a page for each command.
+    #[command(after_help = examples!("man | man -l -", "man ~/.local/share/man/man1"))]
+    Man(ManArgs),
     /// Print the jobs of continuous integration: one for each lane and cluster profile.
     #[command(after_help = examples!("matrix", "matrix --format github --small"))]
     Matrix(MatrixArgs),

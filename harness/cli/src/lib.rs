@@ -22,9 +22,10 @@
 //! 15. `chain`: Terway's chain in the user's files
 //! 16. `lint`: users' files and a cluster's objects through the lint
 //! 17. `requirements`: what proves each requirement
-//! 18. `args`: the command line
-//! 19. `options`: from the command line to the lanes' options
-//! 20. `commands`: the subcommands
+//! 18. `schema`: the schemas of Plumbline's own files
+//! 19. `args`: the command line
+//! 20. `options`: from the command line to the lanes' options
+//! 21. `commands`: the subcommands
 
 pub mod bench;
 pub mod capability;
@@ -40,6 +41,7 @@ pub mod registry;
 pub mod requirements;
 pub mod root;
 pub mod runner;
+pub mod schema;
 pub mod select;
 pub mod session;
 pub mod stored_evidence;

@@ -60,6 +60,9 @@ pub trait DefaultNetworkProvider: Send + Sync {
     /// The product's name in messages.
     fn title(&self) -> &'static str;
 
+    /// JSON Schema of the provider's settings, its title the name of their type (`plumbline_core::schema::document`).
+    fn settings_schema(&self) -> serde_json::Value;
+
     /// Checks the provider's settings in a profile.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! Cluster profiles: `clusters/<name>/profile.yaml`, decoded strictly.
 
 use ipnet::Ipv4Net;
+use plumbline_core::schema;
 use plumbline_kube::manifests::{self, ManifestError};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// The name of the file in each profile's folder.
@@ -12,13 +15,19 @@ const FILE: &str = "profile.yaml";
 const API_VERSION: &str = "plumbline.dev/v1alpha1";
 const KIND: &str = "ClusterProfile";
 
-/// A profile, as written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A network of IPv4, for the schema.
+const RANGE: &str = r"^[0-9.]+/[0-9]{1,2}$";
+
+/// A cluster profile: how a kind cluster is made, and what is installed on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ClusterProfile", transform = multus_or_provider)]
 pub struct Profile {
-    /// `plumbline.dev/v1alpha1`.
+    /// The version of the format.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: String,
-    /// `ClusterProfile`.
+    /// The kind of the document.
+    #[schemars(extend("const" = KIND))]
     pub kind: String,
     /// Name and summary.
     pub metadata: Metadata,
@@ -26,27 +35,29 @@ pub struct Profile {
     pub tried: bool,
     /// Version of Kubernetes, without the `v`.
     pub kubernetes: String,
-    /// Template of kind's configuration, beside the profile.
+    /// Template of kind's configuration (v1alpha4), relative to the profile's folder.
     pub kind_config: PathBuf,
     /// The nodes; the first is the control plane.
+    #[schemars(length(min = 1))]
     pub nodes: Vec<NodeSpec>,
     /// The sources of its images.
     pub images: ImageSpecs,
     /// Subnets and the default network.
     pub networking: Networking,
-    /// Multus; none if [`Profile::default_network_provider`] creates the whole network of pods.
+    /// Multus. A profile has either `multus` or `defaultNetworkProvider`.
     #[serde(default)]
     pub multus: Option<MultusSpec>,
-    /// The product that creates the default network; none with Plumbline's own configuration.
+    /// The product that makes all of a pod's network, instead of Multus over a default network of Plumbline's own.
     #[serde(default)]
     pub default_network_provider: Option<ProviderSpec>,
     /// Bridges that every node has.
     pub bridges: Vec<String>,
 }
 
-/// Name and summary.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Name and summary of a profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ProfileMetadata")]
 pub struct Metadata {
     /// The folder's name.
     pub name: String,
@@ -55,15 +66,15 @@ pub struct Metadata {
 }
 
 /// One node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeSpec {
-    /// `control-plane` or `worker`.
+    /// What the node is for.
     pub role: Role,
 }
 
-/// The role of a node, as in kind's v1alpha4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a node is for, as kind's v1alpha4 has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Control plane.
@@ -72,23 +83,23 @@ pub enum Role {
     Worker,
 }
 
-/// The source of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum ImageSource {
     /// Built from the folder with this name under `images/`.
     Built(String),
-    /// Pulled with this reference.
+    /// Pulled by this reference, which has a digest or an exact tag.
     Pulled(String),
 }
 
 /// The images of a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageSpecs {
     /// kind's node image.
     pub node: ImageSource,
-    /// Multus, if the profile has it.
+    /// Multus; it goes with `multus` of the profile.
     #[serde(default)]
     pub multus: Option<ImageSource>,
     /// The image that replaces unavailable images of pods.
@@ -96,33 +107,35 @@ pub struct ImageSpecs {
 }
 
 /// Subnets and the default network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Networking {
     /// Pods' addresses; each node gets a part.
+    #[schemars(with = "String", regex(pattern = RANGE))]
     pub pod_subnet: Ipv4Net,
     /// Services' addresses.
+    #[schemars(with = "String", regex(pattern = RANGE))]
     pub service_subnet: Ipv4Net,
     /// Template of the default network, relative to the profile's folder: `*.conflist.j2`, or `*.conf.j2` for a single
-    /// plugin. None if a provider creates it.
+    /// plugin. It goes with `multus`.
     #[serde(default)]
     pub default_network: Option<PathBuf>,
 }
 
 /// A default-network provider in a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProviderSpec {
     /// The name under which it is registered.
     pub name: String,
     /// The image of its pods.
     pub image: ImageSource,
-    /// The provider's settings. The provider reads and checks them.
-    pub settings: serde_json::Value,
+    /// Its own settings, which it reads and checks itself.
+    pub settings: Value,
 }
 
 /// Multus in a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MultusSpec {
     /// The build of Multus.
@@ -132,7 +145,7 @@ pub struct MultusSpec {
 }
 
 /// Multus' two builds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Flavour {
     /// The plugin itself does the work.
@@ -148,6 +161,34 @@ pub struct Loaded {
     pub profile: Profile,
     /// Its folder.
     pub folder: PathBuf,
+}
+
+fn multus_or_provider(schema: &mut schemars::Schema) {
+    let one_of = ["multus", "defaultNetworkProvider"].map(|field| json!({ "required": [field] }));
+    schema.insert("oneOf".to_owned(), one_of.into_iter().collect());
+}
+
+/// JSON Schema of a profile, with that of each provider's settings under the provider's name.
+pub fn profile_schema(settings: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    let mut profile = schema::document::<Profile>("Plumbline cluster profile");
+    let mut choices = Vec::new();
+    for (name, mut of_provider) in settings {
+        let title = of_provider["title"].as_str().unwrap_or(name).to_owned();
+        let definitions = of_provider["definitions"].take();
+        for (key, definition) in definitions.as_object().into_iter().flatten() {
+            profile["definitions"][key] = definition.clone();
+        }
+        if let Some(object) = of_provider.as_object_mut() {
+            object.retain(|key, _| !["$schema", "title", "definitions"].contains(&key.as_str()));
+        }
+        profile["definitions"][&title] = of_provider;
+        choices.push(json!({
+            "if": { "properties": { "name": { "const": name } } },
+            "then": { "properties": { "settings": { "$ref": format!("#/definitions/{title}") } } },
+        }));
+    }
+    profile["definitions"]["ProviderSpec"]["allOf"] = choices.into();
+    profile
 }
 
 impl Profile {

@@ -24,9 +24,10 @@
 //! 16. `verdict`: verdicts and the report of a scenario
 //! 17. `judge`: from plan and observation to findings
 //! 18. `event`: the event stream of a run
-//! 19. `scenario`: scenario files and templates
-//! 20. `terway`: Terway's configuration
-//! 21. `lint`: users' texts against the rules, without a run
+//! 19. `schema`: JSON Schema documents for editors
+//! 20. `scenario`: scenario files and templates
+//! 21. `terway`: Terway's configuration
+//! 22. `lint`: users' texts against the rules, without a run
 
 pub mod chain;
 pub mod cni;
@@ -49,6 +50,8 @@ pub mod release;
 pub mod rules;
 #[cfg(feature = "files")]
 pub mod scenario;
+#[cfg(feature = "files")]
+pub mod schema;
 pub mod script;
 pub mod source;
 #[cfg(feature = "files")]

@@ -3,14 +3,17 @@
 //! ```text
 //! load_scenario(path, loader) -> Plan        file -> strict -> (manifests: kube_yaml, templates: values + template) -> objects, expect
 //! render(plan)                -> YAML text
+//! draft_scenario(files)       -> Draft   kube_yaml -> objects -> draft
 //! ```
 //! Kept out: any reading of files (a [`Loader`] hands contents in), any default of a lane.
 
 pub(crate) mod annotation;
+mod draft;
 mod error;
 mod expect;
 mod file;
 pub(crate) mod file_text;
+mod forms;
 pub(crate) mod json_keys;
 pub(crate) mod kube_yaml;
 mod load;
@@ -20,17 +23,20 @@ mod names;
 pub(crate) mod node;
 pub(crate) mod objects;
 mod scalar;
+mod schema;
 mod strict;
 mod template;
 mod topology;
 mod values;
 
 pub use annotation::NETWORKS;
+pub use draft::{Draft, DraftFile, draft_scenario, scenario_name};
 pub use error::{InputError, did_you_mean};
 pub use file::{API_VERSION, KIND};
 pub use load::{load_scenario, same_names};
-pub use loader::{LoadError, Loader, MAX_FILE_BYTES};
+pub use loader::{LoadError, Loader, MAX_FILE_BYTES, manifest_text};
 pub use objects::NAD_API;
+pub use schema::{scenario_schema, template_schema};
 pub use strict::yaml;
 
 use crate::plan::Plan;

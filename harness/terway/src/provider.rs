@@ -31,6 +31,10 @@ impl DefaultNetworkProvider for Terway {
         "Terway"
     }
 
+    fn settings_schema(&self) -> serde_json::Value {
+        plumbline_core::schema::document::<TerwaySettings>("TerwaySettings")
+    }
+
     fn check_profile(&self, loaded: &Loaded) -> Result<(), TestbedError> {
         TerwaySettings::read(loaded).map(drop)
     }

@@ -3,6 +3,7 @@
 use ipnet::Ipv4Net;
 use plumbline_cluster::profile::{Loaded, Profile, ProviderSpec};
 use plumbline_testbed::error::TestbedError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ pub const PROVIDER: &str = "terway";
 const PLACE: &str = "defaultNetworkProvider.settings";
 
 /// Terway's settings in a profile.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TerwaySettings {
     /// Template of the values for Terway's own chart, relative to the profile's folder.
@@ -26,15 +27,16 @@ pub struct TerwaySettings {
     pub eni: EniSettings,
 }
 
-/// The stand-in for the cloud's network, with the second interface of every node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The network that stands in for the cloud's: every node has its second interface on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EniSettings {
     /// The router's address on it, which is the gateway of every pod.
     pub gateway: Ipv4Addr,
     /// Each node's routing table for its second interface.
     pub table: u32,
-    /// The pool of pod addresses of each node, in the order of the profile's nodes; inside podSubnet.
+    /// The pods' addresses of each node, in the order of the profile's nodes; within podSubnet.
+    #[schemars(with = "Vec<String>")]
     pub pools: Vec<Ipv4Net>,
 }
 

@@ -1,6 +1,7 @@
 //! One file per subcommand. Each gives an exit code, or an error that [`plumbline::entry`] turns into one.
 
 mod chain;
+mod completions;
 mod consent;
 mod doctor;
 mod down;
@@ -10,11 +11,14 @@ mod graph;
 mod images;
 mod lint;
 mod list;
+mod man;
 mod matrix;
+mod new;
 mod render;
 mod reporters;
 mod requirements;
 mod run;
+mod schema;
 mod up;
 mod version;
 
@@ -42,6 +46,10 @@ pub async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Images { command } => images::run(&command).await,
         Command::Gc => gc::run().await,
         Command::Explain(args) => explain::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Version(args) => version::run(&args),
     }

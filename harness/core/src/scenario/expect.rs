@@ -8,6 +8,7 @@ mod routes;
 
 use super::error::InputError;
 use super::file::{InterfaceFile, PodFile};
+use super::forms::LINK_KINDS;
 use super::mistakes::Mistakes;
 use super::names;
 use super::objects::PodGroup;
@@ -16,12 +17,6 @@ use crate::plan::{InterfaceExpectation, Network, Pod, PodExpectation, Topology, 
 use crate::source::Source;
 use crate::suggestion::did_you_mean;
 use ipnet::IpNet;
-
-/// Link kinds that rtnetlink knows and plugins make; `physical` is a link without a kind.
-const KINDS: [&str; 14] = [
-    "macvlan", "ipvlan", "veth", "bridge", "vlan", "vrf", "dummy", "bond", "vxlan", "tun", "ifb", "macvtap", "netkit",
-    "physical",
-];
 
 /// What expectations may name.
 #[derive(Clone, Copy)]
@@ -153,7 +148,7 @@ impl<'a, 'm> Reader<'a, 'm> {
         }
         // An interface that must exist counts as a claim.
         self.claims += 1;
-        interface.kind = self.choice(kind.as_ref(), &KINDS);
+        interface.kind = self.choice(kind.as_ref(), &LINK_KINDS);
         interface.state = self.choice(state.as_ref(), &["up", "down"]);
         if let Some(parent) = parent {
             self.mistakes.read(parent, names::interface);

@@ -1,9 +1,12 @@
-//! The scenario file, version 1, as it is written; `docs/scenario.md` explains it.
+//! The scenario file, version 1, as it is written. The comments of its fields are the tables of `docs/scenario.md` and the
+//! texts that an editor shows.
 //!
 //! Scalars that have a form of their own (addresses, gateways) are read as text here and parsed by
 //! [`super::expect`], so that every mistake in a file is reported at once, each with its place.
 
+use super::forms::{self, *};
 use super::strict::{ListOr, Located, Pairs};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,106 +15,202 @@ pub const API_VERSION: &str = "plumbline.dev/v1alpha1";
 /// The only `kind` understood.
 pub const KIND: &str = "Scenario";
 
-#[derive(Debug, Deserialize)]
+/// A scenario: what exists before, the networks and pods, and what is expected of each pod.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::with_pods)]
 pub(super) struct ScenarioFile {
+    /// The version of the format.
+    #[schemars(extend("const" = API_VERSION))]
     pub api_version: Located<String>,
+    /// The kind of the document.
+    #[schemars(extend("const" = KIND))]
     pub kind: Located<String>,
+    /// Name, summary and requirements.
     pub metadata: Metadata,
+    /// Capabilities that the lane must offer. A missing one is a skip with its reason.
     #[serde(default)]
+    #[schemars(with = "Vec<Capability>")]
     pub requires: Vec<Located<String>>,
+    /// The only lanes on which the scenario makes sense. Without it, all.
     #[serde(default)]
+    #[schemars(with = "Vec<Lane>")]
     pub lanes: Vec<Located<String>>,
+    /// What exists before any pod.
     #[serde(default)]
     pub topology: TopologyFile,
+    /// The networks. Every network that a pod's annotation names must be an entry, in the same namespace.
     #[serde(default)]
+    #[schemars(transform = forms::network_entries)]
     pub networks: Vec<Located<Entry>>,
+    /// The pods and workloads.
+    #[schemars(transform = forms::not_empty, transform = forms::pod_entries)]
     #[serde(default)]
     pub pods: Vec<Located<Entry>>,
+    /// What is expected, by the name of a pod, of copies or of a workload.
     #[serde(default)]
     pub expect: Pairs<Located<PodFile>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Name, summary and requirements of a scenario.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Metadata {
+    /// The name. For a scenario of the suite, the file's path below `scenarios/`.
+    #[schemars(with = "ScenarioName")]
     pub name: Located<String>,
+    /// One line for `list` and for reports.
     #[serde(default)]
+    #[schemars(extend("default" = ""))]
     pub summary: String,
+    /// The requirements of `suites/requirements.yaml` that the scenario covers.
     #[serde(default)]
+    #[schemars(with = "Vec<RequirementNumber>")]
     pub covers: Vec<Located<String>>,
 }
 
 /// A network or a pod: a user's file, a template with values, or (networks alone) the name of one that is there already.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(inline)]
 pub(super) struct Entry {
+    /// Your own file, relative to the scenario, used as it is. All its documents must be NetworkAttachmentDefinitions
+    /// (under `networks`), or pods and workloads (under `pods`).
+    #[schemars(with = "Option<FileName>")]
     pub manifest: Option<Located<String>>,
+    /// A template, by its file name. It is searched in the folders `templates` beside the scenario and above, then among
+    /// Plumbline's own (`suites/templates`); with `./` or `../` only relative to the scenario.
+    #[schemars(with = "Option<FileName>")]
     pub template: Option<Located<String>>,
+    /// The template's values; its head declares them.
     pub values: Option<Pairs<Located<Value>>>,
+    /// A network that is expected to be in the cluster already.
+    #[schemars(with = "Option<Name>")]
     pub existing: Option<Located<String>>,
+    /// The namespace of the `existing` network.
+    #[schemars(with = "Option<Name>")]
     pub namespace: Option<Located<String>>,
+    /// The node that the pod runs on. Without it, pods are placed on the nodes in turn.
+    #[schemars(with = "Option<NodeNumber>")]
     pub node: Option<Located<i64>>,
+    /// That many pods, `NAME-1`, `NAME-2` and so on, spread over the nodes. `expect` under `NAME` applies to each.
+    #[schemars(with = "Option<CopyCount>")]
     pub copies: Option<Located<i64>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What is expected of one pod. What is left out is not compared.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct PodFile {
+    /// Interfaces by name.
+    #[schemars(transform = forms::by_interface)]
     pub interfaces: Pairs<Located<InterfaceFile>>,
+    /// Routes by interface: a list is exact; `atLeast` lists some, `absent` lists networks to which there is no route.
+    #[schemars(transform = forms::by_interface)]
     pub routes: Pairs<Located<ListOr<Located<RouteFile>, RouteLists>>>,
+    /// The default route of IPv4.
     pub default: Option<Located<DefaultFile>>,
+    /// The default route of IPv6.
     pub default6: Option<Located<DefaultFile>>,
+    /// Egress probes that get an answer.
     pub reaches: Vec<Located<ReachFile>>,
+    /// Egress probes that get none, each with a control.
     pub cannot_reach: Vec<Located<UnreachableFile>>,
+    /// Ingress probes: who reaches a `hostPort` of the pod at its node.
     pub reached_by: Vec<Located<ReachedByFile>>,
+    /// Sysctls of the pod's network namespace, by name with dots, or with slashes if a part has dots itself.
+    #[schemars(transform = forms::by_sysctl)]
     pub sysctls: Pairs<Located<String>>,
+    /// IPv6 link-local addresses: `none` on any interface, or `some`.
+    #[schemars(extend("enum" = ["none", "some"]))]
     pub link_local: Option<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What is expected of one interface.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct InterfaceFile {
+    /// `true`: there is no interface of this name. It stands alone.
     pub absent: Option<Located<bool>>,
+    /// The kind of the link.
+    #[schemars(with = "Option<LinkKind>")]
     pub kind: Option<Located<String>>,
+    /// The link of the node that it is made on.
+    #[schemars(with = "Option<InterfaceName>")]
     pub parent: Option<Located<String>>,
+    /// Whether it is up.
+    #[schemars(extend("enum" = ["up", "down"]))]
     pub state: Option<Located<String>>,
+    /// The MTU in bytes.
     pub mtu: Option<Located<u32>>,
+    /// The MAC address.
+    #[schemars(with = "Option<Mac>")]
     pub mac: Option<Located<String>>,
+    /// Its addresses: a list is exact, IPv6 link-local addresses aside; `atLeast` lists some, `absent` lists some that it
+    /// does not have.
+    #[schemars(with = "Option<ListOr<Address, AddressLists>>")]
     pub addresses: Option<Located<ListOr<Located<String>, AddressLists>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Addresses that an interface has, and addresses that it has not.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct AddressLists {
+    /// These, and maybe others.
+    #[schemars(with = "Option<Vec<Address>>", transform = forms::not_empty)]
     pub at_least: Option<Vec<Located<String>>>,
+    /// None of these.
+    #[schemars(with = "Vec<Address>")]
     pub absent: Vec<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Routes that an interface has, and networks to which it has none.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RouteLists {
+    /// These, and maybe others.
+    #[schemars(transform = forms::not_empty)]
     pub at_least: Option<Vec<Located<RouteFile>>>,
+    /// No route to these networks.
     #[serde(default)]
+    #[schemars(with = "Vec<NetworkRange>")]
     pub absent: Vec<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A route. Only the written fields are compared.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RouteFile {
+    /// The destination.
+    #[schemars(with = "NetworkRange")]
     pub to: Located<String>,
+    /// The next hop.
+    #[schemars(with = "Option<NextHop>")]
     pub via: Option<Located<String>>,
+    /// The scope of an IPv4 route. IPv6 routes have none.
+    #[schemars(extend("enum" = ["global", "link", "host"]))]
     pub scope: Option<Located<String>>,
+    /// The preferred source address.
+    #[schemars(with = "Option<Ip>")]
     pub src: Option<Located<String>>,
+    /// The routing table. Without it, the main table.
+    #[schemars(with = "Option<Table>")]
     pub table: Option<Located<u32>>,
+    /// The metric.
     pub metric: Option<Located<u32>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The default route of one family, counted by next hop over all interfaces.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct DefaultFile {
+    /// The interface of the one that is used: lowest metric, then the kernel's order. Only `count: 0` does without.
+    #[schemars(with = "Option<InterfaceName>")]
     pub dev: Option<Located<String>>,
+    /// How many there are; 1 by default, 0 means none.
     pub count: Option<Located<usize>>,
+    /// Its gateway.
+    #[schemars(with = "Option<Ip>")]
     pub via: Option<Located<String>>,
 }
 
@@ -141,162 +240,336 @@ macro_rules! destination {
     };
 }
 
-#[derive(Debug, Deserialize)]
+/// An egress probe that gets an answer.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::egress)]
 pub(super) struct ReachFile {
+    /// The address to send to.
+    #[schemars(with = "Option<Ip>")]
     to: Option<Located<String>>,
+    /// The external host or pod that has the address: a listener is opened and frames are captured there. Without it,
+    /// Plumbline has no listener there.
+    #[schemars(with = "Option<Name>")]
     at: Option<Located<String>>,
+    /// The pod to send to, at the first observed address of its `interface`. Under the name of copies: each copy but the
+    /// sender.
+    #[schemars(with = "Option<Name>")]
     pod: Option<Located<String>>,
+    /// The interface of `pod`.
+    #[schemars(with = "Option<InterfaceName>")]
     interface: Option<Located<String>>,
+    /// `true` sends to the IPv6 address of `pod`.
     v6: Option<Located<bool>>,
+    /// The protocol.
+    #[schemars(with = "EgressProtocol")]
     pub by: Located<String>,
+    /// The port. UDP and TCP need one.
+    #[schemars(with = "Option<Port>")]
     pub port: Option<Located<i64>>,
+    /// With `by: udp`: the destination is a name server, and this whole name is asked for (no search list). It excludes `at`,
+    /// because Plumbline's listeners know no names.
     pub lookup: Option<Located<String>>,
+    /// The address that is the only right answer (PL407). An IPv6 address asks for AAAA.
+    #[schemars(with = "Option<Ip>")]
     pub resolves_to: Option<Located<String>>,
+    /// The source address to bind to.
+    #[schemars(with = "Option<Ip>")]
     pub from: Option<Located<String>>,
+    /// The pod's interface through which the request leaves and the answer arrives; both are captured there. `arp` needs it.
+    #[schemars(with = "Option<InterfaceName>")]
     pub through: Option<Located<String>>,
+    /// The neighbour that receives the frames: their destination MAC is the one that answers for this address.
+    #[schemars(with = "Option<Ip>")]
     pub gateway: Option<Located<String>>,
+    /// The source address at the far side.
+    #[schemars(with = "Option<Ip>")]
     pub seen_from: Option<Located<String>>,
+    /// The VLAN ids on the node's uplink, outermost first; `[]` is untagged. A tagged test frame shows that the capture works.
+    #[schemars(with = "Option<Vec<VlanId>>", length(max = 2))]
     pub tags: Option<Located<Vec<Located<i64>>>>,
+    /// The priority bits of the requests there, in the outermost of the `tags`.
+    #[schemars(with = "Option<Priority>")]
     pub priority: Option<Located<i64>>,
 }
 destination!(ReachFile);
 
-#[derive(Debug, Deserialize)]
+/// An egress probe that gets no answer.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::destination)]
 pub(super) struct UnreachableFile {
+    /// The address to send to.
+    #[schemars(with = "Option<Ip>")]
     to: Option<Located<String>>,
+    /// The external host or pod that has the address.
+    #[schemars(with = "Option<Name>")]
     at: Option<Located<String>>,
+    /// The pod to send to, at the first observed address of its `interface`.
+    #[schemars(with = "Option<Name>")]
     pod: Option<Located<String>>,
+    /// The interface of `pod`.
+    #[schemars(with = "Option<InterfaceName>")]
     interface: Option<Located<String>>,
+    /// `true` sends to the IPv6 address of `pod`.
     v6: Option<Located<bool>>,
+    /// The protocol.
+    #[schemars(with = "EgressProtocol")]
     pub by: Located<String>,
+    /// The port. UDP and TCP need one.
+    #[schemars(with = "Option<Port>")]
     pub port: Option<Located<i64>>,
+    /// The source address to bind to.
+    #[schemars(with = "Option<Ip>")]
     pub from: Option<Located<String>>,
+    /// The reason. A different one is a different finding.
+    #[schemars(with = "Reason")]
     pub because: Option<Located<String>>,
+    /// A destination that the same pod reaches by the same protocol in the same window.
+    #[schemars(with = "ControlFile")]
     pub control: Option<Located<ControlFile>>,
+    /// The external host or pod that reaches the same destination in the same window. Only `because: no-route` does without.
+    #[schemars(with = "Option<Name>")]
     pub reached_by: Option<Located<String>>,
 }
 destination!(UnreachableFile);
 
-/// Who reaches the pod by a port of its node.
-#[derive(Debug, Deserialize)]
+/// An ingress probe: the sender connects to a `hostPort` of the pod at the pod's node. A listener in the pod answers.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ReachedByFile {
+    /// An external host, a pod (its own name: hairpin), `node` (the pod's node) or `node-2`.
+    #[schemars(with = "Name")]
     pub sender: Located<String>,
+    /// `node` (default): the node's address on the link of its default route, as kubelet chooses it; `localhost` with
+    /// `sender: node` only.
+    #[schemars(extend("enum" = ["node", "localhost"]))]
     pub at: Option<Located<String>>,
+    /// The protocol.
+    #[schemars(with = "IngressProtocol")]
     pub by: Located<String>,
+    /// The node's port: a `hostPort` of the pod's containers. The pod's port follows from it.
+    #[schemars(with = "Port")]
     pub port: Located<i64>,
+    /// `true` uses the node's IPv6 address.
     pub v6: Option<Located<bool>>,
+    /// The sender's address in the pod: an address, or any address of an external host, a pod, `node`, `node-2`.
     pub seen_from: Option<Located<String>>,
+    /// The node's interface (of `ports`) through which the answer leaves. Without it, the one through which the request
+    /// arrived. Frames are captured at each, even if no answer arrives.
+    #[schemars(with = "Option<InterfaceName>")]
     pub back_by: Option<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The destination of a control.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::destination)]
 pub(super) struct ControlFile {
+    /// The address to send to.
+    #[schemars(with = "Option<Ip>")]
     to: Option<Located<String>>,
+    /// The external host or pod that has the address.
+    #[schemars(with = "Option<Name>")]
     at: Option<Located<String>>,
+    /// The pod to send to, at the first observed address of its `interface`.
+    #[schemars(with = "Option<Name>")]
     pod: Option<Located<String>>,
+    /// The interface of `pod`.
+    #[schemars(with = "Option<InterfaceName>")]
     interface: Option<Located<String>>,
+    /// `true` sends to the IPv6 address of `pod`.
     v6: Option<Located<bool>>,
 }
 destination!(ControlFile);
 
-#[derive(Debug, Default, Deserialize)]
+/// What exists before any pod.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct TopologyFile {
+    /// The number of nodes; 1 by default.
+    #[schemars(with = "Option<NodeCount>")]
     pub nodes: Option<Located<i64>>,
+    /// A CNI configuration in JSON, relative to the scenario: the chain that creates every pod's eth0, instead of the lane's.
+    #[schemars(with = "Option<FileName>")]
     pub default_network: Option<Located<String>>,
+    /// The cluster's ranges of pods and services, which no added route may overlap (PL608).
+    #[schemars(with = "Vec<NetworkRange>")]
     pub cluster_ranges: Vec<Located<String>>,
+    /// Bridges on every node.
     pub bridges: Vec<BridgeFile>,
+    /// VLAN subinterfaces on every node; the parent comes first.
     pub links: Vec<LinkFile>,
+    /// Segments that connect the nodes and the external hosts, like a switch.
     pub uplinks: Vec<UplinkFile>,
+    /// The nodes' own interfaces on uplinks, like those of a cloud machine.
     pub ports: Vec<NodePortFile>,
+    /// kube-proxy's chain KUBE-MARK-MASQ and the masquerade of its mark, in both families.
     pub kube_mark_masq: Option<Located<bool>>,
+    /// Lines of `/etc/cni/tuning/allowlist.conf` on the nodes.
+    #[schemars(transform = forms::not_empty)]
     pub tuning_allow_list: Option<Located<Vec<Located<String>>>>,
+    /// External hosts that route.
     pub gateways: Vec<HostFile>,
+    /// External hosts that do not route.
     pub peers: Vec<HostFile>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A bridge on every node.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::bridge)]
 pub(super) struct BridgeFile {
+    /// Its name.
+    #[schemars(with = "InterfaceName")]
     pub name: Located<String>,
+    /// Its addresses.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub addresses: Vec<Located<String>>,
+    /// The uplink that it has a port to. An uplink has one bridge per node.
+    #[schemars(with = "Option<Name>")]
     pub uplink: Option<Located<String>>,
+    /// Whether the bridge filters by VLAN. Without it, the bridge carries every tag.
     pub vlan_filtering: Option<Located<bool>>,
+    /// The VLANs that its port to the uplink carries tagged. VLAN 1 is always carried untagged.
+    #[schemars(with = "Option<Vec<VlanId>>")]
     pub vlans: Option<Located<Vec<Located<i64>>>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A VLAN subinterface on every node.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct LinkFile {
+    /// Its name.
+    #[schemars(with = "InterfaceName")]
     pub name: Located<String>,
+    /// A bridge, or a link before this one.
+    #[schemars(with = "InterfaceName")]
     pub parent: Located<String>,
+    /// The VLAN id.
+    #[schemars(with = "VlanId")]
     pub vlan: Located<i64>,
+    /// `802.1Q` (default) or `802.1ad`.
+    #[schemars(extend("enum" = ["802.1Q", "802.1ad"]))]
     pub protocol: Option<Located<String>>,
+    /// The priority bits of outgoing frames.
+    #[schemars(with = "Option<Priority>")]
     pub priority: Option<Located<i64>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A segment that connects the nodes and the external hosts.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct UplinkFile {
+    /// Its name.
+    #[schemars(with = "Name")]
     pub name: Located<String>,
 }
 
 /// An interface of a node on an uplink.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct NodePortFile {
+    /// Its name.
+    #[schemars(with = "InterfaceName")]
     pub name: Located<String>,
+    /// The uplink that it is on.
+    #[schemars(with = "Name")]
     pub uplink: Located<String>,
+    /// The node; 1 by default.
+    #[schemars(with = "Option<NodeNumber>")]
     pub node: Option<Located<i64>>,
+    /// Its addresses.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub addresses: Vec<Located<String>>,
+    /// The gateways of the node's default routes, at most one for each family.
     #[serde(default)]
+    #[schemars(with = "Vec<Ip>")]
     pub defaults: Vec<Located<String>>,
+    /// Makes it a cloud interface for pods. A node has one.
     pub eni: Option<Located<EniFile>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A cloud interface for pods (ENI). `pool` needs `gateway`, `pool6` needs `gateway6`; one of the pools is needed.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::eni)]
 pub(super) struct EniFile {
+    /// The next hop of the pods' IPv4.
+    #[schemars(with = "Option<Ip>")]
     pub gateway: Option<Located<String>>,
+    /// The next hop of the pods' IPv6.
+    #[schemars(with = "Option<Ip>")]
     pub gateway6: Option<Located<String>>,
+    /// The routing table; by default 1000 plus the link's index.
+    #[schemars(with = "Option<OwnTable>")]
     pub table: Option<Located<i64>>,
+    /// The IPv4 addresses that pods get.
+    #[schemars(with = "Option<NetworkRange>")]
     pub pool: Option<Located<String>>,
+    /// The IPv6 addresses that pods get.
+    #[schemars(with = "Option<NetworkRange>")]
     pub pool6: Option<Located<String>>,
+    /// The subnet around `pool`, for the prefix length that is reported.
+    #[schemars(with = "Option<NetworkRange>")]
     pub subnet: Option<Located<String>>,
+    /// The subnet around `pool6`.
+    #[schemars(with = "Option<NetworkRange>")]
     pub subnet6: Option<Located<String>>,
+    /// `veth` (default): the CNI plugin is a stand-in for Terway's. `virtio` (lane vm only): an interface of the machine, on
+    /// which Terway's own plugin runs, with a stand-in for its daemon.
+    #[schemars(extend("enum" = ["veth", "virtio"]))]
     pub device: Option<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An external host. External hosts and pods have different names.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::with_ports)]
 pub(super) struct HostFile {
+    /// Its name.
+    #[schemars(with = "Name")]
     pub name: Located<String>,
+    /// Its interfaces on uplinks.
     #[serde(default)]
+    #[schemars(transform = forms::not_empty)]
     pub ports: Vec<PortFile>,
+    /// Addresses that it answers for.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>")]
     pub behind: Vec<Located<String>>,
+    /// Its routes.
     #[serde(default)]
     pub routes: Vec<HostRouteFile>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An interface of an external host on an uplink.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(transform = forms::with_addresses)]
 pub(super) struct PortFile {
+    /// The uplink that it is on.
+    #[schemars(with = "Name")]
     pub uplink: Located<String>,
+    /// The VLAN that it sends and receives tagged. Without it, the port is untagged.
+    #[schemars(with = "Option<VlanId>")]
     pub vlan: Option<Located<i64>>,
+    /// Its addresses.
     #[serde(default)]
+    #[schemars(with = "Vec<Address>", transform = forms::not_empty)]
     pub addresses: Vec<Located<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A route of an external host.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct HostRouteFile {
+    /// The destination.
+    #[schemars(with = "NetworkRange")]
     pub to: Located<String>,
+    /// The next hop, on a network of one of its ports.
+    #[schemars(with = "Ip")]
     pub via: Located<String>,
 }

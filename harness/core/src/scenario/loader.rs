@@ -58,6 +58,14 @@ pub(super) fn manifest(loader: &dyn Loader, path: &str, at: &Source, field: &str
     Ok(text)
 }
 
+/// Reads a user's Kubernetes manifest that no file of ours names.
+///
+/// # Errors
+/// When it can't be read, is too large or is not UTF-8.
+pub fn manifest_text(loader: &dyn Loader, path: &str) -> Result<String, InputError> {
+    manifest(loader, path, &Source { file: path.to_owned(), line: 0, column: 0 }, "")
+}
+
 fn utf8_text(loader: &dyn Loader, path: &str, at: &Source, field: &str) -> Result<String, InputError> {
     let bytes = loader.read(path).map_err(|error| {
         let why = match error {

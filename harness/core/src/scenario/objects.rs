@@ -3,7 +3,7 @@
 mod workload;
 
 pub(crate) use workload::{KINDS as WORKLOADS, Kind as WorkloadKind};
-pub(super) use workload::{PodGroup, pods};
+pub(super) use workload::{PodGroup, PodsOfObject, is_workload, pods};
 
 use super::error::InputError;
 use super::file_text::FileText;

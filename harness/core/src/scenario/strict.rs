@@ -5,24 +5,54 @@ use super::error::InputError;
 use super::kube_yaml;
 use super::node::Position;
 use crate::source::Source;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{
     DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
     value::SeqAccessDeserializer,
 };
 use serde_yaml::budget::BudgetBreach;
-use serde_yaml::{Error, MergeKeyPolicy, Spanned};
+use serde_yaml::{Error, Location, MergeKeyPolicy, Spanned};
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 /// A value with its place.
-pub(super) type Located<T> = Spanned<T>;
+#[derive(Debug, Clone)]
+pub(super) struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written; for an alias, where the alias is.
+    at: Location,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(deserializer).map(|Spanned { value, referenced, .. }| Self { value, at: referenced })
+    }
+}
+
+/// A place is not written, so the schema is that of the value.
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
 
 /// Where a value was written.
 pub(super) fn source<T>(file: &str, value: &Located<T>) -> Source {
     Source {
         file: file.to_owned(),
-        line: usize::try_from(value.referenced.line()).unwrap_or(0),
-        column: usize::try_from(value.referenced.column()).unwrap_or(0),
+        line: usize::try_from(value.at.line()).unwrap_or(0),
+        column: usize::try_from(value.at.column()).unwrap_or(0),
     }
 }
 
@@ -56,6 +86,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for Pairs<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Pairs_of_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": generator.subschema_for::<T>() })
+    }
+}
+
 /// Either a list, or a mapping that says more about one.
 #[derive(Debug, Clone)]
 pub(super) enum ListOr<T, M> {
@@ -81,6 +123,18 @@ impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for ListOr<
             }
         }
         deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+impl<T: JsonSchema, M: JsonSchema> JsonSchema for ListOr<T, M> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("List_of_{}_or_{}", T::schema_name(), M::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [generator.subschema_for::<Vec<T>>(), generator.subschema_for::<M>()] })
     }
 }
 

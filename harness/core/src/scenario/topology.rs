@@ -4,14 +4,12 @@ mod hosts;
 mod ports;
 
 use super::file::{BridgeFile, LinkFile, TopologyFile};
+use super::forms::MAX_NODES;
 use super::mistakes::Mistakes;
 use super::names;
 use super::strict::Located;
 use crate::plan::{Bridge, NodeLink, Topology, Uplink, VlanProtocol};
 use ipnet::IpNet;
-
-/// Most nodes of one scenario: a larger number is a misspelling.
-const MAX_NODES: i64 = 16;
 
 /// Reads what could be read, and adds every mistake found.
 pub(super) fn read(file: &TopologyFile, mistakes: &mut Mistakes<'_>) -> Topology {

@@ -4,35 +4,39 @@ use super::error::InputError;
 use super::names;
 use super::strict::{self, Located, Pairs};
 use crate::source::Source;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// The head of a template: the YAML document before the first line `---`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Head {
-    /// What the template is for.
+#[schemars(rename = "TemplateHead")]
+pub(super) struct Head {
+    /// What the template creates, in one line.
     #[serde(rename = "summary", default)]
     _summary: String,
-    /// The values it takes.
+    /// The values that it takes, by name.
     values: Pairs<Declared>,
 }
 
 /// One value that a template takes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "TemplateValue")]
 struct Declared {
+    /// The type of the value.
     #[serde(rename = "type")]
     kind: Kind,
     /// Whether a list of such values is wanted.
     #[serde(default)]
     list: bool,
-    /// Whether it may be left out; the template then sees `none` (an empty list).
+    /// Whether it may be left out; the template then sees `none`, or an empty list.
     #[serde(default)]
     optional: bool,
-    /// Lowest integer allowed.
+    /// The lowest integer allowed.
     min: Option<i64>,
-    /// Highest integer allowed.
+    /// The highest integer allowed.
     max: Option<i64>,
     /// The only texts allowed.
     #[serde(default)]
@@ -40,8 +44,9 @@ struct Declared {
 }
 
 /// The type of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TemplateValueType")]
 enum Kind {
     /// Any text.
     String,
@@ -53,7 +58,7 @@ enum Kind {
     Integer,
     /// `true` or `false`.
     Boolean,
-    /// One IP address.
+    /// An IP address.
     Ip,
     /// An address with prefix length.
     Address,

@@ -3,12 +3,10 @@
 use super::Load;
 use crate::plan::{Pod, Topology, Workload};
 use crate::scenario::file::Entry;
+use crate::scenario::forms::MAX_COPIES;
 use crate::scenario::objects::PodGroup;
 use crate::scenario::strict::Located;
 use crate::scenario::{names, objects};
-
-/// Most copies of one pod: a node takes about as many (kubelet's `maxPods` is 110).
-const MAX_COPIES: i64 = 100;
 
 /// The pods of one entry.
 #[derive(Debug, Default)]

@@ -74,6 +74,11 @@ pub(in crate::scenario) struct PodGroup {
     pub names: Vec<String>,
 }
 
+/// Whether a kind is one of those whose controllers make pods.
+pub(in crate::scenario) fn is_workload(kind: &str) -> bool {
+    KINDS.iter().any(|known| known.name == kind)
+}
+
 /// Reads a Pod or a workload, with the networks annotation of its pods. `nodes` is the number of nodes.
 pub(in crate::scenario) fn pods(object: &Object<'_>, nodes: usize) -> Result<PodsOfObject, Vec<InputError>> {
     let mut errors = Vec::new();
