@@ -120,7 +120,9 @@ impl Checker<'_> {
         place: &str,
     ) {
         let Some((reader, known)) = found.first().copied() else { return };
-        if found.iter().all(|(_, key)| key.name() != written) {
+        // In a run the effect of the key is seen.
+        let is_run = self.context.network_use == Use::Run;
+        if !is_run && found.iter().all(|(_, key)| key.name() != written) {
             let message = format!("`{written}` is read as `{}`: letter case does not matter", known.name());
             self.add(FindingCode::PL612, place, message, []);
         }
@@ -129,9 +131,7 @@ impl Checker<'_> {
             self.add(FindingCode::PL602, place, message, known.note.clone());
         }
         if let Some((reader, key)) = found.iter().find(|(_, key)| !key.json_type.accepts(value)) {
-            let message = format!("`{written}` is {}; {} wants {}", short(value), reader.name, key.json_type);
-            let note = "the plugin ends with an error for every pod".to_owned();
-            self.add(FindingCode::PL609, place, message, [note]);
+            self.add_wrong_type(&reader.name, written, value, &key.json_type, place);
             return;
         }
         let is_free = path.is_empty() && FREE.contains(&known.name());
@@ -140,6 +140,17 @@ impl Checker<'_> {
             self.check_value(value, path, place);
             path.pop();
         }
+    }
+
+    /// Adds a value of a wrong type; of an object with free keys the entry that has it.
+    fn add_wrong_type(&mut self, reader: &str, written: &str, value: &Value, wanted: &JsonType, place: &str) {
+        if let (JsonType::Map(of), Value::Object(entries)) = (wanted, value)
+            && let Some((key, value)) = entries.iter().find(|(_, value)| !of.accepts(value))
+        {
+            return self.add_wrong_type(reader, key, value, of, &format!("{place}/{key}"));
+        }
+        let message = format!("`{written}` is {}; {reader} wants {wanted}", short(value));
+        self.add(FindingCode::PL609, place, message, ["the plugin ends with an error for every pod".to_owned()]);
     }
 
     /// Checks an object, or the objects of a list, however deep.
