@@ -51,7 +51,7 @@ pub fn shipped(root: &Path) -> anyhow::Result<Vec<(PathBuf, FileSchema)>> {
     for folder in ["suites/templates/nad", "suites/templates/pod"] {
         files.extend(select::scenario_files(&root.join(folder))?.into_iter().map(|file| (file, TEMPLATE)));
     }
-    for name in plumbline_cluster::profile::names(root) {
+    for name in plumbline_cluster::profile::list_profiles(root) {
         files.push((root.join("clusters").join(name).join("profile.yaml"), PROFILE));
     }
     Ok(files)
@@ -144,7 +144,7 @@ fn kind(schema: &Value) -> String {
         return kind(one);
     }
     if let Some(all) = schema["anyOf"].as_array().filter(|all| all.iter().all(|one| one.get("required").is_none())) {
-        let all: Vec<String> = all.iter().map(|one| kind(one)).collect();
+        let all: Vec<String> = all.iter().map(kind).collect();
         return all.join(", or ");
     }
     match schema["type"].as_str() {

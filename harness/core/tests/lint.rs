@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::seed_edits::texts;
 use common::linted::{chain, codes, deployment, lint_as, lint_text, nad, pod, shown};
+use common::seed_edits::texts;
 use plumbline_core::finding::Finding;
 use plumbline_core::lint::{ClusterFacts, Options};
 use std::collections::BTreeMap;

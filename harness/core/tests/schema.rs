@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::bent::{Files, P, S, SCENARIO};
+use common::edited::{Files, P, S, SCENARIO};
 use jsonschema::Validator;
 use plumbline_core::scenario::{load_scenario, scenario_schema, template_schema};
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ fn a_template_head_of_another_shape_is_refused_by_both() {
         assert!(!validator.is_valid(&yaml(head)), "{head}");
         let mut files = Files::new();
         files.0.insert("s/templates/t.yaml", format!("{head}\n---\nkind: Pod\n").into_bytes());
-        let pods = files.bend(S, "  - manifest: pod.yaml", "  - template: t.yaml");
+        let pods = files.replace_text(S, "  - manifest: pod.yaml", "  - template: t.yaml");
         let errors = pods.load().unwrap_err();
         assert!(errors.iter().any(|error| error.source_at.file.ends_with("t.yaml")), "{head}: {errors:?}");
     }

@@ -6,6 +6,7 @@ mod split;
 mod writer;
 
 use super::error::InputError;
+use super::file_text::FileText;
 use super::node::Node;
 use super::objects::{self, NAD_API, Object, PodsOfObject};
 use super::{kube_yaml, names};
@@ -122,9 +123,10 @@ impl Objects {
         let sorts: Vec<Sort> = documents.iter().map(sort).collect();
         let is_split = sorts.windows(2).any(|pair| pair[0] != pair[1]);
         let first = self.networks.len();
+        let lines = FileText::new(&file.text);
         let mut errors = Vec::new();
         for (node, sort) in documents.iter().zip(&sorts) {
-            let object = Object { node, file: &file.name, text: Some(&file.text), entry: None };
+            let object = Object { node, file: &file.name, text: Some(&lines), entry: None };
             let result = match sort {
                 Sort::Networks => objects::network(&object).map(|network| self.networks.push(network)),
                 Sort::Pods => objects::pods(&object, 1).map(|pods| self.pods.extend(pod_facts(pods))),

@@ -11,6 +11,7 @@ use crate::source::Source;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 /// The name of the pod that is written where none is given.
 const CLIENT: &str = "client";
@@ -80,9 +81,10 @@ fn clients(networks: &[Network]) -> Vec<PodFacts> {
             ips: Vec::new(),
             mac: None,
             cni_args: None,
-            default_route: Vec::new(),
+            default_route: None,
             port_mappings: None,
             bandwidth: None,
+            other_keys: Vec::new(),
         });
     }
     clients
@@ -283,15 +285,16 @@ fn write_default(out: &mut Text, facts: &[(&Attachment, Option<InterfaceFacts>)]
         .filter(|(_, facts)| facts.as_ref().is_none_or(|facts| facts.has_default))
         .map(|(attachment, _)| attachment.interface.as_str())
         .collect();
-    let requested: Vec<_> = facts.iter().filter(|(attachment, _)| !attachment.default_route.is_empty()).collect();
+    let requested: Vec<(&Attachment, &[IpAddr])> =
+        facts.iter().filter_map(|(attachment, _)| Some((*attachment, attachment.default_route.as_deref()?))).collect();
     match (requested.as_slice(), others.is_empty()) {
         ([], true) => {
             out.line(2, "# decide: does the pod's default route stay with eth0?");
             out.line(2, "default: { dev: eth0, count: 1 }");
         }
-        ([(attachment, _)], true) => {
+        ([(attachment, vias @ [_, ..])], true) => {
             for (field, v4) in [("default", true), ("default6", false)] {
-                if let Some(via) = attachment.default_route.iter().find(|via| via.is_ipv4() == v4) {
+                if let Some(via) = vias.iter().find(|via| via.is_ipv4() == v4) {
                     let (dev, via) = (quote(&attachment.interface), quote(&via.to_string()));
                     out.line(2, &format!("{field}: {{ dev: {dev}, via: {via} }}"));
                 }

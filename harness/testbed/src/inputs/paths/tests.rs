@@ -103,7 +103,7 @@ fn names_of_any_bytes_are_read_or_refused() {
 fn unreadable_files_and_folders_are_problems() {
     let folder = Folder::new(&[("a/one.yaml", ""), ("b/two.yaml", "")]);
     for path in ["a", "b/two.yaml"] {
-        std::fs::set_permissions(folder.at(path), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(folder.at(path), std::fs::Permissions::from_mode(0o0)).unwrap();
     }
     // root reads everything.
     if std::fs::read_dir(folder.at("a")).is_err() {
