@@ -6,6 +6,7 @@ use plumbline_core::finding::FindingCode;
 use plumbline_core::lint::{self, InputFile, Options, Report};
 use plumbline_core::scenario::InputError;
 use plumbline_core::source::Source;
+use plumbline_core::terway;
 use plumbline_kube::inventory::{self, Inventory, NamespaceScope};
 use plumbline_report::lint::LintOutcome;
 use plumbline_terway::chain::handle::{ClusterHandle, ClusterTarget};
@@ -79,7 +80,7 @@ async fn read_cluster(
     let handle = ClusterHandle::open(target, Kind::Shared).await?;
     let name = handle.way.context.as_deref().or(handle.way.ours.as_deref()).unwrap_or("cluster");
     match with_objects {
-        true => inventory::read(&handle.client, name, scope).await,
+        true => inventory::read(&handle.client, name, scope, &[(terway::NAMESPACE, terway::NAME)]).await,
         false => Ok(inventory::read_facts(&handle.client).await),
     }
 }

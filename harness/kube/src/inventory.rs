@@ -31,8 +31,6 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("batch/v1", "CronJob"),
 ];
 const NETWORK: (&str, &str) = ("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition");
-/// Terway's configuration: namespace and name.
-const ENI_CONFIG: (&str, &str) = ("kube-system", "eni-config");
 /// Of OpenShift's own API.
 const OPENSHIFT: &str = "config.openshift.io";
 
@@ -60,11 +58,17 @@ pub struct Inventory {
     pub unknown: Vec<String>,
 }
 
-/// Reads a cluster; `cluster` is its name in reports.
+/// Reads a cluster; `cluster` is its name in reports. `config_maps` are ConfigMaps to read beside networks, pods and
+/// workloads, by namespace and name.
 ///
 /// # Errors
 /// `TestbedError` when the objects can't be read. Facts that can't be read are [`Inventory::unknown`].
-pub async fn read(client: &Client, cluster: &str, scope: &NamespaceScope) -> Result<Inventory, TestbedError> {
+pub async fn read(
+    client: &Client,
+    cluster: &str,
+    scope: &NamespaceScope,
+    config_maps: &[(&str, &str)],
+) -> Result<Inventory, TestbedError> {
     let namespace = match scope {
         NamespaceScope::OfContext => Some(client.default_namespace().to_owned()),
         NamespaceScope::Named(namespace) => Some(namespace.clone()),
@@ -77,8 +81,10 @@ pub async fn read(client: &Client, cluster: &str, scope: &NamespaceScope) -> Res
     for (objects, kind) in join_all(lists).await.into_iter().zip(WORKLOADS) {
         found.extend(objects.map_err(|error| refuse(kind.1, &error))?);
     }
-    if namespace.as_deref().is_none_or(|namespace| namespace == ENI_CONFIG.0) {
-        found.extend(read_eni_config(client, &mut inventory).await?);
+    for (of, name) in config_maps {
+        if namespace.as_deref().is_none_or(|namespace| namespace == *of) {
+            found.extend(read_config_map(client, of, name, &mut inventory).await?);
+        }
     }
     for object in networks.into_iter().chain(select(found)) {
         let text = input_file(cluster, object);
@@ -127,8 +133,13 @@ async fn read_networks(
     }
 }
 
-async fn read_eni_config(client: &Client, inventory: &mut Inventory) -> Result<Option<Value>, TestbedError> {
-    let (namespace, name) = ENI_CONFIG;
+/// A ConfigMap, if the cluster has it and it can be read.
+async fn read_config_map(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    inventory: &mut Inventory,
+) -> Result<Option<Value>, TestbedError> {
     let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": namespace } });
     let api = api_of(client, &object).map_err(|error| TestbedError::new(STAGE, error.to_string()))?;
     match api.get(name).await {

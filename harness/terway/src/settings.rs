@@ -27,7 +27,7 @@ pub struct TerwaySettings {
     pub eni: EniSettings,
 }
 
-/// The network that stands in for the cloud's: every node has its second interface on it.
+/// The stand-in for the cloud's network: every node has its second interface on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EniSettings {

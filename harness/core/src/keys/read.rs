@@ -158,7 +158,7 @@ fn read_key(line: &str, source: &Source, sources: &[Source]) -> Result<Key, Stri
     Ok(key)
 }
 
-/// What is known of the releases before a change. A release that was not read stands in a reviewed line only, which
+/// What is known of the releases before a change. A release that was not read is in a reviewed line only, which
 /// names it exactly.
 fn edge_before(change: Release, source: &Source) -> Option<Edge> {
     if !source.releases.contains(&change) {

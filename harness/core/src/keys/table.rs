@@ -28,7 +28,7 @@ pub enum Kind {
     Main,
     /// It changes what an earlier plugin made, and fails without its result.
     Meta,
-    /// It assigns addresses for another plugin, and stands in the object `ipam`.
+    /// It assigns addresses for another plugin, and its configuration is the object `ipam`.
     Ipam,
     /// None of these: `loopback`, `passthru`, `multus`.
     Other,

@@ -267,10 +267,10 @@ pub(super) struct ReachFile {
     /// The port. UDP and TCP need one.
     #[schemars(with = "Option<Port>")]
     pub port: Option<Located<i64>>,
-    /// With `by: udp`: the destination is a name server, and this whole name is asked for (no search list). It excludes `at`,
+    /// With `by: udp`: the destination is a name server, and this whole name is requested (no search list). It excludes `at`,
     /// because Plumbline's listeners know no names.
     pub lookup: Option<Located<String>>,
-    /// The address that is the only right answer (PL407). An IPv6 address asks for AAAA.
+    /// The address that is the only right answer (PL407). For an IPv6 address the request is for AAAA.
     #[schemars(with = "Option<Ip>")]
     pub resolves_to: Option<Located<String>>,
     /// The source address to bind to.
