@@ -31,9 +31,11 @@ pub struct Chain {
 /// The version that libcni takes where `cniVersion` is absent (`pkg/version/conf.go`).
 const DEFAULT_VERSION: &str = "0.1.0";
 
-/// The value of a key as Go's decoder finds it: the exact name first, else without regard to case.
+/// The value of a key as a plugin's decoder finds it, which ignores letter case. Of several keys that match, the last
+/// counts: libcni hands them over in the order of their bytes (`libcni/conf.go`, `InjectConf`).
 pub fn go_key<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    let matching = object.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+    matching.max_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, value)| value)
 }
 
 /// Reads `spec.config` of a NetworkAttachmentDefinition as Multus does: one with a `type` is a single plugin, also beside
@@ -116,6 +118,16 @@ mod tests {
         assert_eq!((list.name.as_str(), list.is_list, list.links.len()), ("n", true, 2));
         let bare = parse(r#"{"cniVersion":"0.3.1","name":"x","type":"bridge"}"#, "n").unwrap();
         assert_eq!((bare.name.as_str(), bare.is_list, bare.links[0].plugin.as_str()), ("x", false, "bridge"));
+    }
+
+    #[test]
+    fn of_keys_that_differ_in_case_the_last_one_in_bytes_counts() {
+        let value: Value = serde_json::from_str(r#"{"vlan":1,"VLAN":2,"mastER":"a","master":"b","MTU":3}"#).unwrap();
+        let object = value.as_object().unwrap();
+        assert_eq!(go_key(object, "vlan"), Some(&Value::from(1)));
+        assert_eq!(go_key(object, "Master"), Some(&Value::from("b")));
+        assert_eq!(go_key(object, "mtu"), Some(&Value::from(3)));
+        assert_eq!(go_key(object, "mode"), None);
     }
 
     #[test]

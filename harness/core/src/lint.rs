@@ -6,6 +6,7 @@
 //! Objects that are no subject of the lint are counted and left alone. The engine is pure: the caller reads files,
 //! archives and clusters, and shows the report.
 
+mod annotation_types;
 mod documents;
 mod engine;
 mod objects;

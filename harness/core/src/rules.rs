@@ -7,11 +7,12 @@
 //! |---|---|
 //! | `structure` | is there a chain, the order of its plugins, its version |
 //! | `keys` | unknown keys, wrong types, other releases |
+//! | `required` | what a plugin needs and the configuration lacks |
 //! | `values`, `addresses` | values that a plugin refuses, or that cannot work |
 //! | `default_routes` | routes that repeat or replace the default route |
 //! | `sysctls` | sysctls of tuning |
 //! | `capabilities` | capabilities that are declared and not read |
-//! | `selections` | the networks annotation of one pod |
+//! | `selections`, `requested_addresses` | the networks annotation of one pod |
 //! | `sharing` | addresses that two pods or two networks share |
 
 mod addresses;
@@ -20,10 +21,13 @@ mod context;
 mod default_routes;
 mod keys;
 pub(crate) mod known_plugins;
+mod requested_addresses;
+mod required;
 mod selections;
 mod sharing;
 mod structure;
 mod sysctls;
+pub(crate) mod typed_values;
 mod values;
 mod view;
 
@@ -46,6 +50,7 @@ pub(crate) fn check_network(network: &Network, context: &Context<'_>) -> Vec<Fin
     structure::check(network, chain, &plugins, context, &mut findings);
     for plugin in &plugins {
         keys::check(network, chain, plugin, context, &mut findings);
+        required::check(network, plugin, &mut findings);
         values::check(network, &plugins, plugin, context, &mut findings);
         addresses::check_plugin(network, plugin, &mut findings);
         sysctls::check(network, plugin, context, &mut findings);
@@ -65,16 +70,17 @@ pub(crate) fn check_pods(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     // The attachments of each network.
-    let mut users: Vec<Vec<&Attachment>> = vec![Vec::new(); networks.len()];
+    let mut users: Vec<Vec<(&PodRequests, &Attachment)>> = vec![Vec::new(); networks.len()];
     for (pod, indexes) in pods.iter().zip(networks_of) {
         let of_pod: Vec<Option<&Network>> = indexes.iter().map(|index| index.map(|index| networks[index].0)).collect();
         selections::check(pod, &of_pod, &mut findings);
         for (attachment, index) in pod.attachments.iter().zip(indexes) {
-            index.iter().for_each(|index| users[*index].push(attachment));
+            index.iter().for_each(|index| users[*index].push((pod, attachment)));
         }
     }
     for ((network, context), users) in networks.iter().zip(users) {
-        selections::check_unaddressed(network, users.iter().any(|user| !user.ips.is_empty()), &mut findings);
+        selections::check_unaddressed(network, users.iter().any(|(_, user)| !user.ips.is_empty()), &mut findings);
+        requested_addresses::check_gateways(network, &users, &mut findings);
         check_routes(network, &users, context, &mut findings);
     }
     // In a run the kernel's addresses are judged (`PL308`): bridges of two nodes may give the same.
@@ -90,11 +96,16 @@ pub(crate) fn check_pods(
 
 /// Checks the routes that pods get of a network; those of the first attachment with a finding. `cni-args` of a pod change
 /// what route-override does.
-fn check_routes(network: &Network, users: &[&Attachment], context: &Context<'_>, findings: &mut Vec<Finding>) {
+fn check_routes(
+    network: &Network,
+    users: &[(&PodRequests, &Attachment)],
+    context: &Context<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let Some(chain) = &network.chain else { return };
     let plugins = plugins(chain);
     let without = [None];
-    let with: Vec<Option<&serde_json::Value>> = users.iter().map(|user| user.cni_args.as_ref()).collect();
+    let with: Vec<Option<&serde_json::Value>> = users.iter().map(|(_, user)| user.cni_args.as_ref()).collect();
     for args in if with.is_empty() { &without[..] } else { &with[..] } {
         let before = findings.len();
         default_routes::check(network, &Addressing::read_with(&plugins, *args), context, findings);

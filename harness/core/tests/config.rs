@@ -57,7 +57,7 @@ fn suspicious_settings_and_their_codes() {
             vec![],
         ),
         ("vlan on macvlan", chain("{ \"type\": \"macvlan\", \"VLAN\": 100 }"), vec!["PL601"]),
-        ("vlan on ipvlan", chain("{ \"type\": \"ipvlan\", \"vlan\": 100 }"), vec!["PL601"]),
+        ("vlan on ipvlan", chain("{ \"type\": \"ipvlan\", \"vlan\": 100, \"ipam\": { \"type\": \"dhcp\" } }"), vec!["PL601"]),
         ("vlan on bridge is known", chain("{ \"type\": \"bridge\", \"vlan\": 100 }"), vec![]),
         ("unknown key", chain("{ \"type\": \"macvlan\", \"mster\": \"x\" }"), vec!["PL602"]),
         ("a plugin not known here", chain("{ \"type\": \"own\", \"anything\": 1 }"), vec![]),
@@ -106,7 +106,7 @@ fn suspicious_settings_and_their_codes() {
             vec!["PL602"],
         ),
         ("I44 mode", chain("{ \"type\": \"macvlan\", \"mode\": \"l2\" }"), vec!["PL605"]),
-        ("I43 VLAN id", chain("{ \"type\": \"vlan\", \"vlanId\": 4095 }"), vec!["PL605"]),
+        ("I43 VLAN id", chain("{ \"type\": \"bridge\", \"vlan\": 4095 }"), vec!["PL605"]),
         ("I25 host bits", with_route("{ \"dst\": \"10.0.0.1/8\" }"), vec!["PL605"]),
         ("no destination", with_route("{ \"gw\": \"10.0.0.1\" }"), vec!["PL605"]),
         ("I50 version unknown", format!("{{ \"cniVersion\": \"9.9.9\", \"plugins\": [ {mac} ] }}"), vec!["PL606"]),
@@ -115,7 +115,7 @@ fn suspicious_settings_and_their_codes() {
             format!("{{ \"cniVersion\": \"1.1.0\", \"plugins\": [ {mac}, {{ \"type\": \"route-override\" }} ] }}"),
             vec!["PL606"],
         ),
-        ("two main plugins", chain(&format!("{mac}, {{ \"type\": \"vlan\", \"vlanId\": 5 }}")), vec!["PL607"]),
+        ("two main plugins", chain(&format!("{mac}, {{ \"type\": \"bridge\", \"vlan\": 5 }}")), vec!["PL607"]),
     ] {
         let found = findings(&config);
         let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();

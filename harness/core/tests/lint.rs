@@ -330,7 +330,7 @@ fn capabilities() {
         ),
         (
             "a MAC address that nothing reads",
-            nad("net", &chain(r#"{ "type": "ptp" }"#))
+            nad("net", &chain(r#"{ "type": "ptp", "ipam": { "type": "host-local", "subnet": "192.0.2.0/24" } }"#))
                 + &pod("web", r#"[ { "name": "net", "mac": "02:00:00:00:00:01" } ]"#),
             vec!["PL614"],
         ),

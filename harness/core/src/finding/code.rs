@@ -148,6 +148,7 @@ finding_codes! {
     PL640 Info "pod and network do not meet"
     PL641 Info "network name that an admission webhook refuses"
     PL642 Info "plugin or configuration not known here"
+    PL643 Warning "key missing that the plugin needs"
 
     PL901 Failure "no fact checked"
 }

@@ -92,10 +92,19 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
     }
     let is_used = |name: &String| subjects.used_elsewhere.contains(name) || subjects.default_networks.contains(name);
     for (index, network) in networks.iter().enumerate() {
-        if !used.contains(&index) && !is_used(&network.name) {
-            let message = format!("no pod here requests network {}", network.name);
-            findings.push(Finding::new(FindingCode::PL640, message).network(&network.name).source(&network.source));
+        if used.contains(&index) || is_used(&network.name) {
+            continue;
         }
+        let is_same =
+            |other: &usize| used.contains(other) && networks[*other].namespace == network.namespace && *other != index;
+        let same_name = by_name.get(network.name.as_str()).into_iter().flatten();
+        let message = match same_name.copied().find(is_same) {
+            Some(other) => {
+                format!("network {} is there twice: pods are checked with {}", network.name, networks[other].source)
+            }
+            None => format!("no pod here requests network {}", network.name),
+        };
+        findings.push(Finding::new(FindingCode::PL640, message).network(&network.name).source(&network.source));
     }
 }
 

@@ -1,11 +1,12 @@
 //! From documents to the objects that the lint knows: networks, pods and workloads, CNI configurations, `eni-config`.
 
+use super::annotation_types;
 use super::documents;
 use super::owners::Owner;
 use super::report::{InputFile, Report};
 use crate::chain;
 use crate::finding::{Finding, FindingCode};
-use crate::plan::{Attachment, DEFAULT_NETWORK, Network};
+use crate::plan::{DEFAULT_NETWORK, Network};
 use crate::rules::PodRequests;
 use crate::scenario::annotation;
 use crate::scenario::file_text::{FileText, places_within};
@@ -69,8 +70,8 @@ fn add_configuration(file: &InputFile, subjects: &mut Subjects, report: &mut Rep
     let stem = file.name.rsplit('/').next().unwrap_or_default();
     let chain = chain::parse(&file.text, stem).ok();
     let mut keys = BTreeMap::from([(String::new(), at(Position { line: 1, column: 1 }))]);
-    let found = json_keys::scan(&file.text, &places).places;
-    keys.extend(found.into_iter().map(|(path, place)| (path, at(place))));
+    let found = json_keys::scan(&file.text, &places);
+    keys.extend(found.places.into_iter().map(|(path, place)| (path, at(place))));
     let network = Network {
         name: chain.as_ref().map_or_else(|| stem.to_owned(), |chain| chain.name.clone()),
         namespace: None,
@@ -79,6 +80,7 @@ fn add_configuration(file: &InputFile, subjects: &mut Subjects, report: &mut Rep
         chain,
         keys,
         syntax_error: json_keys::syntax_error(&file.text, &places).map(at),
+        repeated: found.twice.into_iter().map(|(path, place)| (path, at(place))).collect(),
         source: at(Position { line: 1, column: 1 }),
     };
     subjects.networks.push((network, true));
@@ -240,33 +242,64 @@ impl Reader<'_> {
         if text.trim().is_empty() {
             return;
         }
-        let keys = self.places(annotation, text);
+        let (keys, repeated) = self.places(annotation, text);
         let read = annotation::read(text);
         let source = self.source(annotation.at);
-        let place = |index: Option<usize>| index.and_then(|index| keys.get(&index.to_string())).unwrap_or(&source);
-        for (index, message) in read.errors {
+        let places = self.text.places_of(annotation).filter(|_| text.contains(['[', '{', '"']));
+        let breaks_off = places.and_then(|places| json_keys::syntax_error(text, &places)).map(|at| self.source(at));
+        let place = |index: Option<usize>| match index {
+            Some(index) => keys.get(&index.to_string()).unwrap_or(&source),
+            None => breaks_off.as_ref().unwrap_or(&source),
+        };
+        let mut requests = PodRequests {
+            kind: kind.to_owned(),
+            name: name.clone(),
+            copies,
+            is_one_per_node,
+            attachments: Vec::new(),
+            keys: keys.clone(),
+            source: source.clone(),
+        };
+        let mut is_typed = true;
+        for (path, entry) in annotation_types::check(text) {
+            is_typed &= entry.code != FindingCode::PL609;
+            self.subjects.findings.push(entry.pod(&name).source(requests.place(&path)));
+        }
+        self.subjects.has_unread_pods |= !is_typed;
+        for (path, first) in repeated {
+            let key = path.rsplit('/').next().unwrap_or(&path);
+            let message = format!("`{key}` is there twice in one object: the last one counts");
+            let entry = Finding::new(FindingCode::PL635, message).pod(&name).source(requests.place(&path));
+            self.subjects.findings.push(entry.notes([format!("the first one is at {first}")]));
+        }
+        // What a value of a wrong type has for a consequence is no second mistake.
+        for (index, message) in read.errors.into_iter().filter(|_| is_typed) {
+            // The place says it.
+            let message = match (index, &breaks_off) {
+                (None, Some(_)) => message.rsplit_once(" at line ").map_or(message.as_str(), |(why, _)| why),
+                _ => message.as_str(),
+            };
             let entry = Finding::new(FindingCode::PL618, format!("networks annotation: {message}"));
             self.subjects.has_unread_pods = true;
             self.subjects.findings.push(entry.pod(&name).source(place(index)));
         }
         // Elements that cannot be read would shift the positions of the others.
-        let mut attachments: Vec<Attachment> = Vec::new();
         for (index, attachment) in read.attachments {
-            if index == attachments.len() {
-                attachments.push(attachment);
+            if index == requests.attachments.len() {
+                requests.attachments.push(attachment);
             }
         }
-        let requests = PodRequests { kind: kind.to_owned(), name, copies, is_one_per_node, attachments, keys, source };
         let namespace = node.at_path(&["metadata", "namespace"]).and_then(Node::text).map(str::to_owned);
         self.subjects.pods.push(PodSubject { namespace, requests });
     }
 
-    /// The places of the parts of a networks annotation.
-    fn places(&self, annotation: &Node, text: &str) -> BTreeMap<String, Source> {
-        let Some(places) = self.text.places_of(annotation) else { return BTreeMap::new() };
-        let found = json_keys::scan(text, &places).places;
-        if !found.is_empty() || text.contains(['[', '{', '"']) {
-            return found.into_iter().map(|(path, place)| (path, self.source(place))).collect();
+    /// The places of the parts of a networks annotation, and the keys that are there again with their first places.
+    fn places(&self, annotation: &Node, text: &str) -> (BTreeMap<String, Source>, Vec<(String, Source)>) {
+        let Some(places) = self.text.places_of(annotation) else { return Default::default() };
+        let found = json_keys::scan(text, &places);
+        if !found.places.is_empty() || text.contains(['[', '{', '"']) {
+            let source = |(path, place)| (path, self.source(place));
+            return (found.places.into_iter().map(source).collect(), found.twice.into_iter().map(source).collect());
         }
         let mut at = 0;
         let mut keys = BTreeMap::new();
@@ -277,7 +310,7 @@ impl Reader<'_> {
             }
             at += element.chars().count() + 1;
         }
-        keys
+        (keys, Vec::new())
     }
 
     fn eni_config(&mut self, node: &Node) {

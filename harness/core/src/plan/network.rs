@@ -28,6 +28,9 @@ pub struct Network {
     /// Where the configuration's JSON breaks off; none where it is JSON, or where the place is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub syntax_error: Option<Source>,
+    /// Keys that stand more than once in one object of the configuration, each with its first place; the last one counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<(String, Source)>,
     /// Where it was written.
     pub source: Source,
 }

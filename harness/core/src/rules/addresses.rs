@@ -27,8 +27,17 @@ pub(super) fn check_plugin(network: &Network, plugin: &PluginView<'_>, findings:
     match plugin.ipam_type() {
         "static" => {
             let addresses = go_key(ipam, "addresses").and_then(Value::as_array).into_iter().flatten();
+            let mut seen = Vec::new();
             for (index, address) in addresses.enumerate() {
-                checker.check_static(address, &format!("{path}/addresses/{index}"));
+                let path = format!("{path}/addresses/{index}");
+                checker.check_static(address, &path);
+                let text = address.as_object().and_then(|entry| go_key(entry, "address")).and_then(Value::as_str);
+                let Some(ip) = text.and_then(|text| text.parse::<IpNet>().ok()).map(|net| net.addr()) else { continue };
+                if seen.contains(&ip) {
+                    let message = format!("static has the address {ip} twice: the kernel refuses the second one");
+                    checker.findings.push(finding(network, FindingCode::PL615, &format!("{path}/address"), message));
+                }
+                seen.push(ip);
             }
         }
         "host-local" => {
@@ -46,13 +55,19 @@ pub(super) fn check_plugin(network: &Network, plugin: &PluginView<'_>, findings:
 /// Not checked where pods choose addresses, and where a route without a gateway may lead to it.
 pub(super) fn check_gateways(network: &Network, addressing: &Addressing, findings: &mut Vec<Finding>) {
     let subnets: Vec<IpNet> = addressing.subnets().collect();
-    let Some(routes) = &addressing.routes else { return };
+    let Some(routes) = addressing.routes.as_ref().filter(|_| !addressing.is_by_pod) else { return };
+    for (path, message) in find_lost_gateways(routes, &subnets) {
+        findings.push(finding(network, FindingCode::PL605, &path, message));
+    }
+}
+
+/// The gateways of routes that are off an interface's networks, each with the path of its key and a message. None of a
+/// family without a network: its addresses are not known.
+pub(super) fn find_lost_gateways(routes: &[RouteEntry], subnets: &[IpNet]) -> Vec<(String, String)> {
     let leads = |route: &RouteEntry, gateway: &IpAddr| {
         route.gateway.is_none() && route.to.is_some_and(|to| to.prefix_len() > 0 && to.contains(gateway))
     };
-    if subnets.is_empty() || addressing.is_by_pod {
-        return;
-    }
+    let mut found = Vec::new();
     for route in routes {
         let Some(gateway) = route.gateway.filter(|gateway| !is_special(gateway)) else { continue };
         let same_family: Vec<&IpNet> = subnets.iter().filter(|net| net.addr().is_ipv4() == gateway.is_ipv4()).collect();
@@ -65,8 +80,9 @@ pub(super) fn check_gateways(network: &Network, addressing: &Addressing, finding
         }
         let nets: Vec<String> = same_family.iter().map(ToString::to_string).collect();
         let message = format!("gateway {gateway} is not within {}: the kernel refuses the route", nets.join(" or "));
-        findings.push(finding(network, FindingCode::PL605, &format!("{}/gw", route.path), message));
+        found.push((format!("{}/gw", route.path), message));
     }
+    found
 }
 
 impl Checker<'_> {
@@ -130,10 +146,8 @@ impl Checker<'_> {
     fn check_host_local(&mut self, range: &Map<String, Value>, path: &str) {
         let text = |key| go_key(range, key).and_then(Value::as_str);
         let at = format!("{path}/subnet");
-        let Some(written) = text("subnet") else {
-            self.add(path, "a range of host-local without `subnet`");
-            return;
-        };
+        // One without it is `PL643`.
+        let Some(written) = text("subnet").filter(|written| !written.is_empty()) else { return };
         let Ok(net) = written.parse::<IpNet>() else {
             self.add(&at, format!("`{written}` is not a network"));
             return;
@@ -232,6 +246,6 @@ fn is_special(ip: &IpAddr) -> bool {
     ip.is_multicast() || ip.is_loopback() || ip.is_unspecified()
 }
 
-fn is_link_local(ip: &IpAddr) -> bool {
+pub(super) fn is_link_local(ip: &IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

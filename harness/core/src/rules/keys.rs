@@ -3,6 +3,7 @@
 //! The keys come from the plugins' sources ([`crate::keys`]). Of a plugin that is not in the table nothing is checked.
 
 use super::context::{Context, Use};
+use super::typed_values::short;
 use super::view::{PluginView, finding};
 use crate::chain::Chain;
 use crate::finding::{Finding, FindingCode};
@@ -11,12 +12,16 @@ use crate::plan::Network;
 use crate::release::Release;
 use crate::suggestion::suggest;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// Keys of a list that a bare plugin may have too: Multus and libcni drop them.
 const OF_LIST: [&str; 5] = ["cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins"];
 
-/// Objects whose keys are the runtime's or free.
-const FREE: [&str; 4] = ["runtimeConfig", "prevResult", "capabilities", "args"];
+/// Objects whose keys are free.
+const FREE: [&str; 2] = ["prevResult", "capabilities"];
+
+/// Objects that the runtime fills: other programs may read keys of them, and those that are known have their types.
+const OF_RUNTIME: [&str; 2] = ["runtimeConfig", "args"];
 
 /// Whether a plugin reads a capability's data; none for a plugin that is not known.
 pub(super) fn reads_runtime_key(plugin: &str, capability: &str) -> Option<bool> {
@@ -68,6 +73,8 @@ impl Checker<'_> {
 
     /// Checks the object at a path. `place` is the way to it with the positions in lists.
     fn check_object(&mut self, object: &Map<String, Value>, path: &mut Vec<&'static str>, place: &str) {
+        // The key that each known one was written as last.
+        let mut written: HashMap<&'static str, &String> = HashMap::new();
         for (key, value) in object {
             let is_top = path.is_empty();
             let is_of_list = is_top && !self.chain.is_list && OF_LIST.contains(&key.as_str());
@@ -76,9 +83,14 @@ impl Checker<'_> {
             }
             let place = if place.is_empty() { key.clone() } else { format!("{place}/{key}") };
             let found = self.find(path, key);
-            if found.is_empty() {
-                self.add_unknown(key, value, path, &place);
+            let Some((_, known)) = found.first() else {
+                if path.first().is_none_or(|top| !OF_RUNTIME.contains(top)) {
+                    self.add_unknown(key, value, path, &place);
+                }
                 continue;
+            };
+            if let Some(first) = written.insert(known.name(), key) {
+                self.add_same_key(first, key, known, &place);
             }
             let (current, other): (Vec<_>, Vec<_>) =
                 found.into_iter().partition(|(reader, key)| self.is_current(reader, key));
@@ -88,6 +100,18 @@ impl Checker<'_> {
                 (None, None) => {}
             }
         }
+    }
+
+    /// Two keys of one object that the decoder takes for the same. Their order is that of their bytes, as libcni writes it.
+    fn add_same_key(&mut self, first: &str, second: &str, known: &Key, place: &str) {
+        let first_place = place.strip_suffix(second).map(|parent| format!("{parent}{first}")).unwrap_or_default();
+        let message = format!("`{first}` and `{second}` are the same key: `{second}` counts");
+        let first = self.network.place(&self.plugin.path(&first_place)).clone();
+        let notes = [
+            format!("both are read as `{}`: letter case does not matter, and libcni sorts the keys", known.name()),
+            format!("the other one is at {first}"),
+        ];
+        self.add(FindingCode::PL635, place, message, notes);
     }
 
     /// What every reader has under a name; a key whose type changed stands there once for each type.
@@ -120,6 +144,14 @@ impl Checker<'_> {
         place: &str,
     ) {
         let Some((reader, known)) = found.first().copied() else { return };
+        if !path.is_empty() && found.iter().all(|(_, key)| key.internal) {
+            let message = format!("{} has no key `{written}`: it is ignored", reader.name);
+            return self.add(FindingCode::PL602, place, message, known.note.clone());
+        }
+        if found.iter().any(|(_, key)| key.deprecated) {
+            let message = format!("the key `{written}` of {} is deprecated", reader.name);
+            self.add(FindingCode::PL611, place, message, known.note.clone());
+        }
         // In a run the effect of the key is seen.
         let is_run = self.context.network_use == Use::Run;
         if !is_run && found.iter().all(|(_, key)| key.name() != written) {
@@ -174,7 +206,7 @@ impl Checker<'_> {
             None => ("does not read", format!("releases from {} on read it", known.since)),
         };
         let message = format!("{name} of {} {release} {verb} `{key}`: it is ignored", reader.source);
-        self.add(FindingCode::PL610, place, message, [note]);
+        self.add(FindingCode::PL610, place, message, [note].into_iter().chain(known.note.clone()));
     }
 
     fn add_unknown(&mut self, key: &str, value: &Value, path: &[&'static str], place: &str) {
@@ -225,13 +257,4 @@ impl Checker<'_> {
 /// Whether a key is meant as a comment, for which JSON has no form.
 fn is_comment(key: &str) -> bool {
     key.starts_with(['_', '#', '/']) || key.eq_ignore_ascii_case("comment")
-}
-
-/// A value, cut where it is long.
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }

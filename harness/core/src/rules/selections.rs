@@ -5,33 +5,20 @@ use super::capabilities;
 use super::context::PodRequests;
 use super::keys::reads_runtime_key;
 use super::known_plugins;
+use super::requested_addresses;
 use super::sysctls;
+use super::typed_values::{MismatchKind, check_value};
 use super::values::check_mac;
 use super::view::{Addressing, PluginView, plugins};
 use crate::finding::{Finding, FindingCode};
-use crate::plan::{Attachment, DEPRECATED_INTERFACE, Network};
+use crate::keys::{Key, KeyTable, Object, PluginKeys};
+use crate::plan::{Attachment, Network};
 use crate::suggestion::suggest;
 use ipnet::IpNet;
 use serde_json::Value;
 
-/// Keys of an element that Multus 4.3.0 reads.
-const ELEMENT: [&str; 12] = [
-    "name",
-    "namespace",
-    "interface",
-    "ips",
-    "mac",
-    "cni-args",
-    "default-route",
-    "portMappings",
-    "bandwidth",
-    "infiniband-guid",
-    "deviceID",
-    "ipam-claim-reference",
-];
-
-/// Keys of route-override, which may stand in `cni-args` too.
-const ROUTE_OVERRIDE: [&str; 5] = ["flushroutes", "flushgateway", "delroutes", "addroutes", "skipcheck"];
+/// The way to the keys of `cni-args` in a plugin's configuration.
+const OF_ARGS: [&str; 2] = ["args", "cni"];
 
 /// Main and meta plugins that take a MAC address from `CNI_ARGS` where the capability `mac` is not declared.
 const MAC_FROM_ARGS: [&str; 4] = ["macvlan", "bridge", "tap", "tuning"];
@@ -50,6 +37,7 @@ pub(super) fn check(pod: &PodRequests, networks: &[Option<&Network>], findings: 
             checker.check_args(&plugins);
             checker.check_capabilities(&plugins);
             checker.check_sysctls(&plugins);
+            requested_addresses::check(pod, index, &plugins, findings);
         }
     }
 }
@@ -84,15 +72,16 @@ impl Checker<'_> {
 
     /// Keys that Multus ignores, and the one that is deprecated.
     fn check_keys(&mut self) {
+        let Some(table) = KeyTable::embedded().object(Object::NetworkSelection) else { return };
         for key in &self.attachment.other_keys {
-            if key == DEPRECATED_INTERFACE {
-                let note = "Multus reads it where `interface` is absent, and is to lose it: write `interface`";
-                self.add_with(FindingCode::PL611, key, format!("the annotation's key `{key}` is deprecated"), &[note]);
+            if let Some(known) = table.find(&[], key).filter(|known| known.deprecated) {
+                let entry = self.add(FindingCode::PL611, key, format!("the annotation's key `{key}` is deprecated"));
+                entry.notes.extend(known.note.clone());
             } else {
-                let near = suggest(key, ELEMENT);
+                let known: Vec<&str> = table.at(&[]).filter(|known| !known.deprecated).map(Key::name).collect();
                 let entry = self.add(FindingCode::PL602, key, format!("Multus has no key `{key}`: it is ignored"));
-                entry.notes.extend(near);
-                entry.notes.push(format!("Multus reads: {}", ELEMENT.join(", ")));
+                entry.notes.extend(suggest(key, known.iter().copied()));
+                entry.notes.push(format!("Multus reads: {}", known.join(", ")));
             }
         }
     }
@@ -129,15 +118,34 @@ impl Checker<'_> {
         }
     }
 
-    /// Keys of `cni-args` that look like one of route-override's and are none: they go to every plugin of the chain, each
-    /// reads the keys that it knows, and no plugin reports the others.
+    /// Keys of `cni-args`: they go to every plugin of the chain, each reads the keys that it knows, and no plugin reports
+    /// the others. A plugin that is not known may read any key.
     fn check_args(&mut self, plugins: &[PluginView<'_>]) {
-        let overrides = plugins.iter().any(|plugin| plugin.plugin == "route-override");
-        let Some(Value::Object(args)) = self.attachment.cni_args.as_ref().filter(|_| overrides) else { return };
-        for key in args.keys().filter(|key| !ROUTE_OVERRIDE.iter().any(|known| known.eq_ignore_ascii_case(key))) {
-            if let Some(near) = suggest(key, ROUTE_OVERRIDE) {
-                let message = format!("route-override has no key `{key}`: it is ignored in `cni-args`");
-                self.add_with(FindingCode::PL602, &format!("cni-args/{key}"), message, &[&near]);
+        let Some(Value::Object(args)) = self.attachment.cni_args.clone() else { return };
+        let table = KeyTable::embedded();
+        let names = || plugins.iter().flat_map(|plugin| [plugin.plugin, plugin.ipam_type()]);
+        let readers: Vec<&'static PluginKeys> = names().filter_map(|name| table.plugin(name)).collect();
+        let knows_all = names().all(|name| name.is_empty() || table.plugin(name).is_some());
+        let known = || readers.iter().flat_map(|reader| reader.at(&OF_ARGS)).map(Key::name);
+        for (key, value) in &args {
+            let place = format!("cni-args/{key}");
+            let mut takers = readers.iter().copied().filter(|reader| reader.find(&OF_ARGS, key).is_some()).peekable();
+            if takers.peek().is_none() {
+                let near = suggest(key, known());
+                if knows_all || near.is_some() {
+                    let network = self.attachment.network.clone();
+                    let message = format!("no plugin of {network} reads the key `{key}` of `cni-args`: it is ignored");
+                    let notes: Vec<&str> = near.iter().map(String::as_str).collect();
+                    self.add_with(FindingCode::PL602, &place, message, &notes);
+                }
+            }
+            for reader in takers {
+                for mismatch in check_value(reader, &OF_ARGS, key, value) {
+                    let MismatchKind::WrongType(value, wanted) = &mismatch.kind else { continue };
+                    let message = format!("`{}` is {value}; {} wants {wanted}", mismatch.key, reader.name);
+                    let note = "the plugin ends with an error for this pod";
+                    self.add_with(FindingCode::PL609, &format!("cni-args/{}", mismatch.place), message, &[note]);
+                }
             }
         }
     }

@@ -84,9 +84,10 @@ fn segment(plugin: &PluginView<'_>) -> Option<String> {
         "macvlan" | "ipvlan" => Some(format!("interface {master}")),
         "vlan" => Some(format!("interface {master}.{}", number("vlanId"))),
         "bridge" => {
+            // A bridge is an interface too: macvlan, ipvlan and vlan may have it as their master.
             let name = plugin.text("bridge").filter(|name| !name.is_empty()).unwrap_or("cni0");
             let vlan = number("vlan");
-            Some(if vlan == 0 { format!("bridge {name}") } else { format!("bridge {name}, VLAN {vlan}") })
+            Some(if vlan == 0 { format!("interface {name}") } else { format!("interface {name}.{vlan}") })
         }
         _ => None,
     }
@@ -122,17 +123,26 @@ fn check_pod(used: &PodUse<'_>, networks: &[NetworkUse<'_>], findings: &mut Vec<
         let addressing = index.map(|index| &networks[index].addressing);
         let by_pod = addressing.is_some_and(|addressing| addressing.is_by_pod && !attachment.ips.is_empty());
         let fixed = addressing.filter(|_| !by_pod).into_iter().flat_map(|addressing| &addressing.fixed);
-        let addresses: Vec<IpAddr> =
-            requested(&attachment.ips).map(|(_, ip)| ip).chain(fixed.map(|fixed| fixed.address.addr())).collect();
-        for ip in addresses {
+        let is_static = addressing.is_some_and(|addressing| addressing.ipam == "static");
+        // Those of the configuration come first: one that it has twice is reported there.
+        let fixed: Vec<IpAddr> = fixed.map(|fixed| fixed.address.addr()).collect();
+        let addresses = fixed.iter().copied().chain(requested(&attachment.ips).map(|(_, ip)| ip));
+        for (number, ip) in addresses.enumerate() {
             let Some(first) = seen.insert(ip, &attachment.interface) else { continue };
-            if first == attachment.interface {
-                continue;
-            }
-            let message = format!("{ip} is on {first} and on {}", attachment.interface);
+            let message = match first == attachment.interface {
+                false => format!("{ip} is on {first} and on {}", attachment.interface),
+                true if is_static && number >= fixed.len() => {
+                    format!("{ip} is twice on {first}: the kernel refuses the second one")
+                }
+                true => continue,
+            };
             let entry = Finding::new(FindingCode::PL615, message).pod(&used.pod.name);
             let entry = entry.interface(&attachment.interface).network(&attachment.network);
-            findings.push(entry.source(used.pod.place(&position.to_string())));
+            let path = match number.checked_sub(fixed.len()) {
+                Some(number) => format!("{position}/ips/{number}"),
+                None => position.to_string(),
+            };
+            findings.push(entry.source(used.pod.place(&path)));
         }
     }
 }
@@ -217,7 +227,10 @@ fn sweep(segment: &str, claims: &[Claim], findings: &mut Vec<Finding>) {
             .find(|other| other.store != claim.store && other.last >= claim.first);
         if let Some(other) = overlapped {
             let mut entry = claim.finding.clone();
-            entry.message = format!("{} overlaps {}, of {}", range(claim), range(other), other.owner);
+            entry.message = match (range(claim), range(other)) {
+                (own, same) if own == same => format!("{own} is of {} too", other.owner),
+                (own, wide) => format!("{own} overlaps {wide}, of {}", other.owner),
+            };
             let note = format!("both are on {segment}, and neither knows the addresses that the other gives");
             findings.push(entry.notes([note]));
         }

@@ -52,17 +52,33 @@ pub(super) fn check(
     context: &Context<'_>,
     findings: &mut Vec<Finding>,
 ) {
+    check_repeated(network, findings);
     check_top(network, chain, context, findings);
     check_version(network, chain, findings);
     let main: Vec<&PluginView<'_>> =
         plugins.iter().filter(|plugin| known_plugins::role(plugin.plugin) == Some(Role::Main)).collect();
     if let [first, second, ..] = main.as_slice() {
         let message = format!("{} and {} are both main plugins: the second one fails", first.plugin, second.plugin);
-        findings.push(finding(network, FindingCode::PL607, "plugins", message));
+        findings.push(finding(network, FindingCode::PL607, &second.path("type"), message));
     }
     for plugin in plugins {
         check_place(network, chain, plugin, context, findings);
         check_name(network, plugin, context, findings);
+    }
+}
+
+/// Keys that stand more than once in one object. Of an object that stands twice the first one is dropped whole, so
+/// what is in it is not reported too.
+fn check_repeated(network: &Network, findings: &mut Vec<Finding>) {
+    let is_within = |path: &str, other: &str| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+    for (path, first) in &network.repeated {
+        if network.repeated.iter().any(|(other, _)| is_within(path, other)) {
+            continue;
+        }
+        let key = path.rsplit('/').next().unwrap_or(path);
+        let message = format!("`{key}` is there twice in one object: the last one counts");
+        let entry = finding(network, FindingCode::PL635, path, message);
+        findings.push(entry.notes([format!("the first one is at {first}")]));
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) fn check(
         "bridge" if plugin.is_true("hairpinMode") && plugin.is_true("promiscMode") => {
             add("hairpinMode", "bridge refuses `hairpinMode` together with `promiscMode`".to_owned(), vec![]);
         }
+        "bridge" if plugin.is_true("disableContainerInterface") && !plugin.ipam_type().is_empty() => {
+            let message = "bridge refuses an IPAM plugin together with `disableContainerInterface`";
+            add("disableContainerInterface", message.to_owned(), vec![]);
+        }
         "bandwidth" => {
             let main =
                 plugins[..plugin.position.min(plugins.len())].iter().find(|main| WITHOUT_PEER.contains(&main.plugin));

@@ -127,6 +127,8 @@ pub(super) struct Pool {
     pub last: IpAddr,
     /// The network that pods get the prefix length of, host bits cleared.
     pub subnet: IpNet,
+    /// The gateway, which no pod gets as its own address; none where it is not known.
+    pub gateway: Option<IpAddr>,
     /// The path of the key that states it.
     pub path: String,
 }
@@ -258,8 +260,10 @@ fn host_local(ipam: &Map<String, Value>, path: &str) -> Vec<Pool> {
         let subnet = text("subnet")?.parse::<IpNet>().ok()?.trunc();
         let (first, last) = usable(subnet);
         let edge = |key, other| text(key).and_then(|edge| edge.parse().ok()).unwrap_or(other);
+        // Without a key the first address is the gateway (`backend/allocator/range.go`, `Canonicalize`).
+        let gateway = edge("gateway", first);
         let (first, last) = (edge("rangeStart", first), edge("rangeEnd", last));
-        Some(Pool { first, last, subnet, path: format!("{path}/subnet") })
+        Some(Pool { first, last, subnet, gateway: Some(gateway), path: format!("{path}/subnet") })
     };
     host_local_objects(ipam, path).into_iter().filter_map(pool).collect()
 }
@@ -283,7 +287,7 @@ fn whereabouts(ipam: &Map<String, Value>, path: &str) -> Vec<Pool> {
         };
         let edge = |key, other| text(key).and_then(|edge| edge.parse().ok()).unwrap_or(other);
         let (first, last) = (edge("range_start", first), edge("range_end", last));
-        Some(Pool { first, last, subnet, path: format!("{path}/range") })
+        Some(Pool { first, last, subnet, gateway: None, path: format!("{path}/range") })
     };
     let more = go_key(ipam, "ipRanges").and_then(Value::as_array).into_iter().flatten().enumerate();
     let more = more.filter_map(|(index, range)| pool(format!("{path}/ipRanges/{index}"), range.as_object()?));

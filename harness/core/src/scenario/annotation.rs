@@ -33,6 +33,7 @@ struct Element {
     _infiniband_guid: Option<Value>,
     #[serde(rename = "deviceID")]
     _device: Option<Value>,
+    /// Multus ignores it; OVN-Kubernetes reads it (network-attachment-definition-client, `v1/types.go`).
     #[serde(rename = "ipam-claim-reference")]
     _claim: Option<Value>,
     /// Keys that Multus ignores, and the deprecated one for the interface.

@@ -172,6 +172,7 @@ impl Load<'_> {
             chain: None,
             keys: std::collections::BTreeMap::new(),
             syntax_error: None,
+            repeated: Vec::new(),
             source: self.mistakes.source(existing),
         }]
     }

@@ -114,9 +114,9 @@ pub(crate) fn read_network(
     config: Option<String>,
 ) -> Network {
     let (manifest, source) = (Some(object.node.to_json()), object.source(object.node.at));
-    let read = ReadConfig::of(object);
     let chain = chain::parse_network(config.as_deref().unwrap_or_default(), &name).ok();
-    Network { name, namespace, manifest, config, chain, keys: read.keys, syntax_error: read.syntax_error, source }
+    let ReadConfig { keys, syntax_error, repeated } = ReadConfig::of(object);
+    Network { name, namespace, manifest, config, chain, keys, syntax_error, repeated, source }
 }
 
 /// Where the parts of `spec.config` were written.
@@ -124,6 +124,7 @@ pub(crate) fn read_network(
 struct ReadConfig {
     keys: BTreeMap<String, Source>,
     syntax_error: Option<Source>,
+    repeated: Vec<(String, Source)>,
 }
 
 impl ReadConfig {
@@ -134,12 +135,13 @@ impl ReadConfig {
         };
         let mut keys = BTreeMap::from([(String::new(), object.source(node.at))]);
         let Some((value, places)) = node.text().zip(text.places_of(node)) else {
-            return Self { keys, syntax_error: None };
+            return Self { keys, ..Self::default() };
         };
-        let found = json_keys::scan(value, &places).places;
-        keys.extend(found.into_iter().map(|(path, place)| (path, object.source(place))));
+        let found = json_keys::scan(value, &places);
+        keys.extend(found.places.into_iter().map(|(path, place)| (path, object.source(place))));
+        let repeated = found.twice.into_iter().map(|(path, place)| (path, object.source(place))).collect();
         let syntax_error = json_keys::syntax_error(value, &places).map(|place| object.source(place));
-        Self { keys, syntax_error }
+        Self { keys, syntax_error, repeated }
     }
 }
 

@@ -246,6 +246,8 @@ impl<'a> Chain<'a> {
             }),
             keys,
             syntax_error: None,
+            // `shape` reports them, of the other keys of the ConfigMap too.
+            repeated: Vec::new(),
             source: self.top_at(""),
         }
     }

@@ -2,11 +2,13 @@
 
 use super::Linter;
 use crate::finding::FindingCode;
-use crate::keys::{Key, KeyTable, Object};
+use crate::keys::{Key, KeyTable, Object, PluginKeys};
+use crate::rules::typed_values::{Mismatch, MismatchKind, check_object};
 use crate::scenario::node::Position;
 use crate::suggestion::suggest;
+use crate::terway::JsonText;
 use crate::terway::eni_config::{CNI_CHAIN, CONF, CONFLIST, ENI_CONF, POLICY};
-use crate::terway::expected::{self, NodeFacts};
+use crate::terway::expected::{self, NodeFacts, TERWAY};
 use serde_json::{Map, Value};
 
 /// The keys that terway-cli reads (`cmd/terway-cli/common.go`, `getAllConfig`).
@@ -41,8 +43,16 @@ pub(super) fn lint(linter: &mut Linter<'_>) {
             }
             Ok(Value::Object(object)) => {
                 twice(key, &json, linter);
-                if key == ENI_CONF {
-                    misspelt(object, &json, linter);
+                match key {
+                    ENI_CONF => {
+                        misspelt(object, &json, linter);
+                        let effect =
+                            "terwayd ends with an error when it decodes the settings, so no pod gets an address";
+                        if let Some(keys) = KeyTable::embedded().object(Object::EniConf) {
+                            types(key, keys, "", object, effect, &json, linter);
+                        }
+                    }
+                    _ => entries(key, object, &json, linter),
                 }
             }
             Ok(other) => {
@@ -86,7 +96,7 @@ fn keys(linter: &mut Linter<'_>) {
     }
 }
 
-fn twice(key: &str, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
+fn twice(key: &str, json: &JsonText, linter: &mut Linter<'_>) {
     let config = linter.config;
     for (path, first) in json.twice() {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -99,7 +109,7 @@ fn twice(key: &str, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
 
 /// Keys of `eni_conf` that no release known here reads, and that are near to one that it reads. Others may be of an older
 /// release.
-fn misspelt(object: &Map<String, Value>, json: &crate::terway::JsonText, linter: &mut Linter<'_>) {
+fn misspelt(object: &Map<String, Value>, json: &JsonText, linter: &mut Linter<'_>) {
     let config = linter.config;
     let Some(known) = KeyTable::embedded().object(Object::EniConf) else { return };
     for key in object.keys().filter(|key| known.find(&[], key).is_none()) {
@@ -107,6 +117,47 @@ fn misspelt(object: &Map<String, Value>, json: &crate::terway::JsonText, linter:
         if let Some(near) = suggest(key, known.at(&[]).map(Key::name)) {
             let at = config.source_of(ENI_CONF, json.place(key));
             linter.add(FindingCode::PL624, at, format!("Terway reads no key `{key}` of {ENI_CONF}")).note(near);
+        }
+    }
+}
+
+/// Values of a wrong type in an object that Terway decodes.
+fn types(
+    key: &str,
+    keys: &'static PluginKeys,
+    above: &str,
+    object: &Map<String, Value>,
+    effect: &str,
+    json: &JsonText,
+    linter: &mut Linter<'_>,
+) {
+    linter.check();
+    for Mismatch { place, key: name, kind } in check_object(keys, &[], object) {
+        let top = place.split('/').next().unwrap_or_default();
+        let MismatchKind::WrongType(value, wanted) = kind else { continue };
+        // `values` knows what terway-cli makes of them.
+        if top.starts_with("symmetric_routing") {
+            continue;
+        }
+        let at = linter.config.source_of(key, json.place(&format!("{above}{place}")));
+        let message = format!("`{name}` is {value}, and must be {wanted}");
+        linter.add(FindingCode::PL634, at, message).note(effect);
+    }
+}
+
+/// Values of a wrong type in the entries of Terway.
+fn entries(key: &str, object: &Map<String, Value>, json: &JsonText, linter: &mut Linter<'_>) {
+    let Some(keys) = KeyTable::embedded().plugin(TERWAY) else { return };
+    let effect = "Terway's plugin ends with an error for every pod";
+    let check = |above: &str, entry: &Map<String, Value>, linter: &mut Linter<'_>| {
+        if entry.get("type").and_then(Value::as_str) == Some(TERWAY) {
+            types(key, keys, above, entry, effect, json, linter);
+        }
+    };
+    check("", object, linter);
+    for (index, entry) in object.get("plugins").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        if let Value::Object(entry) = entry {
+            check(&format!("plugins/{index}/"), entry, linter);
         }
     }
 }
