@@ -18,11 +18,16 @@ fn escape(text: &str, keep_newlines: bool) -> String {
         match c {
             '\n' if keep_newlines => out.push('\n'),
             '\t' if keep_newlines => out.push(' '),
-            c if c.is_control() || is_direction(c) => out.extend(c.escape_default()),
+            c if is_hidden(c) => out.extend(c.escape_default()),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whether a character is a control character, or turns the direction of writing.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_direction(c)
 }
 
 /// The bidirectional controls of Unicode (UAX 9, section 2), by which a line can be shown in another order than

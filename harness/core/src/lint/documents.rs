@@ -10,9 +10,11 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(super) fn read(file: &str, text: &str) -> (Vec<Node>, Vec<InputError>) {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let (mut nodes, mut errors) = (Vec::new(), Vec::new());
+    let mut values_left = kube_yaml::MAX_DUMP_VALUES;
     for (lines_before, part) in split(text) {
-        match kube_yaml::read_large(file, part) {
+        match kube_yaml::read_large(file, part, values_left) {
             Ok(found) => nodes.extend(found.into_iter().map(|mut node| {
+                values_left = values_left.saturating_sub(kube_yaml::weight(&node));
                 shift(&mut node, lines_before);
                 node
             })),
@@ -38,8 +40,10 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     };
     let mut parts = Vec::new();
     let (mut begin, mut first_line, mut at) = (0, 0, 0);
+    // Directives and comments before the first mark belong to its document.
+    let is_head = |part: &str| part.lines().all(|line| line.trim().is_empty() || line.starts_with(['%', '#']));
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        if is_mark(line) && at > begin {
+        if is_mark(line) && (begin > 0 || !is_head(&text[..at])) {
             parts.push((first_line, &text[begin..at]));
             (begin, first_line) = (at, number);
         }
@@ -83,5 +87,21 @@ mod tests {
         assert_eq!(nodes[1].get("c").unwrap().at.line, 5);
         assert_eq!(errors.len(), 1);
         assert!((3..=4).contains(&errors[0].source_at.line), "{errors:?}");
+    }
+
+    #[test]
+    fn directives_and_comments_belong_to_the_first_document() {
+        let (nodes, errors) = read("f.yaml", "%YAML 1.2\n# one\n---\na: 1\n---\nb: 1\n");
+        assert_eq!((nodes.len(), errors.len()), (2, 0), "{errors:?}");
+        assert_eq!(nodes[1].get("b").unwrap().at.line, 6);
+    }
+
+    #[test]
+    fn the_bound_of_values_holds_for_all_documents_together() {
+        let document = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n\
+            c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n---\n";
+        let (nodes, errors) = read("f.yaml", &document.repeat(100));
+        assert!(nodes.len() < 20, "{}", nodes.len());
+        assert!(errors.last().unwrap().message.contains("values"), "{errors:?}");
     }
 }

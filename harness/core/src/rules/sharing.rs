@@ -101,7 +101,7 @@ fn check_fixed(networks: &[NetworkUse<'_>], pods: &[PodUse<'_>], findings: &mut 
             let Some(index) = *index else { continue };
             let by_pod = networks[index].addressing.is_by_pod && !attachment.ips.is_empty();
             if !by_pod && !used.pod.is_one_per_node {
-                users[index].0 += used.pod.copies;
+                users[index].0 = users[index].0.saturating_add(used.pod.copies);
                 users[index].1.push(used.pod.describe());
             }
         }

@@ -1,27 +1,36 @@
 //! From a scalar's value back to the file: where each character of the value was written.
 
 use super::node::{Node, Position};
+use std::cell::Cell;
 
 /// A file's text with the beginnings of its lines.
 pub(crate) struct FileText<'a> {
     text: &'a str,
     /// Byte at which each line begins.
     starts: Vec<usize>,
+    /// A place with its byte, from which the next one in that line is found: a dump may be one line.
+    last: Cell<(Position, usize)>,
 }
 
 impl<'a> FileText<'a> {
     /// Reads the lines of a text.
     pub fn new(text: &'a str) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(breaks).collect() }
+        Self { text, starts: std::iter::once(0).chain(breaks).collect(), last: Cell::default() }
     }
 
     /// The text from a place on; empty behind the last line.
     fn from(&self, place: Position) -> &'a str {
-        let start = place.line.checked_sub(1).and_then(|line| self.starts.get(line)).copied();
-        let rest = &self.text[start.unwrap_or(self.text.len())..];
-        let column = rest.char_indices().nth(place.column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
-        &rest[column..]
+        let (last, byte) = self.last.get();
+        let (start, column) = match place.line.checked_sub(1).and_then(|line| self.starts.get(line)) {
+            Some(_) if last.line == place.line && last.column <= place.column => (byte, last.column),
+            Some(start) => (*start, 1),
+            None => (self.text.len(), 1),
+        };
+        let rest = &self.text[start..];
+        let step = rest.char_indices().nth(place.column.saturating_sub(column)).map_or(rest.len(), |(at, _)| at);
+        self.last.set((place, start + step));
+        &rest[step..]
     }
 
     /// Where each character of a scalar's value stands, and where the value ends; none where the file's text is not the

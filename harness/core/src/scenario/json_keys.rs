@@ -14,6 +14,10 @@ pub(crate) struct Keys {
     pub twice: Vec<(String, Position)>,
 }
 
+/// Most bytes of the paths of one configuration. A configuration that people write has a few kilobytes; beyond this bound
+/// no place is known, and findings point at the configuration.
+const MAX_PATHS_BYTES: usize = 4 << 20;
+
 /// The keys of a JSON text, places counted from its own first line. Empty where it is not JSON.
 pub(crate) fn in_text(text: &str) -> Keys {
     scan(text, &places_within(text))
@@ -22,7 +26,8 @@ pub(crate) fn in_text(text: &str) -> Keys {
 /// The keys of a JSON text whose characters stand at these places.
 pub(crate) fn scan(text: &str, places: &[Position]) -> Keys {
     let mut keys = Keys::default();
-    let mut cursor = Cursor { rest: text.chars().collect(), at: 0, places, twice: Vec::new() };
+    let mut cursor =
+        Cursor { rest: text.chars().collect(), at: 0, places, twice: Vec::new(), paths_left: MAX_PATHS_BYTES };
     if cursor.value("", &mut keys.places, 0).is_some() {
         keys.twice = cursor.twice;
     } else {
@@ -46,6 +51,8 @@ struct Cursor<'a> {
     /// Where each character stands.
     places: &'a [Position],
     twice: Vec<(String, Position)>,
+    /// Bytes of paths that may still be kept.
+    paths_left: usize,
 }
 
 impl Cursor<'_> {
@@ -93,6 +100,12 @@ impl Cursor<'_> {
         }
     }
 
+    /// The path of a key; none where the bound of all paths is reached.
+    fn join(&mut self, path: &str, key: &str) -> Option<String> {
+        self.paths_left = self.paths_left.checked_sub(path.len() + key.len() + 1)?;
+        Some(if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") })
+    }
+
     fn value(&mut self, path: &str, found: &mut BTreeMap<String, Position>, depth: usize) -> Option<()> {
         self.space();
         match self.peek()? {
@@ -123,7 +136,7 @@ impl Cursor<'_> {
                 _ => {
                     let place = self.place();
                     let key = self.string()?;
-                    let path = if path.is_empty() { key } else { format!("{path}/{key}") };
+                    let path = self.join(path, &key)?;
                     if let Some(first) = found.insert(path.clone(), place) {
                         self.twice.push((path.clone(), first));
                     }
@@ -149,11 +162,23 @@ impl Cursor<'_> {
                     index += 1;
                 }
                 _ => {
-                    let path = if path.is_empty() { index.to_string() } else { format!("{path}/{index}") };
+                    let path = self.join(path, &index.to_string())?;
                     found.insert(path.clone(), self.place());
                     self.value(&path, found, depth)?;
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_key_with_many_items_is_left_without_places() {
+        let text = |items| format!("{{\"{}\":[{}]}}", "k".repeat(100_000), vec!["0"; items].join(","));
+        assert_eq!(in_text(&text(30)).places.len(), 31);
+        assert!(in_text(&text(100_000)).places.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use crate::source::Source;
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Deepest nesting accepted. Kubernetes objects stay far below.
 pub const MAX_DEPTH: usize = 64;
@@ -21,8 +21,8 @@ pub const MAX_DOCUMENTS: usize = 64;
 /// Most bytes parsed for one file, all repetitions for under-indented lines counted.
 const MAX_PARSED_BYTES: usize = 32 * 1024 * 1024;
 
-/// Most values accepted in one document of a dump, such as all networks of a cluster.
-const MAX_DUMP_NODES: usize = 1_000_000;
+/// Most values accepted in a dump, such as all networks of a cluster.
+pub const MAX_DUMP_VALUES: usize = 1_000_000;
 
 /// Reads every document of a text; empty documents are left out, as kubectl does.
 ///
@@ -32,12 +32,13 @@ pub fn read(file: &str, text: &str) -> Result<Vec<Node>, InputError> {
     read_up_to(file, text, MAX_NODES)
 }
 
-/// As [`read`], of a text that may hold all objects of a cluster.
+/// As [`read`], of a text that may hold all objects of a cluster. At most `max_values` values are accepted,
+/// [`MAX_DUMP_VALUES`] for a whole text.
 ///
 /// # Errors
 /// The first thing that is wrong, with line and column.
-pub fn read_large(file: &str, text: &str) -> Result<Vec<Node>, InputError> {
-    read_up_to(file, text, MAX_DUMP_NODES)
+pub fn read_large(file: &str, text: &str, max_values: usize) -> Result<Vec<Node>, InputError> {
+    read_up_to(file, text, max_values)
 }
 
 fn read_up_to(file: &str, text: &str, max_nodes: usize) -> Result<Vec<Node>, InputError> {
@@ -214,7 +215,7 @@ impl<'a> Composer<'a> {
                     Some(Some(node)) => node.clone(),
                     _ => return Err(self.error(start, "an alias refers to the value that holds it")),
                 };
-                self.count(size(&node), start)?;
+                self.count(weight(&node), start)?;
                 return Ok(Node { at, end: self.text.place(span.end), ..node });
             }
             Event::UnresolvedAlias(name) => {
@@ -251,6 +252,7 @@ impl<'a> Composer<'a> {
         let node = Node { data, at, end: self.text.place(end) };
         // 0 stands for no anchor.
         if anchor != 0 {
+            self.count(weight(&node), start)?;
             self.anchors.insert(anchor, Some(node.clone()));
         }
         Ok(node)
@@ -293,10 +295,10 @@ impl<'a> Composer<'a> {
             let event = self.next()?;
             if matches!(event.0, Event::MappingEnd) {
                 // Merged entries give way to those written out (YAML merge keys, as Go's reader has them).
-                for entry in merged {
-                    if !entries.iter().any(|(key, _, _)| *key == entry.0) {
-                        entries.push(entry);
-                    }
+                self.refuse_repeated(&entries)?;
+                if !merged.is_empty() {
+                    let own: HashSet<String> = entries.iter().map(|(key, ..)| key.clone()).collect();
+                    entries.extend(merged.into_iter().filter(|(key, ..)| !own.contains(key)));
                 }
                 return Ok((entries, event.1.end));
             }
@@ -315,12 +317,20 @@ impl<'a> Composer<'a> {
                 Data::Plain(value) => value.to_string(),
                 Data::List(_) | Data::Map(_) => return Err(self.error(mark, "a key that is not a scalar")),
             };
-            if let Some((_, first, _)) = entries.iter().find(|(name, _, _)| *name == key) {
-                let message = format!("key `{key}` is defined twice; first in line {}", first.line);
-                return Err(self.error(mark, message));
-            }
             entries.push((key, self.text.place(mark), value));
         }
+    }
+
+    /// Refuses the first key that is defined twice.
+    fn refuse_repeated(&self, entries: &[(String, Position, Node)]) -> Result<(), InputError> {
+        let mut first = HashMap::new();
+        for (key, place, _) in entries {
+            if let Some(line) = first.insert(key.as_str(), place.line) {
+                let source = Source { file: self.file.to_owned(), line: place.line, column: place.column };
+                return Err(InputError::new(source, "", format!("key `{key}` is defined twice; first in line {line}")));
+            }
+        }
+        Ok(())
     }
 
     fn merge(&self, value: Node, merged: &mut Vec<(String, Position, Node)>, mark: Marker) -> Result<(), InputError> {
@@ -328,12 +338,13 @@ impl<'a> Composer<'a> {
             Data::List(items) => items,
             _ => vec![value],
         };
+        let mut known: HashSet<String> = merged.iter().map(|(key, ..)| key.clone()).collect();
         for source in sources {
             let Data::Map(entries) = source.data else {
                 return Err(self.error(mark, "the merge key `<<` needs a mapping or a list of mappings"));
             };
             for entry in entries {
-                if !merged.iter().any(|(key, _, _)| *key == entry.0) {
+                if known.insert(entry.0.clone()) {
                     merged.push(entry);
                 }
             }
@@ -379,12 +390,18 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// How many values a tree holds.
-fn size(node: &Node) -> usize {
+/// Bytes of text that count as one value.
+const BYTES_OF_VALUE: usize = 64;
+
+/// How many values a tree holds. A long text counts as several.
+pub(crate) fn weight(node: &Node) -> usize {
     match &node.data {
-        Data::List(items) => 1 + items.iter().map(size).sum::<usize>(),
-        Data::Map(entries) => 1 + entries.iter().map(|(_, _, node)| 1 + size(node)).sum::<usize>(),
-        _ => 1,
+        Data::List(items) => 1 + items.iter().map(weight).sum::<usize>(),
+        Data::Map(entries) => {
+            1 + entries.iter().map(|(key, _, node)| 1 + key.len() / BYTES_OF_VALUE + weight(node)).sum::<usize>()
+        }
+        Data::Text(text) => 1 + text.len() / BYTES_OF_VALUE,
+        Data::Plain(_) => 1,
     }
 }
 

@@ -72,8 +72,11 @@ impl<'a> Excerpts<'a> {
         let line = self.files.get(source.file.as_str()).and_then(|file| file.line(source.line));
         match line.filter(|line| line.len() <= LONGEST_LINE && !line.trim().is_empty()) {
             Some(line) => {
-                let span = AnnotationKind::Primary.span(find_token(line, source.column));
-                group.element(Snippet::source(line.to_owned()).line_start(source.line).path(path).annotation(span))
+                // The renderer does not replace all of them. One character each, so that columns stay.
+                let line: String =
+                    line.chars().map(|c| if c != '\t' && escape::is_hidden(c) { '\u{fffd}' } else { c }).collect();
+                let span = AnnotationKind::Primary.span(find_token(&line, source.column));
+                group.element(Snippet::source(line).line_start(source.line).path(path).annotation(span))
             }
             None if source.line == 0 => group.element(Origin::path(path)),
             None => group.element(Origin::path(path).line(source.line).char_column(source.column.max(1))),

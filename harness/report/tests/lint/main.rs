@@ -125,7 +125,7 @@ fn sarif_names_rules_places_and_suppressions() {
 /// Text of users' files can't write to the terminal, nor end a line of a workflow command.
 #[test]
 fn untrusted_text_is_escaped_in_every_format() {
-    let evil = "a\u{1b}[2J\r\n::set-output name=x::y\u{202e}";
+    let evil = "a\u{1b}[2J\u{9b}2J\u{200f}\r\n::set-output name=x::y\u{202e}";
     let mut found = finding(FindingCode::PL602, evil, source(evil, 1, 1)).notes([evil]);
     found.found = Some(evil.to_owned());
     let report = Report { findings: vec![found], ..Report::default() };
@@ -133,10 +133,10 @@ fn untrusted_text_is_escaped_in_every_format() {
     let outcome = LintOutcome::new(report, files, false);
     let plain = paint::strip(&text::report(&outcome));
     for text in [&plain, &github::report(&outcome)] {
-        assert!(!text.contains(['\u{1b}', '\r', '\u{202e}']), "{text:?}");
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{200f}', '\r', '\u{202e}']), "{text:?}");
     }
     let raw = text::report(&outcome);
-    assert!(!raw.contains("\u{1b}[2J") && !raw.contains('\u{202e}'), "{raw:?}");
+    assert!(!raw.contains("\u{1b}[2J") && !raw.contains(['\u{9b}', '\u{200f}', '\u{202e}']), "{raw:?}");
     let commands = github::report(&outcome).lines().filter(|line| line.starts_with("::")).count();
     assert_eq!(commands, 1);
     serde_json::to_value(SarifLog::new(&outcome)).unwrap();

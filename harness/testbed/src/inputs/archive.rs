@@ -127,9 +127,9 @@ impl Members<'_> {
             let method = record.compression_method();
             let member = archive.get_entry(record.wayfinder()).map_err(io::Error::other)?;
             match method {
-                CompressionMethod::STORE => self.add(name, member.verifying_reader(member.reader()))?,
+                CompressionMethod::STORE => self.add_counted(name, member.verifying_reader(member.reader()))?,
                 CompressionMethod::DEFLATE => {
-                    self.add(name, member.verifying_reader(DeflateDecoder::new(member.reader())))?;
+                    self.add_counted(name, member.verifying_reader(DeflateDecoder::new(member.reader())))?;
                 }
                 other => {
                     let message = format!("compressed with {other}; expected stored or deflated");
@@ -152,6 +152,14 @@ impl Members<'_> {
         }
         self.texts.skipped += 1;
         None
+    }
+
+    /// As [`add`](Self::add), of a member that is unpacked by itself.
+    fn add_counted(&mut self, name: String, reader: impl Read) -> io::Result<()> {
+        let mut left = *self.budget.unpacked();
+        let result = self.add(name, Counted::new(reader, &mut left));
+        *self.budget.unpacked() = left;
+        result
     }
 
     /// Adds the text of a member. That one is too large, or is no text, is a problem of that member alone.

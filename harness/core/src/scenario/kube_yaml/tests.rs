@@ -194,3 +194,19 @@ fn a_text_that_begins_with_a_tab_reads_back_the_same() {
     let object = json!({"kind": "x", "value": [{"0": "\t\n"}, "a\n\tb\n"]});
     assert_eq!(read("a.yaml", &strict::yaml(&object)).unwrap()[0].to_json(), object);
 }
+
+#[test]
+fn an_alias_of_a_long_text_counts_as_many_values() {
+    let text = format!("a: &x \"{}\"\nb: [{}]\n", "y".repeat(64 * 1000), "*x, ".repeat(60));
+    assert!(read("f.yaml", &text).unwrap_err().message.contains("more than 50000 values"));
+    assert!(read("f.yaml", &text.replace(&"*x, ".repeat(60), "*x")).is_ok());
+}
+
+#[test]
+fn many_keys_of_one_object_are_read_at_once() {
+    let text: String = (0..20_000).map(|number| format!("k{number}: 1\n")).collect();
+    assert_eq!(read("f.yaml", &text).unwrap().len(), 1);
+    let error = read("f.yaml", &format!("{text}k7: 2\n")).unwrap_err();
+    assert_eq!(error.source_at.line, 20_001);
+    assert!(error.message.contains("first in line 8"), "{}", error.message);
+}

@@ -118,6 +118,14 @@ fn a_bomb_ends_at_the_bound() {
 }
 
 #[test]
+fn a_bomb_of_many_large_members_ends_at_the_bound() {
+    let large = vec![b'#'; usize::try_from(MAX_TEXT).unwrap() + 1];
+    let members: Vec<(&str, &[u8])> = vec![("large.yaml", &large); 40];
+    let error = read(ArchiveKind::Zip, zip_of(&members)).unwrap_err();
+    assert_eq!(limit_of(&error), Some(LimitReached::Unpacked), "{error}");
+}
+
+#[test]
 fn a_member_that_is_too_large_is_a_problem_of_that_member() {
     let large = vec![b'#'; usize::try_from(MAX_TEXT).unwrap() + 1];
     let members: &[(&str, &[u8])] = &[("large.yaml", &large), ("binary.yaml", b"\xff"), ("good.yaml", b"a: 1")];
