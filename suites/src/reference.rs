@@ -148,10 +148,10 @@ fn kind(schema: &Value) -> String {
         return all.join(", or ");
     }
     match schema["type"].as_str() {
-        Some("array") => format!("list: {}", kind(&schema["items"])),
+        Some("array") => format!("list of {}", kind(&schema["items"])),
         Some("object") if schema["properties"].is_object() => "entry".to_owned(),
         Some("object") => match &schema["additionalProperties"] {
-            inner if inner.is_object() => format!("mapping: {}", kind(inner)),
+            inner if inner.is_object() => format!("mapping to {}", kind(inner)),
             _ => "mapping".to_owned(),
         },
         _ => values(schema),

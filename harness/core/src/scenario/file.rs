@@ -6,6 +6,7 @@
 
 use super::forms::{self, *};
 use super::strict::{ListOr, Located, Pairs};
+use super::topology::TopologyFile;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -112,11 +113,11 @@ pub(super) struct PodFile {
     pub default: Option<Located<DefaultFile>>,
     /// The default route of IPv6.
     pub default6: Option<Located<DefaultFile>>,
-    /// Egress probes that get an answer.
+    /// What the pod reaches: egress probes that get an answer.
     pub reaches: Vec<Located<ReachFile>>,
-    /// Egress probes that get none, each with a control.
+    /// What the pod does not reach: egress probes that get no answer, each with a control that gets one.
     pub cannot_reach: Vec<Located<UnreachableFile>>,
-    /// Ingress probes: who reaches a `hostPort` of the pod at its node.
+    /// What reaches a `hostPort` of the pod at its node: ingress probes that get an answer.
     pub reached_by: Vec<Located<ReachedByFile>>,
     /// Sysctls of the pod's network namespace, by name with dots, or with slashes if a part has dots itself.
     #[schemars(transform = forms::by_sysctl)]
@@ -132,10 +133,10 @@ pub(super) struct PodFile {
 pub(super) struct InterfaceFile {
     /// `true`: there is no interface of this name. It stands alone.
     pub absent: Option<Located<bool>>,
-    /// The kind of the link.
+    /// The kind of its link.
     #[schemars(with = "Option<LinkKind>")]
     pub kind: Option<Located<String>>,
-    /// The link of the node that it is made on.
+    /// The link of the node that it is made on, such as the `master` of macvlan.
     #[schemars(with = "Option<InterfaceName>")]
     pub parent: Option<Located<String>>,
     /// Whether it is up.
@@ -204,12 +205,13 @@ pub(super) struct RouteFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct DefaultFile {
-    /// The interface of the one that is used: lowest metric, then the kernel's order. Only `count: 0` does without.
+    /// The interface of the default route that is used: the one with the lowest metric, then the first in the kernel's
+    /// order. Required unless `count` is 0.
     #[schemars(with = "Option<InterfaceName>")]
     pub dev: Option<Located<String>>,
-    /// How many there are; 1 by default, 0 means none.
+    /// The number of default routes; 1 by default, 0 means none.
     pub count: Option<Located<usize>>,
-    /// Its gateway.
+    /// The gateway of that route.
     #[schemars(with = "Option<Ip>")]
     pub via: Option<Located<String>>,
 }
@@ -264,7 +266,7 @@ pub(super) struct ReachFile {
     /// The protocol.
     #[schemars(with = "EgressProtocol")]
     pub by: Located<String>,
-    /// The port. UDP and TCP need one.
+    /// The destination's port. UDP and TCP need one.
     #[schemars(with = "Option<Port>")]
     pub port: Option<Located<i64>>,
     /// With `by: udp`: the destination is a name server, and this whole name is requested (no search list). It excludes `at`,
@@ -279,16 +281,17 @@ pub(super) struct ReachFile {
     /// The pod's interface through which the request leaves and the answer arrives; both are captured there. `arp` needs it.
     #[schemars(with = "Option<InterfaceName>")]
     pub through: Option<Located<String>>,
-    /// The neighbour that receives the frames: their destination MAC is the one that answers for this address.
+    /// The next hop: the frames' destination MAC is that of the neighbour with this address.
     #[schemars(with = "Option<Ip>")]
     pub gateway: Option<Located<String>>,
-    /// The source address at the far side.
+    /// The source address that the requests have at the destination.
     #[schemars(with = "Option<Ip>")]
     pub seen_from: Option<Located<String>>,
-    /// The VLAN ids on the node's uplink, outermost first; `[]` is untagged. A tagged test frame shows that the capture works.
+    /// The VLAN ids of the requests on the node's uplink, outermost first; `[]` is untagged. A tagged test frame shows that
+    /// the capture works.
     #[schemars(with = "Option<Vec<VlanId>>", length(max = 2))]
     pub tags: Option<Located<Vec<Located<i64>>>>,
-    /// The priority bits of the requests there, in the outermost of the `tags`.
+    /// The priority bits of the requests on the node's uplink, in the outermost of the `tags`.
     #[schemars(with = "Option<Priority>")]
     pub priority: Option<Located<i64>>,
 }
@@ -316,19 +319,20 @@ pub(super) struct UnreachableFile {
     /// The protocol.
     #[schemars(with = "EgressProtocol")]
     pub by: Located<String>,
-    /// The port. UDP and TCP need one.
+    /// The destination's port. UDP and TCP need one.
     #[schemars(with = "Option<Port>")]
     pub port: Option<Located<i64>>,
     /// The source address to bind to.
     #[schemars(with = "Option<Ip>")]
     pub from: Option<Located<String>>,
-    /// The reason. A different one is a different finding.
+    /// Why there is no answer. A different reason is a finding.
     #[schemars(with = "Reason")]
     pub because: Option<Located<String>>,
     /// A destination that the same pod reaches by the same protocol in the same window.
     #[schemars(with = "ControlFile")]
     pub control: Option<Located<ControlFile>>,
-    /// The external host or pod that reaches the same destination in the same window. Only `because: no-route` does without.
+    /// The external host or pod that reaches the same destination in the same window, as a second control. Required
+    /// unless `because` is `no-route`.
     #[schemars(with = "Option<Name>")]
     pub reached_by: Option<Located<String>>,
 }
@@ -338,11 +342,12 @@ destination!(UnreachableFile);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ReachedByFile {
-    /// An external host, a pod (its own name: hairpin), `node` (the pod's node) or `node-2`.
+    /// What sends the request: an external host, a pod (the pod itself for a hairpin), `node` (the pod's node) or
+    /// `node-2`.
     #[schemars(with = "Name")]
     pub sender: Located<String>,
-    /// `node` (default): the node's address on the link of its default route, as kubelet chooses it; `localhost` with
-    /// `sender: node` only.
+    /// Where it is sent to. `node` (default): the node's address on the link of its default route, as kubelet chooses it.
+    /// `localhost`: with `sender: node` only.
     #[schemars(extend("enum" = ["node", "localhost"]))]
     pub at: Option<Located<String>>,
     /// The protocol.
@@ -353,7 +358,8 @@ pub(super) struct ReachedByFile {
     pub port: Located<i64>,
     /// `true` uses the node's IPv6 address.
     pub v6: Option<Located<bool>>,
-    /// The sender's address in the pod: an address, or any address of an external host, a pod, `node`, `node-2`.
+    /// The source address that the requests have in the pod: an address, or the name of an external host, a pod, `node`
+    /// or `node-2` for any of its addresses.
     pub seen_from: Option<Located<String>>,
     /// The node's interface (of `ports`) through which the answer leaves. Without it, the one through which the request
     /// arrived. Frames are captured at each, even if no answer arrives.
@@ -382,194 +388,3 @@ pub(super) struct ControlFile {
     v6: Option<Located<bool>>,
 }
 destination!(ControlFile);
-
-/// What exists before any pod.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct TopologyFile {
-    /// The number of nodes; 1 by default.
-    #[schemars(with = "Option<NodeCount>")]
-    pub nodes: Option<Located<i64>>,
-    /// A CNI configuration in JSON, relative to the scenario: the chain that creates every pod's eth0, instead of the lane's.
-    #[schemars(with = "Option<FileName>")]
-    pub default_network: Option<Located<String>>,
-    /// The cluster's ranges of pods and services, which no added route may overlap (PL608).
-    #[schemars(with = "Vec<NetworkRange>")]
-    pub cluster_ranges: Vec<Located<String>>,
-    /// Bridges on every node.
-    pub bridges: Vec<BridgeFile>,
-    /// VLAN subinterfaces on every node; the parent comes first.
-    pub links: Vec<LinkFile>,
-    /// Segments that connect the nodes and the external hosts, like a switch.
-    pub uplinks: Vec<UplinkFile>,
-    /// The nodes' own interfaces on uplinks, like those of a cloud machine.
-    pub ports: Vec<NodePortFile>,
-    /// kube-proxy's chain KUBE-MARK-MASQ and the masquerade of its mark, in both families.
-    pub kube_mark_masq: Option<Located<bool>>,
-    /// Lines of `/etc/cni/tuning/allowlist.conf` on the nodes.
-    #[schemars(transform = forms::not_empty)]
-    pub tuning_allow_list: Option<Located<Vec<Located<String>>>>,
-    /// External hosts that route.
-    pub gateways: Vec<HostFile>,
-    /// External hosts that do not route.
-    pub peers: Vec<HostFile>,
-}
-
-/// A bridge on every node.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(transform = forms::bridge)]
-pub(super) struct BridgeFile {
-    /// Its name.
-    #[schemars(with = "InterfaceName")]
-    pub name: Located<String>,
-    /// Its addresses.
-    #[serde(default)]
-    #[schemars(with = "Vec<Address>")]
-    pub addresses: Vec<Located<String>>,
-    /// The uplink that it has a port to. An uplink has one bridge per node.
-    #[schemars(with = "Option<Name>")]
-    pub uplink: Option<Located<String>>,
-    /// Whether the bridge filters by VLAN. Without it, the bridge carries every tag.
-    pub vlan_filtering: Option<Located<bool>>,
-    /// The VLANs that its port to the uplink carries tagged. VLAN 1 is always carried untagged.
-    #[schemars(with = "Option<Vec<VlanId>>")]
-    pub vlans: Option<Located<Vec<Located<i64>>>>,
-}
-
-/// A VLAN subinterface on every node.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct LinkFile {
-    /// Its name.
-    #[schemars(with = "InterfaceName")]
-    pub name: Located<String>,
-    /// A bridge, or a link before this one.
-    #[schemars(with = "InterfaceName")]
-    pub parent: Located<String>,
-    /// The VLAN id.
-    #[schemars(with = "VlanId")]
-    pub vlan: Located<i64>,
-    /// `802.1Q` (default) or `802.1ad`.
-    #[schemars(extend("enum" = ["802.1Q", "802.1ad"]))]
-    pub protocol: Option<Located<String>>,
-    /// The priority bits of outgoing frames.
-    #[schemars(with = "Option<Priority>")]
-    pub priority: Option<Located<i64>>,
-}
-
-/// A segment that connects the nodes and the external hosts.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct UplinkFile {
-    /// Its name.
-    #[schemars(with = "Name")]
-    pub name: Located<String>,
-}
-
-/// An interface of a node on an uplink.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct NodePortFile {
-    /// Its name.
-    #[schemars(with = "InterfaceName")]
-    pub name: Located<String>,
-    /// The uplink that it is on.
-    #[schemars(with = "Name")]
-    pub uplink: Located<String>,
-    /// The node; 1 by default.
-    #[schemars(with = "Option<NodeNumber>")]
-    pub node: Option<Located<i64>>,
-    /// Its addresses.
-    #[serde(default)]
-    #[schemars(with = "Vec<Address>")]
-    pub addresses: Vec<Located<String>>,
-    /// The gateways of the node's default routes, at most one for each family.
-    #[serde(default)]
-    #[schemars(with = "Vec<Ip>")]
-    pub defaults: Vec<Located<String>>,
-    /// Makes it a cloud interface for pods. A node has one.
-    pub eni: Option<Located<EniFile>>,
-}
-
-/// A cloud interface for pods (ENI). `pool` needs `gateway`, `pool6` needs `gateway6`; one of the pools is needed.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(transform = forms::eni)]
-pub(super) struct EniFile {
-    /// The next hop of the pods' IPv4.
-    #[schemars(with = "Option<Ip>")]
-    pub gateway: Option<Located<String>>,
-    /// The next hop of the pods' IPv6.
-    #[schemars(with = "Option<Ip>")]
-    pub gateway6: Option<Located<String>>,
-    /// The routing table; by default 1000 plus the link's index.
-    #[schemars(with = "Option<OwnTable>")]
-    pub table: Option<Located<i64>>,
-    /// The IPv4 addresses that pods get.
-    #[schemars(with = "Option<NetworkRange>")]
-    pub pool: Option<Located<String>>,
-    /// The IPv6 addresses that pods get.
-    #[schemars(with = "Option<NetworkRange>")]
-    pub pool6: Option<Located<String>>,
-    /// The subnet around `pool`, for the prefix length that is reported.
-    #[schemars(with = "Option<NetworkRange>")]
-    pub subnet: Option<Located<String>>,
-    /// The subnet around `pool6`.
-    #[schemars(with = "Option<NetworkRange>")]
-    pub subnet6: Option<Located<String>>,
-    /// `veth` (default): the CNI plugin is a stand-in for Terway's. `virtio` (lane vm only): an interface of the machine, on
-    /// which Terway's own plugin runs, with a stand-in for its daemon.
-    #[schemars(extend("enum" = ["veth", "virtio"]))]
-    pub device: Option<Located<String>>,
-}
-
-/// An external host. External hosts and pods have different names.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(transform = forms::with_ports)]
-pub(super) struct HostFile {
-    /// Its name.
-    #[schemars(with = "Name")]
-    pub name: Located<String>,
-    /// Its interfaces on uplinks.
-    #[serde(default)]
-    #[schemars(transform = forms::not_empty)]
-    pub ports: Vec<PortFile>,
-    /// Addresses that it answers for.
-    #[serde(default)]
-    #[schemars(with = "Vec<Address>")]
-    pub behind: Vec<Located<String>>,
-    /// Its routes.
-    #[serde(default)]
-    pub routes: Vec<HostRouteFile>,
-}
-
-/// An interface of an external host on an uplink.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-#[schemars(transform = forms::with_addresses)]
-pub(super) struct PortFile {
-    /// The uplink that it is on.
-    #[schemars(with = "Name")]
-    pub uplink: Located<String>,
-    /// The VLAN that it sends and receives tagged. Without it, the port is untagged.
-    #[schemars(with = "Option<VlanId>")]
-    pub vlan: Option<Located<i64>>,
-    /// Its addresses.
-    #[serde(default)]
-    #[schemars(with = "Vec<Address>", transform = forms::not_empty)]
-    pub addresses: Vec<Located<String>>,
-}
-
-/// A route of an external host.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct HostRouteFile {
-    /// The destination.
-    #[schemars(with = "NetworkRange")]
-    pub to: Located<String>,
-    /// The next hop, on a network of one of its ports.
-    #[schemars(with = "Ip")]
-    pub via: Located<String>,
-}

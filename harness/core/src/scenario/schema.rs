@@ -14,7 +14,7 @@ pub fn scenario_schema() -> Value {
 /// editors apply one schema to all documents of a file.
 pub fn template_schema() -> Value {
     let Value::Object(head) = document::<Head>("Plumbline template") else { return Value::Null };
-    let of_document = ["$schema", "title", "definitions"];
+    let of_document = ["$schema", "title", "description", "definitions"];
     let (mut whole, head): (Map<_, _>, Map<_, _>) =
         head.into_iter().partition(|(key, _)| of_document.contains(&key.as_str()));
     whole.insert("if".to_owned(), json!({ "required": ["apiVersion"] }));

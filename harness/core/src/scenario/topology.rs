@@ -1,14 +1,17 @@
 //! What is there before any pod, read from `topology`: bridges and links here, hosts in `hosts`.
 
+mod file;
 mod hosts;
 mod ports;
 
-use super::file::{BridgeFile, LinkFile, TopologyFile};
+pub(super) use file::TopologyFile;
+
 use super::forms::MAX_NODES;
 use super::mistakes::Mistakes;
 use super::names;
 use super::strict::Located;
 use crate::plan::{Bridge, NodeLink, Topology, Uplink, VlanProtocol};
+use file::{BridgeFile, LinkFile};
 use ipnet::IpNet;
 
 /// Reads what could be read, and adds every mistake found.

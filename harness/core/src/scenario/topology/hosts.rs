@@ -1,8 +1,8 @@
 //! The machines outside: gateways and peers.
 
 use super::Reader;
+use super::file::HostFile;
 use crate::plan::{Host, HostPort, Topology};
-use crate::scenario::file::HostFile;
 use crate::scenario::names;
 
 impl Reader<'_, '_> {

@@ -1,8 +1,8 @@
 //! The nodes' own interfaces on uplinks.
 
 use super::Reader;
+use super::file::{EniFile, NodePortFile};
 use crate::plan::{Device, Eni, NodePort, Topology};
-use crate::scenario::file::{EniFile, NodePortFile};
 use crate::scenario::names;
 use crate::scenario::strict::Located;
 use ipnet::IpNet;
