@@ -207,7 +207,7 @@ fn bad_files_are_refused_at_their_place() {
         let errors = draft(files).unwrap_err();
         assert!(errors[0].to_string().contains(wanted), "{wanted}: {errors:?}");
     };
-    refused(&[], "no file");
+    refused(&[], "no object");
     refused(&[file("a.yaml", "a: [\n")], "mine/a.yaml:");
     refused(&[file("a.yaml", "\nkind: Service\n")], "mine/a.yaml:2:1: kind: is \"Service\"");
     refused(&[pod("[{ \"nam\": 1 }]")], "mine/pod.yaml:6:34");
@@ -227,4 +227,92 @@ fn a_scenario_is_named_after_its_file() {
         assert_eq!(scenario_name(stem), wanted, "{stem}");
     }
     assert_eq!(scenario_name(&"x".repeat(80)).len(), 63);
+}
+
+/// What `kubectl get -o yaml` prints: as it is for one sort of objects, each sort written anew for two.
+#[test]
+fn the_items_of_a_list_are_objects() {
+    let network = r#"{"apiVersion":"k8s.cni.cncf.io/v1","kind":"NetworkAttachmentDefinition","metadata":{"name":"one"},"spec":{"config":"{\"cniVersion\":\"1.0.0\",\"type\":\"macvlan\",\"master\":\"eth1\"}"}}"#;
+    let app = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"app","annotations":{"k8s.v1.cni.cncf.io/networks":"one"}},"spec":{"containers":[{"name":"a","image":"b"}]}}"#;
+    let list = |items: &str| file("all.json", &format!(r#"{{"apiVersion":"v1","kind":"List","items":[{items}]}}"#));
+    let (text, plan) = loaded(&[list(network)]);
+    has(&text, &["manifest: all.json", "# one: macvlan", "net1: { kind: macvlan, parent: eth1 }"]);
+    assert_eq!(plan.networks.len(), 1);
+    let (text, plan) = loaded(&[list(&format!("{network},{app}"))]);
+    has(&text, &["manifest: mine/all-networks.yaml", "manifest: mine/all-pods.yaml"]);
+    assert_eq!((plan.networks.len(), plan.pods.len()), (1, 1));
+    let empty = draft(&[list("")]).unwrap_err();
+    assert_eq!(
+        empty[0].to_string(),
+        "mine/all.json: no object; expected a NetworkAttachmentDefinition, a Pod or a workload"
+    );
+}
+
+#[test]
+fn a_network_without_addresses_of_its_own_gets_some_for_the_pod_that_is_written() {
+    let main =
+        r#"{ "type": "macvlan", "capabilities": { "ips": true }, "master": "eth1", "ipam": { "type": "static" } }"#;
+    let (text, plan) = loaded(&[nad("one", main), nad("two", main)]);
+    has(
+        &text,
+        &[
+            "# decide: this network has the addresses that the pod requests. Which ones?",
+            "{ name: one, interface: net1, ips: [192.0.2.10/24] }",
+            "{ name: two, interface: net2, ips: [192.0.2.11/24] }",
+            "net2: { kind: macvlan, parent: eth1, addresses: [192.0.2.11/24] }",
+        ],
+    );
+    assert_eq!(plan.pods[0].attachments[1].ips, ["192.0.2.11/24"]);
+    let (text, _) = loaded(&[nad("one", &main.replace("true", "false"))]);
+    assert!(!text.contains("192.0.2."), "{text}");
+}
+
+#[test]
+fn a_device_that_moves_into_the_pod_is_in_the_topology() {
+    let (text, plan) = loaded(&[nad("one", r#"{ "type": "host-device", "device": "ens4" }"#)]);
+    has(&text, &["uplinks: [{ name: outside }]", "{ name: ens4, uplink: outside }"]);
+    assert_eq!(plan.topology.ports[0].name, "ens4");
+    // The master of another network can't move.
+    let master = r#"{ "type": "macvlan", "master": "ens4" }"#;
+    let (text, _) = loaded(&[nad("one", r#"{ "type": "host-device", "device": "ens4" }"#), nad("two", master)]);
+    assert!(!text.contains("uplinks: ["), "{text}");
+}
+
+#[test]
+fn a_network_without_a_master_is_on_the_interface_of_the_default_route() {
+    let (text, plan) =
+        loaded(&[nad("one", r#"{ "type": "macvlan" }"#), nad("two", r#"{ "type": "macvlan", "master": "eth0" }"#)]);
+    has(
+        &text,
+        &["{ name: eth0 }", "{ name: eth1, uplink: outside, addresses: [198.18.0.2/24], defaults: [198.18.0.1] }"],
+    );
+    assert_eq!(plan.topology.ports[0].name, "eth1");
+    let in_pod = r#"{ "type": "macvlan", "linkInContainer": true }"#;
+    for main in [r#"{ "type": "bridge" }"#, r#"{ "type": "vlan", "vlanId": 5 }"#, in_pod] {
+        let (text, _) = loaded(&[nad("one", main)]);
+        assert!(!text.contains("topology:"), "{text}");
+    }
+}
+
+#[test]
+fn a_bridge_that_is_the_default_gateway_leaves_the_default_route_to_a_person() {
+    let (text, _) = loaded(&[nad("one", r#"{ "type": "bridge", "isDefaultGateway": true }"#)]);
+    assert!(text.contains("# default: {") && !text.contains("    default: {"), "{text}");
+    let (text, _) = loaded(&[nad("one", r#"{ "type": "bridge", "isGateway": true }"#)]);
+    has(&text, &["default: { dev: eth0, count: 1 }"]);
+}
+
+#[test]
+fn a_configuration_on_the_node_needs_a_cluster() {
+    let text = "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: one }\n";
+    let (text, plan) = loaded(&[file("one.yaml", text)]);
+    has(&text, &["# one: a configuration that is not known here", "lanes: [kind]"]);
+    assert_eq!(plan.lanes, ["kind"]);
+}
+
+#[test]
+fn ipam_plugins_that_have_to_be_given_are_named() {
+    let main = r#"{ "type": "macvlan", "master": "eth1", "ipam": { "type": "whereabouts", "range": "192.0.2.0/24" } }"#;
+    let (text, _) = loaded(&[nad("one", main)]);
+    has(&text, &["# Run it with --plugin NAME=PATH or --cni-path DIR: Plumbline has no whereabouts."]);
 }

@@ -19,7 +19,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<u8> {
     let first = args.files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let stem = args.output.as_deref().unwrap_or(first).file_stem().and_then(OsStr::to_str).unwrap_or_default();
     let name = scenario_name(stem);
-    let out = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.yaml")));
+    let out = args.output.clone().unwrap_or_else(|| free_file(&name));
     let folder = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if args.output.is_some() {
         check_output(&out, folder)?;
@@ -50,6 +50,15 @@ pub fn run(args: &NewArgs) -> anyhow::Result<u8> {
     writeln!(stdout, "{} comments begin with \"decide\"", scenario.matches("# decide: ").count())?;
     writeln!(stdout, "next: plumbline run {}", out.display())?;
     Ok(exit::PASS)
+}
+
+/// A file of this folder that is not there: a scenario that is printed must not stand for a manifest that it names.
+fn free_file(name: &str) -> PathBuf {
+    let path = |number: usize| match number {
+        1 => PathBuf::from(format!("{name}.yaml")),
+        _ => PathBuf::from(format!("{name}-{number}.yaml")),
+    };
+    (1..).map(path).find(|path| path.symlink_metadata().is_err()).unwrap_or_default()
 }
 
 /// Writes new files. If one can't be written, none remains.

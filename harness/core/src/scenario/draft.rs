@@ -7,12 +7,16 @@ mod writer;
 
 use super::error::InputError;
 use super::file_text::FileText;
-use super::node::Node;
+use super::node::{Node, flatten_lists};
 use super::objects::{self, NAD_API, Object, PodsOfObject};
+use super::strict::yaml;
 use super::{kube_yaml, names};
 use crate::plan::{Attachment, Network, Pod};
 use crate::source::Source;
 use std::ops::Range;
+
+/// What a file has, for errors.
+const EXPECTED: &str = "a NetworkAttachmentDefinition, a Pod or a workload";
 
 /// A file with networks, or with pods and workloads.
 #[derive(Debug, Clone)]
@@ -94,11 +98,12 @@ pub fn draft_scenario(name: &str, folder: &str, files: &[DraftFile]) -> Result<D
     }
     if errors.is_empty() && objects.networks.is_empty() && objects.pods.is_empty() {
         errors.extend(objects.others.iter().map(|other| {
-            let message = format!("is {:?}; expected a NetworkAttachmentDefinition, a Pod or a workload", other.kind);
-            InputError::new(other.source.clone(), "kind", message)
+            let found = if other.kind.is_empty() { "is missing".to_owned() } else { format!("is {:?}", other.kind) };
+            InputError::new(other.source.clone(), "kind", format!("{found}; expected {EXPECTED}"))
         }));
         if errors.is_empty() {
-            errors.push(InputError::file("", "no file; expected a NetworkAttachmentDefinition, a Pod or a workload"));
+            let name = files.first().map_or("", |file| file.name.as_str());
+            errors.push(InputError::file(name, format!("no object; expected {EXPECTED}")));
         }
     }
     if !errors.is_empty() {
@@ -120,6 +125,8 @@ pub fn scenario_name(stem: &str) -> String {
 impl Objects {
     fn add(&mut self, folder: &str, file: &DraftFile) -> Result<(), Vec<InputError>> {
         let documents = kube_yaml::read(&file.name, &file.text).map_err(|error| vec![error])?;
+        let has_list = documents.iter().any(Node::is_list);
+        let documents = flatten_lists(documents);
         let sorts: Vec<Sort> = documents.iter().map(sort).collect();
         let is_split = sorts.windows(2).any(|pair| pair[0] != pair[1]);
         let first = self.networks.len();
@@ -145,8 +152,12 @@ impl Objects {
             }
             let mut manifest = file.manifest.clone();
             if is_split {
-                let of_sort = documents.iter().zip(&sorts).filter(|(_, other)| **other == sort);
-                let text = split::take(&file.text, of_sort.map(|(node, _)| node.at.line));
+                let of_sort = documents.iter().zip(&sorts).filter(|(_, other)| **other == sort).map(|(node, _)| node);
+                let text = match has_list {
+                    // A list is one document, so its items are written anew.
+                    true => of_sort.map(|node| format!("---\n{}", yaml(&node.to_json()))).collect(),
+                    false => split::take(&file.text, of_sort.map(|node| node.at.line)),
+                };
                 manifest = self.new_manifest(folder, &file.manifest, ending);
                 self.manifests.push((manifest.clone(), text));
             }

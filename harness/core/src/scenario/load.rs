@@ -12,6 +12,7 @@ use super::file::{API_VERSION, Entry, KIND, ScenarioFile};
 use super::file_text::FileText;
 use super::loader::{self, Loader};
 use super::mistakes::Mistakes;
+use super::node::flatten_lists;
 use super::objects::{self, Object};
 use super::strict::{self, Located, Pairs};
 use super::{kube_yaml, names, template, topology, values};
@@ -214,7 +215,7 @@ impl Load<'_> {
         };
         let from_template = entry.value.template.is_some();
         let documents = match kube_yaml::read(&file, &text) {
-            Ok(documents) => documents,
+            Ok(documents) => flatten_lists(documents),
             Err(error) => {
                 let message = format!("the template {file} gives what is no YAML: {}", error.message);
                 let error = if from_template { self.mistakes.error(entry, message) } else { error };

@@ -35,7 +35,33 @@ pub struct Node {
     pub end: Position,
 }
 
+/// The objects of documents: the items of a list, such as kubectl prints, in the place of the list.
+pub(crate) fn flatten_lists(documents: Vec<Node>) -> Vec<Node> {
+    let objects = |mut document: Node| match document.take_items() {
+        Some(items) => flatten_lists(items),
+        None => vec![document],
+    };
+    documents.into_iter().flat_map(objects).collect()
+}
+
 impl Node {
+    /// Whether this is a list of objects: `kind: List`, or a list of one kind.
+    pub(crate) fn is_list(&self) -> bool {
+        self.get("kind").and_then(Node::text).is_some_and(|kind| kind.ends_with("List")) && self.get("items").is_some()
+    }
+
+    /// Takes the items of a list of objects.
+    fn take_items(&mut self) -> Option<Vec<Node>> {
+        if !self.is_list() {
+            return None;
+        }
+        let Data::Map(entries) = &mut self.data else { return None };
+        match &mut entries.iter_mut().find(|(key, ..)| key == "items")?.2.data {
+            Data::List(items) => Some(std::mem::take(items)),
+            _ => None,
+        }
+    }
+
     /// The value of a key, where this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.data {

@@ -14,6 +14,9 @@ const OTHER_TABLE: [&str; 2] = ["sbr", "vrf"];
 /// Main plugins that are made on a link of the node, their `master`.
 const WITH_MASTER: [&str; 3] = ["macvlan", "ipvlan", "vlan"];
 
+/// Those of them that take the interface of the node's default route without one.
+const DEFAULT_MASTER: [&str; 2] = ["macvlan", "ipvlan"];
+
 /// What is stated of one interface.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct InterfaceFacts {
@@ -50,6 +53,36 @@ pub(super) fn master(chain: &Chain) -> Option<&str> {
     (WITH_MASTER.contains(&main.plugin.as_str()) && !in_pod && names::interface(master).is_ok()).then_some(master)
 }
 
+/// Whether a chain's main plugin takes the interface of the node's default route, because it names no `master`.
+pub(super) fn is_on_default_route(chain: &Chain) -> bool {
+    let Some(main) = chain.links.first().filter(|main| DEFAULT_MASTER.contains(&main.plugin.as_str())) else {
+        return false;
+    };
+    let Some(conf) = main.conf.as_object() else { return false };
+    let in_pod = go_key(conf, "linkInContainer").and_then(Value::as_bool).unwrap_or(false);
+    !in_pod && text(conf, "master").is_none_or(str::is_empty)
+}
+
+/// The IPAM plugin of a chain.
+pub(super) fn ipam_plugin(chain: &Chain) -> Option<&str> {
+    let conf = chain.links.first()?.conf.as_object()?;
+    text(go_key(conf, "ipam")?.as_object()?, "type").filter(|plugin| !plugin.is_empty())
+}
+
+/// The device of the node that a chain moves into the pod.
+pub(super) fn device(chain: &Chain) -> Option<&str> {
+    let main = chain.links.first().filter(|main| main.plugin == "host-device")?;
+    let device = go_key(main.conf.as_object()?, "device").and_then(Value::as_str)?;
+    names::interface(device).is_ok().then_some(device)
+}
+
+/// Whether a chain has addresses only if the pod requests them.
+pub(super) fn needs_ips(chain: &Chain) -> bool {
+    let Some(main) = chain.links.first().filter(|main| has_capability(main, "ips")) else { return false };
+    let ipam = main.conf.as_object().and_then(|conf| go_key(conf, "ipam")).and_then(Value::as_object);
+    ipam.is_some_and(|ipam| text(ipam, "type") == Some("static") && objects(ipam, "addresses").is_empty())
+}
+
 /// The kind of link that a main plugin makes.
 pub(super) fn link_kind(plugin: &str) -> Option<&'static str> {
     match plugin {
@@ -73,6 +106,9 @@ pub(super) fn facts(chain: &Chain, attachment: &Attachment) -> InterfaceFacts {
         facts.mac.clone_from(&attachment.mac);
     }
     facts.mtu = mtu(main);
+    // The bridge is the gateway, and the pod's default route leads to it.
+    let is_gateway = main.conf.as_object().and_then(|conf| go_key(conf, "isDefaultGateway")).and_then(Value::as_bool);
+    facts.has_default = main.plugin == "bridge" && is_gateway.unwrap_or(false);
     facts.read_ipam(main, attachment);
     for meta in metas {
         facts.mtu = if meta.plugin == "tuning" { mtu(meta).or(facts.mtu) } else { facts.mtu };

@@ -12,9 +12,17 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// The name of the pod that is written where none is given.
 const CLIENT: &str = "client";
+/// The last numbers of addresses of documentation (RFC 5737) for networks that have none of their own.
+const FREE_HOSTS: RangeInclusive<u8> = 10..=250;
+/// Names for the node's own interface, and its addressing from the range for tests (RFC 2544), which no network has.
+const NODE_LINKS: [&str; 3] = ["eth0", "eth1", "eth2"];
+const NODE_ADDRESSING: &str = "addresses: [198.18.0.2/24], defaults: [198.18.0.1]";
+/// The uplink of the node's own interfaces.
+const UPLINK: &str = "outside";
 /// Plugins that Plumbline builds itself; any other one has to be given to a lane.
 const BUILT: [&str; 19] = [
     "bandwidth",
@@ -68,7 +76,10 @@ pub(super) fn write(name: &str, objects: &Objects) -> String {
 /// A pod for each namespace, with its networks as `net1`, `net2` and so on.
 fn clients(networks: &[Network]) -> Vec<PodFacts> {
     let mut clients: Vec<PodFacts> = Vec::new();
+    let mut free_hosts = FREE_HOSTS;
     for network in networks {
+        let needs_ips = network.chain.as_ref().is_some_and(facts::needs_ips);
+        let host = if needs_ips { free_hosts.next() } else { None };
         let index = clients.iter().position(|client| client.pod.namespace == network.namespace).unwrap_or_else(|| {
             clients.push(client(clients.len() + 1, network.namespace.clone()));
             clients.len() - 1
@@ -78,7 +89,7 @@ fn clients(networks: &[Network]) -> Vec<PodFacts> {
             network: network.name.clone(),
             namespace: None,
             interface: format!("net{}", attachments.len() + 1),
-            ips: Vec::new(),
+            ips: host.iter().map(|host| format!("192.0.2.{host}/24")).collect(),
             mac: None,
             cni_args: None,
             default_route: None,
@@ -102,9 +113,21 @@ fn plugins(network: &Network) -> Vec<&str> {
     network.chain.iter().flat_map(|chain| &chain.links).map(|link| link.plugin.as_str()).collect()
 }
 
+fn has_no_config(network: &Network) -> bool {
+    network.config.as_deref().is_none_or(|config| config.trim().is_empty())
+}
+
+/// The plugins of a network as text.
+fn describe_chain(network: &Network) -> String {
+    match network.chain {
+        Some(_) => plugins(network).join(", "),
+        None => "a configuration that is not known here".to_owned(),
+    }
+}
+
 fn summary(objects: &Objects) -> String {
     let chains: Vec<String> =
-        objects.networks.iter().map(|network| format!("{} by {}", network.name, plugins(network).join(", "))).collect();
+        objects.networks.iter().map(|network| format!("{} by {}", network.name, describe_chain(network))).collect();
     if chains.is_empty() { "networks of the cluster".to_owned() } else { chains.join("; ") }
 }
 
@@ -122,24 +145,64 @@ fn write_capabilities(out: &mut Text, objects: &Objects) {
         out.line(0, "# A lane that lacks one of these skips the scenario.");
         out.line(0, &format!("requires: [{}]", needed.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    if !objects.missing.is_empty() {
+    let on_node: Vec<&str> =
+        objects.networks.iter().filter(|network| has_no_config(network)).map(|network| network.name.as_str()).collect();
+    if !on_node.is_empty() {
+        let names = on_node.join(", ");
+        out.comment(
+            0,
+            &format!("{names}: without `spec.config` Multus reads a file of that name on the cluster's nodes."),
+        );
+    }
+    if !objects.missing.is_empty() || !on_node.is_empty() {
         out.line(0, "lanes: [kind]");
     }
-    let others: Vec<&str> = all.into_iter().filter(|plugin| !BUILT.contains(plugin)).collect();
+    let ipam = objects.networks.iter().filter_map(|network| facts::ipam_plugin(network.chain.as_ref()?));
+    let others: BTreeSet<&str> = all.into_iter().chain(ipam).filter(|plugin| !BUILT.contains(plugin)).collect();
     if !others.is_empty() {
         out.comment(
             0,
-            &format!("Run it with --plugin NAME=PATH or --cni-path DIR: Plumbline has no {}.", others.join(", ")),
+            &format!(
+                "Run it with --plugin NAME=PATH or --cni-path DIR: Plumbline has no {}.",
+                others.into_iter().collect::<Vec<_>>().join(", ")
+            ),
         );
     }
 }
 
 fn write_topology(out: &mut Text, objects: &Objects) {
-    let masters: BTreeSet<&str> =
-        objects.networks.iter().filter_map(|network| facts::master(network.chain.as_ref()?)).collect();
-    if masters.is_empty() {
+    let chains = || objects.networks.iter().filter_map(|network| network.chain.as_ref());
+    let masters: BTreeSet<&str> = chains().filter_map(facts::master).collect();
+    let devices: BTreeSet<&str> = chains().filter_map(facts::device).collect();
+    let on_default_route = chains().any(facts::is_on_default_route);
+    if masters.is_empty() && devices.is_empty() && !on_default_route {
         return;
     }
+    out.line(0, "# The links of the node that networks name.");
+    out.line(0, "topology:");
+    let bridges = write_masters(out, &masters);
+    let devices: Vec<&str> = devices.into_iter().filter(|device| !bridges.contains(*device)).collect();
+    if devices.is_empty() && !on_default_route {
+        return;
+    }
+    out.line(1, &format!("uplinks: [{{ name: {UPLINK} }}]"));
+    out.line(1, "ports:");
+    if !devices.is_empty() {
+        out.line(2, "# Each stands for a device that moves into the pod.");
+    }
+    for device in &devices {
+        out.line(2, &format!("- {{ name: {}, uplink: {UPLINK} }}", quote(device)));
+    }
+    let is_free = |name: &&str| !bridges.contains(*name) && !devices.contains(name);
+    if let Some(name) = NODE_LINKS.iter().copied().find(is_free).filter(|_| on_default_route) {
+        out.line(2, "# The interface of the node's default route: a network that names no `master` takes it.");
+        out.line(2, &format!("- {{ name: {name}, uplink: {UPLINK}, {NODE_ADDRESSING} }}"));
+    }
+}
+
+/// Writes the links on which interfaces are made: a bridge for each, or a VLAN subinterface of one for a name such as
+/// `eth1.100`. Gives the names of the bridges.
+fn write_masters(out: &mut Text, masters: &BTreeSet<&str>) -> BTreeSet<String> {
     let split = |name: &str| {
         let (parent, vlan) = name.rsplit_once('.')?;
         let vlan = vlan.parse::<i64>().ok().filter(|vlan| names::vlan(*vlan).is_ok())?;
@@ -153,23 +216,23 @@ fn write_topology(out: &mut Text, objects: &Objects) {
                 links.push(format!("- {{ name: {}, parent: {}, vlan: {vlan} }}", quote(master), quote(&parent)));
                 bridges.insert(parent);
             }
-            None => drop(bridges.insert(master.to_owned())),
+            None => drop(bridges.insert((*master).to_owned())),
         }
     }
-    out.line(
-        0,
-        "# The links of the node that networks name as `master`. A bridge stands for the node's own interface.",
-    );
-    out.line(0, "# decide: is a bridge enough? `uplinks`, `gateways` and `peers` add hosts that pods can reach.");
-    out.line(0, "topology:");
+    if bridges.is_empty() {
+        return bridges;
+    }
+    out.line(1, "# A bridge stands for the node's own interface, the `master`.");
+    out.line(1, "# decide: is a bridge enough? `uplinks`, `gateways` and `peers` add hosts that pods can reach.");
     out.line(1, "bridges:");
-    for bridge in bridges {
-        out.line(2, &format!("- {{ name: {} }}", quote(&bridge)));
+    for bridge in &bridges {
+        out.line(2, &format!("- {{ name: {} }}", quote(bridge)));
     }
     if !links.is_empty() {
         out.line(1, "links:");
         links.iter().for_each(|link| out.line(2, link));
     }
+    bridges
 }
 
 fn write_networks(out: &mut Text, objects: &Objects) {
@@ -179,7 +242,7 @@ fn write_networks(out: &mut Text, objects: &Objects) {
     out.line(0, "networks:");
     for (file, found) in &objects.network_files {
         for network in &objects.networks[found.clone()] {
-            out.comment(1, &format!("{}: {}", network.name, plugins(network).join(", ")));
+            out.comment(1, &format!("{}: {}", network.name, describe_chain(network)));
         }
         out.line(1, &format!("- manifest: {}", quote(file)));
     }
@@ -219,7 +282,13 @@ fn write_pods(out: &mut Text, objects: &Objects, clients: &[PodFacts]) {
         out.line(3, "attachments:");
         for attachment in &client.pod.attachments {
             let (name, interface) = (quote(&attachment.network), quote(&attachment.interface));
-            out.line(4, &format!("- {{ name: {name}, interface: {interface} }}"));
+            let ips: Vec<String> = attachment.ips.iter().map(|ip| quote(ip)).collect();
+            if ips.is_empty() {
+                out.line(4, &format!("- {{ name: {name}, interface: {interface} }}"));
+            } else {
+                out.line(4, "# decide: this network has the addresses that the pod requests. Which ones?");
+                out.line(4, &format!("- {{ name: {name}, interface: {interface}, ips: [{}] }}", ips.join(", ")));
+            }
         }
     }
 }
