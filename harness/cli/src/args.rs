@@ -152,15 +152,22 @@ pub struct Selection {
     pub scenarios: Vec<PathBuf>,
 }
 
-/// Plugins, cluster profile and consent that replace the defaults.
+/// Programs that replace Plumbline's plugins.
 #[derive(Debug, Args)]
-pub struct TestbedArgs {
-    /// Use the binary PATH for the plugin NAME, on every lane.
+pub struct ProgramArgs {
+    /// Use the program PATH for the plugin NAME, on every lane. The lint only reads the release that it was built from.
     #[arg(long, value_name = "NAME=PATH")]
     pub plugin: Vec<String>,
     /// Search DIR for plugins before Plumbline's own folder.
     #[arg(long, value_name = "DIR")]
     pub cni_path: Vec<PathBuf>,
+}
+
+/// Plugins, cluster profile and consent that replace the defaults.
+#[derive(Debug, Args)]
+pub struct TestbedArgs {
+    #[command(flatten)]
+    pub programs: ProgramArgs,
     /// Cluster profile (a folder of clusters/). Without it, Plumbline chooses one that this host can run.
     #[arg(long, value_name = "NAME", env = "PLUMBLINE_PROFILE")]
     pub profile: Option<String>,

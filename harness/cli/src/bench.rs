@@ -2,6 +2,7 @@
 //!
 //! Clean-up belongs to the scope ([`Bench::with`]), so that `?` cannot skip it.
 
+use crate::releases::read_releases;
 use crate::{registry, root, select, session};
 use anyhow::Context as _;
 use plumbline_core::finding::FindingCode;
@@ -153,6 +154,7 @@ impl Staged<'_> {
     /// [`plumbline_testbed::error::TestbedError`] when a pod is gone or can't be read.
     pub async fn observe(&mut self) -> anyhow::Result<Observed> {
         let observation = self.scene.observe(self.cx).await?;
+        let observation = Observation { releases: read_releases(&self.cx.options), ..observation };
         Ok(Observed { lane: self.lane, plan: self.plan.clone(), observation })
     }
 

@@ -14,18 +14,19 @@
 //! 7. `entry`: the end of a command: messages, clean-up and exit code
 //! 8. `session`: the context of lanes
 //! 9. `capability`: the file with what each lane offers
-//! 10. `runner`: plans over lanes
-//! 11. `expected`: expected findings of the suite
-//! 12. `stored_evidence`: evidence of earlier runs
-//! 13. `bench`: an open lane for tests
-//! 14. `prelude`: imports for tests
-//! 15. `chain`: Terway's chain in the user's files
-//! 16. `lint`: users' files and a cluster's objects through the lint
-//! 17. `requirements`: what proves each requirement
-//! 18. `schema`: the schemas of Plumbline's own files
-//! 19. `args`: the command line
-//! 20. `options`: from the command line to the lanes' options
-//! 21. `commands`: the subcommands
+//! 10. `releases`: releases of the plugins that the user gave
+//! 11. `runner`: plans over lanes
+//! 12. `expected`: expected findings of the suite
+//! 13. `stored_evidence`: evidence of earlier runs
+//! 14. `bench`: an open lane for tests
+//! 15. `prelude`: imports for tests
+//! 16. `chain`: Terway's chain in the user's files
+//! 17. `lint`: users' files and a cluster's objects through the lint
+//! 18. `requirements`: what proves each requirement
+//! 19. `schema`: the schemas of Plumbline's own files
+//! 20. `args`: the command line
+//! 21. `options`: from the command line to the lanes' options
+//! 22. `commands`: the subcommands
 
 pub mod bench;
 pub mod capability;
@@ -38,6 +39,7 @@ pub mod interrupt;
 pub mod lint;
 pub mod prelude;
 pub mod registry;
+pub mod releases;
 pub mod requirements;
 pub mod root;
 pub mod runner;

@@ -1,6 +1,7 @@
 //! `plumbline lint`: what the user names is read, the cluster too, and the engine of `core` is called. Nothing is run.
 
 use crate::fault;
+use crate::releases::add_releases;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
 use plumbline_core::lint::{self, InputFile, Options, Report};
@@ -10,6 +11,7 @@ use plumbline_core::terway;
 use plumbline_kube::inventory::{self, Inventory, NamespaceScope};
 use plumbline_report::lint::LintOutcome;
 use plumbline_terway::chain::handle::{ClusterHandle, ClusterTarget};
+use plumbline_testbed::context;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::inputs::{self, InputProblem, Inputs};
 use plumbline_testbed::lease::Kind;
@@ -31,6 +33,8 @@ pub struct LintRequest<'a> {
     pub ignore: &'a [FindingCode],
     /// `NAME=RELEASE` of plugins and sources.
     pub releases: &'a [String],
+    /// Programs of plugins, whose build information states their releases.
+    pub programs: context::Options,
 }
 
 /// Reads and lints. Problems of single files are part of the outcome.
@@ -39,6 +43,7 @@ pub struct LintRequest<'a> {
 /// [`Refused`] for a release that is none; a `TestbedError` when the cluster can't be read.
 pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
     let mut options = read_options(request)?;
+    let unknown_releases = add_releases(&request.programs, &mut options.releases);
     let Inputs { texts, skipped, problems } = inputs::read(request.paths, &ENDINGS, std::io::stdin().lock());
     let mut files: Vec<InputFile> =
         texts.into_iter().map(|inputs::InputText { name, text }| InputFile { name, text }).collect();
@@ -51,6 +56,7 @@ pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
     let mut report = fault::name_file(&list_names(&files), || lint::lint(&files, &options));
     let is_beyond = |source: &Source| inventory.beyond.contains(&source.file);
     report.findings.retain(|finding| !finding.source.as_ref().is_some_and(is_beyond));
+    report.assumed.extend(unknown_releases);
     add_problems(&mut report, problems);
     explain_templates(&mut report, &files);
     let outcome = LintOutcome::new(report, files, request.strict);

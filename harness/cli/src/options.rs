@@ -1,6 +1,6 @@
 //! From the command line to the lanes' options, checked before anything is changed.
 
-use crate::args::{ExecutionArgs, TestbedArgs};
+use crate::args::{ExecutionArgs, ProgramArgs, TestbedArgs};
 use plumbline::select::Refused;
 use plumbline_lanes::context::Options;
 use std::collections::BTreeMap;
@@ -10,11 +10,23 @@ use std::path::PathBuf;
 /// Reads plugins, search path, profile and the consent to install software.
 ///
 /// # Errors
-/// [`Refused`] when a path is missing or of the wrong kind.
+/// As [`read_programs`].
 pub fn read(testbed: &TestbedArgs) -> Result<Options, Refused> {
+    Ok(Options {
+        profile: testbed.profile.clone(),
+        may_install: testbed.yes || std::env::var("CI").is_ok_and(|v| v == "true"),
+        ..read_programs(&testbed.programs)?
+    })
+}
+
+/// Reads plugins and search path.
+///
+/// # Errors
+/// [`Refused`] when a path is missing or of the wrong kind.
+pub fn read_programs(programs: &ProgramArgs) -> Result<Options, Refused> {
     let mut problems = Vec::new();
     let mut plugins = BTreeMap::new();
-    for text in &testbed.plugin {
+    for text in &programs.plugin {
         match plugin(text) {
             Ok((name, path)) => {
                 if plugins.insert(name.clone(), path).is_some() {
@@ -25,7 +37,7 @@ pub fn read(testbed: &TestbedArgs) -> Result<Options, Refused> {
         }
     }
     let mut cni_path = Vec::new();
-    for dir in &testbed.cni_path {
+    for dir in &programs.cni_path {
         match std::fs::canonicalize(dir) {
             Ok(path) if path.is_dir() => cni_path.push(path),
             Ok(_) => problems.push(format!("--cni-path {} is not a folder", dir.display())),
@@ -35,13 +47,7 @@ pub fn read(testbed: &TestbedArgs) -> Result<Options, Refused> {
     if !problems.is_empty() {
         return Err(Refused { problems });
     }
-    Ok(Options {
-        plugins,
-        cni_path,
-        profile: testbed.profile.clone(),
-        may_install: testbed.yes || std::env::var("CI").is_ok_and(|v| v == "true"),
-        ..Options::default()
-    })
+    Ok(Options { plugins, cni_path, ..Options::default() })
 }
 
 /// The number of scenarios at the same time on one lane.

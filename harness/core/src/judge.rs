@@ -50,7 +50,12 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     segment::judge(plan, observation, &mut judgement);
     wire::judge(plan, observation, &mut judgement);
     judge_leaks(plan, observation, &mut judgement);
-    for finding in lint(plan) {
+    if !observation.releases.is_empty() {
+        let releases = observation.releases.iter().map(|(plugin, release)| format!("{plugin} {release}"));
+        let releases = releases.collect::<Vec<_>>().join(", ");
+        judgement.add_note(format!("releases of the plugins that were given, by their build information: {releases}"));
+    }
+    for finding in lint(plan, &Releases::from(observation.releases.clone())) {
         judgement.add_finding(finding);
     }
     judgement.finish()
@@ -58,8 +63,7 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
 
 /// What the rules about configurations find in a plan: `PL6xx`. Nothing here fails a scenario but a configuration of which
 /// no chain can be made: the run goes on, and what the plugins do with it is seen in the kernel.
-pub fn lint(plan: &Plan) -> Vec<Finding> {
-    let releases = Releases::default();
+pub fn lint(plan: &Plan, releases: &Releases) -> Vec<Finding> {
     let topology = &plan.topology;
     let cluster = ClusterFacts {
         tuning_allow_list: Some(topology.tuning_allow_list.clone()).filter(|list| !list.is_empty()),
@@ -68,7 +72,7 @@ pub fn lint(plan: &Plan) -> Vec<Finding> {
     let context_of = |network: &Network| {
         let is_default = plan.pods.iter().any(|pod| pod.default_network() == Some(network.name.as_str()));
         let network_use = if is_default { Use::DefaultNetwork } else { Use::Run };
-        Context { network_use, releases: &releases, cluster: &cluster }
+        Context { network_use, releases, cluster: &cluster }
     };
     let networks: Vec<(&Network, Context<'_>)> =
         plan.networks.iter().map(|network| (network, context_of(network))).collect();

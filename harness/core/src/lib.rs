@@ -44,7 +44,6 @@ pub mod observe;
 pub mod plan;
 pub mod protocol;
 pub mod record;
-#[cfg(feature = "files")]
 pub mod release;
 #[cfg(feature = "files")]
 pub mod rules;

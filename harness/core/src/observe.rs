@@ -7,6 +7,7 @@ pub mod traces;
 pub use agree::{agree, agree_within};
 
 use crate::cni::{ChainOutcome, PluginCall};
+use crate::release::Release;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -314,6 +315,9 @@ pub struct Observation {
     /// The ranges of the cluster's own pods and services; empty where there is no cluster, or they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_ranges: Vec<IpNet>,
+    /// Releases of the plugins that the user gave, by the build information of their programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<String, Release>,
     /// Leaks of deleted pods. None where the lane did not look for them; empty where it found none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaks: Option<Vec<Leak>>,

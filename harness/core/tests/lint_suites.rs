@@ -4,6 +4,7 @@
 mod common;
 
 use plumbline_core::judge::lint;
+use plumbline_core::lint::Releases;
 use plumbline_core::scenario::load_scenario;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ fn no_scenario_has_a_finding_that_is_not_listed() {
             let loader = Templates(&suites);
             let Ok(plan) = load_scenario(file.to_str().unwrap(), &loader) else { continue };
             let wanted = listed.get(&plan.name).unwrap_or(&none);
-            for finding in lint(&plan) {
+            for finding in lint(&plan, &Releases::default()) {
                 if !wanted.contains(finding.code.as_str()) {
                     let source = finding.source.as_ref().map(ToString::to_string).unwrap_or_default();
                     problems.push(format!("{}: {} {} ({source})", plan.name, finding.code, finding.message));

@@ -2,6 +2,8 @@
 
 mod api_server;
 mod cluster;
+mod programs;
+mod sarif;
 
 use plumbline_suites::command::plumbline;
 use plumbline_suites::golden;

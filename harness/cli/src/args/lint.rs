@@ -1,6 +1,6 @@
 //! The command line of `plumbline lint`.
 
-use super::{Words, one_of};
+use super::{ProgramArgs, Words, one_of};
 use clap::{ArgGroup, Args};
 use plumbline_core::finding::FindingCode;
 use plumbline_kube::inventory::NamespaceScope;
@@ -82,6 +82,8 @@ pub struct LintArgs {
     /// releases are assumed.
     #[arg(long, value_name = "NAME=RELEASE")]
     pub plugin_version: Vec<String>,
+    #[command(flatten)]
+    pub programs: ProgramArgs,
     /// Format of the report.
     #[arg(short, long, visible_alias = "format", value_name = "FORMAT", default_value = "human", value_parser = one_of(FORMATS))]
     pub output: LintFormat,

@@ -1,6 +1,7 @@
 //! `plumbline lint`: findings in files and in a cluster's objects, without a run.
 
 use crate::args::{LintArgs, LintFormat};
+use crate::options;
 use plumbline::exit;
 use plumbline::lint::{self, LintRequest};
 use plumbline::select::Refused;
@@ -20,6 +21,7 @@ pub async fn run(args: &LintArgs) -> anyhow::Result<u8> {
         strict: args.strict,
         ignore: &args.ignore,
         releases: &args.plugin_version,
+        programs: options::read_programs(&args.programs)?,
     };
     let outcome = lint::run(&request).await?;
     print(&outcome, args.output)?;

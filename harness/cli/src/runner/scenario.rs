@@ -6,6 +6,7 @@
 use super::evidence::Evidence;
 use crate::fault::{self, Fault};
 use crate::registry;
+use crate::releases::read_releases;
 use plumbline_core::event::Event;
 use plumbline_core::judge;
 use plumbline_core::observe::Observation;
@@ -89,7 +90,7 @@ impl JudgedScenario<'_> {
     async fn observe_and_judge(&mut self, scene: &mut dyn StagedScenario) {
         self.progress.phase("observe");
         let observation = match or_cancelled(self.progress.cx, scene.observe(self.progress.cx)).await {
-            Ok(observation) => observation,
+            Ok(observation) => Observation { releases: read_releases(&self.progress.cx.options), ..observation },
             Err(error) => {
                 self.report.verdict = error_verdict(error);
                 return;

@@ -16,7 +16,7 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// What should have been observed and was not: a fault of the testbed.
     pub unobserved: Vec<String>,
-    /// What this lane cannot observe: neither pass nor fail, not counted.
+    /// What this lane cannot observe, and what the rules assume: neither pass nor fail, not counted.
     pub notes: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl JudgementBuilder {
         self.judgement.findings.iter().any(|finding| finding.code == code && finding.source.as_ref() == Some(source))
     }
 
-    /// Adds what this lane cannot observe.
+    /// Adds what this lane cannot observe, or what the rules assume.
     pub fn add_note(&mut self, note: String) {
         if !self.judgement.notes.contains(&note) {
             self.judgement.notes.push(note);

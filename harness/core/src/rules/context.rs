@@ -1,5 +1,6 @@
 //! What rules read beside a network: its use, the assumed releases, the cluster; and what pods request.
 
+use crate::keys::{KeyTable, PluginKeys};
 use crate::plan::{Attachment, Pod};
 use crate::release::Release;
 use crate::source::Source;
@@ -26,6 +27,24 @@ impl Releases {
         Ok(())
     }
 
+    /// Sets the release of a plugin to that of its program, unless it has one already. `package` is the Go package of the
+    /// program: one of another project than the plugin's keys come from has releases of its own. So has a project that
+    /// counts by date, whose modules have other versions.
+    pub fn set_built(&mut self, plugin: &str, package: &str, release: Release) {
+        let table = KeyTable::embedded();
+        let Some(source) = table.plugin(plugin).and_then(|keys| table.source(&keys.source)) else { return };
+        let is_of_source = package.strip_prefix(&source.module).is_some_and(|rest| rest.starts_with('/'));
+        let has_dates = source.newest().is_some_and(|newest| newest.major >= FIRST_YEAR);
+        if is_of_source && !has_dates && !self.0.contains_key(&source.name) {
+            self.0.entry(plugin.to_owned()).or_insert(release);
+        }
+    }
+
+    /// The releases that were set.
+    pub fn by_name(&self) -> &BTreeMap<String, Release> {
+        &self.0
+    }
+
     /// The release of a plugin: its own, else that of its source, else the one that Plumbline's lanes run.
     pub fn of(&self, plugin: &str, source: &str) -> Release {
         let set = self.0.get(plugin).or_else(|| self.0.get(source)).copied();
@@ -33,10 +52,29 @@ impl Releases {
         set.or_else(usual).unwrap_or(NEWEST)
     }
 
-    /// What is assumed: each name with its release. The sources of the lanes are always among them.
+    /// What is assumed: each name with its release. The sources of the lanes are always among them. Where all plugins of a
+    /// source have one release, they stand as the source.
     pub fn assumed(&self) -> BTreeMap<&str, Release> {
         let set = self.0.iter().map(|(name, release)| (name.as_str(), *release));
-        OF_LANES.into_iter().chain(set).collect()
+        let mut assumed: BTreeMap<&str, Release> = OF_LANES.into_iter().chain(set).collect();
+        let table = KeyTable::embedded();
+        for source in table.sources() {
+            let of_source = || table.plugins().iter().filter(|plugin| plugin.source == source.name);
+            let Some(release) = of_source().find_map(|plugin| self.0.get(&plugin.name)).copied() else { continue };
+            let exists =
+                |plugin: &PluginKeys| plugin.since <= release && plugin.until.is_none_or(|until| release < until);
+            if of_source().filter(|plugin| exists(plugin)).all(|plugin| self.0.get(&plugin.name) == Some(&release)) {
+                assumed.retain(|name, _| of_source().all(|plugin| plugin.name != *name));
+                assumed.insert(&source.name, release);
+            }
+        }
+        assumed
+    }
+}
+
+impl From<BTreeMap<String, Release>> for Releases {
+    fn from(by_name: BTreeMap<String, Release>) -> Self {
+        Self(by_name)
     }
 }
 
@@ -51,6 +89,9 @@ const OF_LANES: [(&str, Release); 4] = [
 /// As [`OF_LANES`], of what no node says of itself: libcni within each of them, and route-override, which has no releases
 /// but dates.
 const BESIDE: [(&str, Release); 2] = [("cni", Release::new(1, 3, 1)), ("route-override", Release::new(2024, 6, 0))];
+
+/// A release with a higher first number is a date.
+const FIRST_YEAR: u32 = 2000;
 
 /// Stands for the newest release of a source that has no numbered ones.
 const NEWEST: Release = Release::new(u32::MAX, 0, 0);

@@ -1,4 +1,5 @@
-//! Reports of a lint: golden texts of each format over findings made by hand, and the published schema of SARIF.
+//! Reports of a lint: golden texts of each format over findings made by hand. The test `lint` of `suites` compares the
+//! one of SARIF with the published schema.
 
 use plumbline_core::finding::{Finding, FindingCode};
 use plumbline_core::lint::{Ignored, InputFile, Report};
@@ -94,29 +95,12 @@ fn json_has_everything() {
 }
 
 #[test]
-fn sarif_is_what_the_published_schema_wants() {
-    let schema = serde_json::from_str(include_str!("sarif-schema-2.1.0.json")).unwrap();
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
-    let nothing = LintOutcome::new(Report::default(), vec![], false);
-    for outcome in [full(), outcome(two_findings(), true), nothing] {
-        let log = serde_json::to_value(SarifLog::new(&outcome)).unwrap();
-        let errors: Vec<String> =
-            validator.iter_errors(&log).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert_eq!(errors, Vec::<String>::new());
-    }
-    // The schema refuses what is no SARIF, so it was not lost on the way here.
-    let mut log = serde_json::to_value(SarifLog::new(&full())).unwrap();
-    log["runs"][0]["results"][0]["level"] = "failure".into();
-    assert!(!validator.is_valid(&log));
-}
-
-#[test]
 fn sarif_names_rules_places_and_suppressions() {
     let mut log = serde_json::to_value(SarifLog::new(&full())).unwrap();
     for rule in log["runs"][0]["tool"]["driver"]["rules"].as_array_mut().unwrap() {
         let page = rule["help"]["markdown"].as_str().unwrap().to_owned();
         assert!(page.starts_with(&format!("# {}", rule["id"].as_str().unwrap())));
-        rule["help"] = "PAGE".into();
+        rule["help"] = serde_json::json!({ "text": "PAGE" });
     }
     log["runs"][0]["tool"]["driver"]["version"] = "VERSION".into();
     insta::assert_snapshot!("sarif", serde_json::to_string_pretty(&log).unwrap());
