@@ -35,7 +35,7 @@ pub struct Node {
     pub end: Position,
 }
 
-/// The objects of documents: the items of a list, such as kubectl prints, in the place of the list.
+/// The objects of documents. A list of objects, such as kubectl prints, is replaced by its items.
 pub(crate) fn flatten_lists(documents: Vec<Node>) -> Vec<Node> {
     let objects = |mut document: Node| match document.take_items() {
         Some(items) => flatten_lists(items),

@@ -140,7 +140,9 @@ fn write_capabilities(out: &mut Text, objects: &Objects) {
         other => CAPABILITIES.into_iter().find(|known| *known == other),
     };
     let all: BTreeSet<&str> = objects.networks.iter().flat_map(plugins).collect();
-    let needed: BTreeSet<&str> = all.iter().filter_map(|plugin| capability(plugin)).collect();
+    let mut needed: BTreeSet<&str> = all.iter().filter_map(|plugin| capability(plugin)).collect();
+    let masters = objects.networks.iter().filter_map(|network| facts::master(network.chain.as_ref()?));
+    needed.extend(masters.filter_map(split_vlan).map(|_| "vlan"));
     if !needed.is_empty() {
         out.line(0, "# A lane that lacks one of these skips the scenario.");
         out.line(0, &format!("requires: [{}]", needed.into_iter().collect::<Vec<_>>().join(", ")));
@@ -200,21 +202,23 @@ fn write_topology(out: &mut Text, objects: &Objects) {
     }
 }
 
+/// Parent and VLAN of a name such as `eth1.100`.
+fn split_vlan(name: &str) -> Option<(&str, i64)> {
+    let (parent, vlan) = name.rsplit_once('.')?;
+    let vlan = vlan.parse::<i64>().ok().filter(|vlan| names::vlan(*vlan).is_ok())?;
+    names::interface(parent).ok().map(|()| (parent, vlan))
+}
+
 /// Writes the links on which interfaces are made: a bridge for each, or a VLAN subinterface of one for a name such as
 /// `eth1.100`. Gives the names of the bridges.
 fn write_masters(out: &mut Text, masters: &BTreeSet<&str>) -> BTreeSet<String> {
-    let split = |name: &str| {
-        let (parent, vlan) = name.rsplit_once('.')?;
-        let vlan = vlan.parse::<i64>().ok().filter(|vlan| names::vlan(*vlan).is_ok())?;
-        names::interface(parent).ok().map(|()| (parent.to_owned(), vlan))
-    };
     let mut bridges: BTreeSet<String> = BTreeSet::new();
     let mut links = Vec::new();
     for master in masters {
-        match split(master) {
+        match split_vlan(master) {
             Some((parent, vlan)) => {
-                links.push(format!("- {{ name: {}, parent: {}, vlan: {vlan} }}", quote(master), quote(&parent)));
-                bridges.insert(parent);
+                links.push(format!("- {{ name: {}, parent: {}, vlan: {vlan} }}", quote(master), quote(parent)));
+                bridges.insert(parent.to_owned());
             }
             None => drop(bridges.insert((*master).to_owned())),
         }
