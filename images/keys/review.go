@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -42,8 +45,13 @@ func readReviewed(name string) ([]change, error) {
 // So is a key that no code reads and no line speaks of.
 func (m *merged) review(changes []change) error {
 	var missing []string
+	read := modules{}
 	for _, change := range changes {
-		if err := m.apply(change); err != nil {
+		err := m.apply(change)
+		if err == nil {
+			err = m.checkCited(change, read)
+		}
+		if err != nil {
 			missing = append(missing, fmt.Sprintf("reviewed.txt:%d: %s", change.line, err))
 		}
 	}
@@ -101,6 +109,43 @@ func (m *merged) apply(change change) error {
 	}
 	if !found {
 		return fmt.Errorf("%s: key %s is not there", change.owner, words[0])
+	}
+	return nil
+}
+
+// checkCited opens the line of source code that a change cites. The line must be there, and name the key, unless it tells
+// what reads the key, or what does not. Web pages and commits without a release are not opened.
+func (m *merged) checkCited(change change, read modules) error {
+	for _, word := range change.words {
+		name, rest, isModule := strings.Cut(word, "@v")
+		version, place, hasFile := strings.Cut(rest, "/")
+		file, number, hasLine := strings.Cut(place, ":")
+		if !isModule || !hasFile || !hasLine {
+			continue
+		}
+		for _, source := range m.sources {
+			if source.name != name {
+				continue
+			}
+			cited, err := read.get(source.path, "v"+version)
+			if err != nil {
+				return err
+			}
+			text, err := os.ReadFile(filepath.Join(cited.Dir, file))
+			if err != nil {
+				return err
+			}
+			lines := strings.Split(string(text), "\n")
+			line, err := strconv.Atoi(number)
+			if err != nil || line < 1 || line > len(lines) {
+				return fmt.Errorf("%s: there is no such line", word)
+			}
+			key := strings.ReplaceAll(change.words[0][strings.LastIndex(change.words[0], "/")+1:], "~1", "/")
+			names := strings.Contains(strings.ToLower(lines[line-1]), strings.ToLower(key))
+			if !names && key != "ipam" && change.verb != "read" && change.verb != "note" {
+				return fmt.Errorf("%s: this line does not name key %s: %s", word, key, strings.TrimSpace(lines[line-1]))
+			}
+		}
 	}
 	return nil
 }
