@@ -79,7 +79,7 @@ pub(crate) fn check_pods(
         }
     }
     for ((network, context), users) in networks.iter().zip(users) {
-        selections::check_unaddressed(network, users.iter().any(|(_, user)| !user.ips.is_empty()), &mut findings);
+        selections::check_unaddressed(network, users.iter().any(|(_, user)| requests_addresses(user)), &mut findings);
         requested_addresses::check_gateways(network, &users, &mut findings);
         check_routes(network, &users, context, &mut findings);
     }
@@ -92,6 +92,12 @@ pub(crate) fn check_pods(
     let networks: Vec<&Network> = networks.iter().map(|(network, _)| *network).collect();
     sharing::check(&networks, &used, &mut findings);
     findings
+}
+
+/// Whether an attachment requests addresses: by `ips`, or by the key of that name in `cni-args`.
+fn requests_addresses(attachment: &Attachment) -> bool {
+    let args = attachment.cni_args.as_ref().and_then(|args| args.get("ips"));
+    !attachment.ips.is_empty() || args.is_some_and(|ips| ips.as_array().is_some_and(|ips| !ips.is_empty()))
 }
 
 /// Checks the routes that pods get of a network; those of the first attachment with a finding. `cni-args` of a pod change

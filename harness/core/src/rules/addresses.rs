@@ -217,7 +217,12 @@ impl Checker<'_> {
             Ok(gateway) if gateway.is_unspecified() => {
                 self.add(at, format!("{gateway} is no gateway"));
             }
-            Ok(gateway) if !net.contains(&gateway) && !is_link_local(&gateway) => {
+            // Of a single address a gateway is never within; a route without `gw` may lead to it.
+            Ok(gateway)
+                if !net.contains(&gateway)
+                    && !is_link_local(&gateway)
+                    && (own.is_none() || net.prefix_len() < net.max_prefix_len()) =>
+            {
                 self.add(at, format!("gateway {gateway} is not within {}", net.trunc()));
             }
             Ok(_) => {}

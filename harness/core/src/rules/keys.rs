@@ -5,7 +5,7 @@
 use super::context::{Context, Use};
 use super::typed_values::short;
 use super::view::{PluginView, finding};
-use crate::chain::Chain;
+use crate::chain::{Chain, go_key};
 use crate::finding::{Finding, FindingCode};
 use crate::keys::{JsonType, Key, KeyState, KeyTable, Kind, Object, PluginKeys};
 use crate::plan::Network;
@@ -78,7 +78,8 @@ impl Checker<'_> {
         for (key, value) in object {
             let is_top = path.is_empty();
             let is_of_list = is_top && !self.chain.is_list && OF_LIST.contains(&key.as_str());
-            if is_comment(key) || is_of_list || (is_top && self.skips_ipam && key.eq_ignore_ascii_case("ipam")) {
+            let is_unread_ipam = is_top && self.skips_ipam && key.eq_ignore_ascii_case("ipam") && is_ipam(value);
+            if is_comment(key) || is_of_list || is_unread_ipam {
                 continue;
             }
             let place = if place.is_empty() { key.clone() } else { format!("{place}/{key}") };
@@ -251,6 +252,14 @@ impl Checker<'_> {
         }
         let message = format!("{kind}{reader} has no key `{key}`{of}: it is ignored");
         self.add(FindingCode::PL602, place, message, notes);
+    }
+}
+
+/// Whether a value can be decoded as `ipam` of an IPAM plugin that is not known, or of none.
+fn is_ipam(value: &Value) -> bool {
+    match value {
+        Value::Object(ipam) => go_key(ipam, "type").is_none_or(|plugin| plugin.is_string() || plugin.is_null()),
+        other => other.is_null(),
     }
 }
 

@@ -142,7 +142,8 @@ fn check_place(
     findings: &mut Vec<Finding>,
 ) {
     let name = plugin.plugin;
-    if plugin.position == 0 && known_plugins::role(name) == Some(Role::Meta) {
+    let has_result = plugin.get("prevResult").is_some_and(Value::is_object);
+    if plugin.position == 0 && !has_result && known_plugins::role(name) == Some(Role::Meta) {
         let message = format!("{name} is first in the chain and has no previous result");
         let panics = "upstream's binary panics: exit 2, nothing on standard output";
         let notes = (name == "route-override").then_some(panics);

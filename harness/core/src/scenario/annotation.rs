@@ -105,13 +105,13 @@ fn from_json(text: &str) -> Result<Vec<Element>, String> {
     elements.into_iter().map(|keys| serde_json::from_value(Value::Object(in_usual_case(keys))).map_err(wrong)).collect()
 }
 
-/// Go's decoder matches keys without regard to case.
+/// Go's decoder matches keys without regard to case, and `null` leaves a field as it is.
 fn in_usual_case(keys: Map<String, Value>) -> Map<String, Value> {
     let usual = |key: String| match KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
         Some(known) => (*known).to_owned(),
         None => key,
     };
-    keys.into_iter().map(|(key, value)| (usual(key), value)).collect()
+    keys.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (usual(key), value)).collect()
 }
 
 /// `name`, `namespace/name`, `name@interface`, `namespace/name@interface`, joined by commas.

@@ -57,6 +57,12 @@ fn of_gateways() -> Vec<Pair> {
             address(r#""address": "192.0.2.9/23", "gateway": "192.0.3.1""#),
         ),
         Pair::new(
+            "gateway off the subnet, to which no route leads",
+            "PL605",
+            address(r#""address": "192.0.2.9/31", "gateway": "169.254.1.1""#),
+            address(r#""address": "192.0.2.9/32", "gateway": "169.254.1.1""#),
+        ),
+        Pair::new(
             "gateway is the pod's own address",
             "PL605",
             address(r#""address": "192.0.2.9/24", "gateway": "192.0.2.9""#),

@@ -97,6 +97,12 @@ fn of_capabilities() -> Vec<Pair> {
             list(&[MACVLAN, r#""type": "tuning", "capabilities": { "mac": true }"#]),
         ),
         Pair::new(
+            "static whose pods request none",
+            "PL614",
+            ipam(r#""type": "static""#) + &pod("web", "net"),
+            ipam(r#""type": "static""#) + &pod_with(r#""cni-args": { "ips": [ "192.0.2.9/24" ] }, "mac": null"#),
+        ),
+        Pair::new(
             "static without address and capability",
             "PL614",
             ipam(r#""type": "static""#),

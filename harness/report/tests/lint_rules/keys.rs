@@ -218,6 +218,19 @@ fn missing() -> Vec<Pair> {
             main("ptp", r#", "ipam": {}"#),
             main("bridge", r#", "ipam": {}"#),
         ),
+        Pair::new(
+            "list for `ipam`",
+            "PL609",
+            main("bridge", r#", "ipam": [ "dhcp" ]"#),
+            main("bridge", r#", "ipam": { "type": "example-ipam", "other": 1 }"#),
+        )
+        .others(&["PL642"]),
+        Pair::new(
+            "number for the `type` of `ipam`",
+            "PL609",
+            main("bridge", r#", "ipam": { "type": 5 }"#),
+            main("bridge", r#", "ipam": null"#),
+        ),
         Pair::new("ipvlan without IPAM plugin", "PL643", main("ipvlan", ""), main("macvlan", "")),
         Pair::new(
             "vlan without `master`",
