@@ -78,7 +78,7 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
     }
     let (_, _, file, report) = found.iter().find(|(.., report)| report.findings.len() > 1).context("a report")?;
     let name = root.join(file).display().to_string();
-    let files = [InputFile { text: std::fs::read_to_string(&name)?, name }];
+    let files = [InputFile::new(&name, std::fs::read_to_string(&name)?)];
     let text = paint::strip(&chain::lint(file, report, report.failed(), &files));
     golden::check_text(&root, "chain/lint", "", &text.replace(&format!("{}/", root.display()), ""));
     Ok(())

@@ -53,7 +53,7 @@ fn read_with_text(file: &Path) -> Result<(EniConfig, InputFile), Refused> {
         }
         let config = fault::name_file("standard input", || EniConfig::read("stdin", &text));
         let config = config.map_err(|error| Refused::one(error.to_string()))?;
-        return Ok((config, InputFile { name: "stdin".to_owned(), text }));
+        return Ok((config, InputFile::new("stdin", text)));
     }
     let name = file.to_str().ok_or_else(|| Refused::one(format!("{}: the path is not UTF-8", file.display())))?;
     // A link is followed: the user names the file, and it names no other file.
@@ -63,7 +63,7 @@ fn read_with_text(file: &Path) -> Result<(EniConfig, InputFile), Refused> {
     let config = fault::name_file(name, || EniConfig::load(name, &files));
     let config = config.map_err(|error| Refused::one(error.to_string()))?;
     let text = files.read(name).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-    Ok((config, InputFile { name: name.to_owned(), text }))
+    Ok((config, InputFile::new(name, text)))
 }
 
 /// Lints a file, a cluster's configuration, or a file's chain in a cluster's configuration.
@@ -86,7 +86,7 @@ pub async fn lint(
             (name.map_or(cluster.clone(), |name| format!("{name} in {cluster}")), report)
         }
     };
-    let failed = report.findings.iter().any(|finding| strict || finding.is_failure());
+    let failed = report.findings.iter().any(|finding| finding.fails(strict));
     Ok(Linted { source, failed, report, files: text.into_iter().collect() })
 }
 

@@ -1,7 +1,7 @@
 //! The end of a command: from its result or its panic to messages and the exit code.
 
 use crate::fault::{self, Fault, HINT};
-use crate::select::Refused;
+use crate::select::{Refused, RefusedReading};
 use crate::{exit, registry};
 use plumbline_report::paint::{BAD, ERROR, paint};
 use plumbline_report::{escape, reporter};
@@ -66,12 +66,10 @@ fn report_faults(faults: &[Fault]) -> ExitCode {
 
 fn describe(error: &anyhow::Error) -> (String, u8) {
     if let Some(refused) = error.downcast_ref::<Refused>() {
-        let mut text = String::new();
-        for problem in &refused.problems {
-            text.push_str(&format!("{} {}\n", paint(BAD, "refused:"), escape::block(problem)));
-        }
-        text.push_str("nothing was changed");
-        return (text, exit::USAGE);
+        return (format!("{}\nnothing was changed", refused_text(refused)), exit::USAGE);
+    }
+    if let Some(RefusedReading(refused)) = error.downcast_ref() {
+        return (refused_text(refused), exit::USAGE);
     }
     if let Some(fault) = error.downcast_ref::<TestbedError>() {
         return (error_text(fault), exit::ERROR);
@@ -80,6 +78,11 @@ fn describe(error: &anyhow::Error) -> (String, u8) {
         return (format!("{} cannot write the output: {}", paint(ERROR, "ERROR"), causes(error.as_ref())), exit::ERROR);
     }
     (format!("{} {}", paint(BAD, FAULT), causes(error.as_ref())), exit::INTERNAL)
+}
+
+fn refused_text(refused: &Refused) -> String {
+    let line = |problem: &String| format!("{} {}", paint(BAD, "refused:"), escape::block(problem));
+    refused.problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// `ERROR at STAGE`, its cause, and what to do.

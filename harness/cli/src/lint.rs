@@ -4,7 +4,7 @@ use crate::fault;
 use crate::releases::add_releases;
 use crate::select::Refused;
 use plumbline_core::finding::FindingCode;
-use plumbline_core::lint::{self, InputFile, Options, Report};
+use plumbline_core::lint::{self, FileOrigin, InputFile, Options, Report};
 use plumbline_core::scenario::InputError;
 use plumbline_core::source::Source;
 use plumbline_core::terway;
@@ -13,7 +13,7 @@ use plumbline_report::lint::LintOutcome;
 use plumbline_terway::chain::handle::{ClusterHandle, ClusterTarget};
 use plumbline_testbed::context;
 use plumbline_testbed::error::TestbedError;
-use plumbline_testbed::inputs::{self, InputProblem, Inputs};
+use plumbline_testbed::inputs::{self, InputProblem, InputText, Inputs};
 use plumbline_testbed::lease::Kind;
 use std::path::PathBuf;
 
@@ -45,8 +45,7 @@ pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
     let mut options = read_options(request)?;
     let unknown_releases = add_releases(&request.programs, &mut options.releases);
     let Inputs { texts, skipped, problems } = inputs::read(request.paths, &ENDINGS, std::io::stdin().lock());
-    let mut files: Vec<InputFile> =
-        texts.into_iter().map(|inputs::InputText { name, text }| InputFile { name, text }).collect();
+    let mut files: Vec<InputFile> = texts.into_iter().map(input_file).collect();
     let mut inventory = Inventory::default();
     if let Some((target, scope)) = &request.cluster {
         inventory = read_cluster(target, scope, request.paths.is_empty()).await?;
@@ -54,13 +53,16 @@ pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
         files.append(&mut inventory.texts);
     }
     let mut report = fault::name_file(&list_names(&files), || lint::lint(&files, &options));
-    let is_beyond = |source: &Source| inventory.beyond.contains(&source.file);
-    report.findings.retain(|finding| !finding.source.as_ref().is_some_and(is_beyond));
     report.assumed.extend(unknown_releases);
     add_problems(&mut report, problems);
     explain_templates(&mut report, &files);
     let outcome = LintOutcome::new(report, files, request.strict);
     Ok(LintOutcome { skipped_files: skipped, unknown: inventory.unknown, ..outcome })
+}
+
+fn input_file(InputText { name, text, is_named }: InputText) -> InputFile {
+    let origin = if is_named { FileOrigin::Named } else { FileOrigin::InFolder };
+    InputFile { name, text, origin }
 }
 
 fn read_options(request: &LintRequest<'_>) -> Result<Options, Refused> {

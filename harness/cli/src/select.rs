@@ -20,6 +20,11 @@ pub struct Refused {
     pub problems: Vec<String>,
 }
 
+/// Input that can't be used by a command that never changes anything.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct RefusedReading(#[from] pub Refused);
+
 impl Refused {
     /// One problem.
     pub fn one(problem: impl Into<String>) -> Self {

@@ -81,6 +81,11 @@ impl Finding {
         self.severity == Severity::Failure
     }
 
+    /// Whether it fails a lint: a failure, and under `--strict` a warning. An info never does.
+    pub fn fails(&self, strict: bool) -> bool {
+        self.severity >= if strict { Severity::Warning } else { Severity::Failure }
+    }
+
     /// Sets the pod.
     pub fn pod(mut self, pod: &str) -> Self {
         self.pod = Some(pod.to_owned());

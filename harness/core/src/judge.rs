@@ -61,11 +61,15 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     judgement.finish()
 }
 
+/// The MTU that the kernel gives to bridges and their VLAN interfaces (`ETH_DATA_LEN`); lanes set no other one.
+const DEFAULT_MTU: u32 = 1500;
+
 /// What the rules about configurations find in a plan: `PL6xx`. Nothing here fails a scenario but a configuration of which
 /// no chain can be made: the run goes on, and what the plugins do with it is seen in the kernel.
 pub fn lint(plan: &Plan, releases: &Releases) -> Vec<Finding> {
     let topology = &plan.topology;
     let cluster = ClusterFacts {
+        mtus: topology.link_names().map(|name| (name.to_owned(), DEFAULT_MTU)).collect(),
         tuning_allow_list: Some(topology.tuning_allow_list.clone()).filter(|list| !list.is_empty()),
         ..ClusterFacts::default()
     };

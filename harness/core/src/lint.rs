@@ -9,12 +9,13 @@
 mod annotation_types;
 mod documents;
 mod engine;
+mod file_kind;
 mod objects;
 mod owners;
 mod report;
 
-pub use crate::rules::{ClusterFacts, Releases, UnknownRelease};
-pub use report::{IGNORE, Ignored, InputFile, Options, Report};
+pub use crate::rules::{ClusterFacts, ReleaseError, Releases};
+pub use report::{FileOrigin, IGNORE, Ignored, InputFile, Options, Report};
 
 /// Lints texts together: what they say of each other counts too.
 pub fn lint(files: &[InputFile], options: &Options) -> Report {

@@ -31,7 +31,7 @@ pub(crate) mod typed_values;
 mod values;
 mod view;
 
-pub use context::{ClusterFacts, Releases, UnknownRelease};
+pub use context::{ClusterFacts, ReleaseError, Releases};
 pub(crate) use context::{Context, PodRequests, Use};
 
 use crate::finding::Finding;
@@ -89,8 +89,9 @@ pub(crate) fn check_pods(
     }
     let used: Vec<PodUse<'_>> =
         pods.iter().zip(networks_of).map(|(pod, networks)| PodUse { pod, networks: networks.clone() }).collect();
+    let is_reference: Vec<bool> = networks.iter().map(|(_, context)| context.network_use == Use::Reference).collect();
     let networks: Vec<&Network> = networks.iter().map(|(network, _)| *network).collect();
-    sharing::check(&networks, &used, &mut findings);
+    sharing::check(&networks, &is_reference, &used, &mut findings);
     findings
 }
 

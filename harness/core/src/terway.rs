@@ -24,7 +24,7 @@ pub use compare::{Difference, compare};
 pub use eni_config::{CNI_CHAIN, CONF, CONFLIST, ENI_CONF, EniConfig, KEYS, NAME, NAMESPACE, POLICY};
 pub use expected::{Before, Node, NodeFacts, alternatives, conflist};
 pub use json_text::{JsonText, Problem};
-pub use lint::{LintReport, ROWS, TableRow, lint};
+pub use lint::{LintReport, ROWS, TableRow, lint, lint_with};
 pub use rollout::{ClusterSeen, NodeSeen, OldPod, Rollout, rollout};
 pub use shown::{Applied, DAEMON_SET, NodeShown, Planned, PutBack, Shown, plan, show};
 pub use usage::{Access, Need, Usage};

@@ -155,6 +155,22 @@ fn an_old_release_lacks_a_version() {
     options.releases.set("plugins", "v1.1.1").unwrap();
     assert_eq!(codes(&lint_as("f.yaml", &text, &options).findings), ["PL606"]);
     assert!(options.releases.set("plugins", "new").is_err());
+    let unknown = options.releases.set("macvaln", "v1.4.0").unwrap_err().to_string();
+    assert!(unknown.ends_with("did you mean `macvlan`?"), "{unknown}");
+    let unknown = options.releases.set("containernetworking", "v1.4.0").unwrap_err().to_string();
+    assert!(unknown.contains("sources: cni, plugins, whereabouts"), "{unknown}");
+    assert_eq!(options.releases.describe_unread(), [""; 0]);
+    options.releases.set("plugins", "v99.0.0").unwrap();
+    options.releases.set("terway", "v1.5.6").unwrap();
+    let report = lint_as("f.yaml", &text, &options);
+    assert_eq!(
+        report.assumed,
+        [
+            "the releases cni 1.3.1, multus 4.3.0, plugins 99.0.0, route-override 2024.6.0, terway 1.5.6, whereabouts 0.9.4",
+            "plugins 99.0.0: keys are known up to 1.10.0; what a newer one reads is not",
+            "terway 1.5.6: keys are known from 1.17.5 on; what an older one reads is not",
+        ]
+    );
 }
 
 #[test]

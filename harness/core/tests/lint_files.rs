@@ -3,8 +3,8 @@
 mod common;
 
 use common::linted::{chain, codes, lint_as, lint_text, nad, pod, shown};
-use plumbline_core::finding::FindingCode;
-use plumbline_core::lint::{InputFile, Options, lint};
+use plumbline_core::finding::{Finding, FindingCode};
+use plumbline_core::lint::{ClusterFacts, FileOrigin, InputFile, Options, lint};
 
 const BAD: &str = r#"{ "cniVersion": "1.0.0", "name": "net", "type": "macvlan", "mode": "l2" }"#;
 
@@ -144,8 +144,10 @@ fn an_object_ignores_a_code_with_a_reason() {
 
 #[test]
 fn texts_are_linted_together() {
-    let file = |name: &str, text: String| InputFile { name: name.to_owned(), text };
-    let files = [file("net.yaml", nad("net", &chain(r#"{ "type": "macvlan" }"#))), file("pod.yaml", pod("web", "net"))];
+    let files = [
+        InputFile::new("net.yaml", nad("net", &chain(r#"{ "type": "macvlan" }"#))),
+        InputFile::new("pod.yaml", pod("web", "net")),
+    ];
     assert_eq!(codes(&lint(&files, &Options::default()).findings), [""; 0]);
 }
 
@@ -164,4 +166,77 @@ fn two_thousand_networks_take_less_than_ten_seconds_unoptimised() {
     assert_eq!(report.objects["NetworkAttachmentDefinition"], 2000);
     assert!(report.findings.is_empty() && report.errors.is_empty(), "{}", shown(&report));
     assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+}
+
+fn in_folder(name: &str, text: &str) -> InputFile {
+    InputFile { origin: FileOrigin::InFolder, ..InputFile::new(name, text) }
+}
+
+#[test]
+fn files_of_other_programs_are_left_out_in_folders() {
+    let foreign = [
+        ("a/babel.json", r#"{ "name": "pkg", "plugins": ["a"] }"#),
+        ("a/journald.conf", "[Journal]\nStorage=auto\n"),
+        ("a/tsconfig.json", "// comment\n{ \"a\": 1 }\n"),
+        ("a/vault.yaml", "password: !vault secret\n"),
+        ("a/e.conf", ""),
+    ];
+    let files = foreign.map(|(name, text)| in_folder(name, text));
+    let report = lint(&files, &Options::default());
+    assert_eq!((codes(&report.findings), report.errors.len()), (vec![], 0), "{}", shown(&report));
+    assert!(report.objects.is_empty(), "{:?}", report.objects);
+    let skipped: Vec<&str> = report.skipped.iter().map(|error| error.source_at.file.as_str()).collect();
+    assert_eq!(skipped, ["a/journald.conf", "a/tsconfig.json", "a/vault.yaml", "a/e.conf"]);
+    assert!(report.skipped[2].message.contains("!vault"), "{:?}", report.skipped);
+    // The same files, named by the user.
+    let named = foreign.map(|(name, text)| lint_as(name, text, &Options::default()));
+    assert_eq!(named.each_ref().map(|report| report.errors.len()), [0, 1, 1, 1, 0]);
+    assert_eq!((codes(&named[0].findings), codes(&named[4].findings)), (vec!["PL603"], vec!["PL603"]));
+    // What has a sign of Kubernetes is not left out, and what is a configuration is checked.
+    let template = in_folder("a/nad.yaml", "kind: NetworkAttachmentDefinition\nmetadata: {{ .Values.a }}\nb: [\n");
+    assert_eq!(lint(&[template], &Options::default()).errors.len(), 1);
+    let bare = in_folder("a/net.json", r#"{ "cniVersion": "1.0.0", "name": "n", "type": "macvlan", "vlan": 1 }"#);
+    assert_eq!(codes(&lint(&[bare], &Options::default()).findings), ["PL601"]);
+}
+
+#[test]
+fn references_are_neither_counted_nor_reported() {
+    let range = |name: &str, space: &str, range: &str| {
+        let ipam = format!(r#"{{ "type": "host-local", "subnet": "{range}" }}"#);
+        let config = format!(
+            r#"{{ "cniVersion": "1.0.0", "name": "{name}", "type": "macvlan", "master": "eth1", "vlan": 5, "ipam": {ipam} }}"#
+        );
+        nad(name, &config).replace("metadata:\n", &format!("metadata:\n  namespace: {space}\n"))
+    };
+    let (wide, part) = (range("wide", "a", "192.0.2.0/24"), range("part", "b", "192.0.2.128/25"));
+    let reference = |name: &str, text: &str| InputFile { origin: FileOrigin::Reference, ..InputFile::new(name, text) };
+    // The overlap is reported on the named one of both, wherever its range begins.
+    for files in [
+        [InputFile::new("own.yaml", &wide), reference("other.yaml", &part)],
+        [reference("other.yaml", &wide), InputFile::new("own.yaml", &part)],
+    ] {
+        let report = lint(&files, &Options::default());
+        assert_eq!(codes(&report.findings), ["PL601", "PL615"], "{}", shown(&report));
+        let is_own = |finding: &Finding| finding.source.as_ref().is_some_and(|source| source.file == "own.yaml");
+        assert!(report.findings.iter().all(is_own), "{}", shown(&report));
+        assert_eq!(report.objects.values().sum::<usize>(), 1);
+    }
+    let report = lint(&[reference("a.yaml", &wide), reference("b.yaml", &part)], &Options::default());
+    assert!(report.findings.is_empty() && report.objects.is_empty(), "{}", shown(&report));
+    // A pod can request it.
+    let pod = InputFile::new("pod.yaml", pod("web", "b/part"));
+    let cluster = ClusterFacts { has_all_networks: true, ..ClusterFacts::default() };
+    let report = lint(&[pod, reference("b.yaml", &part)], &Options { cluster, ..Options::default() });
+    assert_eq!(codes(&report.findings), [""; 0], "{}", shown(&report));
+}
+
+#[test]
+fn pods_that_could_not_be_read_can_request_a_network() {
+    let files = nad("net", &chain(r#"{ "type": "macvlan" }"#))
+        + &pod("web", "net")
+        + &nad("lan", &chain(r#"{ "type": "macvlan" }"#));
+    assert_eq!(codes(&lint_text(&files).findings), ["PL640"]);
+    let cluster = ClusterFacts { has_unread_pods: true, ..ClusterFacts::default() };
+    let report = lint_as("f.yaml", &files, &Options { cluster, ..Options::default() });
+    assert_eq!(codes(&report.findings), [""; 0]);
 }

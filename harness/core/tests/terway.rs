@@ -4,8 +4,11 @@ mod common;
 
 use common::seed_edits::texts;
 use plumbline_core::finding::Finding;
+use plumbline_core::lint::Releases;
 use plumbline_core::release::Release;
-use plumbline_core::terway::{Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, lint};
+use plumbline_core::terway::{
+    Access, CONF, CONFLIST, ClusterSeen, EniConfig, NodeFacts, NodeSeen, Usage, lint, lint_with,
+};
 use std::collections::BTreeSet;
 
 const ENTRY: &str =
@@ -455,4 +458,30 @@ fn findings_of_observed_nodes() {
         codes(&lint(&bare, &Usage { access: None, ..KNOWN }, Some(&seen(vec![node("c", &[], true)]))).findings),
         [""; 0]
     );
+}
+
+/// The releases that `plumbline lint` is given.
+#[test]
+fn releases_of_plugins_count_as_versions_of_the_usage() {
+    let entry = ENTRY.replace("\"type\"", "\"symmetric_routing\": true, \"type\"");
+    let portmap = PORTMAP.replace("}}", "}, \"masqAll\": true}");
+    let list = format!("{{\"plugins\": [{entry}, {portmap}]}}");
+    let config = file(&[(CONF, &entry), (CONFLIST, &list), ("cni_chain", "- type: portmap")]);
+    let find = |names: &[(&str, &str)]| {
+        let mut releases = Releases::default();
+        names.iter().for_each(|(name, release)| releases.set(name, release).unwrap());
+        let findings = lint_with(&config, &Usage::default(), &releases, None).findings;
+        let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+        codes.sort_unstable();
+        codes.join(" ")
+    };
+    let plain = find(&[]);
+    assert!(plain.contains("PL610") && !plain.contains("PL625") && !plain.contains("PL626"), "{plain}");
+    assert!(!find(&[("terway", "v1.18.0")]).contains("PL610"));
+    assert!(find(&[("terway", "v1.14.0")]).contains("PL625"));
+    for name in ["portmap", "plugins"] {
+        assert!(find(&[(name, "v1.1.1")]).contains("PL626"), "{}", find(&[(name, "v1.1.1")]));
+    }
+    // One mistake is one finding.
+    assert_eq!(find(&[("portmap", "v1.1.1")]).matches("PL610").count(), 1);
 }

@@ -8,7 +8,7 @@ use crate::objects::{self, api_of, error_message};
 use futures::future::join_all;
 use kube::Client;
 use kube::api::{DynamicObject, ListParams};
-use plumbline_core::lint::{ClusterFacts, InputFile};
+use plumbline_core::lint::{ClusterFacts, FileOrigin, InputFile};
 use plumbline_core::scenario;
 use plumbline_testbed::error::TestbedError;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 const STAGE: &str = "read the cluster's objects";
 /// Objects in one answer of the server.
 const PAGE: u32 = 500;
-/// Most objects that are looked at: with their parts that the lint does not need they take memory.
+/// Most objects of a kind that are looked at.
 const MAX_OBJECTS: usize = 50_000;
 
 /// Kinds that pods come from, pods first.
@@ -48,10 +48,9 @@ pub enum NamespaceScope {
 /// What a cluster has.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// One text for each object: `CLUSTER/NAMESPACE/KIND/NAME`, as YAML.
+    /// One text for each object: `CLUSTER/NAMESPACE/KIND/NAME`, as YAML. Networks of other namespaces than those named are
+    /// references.
     pub texts: Vec<InputFile>,
-    /// Names of those texts that are networks of other namespaces. They are there because objects can refer to them.
-    pub beyond: BTreeSet<String>,
     /// What is known of the cluster.
     pub facts: ClusterFacts,
     /// What is not known, and why.
@@ -76,24 +75,24 @@ pub async fn read(
     };
     let mut inventory = read_facts(client).await;
     let networks = read_networks(client, namespace.as_deref(), &mut inventory).await?;
-    let lists = WORKLOADS.map(|kind| list(client, kind, namespace.as_deref()));
+    let lists = WORKLOADS.map(|kind| list(client, kind, namespace.as_deref(), is_relevant));
     let mut found = Vec::new();
     for (objects, kind) in join_all(lists).await.into_iter().zip(WORKLOADS) {
-        found.extend(objects.map_err(|error| refuse(kind.1, &error))?);
+        match objects {
+            Err(error) if is_forbidden(&error) => {
+                inventory.facts.has_unread_pods = true;
+                inventory.unknown.push(format!("objects of kind {}: {}", kind.1, error_message(&error)));
+            }
+            objects => found.extend(objects.map_err(|error| refuse(kind.1, &error))?),
+        }
     }
     for (of, name) in config_maps {
         if namespace.as_deref().is_none_or(|namespace| namespace == *of) {
             found.extend(read_config_map(client, of, name, &mut inventory).await?);
         }
     }
-    for object in networks.into_iter().chain(select(found)) {
-        let text = input_file(cluster, object);
-        let is_beyond = |namespace: &str| !text.name.starts_with(&format!("{cluster}/{namespace}/"));
-        if namespace.as_deref().is_some_and(is_beyond) {
-            inventory.beyond.insert(text.name.clone());
-        }
-        inventory.texts.push(text);
-    }
+    let objects = networks.into_iter().chain(leave_out_made(found));
+    inventory.texts = objects.map(|object| input_file(cluster, object, namespace.as_deref())).collect();
     Ok(inventory)
 }
 
@@ -114,10 +113,11 @@ async fn read_networks(
     namespace: Option<&str>,
     inventory: &mut Inventory,
 ) -> Result<Vec<Value>, TestbedError> {
-    let all = match (list(client, NETWORK, None).await, namespace) {
+    let list_networks = |namespace| list(client, NETWORK, namespace, |_| true);
+    let all = match (list_networks(None).await, namespace) {
         (Err(error), Some(namespace)) if is_forbidden(&error) => {
             inventory.unknown.push(format!("networks of other namespaces: {}", error_message(&error)));
-            return list(client, NETWORK, Some(namespace)).await.map_err(|error| refuse(NETWORK.1, &error));
+            return list_networks(Some(namespace)).await.map_err(|error| refuse(NETWORK.1, &error));
         }
         (all, _) => all,
     };
@@ -152,18 +152,24 @@ async fn read_config_map(
     }
 }
 
-/// Every object of a kind, in pages.
-async fn list(client: &Client, kind: (&str, &str), namespace: Option<&str>) -> Result<Vec<Value>, kube::Error> {
+/// The wanted objects of a kind, in pages: those of a page that are not wanted are dropped before the next one is read.
+async fn list(
+    client: &Client,
+    kind: (&str, &str),
+    namespace: Option<&str>,
+    is_wanted: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, kube::Error> {
     let object = json!({ "apiVersion": kind.0, "kind": kind.1, "metadata": { "namespace": namespace } });
     let api = api_of(client, &object).map_err(|error| kube::Error::Service(error.into()))?;
-    let mut objects = Vec::new();
+    let (mut objects, mut looked_at) = (Vec::new(), 0);
     let mut params = ListParams::default().limit(PAGE);
     loop {
         let page = api.list(&params).await?;
         let next = page.metadata.continue_.clone().filter(|token| !token.is_empty());
-        objects.extend(page.items.into_iter().map(|item| to_value(item, kind)));
+        looked_at += page.items.len();
+        objects.extend(page.items.into_iter().map(|item| to_value(item, kind)).filter(&is_wanted));
         match next {
-            Some(_) if objects.len() >= MAX_OBJECTS => {
+            Some(_) if looked_at >= MAX_OBJECTS => {
                 let message = format!("more than {MAX_OBJECTS} objects of kind {}; fix: name a namespace", kind.1);
                 return Err(kube::Error::Service(message.into()));
             }
@@ -189,38 +195,40 @@ fn to_value(mut item: DynamicObject, kind: (&str, &str)) -> Value {
     value
 }
 
-/// Objects with an annotation of CNI, without those that a controller made of another one of them.
-fn select(objects: Vec<Value>) -> Vec<Value> {
-    let relevant: Vec<Value> = objects.into_iter().filter(is_relevant).collect();
-    let uids: BTreeSet<String> = relevant.iter().filter_map(|object| uid(&object["metadata"])).collect();
+/// Leaves out the objects that a controller made of another one of them.
+fn leave_out_made(objects: Vec<Value>) -> Vec<Value> {
+    let uids: BTreeSet<String> = objects.iter().filter_map(|object| uid(&object["metadata"])).collect();
     let is_made = |object: &Value| {
         let owners = object["metadata"]["ownerReferences"].as_array();
         let mut controllers = owners.into_iter().flatten().filter(|owner| owner["controller"] == true);
         controllers.any(|owner| uid(owner).is_some_and(|uid| uids.contains(&uid)))
     };
-    relevant.into_iter().filter(|object| !is_made(object)).collect()
+    objects.into_iter().filter(|object| !is_made(object)).collect()
 }
 
 fn uid(value: &Value) -> Option<String> {
     value["uid"].as_str().map(str::to_owned)
 }
 
-/// Whether an object or its pod template has an annotation whose key names CNI, or is no workload.
+/// Whether an object or its pod template has an annotation whose key names CNI.
 fn is_relevant(object: &Value) -> bool {
     const METADATA: [&str; 3] = ["/metadata", "/spec/template/metadata", "/spec/jobTemplate/spec/template/metadata"];
     let annotations = METADATA.iter().filter_map(|path| object.pointer(path)?.get("annotations")?.as_object());
     let mut keys = annotations.flat_map(|annotations| annotations.keys());
-    object["kind"] == "ConfigMap" || keys.any(|key| key.contains("cni"))
+    keys.any(|key| key.contains("cni"))
 }
 
-fn input_file(cluster: &str, mut object: Value) -> InputFile {
+/// The text of an object; a reference unless it is of this namespace, or of any.
+fn input_file(cluster: &str, mut object: Value, namespace: Option<&str>) -> InputFile {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (kind, metadata) = (text(&object["kind"]).to_lowercase(), &object["metadata"]);
     let name = format!("{cluster}/{}/{kind}/{}", text(&metadata["namespace"]), text(&metadata["name"]));
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|key, _| ["name", "namespace", "annotations", "labels"].contains(&key.as_str()));
     }
-    InputFile { name, text: scenario::yaml(&object) }
+    let is_named = namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace);
+    let origin = if is_named { FileOrigin::Named } else { FileOrigin::Reference };
+    InputFile { name, text: scenario::yaml(&object), origin }
 }
 
 fn is_forbidden(error: &kube::Error) -> bool {
@@ -255,14 +263,15 @@ mod tests {
         deployment["spec"] = json!({ "template": { "metadata": { "annotations": networks() } } });
         let mut set = object("ReplicaSet", "web-1", Some("web"), Value::Null);
         set["spec"] = deployment["spec"].clone();
-        let found = select(vec![
+        let objects = [
             object("Pod", "alone", None, networks()),
             object("Pod", "plain", None, json!({ "a": "b" })),
             object("Pod", "web-1-a", Some("web-1"), networks()),
             object("Pod", "vm", Some("a-virtual-machine"), networks()),
             set,
             deployment,
-        ]);
+        ];
+        let found = leave_out_made(objects.into_iter().filter(is_relevant).collect());
         let names: Vec<&str> = found.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["alone", "vm", "web"]);
     }
@@ -275,7 +284,10 @@ mod tests {
             "spec": { "config": "{\n  \"type\": \"macvlan\"\n}" }, "status": {},
         }))
         .unwrap();
-        let file = input_file("mine", to_value(item, NETWORK));
+        let other = input_file("mine", to_value(item.clone(), NETWORK), Some("b"));
+        assert_eq!(other.origin, FileOrigin::Reference);
+        let file = input_file("mine", to_value(item, NETWORK), Some("a"));
+        assert_eq!(file.origin, FileOrigin::Named);
         assert_eq!(file.name, "mine/a/networkattachmentdefinition/lan");
         let documents: Vec<Value> = crate::manifests::documents("a", &file.text).unwrap();
         assert_eq!(

@@ -43,6 +43,25 @@ fn answers() -> BTreeMap<&'static str, Value> {
     ])
 }
 
+/// The same for a namespace without objects.
+fn without_objects(namespace: &'static str) -> BTreeMap<&'static str, Value> {
+    let mut answers = answers();
+    let kinds = ["pods", "replicasets", "deployments", "statefulsets", "daemonsets", "jobs", "cronjobs"];
+    for (kind, api) in kinds.iter().zip([
+        "api/v1",
+        "apis/apps/v1",
+        "apis/apps/v1",
+        "apis/apps/v1",
+        "apis/apps/v1",
+        "apis/batch/v1",
+        "apis/batch/v1",
+    ]) {
+        let path: &'static str = format!("/{api}/namespaces/{namespace}/{kind}").leak();
+        answers.insert(path, json!({ "metadata": {}, "items": [] }));
+    }
+    answers
+}
+
 async fn lint(server: &ApiServer, args: &[&str]) -> anyhow::Result<Transcript> {
     let dir = tempfile::tempdir()?;
     let config = dir.path().join("config");
@@ -79,10 +98,37 @@ async fn what_may_not_be_read_is_an_error_or_named() -> anyhow::Result<()> {
     assert_eq!(code(&done), Some(3), "{}{}", done.stdout, done.stderr);
     answers.insert(NETWORKS_OF_MEDIA, json!({ "metadata": {}, "items": [] }));
     let done = lint(&ApiServer::start(answers)?, &[]).await?;
-    assert!(matches!(code(&done), Some(0 | 1)), "{}{}", done.stdout, done.stderr);
+    assert_eq!(code(&done), Some(0), "{}{}", done.stdout, done.stderr);
     for unknown in ["ranges of nodes", "networks of other namespaces"] {
         assert!(done.stdout.contains(&format!("unknown: {unknown}")), "{}", done.stdout);
     }
+    Ok(())
+}
+
+/// Networks of other namespaces are no objects of this one.
+#[tokio::test]
+async fn a_namespace_without_objects_has_nothing_to_check() -> anyhow::Result<()> {
+    let done = lint(&ApiServer::start(without_objects("typo"))?, &["-n", "typo"]).await?;
+    assert_eq!(code(&done), Some(4), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.starts_with("NOTHING, no object to check"), "{}", done.stdout);
+    Ok(())
+}
+
+/// A kind that may not be listed is named, and a network can be used by an object of it.
+#[tokio::test]
+async fn a_forbidden_kind_is_named_and_the_others_are_checked() -> anyhow::Result<()> {
+    let mut answers = answers();
+    let lan = answers[NETWORKS]["items"][0].clone();
+    let mut unused = lan.clone();
+    unused["metadata"]["name"] = json!("unused");
+    answers.insert(NETWORKS, json!({ "metadata": {}, "items": [lan, unused] }));
+    let whole = lint(&ApiServer::start(answers.clone())?, &[]).await?;
+    assert!(whole.stdout.contains("PL640"), "{}", whole.stdout);
+    answers.insert("/apis/batch/v1/namespaces/media/cronjobs", 403.into());
+    let done = lint(&ApiServer::start(answers)?, &[]).await?;
+    assert_eq!(code(&done), Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("unknown: objects of kind CronJob"), "{}", done.stdout);
+    assert!(done.stdout.contains("PL601") && !done.stdout.contains("PL640"), "{}", done.stdout);
     Ok(())
 }
 
@@ -94,5 +140,8 @@ async fn files_are_checked_with_what_is_known_of_the_cluster() -> anyhow::Result
     assert_eq!(code(&done), Some(0), "{}{}", done.stdout, done.stderr);
     let requests = server.requests();
     assert!(!requests.iter().any(|request| request.contains("pods")), "{requests:?}");
+    let refused = lint(&server, &[&file, "-n", "media"]).await?;
+    assert_eq!(code(&refused), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--namespace"), "{}", refused.stderr);
     Ok(())
 }

@@ -4,16 +4,32 @@ use crate::args::{LintArgs, LintFormat};
 use crate::options;
 use plumbline::exit;
 use plumbline::lint::{self, LintRequest};
-use plumbline::select::Refused;
+use plumbline::select::{Refused, RefusedReading};
 use plumbline_report::lint::sarif::SarifLog;
 use plumbline_report::lint::{LintOutcome, LintVerdict, github, text};
 use std::io::Write as _;
 
 /// Prints the report. Files that can't be read are problems on standard error too.
 pub async fn run(args: &LintArgs) -> anyhow::Result<u8> {
+    lint_inputs(args).await.map_err(|error| match error.downcast::<Refused>() {
+        Ok(refused) => RefusedReading(refused).into(),
+        Err(error) => error,
+    })
+}
+
+async fn lint_inputs(args: &LintArgs) -> anyhow::Result<u8> {
     let cluster = args.cluster();
-    if cluster.is_none() && (args.namespace.is_some() || args.all_namespaces) {
-        return Err(Refused::one("--namespace and --all-namespaces need a cluster: --context CONTEXT").into());
+    if args.namespace.is_some() || args.all_namespaces {
+        let problem = match (&cluster, args.path.is_empty()) {
+            (None, _) => Some("--namespace and --all-namespaces need a cluster: --context CONTEXT"),
+            (Some(_), false) => {
+                Some("--namespace and --all-namespaces select objects of a cluster; PATH selects files")
+            }
+            (Some(_), true) => None,
+        };
+        if let Some(problem) = problem {
+            return Err(Refused::one(problem).into());
+        }
     }
     let request = LintRequest {
         paths: &args.path,

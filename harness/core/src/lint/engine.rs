@@ -2,10 +2,11 @@
 
 use super::objects::{self, PodSubject, Subjects};
 use super::owners;
-use super::report::{Ignored, InputFile, Options, Report};
+use super::report::{FileOrigin, Ignored, InputFile, Options, Report};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
 use crate::rules::{self, Context, PodRequests, Use};
+use crate::source::Source;
 use crate::suggestion::suggest;
 use crate::terway;
 use std::collections::{BTreeSet, HashMap};
@@ -17,24 +18,32 @@ pub(super) fn lint(files: &[InputFile], options: &Options) -> Report {
     for file in files {
         objects::read_file(file, &mut subjects, &mut report);
     }
+    let references = files.iter().filter(|file| file.origin == FileOrigin::Reference);
+    subjects.references = references.map(|file| file.name.clone()).collect();
     let mut findings = std::mem::take(&mut subjects.findings);
     check_networks(&subjects, options, &mut findings);
     check_pods(&subjects, options, &mut findings);
     for config in &subjects.eni_configs {
-        let linted = terway::lint(config, &options.terway, None);
-        findings.extend(linted.findings);
-        for what in linted.untold.into_iter().map(|what| format!("not known: {what}")) {
+        let linted = terway::lint_with(config, &options.terway, &options.releases, None);
+        findings.extend(linted.findings.into_iter().map(|mut finding| {
+            finding.notes.iter_mut().for_each(|note| *note = name_option(note));
+            finding
+        }));
+        for what in linted.untold.iter().map(|what| format!("not known: {}", name_option(what))) {
             if !report.assumed.contains(&what) {
                 report.assumed.push(what);
             }
         }
     }
     let releases = options.releases.assumed().into_iter().map(|(name, release)| format!("{name} {release}"));
-    report.assumed.insert(0, format!("releases: {}", releases.collect::<Vec<_>>().join(", ")));
+    report.assumed.insert(0, format!("the releases {}", releases.collect::<Vec<_>>().join(", ")));
+    report.assumed.extend(options.releases.describe_unread());
     if options.cluster.is_openshift {
         let names = findings.iter_mut().filter(|finding| finding.code == FindingCode::PL641);
         names.for_each(|finding| finding.notes.push("the cluster runs this webhook".to_owned()));
     }
+    let is_reference = |source: &Source| subjects.references.contains(&source.file);
+    findings.retain(|finding| !finding.source.as_ref().is_some_and(is_reference));
     findings.sort_by_cached_key(|finding| {
         let place = finding.source.as_ref().map(|source| (source.file.clone(), source.line, source.column));
         (place, finding.code)
@@ -49,9 +58,26 @@ pub(super) fn lint(files: &[InputFile], options: &Options) -> Report {
     report
 }
 
+/// Options of the lint of Terway's chain, and what stands for them here.
+const OPTIONS: [(&str, &str); 5] = [
+    ("--access", "`plumbline chain lint` with --access"),
+    ("--datapath-v2", "`plumbline chain lint` with --datapath-v2"),
+    ("`--context`", "`plumbline chain lint --context`"),
+    ("--terway-version", "--plugin-version terway=RELEASE"),
+    ("--portmap-version", "--plugin-version portmap=RELEASE"),
+];
+
+/// A sentence of the lint of Terway's chain, with the option that this lint has for it.
+fn name_option(text: &str) -> String {
+    OPTIONS.iter().fold(text.to_owned(), |text, (option, here)| text.replace(option, here))
+}
+
 fn check_networks(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding>) {
     for (network, is_file) in subjects.networks.iter().filter(|(network, _)| network.manifest.is_some()) {
-        findings.extend(rules::check_network(network, &context_of(network, *is_file, subjects, options)));
+        let context = context_of(network, *is_file, subjects, options);
+        if context.network_use != Use::Reference {
+            findings.extend(rules::check_network(network, &context));
+        }
     }
 }
 
@@ -59,6 +85,7 @@ fn check_networks(subjects: &Subjects, options: &Options, findings: &mut Vec<Fin
 fn context_of<'a>(network: &Network, is_file: bool, subjects: &Subjects, options: &'a Options) -> Context<'a> {
     let network_use = match is_file {
         true => Use::File,
+        false if subjects.references.contains(&network.source.file) => Use::Reference,
         false if subjects.default_networks.contains(&network.name) => Use::DefaultNetwork,
         false => Use::Lint,
     };
@@ -87,7 +114,7 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
     let with_context: Vec<(&Network, Context<'_>)> =
         networks.iter().map(|network| (*network, context_of(network, false, subjects, options))).collect();
     findings.extend(rules::check_pods(&with_context, &pods, &indexes));
-    if subjects.pods.is_empty() || subjects.has_unread_pods {
+    if subjects.pods.is_empty() || subjects.has_unread_pods || options.cluster.has_unread_pods {
         return;
     }
     let is_used = |name: &String| subjects.used_elsewhere.contains(name) || subjects.default_networks.contains(name);

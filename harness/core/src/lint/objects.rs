@@ -2,8 +2,9 @@
 
 use super::annotation_types;
 use super::documents;
+use super::file_kind::{FileKind, is_foreign_text};
 use super::owners::Owner;
-use super::report::{InputFile, Report};
+use super::report::{FileOrigin, InputFile, Report};
 use crate::chain;
 use crate::finding::{Finding, FindingCode};
 use crate::plan::{DEFAULT_NETWORK, Network};
@@ -17,7 +18,7 @@ use crate::scenario::{InputError, NETWORKS};
 use crate::source::Source;
 use crate::terway::EniConfig;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A pod, or the pods of a workload.
 pub(super) struct PodSubject {
@@ -44,23 +45,38 @@ pub(super) struct Subjects {
     pub used_elsewhere: BTreeSet<String>,
     /// Whether the networks of some pod are not known, because its annotation cannot be read.
     pub has_unread_pods: bool,
+    /// Names of the texts on which nothing is reported.
+    pub references: HashSet<String>,
     /// Names of networks that are pods' default network.
     pub default_networks: BTreeSet<String>,
 }
 
-/// Reads the objects of one text.
+/// Reads the objects of one text. What is wrong with a reference is not reported.
 pub(super) fn read_file(file: &InputFile, subjects: &mut Subjects, report: &mut Report) {
-    let name = file.name.as_str();
-    if name.ends_with(".conflist") || (name.ends_with(".conf") && file.text.trim_start().starts_with('{')) {
-        add_configuration(file, subjects, report);
+    match (FileKind::of(file), file.origin) {
+        (FileKind::Configuration, _) => add_configuration(file, subjects, report),
+        (FileKind::Objects, FileOrigin::Reference) => read_objects(file, subjects, &mut Report::default()),
+        (FileKind::Objects, _) => read_objects(file, subjects, report),
+        (FileKind::Foreign, _) => report.skipped.push(skip(file, "no CNI configuration")),
+    }
+}
+
+fn read_objects(file: &InputFile, subjects: &mut Subjects, report: &mut Report) {
+    let (nodes, errors) = documents::read(&file.name, &file.text);
+    if !errors.is_empty() && is_foreign_text(file) {
+        // One reason is enough.
+        report.skipped.extend(errors.into_iter().take(1));
         return;
     }
-    let (nodes, errors) = documents::read(name, &file.text);
     report.errors.extend(errors);
     let text = FileText::new(&file.text);
     for node in &nodes {
         Reader { file, text: &text, subjects, report }.read(node);
     }
+}
+
+fn skip(file: &InputFile, reason: &str) -> InputError {
+    InputError::new(Source { file: file.name.clone(), line: 0, column: 0 }, "", reason)
 }
 
 /// A text that is a CNI configuration, or is to be one by its name.
@@ -87,14 +103,6 @@ fn add_configuration(file: &InputFile, subjects: &mut Subjects, report: &mut Rep
     *report.objects.entry("CNI configuration".to_owned()).or_default() += 1;
 }
 
-/// Whether an object without a kind is a CNI configuration.
-fn is_configuration(node: &Node) -> bool {
-    let has = |key| node.get(key).is_some();
-    node.get("kind").is_none()
-        && (node.get("plugins").is_some_and(|plugins| matches!(plugins.data, Data::List(_)))
-            || (node.get("type").and_then(Node::text).is_some() && ["cniVersion", "ipam"].into_iter().any(has)))
-}
-
 struct Reader<'a> {
     file: &'a InputFile,
     text: &'a FileText<'a>,
@@ -112,10 +120,6 @@ impl Reader<'_> {
     }
 
     fn read(&mut self, node: &Node) {
-        if is_configuration(node) && serde_json::from_str::<serde::de::IgnoredAny>(&self.file.text).is_ok() {
-            add_configuration(self.file, self.subjects, self.report);
-            return;
-        }
         let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
         let api = node.get("apiVersion").and_then(Node::text).unwrap_or_default();
         match kind {

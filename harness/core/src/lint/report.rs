@@ -11,13 +11,34 @@ use std::collections::{BTreeMap, BTreeSet};
 /// is its value.
 pub const IGNORE: &str = "lint.plumbline.dev/ignore-";
 
+/// How a text came to be among those to lint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FileOrigin {
+    /// The user named it, or it is an object of the cluster's namespaces that the user named.
+    #[default]
+    Named,
+    /// It is in a folder or an archive: it can be a file of another program, which is left out.
+    InFolder,
+    /// Objects can refer to its networks. They are neither counted nor reported on.
+    Reference,
+}
+
 /// A text to lint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputFile {
     /// Its name in findings: a path, `-`, a path within an archive, or an object of a cluster.
     pub name: String,
     /// Its content.
     pub text: String,
+    /// How it came to be here.
+    pub origin: FileOrigin,
+}
+
+impl InputFile {
+    /// A text that the user named.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), origin: FileOrigin::Named }
+    }
 }
 
 /// What the lint assumes.
@@ -58,6 +79,8 @@ pub struct Report {
     pub others: BTreeMap<String, usize>,
     /// What this report assumes, such as the releases of plugins; each as one sentence.
     pub assumed: Vec<String>,
+    /// Files of folders and archives that could not be read and show no sign of Kubernetes or CNI, and why.
+    pub skipped: Vec<InputError>,
     /// What could not be read. With one of these the command ends with exit code 2.
     pub errors: Vec<InputError>,
 }

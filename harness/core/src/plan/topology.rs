@@ -173,6 +173,12 @@ impl Default for Topology {
 }
 
 impl Topology {
+    /// Names of the bridges and VLAN subinterfaces that are made for the scenario.
+    pub fn link_names(&self) -> impl Iterator<Item = &str> {
+        let bridges = self.bridges.iter().map(|bridge| bridge.name.as_str());
+        bridges.chain(self.links.iter().map(|link| link.name.as_str()))
+    }
+
     /// The external host of a name.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|host| host.name == name)

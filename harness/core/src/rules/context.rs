@@ -4,27 +4,67 @@ use crate::keys::{KeyTable, PluginKeys};
 use crate::plan::{Attachment, Pod};
 use crate::release::Release;
 use crate::source::Source;
+use crate::suggestion::suggest;
 use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The releases that rules assume, by plugin (`macvlan`) or source (`plugins`, `whereabouts`, `multus`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Releases(BTreeMap<String, Release>);
 
-/// A text that is no release.
+/// A release that cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no release such as v1.9.1")]
-pub struct UnknownRelease(pub String);
+pub enum ReleaseError {
+    /// The text is no release.
+    #[error("`{0}` is no release such as v1.9.1")]
+    NoRelease(String),
+    /// No plugin and no source of keys has this name.
+    #[error("`{name}` is neither a plugin nor a source of plugins whose keys are known; {help}")]
+    UnknownName {
+        /// The name.
+        name: String,
+        /// A name that is near, or the sources.
+        help: String,
+    },
+}
 
 impl Releases {
     /// Sets the release of a plugin or of a source.
     ///
     /// # Errors
-    /// If the text is no release.
-    pub fn set(&mut self, name: &str, release: &str) -> Result<(), UnknownRelease> {
-        let release = release.parse().map_err(|_| UnknownRelease(release.to_owned()))?;
+    /// If the text is no release, or the name is not known.
+    pub fn set(&mut self, name: &str, release: &str) -> Result<(), ReleaseError> {
+        let table = KeyTable::embedded();
+        let sources = || table.sources().iter().map(|source| source.name.as_str());
+        let plugins = || table.plugins().iter().map(|plugin| plugin.name.as_str());
+        if !sources().chain(plugins()).any(|known| known == name) {
+            let near = suggest(name, sources().chain(plugins()));
+            let help = near.unwrap_or_else(|| format!("sources: {}", sources().collect::<Vec<_>>().join(", ")));
+            return Err(ReleaseError::UnknownName { name: name.to_owned(), help });
+        }
+        let release = release.parse().map_err(|_| ReleaseError::NoRelease(release.to_owned()))?;
         self.0.insert(name.to_owned(), release);
         Ok(())
+    }
+
+    /// A sentence for each release that was set and is older or newer than all whose keys were read.
+    pub fn describe_unread(&self) -> Vec<String> {
+        let table = KeyTable::embedded();
+        let describe = |(name, release): (&String, &Release)| {
+            let source = table.plugin(name).map_or(name, |plugin| &plugin.source);
+            let releases = &table.source(source)?.releases;
+            let (oldest, newest) = (releases.first()?, releases.last()?);
+            match () {
+                () if release < oldest => {
+                    Some(format!("{name} {release}: keys are known from {oldest} on; what an older one reads is not"))
+                }
+                () if release > newest => {
+                    Some(format!("{name} {release}: keys are known up to {newest}; what a newer one reads is not"))
+                }
+                () => None,
+            }
+        };
+        self.0.iter().filter_map(describe).collect()
     }
 
     /// Sets the release of a plugin to that of its program, unless it has one already. `package` is the Go package of the
@@ -52,11 +92,11 @@ impl Releases {
         set.or_else(usual).unwrap_or(NEWEST)
     }
 
-    /// What is assumed: each name with its release. The sources of the lanes are always among them. Where all plugins of a
+    /// What is assumed: each name with its release. All sources of keys are among them. Where all plugins of a
     /// source have one release, they stand as the source.
     pub fn assumed(&self) -> BTreeMap<&str, Release> {
         let set = self.0.iter().map(|(name, release)| (name.as_str(), *release));
-        let mut assumed: BTreeMap<&str, Release> = OF_LANES.into_iter().chain(set).collect();
+        let mut assumed: BTreeMap<&str, Release> = OF_LANES.into_iter().chain(BESIDE).chain(set).collect();
         let table = KeyTable::embedded();
         for source in table.sources() {
             let of_source = || table.plugins().iter().filter(|plugin| plugin.source == source.name);
@@ -105,11 +145,11 @@ pub struct ClusterFacts {
     pub mtus: BTreeMap<String, u32>,
     /// Lines of `/etc/cni/tuning/allowlist.conf`; none where the file is absent or not known.
     pub tuning_allow_list: Option<Vec<String>>,
-    /// Plugins on the nodes; none where they are not known.
-    pub plugins: Option<BTreeSet<String>>,
     /// Whether the texts hold every network of the cluster, or of the namespaces read: a network that is not among
     /// them does not exist.
     pub has_all_networks: bool,
+    /// Whether some of the pods could not be read: a network that none requests can have one.
+    pub has_unread_pods: bool,
     /// Whether OpenShift's admission webhook checks names of networks.
     pub is_openshift: bool,
 }
@@ -119,6 +159,8 @@ pub struct ClusterFacts {
 pub(crate) enum Use {
     /// A NetworkAttachmentDefinition that no run attaches.
     Lint,
+    /// A NetworkAttachmentDefinition that objects can refer to, and on which nothing is reported.
+    Reference,
     /// A NetworkAttachmentDefinition of a scenario, whose kernel state is judged too.
     Run,
     /// A NetworkAttachmentDefinition that replaces pods' default network.

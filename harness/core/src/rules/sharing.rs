@@ -6,7 +6,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
 use ipnet::IpNet;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// Most names in one note.
@@ -35,13 +35,15 @@ struct Claim {
     first: IpAddr,
     last: IpAddr,
     store: String,
+    /// Whether nothing is reported on what takes it.
+    is_reference: bool,
     /// What takes it, for messages.
     owner: String,
     finding: Finding,
 }
 
-/// Checks all networks and pods together.
-pub(super) fn check(networks: &[&Network], pods: &[PodUse<'_>], findings: &mut Vec<Finding>) {
+/// Checks all networks and pods together. On networks whose flag is set nothing is reported.
+pub(super) fn check(networks: &[&Network], is_reference: &[bool], pods: &[PodUse<'_>], findings: &mut Vec<Finding>) {
     let networks: Vec<NetworkUse<'_>> =
         networks.iter().enumerate().map(|(index, network)| read_network(index, network)).collect();
     check_fixed(&networks, pods, findings);
@@ -49,7 +51,7 @@ pub(super) fn check(networks: &[&Network], pods: &[PodUse<'_>], findings: &mut V
         check_pod(used, &networks, findings);
     }
     check_requests(&networks, pods, findings);
-    check_ranges(&networks, pods, findings);
+    check_ranges(&networks, is_reference, pods, findings);
 }
 
 fn read_network<'a>(index: usize, network: &'a Network) -> NetworkUse<'a> {
@@ -173,13 +175,14 @@ fn check_requests(networks: &[NetworkUse<'_>], pods: &[PodUse<'_>], findings: &m
 }
 
 /// Ranges and addresses of different networks on one segment that overlap.
-fn check_ranges(networks: &[NetworkUse<'_>], pods: &[PodUse<'_>], findings: &mut Vec<Finding>) {
+fn check_ranges(networks: &[NetworkUse<'_>], is_reference: &[bool], pods: &[PodUse<'_>], findings: &mut Vec<Finding>) {
     let mut claims: BTreeMap<&str, Vec<Claim>> = BTreeMap::new();
-    for network in networks {
+    for (network, is_reference) in networks.iter().zip(is_reference) {
         let claim = |first, last, path: &str| Claim {
             first,
             last,
             store: network.store.clone(),
+            is_reference: *is_reference,
             owner: format!("network {}", network.network.name),
             finding: finding(network.network, FindingCode::PL615, path, ""),
         };
@@ -202,6 +205,7 @@ fn check_ranges(networks: &[NetworkUse<'_>], pods: &[PodUse<'_>], findings: &mut
                     first: ip,
                     last: ip,
                     store,
+                    is_reference: false,
                     owner,
                     finding: entry,
                 });
@@ -214,41 +218,57 @@ fn check_ranges(networks: &[NetworkUse<'_>], pods: &[PodUse<'_>], findings: &mut
     }
 }
 
-/// Reports each range that begins within an earlier one of a different store. The two earlier ranges with different
-/// stores that reach furthest are enough to find one.
+/// Reports each range that begins within an earlier one of a different store. Of two ranges of which one is a reference, the
+/// other one is reported, once.
 fn sweep(segment: &str, claims: &[Claim], findings: &mut Vec<Finding>) {
-    let mut furthest: [Option<&Claim>; 2] = [None, None];
-    for claim in claims {
-        let same_family = |other: &&&Claim| other.first.is_ipv4() == claim.first.is_ipv4();
-        let overlapped = furthest
-            .iter()
-            .flatten()
-            .filter(same_family)
-            .find(|other| other.store != claim.store && other.last >= claim.first);
-        if let Some(other) = overlapped {
-            let mut entry = claim.finding.clone();
-            entry.message = match (range(claim), range(other)) {
-                (own, same) if own == same => format!("{own} is of {} too", other.owner),
-                (own, wide) => format!("{own} overlaps {wide}, of {}", other.owner),
-            };
-            let note = format!("both are on {segment}, and neither knows the addresses that the other gives");
-            findings.push(entry.notes([note]));
-        }
-        match furthest {
-            [Some(first), _] if first.store == claim.store => {
-                if claim.last > first.last {
-                    furthest[0] = Some(claim);
-                }
+    let (mut furthest, mut furthest_own) = ([None, None], [None, None]);
+    let mut reported = BTreeSet::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let earlier = if claim.is_reference { &furthest_own } else { &furthest };
+        let mut earlier = earlier.iter().flatten().copied().map(|index: usize| (index, &claims[index]));
+        let overlapped = earlier.find(|(_, other)| {
+            let same_family = other.first.is_ipv4() == claim.first.is_ipv4();
+            same_family && other.store != claim.store && other.last >= claim.first
+        });
+        if let Some((earlier, other)) = overlapped {
+            let (at, own, other) = if claim.is_reference { (earlier, other, claim) } else { (index, claim, other) };
+            if reported.insert(at) || !claim.is_reference {
+                findings.push(describe_overlap(segment, own, other));
             }
-            [Some(first), second] => {
-                if claim.last > first.last {
-                    furthest = [Some(claim), Some(first)];
-                } else if second.is_none_or(|second| claim.last > second.last) {
-                    furthest[1] = Some(claim);
-                }
-            }
-            [None, _] => furthest[0] = Some(claim),
         }
+        keep_furthest(&mut furthest, index, claims);
+        if !claim.is_reference {
+            keep_furthest(&mut furthest_own, index, claims);
+        }
+    }
+}
+
+fn describe_overlap(segment: &str, own: &Claim, other: &Claim) -> Finding {
+    let mut entry = own.finding.clone();
+    entry.message = match (range(own), range(other)) {
+        (own, same) if own == same => format!("{own} is of {} too", other.owner),
+        (own, wide) => format!("{own} overlaps {wide}, of {}", other.owner),
+    };
+    entry.notes([format!("both are on {segment}, and neither knows the addresses that the other gives")])
+}
+
+/// Keeps the two ranges with different stores that reach furthest: they are enough to find one that overlaps.
+fn keep_furthest(furthest: &mut [Option<usize>; 2], index: usize, claims: &[Claim]) {
+    let claim = &claims[index];
+    match *furthest {
+        [Some(first), _] if claims[first].store == claim.store => {
+            if claim.last > claims[first].last {
+                furthest[0] = Some(index);
+            }
+        }
+        [Some(first), second] => {
+            if claim.last > claims[first].last {
+                *furthest = [Some(index), Some(first)];
+            } else if second.is_none_or(|second| claim.last > claims[second].last) {
+                furthest[1] = Some(index);
+            }
+        }
+        [None, _] => furthest[0] = Some(index),
     }
 }
 

@@ -176,8 +176,7 @@ fn check_name(network: &Network, plugin: &PluginView<'_>, context: &Context<'_>,
     let ipam = plugin.ipam().and_then(|ipam| go_key(ipam, "type")).and_then(Value::as_str);
     let names = [(plugin.plugin, "type", false), (ipam.unwrap_or_default(), "ipam/type", true)];
     for (name, key, is_ipam) in names {
-        let is_there = context.cluster.plugins.as_ref().is_some_and(|plugins| plugins.contains(name));
-        if name.is_empty() || is_there || known_plugins::is_known(name) {
+        if name.is_empty() || known_plugins::is_known(name) {
             continue;
         }
         let kind = if is_ipam { "IPAM plugin" } else { "plugin" };

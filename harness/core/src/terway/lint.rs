@@ -29,6 +29,7 @@ use super::usage::Usage;
 use crate::chain::go_key;
 use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
+use crate::rules::Releases;
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -63,7 +64,20 @@ impl LintReport {
 /// Holds an `eni-config` against the document and the sources. Of a cluster that was looked at, plugins and nodes are
 /// held against it too.
 pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) -> LintReport {
-    let mut linter = Linter { config, usage: *usage, cluster, report: LintReport::default(), lists: Vec::new() };
+    lint_with(config, usage, &Releases::default(), cluster)
+}
+
+/// As [`lint`], with the releases of plugins. Where the usage states no version of Terway or portmap, it is among them.
+pub fn lint_with(config: &EniConfig, usage: &Usage, releases: &Releases, cluster: Option<&ClusterSeen>) -> LintReport {
+    let mut releases = releases.by_name().clone();
+    let find = |names: &[&str]| names.iter().find_map(|name| releases.get(*name)).copied();
+    let terway_version = usage.terway_version.or(find(&["terway"]));
+    let portmap_version = usage.portmap_version.or(find(&["portmap", "plugins"]));
+    let usage = Usage { terway_version, portmap_version, ..*usage };
+    releases.extend(terway_version.map(|version| ("terway".to_owned(), version)));
+    releases.extend(portmap_version.map(|version| ("portmap".to_owned(), version)));
+    let (releases, report) = (Releases::from(releases), LintReport::default());
+    let mut linter = Linter { config, usage, releases, cluster, report, lists: Vec::new() };
     shape::lint(&mut linter);
     cni_chain::lint(&mut linter);
     if let Some(chain) = Chain::read(config) {
@@ -95,6 +109,7 @@ pub fn lint(config: &EniConfig, usage: &Usage, cluster: Option<&ClusterSeen>) ->
 struct Linter<'a> {
     config: &'a EniConfig,
     usage: Usage,
+    releases: Releases,
     cluster: Option<&'a ClusterSeen>,
     report: LintReport,
     /// What terway-cli can make of it.

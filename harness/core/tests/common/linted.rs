@@ -5,7 +5,7 @@ use plumbline_core::lint::{InputFile, Options, Report, lint};
 
 /// Lints one text of this name.
 pub fn lint_as(name: &str, text: &str, options: &Options) -> Report {
-    lint(&[InputFile { name: name.to_owned(), text: text.to_owned() }], options)
+    lint(&[InputFile::new(name, text)], options)
 }
 
 /// Lints one text.

@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn lines_are_found_whatever_ends_them() {
-        let file = InputFile { name: "a".into(), text: "one\r\ntwo\n\nfour".into() };
+        let file = InputFile::new("a", "one\r\ntwo\n\nfour");
         let lines = FileLines { text: &file.text, starts: std::cell::OnceCell::new() };
         let found: Vec<Option<&str>> = (0..6).map(|number| lines.line(number)).collect();
         assert_eq!(found, [None, Some("one"), Some("two"), Some(""), Some("four"), None]);

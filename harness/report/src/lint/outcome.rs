@@ -40,9 +40,7 @@ pub struct LintOutcome {
 impl LintOutcome {
     /// The outcome of a report.
     pub fn new(report: Report, files: Vec<InputFile>, strict: bool) -> Self {
-        let fails = report.findings.iter().any(|finding| {
-            finding.is_failure() || (strict && finding.severity == plumbline_core::finding::Severity::Warning)
-        });
+        let fails = report.findings.iter().any(|finding| finding.fails(strict));
         let verdict = match () {
             () if !report.errors.is_empty() => LintVerdict::Refused,
             () if fails => LintVerdict::Fail,

@@ -10,6 +10,9 @@ use plumbline_core::lint::{Ignored, InputFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+/// Most files that are named as skipped.
+const MAX_SKIPPED: usize = 10;
+
 /// The whole report. Ends with a newline.
 pub fn report(outcome: &LintOutcome) -> String {
     let mut out = findings(&outcome.report.findings, &outcome.files);
@@ -50,6 +53,12 @@ pub fn summary(outcome: &LintOutcome) -> String {
     if outcome.skipped_files > 0 {
         let skipped = count(outcome.skipped_files, "file", "files");
         let _ = writeln!(out, "  skipped: {skipped} of folders and archives, by name or kind");
+    }
+    for file in report.skipped.iter().take(MAX_SKIPPED) {
+        let _ = writeln!(out, "  skipped: {}", escape::line(&file.to_string()));
+    }
+    if let Some(more) = report.skipped.len().checked_sub(MAX_SKIPPED).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  skipped: {more} more like these");
     }
     for line in &report.assumed {
         let _ = writeln!(out, "  assumed: {}", escape::line(line));

@@ -37,7 +37,7 @@ fn outcome(findings: Vec<Finding>, strict: bool) -> LintOutcome {
         objects: [("NetworkAttachmentDefinition".into(), 1), ("Pod".into(), 2)].into(),
         ..Report::default()
     };
-    LintOutcome::new(report, vec![InputFile { name: "nads/rdma.yaml".into(), text: NAD.into() }], strict)
+    LintOutcome::new(report, vec![InputFile::new("nads/rdma.yaml", NAD)], strict)
 }
 
 fn two_findings() -> Vec<Finding> {
@@ -113,7 +113,7 @@ fn untrusted_text_is_escaped_in_every_format() {
     let mut found = finding(FindingCode::PL602, evil, source(evil, 1, 1)).notes([evil]);
     found.found = Some(evil.to_owned());
     let report = Report { findings: vec![found], ..Report::default() };
-    let files = vec![InputFile { name: evil.into(), text: evil.into() }];
+    let files = vec![InputFile::new(evil, evil)];
     let outcome = LintOutcome::new(report, files, false);
     let plain = paint::strip(&text::report(&outcome));
     for text in [&plain, &github::report(&outcome)] {
@@ -128,7 +128,7 @@ fn untrusted_text_is_escaped_in_every_format() {
 
 #[test]
 fn a_line_without_end_is_named_and_not_shown() {
-    let file = InputFile { name: "long.json".into(), text: "x".repeat(100_000) };
+    let file = InputFile::new("long.json", "x".repeat(100_000));
     let report = Report {
         findings: vec![finding(FindingCode::PL602, "somewhere", source("long.json", 1, 70_000))],
         ..Report::default()

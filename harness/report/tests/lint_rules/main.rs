@@ -48,7 +48,7 @@ impl Pair {
     fn lint(&self, text: &str) -> (Report, Vec<InputFile>) {
         // A text that begins with a brace is a file of a node.
         let name = if text.starts_with('{') { "10-net.conflist" } else { "net.yaml" };
-        let files = vec![InputFile { name: name.to_owned(), text: text.to_owned() }];
+        let files = vec![InputFile::new(name, text)];
         let options = Options { cluster: self.cluster.clone(), ..Options::default() };
         (lint(&files, &options), files)
     }

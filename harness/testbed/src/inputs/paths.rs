@@ -35,7 +35,7 @@ pub fn read(paths: &[PathBuf], endings: &[&str], stdin: impl Read) -> Inputs {
     let mut stdin = Some(stdin);
     for path in paths {
         let result = match stdin.take_if(|_| path == Path::new(STDIN)) {
-            Some(stdin) => reader.add_text(STDIN_NAME, stdin),
+            Some(stdin) => reader.add_text(STDIN_NAME, stdin, true),
             None if path == Path::new(STDIN) => Ok(()),
             None => reader.read_named(path),
         };
@@ -61,7 +61,7 @@ impl PathReader<'_> {
     fn read_named(&mut self, path: &Path) -> Result<(), Stop> {
         match std::fs::metadata(path) {
             Ok(meta) if meta.is_dir() => self.read_folder(path, 0),
-            Ok(meta) => self.read_file(path, &meta, ArchiveKind::of_name(&path.to_string_lossy())),
+            Ok(meta) => self.read_file(path, &meta, ArchiveKind::of_name(&path.to_string_lossy()), true),
             Err(error) => self.refuse(path, &error),
         }
     }
@@ -107,7 +107,7 @@ impl PathReader<'_> {
             return Ok(());
         }
         match std::fs::metadata(path) {
-            Ok(meta) if meta.is_file() => self.read_file(path, &meta, None),
+            Ok(meta) if meta.is_file() => self.read_file(path, &meta, None, false),
             _ => {
                 self.inputs.skipped += 1;
                 Ok(())
@@ -115,7 +115,13 @@ impl PathReader<'_> {
         }
     }
 
-    fn read_file(&mut self, path: &Path, meta: &Metadata, archive: Option<ArchiveKind>) -> Result<(), Stop> {
+    fn read_file(
+        &mut self,
+        path: &Path,
+        meta: &Metadata,
+        archive: Option<ArchiveKind>,
+        is_named: bool,
+    ) -> Result<(), Stop> {
         let Some(name) = path.to_str() else {
             return self.refuse(path, &io::Error::other("the path is not UTF-8"));
         };
@@ -132,17 +138,17 @@ impl PathReader<'_> {
         // It can have become a pipe by now, whose opening would wait for a writer.
         let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
         match (file, archive) {
-            (Ok(file), None) => self.add_text(name, file),
+            (Ok(file), None) => self.add_text(name, file, is_named),
             (Ok(file), Some(kind)) => self.add_archive(name, kind, file),
             (Err(error), _) => self.refuse(path, &error),
         }
     }
 
-    fn add_text(&mut self, name: &str, reader: impl Read) -> Result<(), Stop> {
+    fn add_text(&mut self, name: &str, reader: impl Read, is_named: bool) -> Result<(), Stop> {
         match self.budget.take_text(reader) {
             Ok(bytes) => {
                 match InputText::decode(name.to_owned(), bytes) {
-                    Ok(text) => self.inputs.texts.push(text),
+                    Ok(text) => self.inputs.texts.push(InputText { is_named, ..text }),
                     Err(problem) => self.inputs.problems.push(problem),
                 }
                 Ok(())

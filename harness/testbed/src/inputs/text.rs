@@ -13,6 +13,8 @@ pub struct InputText {
     pub name: String,
     /// The content, without a byte order mark.
     pub text: String,
+    /// Whether the user named this file, and not a folder or an archive that holds it.
+    pub is_named: bool,
 }
 
 /// Something that a user named and that can't be read.
@@ -55,7 +57,7 @@ impl InputText {
                 if text.starts_with(BYTE_ORDER_MARK) {
                     text.remove(0);
                 }
-                Ok(Self { name, text })
+                Ok(Self { name, text, is_named: false })
             }
             Err(error) => {
                 let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];

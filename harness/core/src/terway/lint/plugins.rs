@@ -1,15 +1,19 @@
 //! Are the plugins known, on the nodes, and in an order that can work.
 
 use super::{Chain, Linter};
-use crate::finding::FindingCode;
+use crate::finding::{Finding, FindingCode};
 use crate::rules::known_plugins::{self, Role};
-use crate::rules::{ClusterFacts, Context, Releases, Use, check_network};
+use crate::rules::{ClusterFacts, Context, Use, check_network};
+use crate::source::Source;
 use crate::suggestion::suggest;
 use crate::terway::eni_config::CONFLIST;
 use crate::terway::expected::{CILIUM, TERWAY};
 
 /// Rules of chains in general of which this lint has better ones.
 const OWN: [FindingCode; 3] = [FindingCode::PL604, FindingCode::PL607, FindingCode::PL633];
+
+/// Keys of portmap whose releases `versions` checks.
+const OWN_KEYS: [&str; 2] = ["masqAll", "backend"];
 
 pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     order(chain, linter);
@@ -30,10 +34,16 @@ pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     }
     // What holds for every chain: keys that a plugin drops, values that can't be meant.
     linter.check();
-    let (releases, cluster) = (Releases::default(), ClusterFacts::default());
-    let context = Context { network_use: Use::Terway, releases: &releases, cluster: &cluster };
+    let cluster = ClusterFacts::default();
+    let context = Context { network_use: Use::Terway, releases: &linter.releases, cluster: &cluster };
     let found = check_network(&chain.network(), &context);
-    linter.report.findings.extend(found.into_iter().filter(|finding| !OWN.contains(&finding.code)));
+    let portmaps = chain.links.iter().filter(|link| link.plugin == "portmap");
+    let own: Vec<Source> = portmaps.flat_map(|link| OWN_KEYS.map(|key| chain.at(link, key))).collect();
+    let is_own = |finding: &Finding| {
+        OWN.contains(&finding.code)
+            || (finding.code == FindingCode::PL610 && finding.source.as_ref().is_some_and(|at| own.contains(at)))
+    };
+    linter.report.findings.extend(found.into_iter().filter(|finding| !is_own(finding)));
 }
 
 fn order(chain: &Chain<'_>, linter: &mut Linter<'_>) {

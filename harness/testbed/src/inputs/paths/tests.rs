@@ -124,7 +124,7 @@ fn folders_have_a_greatest_depth() {
 fn standard_input_is_read_once_and_bounded() {
     let read = |stdin: &[u8]| read(&["-".into(), "-".into()], ENDINGS, stdin);
     let found = read(b"\xef\xbb\xbfa: 1");
-    assert_eq!(found.texts, [InputText { name: "stdin".into(), text: "a: 1".into() }]);
+    assert_eq!(found.texts, [InputText { name: "stdin".into(), text: "a: 1".into(), is_named: true }]);
     let large = vec![b'a'; usize::try_from(MAX_TEXT).unwrap() + 1];
     assert_eq!(read(&large).problems, [InputProblem::new("stdin", LimitReached::Text)]);
 }
