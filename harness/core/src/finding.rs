@@ -132,3 +132,21 @@ impl Finding {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_info_fails_no_lint() {
+        let fails = |severity, strict| Finding { severity, ..Finding::new(FindingCode::PL605, "") }.fails(strict);
+        assert_eq!(
+            [Severity::Info, Severity::Warning, Severity::Failure].map(|severity| fails(severity, false)),
+            [false, false, true]
+        );
+        assert_eq!(
+            [Severity::Info, Severity::Warning, Severity::Failure].map(|severity| fails(severity, true)),
+            [false, true, true]
+        );
+    }
+}

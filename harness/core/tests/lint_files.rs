@@ -240,3 +240,22 @@ fn pods_that_could_not_be_read_can_request_a_network() {
     let report = lint_as("f.yaml", &files, &Options { cluster, ..Options::default() });
     assert_eq!(codes(&report.findings), [""; 0]);
 }
+
+/// The lint of Terway's chain has options that this one does not have.
+#[test]
+fn what_is_not_known_of_terway_names_an_option_that_exists() {
+    let list =
+        r#"{ "plugins": [ { "type": "terway", "symmetric_routing": true }, { "type": "portmap", "masqAll": true } ] }"#;
+    let text = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: eni-config, namespace: kube-system }}\ndata:\n  10-terway.conflist: '{list}'\n"
+    );
+    let report = lint_text(&text);
+    let assumed = report.assumed.join("\n");
+    for part in ["`plumbline chain lint --access` takes node", "--plugin-version terway=", "--plugin-version portmap="]
+    {
+        assert!(assumed.contains(part), "wanted {part:?} in: {assumed}");
+    }
+    for option in ["say --access", "--terway-version", "--portmap-version", "say --datapath-v2"] {
+        assert!(!assumed.contains(option), "{option:?} in: {assumed}");
+    }
+}

@@ -56,6 +56,20 @@ fn no_scenario_has_a_finding_that_is_not_listed() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// The bridges of a scenario have the kernel's MTU.
+#[test]
+fn an_mtu_above_that_of_a_bridge_of_the_scenario_is_found() {
+    let file = common::suites().join("scenarios/macvlan/mac-and-mtu.yaml");
+    for (mtu, wanted) in [(1500, 0), (1501, 1)] {
+        let mut plan = load_scenario(file.to_str().unwrap(), &Templates(&common::suites())).unwrap();
+        let chain = plan.networks[0].chain.as_mut().unwrap();
+        chain.links[0].conf["mtu"] = mtu.into();
+        let findings = lint(&plan, &Releases::default());
+        assert_eq!(findings.len(), wanted, "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.message.contains("above that of br-ex")), "{findings:?}");
+    }
+}
+
 /// Reads files from disk, and templates from the suite's folder.
 struct Templates<'a>(&'a Path);
 

@@ -60,8 +60,8 @@ pub(super) fn lint(files: &[InputFile], options: &Options) -> Report {
 
 /// Options of the lint of Terway's chain, and what stands for them here.
 const OPTIONS: [(&str, &str); 5] = [
-    ("--access", "`plumbline chain lint` with --access"),
-    ("--datapath-v2", "`plumbline chain lint` with --datapath-v2"),
+    ("say --access", "`plumbline chain lint --access` takes"),
+    ("say --datapath-v2", "`plumbline chain lint --datapath-v2` takes"),
     ("`--context`", "`plumbline chain lint --context`"),
     ("--terway-version", "--plugin-version terway=RELEASE"),
     ("--portmap-version", "--plugin-version portmap=RELEASE"),
