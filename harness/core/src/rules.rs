@@ -36,7 +36,7 @@ pub(crate) use context::{Context, PodRequests, Use};
 
 use crate::finding::Finding;
 use crate::plan::{Attachment, Network};
-use sharing::PodUse;
+use sharing::PodNetworks;
 use view::{Addressing, plugins};
 
 /// What is wrong with one network's configuration, in the order found.
@@ -61,7 +61,7 @@ pub(crate) fn check_network(network: &Network, context: &Context<'_>) -> Vec<Fin
     findings
 }
 
-/// What is wrong with the requests of pods, each alone and all together, and with the routes that they get. `networks_of`
+/// What is wrong with the requests of each pod, and with the routes that pods get. `networks_of`
 /// has for each pod the index of the network of each attachment, where it is known.
 pub(crate) fn check_pods(
     networks: &[(&Network, Context<'_>)],
@@ -83,12 +83,19 @@ pub(crate) fn check_pods(
         requested_addresses::check_gateways(network, &users, &mut findings);
         check_routes(network, &users, context, &mut findings);
     }
-    // In a run the kernel's addresses are judged (`PL308`): bridges of two nodes may give the same.
-    if networks.iter().any(|(_, context)| context.network_use == Use::Run) {
-        return findings;
-    }
-    let used: Vec<PodUse<'_>> =
-        pods.iter().zip(networks_of).map(|(pod, networks)| PodUse { pod, networks: networks.clone() }).collect();
+    findings
+}
+
+/// Addresses that networks and pods share. Each object must be there once: two texts of one object are alternatives. In a
+/// run the kernel's addresses are judged instead (`PL308`): bridges of two nodes may give the same.
+pub(crate) fn check_sharing(
+    networks: &[(&Network, Context<'_>)],
+    pods: &[&PodRequests],
+    networks_of: &[Vec<Option<usize>>],
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let used: Vec<PodNetworks<'_>> =
+        pods.iter().zip(networks_of).map(|(pod, networks)| PodNetworks { pod, networks: networks.clone() }).collect();
     let is_reference: Vec<bool> = networks.iter().map(|(_, context)| context.network_use == Use::Reference).collect();
     let networks: Vec<&Network> = networks.iter().map(|(network, _)| *network).collect();
     sharing::check(&networks, &is_reference, &used, &mut findings);
@@ -112,10 +119,12 @@ fn check_routes(
     let Some(chain) = &network.chain else { return };
     let plugins = plugins(chain);
     let without = [None];
-    let with: Vec<Option<&serde_json::Value>> = users.iter().map(|(_, user)| user.cni_args.as_ref()).collect();
-    for args in if with.is_empty() { &without[..] } else { &with[..] } {
+    let with: Vec<Option<&Attachment>> = users.iter().map(|(_, user)| Some(*user)).collect();
+    for user in if with.is_empty() { &without[..] } else { &with[..] } {
         let before = findings.len();
-        default_routes::check(network, &Addressing::read_with(&plugins, *args), context, findings);
+        let addressing = Addressing::read_with(&plugins, user.and_then(|user| user.cni_args.as_ref()));
+        let requested = user.and_then(|user| user.default_route.as_deref()).unwrap_or_default();
+        default_routes::check(network, &addressing, requested, context, findings);
         if findings.len() > before {
             return;
         }

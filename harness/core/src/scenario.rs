@@ -19,7 +19,7 @@ pub(crate) mod kube_yaml;
 mod load;
 pub(crate) mod loader;
 mod mistakes;
-mod names;
+pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod objects;
 mod scalar;

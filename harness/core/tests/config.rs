@@ -64,7 +64,7 @@ fn suspicious_settings_and_their_codes() {
         (
             "unknown key of ipam",
             chain("{ \"type\": \"macvlan\", \"ipam\": { \"type\": \"static\", \"address\": [] } }"),
-            vec!["PL614", "PL602"],
+            vec!["PL602"],
         ),
         (
             "unknown key of an address",

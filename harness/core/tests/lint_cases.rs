@@ -8,7 +8,7 @@ use plumbline_core::lint::Options;
 #[test]
 fn every_case_has_its_findings_at_their_lines() {
     for (file, wanted) in [
-        ("02-two-halves.yaml", &["16:11 PL616"][..]),
+        ("02-two-halves.yaml", &["10:21 PL616"][..]),
         ("03-empty-default-route.yaml", &["7:27 PL616"]),
         ("06-sbr-gateways.yaml", &["12:26 PL610", "12:58 PL610"]),
         ("11-interface-request.yaml", &["15:54 PL611", "15:85 PL602"]),
@@ -16,11 +16,11 @@ fn every_case_has_its_findings_at_their_lines() {
         ("13-with-version.yaml", &[]),
         ("18-gateway-zero.yaml", &["14:51 PL616", "14:73 PL605"]),
         ("19-annotation-on-workload.yaml", &["16:34 PL618"]),
-        ("22-type-beside-plugins.yaml", &["9:61 PL613"]),
+        ("22-type-beside-plugins.yaml", &["9:24 PL613"]),
         ("22-vlan-as-text.yaml", &["7:90 PL609"]),
         ("24-cni-chain.yaml", &["8:5 PL610"]),
-        ("24-both-keys.yaml", &["8:5 PL610", "8:5 PL635"]),
-        ("24-node-config.yaml", &["8:5 PL610"]),
+        ("24-both-keys.yaml", &["13:5 PL610", "13:5 PL635"]),
+        ("24-node-config.yaml", &["7:15 PL610"]),
     ] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lint").join(file);
         let text = std::fs::read_to_string(path).unwrap();

@@ -23,6 +23,7 @@ const UNADDRESSED: (&str, &str) = ("PL614", "static has no address, and pods can
 const NO_VERSION: (&str, &str) = ("PL606", "the configuration counts as 0.1.0");
 const SECOND_DEFAULT: (&str, &str) = ("PL616", "it comes before eth0's default route");
 const NOT_JSON: (&str, &str) = ("PL603", "no plugin is called");
+const OTHER: (&str, &str) = ("PL642", "an information: keys of other projects' plugins are not known here");
 const VENDOR: (&str, &str) = ("PL642", "an information: the plugin is not known here");
 
 /// A bare plugin; `keys` has all but the version and the name.
@@ -75,14 +76,14 @@ fn public_shapes_have_no_false_alarm() {
                 "0.3.1",
                 r#"{ "type": "antrea", "ipam": { "type": "host-local" } }, { "type": "portmap", "capabilities": { "portMappings": true } }, { "type": "bandwidth", "capabilities": { "bandwidth": true } }"#,
             ),
-            &[],
+            &[OTHER],
         ),
         (
             bare(
                 "0.3.0",
                 r#""type": "antrea", "networkType": "vlan", "vlan": 5, "ipam": { "type": "antrea", "ippools": [ "one" ] }"#,
             ),
-            &[],
+            &[OTHER, OTHER],
         ),
         (
             bare(
@@ -91,7 +92,7 @@ fn public_shapes_have_no_false_alarm() {
                     r#""type": "bond", "mode": "active-backup", "failOverMac": 1, "linksInContainer": true, "miimon": "100", "mtu": 1500, "links": [ {{ "name": "net1" }}, {{ "name": "net2" }} ], "ipam": {BOUNDS}"#
                 ),
             ),
-            &[],
+            &[OTHER],
         ),
         (
             list(
@@ -133,7 +134,7 @@ fn public_shapes_have_no_false_alarm() {
         ("{ \"cniVersion\": \"0.3.1\", \"type\": \"macvlan\", }".to_owned(), &[NOT_JSON]),
         ("{{ .Values.config }}".to_owned(), &[NOT_JSON]),
         ("{ \"type\": \"macvlan\", \"mtu\": , }".to_owned(), &[NOT_JSON]),
-        (bare("0.3.0", r#""type": "flannel", "delegate": { "isDefaultGateway": true }"#), &[]),
+        (bare("0.3.0", r#""type": "flannel", "delegate": { "isDefaultGateway": true }"#), &[OTHER]),
         (bare("0.3.0", r#""type": "host-device", "device": "eth1""#), &[]),
         (bare("0.3.1", &format!(r#""type": "host-device", "device": "eth1", "ipam": {ADDRESSES}"#)), &[]),
         (bare("0.3.1", &format!(r#""type": "ipvlan", "master": "eth1", "ipam": {RANGE}"#)), &[]),
@@ -160,11 +161,11 @@ fn public_shapes_have_no_false_alarm() {
                 "0.3.1",
                 r#""type": "kube-ovn", "server_socket": "/run/openvswitch/kube-ovn-daemon.sock", "provider": "net.default.ovn""#,
             ),
-            &[],
+            &[OTHER],
         ),
         (list("0.3.1", &format!("{{ {} }}, {{ \"type\": \"sbr\" }}", macvlan("eth1.100", ROUTES))), &[UNADDRESSED]),
         (list("1.1.0", &format!("{{ {} }}, {{ \"type\": \"sbr\" }}", macvlan("eth1.100", ROUTES))), &[UNADDRESSED]),
-        (bare("0.3.0", &macvlan("eth1", r#"{ "type": "antrea", "ippools": [ "one" ] }"#)), &[]),
+        (bare("0.3.0", &macvlan("eth1", r#"{ "type": "antrea", "ippools": [ "one" ] }"#)), &[OTHER]),
         (bare("0.3.1", &macvlan("eth1", WITH_DEFAULT)), &[SECOND_DEFAULT]),
         (bare("0.3.0", &macvlan("eth1", RANGES)), &[]),
         (bare("0.3.1", &macvlan("eth1", RANGES)), &[]),
@@ -178,7 +179,7 @@ fn public_shapes_have_no_false_alarm() {
                     r#"{ "type": "kube-ovn", "server_socket": "/run/openvswitch/kube-ovn-daemon.sock", "provider": "net.default" }"#,
                 ),
             ),
-            &[],
+            &[OTHER],
         ),
         (
             list(
@@ -188,7 +189,7 @@ fn public_shapes_have_no_false_alarm() {
                     macvlan("eth1", r#"{ "type": "spiderpool" }"#)
                 ),
             ),
-            &[VENDOR],
+            &[OTHER, VENDOR],
         ),
         (bare("0.3.0", &macvlan("eth1", STATIC)), &[UNADDRESSED]),
         (bare("0.3.1", &macvlan("eth1", STATIC)), &[UNADDRESSED]),
@@ -243,15 +244,18 @@ fn public_shapes_have_no_false_alarm() {
         (list("0.3.1", &ips(&macvlan("", STATIC))), &[]),
         (list("0.3.1", &format!("{}, {tuning_mac}", ips(&macvlan("", STATIC)))), &[]),
         (list("0.3.1", &format!("{}, {tuning_mac}", ips(&macvlan("", ADDRESSES)))), &[]),
-        (bare("0.3.1", r#""type": "macvtap", "mtu": 1500"#), &[]),
+        (bare("0.3.1", r#""type": "macvtap", "mtu": 1500"#), &[OTHER]),
         (
             bare(
                 "1.1.0",
                 r#""type": "ovn-k8s-cni-overlay", "netAttachDefName": "default/net", "logFile": "/var/log/ovn.log", "logLevel": "5", "logfile-maxage": 5, "logfile-maxbackups": 5, "logfile-maxsize": 100"#,
             ),
-            &[],
+            &[OTHER],
         ),
-        (bare("0.3.1", &format!(r#""type": "ovs", "bridge": "br1", "mtu": 1500, "ipam": {STATIC}"#)), &[UNADDRESSED]),
+        (
+            bare("0.3.1", &format!(r#""type": "ovs", "bridge": "br1", "mtu": 1500, "ipam": {STATIC}"#)),
+            &[OTHER, UNADDRESSED],
+        ),
         (list("0.3.1", &format!(r#"{{ "type": "ptp", "ipam": {RANGE} }}, {tuning}"#)), &[]),
         (
             bare(
@@ -260,12 +264,12 @@ fn public_shapes_have_no_false_alarm() {
                     r#""type": "sriov", "logLevel": "info", "spoofchk": "off", "trust": "on", "vlan": 100, "vlanQoS": 0, "ipam": {RANGES}"#
                 ),
             ),
-            &[],
+            &[OTHER],
         ),
-        (unversioned(r#""type": "sriov", "spoofchk": "off""#), &[NO_VERSION]),
+        (unversioned(r#""type": "sriov", "spoofchk": "off""#), &[NO_VERSION, OTHER]),
         (
             unversioned(&format!(r#""type": "sriov", "vlan": 100, "ipam": {WITH_DEFAULT}"#)),
-            &[NO_VERSION, SECOND_DEFAULT],
+            &[NO_VERSION, OTHER, SECOND_DEFAULT],
         ),
         (
             bare(

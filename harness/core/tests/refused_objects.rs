@@ -218,7 +218,6 @@ fn kubernetes_objects() {
         ("I18 tag", "name: pod", "name: !x pod", "4:9", "", "tag"),
         ("not JSON", one, "{ \"name\": ", "6:34", net, "not a JSON list"),
         ("I37 interface", "\"eth1\"", "\"eth/1\"", "6:34", &first, "'/'"),
-        ("I37 empty", "\"eth1\"", "\"\"", "6:34", &first, "empty"),
         ("I37 dot", "\"eth1\"", "\"..\"", "6:34", &first, "`..`"),
         ("I38 eth0", "\"eth1\"", "\"eth0\"", "6:34", &first, "belongs to"),
         ("I39 MAC", "\"interface\": \"eth1\"", "\"mac\": \"zz\"", "6:34", &first, "no MAC"),

@@ -1,6 +1,6 @@
 //! The table of keys: sources, plugins and other objects, and the keys of each.
 
-use super::key::{Key, KeyState};
+use super::key::Key;
 use crate::release::Release;
 
 /// A module whose releases were read.
@@ -81,13 +81,6 @@ impl PluginKeys {
         let exact = self.at(path).filter(|known| known.name() == key).last();
         exact.or_else(|| self.at(path).filter(|known| known.matches(key)).last())
     }
-
-    /// The same for one release: the key as that release knows it, else the newest.
-    pub fn find_in(&self, release: Release, path: &[&str], key: &str) -> Option<&Key> {
-        let found = self.find(path, key)?;
-        let is_in = |known: &&Key| known.path == found.path && known.state_in(release) == KeyState::Read;
-        self.keys.iter().rfind(is_in).or(Some(found))
-    }
 }
 
 /// The keys of all known plugins and objects.
@@ -117,11 +110,6 @@ impl KeyTable {
     /// All plugins.
     pub fn plugins(&self) -> &[PluginKeys] {
         &self.plugins
-    }
-
-    /// What kind of plugin this is, if it is known.
-    pub fn kind(&self, name: &str) -> Option<Kind> {
-        self.plugin(name).map(|plugin| plugin.kind)
     }
 
     /// The keys of an object.

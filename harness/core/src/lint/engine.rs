@@ -1,4 +1,4 @@
-//! The way of texts through the lint: read all, apply the rules, sort.
+//! Lints texts: reads them all, applies the rules, sorts the findings.
 
 use super::objects::{self, PodSubject, Subjects};
 use super::owners;
@@ -10,6 +10,9 @@ use crate::source::Source;
 use crate::suggestion::suggest;
 use crate::terway;
 use std::collections::{BTreeSet, HashMap};
+
+/// Most names that are compared for suggestions.
+const MAX_COMPARISONS: usize = 1_000_000;
 
 /// Lints texts.
 pub(super) fn lint(files: &[InputFile], options: &Options) -> Report {
@@ -99,12 +102,23 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
     for (index, network) in networks.iter().enumerate() {
         by_name.entry(&network.name).or_default().push(index);
     }
+    let mut names: Vec<&str> = by_name.keys().copied().collect();
+    names.sort_unstable();
+    let mut comparisons = 0;
     let mut used = BTreeSet::new();
     let mut indexes = Vec::new();
     for pod in &subjects.pods {
         let mut of_pod = Vec::new();
         for position in 0..pod.requests.attachments.len() {
-            let found = find_network(pod, position, &networks, &by_name, options, findings);
+            let found = find_network(pod, position, &networks, &by_name, options);
+            let found = found.map_err(|(mut entry, is_unknown)| {
+                comparisons += names.len();
+                if is_unknown && comparisons <= MAX_COMPARISONS {
+                    entry.notes.extend(suggest(&pod.requests.attachments[position].network, names.iter().copied()));
+                }
+                findings.push(*entry);
+            });
+            let found = found.ok().flatten();
             used.extend(found);
             of_pod.push(found);
         }
@@ -114,6 +128,7 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
     let with_context: Vec<(&Network, Context<'_>)> =
         networks.iter().map(|network| (*network, context_of(network, false, subjects, options))).collect();
     findings.extend(rules::check_pods(&with_context, &pods, &indexes));
+    check_sharing(subjects, &with_context, &pods, &indexes, findings);
     if subjects.pods.is_empty() || subjects.has_unread_pods || options.cluster.has_unread_pods {
         return;
     }
@@ -126,6 +141,8 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
             |other: &usize| used.contains(other) && networks[*other].namespace == network.namespace && *other != index;
         let same_name = by_name.get(network.name.as_str()).into_iter().flatten();
         let message = match same_name.copied().find(is_same) {
+            // Reported as an object that is there twice.
+            Some(other) if networks[other].source.file == network.source.file => continue,
             Some(other) => {
                 format!("network {} is there twice: pods are checked with {}", network.name, networks[other].source)
             }
@@ -135,15 +152,52 @@ fn check_pods(subjects: &Subjects, options: &Options, findings: &mut Vec<Finding
     }
 }
 
-/// The network of an attachment. A namespace that one of both does not state may be any.
+/// Rules about what networks and pods share. Two texts of one object are alternatives, such as those of two environments:
+/// the first one counts.
+fn check_sharing(
+    subjects: &Subjects,
+    networks: &[(&Network, Context<'_>)],
+    pods: &[PodRequests],
+    networks_of: &[Vec<Option<usize>>],
+    findings: &mut Vec<Finding>,
+) {
+    let names = networks.iter().map(|(network, _)| Some((network.namespace.as_deref(), network.name.as_str())));
+    let first_networks = find_first(names);
+    let pod_names = subjects.pods.iter().map(|pod| pod.identity());
+    let first_pods = find_first(pod_names);
+    let mut kept = Vec::new();
+    let mut place = HashMap::new();
+    for (index, network) in networks.iter().enumerate().filter(|(index, _)| first_networks[*index] == *index) {
+        place.insert(index, kept.len());
+        kept.push(*network);
+    }
+    let is_first = |index: &usize| first_pods[*index] == *index;
+    let new_index = |index: &usize| place.get(&first_networks[*index]).copied();
+    let used = (0..pods.len()).filter(is_first);
+    let (pods, networks_of): (Vec<_>, Vec<_>) = used
+        .map(|index| {
+            let networks = networks_of[index].iter().map(|network| network.as_ref().and_then(new_index)).collect();
+            (&pods[index], networks)
+        })
+        .unzip();
+    findings.extend(rules::check_sharing(&kept, &pods, &networks_of));
+}
+
+/// For each thing the position of the first one with its name; its own where it has none.
+fn find_first<T: Eq + std::hash::Hash>(names: impl Iterator<Item = Option<T>>) -> Vec<usize> {
+    let mut first = HashMap::new();
+    names.enumerate().map(|(index, name)| name.map_or(index, |name| *first.entry(name).or_insert(index))).collect()
+}
+
+/// The network of an attachment, where it is known; else a finding, and whether no network has its name. A namespace that
+/// one of both does not state may be any.
 fn find_network(
     pod: &PodSubject,
     position: usize,
     networks: &[&Network],
     by_name: &HashMap<&str, Vec<usize>>,
     options: &Options,
-    findings: &mut Vec<Finding>,
-) -> Option<usize> {
+) -> Result<Option<usize>, (Box<Finding>, bool)> {
     let attachment = &pod.requests.attachments[position];
     let wanted = attachment.namespace.as_ref().or(pod.namespace.as_ref());
     let same_name = by_name.get(attachment.network.as_str()).map_or(&[][..], Vec::as_slice);
@@ -151,7 +205,7 @@ fn find_network(
     let exact = same_name.iter().copied().find(|index| namespace_of(*index) == wanted);
     let likely = same_name.iter().copied().find(|index| wanted.is_none() || namespace_of(*index).is_none());
     if let Some(index) = exact.or(likely) {
-        return Some(index);
+        return Ok(Some(index));
     }
     let whole = wanted.map_or_else(|| attachment.network.clone(), |space| format!("{space}/{}", attachment.network));
     let (code, message) = match same_name.first().and_then(|index| namespace_of(*index)) {
@@ -159,12 +213,10 @@ fn find_network(
             (FindingCode::PL619, format!("network {whole} does not exist; there is one in namespace {other}"))
         }
         None if options.cluster.has_all_networks => (FindingCode::PL619, format!("network {whole} does not exist")),
-        None if networks.is_empty() => return None,
+        None if networks.is_empty() => return Ok(None),
         None => (FindingCode::PL640, format!("network {whole} is not among these files")),
     };
     let place = pod.requests.place(&position.to_string());
     let entry = Finding::new(code, message).pod(&pod.requests.name).network(&attachment.network).source(place);
-    let near = if same_name.is_empty() { suggest(&attachment.network, by_name.keys().copied()) } else { None };
-    findings.push(entry.interface(&attachment.interface).notes(near));
-    None
+    Err((Box::new(entry.interface(&attachment.interface)), same_name.is_empty()))
 }

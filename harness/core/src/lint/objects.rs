@@ -12,13 +12,14 @@ use crate::rules::PodRequests;
 use crate::scenario::annotation;
 use crate::scenario::file_text::{FileText, places_within};
 use crate::scenario::json_keys;
+use crate::scenario::names;
 use crate::scenario::node::{Data, Node, Position};
 use crate::scenario::objects::{self, Object};
 use crate::scenario::{InputError, NETWORKS};
 use crate::source::Source;
 use crate::terway::EniConfig;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A pod, or the pods of a workload.
 pub(super) struct PodSubject {
@@ -26,6 +27,16 @@ pub(super) struct PodSubject {
     pub namespace: Option<String>,
     /// What it requests.
     pub requests: PodRequests,
+    /// Whether it has a name of its own: without one each object of the text is another.
+    pub is_named: bool,
+}
+
+impl PodSubject {
+    /// What tells it from other objects; none for one without a name.
+    pub fn identity(&self) -> Option<(&str, Option<&str>, &str)> {
+        let requests = &self.requests;
+        self.is_named.then_some((requests.kind.as_str(), self.namespace.as_deref(), requests.name.as_str()))
+    }
 }
 
 /// Everything that the lint looks at.
@@ -49,6 +60,8 @@ pub(super) struct Subjects {
     pub references: HashSet<String>,
     /// Names of networks that are pods' default network.
     pub default_networks: BTreeSet<String>,
+    /// Where objects were defined, by file, kind, namespace and name.
+    pub defined: HashMap<(String, String, Option<String>, String), Source>,
 }
 
 /// Reads the objects of one text. What is wrong with a reference is not reported.
@@ -140,7 +153,7 @@ impl Reader<'_> {
             "ConfigMap" if is_terway(node) => self.eni_config(node),
             _ => match objects::WORKLOADS.iter().find(|workload| workload.name == kind && workload.api == api) {
                 Some(workload) => self.workload(node, workload),
-                None => self.other(node, kind),
+                None => self.count_other(node, kind),
             },
         }
     }
@@ -150,17 +163,29 @@ impl Reader<'_> {
     }
 
     /// An object that is no subject: the networks that it names are used.
-    fn other(&mut self, node: &Node, kind: &str) {
+    fn count_other(&mut self, node: &Node, kind: &str) {
         let kind = if kind.is_empty() { "no kind" } else { kind };
         *self.report.others.entry(kind.to_owned()).or_default() += 1;
         collect_names(node, &mut self.subjects.used_elsewhere);
     }
 
     /// Remembers which findings an object ignores.
-    fn own(&mut self, node: &Node) {
+    fn read_ignores(&mut self, node: &Node) {
         let (owner, findings) = Owner::read(node, &self.file.name);
         self.subjects.owners.extend(owner);
         self.subjects.findings.extend(findings);
+    }
+
+    /// Reports an object that the text has twice: of two, `kubectl apply` leaves the last one.
+    fn check_repeated(&mut self, node: &Node) {
+        let text = |path: &[&str]| node.at_path(path).and_then(Node::text).map(str::to_owned);
+        let (Some(kind), Some(name)) = (text(&["kind"]), text(&["metadata", "name"])) else { return };
+        let source = self.source(node.at_path(&["metadata", "name"]).map_or(node.at, |name| name.at));
+        let object = (self.file.name.clone(), kind.clone(), text(&["metadata", "namespace"]), name.clone());
+        let Some(first) = self.subjects.defined.insert(object, source.clone()) else { return };
+        let message = format!("{kind} {name} is there twice in this file: when both are applied, the last one counts");
+        let entry = Finding::new(FindingCode::PL635, message).source(&source);
+        self.subjects.findings.push(entry.notes([format!("the first one is at {first}")]));
     }
 
     fn name_of(&self, node: &Node) -> Option<String> {
@@ -172,7 +197,8 @@ impl Reader<'_> {
         let Some(name) = self.name_of(node) else {
             return self.fail(node, "metadata.name", "is missing");
         };
-        self.own(node);
+        self.read_ignores(node);
+        self.check_repeated(node);
         let namespace = node.at_path(&["metadata", "namespace"]).and_then(Node::text).map(str::to_owned);
         let object = Object { node, file: &self.file.name, text: Some(self.text), entry: None };
         let config = node.at_path(&["spec", "config"]).filter(|config| !config.is_empty());
@@ -181,7 +207,9 @@ impl Reader<'_> {
             let entry = Finding::new(code, message).network(&name).source(&self.source(place));
             self.subjects.findings.push(entry);
         };
-        if name.contains('.') || name.starts_with('0') {
+        if let Err(message) = names::object(&name) {
+            add(FindingCode::PL605, format!("{message}: the API server refuses the object"), place);
+        } else if name.contains('.') || name.starts_with('0') {
             let message = format!("the name `{name}` is refused by the admission webhook that OpenShift runs");
             add(FindingCode::PL641, message, place);
         }
@@ -231,7 +259,8 @@ impl Reader<'_> {
 
     fn pods(&mut self, node: &Node, kind: &str, template: &Node, copies: u64, is_one_per_node: bool) {
         self.count(kind);
-        self.own(node);
+        self.read_ignores(node);
+        self.check_repeated(node);
         let annotations = template.at_path(&["metadata", "annotations"]);
         if let Some(text) = annotations.and_then(|all| all.get(DEFAULT_NETWORK)).and_then(Node::text) {
             self.subjects.default_networks.extend(names_in(text));
@@ -287,14 +316,18 @@ impl Reader<'_> {
             self.subjects.has_unread_pods = true;
             self.subjects.findings.push(entry.pod(&name).source(place(index)));
         }
-        // Elements that cannot be read would shift the positions of the others.
-        for (index, attachment) in read.attachments {
-            if index == requests.attachments.len() {
-                requests.attachments.push(attachment);
-            }
-        }
+        // Elements that cannot be read are left out: the places of the others follow their new positions.
+        let positions: BTreeMap<String, usize> =
+            read.attachments.iter().enumerate().map(|(new, (index, _))| (index.to_string(), new)).collect();
+        let moved = keys.iter().filter_map(|(path, source)| {
+            let (index, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+            Some((format!("{}{rest}", positions.get(index)?), source.clone()))
+        });
+        requests.keys = moved.collect();
+        requests.attachments.extend(read.attachments.into_iter().map(|(_, attachment)| attachment));
         let namespace = node.at_path(&["metadata", "namespace"]).and_then(Node::text).map(str::to_owned);
-        self.subjects.pods.push(PodSubject { namespace, requests });
+        let is_named = self.name_of(node).is_some();
+        self.subjects.pods.push(PodSubject { namespace, requests, is_named });
     }
 
     /// The places of the parts of a networks annotation, and the keys that are there again with their first places.
@@ -319,7 +352,8 @@ impl Reader<'_> {
 
     fn eni_config(&mut self, node: &Node) {
         self.count("ConfigMap");
-        self.own(node);
+        self.read_ignores(node);
+        self.check_repeated(node);
         match EniConfig::of_object(&self.file.name, self.text, node) {
             Ok(config) => self.subjects.eni_configs.push(config),
             Err(error) => self.report.errors.push(error),

@@ -3,7 +3,9 @@
 use super::view::{Addressing, PluginView, RouteEntry, finding, host_local_objects, routes};
 use crate::chain::go_key;
 use crate::finding::{Finding, FindingCode};
+use crate::keys::KeyTable;
 use crate::plan::Network;
+use crate::suggestion::did_you_mean;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -14,15 +16,26 @@ struct Checker<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
+/// What a plugin does with a route of its configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RouteEffect {
+    Add,
+    Delete,
+}
+
 /// Checks addresses, ranges and routes of one plugin.
 pub(super) fn check_plugin(network: &Network, plugin: &PluginView<'_>, findings: &mut Vec<Finding>) {
     let mut checker = Checker { network, findings };
     if plugin.plugin == "route-override" {
-        for key in ["addroutes", "delroutes"] {
-            checker.check_routes(plugin.get(key), &plugin.path(key));
+        for (key, effect) in [("addroutes", RouteEffect::Add), ("delroutes", RouteEffect::Delete)] {
+            checker.check_routes(plugin.get(key), &plugin.path(key), effect);
         }
     }
     let Some(ipam) = plugin.ipam() else { return };
+    // One that is not known may change the values first: `usePodCidr` is a subnet for calico.
+    if KeyTable::embedded().plugin(plugin.plugin).is_none() {
+        return;
+    }
     let path = plugin.path("ipam");
     match plugin.ipam_type() {
         "static" => {
@@ -48,7 +61,7 @@ pub(super) fn check_plugin(network: &Network, plugin: &PluginView<'_>, findings:
         "whereabouts" => checker.check_whereabouts(ipam, &path),
         _ => {}
     }
-    checker.check_routes(go_key(ipam, "routes"), &format!("{path}/routes"));
+    checker.check_routes(go_key(ipam, "routes"), &format!("{path}/routes"), RouteEffect::Add);
 }
 
 /// Checks that each gateway of a route is on the interface's own networks: the kernel refuses the route otherwise.
@@ -92,22 +105,33 @@ impl Checker<'_> {
         &mut self.findings[last]
     }
 
-    fn check_routes(&mut self, list: Option<&Value>, path: &str) {
+    fn check_routes(&mut self, list: Option<&Value>, path: &str, effect: RouteEffect) {
         let entries = list.and_then(Value::as_array).into_iter().flatten().zip(routes(list, path));
         for (value, route) in entries {
             let text = |key| value.as_object().and_then(|route| go_key(route, key)).and_then(Value::as_str);
             let at = format!("{}/dst", route.path);
             match (text("dst"), route.to) {
+                // A misspelt key is reported by itself.
+                (None, _)
+                    if value
+                        .as_object()
+                        .is_some_and(|route| is_misspelt(route, "dst", &["gw", "mtu", "table", "scope"])) => {}
                 (None, _) => {
                     self.add(&route.path, "a route without `dst`");
                 }
+                (Some(to), _) if has_leading_zero(to) => self.add_leading_zero(&at, to),
                 (Some(to), None) => {
                     self.add(&at, format!("`{to}` is not a network"));
                 }
+                // The kernel clears them in a route of IPv6 (`ip6_route_info_create`), and refuses one of IPv4
+                // (`fib_valid_prefix`).
                 (Some(to), Some(net)) if net.addr() != net.network() => {
-                    let message =
-                        format!("`{to}` has host bits, so no kernel route equals it; the network is {}", net.trunc());
-                    self.add(&at, message);
+                    let why = match (effect, net) {
+                        (RouteEffect::Add, IpNet::V6(_)) => continue,
+                        (RouteEffect::Add, IpNet::V4(_)) => "the kernel refuses the route",
+                        (RouteEffect::Delete, _) => "no kernel route equals it",
+                    };
+                    self.add(&at, format!("`{to}` has host bits: {why}; the network is {}", net.trunc()));
                 }
                 _ => {}
             }
@@ -128,10 +152,17 @@ impl Checker<'_> {
         }
     }
 
+    fn add_leading_zero(&mut self, at: &str, text: &str) {
+        self.add(at, format!("`{text}` has a number with a leading zero: Go's decoder refuses it"));
+    }
+
     fn check_static(&mut self, entry: &Value, path: &str) {
         let Value::Object(entry) = entry else { return };
         let text = go_key(entry, "address").and_then(Value::as_str).unwrap_or_default();
         let at = format!("{path}/address");
+        if has_leading_zero(text) {
+            return self.add_leading_zero(&at, text);
+        }
         let Ok(net) = text.parse::<IpNet>() else {
             self.add(&at, format!("`{text}` is not an address with a prefix length"));
             return;
@@ -148,12 +179,22 @@ impl Checker<'_> {
         let at = format!("{path}/subnet");
         // One without it is `PL643`.
         let Some(written) = text("subnet").filter(|written| !written.is_empty()) else { return };
+        if has_leading_zero(written) {
+            return self.add_leading_zero(&at, written);
+        }
         let Ok(net) = written.parse::<IpNet>() else {
             self.add(&at, format!("`{written}` is not a network"));
             return;
         };
         if net.addr() != net.network() {
             self.add(&at, format!("`{written}` has host bits: host-local refuses it; the network is {}", net.trunc()));
+        }
+        if net.prefix_len() > net.max_prefix_len() - 2 {
+            self.add(
+                &at,
+                format!("`{written}` is too small: host-local refuses a network of fewer than four addresses"),
+            );
+            return;
         }
         let mut edges = Vec::new();
         for key in ["rangeStart", "rangeEnd"] {
@@ -228,6 +269,17 @@ impl Checker<'_> {
             Ok(_) => {}
         }
     }
+}
+
+/// Whether a number of an IPv4 address has a leading zero: `net.ParseCIDR` and `net.ParseIP` refuse it.
+fn has_leading_zero(text: &str) -> bool {
+    let address = text.split('/').next().unwrap_or_default();
+    !address.contains(':') && address.split('.').any(|number| number.len() > 1 && number.starts_with('0'))
+}
+
+/// Whether an object has a key that is near to `wanted`, and is none of its other keys.
+fn is_misspelt(object: &Map<String, Value>, wanted: &str, others: &[&str]) -> bool {
+    object.keys().any(|key| !others.contains(&key.as_str()) && did_you_mean(key, [wanted]).is_some())
 }
 
 /// Why no pod can have an address; none if one can.

@@ -4,9 +4,10 @@ use super::keys::reads_runtime_key;
 use super::view::{Addressing, PluginView, finding};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
+use crate::suggestion::did_you_mean;
 use serde_json::Value;
 
-/// Checks the capabilities of one network. `ips_by_pod` says whether a pod is known that requests `ips` of it.
+/// Checks the capabilities that one network declares.
 pub(super) fn check(network: &Network, plugins: &[PluginView<'_>], findings: &mut Vec<Finding>) {
     for plugin in plugins {
         let declared = plugin.get("capabilities").and_then(Value::as_object).into_iter().flatten();
@@ -37,7 +38,12 @@ pub(super) fn check_static(
     }
     for plugin in plugins.iter().filter(|plugin| plugin.ipam_type() == "static") {
         let ipam = plugin.ipam().and_then(|ipam| crate::chain::go_key(ipam, "addresses"));
-        if ipam.is_none_or(|addresses| addresses.as_array().is_none_or(Vec::is_empty)) {
+        // A value of a wrong type and a misspelt key are reported as that.
+        let is_empty = |addresses: &Value| addresses.is_null() || addresses.as_array().is_some_and(Vec::is_empty);
+        let is_misspelt =
+            || plugin.ipam().into_iter().flatten().any(|(key, _)| did_you_mean(key, ["addresses"]).is_some());
+        let by_args = || plugin.get("args").and_then(|args| args.get("cni")?.get("ips")).is_some();
+        if ipam.is_none_or(is_empty) && (ipam.is_some() || !is_misspelt()) && !by_args() {
             let message = "static has no address, and the network does not declare the capability `ips`";
             let notes = ["declare `\"capabilities\": {\"ips\": true}`, or give `ipam` a list `addresses`"];
             findings.push(finding(network, FindingCode::PL614, &plugin.path("ipam"), message).notes(notes));

@@ -9,9 +9,16 @@ use super::view::{Addressing, RouteEntry, finding};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::Network;
 use ipnet::IpNet;
+use std::net::IpAddr;
 
-/// Checks the routes of an additional network.
-pub(super) fn check(network: &Network, addressing: &Addressing, context: &Context<'_>, findings: &mut Vec<Finding>) {
+/// Checks the routes of an additional network. `requested` has the gateways of a pod's `default-route`.
+pub(super) fn check(
+    network: &Network,
+    addressing: &Addressing,
+    requested: &[IpAddr],
+    context: &Context<'_>,
+    findings: &mut Vec<Finding>,
+) {
     // The default network's default route is the pod's own.
     let is_additional = matches!(context.network_use, Use::Lint | Use::Run);
     let Some(routes) = addressing.routes.as_ref().filter(|_| is_additional) else { return };
@@ -19,15 +26,17 @@ pub(super) fn check(network: &Network, addressing: &Addressing, context: &Contex
         let all: Vec<(IpNet, &RouteEntry)> = routes
             .iter()
             .filter_map(|route| Some((route.to?.trunc(), route)))
-            .filter(|(to, route)| to.addr().is_ipv6() == v6 && !route.is_apart)
+            .filter(|(to, route)| to.addr().is_ipv6() == v6 && !route.has_own_metric_or_table)
             .collect();
-        check_family(network, &all, context, findings);
+        let is_requested = requested.iter().any(|gateway| gateway.is_ipv6() == v6);
+        check_family(network, &all, is_requested, context, findings);
     }
 }
 
 fn check_family(
     network: &Network,
     routes: &[(IpNet, &RouteEntry)],
+    is_requested: bool,
     context: &Context<'_>,
     findings: &mut Vec<Finding>,
 ) {
@@ -39,8 +48,11 @@ fn check_family(
             (false, true) => ("the kernel shares traffic between both", "half of the connections leave through each"),
         };
         let message = format!("default route {to} beside that of eth0: {effect}");
-        let notes =
-            [note, "name the networks behind this interface instead, or request `default-route` in the annotation"];
+        let advice = match is_requested {
+            true => "leave it out: the pod requests `default-route`, and Multus adds the route itself",
+            false => "name the networks behind this interface instead, or request `default-route` in the annotation",
+        };
+        let notes = [note, advice];
         findings.push(finding(network, FindingCode::PL616, &route.path, message).notes(notes));
     }
     let nets: Vec<IpNet> = narrow.iter().map(|(to, _)| *to).collect();

@@ -14,9 +14,6 @@ use crate::suggestion::suggest;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Keys of a list that a bare plugin may have too: Multus and libcni drop them.
-const OF_LIST: [&str; 5] = ["cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins"];
-
 /// Objects whose keys are free.
 const FREE: [&str; 2] = ["prevResult", "capabilities"];
 
@@ -38,7 +35,8 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) {
     let table = KeyTable::embedded();
-    let Some(own) = table.plugin(plugin.plugin) else { return };
+    // An IPAM plugin in the place of a main one is reported as that.
+    let Some(own) = table.plugin(plugin.plugin).filter(|own| own.kind != Kind::Ipam) else { return };
     // Terway's lint knows which of its programs reads a key, and in which letters.
     if context.network_use == Use::Terway && own.source == "terway" {
         return;
@@ -77,7 +75,8 @@ impl Checker<'_> {
         let mut written: HashMap<&'static str, &String> = HashMap::new();
         for (key, value) in object {
             let is_top = path.is_empty();
-            let is_of_list = is_top && !self.chain.is_list && OF_LIST.contains(&key.as_str());
+            // A bare plugin may have keys of a list too: Multus and libcni drop them.
+            let is_of_list = is_top && !self.chain.is_list && self.find(path, key).is_empty() && is_of_list(key);
             let is_unread_ipam = is_top && self.skips_ipam && key.eq_ignore_ascii_case("ipam") && is_ipam(value);
             if is_comment(key) || is_of_list || is_unread_ipam {
                 continue;
@@ -125,6 +124,13 @@ impl Checker<'_> {
         self.readers.iter().copied().flat_map(of_reader).collect()
     }
 
+    /// The name of what reads a key: what is common to all plugins has none of its own.
+    fn name_of<'b>(&'b self, reader: &'b PluginKeys) -> &'b str {
+        let is_common =
+            KeyTable::embedded().object(Object::EveryPlugin).is_some_and(|common| common.name == reader.name);
+        if is_common { self.plugin.plugin } else { &reader.name }
+    }
+
     /// The release of what reads a key.
     fn release(&self, reader: &PluginKeys) -> Release {
         self.context.releases.of(&reader.name, &reader.source)
@@ -146,11 +152,11 @@ impl Checker<'_> {
     ) {
         let Some((reader, known)) = found.first().copied() else { return };
         if !path.is_empty() && found.iter().all(|(_, key)| key.internal) {
-            let message = format!("{} has no key `{written}`: it is ignored", reader.name);
+            let message = format!("{} has no key `{written}`: it is ignored", self.name_of(reader));
             return self.add(FindingCode::PL602, place, message, known.note.clone());
         }
         if found.iter().any(|(_, key)| key.deprecated) {
-            let message = format!("the key `{written}` of {} is deprecated", reader.name);
+            let message = format!("the key `{written}` of {} is deprecated", self.name_of(reader));
             self.add(FindingCode::PL611, place, message, known.note.clone());
         }
         // In a run the effect of the key is seen.
@@ -160,11 +166,12 @@ impl Checker<'_> {
             self.add(FindingCode::PL612, place, message, []);
         }
         if found.iter().all(|(_, key)| !key.read) {
-            let message = format!("{} decodes the key `{written}` and does not use it", reader.name);
+            let message = format!("{} decodes the key `{written}` and does not use it", self.name_of(reader));
             self.add(FindingCode::PL602, place, message, known.note.clone());
         }
         if let Some((reader, key)) = found.iter().find(|(_, key)| !key.json_type.accepts(value)) {
-            self.add_wrong_type(&reader.name, written, value, &key.json_type, place);
+            let reader = self.name_of(reader).to_owned();
+            self.add_wrong_type(&reader, written, value, &key.json_type, place);
             return;
         }
         let is_free = path.is_empty() && FREE.contains(&known.name());
@@ -201,7 +208,7 @@ impl Checker<'_> {
 
     fn add_other_release(&mut self, reader: &PluginKeys, known: &Key, place: &str) {
         let release = self.release(reader);
-        let (name, key) = (&reader.name, known.name());
+        let (name, key) = (self.name_of(reader).to_owned(), known.name());
         let (verb, note) = match known.until.filter(|until| release >= *until) {
             Some(until) => ("no longer reads", format!("releases before {until} read it")),
             None => ("does not read", format!("releases from {} on read it", known.since)),
@@ -217,7 +224,7 @@ impl Checker<'_> {
             _ => self.plugin.plugin,
         };
         if path.is_empty() && key.eq_ignore_ascii_case("vlan") && matches!(reader, "macvlan" | "ipvlan") {
-            let effect = format!("the interface is not on VLAN {value}, its frames are untagged");
+            let effect = format!("the interface is not on VLAN {}, its frames are untagged", short(value));
             let notes = [
                 "no release of the plugin reads it".to_owned(),
                 "for a tagged interface, use master NAME.ID, or the vlan plugin with vlanId".to_owned(),
@@ -263,7 +270,12 @@ fn is_ipam(value: &Value) -> bool {
     }
 }
 
+/// Whether a list has a key, in these very letters.
+fn is_of_list(key: &str) -> bool {
+    KeyTable::embedded().object(Object::NetworkList).is_some_and(|list| list.find(&[], key).is_some())
+}
+
 /// Whether a key is meant as a comment, for which JSON has no form.
-fn is_comment(key: &str) -> bool {
+pub(super) fn is_comment(key: &str) -> bool {
     key.starts_with(['_', '#', '/']) || key.eq_ignore_ascii_case("comment")
 }

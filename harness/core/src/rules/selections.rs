@@ -32,11 +32,11 @@ pub(super) fn check(pod: &PodRequests, networks: &[Option<&Network>], findings: 
         checker.check_keys();
         checker.check_values();
         checker.check_default_route(&mut has_default);
-        if let Some(chain) = network.and_then(|network| network.chain.as_ref()) {
+        if let Some((network, chain)) = network.and_then(|network| Some((network, network.chain.as_ref()?))) {
             let plugins = plugins(chain);
             checker.check_args(&plugins);
             checker.check_capabilities(&plugins);
-            checker.check_sysctls(&plugins);
+            checker.check_sysctls(network, &plugins);
             requested_addresses::check(pod, index, &plugins, findings);
         }
     }
@@ -197,7 +197,7 @@ impl Checker<'_> {
     }
 
     /// Sysctls of an interface that the pod does not have when the plugin runs.
-    fn check_sysctls(&mut self, plugins: &[PluginView<'_>]) {
+    fn check_sysctls(&mut self, network: &Network, plugins: &[PluginView<'_>]) {
         let earlier: Vec<String> =
             self.pod.attachments[..=self.index].iter().map(|attachment| attachment.interface.clone()).collect();
         for plugin in plugins {
@@ -208,8 +208,12 @@ impl Checker<'_> {
                 if !earlier.iter().any(|interface| interface == of.interface) {
                     let own = self.attachment.interface.clone();
                     let message = format!("sysctl `{key}` is of {}, and this attachment is {own}", of.interface);
-                    let note = "tuning fails: there is no such sysctl; write IFNAME in place of the interface";
-                    self.add_with(FindingCode::PL617, "", message, &[note]);
+                    let place = network.place(&plugin.path(&format!("sysctl/{}", key)));
+                    let notes = [
+                        "tuning fails: there is no such sysctl; write IFNAME in place of the interface".to_owned(),
+                        format!("the sysctl is at {place}"),
+                    ];
+                    self.add(FindingCode::PL617, "", message).notes.extend(notes);
                 }
             }
         }

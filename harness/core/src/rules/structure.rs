@@ -1,10 +1,12 @@
 //! Rules about the structure of a chain: is there one, in which order are its plugins, which version does it state.
 
 use super::context::{Context, Use};
-use super::known_plugins::{self, Role};
+use super::keys::is_comment;
+use super::known_plugins;
 use super::view::{PluginView, finding};
 use crate::chain::{self, Chain, go_key};
 use crate::finding::{Finding, FindingCode};
+use crate::keys::{Key, KeyTable, Kind, Object};
 use crate::plan::Network;
 use crate::release::Release;
 use crate::suggestion::suggest;
@@ -25,9 +27,8 @@ const LIMITS: [(&str, &str, &str); 4] = [
 /// The first release of containernetworking/plugins with spec version 1.1.0.
 const WITH_1_1_0: Release = Release::new(1, 6, 0);
 
-/// Keys of a list that libcni reads in these very letters (`libcni/conf.go`, `NetworkConfFromBytes`).
-const OF_LIST: [&str; 7] =
-    ["cniVersion", "cniVersions", "name", "plugins", "disableCheck", "disableGC", "loadOnlyInlinedPlugins"];
+/// The first release of containernetworking/plugins with spec version 1.0.0; those before it end with 0.4.0.
+const WITH_1_0_0: Release = Release::new(1, 0, 0);
 
 /// A configuration of which no chain can be made.
 pub(super) fn check_unreadable(network: &Network, findings: &mut Vec<Finding>) {
@@ -56,7 +57,7 @@ pub(super) fn check(
     check_top(network, chain, context, findings);
     check_version(network, chain, findings);
     let main: Vec<&PluginView<'_>> =
-        plugins.iter().filter(|plugin| known_plugins::role(plugin.plugin) == Some(Role::Main)).collect();
+        plugins.iter().filter(|plugin| known_plugins::role(plugin.plugin) == Some(Kind::Main)).collect();
     if let [first, second, ..] = main.as_slice() {
         let message = format!("{} and {} are both main plugins: the second one fails", first.plugin, second.plugin);
         findings.push(finding(network, FindingCode::PL607, &second.path("type"), message));
@@ -89,7 +90,7 @@ fn check_top(network: &Network, chain: &Chain, context: &Context<'_>, findings: 
     if !chain.is_list && go_key(&top, "plugins").is_some() {
         let plugin = chain.links.first().map_or("", |link| link.plugin.as_str());
         let message = format!("`type` stands beside `plugins`: {plugin} alone is called, and `plugins` is dropped");
-        let entry = finding(network, FindingCode::PL613, "plugins", message);
+        let entry = finding(network, FindingCode::PL613, "type", message);
         let notes = ["Multus takes a configuration with `type` for a single plugin (pkg/types/conf.go)"];
         findings.push(entry.notes(notes).notes(["remove `type`, and the list is used"]));
     }
@@ -98,11 +99,31 @@ fn check_top(network: &Network, chain: &Chain, context: &Context<'_>, findings: 
         findings
             .push(entry.notes(["of a NetworkAttachmentDefinition Multus takes the object's name; a file has none"]));
     }
-    for key in top.keys().filter(|key| chain.is_list && !OF_LIST.contains(&key.as_str())) {
-        let Some(near) = OF_LIST.iter().find(|known| known.eq_ignore_ascii_case(key)) else { continue };
+    check_name_of_network(network, &top, findings);
+    let Some(list) = KeyTable::embedded().object(Object::NetworkList).filter(|_| chain.is_list) else { return };
+    for key in top.keys().filter(|key| list.find(&[], key).is_none() && !is_comment(key)) {
+        let note = match list.at(&[]).find(|known| known.name().eq_ignore_ascii_case(key)) {
+            Some(near) => {
+                format!("did you mean `{}`? libcni reads the keys of a list in these very letters", near.name())
+            }
+            None => match suggest(key, list.at(&[]).map(Key::name)) {
+                Some(near) => near,
+                None => "it belongs to an element of `plugins`: libcni reads nothing else of the list".to_owned(),
+            },
+        };
         let message = format!("a list has no key `{key}`: it is ignored");
-        let note = format!("did you mean `{near}`? libcni reads the keys of a list in these very letters");
         findings.push(finding(network, FindingCode::PL602, key, message).notes([note]));
+    }
+}
+
+/// The name of the network (cni v1.3.1 `pkg/utils/utils.go`, `ValidateNetworkName`).
+fn check_name_of_network(network: &Network, top: &Map<String, Value>, findings: &mut Vec<Finding>) {
+    let Some(name) = go_key(top, "name").and_then(Value::as_str).filter(|name| !name.is_empty()) else { return };
+    let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(is_fit) {
+        let message = format!("`{name}` is no name of a network: libcni refuses it");
+        let note = "letters, digits, `_`, `.` and `-`, a letter or digit first";
+        findings.push(finding(network, FindingCode::PL605, "name", message).notes([note]));
     }
 }
 
@@ -143,16 +164,22 @@ fn check_place(
 ) {
     let name = plugin.plugin;
     let has_result = plugin.get("prevResult").is_some_and(Value::is_object);
-    if plugin.position == 0 && !has_result && known_plugins::role(name) == Some(Role::Meta) {
+    if plugin.position == 0 && !has_result && known_plugins::role(name) == Some(Kind::Meta) {
         let message = format!("{name} is first in the chain and has no previous result");
         let panics = "upstream's binary panics: exit 2, nothing on standard output";
         let notes = (name == "route-override").then_some(panics);
         findings.push(finding(network, FindingCode::PL604, &plugin.path("type"), message).notes(notes));
     }
     let release = context.releases.of(name, "plugins");
-    if known_plugins::is_of_plugins(name) && chain.cni_version == "1.1.0" && release < WITH_1_1_0 {
-        let message = format!("{name} {release} supports cniVersion up to 1.0.0: the chain fails with code 1");
-        let note = format!("1.1.0 came with plugins {WITH_1_1_0}");
+    let is_too_new = match chain.cni_version.as_str() {
+        "1.0.0" if release < WITH_1_0_0 => Some(("0.4.0", WITH_1_0_0)),
+        "1.1.0" if release < WITH_1_0_0 => Some(("0.4.0", WITH_1_1_0)),
+        "1.1.0" if release < WITH_1_1_0 => Some(("1.0.0", WITH_1_1_0)),
+        _ => None,
+    };
+    if let Some((newest, first)) = is_too_new.filter(|_| known_plugins::is_of_plugins(name)) {
+        let message = format!("{name} {release} supports cniVersion up to {newest}: the chain fails with code 1");
+        let note = format!("{} came with plugins {first}", chain.cni_version);
         findings.push(finding(network, FindingCode::PL606, &plugin.path("type"), message).notes([note]));
         return;
     }
@@ -176,21 +203,31 @@ fn check_name(network: &Network, plugin: &PluginView<'_>, context: &Context<'_>,
     let ipam = plugin.ipam().and_then(|ipam| go_key(ipam, "type")).and_then(Value::as_str);
     let names = [(plugin.plugin, "type", false), (ipam.unwrap_or_default(), "ipam/type", true)];
     for (name, key, is_ipam) in names {
-        if name.is_empty() || known_plugins::is_known(name) {
+        if name.is_empty() {
             continue;
         }
         let kind = if is_ipam { "IPAM plugin" } else { "plugin" };
-        let fits = |known: &&str| known_plugins::role(known).is_some_and(|role| (role == Role::Ipam) == is_ipam);
         let path = plugin.path(key);
+        if !is_ipam && known_plugins::role(name) == Some(Kind::Ipam) {
+            let message = format!("{name} is an IPAM plugin, and stands in the place of a plugin with an interface");
+            let note = format!("move it into `ipam` of a main plugin: `\"ipam\": {{ \"type\": \"{name}\", ... }}`");
+            findings.push(finding(network, FindingCode::PL605, &path, message).notes([note]));
+            continue;
+        }
+        if KeyTable::embedded().plugin(name).is_some() {
+            continue;
+        }
+        let fits = |known: &&str| known_plugins::role(known).is_some_and(|role| (role == Kind::Ipam) == is_ipam);
         // Short names of other people's plugins are near to each other by chance.
-        let near = suggest(name, known_plugins::names().filter(fits)).filter(|_| name.len() > 4);
+        let near = suggest(name, known_plugins::names().filter(fits))
+            .filter(|_| name.len() > 4 && !known_plugins::is_known(name));
         match near {
             Some(near) => {
                 let message = format!("{kind} `{name}` is unknown");
                 findings.push(finding(network, FindingCode::PL633, &path, message).notes([near]));
             }
             None if !matches!(context.network_use, Use::Run | Use::Terway) => {
-                let message = format!("{kind} `{name}` is not known here: its keys are not checked");
+                let message = format!("the keys of {kind} `{name}` are not known here: they are not checked");
                 findings.push(finding(network, FindingCode::PL642, &path, message));
             }
             None => {}

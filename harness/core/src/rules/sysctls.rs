@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const NOT_INTERFACES: [&str; 4] = ["all", "default", "lo", "IFNAME"];
 
 /// The interface that a sysctl is of, and whether its name has a dot, which no form of the key can state.
-pub(super) struct OfInterface<'a> {
+pub(super) struct SysctlInterface<'a> {
     /// Its name as written, up to the first dot in the form with dots.
     pub interface: &'a str,
     /// Whether there are more parts than `FAMILY.conf.INTERFACE.NAME`.
@@ -19,12 +19,12 @@ pub(super) struct OfInterface<'a> {
 }
 
 /// The interface of a sysctl such as `net.ipv4.conf.eth1.rp_filter`; none for one that is of no single interface.
-pub(super) fn interface_of(key: &str) -> Option<OfInterface<'_>> {
+pub(super) fn interface_of(key: &str) -> Option<SysctlInterface<'_>> {
     let separator = if key.contains('/') { '/' } else { '.' };
     let parts: Vec<&str> = key.split(separator).collect();
     let ["net", "ipv4" | "ipv6", "conf" | "neigh", interface, rest @ ..] = parts.as_slice() else { return None };
     let has_dots = interface.contains('.') || (separator == '.' && rest.len() > 1);
-    (!NOT_INTERFACES.contains(interface)).then_some(OfInterface { interface, has_dots })
+    (!NOT_INTERFACES.contains(interface)).then_some(SysctlInterface { interface, has_dots })
 }
 
 /// The sysctls of a tuning plugin.

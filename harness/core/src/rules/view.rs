@@ -83,7 +83,7 @@ pub(super) struct RouteEntry {
     /// The gateway, where it can be read.
     pub gateway: Option<IpAddr>,
     /// Whether it has a metric or a table of its own, so that it does not compete with other routes.
-    pub is_apart: bool,
+    pub has_own_metric_or_table: bool,
     /// The path of the entry.
     pub path: String,
 }
@@ -101,7 +101,7 @@ pub(super) fn routes(list: Option<&Value>, path: &str) -> Vec<RouteEntry> {
         .map(|(index, entry)| RouteEntry {
             to: text(entry, "dst").and_then(|to| to.parse().ok()),
             gateway: text(entry, "gw").and_then(|gateway| gateway.parse().ok()),
-            is_apart: number(entry, "priority") || number(entry, "table"),
+            has_own_metric_or_table: number(entry, "priority") || number(entry, "table"),
             path: format!("{path}/{index}"),
         })
         .collect()
@@ -129,8 +129,50 @@ pub(super) struct Pool {
     pub subnet: IpNet,
     /// The gateway, which no pod gets as its own address; none where it is not known.
     pub gateway: Option<IpAddr>,
+    /// Networks within it of which no pod gets an address (`exclude` of whereabouts).
+    pub excluded: Vec<IpNet>,
     /// The path of the key that states it.
     pub path: String,
+}
+
+impl Pool {
+    /// The parts of it of which pods get addresses: what is excluded is left out.
+    pub fn free_ranges(&self) -> Vec<(IpAddr, IpAddr)> {
+        let mut excluded: Vec<&IpNet> =
+            self.excluded.iter().filter(|net| net.addr().is_ipv4() == self.first.is_ipv4()).collect();
+        excluded.sort_by_key(|net| net.network());
+        let mut found = Vec::new();
+        let mut next = Some(self.first);
+        for net in excluded {
+            let Some(first) = next.filter(|first| *first <= self.last) else { break };
+            if net.broadcast() < first {
+                continue;
+            }
+            if net.network() > self.last {
+                break;
+            }
+            if let Some(last) = previous_address(net.network()).filter(|last| *last >= first) {
+                found.push((first, last));
+            }
+            next = next_address(net.broadcast());
+        }
+        found.extend(next.filter(|first| *first <= self.last).map(|first| (first, self.last)));
+        found
+    }
+}
+
+fn next_address(ip: IpAddr) -> Option<IpAddr> {
+    match ip {
+        IpAddr::V4(v4) => u32::from(v4).checked_add(1).map(|number| IpAddr::V4(number.into())),
+        IpAddr::V6(v6) => u128::from(v6).checked_add(1).map(|number| IpAddr::V6(number.into())),
+    }
+}
+
+fn previous_address(ip: IpAddr) -> Option<IpAddr> {
+    match ip {
+        IpAddr::V4(v4) => u32::from(v4).checked_sub(1).map(|number| IpAddr::V4(number.into())),
+        IpAddr::V6(v6) => u128::from(v6).checked_sub(1).map(|number| IpAddr::V6(number.into())),
+    }
 }
 
 /// Addresses and routes of a network.
@@ -185,7 +227,7 @@ impl Addressing {
                 let families = [(false, "0.0.0.0/0"), (true, "::/0")];
                 for (_, to) in families.iter().filter(|(v6, _)| subnets.iter().any(|net| is_v6(net) == *v6)) {
                     let path = plugin.path("isDefaultGateway");
-                    let route = RouteEntry { to: to.parse().ok(), gateway: None, is_apart: false, path };
+                    let route = RouteEntry { to: to.parse().ok(), gateway: None, has_own_metric_or_table: false, path };
                     self.routes.iter_mut().for_each(|routes| routes.push(route.clone()));
                 }
             }
@@ -263,7 +305,7 @@ fn host_local(ipam: &Map<String, Value>, path: &str) -> Vec<Pool> {
         // Without a key the first address is the gateway (`backend/allocator/range.go`, `Canonicalize`).
         let gateway = edge("gateway", first);
         let (first, last) = (edge("rangeStart", first), edge("rangeEnd", last));
-        Some(Pool { first, last, subnet, gateway: Some(gateway), path: format!("{path}/subnet") })
+        Some(Pool { first, last, subnet, gateway: Some(gateway), excluded: Vec::new(), path: format!("{path}/subnet") })
     };
     host_local_objects(ipam, path).into_iter().filter_map(pool).collect()
 }
@@ -287,11 +329,18 @@ fn whereabouts(ipam: &Map<String, Value>, path: &str) -> Vec<Pool> {
         };
         let edge = |key, other| text(key).and_then(|edge| edge.parse().ok()).unwrap_or(other);
         let (first, last) = (edge("range_start", first), edge("range_end", last));
-        Some(Pool { first, last, subnet, gateway: None, path: format!("{path}/range") })
+        let excluded = go_key(range, "exclude").and_then(Value::as_array).into_iter().flatten();
+        let excluded = excluded.filter_map(Value::as_str).filter_map(read_network).collect();
+        Some(Pool { first, last, subnet, gateway: None, excluded, path: format!("{path}/range") })
     };
     let more = go_key(ipam, "ipRanges").and_then(Value::as_array).into_iter().flatten().enumerate();
     let more = more.filter_map(|(index, range)| pool(format!("{path}/ipRanges/{index}"), range.as_object()?));
     pool(path.to_owned(), ipam).into_iter().chain(more).collect()
+}
+
+/// A network, or a single address.
+fn read_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// The first and the last address that a pod can have.

@@ -2,6 +2,8 @@
 //! (Multus, `pkg/k8sclient/k8sclient.go`, `parsePodNetworkAnnotation`).
 
 use super::names;
+use crate::chain::go_key;
+use crate::keys::{KeyTable, Object};
 use crate::plan::{Attachment, DEPRECATED_INTERFACE};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -41,23 +43,6 @@ struct Element {
     others: BTreeMap<String, Value>,
 }
 
-/// The keys of [`Element`].
-const KEYS: [&str; 13] = [
-    "name",
-    "namespace",
-    "interface",
-    "ips",
-    "mac",
-    "cni-args",
-    "default-route",
-    "portMappings",
-    "bandwidth",
-    "infiniband-guid",
-    "deviceID",
-    "ipam-claim-reference",
-    DEPRECATED_INTERFACE,
-];
-
 /// What an annotation requests, and what is wrong in it.
 #[derive(Debug, Default)]
 pub struct ReadAnnotation {
@@ -68,10 +53,11 @@ pub struct ReadAnnotation {
 }
 
 /// Reads the annotation. An element without an interface name gets `net<N>`, N its position from 1: the default
-/// network counts as 0, named elements count too (upstream.md, section 4; Multus `getIfname`).
+/// network counts as 0, named elements count too (Multus `getIfname`).
 pub fn read(text: &str) -> ReadAnnotation {
     let mut read = ReadAnnotation::default();
-    let elements = if text.contains(['[', '{', '"']) { from_json(text) } else { from_list(text) };
+    let is_json = text.contains(['[', '{', '"']);
+    let elements = if is_json { from_json(text) } else { from_list(text) };
     let elements = match elements {
         Ok(elements) => elements,
         Err(message) => {
@@ -80,12 +66,12 @@ pub fn read(text: &str) -> ReadAnnotation {
         }
     };
     if elements.len() > MAX_ATTACHMENTS {
-        let message = format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are accepted", elements.len());
+        let message = format!("{} networks for one pod; at most {MAX_ATTACHMENTS} are read here", elements.len());
         read.errors.push((None, message));
         return read;
     }
     for (index, element) in elements.into_iter().enumerate() {
-        match attachment(element, index) {
+        match attachment(element, index, is_json) {
             Ok(attachment) => {
                 if read.attachments.iter().any(|(_, other)| other.interface == attachment.interface) {
                     let message = format!("two attachments ask for interface `{}`", attachment.interface);
@@ -107,10 +93,9 @@ fn from_json(text: &str) -> Result<Vec<Element>, String> {
 
 /// Go's decoder matches keys without regard to case, and `null` leaves a field as it is.
 fn in_usual_case(keys: Map<String, Value>) -> Map<String, Value> {
-    let usual = |key: String| match KEYS.iter().find(|known| known.eq_ignore_ascii_case(&key)) {
-        Some(known) => (*known).to_owned(),
-        None => key,
-    };
+    let table = KeyTable::embedded().object(Object::NetworkSelection);
+    let usual =
+        |key: String| table.and_then(|table| table.find(&[], &key)).map_or(key, |known| known.name().to_owned());
     keys.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (usual(key), value)).collect()
 }
 
@@ -135,20 +120,28 @@ fn from_list(text: &str) -> Result<Vec<Element>, String> {
         .collect()
 }
 
-fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>> {
+fn attachment(element: Element, index: usize, is_json: bool) -> Result<Attachment, Vec<String>> {
     let mut errors = Vec::new();
     let mut note = |result: Result<(), String>| {
         if let Err(error) = result {
             errors.push(error);
         }
     };
-    note(names::label(&element.name));
-    if let Some(namespace) = &element.namespace {
+    // Only the short form wants labels (`parsePodNetworkObjectName`).
+    note(match names::object(&element.name) {
+        Ok(()) if !is_json && names::label(&element.name).is_err() => {
+            Err(format!("the short form cannot name the network `{}`: write the JSON form", element.name))
+        }
+        result => result,
+    });
+    let namespace = element.namespace.filter(|namespace| !namespace.is_empty());
+    if let Some(namespace) = &namespace {
         note(names::label(namespace));
     }
     let deprecated = element.others.get(DEPRECATED_INTERFACE).and_then(Value::as_str).map(str::to_owned);
+    let deprecated = deprecated.filter(|name| !name.is_empty());
     let interface = match element.interface {
-        Some(name) if !name.is_empty() || deprecated.is_none() => name,
+        Some(name) if !name.is_empty() => name,
         _ => deprecated.unwrap_or_else(|| format!("net{}", index + 1)),
     };
     note(names::interface(&interface));
@@ -159,9 +152,9 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
         let has_length = ip.contains('/');
         note(if has_length { names::pod_address(ip).map(drop) } else { names::ip(ip).map(drop) });
     }
-    let mac = element.mac.map(|mac| names::mac(&mac));
-    if let Some(Err(error)) = &mac {
-        note(Err(error.clone()));
+    let mac = element.mac.filter(|mac| !mac.is_empty());
+    if let Some(mac) = mac.as_ref().filter(|mac| !is_go_mac(mac)) {
+        note(Err(format!("`{mac}` is no MAC address")));
     }
     let mut default_route = element.default_route.is_some().then(Vec::new);
     for gateway in element.default_route.iter().flatten() {
@@ -178,10 +171,10 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
     }
     Ok(Attachment {
         network: element.name,
-        namespace: element.namespace,
+        namespace,
         interface,
         ips: element.ips,
-        mac: mac.and_then(Result::ok),
+        mac: mac.map(|mac| names::mac(&mac).unwrap_or(mac)),
         cni_args: element.cni_args,
         default_route,
         port_mappings: element.port_mappings,
@@ -190,24 +183,37 @@ fn attachment(element: Element, index: usize) -> Result<Attachment, Vec<String>>
     })
 }
 
+/// Whether Go's `net.ParseMAC` reads an address: 6, 8 or 20 bytes, with colons, hyphens, or dots after each second one.
+/// What the plugin makes of it is another matter.
+fn is_go_mac(text: &str) -> bool {
+    let is_hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    [(':', 2), ('-', 2), ('.', 4)].into_iter().any(|(separator, length)| {
+        let parts: Vec<&str> = text.split(separator).collect();
+        [6, 8, 20].contains(&(parts.len() * length / 2)) && parts.iter().all(|part| is_hex(part, length))
+    })
+}
+
 /// Ports from 1 to 65535, protocol `tcp`, `udp` or `sctp`, no host port twice.
 fn port_mappings(value: &Value) -> Result<(), String> {
     let list = value.as_array().ok_or("`portMappings` is not a list")?;
     let mut seen = Vec::new();
     for item in list {
-        let port = |key: &str| match &item[key] {
+        let item = item.as_object().ok_or("an entry of `portMappings` is not an object")?;
+        // Go's decoder matches keys without regard to case.
+        let field = |key: &str| go_key(item, key);
+        let port = |key: &str| match field(key).unwrap_or(&Value::Null) {
             value if value.as_u64().is_some_and(|port| (1..=65535).contains(&port)) => Ok(value.as_u64()),
             value => Err(format!("`{key}` must be a port from 1 to 65535, and is {value}")),
         };
         let host = port("hostPort")?;
         port("containerPort")?;
-        let protocol = item.get("protocol").and_then(Value::as_str).unwrap_or("tcp").to_ascii_lowercase();
+        let protocol = field("protocol").and_then(Value::as_str).unwrap_or("tcp").to_ascii_lowercase();
         if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
             return Err(format!("protocol `{protocol}` has no ports"));
         }
-        let place = (host, protocol, item.get("hostIP").cloned());
+        let place = (host, protocol, field("hostIP").cloned());
         if seen.contains(&place) {
-            return Err(format!("host port {} is mapped twice", item["hostPort"]));
+            return Err(format!("host port {} is mapped twice", host.unwrap_or_default()));
         }
         seen.push(place);
     }

@@ -27,6 +27,21 @@ pub fn label(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The name of an object, a DNS subdomain (RFC 1123): labels joined by dots, at most 253 characters in all.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn object(name: &str) -> Result<(), String> {
+    if name.len() > 253 {
+        return Err(format!("a name of {} characters; at most 253 are allowed", name.len()));
+    }
+    let is_part = |part: &str| label(part).is_ok();
+    match name.split('.').all(is_part) {
+        true => Ok(()),
+        false => label(name),
+    }
+}
+
 /// An interface name (CNI `pkg/utils.ValidateInterfaceName`; Linux `dev_valid_name`).
 ///
 /// # Errors

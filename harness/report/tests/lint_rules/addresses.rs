@@ -206,7 +206,7 @@ fn of_addresses() -> Vec<Pair> {
         ),
         Pair::new(
             "multicast MAC address that a pod requests",
-            "PL618",
+            "PL605",
             bare(MACVLAN) + &pod_with(r#""mac": "33:33:00:00:00:01""#),
             bare(MACVLAN) + &pod_with(r#""mac": "32:33:00:00:00:01""#),
         ),

@@ -54,7 +54,12 @@ fn of_chains() -> Vec<Pair> {
         ),
         Pair::new("misspelt `type`", "PL633", bare(r#""type": "macvaln""#), bare(r#""type": "macvlan""#)),
         Pair::new("misspelt `type` of `ipam`", "PL633", ipam(r#""type": "host_local""#), ipam(r#""type": "dhcp""#)),
-        Pair::new("plugin that is not known", "PL642", bare(r#""type": "example-fabric""#), bare(r#""type": "sriov""#)),
+        Pair::new(
+            "plugin that is not known",
+            "PL642",
+            bare(r#""type": "example-fabric""#),
+            bare(r#""type": "vlan", "master": "eth1", "ipam": { "type": "dhcp" }"#),
+        ),
         Pair::new(
             "bandwidth behind macvlan",
             "PL605",

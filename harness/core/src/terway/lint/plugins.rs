@@ -2,7 +2,8 @@
 
 use super::{Chain, Linter};
 use crate::finding::{Finding, FindingCode};
-use crate::rules::known_plugins::{self, Role};
+use crate::keys::Kind;
+use crate::rules::known_plugins;
 use crate::rules::{ClusterFacts, Context, Use, check_network};
 use crate::source::Source;
 use crate::suggestion::suggest;
@@ -18,7 +19,7 @@ const OWN_KEYS: [&str; 2] = ["masqAll", "backend"];
 pub(super) fn lint(chain: &Chain<'_>, linter: &mut Linter<'_>) {
     order(chain, linter);
     nodes(chain, linter);
-    let known = || known_plugins::names().filter(|name| known_plugins::role(name) != Some(Role::Ipam));
+    let known = || known_plugins::names().filter(|name| known_plugins::role(name) != Some(Kind::Ipam));
     for link in &chain.links {
         linter.check();
         let there = linter.cluster.is_some_and(|cluster| cluster.has_everywhere(&link.plugin));
@@ -69,11 +70,11 @@ fn order(chain: &Chain<'_>, linter: &mut Linter<'_>) {
                 linter.add(FindingCode::PL630, at, "bandwidth can't work behind Terway: it looks for the node's end of a veth in the result")
                     .note("Terway's result names no end on the node; give `\"capabilities\": {\"bandwidth\": true}` to Terway, which limits by itself");
             }
-            main if known_plugins::role(main) == Some(Role::Main) => {
+            main if known_plugins::role(main) == Some(Kind::Main) => {
                 let message = format!("{main} makes an interface of its own: eth0 is Terway's, so it fails");
                 linter.add(FindingCode::PL630, at, message);
             }
-            meta if !behind && known_plugins::role(meta) == Some(Role::Meta) && terway.is_some() => {
+            meta if !behind && known_plugins::role(meta) == Some(Kind::Meta) && terway.is_some() => {
                 let message = format!("{meta} comes before Terway, and has no earlier result to work on");
                 linter.add(FindingCode::PL630, at, message);
             }
