@@ -317,8 +317,7 @@ fn lint_seeds() -> Vec<Vec<u8>> {
 /// The whole lint: the input beside a network and a pod that it can refer to, and every report of it.
 fn lint_text(input: &[u8]) -> Result<(), String> {
     let Ok(text) = std::str::from_utf8(input) else { return Ok(()) };
-    let file = |name: &str, text: &str| InputFile { name: name.to_owned(), text: text.to_owned() };
-    let files = vec![file(INPUT, text), file("pod.yaml", POD)];
+    let files = vec![InputFile::new(INPUT, text), InputFile::new("pod.yaml", POD)];
     let report = plumbline_core::lint::lint(&files, &Options::default());
     let lines = input.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 2;
     for source in report.findings.iter().filter_map(|finding| finding.source.as_ref()) {
