@@ -35,7 +35,7 @@ pub(super) fn check(
     findings: &mut Vec<Finding>,
 ) {
     let table = KeyTable::embedded();
-    // An IPAM plugin in the place of a main one is reported as that.
+    // An IPAM plugin instead of a main one is reported as that.
     let Some(own) = table.plugin(plugin.plugin).filter(|own| own.kind != Kind::Ipam) else { return };
     // Terway's lint knows which of its programs reads a key, and in which letters.
     if context.network_use == Use::Terway && own.source == "terway" {
