@@ -32,7 +32,7 @@ pub(super) struct PodSubject {
 }
 
 impl PodSubject {
-    /// What gives it from other objects; none for one without a name.
+    /// What distinguishes it from other objects; none for one without a name.
     pub fn identity(&self) -> Option<(&str, Option<&str>, &str)> {
         let requests = &self.requests;
         self.is_named.then_some((requests.kind.as_str(), self.namespace.as_deref(), requests.name.as_str()))

@@ -109,7 +109,7 @@ fn whereabouts_key<'a>(plugins: &[PluginView<'a>], key: &str) -> Option<&'a Valu
     plugins.iter().find_map(PluginView::ipam).and_then(|ipam| go_key(ipam, key))
 }
 
-/// The name by which networks of whereabouts are reported apart.
+/// The name that distinguishes networks of whereabouts.
 fn network_name<'a>(plugins: &[PluginView<'a>]) -> &'a str {
     whereabouts_key(plugins, "network_name").and_then(Value::as_str).unwrap_or_default()
 }
