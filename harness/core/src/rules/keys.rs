@@ -270,7 +270,7 @@ fn is_ipam(value: &Value) -> bool {
     }
 }
 
-/// Whether a list has a key, in these very letters.
+/// Whether a list has a key, with the same letter case.
 fn is_of_list(key: &str) -> bool {
     KeyTable::embedded().object(Object::NetworkList).is_some_and(|list| list.find(&[], key).is_some())
 }

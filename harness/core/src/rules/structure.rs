@@ -104,7 +104,7 @@ fn check_top(network: &Network, chain: &Chain, context: &Context<'_>, findings: 
     for key in top.keys().filter(|key| list.find(&[], key).is_none() && !is_comment(key)) {
         let note = match list.at(&[]).find(|known| known.name().eq_ignore_ascii_case(key)) {
             Some(near) => {
-                format!("did you mean `{}`? libcni reads the keys of a list in these very letters", near.name())
+                format!("did you mean `{}`? letter case matters in the keys of a list", near.name())
             }
             None => match suggest(key, list.at(&[]).map(Key::name)) {
                 Some(near) => near,
@@ -209,7 +209,7 @@ fn check_name(network: &Network, plugin: &PluginView<'_>, context: &Context<'_>,
         let kind = if is_ipam { "IPAM plugin" } else { "plugin" };
         let path = plugin.path(key);
         if !is_ipam && known_plugins::role(name) == Some(Kind::Ipam) {
-            let message = format!("{name} is an IPAM plugin, and stands in the place of a plugin with an interface");
+            let message = format!("{name} is an IPAM plugin; expected a plugin that makes an interface");
             let note = format!("move it into `ipam` of a main plugin: `\"ipam\": {{ \"type\": \"{name}\", ... }}`");
             findings.push(finding(network, FindingCode::PL605, &path, message).notes([note]));
             continue;
