@@ -153,6 +153,7 @@ impl Node {
             cni_args: Vec::new(),
             args_cni,
             deadline_ms: 30_000,
+            with_state: false,
         };
         Ok(self.0.run_chain(request, 2).await?)
     }

@@ -24,14 +24,15 @@
 //! 5. `runtime`: state of the container runtime on a node
 //! 6. `namespaces`: network namespaces
 //! 7. `node`: private nodes, their pods, topologies
-//! 8. [`cni`]: the CNI runner
-//! 9. `observe`: reading a namespace
-//! 10. `capabilities`: what the kernel can do
-//! 11. `wire`: probes, and opening and closing of sockets
-//! 12. [`requests`]: the request loop
-//! 13. `record`: the mode `record`
-//! 14. `guest`: the mode `guest`
-//! 15. `modes`: the other modes
+//! 8. `observe`: reading a namespace
+//! 9. `state`: reading a pod and its node as facts
+//! 10. [`cni`]: the CNI runner
+//! 11. `capabilities`: what the kernel can do
+//! 12. `wire`: probes, and opening and closing of sockets
+//! 13. [`requests`]: the request loop
+//! 14. `record`: the mode `record`
+//! 15. `guest`: the mode `guest`
+//! 16. `modes`: the other modes
 //!
 //! The library exists for tests: it makes the parsers callable ([`cni::config::NetworkConfig::parse`],
 //! [`requests::parse_request`], [`input::split_line`]).
@@ -50,6 +51,7 @@ mod record;
 pub mod requests;
 mod runtime;
 mod sockets;
+mod state;
 mod wire;
 
 use std::process::ExitCode;

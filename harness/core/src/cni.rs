@@ -1,5 +1,6 @@
 //! What passes between a runtime and a plugin: results, errors, and the record of a call.
 
+use crate::state::{Change, PodAndNode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,6 +70,9 @@ pub struct PluginCall {
     pub exit: Exit,
     /// Wall time from start to end, in microseconds.
     pub duration_us: u64,
+    /// What changed on pod and node while it ran; none where it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
 }
 
 /// What running a chain gave.
@@ -81,6 +85,19 @@ pub struct ChainOutcome {
     pub error: Option<ChainError>,
     /// Each call, in the order made.
     pub calls: Vec<PluginCall>,
+    /// The state of pod and node before the first call; none where it was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<StateBefore>,
+}
+
+/// The state of pod and node before a chain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StateBefore {
+    /// The whole state: before the first chain of a pod.
+    Whole(PodAndNode),
+    /// What changed since the last call of the pod's earlier chains: what the kernel does later, or what others did.
+    Since(Vec<Change>),
 }
 
 /// Why a chain stopped.

@@ -10,24 +10,26 @@
 //! 2. `suggestion`: suggestions for misspelt words
 //! 3. `release`: released versions
 //! 4. `keys`: the configuration keys of each plugin, by release
-//! 5. `cni`: plugin calls and their outcomes
-//! 6. `chain`: chains of plugins
-//! 7. `finding`: finding codes, severities and findings
-//! 8. `plan`: what a lane has to do, and what is expected
-//! 9. `rules`: rules about configurations
-//! 10. `wire`: probes, captures and their results
-//! 11. `observe`: what was observed of pods and nodes
-//! 12. `script`: the probes that a plan needs
-//! 13. `record`: recording of plugin calls
-//! 14. `guest`: the channel to a virtual machine
-//! 15. `protocol`: requests to the agent and its replies
-//! 16. `verdict`: verdicts and the report of a scenario
-//! 17. `judge`: from plan and observation to findings
-//! 18. `event`: the event stream of a run
-//! 19. `schema`: JSON Schema documents for editors
-//! 20. `scenario`: scenario files and templates
-//! 21. `terway`: Terway's configuration
-//! 22. `lint`: users' texts against the rules, without a run
+//! 5. `state`: the state of a namespace as facts
+//! 6. `cni`: plugin calls and their outcomes
+//! 7. `chain`: chains of plugins
+//! 8. `finding`: finding codes, severities and findings
+//! 9. `plan`: what a lane has to do, and what is expected
+//! 10. `rules`: rules about configurations
+//! 11. `wire`: probes, captures and their results
+//! 12. `observe`: what was observed of pods and nodes
+//! 13. `script`: the probes that a plan needs
+//! 14. `record`: recording of plugin calls
+//! 15. `guest`: the channel to a virtual machine
+//! 16. `protocol`: requests to the agent and its replies
+//! 17. `verdict`: verdicts and the report of a scenario
+//! 18. `predict`: what configurations say about the state after a call
+//! 19. `judge`: from plan and observation to findings
+//! 20. `event`: the event stream of a run
+//! 21. `schema`: JSON Schema documents for editors
+//! 22. `scenario`: scenario files and templates
+//! 23. `terway`: Terway's configuration
+//! 24. `lint`: users' texts against the rules, without a run
 
 pub mod chain;
 pub mod cni;
@@ -42,6 +44,8 @@ pub mod keys;
 pub mod lint;
 pub mod observe;
 pub mod plan;
+#[cfg(feature = "files")]
+pub mod predict;
 pub mod protocol;
 pub mod record;
 pub mod release;
@@ -53,6 +57,7 @@ pub mod scenario;
 pub mod schema;
 pub mod script;
 pub mod source;
+pub mod state;
 #[cfg(feature = "files")]
 mod suggestion;
 #[cfg(feature = "files")]

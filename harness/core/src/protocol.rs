@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Raised with every incompatible change; both sides compare it in [`Op::Hello`].
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// How the last place in [`Outcome::SandboxRemoval`] starts when only a cached result of the sandbox remains.
 pub const CACHED_RESULT: &str = "cached result";
@@ -209,6 +209,9 @@ pub struct CniRequest {
     pub args_cni: Option<Value>,
     /// Deadline of each plugin call, in milliseconds.
     pub deadline_ms: u64,
+    /// Whether the state of pod and node is read before the first call and after each call.
+    #[serde(default)]
+    pub with_state: bool,
 }
 
 /// A reply line.

@@ -111,6 +111,18 @@ pub fn local(message: &AddressMessage) -> Option<IpAddr> {
 }
 
 impl Netlink {
+    /// All neighbours of both families, and all proxy entries.
+    pub fn neighbours(&mut self) -> Result<Vec<NeighbourMessage>> {
+        let mut listed = Vec::new();
+        for flags in [NeighbourFlags::empty(), NeighbourFlags::Proxy] {
+            let mut question = NeighbourMessage::default();
+            question.header.flags = flags;
+            let answer = self.dump("list neighbours", RouteNetlinkMessage::GetNeighbour(question))?;
+            listed.extend(answer.into_iter().filter_map(pick!(RouteNetlinkMessage::NewNeighbour(found) => found)));
+        }
+        Ok(listed)
+    }
+
     /// Sets a permanent neighbour entry: the hardware address of `address` on the link of this index. An existing entry is
     /// replaced.
     pub fn set_neighbour(&mut self, address: IpAddr, index: u32, mac: &[u8]) -> Result<()> {

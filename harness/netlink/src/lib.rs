@@ -14,7 +14,9 @@
 //! 6. [`address`]: listing, adding and deleting addresses; permanent and proxy neighbours
 //! 7. [`route`]: listing (all tables, both families), adding and deleting routes; the route of an address
 //! 8. [`rule`]: listing, adding and deleting policy routing rules
-//! 9. [`raw`]: packet sockets: whole frames, in and out, with the tag that the kernel removes
+//! 9. [`netfilter`]: the generation of the nftables rules
+//! 10. [`queueing`]: listing queueing disciplines
+//! 11. [`raw`]: packet sockets: whole frames, in and out, with the tag that the kernel removes
 //!
 //! The messages (`LinkMessage`, `RouteMessage` and so on) are those of `netlink-packet-route`, which is re-exported as
 //! [`packet`].
@@ -35,6 +37,8 @@ pub mod bridge;
 pub mod error;
 pub mod link;
 pub mod namespace;
+pub mod netfilter;
+pub mod queueing;
 pub mod raw;
 pub mod route;
 pub mod rule;

@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
+
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
@@ -210,6 +212,19 @@ impl Netlink {
     pub fn link_name(&mut self, index: u32) -> Result<Option<String>> {
         let listed = self.links()?;
         Ok(listed.iter().find(|one| one.header.index == index).map(|one| name(one).to_owned()))
+    }
+
+    /// The number under which this namespace knows another one (`IFLA_LINK_NETNSID` of its links); none if it has none.
+    pub fn namespace_id(&mut self, other: impl AsFd) -> Result<Option<i32>> {
+        let mut question = NsidMessage::default();
+        let fd = u32::try_from(other.as_fd().as_raw_fd()).unwrap_or_default();
+        question.attributes.push(NsidAttribute::Fd(fd));
+        let what = "look up the number of a network namespace";
+        let RouteNetlinkMessage::NewNsId(answer) = self.query(what, RouteNetlinkMessage::GetNsId(question))? else {
+            return Ok(None);
+        };
+        let id = answer.attributes.iter().find_map(pick!(NsidAttribute::Id(id) => *id));
+        Ok(id.filter(|id| *id >= 0))
     }
 
     /// Adds a link. `EEXIST` if there is a link of that name; `EOPNOTSUPP` for a kind that the kernel lacks.

@@ -13,6 +13,7 @@ use crate::error::RequestError;
 use crate::node::nodes::NodeSet;
 use crate::node::plugins::{PLUGIN_FOLDER, Plugins};
 use crate::process::{Job, ProcessResult, Processes};
+use crate::state::StateReader;
 
 /// A plugin that prints more is killed: a result has a few kilobytes.
 pub const STDOUT_CAP_BYTES: usize = 4 * 1024 * 1024;
@@ -29,6 +30,8 @@ pub struct PluginContext<'a> {
     pub nodes: &'a NodeSet,
     /// Runs the processes.
     pub processes: &'a mut Processes,
+    /// Reads the state of the last pod for which a chain ran.
+    pub states: &'a mut Option<StateReader>,
 }
 
 impl PluginContext<'_> {
@@ -99,6 +102,7 @@ impl Call<'_> {
             stderr: String::new(),
             exit: Exit::NotStarted(String::new()),
             duration_us: 0,
+            changes: None,
         };
         if path.is_none() {
             let cause = format!("its binary was not found in {}", context.plugins.describe_search());

@@ -9,6 +9,7 @@ use super::config::{ConfigError, NetworkConfig, RuntimeValues, check_interface_n
 use crate::error::{During, RequestError};
 use crate::namespaces::named::pod_path;
 use crate::runtime::result_cache::{read_result, remove_result, write_result};
+use crate::state::StateReader;
 
 /// Results are cached and passed to CHECK and DEL since this version.
 const CACHED_SINCE: &str = "0.4.0";
@@ -19,13 +20,14 @@ const CACHED_SINCE: &str = "0.4.0";
 /// A fault when the cache cannot be used; the lane hung up.
 pub fn run_chain(request: &CniRequest, context: PluginContext) -> Result<ChainOutcome, RequestError> {
     let netns = pod_path(&request.pod)?.display().to_string();
-    let outcome = ChainOutcome { result: None, error: None, calls: Vec::new() };
+    let outcome = ChainOutcome { result: None, error: None, calls: Vec::new(), before: None };
     let config = match parse_request(request) {
         Ok(config) => config,
         Err(error) => return Ok(ChainOutcome { error: Some(chain_error(error.to_string())), ..outcome }),
     };
     let node = context.nodes.node_of(&request.pod);
     let mut run = ChainRun { config: &config, request, netns: &netns, node, context, outcome };
+    run.read_before()?;
     match request.command {
         CniCommand::Add => run.add()?,
         CniCommand::Check => run.check()?,
@@ -58,6 +60,23 @@ struct ChainRun<'a> {
 }
 
 impl ChainRun<'_> {
+    /// Reads the state before the first call, if the request wants it.
+    fn read_before(&mut self) -> Result<(), RequestError> {
+        if !self.request.with_state {
+            return Ok(());
+        }
+        let PluginContext { nodes, processes, states, .. } = &mut self.context;
+        if states.as_ref().is_none_or(|reader| reader.pod != self.request.pod) {
+            // The one before is closed first: it holds many open files.
+            **states = None;
+            **states = Some(StateReader::open(&self.request.pod, nodes)?);
+        }
+        if let Some(reader) = states.as_mut() {
+            self.outcome.before = Some(reader.read_before(nodes, processes)?);
+        }
+        Ok(())
+    }
+
     fn add(&mut self) -> Result<(), RequestError> {
         let mut result: Option<Value> = None;
         for position in 0..self.config.plugins.len() {
@@ -122,7 +141,10 @@ impl ChainRun<'_> {
         let stdin = self.config.plugin_config(position, &values);
         let call =
             Call { config: self.config, position, node: self.node, request: self.request, netns: self.netns, stdin };
-        let (record, error) = call.run(&mut self.context)?;
+        let (mut record, error) = call.run(&mut self.context)?;
+        if let Some(states) = self.context.states.as_mut().filter(|_| self.request.with_state) {
+            record.changes = Some(states.read_changes(self.context.nodes, self.context.processes)?);
+        }
         self.outcome.calls.push(record);
         self.outcome.error = error;
         Ok(self.outcome.error.is_none())

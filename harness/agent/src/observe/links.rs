@@ -74,7 +74,8 @@ fn link_flag_names(flags: LinkFlags) -> Vec<String> {
     names
 }
 
-fn convert_address(message: &AddressMessage) -> Option<Address> {
+/// One address; none for one that is no IP address.
+pub fn convert_address(message: &AddressMessage) -> Option<Address> {
     let mut found = None;
     let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
     for attribute in &message.attributes {

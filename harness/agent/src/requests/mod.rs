@@ -21,6 +21,7 @@ use crate::node::{hosts, links, readiness, topology};
 use crate::observe;
 use crate::process::Processes;
 use crate::runtime::{leftovers, result_cache};
+use crate::state::StateReader;
 use crate::wire::{open_close, probe};
 
 /// What the agent has between two requests. Each request gets the parts that it needs.
@@ -35,12 +36,14 @@ pub struct AgentContext {
     pub stays: bool,
     /// The namespace of the last trials of capabilities. It ends with the agent, because its end delays changes of links.
     pub trial_namespace: Option<OwnedFd>,
+    /// Reads the state of the last pod for which a chain ran.
+    states: Option<StateReader>,
 }
 
 impl AgentContext {
     /// The context at the start of a mode.
     pub fn new(plugins: Option<Plugins>, nodes: NodeSet, processes: Processes) -> Self {
-        Self { plugins, nodes, processes, stays: false, trial_namespace: None }
+        Self { plugins, nodes, processes, stays: false, trial_namespace: None, states: None }
     }
 
     /// Checks that the agent made the node.
@@ -57,7 +60,7 @@ impl AgentContext {
     /// A fault on a node that the agent did not make.
     fn plugin_context(&mut self, action: &str) -> Result<PluginContext<'_>, RequestError> {
         let plugins = self.plugins.as_ref().ok_or_else(|| not_private(action))?;
-        Ok(PluginContext { plugins, nodes: &self.nodes, processes: &mut self.processes })
+        Ok(PluginContext { plugins, nodes: &self.nodes, processes: &mut self.processes, states: &mut self.states })
     }
 }
 
@@ -178,6 +181,7 @@ fn carry_out(op: &Op, context: &mut AgentContext) -> Result<Outcome, RequestErro
         }
         Op::PodDel { name } => {
             context.check_private("remove a pod")?;
+            context.states.take_if(|states| states.pod == *name);
             context.nodes.remove_pod(name).map(|()| Outcome::Done)
         }
         Op::Cni(request) => chain::run_chain(request, context.plugin_context("run a chain")?).map(Outcome::Chain),

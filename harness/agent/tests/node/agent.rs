@@ -127,6 +127,7 @@ pub fn request(command: CniCommand, config: &Value, deadline: Duration) -> CniRe
         cni_args: vec![("K8S_POD_NAME".to_owned(), "p".to_owned())],
         args_cni: None,
         deadline_ms: u64::try_from(deadline.as_millis()).expect("a short time"),
+        with_state: false,
     }
 }
 

@@ -85,12 +85,13 @@ pub fn call(network: &str, position: usize, plugin: &str, ifname: &str) -> Plugi
         stderr: String::new(),
         exit: Exit::Code(0),
         duration_us: 1000,
+        changes: None,
     }
 }
 
 fn outcome(network: &str, ifname: &str, result: Value) -> (String, ChainOutcome) {
     let calls = vec![call(network, 0, "macvlan", ifname), call(network, 1, "route-override", ifname)];
-    (network.to_owned(), ChainOutcome { result: Some(result), error: None, calls })
+    (network.to_owned(), ChainOutcome { result: Some(result), error: None, calls, before: None })
 }
 
 /// The outcome of a chain that stopped at a plugin.
@@ -101,7 +102,7 @@ pub fn stopped(network: &str, position: usize, plugin: &str, message: &str) -> (
         cni: None,
         message: message.to_owned(),
     };
-    (network.to_owned(), ChainOutcome { result: None, error: Some(error), calls: vec![] })
+    (network.to_owned(), ChainOutcome { result: None, error: Some(error), calls: vec![], before: None })
 }
 
 /// The seed's pod as the netns lane observes it when all is well.

@@ -76,6 +76,7 @@ impl PodIdentity {
             cni_args: self.cni_args(),
             args_cni: None,
             deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
+            with_state: true,
         }
     }
 

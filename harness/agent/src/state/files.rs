@@ -1,0 +1,67 @@
+//! Files of the node that belong to plugins, and the node's mounts.
+
+use std::fs;
+use std::path::Path;
+
+use plumbline_core::state::{FactKey, FactKind, NamespaceState};
+
+/// The folders that plugins write to. All of them are the private node's own.
+const FOLDERS: [&str; 4] = ["/run", "/var/lib/cni", "/etc/cni", "/tmp"];
+
+/// Folders below them that are the agent's, or the CNI runner's: namespaces, and cached results.
+const LEFT_OUT: [&str; 6] =
+    ["/run/netns", "/run/netns-nodes", "/run/netns-hosts", "/run/netns-switch", "/var/lib/cni/results", "/run/lock"];
+
+/// A file with more is described by its length.
+const TEXT_BYTES: usize = 1024;
+/// No more files than this are read.
+const MAX_FILES: usize = 2_000;
+
+/// Adds the files of plugins.
+pub fn add_files(state: &mut NamespaceState) {
+    let mut left = MAX_FILES;
+    FOLDERS.iter().for_each(|folder| add_folder(Path::new(folder), &mut left, state));
+}
+
+fn add_folder(folder: &Path, left: &mut usize, state: &mut NamespaceState) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A lock has no content, and any call may leave its file.
+        let is_lock = name == "lock" || name.ends_with(".lock");
+        if *left == 0 || is_lock || LEFT_OUT.iter().any(|one| path.starts_with(one)) {
+            continue;
+        }
+        *left -= 1;
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            add_folder(&path, left, state);
+        } else if kind.is_file() {
+            state.set(FactKey::new(FactKind::File, "", path.to_string_lossy()), describe_file(&path));
+        } else {
+            state.set(FactKey::new(FactKind::File, "", path.to_string_lossy()), "special file");
+        }
+    }
+}
+
+fn describe_file(path: &Path) -> String {
+    match fs::read(path) {
+        Ok(bytes) if bytes.len() <= TEXT_BYTES => match String::from_utf8(bytes) {
+            Ok(text) => text.replace('\r', "").trim().to_owned(),
+            Err(error) => format!("{} bytes", error.as_bytes().len()),
+        },
+        Ok(bytes) => format!("{} bytes", bytes.len()),
+        Err(error) => format!("not readable: {error}"),
+    }
+}
+
+/// Adds the mounts of the current mount namespace.
+pub fn add_mounts(state: &mut NamespaceState) {
+    let text = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    for line in text.lines() {
+        let mut words = line.split(' ').skip(1);
+        if let (Some(place), Some(kind)) = (words.next(), words.next()) {
+            state.add(FactKey::new(FactKind::Mount, "", place), kind);
+        }
+    }
+}
