@@ -5,6 +5,7 @@
 //! | requested | the plan: attachments, expectations, chains | [`crate::plan`] |
 //! | reported | CNI results and network-status | `reported`, read into one shape |
 //! | kernel | links, addresses, routes of the pod's namespace | [`crate::observe::KernelState`] |
+//! | kernel | what changed with each plugin call, against the prediction | `predicted`, [`crate::predict`] |
 //! | wire | probes, listeners and captures | [`crate::wire::WireObservation`] |
 //!
 //! Every disagreement is a finding of its own; the judge does not stop at the first. It knows no lane and no retry. The
@@ -17,6 +18,7 @@ mod interfaces;
 mod judgement;
 mod messages;
 mod pod_case;
+mod predicted;
 mod reported;
 mod routes;
 mod segment;
@@ -50,6 +52,11 @@ pub fn judge(plan: &Plan, observation: &Observation) -> Judgement {
     segment::judge(plan, observation, &mut judgement);
     wire::judge(plan, observation, &mut judgement);
     judge_leaks(plan, observation, &mut judgement);
+    for pod in &plan.pods {
+        if let Some(observed) = observation.pod(&pod.name) {
+            predicted::judge_removed(plan, pod, observed, &mut judgement);
+        }
+    }
     if !observation.releases.is_empty() {
         let releases = observation.releases.iter().map(|(plugin, release)| format!("{plugin} {release}"));
         let releases = releases.collect::<Vec<_>>().join(", ");
@@ -116,6 +123,7 @@ fn judge_pod(plan: &Plan, pod: &Pod, observed: &PodObservation, ranges: &[IpNet]
         judge_link_local(&case, expectation, judgement);
     }
     default_routes::judge_cluster_ranges(plan, &case, ranges, judgement);
+    predicted::judge_attached(plan, pod, observed, judgement);
     attachments::judge_stderr(&case, judgement);
 }
 

@@ -246,6 +246,9 @@ pub struct PodObservation {
     pub reported: Vec<Reported>,
     /// Outcome of each chain run (netns lane; empty where a runtime ran them), by network name in order.
     pub outcomes: Vec<(String, ChainOutcome)>,
+    /// Outcome of each chain's DEL when the pod was removed (netns lane), by network name in order; empty until then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<(String, ChainOutcome)>,
     /// Recorded plugin calls, on lanes where a runtime ran the chain.
     pub calls: Vec<PluginCall>,
     /// Events and log lines.

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::host::{Capabilities, HostCheck};
 use futures::future::BoxFuture;
+use plumbline_core::cni::ChainOutcome;
 use plumbline_core::observe::{Leak, Observation};
 use plumbline_core::plan::Plan;
 use plumbline_core::verdict::Adaptation;
@@ -142,12 +143,14 @@ pub trait StagedScenario: Send {
 
 /// The result of removing a scenario.
 #[must_use = "leaks must be reported"]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TearDown {
     /// A line for each failed cleanup.
     pub left_behind: Vec<String>,
     /// Leaks of removed pods, for the judge, because plugins cause them. None if nothing was read.
     pub leaks: Option<Vec<Leak>>,
+    /// Outcomes of the DELs of each pod, by its name, where the lane ran them itself.
+    pub removals: Vec<(String, Vec<(String, ChainOutcome)>)>,
 }
 
 impl TearDown {

@@ -123,6 +123,10 @@ impl JudgedScenario<'_> {
             let mut closed = scene.close().await;
             if let (Some(leaks), Some(mut observation)) = (closed.leaks.take(), self.seen.take()) {
                 observation.leaks = Some(leaks);
+                for (name, removals) in std::mem::take(&mut closed.removals) {
+                    let pod = observation.pods.iter_mut().find(|pod| pod.pod == name);
+                    pod.into_iter().for_each(|pod| pod.removals.clone_from(&removals));
+                }
                 set_verdict(&mut self.report, self.plan, &observation, self.strict);
                 self.evidence.keep("observation.json", &observation);
             }

@@ -139,7 +139,7 @@ impl StagedScenario for ActedScenario {
             }
             let came = within(HANG, others).await.is_some();
             self.seen.record(format!("{} goes{}", self.name, if came { "" } else { ", alone" }));
-            TearDown { left_behind: vec![format!("{}'s", self.name)], leaks: None }
+            TearDown { left_behind: vec![format!("{}'s", self.name)], leaks: None, removals: Vec::new() }
         })
     }
 }

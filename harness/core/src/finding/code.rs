@@ -86,6 +86,9 @@ finding_codes! {
     PL333 Failure "unrequested default route"
     PL340 Failure "wrong sysctl value"
     PL341 Failure "wrong IPv6 link-local addresses"
+    PL350 Failure "state differs from what the configuration asks for"
+    PL351 Failure "unrequested change in the pod"
+    PL352 Failure "unrequested change on the node"
 
     PL401 Failure "target not reached"
     PL402 Failure "request or reply used a different interface"
@@ -105,6 +108,7 @@ finding_codes! {
     PL510 Failure "firewall rule leaked"
     PL511 Warning "tracked UDP connection leaked"
     PL512 Failure "rule, route or link leaked"
+    PL513 Failure "state left by DEL"
 
     PL601 Warning "macvlan and ipvlan ignore `vlan`"
     PL602 Warning "key unknown to its plugin"

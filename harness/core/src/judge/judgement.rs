@@ -39,6 +39,11 @@ impl JudgementBuilder {
         self.judgement.findings.push(finding);
     }
 
+    /// The findings so far.
+    pub fn findings_mut(&mut self) -> &mut [Finding] {
+        &mut self.judgement.findings
+    }
+
     /// Whether a finding of this code names this line already.
     pub fn has_finding(&self, code: FindingCode, source: &Source) -> bool {
         self.judgement.findings.iter().any(|finding| finding.code == code && finding.source.as_ref() == Some(source))

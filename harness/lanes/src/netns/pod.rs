@@ -36,6 +36,15 @@ pub struct StagedPod {
     attached: Vec<Delegate>,
 }
 
+/// What removing a pod gave.
+#[derive(Default)]
+pub struct PodRemoval {
+    /// Outcome of each DEL, by network name in order.
+    pub outcomes: Vec<(String, ChainOutcome)>,
+    /// A line for each failure.
+    pub left_behind: Vec<String>,
+}
+
 impl StagedPod {
     /// Makes a pod and attaches it: the node's networks first, then those that it requests, in their order.
     ///
@@ -147,21 +156,22 @@ impl StagedPod {
         RemovedPod { pod: self.name.clone(), marks: marks.collect(), addresses }
     }
 
-    /// Detaches the pod from its networks in reverse order and removes it. Gives a line for each failure.
-    pub async fn remove(mut self, agent: &mut NodeAgent) -> Vec<String> {
-        let mut left = Vec::new();
+    /// Detaches the pod from its networks in reverse order and removes it.
+    pub async fn remove(mut self, agent: &mut NodeAgent) -> PodRemoval {
+        let mut removal = PodRemoval::default();
         while let Some(delegate) = self.attached.pop() {
             match delegate.run(CniCommand::Del, agent).await {
-                Ok(ChainOutcome { error: Some(error), .. }) => {
-                    left.push(format!("pod {}: {}", self.name, error.message))
+                Ok(outcome) => {
+                    let failure = outcome.error.as_ref().map(|error| format!("pod {}: {}", self.name, error.message));
+                    removal.left_behind.extend(failure);
+                    removal.outcomes.push((delegate.config.network.clone(), outcome));
                 }
-                Ok(_) => {}
-                Err(error) => left.push(format!("pod {}: {error}", self.name)),
+                Err(error) => removal.left_behind.push(format!("pod {}: {error}", self.name)),
             }
         }
         if let Err(error) = agent.remove_pod(&self.name).await {
-            left.push(format!("pod {}: {error}", self.name));
+            removal.left_behind.push(format!("pod {}: {error}", self.name));
         }
-        left
+        removal
     }
 }

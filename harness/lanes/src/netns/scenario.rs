@@ -259,7 +259,10 @@ impl StagedScenario for NetnsScenario {
             for pod in std::mem::take(&mut self.pods).into_iter().rev().filter(|_| !self.cancel.is_cancelled()) {
                 pod.add_lease_folders(&mut folders);
                 gone.push(pod.traces());
-                closed.left_behind.extend(pod.remove(&mut agent).await);
+                let name = pod.name.clone();
+                let removal = pod.remove(&mut agent).await;
+                closed.left_behind.extend(removal.left_behind);
+                closed.removals.push((name, removal.outcomes));
             }
             if !self.cancel.is_cancelled() {
                 let (leaks, unread) = folders.find_leaks(&mut agent).await;

@@ -1,0 +1,109 @@
+//! Predictions: what a plugin's configuration, the runtime's arguments and the node say about the state after a call. What
+//! differs from it is a finding of the plugin.
+//!
+//! Order of the modules; each uses only those before it:
+//!
+//! 1. `expected`: what is expected of one fact, and why
+//! 2. `model`: what a model answers
+//! 3. `world`: the predicted state while a model works
+//! 4. `kernel`: what the kernel does by itself
+//! 5. `case`: one call as its model sees it
+//! 6. `settings`: settings that several plugins read alike
+//! 7. `masquerade`: rules of masquerading
+//! 8. `ipam`: IPAM plugins, and what main plugins do with their answer
+//! 9. `plugins`: the models
+//! 10. `compare`: prediction against observed changes
+
+mod case;
+mod compare;
+mod expected;
+mod ipam;
+mod kernel;
+mod masquerade;
+mod model;
+mod plugins;
+mod settings;
+mod world;
+
+pub use compare::{Coverage, Difference};
+pub use expected::{Cause, Expected};
+pub use model::Unpredicted;
+pub use plugins::modelled;
+pub use world::Predicted;
+
+use crate::cni::{ChainOutcome, Exit, PluginCall, StateBefore};
+use crate::state::PodAndNode;
+use case::PluginCase;
+use world::World;
+
+/// What a call's changes are against its prediction.
+#[derive(Debug)]
+pub struct JudgedCall<'a> {
+    /// The call.
+    pub call: &'a PluginCall,
+    /// How many plugins the chain has.
+    pub plugins: usize,
+    /// What differs.
+    pub differences: Vec<Difference>,
+    /// How much was predicted.
+    pub coverage: Coverage,
+    /// What could not be predicted; then nothing was compared.
+    pub unpredicted: Option<Unpredicted>,
+}
+
+/// Follows the chains of one pod, in their order.
+#[derive(Debug, Default)]
+pub struct Predictor {
+    state: PodAndNode,
+}
+
+impl Predictor {
+    /// Follows a chain without judging its calls.
+    pub fn follow_chain(&mut self, outcome: &ChainOutcome) {
+        self.start_chain(outcome);
+        outcome.calls.iter().filter_map(|call| call.changes.as_ref()).for_each(|changes| self.state.apply(changes));
+    }
+
+    /// Takes over the state before a chain; false if it was not read.
+    fn start_chain(&mut self, outcome: &ChainOutcome) -> bool {
+        match &outcome.before {
+            Some(StateBefore::Whole(state)) => self.state = state.clone(),
+            Some(StateBefore::Since(changes)) => self.state.apply(changes),
+            None => return false,
+        }
+        true
+    }
+
+    /// Judges the calls of one chain whose state was read. A call that failed is not compared: its failure is reported
+    /// elsewhere, and what it leaves is not predicted.
+    pub fn judge_chain<'a>(&mut self, outcome: &'a ChainOutcome) -> Vec<JudgedCall<'a>> {
+        if !self.start_chain(outcome) {
+            return Vec::new();
+        }
+        let plugins = outcome.calls.iter().map(|call| call.position + 1).max().unwrap_or(0);
+        let mut judged = Vec::new();
+        for call in &outcome.calls {
+            let Some(changes) = &call.changes else { continue };
+            if call.exit == Exit::Code(0) {
+                judged.push(self.judge_call(call, plugins));
+            }
+            self.state.apply(changes);
+        }
+        judged
+    }
+
+    fn judge_call<'a>(&self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
+        let mut judged =
+            JudgedCall { call, plugins, differences: Vec::new(), coverage: Coverage::default(), unpredicted: None };
+        let Some(case) = PluginCase::read(call) else { return judged };
+        let mut world = World::new(&self.state);
+        match plugins::predict(&case, &mut world) {
+            Ok(()) => {
+                let changes = call.changes.as_deref().unwrap_or_default();
+                (judged.differences, judged.coverage) = compare::compare(&self.state, &world.into_predicted(), changes);
+            }
+            Err(reason) => judged.unpredicted = Some(reason),
+        }
+        judged
+    }
+}

@@ -1,0 +1,275 @@
+//! The IPAM plugins `static` and `host-local` (plugins 1.9.1, `plugins/ipam`), and what a main plugin does with their
+//! answer (`pkg/ipam/ipam_linux.go`, `ConfigureIface`).
+
+use super::case::PluginCase;
+use super::kernel::{self, MAIN_TABLE, Route};
+use super::model::Unpredicted;
+use super::world::World;
+use crate::state::{FactKey, FactKind, Subject};
+use ipnet::IpNet;
+use serde_json::Value;
+use std::net::IpAddr;
+
+/// What an IPAM plugin gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IpamResult {
+    /// Addresses, each with its gateway and the key that asked for it.
+    pub addresses: Vec<(IpNet, Option<IpAddr>, String)>,
+    /// Routes, each with the key that asked for it.
+    pub routes: Vec<(Route, String)>,
+}
+
+/// Predicts the IPAM part of ADD; none for a configuration without IPAM.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<Option<IpamResult>, Unpredicted> {
+    let Some(kind) = case.text(&["ipam", "type"]) else { return Ok(None) };
+    let addresses = match kind {
+        "static" => static_addresses(case)?,
+        "host-local" => leased_addresses(case, world)?,
+        other => return Err(Unpredicted::plugin(other)),
+    };
+    Ok(Some(IpamResult { addresses, routes: requested_routes(case)? }))
+}
+
+/// Predicts the IPAM part of DEL.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    match case.text(&["ipam", "type"]) {
+        None | Some("static") => Ok(()),
+        Some("host-local") => {
+            release_leases(case, world);
+            Ok(())
+        }
+        Some(other) => Err(Unpredicted::plugin(other)),
+    }
+}
+
+/// The addresses of `static`: its own and those of `CNI_ARGS`, or instead of both those of `args.cni`, or of `runtimeConfig`
+/// (`LoadIPAMConfig`).
+fn static_addresses(case: &PluginCase<'_>) -> Result<Vec<(IpNet, Option<IpAddr>, String)>, Unpredicted> {
+    let unreadable = |what: &str| Unpredicted::value(what);
+    for (path, key) in [(&["runtimeConfig", "ips"][..], "runtimeConfig/ips"), (&["args", "cni", "ips"], "args/cni/ips")]
+    {
+        let listed = case.list(path);
+        if !listed.is_empty() {
+            let address = |value: &Value| value.as_str()?.parse::<IpNet>().ok();
+            let address = |value| address(value).map(|address| (address, None, key.to_owned()));
+            return listed.iter().map(|value| address(value).ok_or_else(|| unreadable(key))).collect();
+        }
+    }
+    let mut addresses = Vec::new();
+    for (index, entry) in case.list(&["ipam", "addresses"]).iter().enumerate() {
+        let key = format!("ipam/addresses/{index}");
+        let object = entry.as_object().ok_or_else(|| unreadable(&key))?;
+        let text = |name: &str| crate::chain::go_key(object, name).and_then(Value::as_str);
+        let address: IpNet = text("address").and_then(|text| text.parse().ok()).ok_or_else(|| unreadable(&key))?;
+        let gateway = text("gateway").filter(|text| !text.is_empty());
+        let gateway = gateway.map(|text| text.parse().map_err(|_| unreadable(&key))).transpose()?;
+        addresses.push((address, gateway, key));
+    }
+    for text in case.argument("IP").into_iter().flat_map(|list| list.split(',')) {
+        let address = text.trim().parse().map_err(|_| unreadable("CNI_ARGS IP"))?;
+        addresses.push((address, None, "CNI_ARGS IP".to_owned()));
+    }
+    for text in case.argument("GATEWAY").into_iter().flat_map(|list| list.split(',')) {
+        let gateway: IpAddr = text.trim().parse().map_err(|_| unreadable("CNI_ARGS GATEWAY"))?;
+        let within = addresses.iter_mut().filter(|(address, ..)| address.contains(&gateway));
+        within.for_each(|(_, of, _)| *of = Some(gateway));
+    }
+    Ok(addresses)
+}
+
+/// One range of host-local.
+struct Range {
+    subnet: IpNet,
+    first: IpAddr,
+    last: IpAddr,
+    gateway: IpAddr,
+    key: String,
+}
+
+impl Range {
+    fn has(&self, address: IpAddr) -> bool {
+        self.first <= address && address <= self.last && address.is_ipv4() == self.subnet.addr().is_ipv4()
+    }
+}
+
+/// The sets of ranges: the short form first, then `ranges` (`LoadIPAMConfig`, `plugins/ipam/host-local/backend/allocator`).
+fn range_sets(case: &PluginCase<'_>) -> Result<Vec<Vec<Range>>, Unpredicted> {
+    let mut sets = Vec::new();
+    if let Some(ipam) = case.key(&["ipam"])
+        && case.text(&["ipam", "subnet"]).is_some()
+    {
+        sets.push(vec![read_range(ipam, "ipam/subnet")?]);
+    }
+    for (outer, set) in case.list(&["ipam", "ranges"]).iter().enumerate() {
+        let ranges = set.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+        let set = ranges.map(|(inner, range)| read_range(range, &format!("ipam/ranges/{outer}/{inner}")));
+        sets.push(set.collect::<Result<_, _>>()?);
+    }
+    Ok(sets)
+}
+
+fn read_range(value: &Value, key: &str) -> Result<Range, Unpredicted> {
+    let unreadable = || Unpredicted::value(key);
+    let object = value.as_object().ok_or_else(unreadable)?;
+    let text = |name: &str| crate::chain::go_key(object, name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let subnet: IpNet = text("subnet").and_then(|text| text.parse().ok()).ok_or_else(unreadable)?;
+    let subnet = subnet.trunc();
+    let address = |name: &str, default: IpAddr| match text(name) {
+        Some(text) => text.parse().map_err(|_| unreadable()),
+        None => Ok(default),
+    };
+    let second = next(subnet.network());
+    // The last address of an IPv4 network is its broadcast address.
+    let last = if subnet.addr().is_ipv4() { before(subnet.broadcast()) } else { subnet.broadcast() };
+    Ok(Range {
+        first: address("rangeStart", second)?,
+        last: address("rangeEnd", last)?,
+        gateway: address("gateway", second)?,
+        subnet,
+        key: key.to_owned(),
+    })
+}
+
+fn next(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4(u32::from(v4).wrapping_add(1).into()),
+        IpAddr::V6(v6) => IpAddr::V6(u128::from(v6).wrapping_add(1).into()),
+    }
+}
+
+fn before(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4(u32::from(v4).wrapping_sub(1).into()),
+        IpAddr::V6(v6) => IpAddr::V6(u128::from(v6).wrapping_sub(1).into()),
+    }
+}
+
+/// The folder of host-local's leases of a network.
+fn lease_folder(case: &PluginCase<'_>) -> String {
+    let data = case.text(&["ipam", "dataDir"]).unwrap_or("/var/lib/cni/networks");
+    format!("{}/{}", data.trim_end_matches('/'), case.network())
+}
+
+fn lease_file(folder: &str, name: &str) -> FactKey {
+    FactKey::new(FactKind::File, "", format!("{folder}/{name}"))
+}
+
+/// What a lease's file has: container id and interface.
+fn lease_text(case: &PluginCase<'_>) -> String {
+    format!("{}\n{}", case.container_id(), case.interface())
+}
+
+/// The addresses that host-local leases, one of each set of ranges. Which one of a range can't be known; the result tells,
+/// and it must be within the range, and no gateway, and nobody else's.
+fn leased_addresses(
+    case: &PluginCase<'_>,
+    world: &mut World<'_>,
+) -> Result<Vec<(IpNet, Option<IpAddr>, String)>, Unpredicted> {
+    let folder = lease_folder(case);
+    let mut reported: Vec<IpAddr> = case.reported_addresses().iter().map(|one| one.address.addr()).collect();
+    let mut addresses = Vec::new();
+    for (number, set) in range_sets(case)?.iter().enumerate() {
+        let mut is_free = |address: &IpAddr| {
+            let range = set.iter().find(|range| range.has(*address));
+            let taken = world.text(Subject::Node, &lease_file(&folder, &address.to_string())).is_some();
+            range.filter(|range| !taken && range.gateway != *address).map(|range| (*address, range))
+        };
+        let Some((address, range)) = reported.iter().find_map(&mut is_free) else {
+            let ranges: Vec<String> = set.iter().map(|range| format!("{} to {}", range.first, range.last)).collect();
+            return Err(Unpredicted::Violated {
+                expected: format!("a free address from {}", ranges.join(", ")),
+                found: reported.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                key: set.first().map_or_else(|| "ipam/ranges".to_owned(), |range| range.key.clone()),
+            });
+        };
+        reported.retain(|other| *other != address);
+        world.because(range.key.clone(), "the lease of the address (host-local, backend/disk)");
+        world.set_value(Subject::Node, lease_file(&folder, &address.to_string()), lease_text(case));
+        let last = lease_file(&folder, &format!("last_reserved_ip.{number}"));
+        world.set_value(Subject::Node, last, address.to_string());
+        let prefix = range.subnet.prefix_len();
+        let address = IpNet::new(address, prefix).map_err(|_| Unpredicted::value(&range.key))?;
+        addresses.push((address, Some(range.gateway), range.key.clone()));
+    }
+    Ok(addresses)
+}
+
+/// DEL takes away every lease of container and interface (`ReleaseByID`, backend/disk).
+fn release_leases(case: &PluginCase<'_>, world: &mut World<'_>) {
+    world.because("ipam", "the lease is given back (host-local, backend/disk)");
+    let (folder, text) = (format!("{}/", lease_folder(case)), lease_text(case));
+    for key in world.keys_of_kind(Subject::Node, FactKind::File) {
+        if key.item.starts_with(&folder) && world.text(Subject::Node, &key).as_deref() == Some(&text) {
+            world.remove(Subject::Node, key);
+        }
+    }
+}
+
+fn requested_routes(case: &PluginCase<'_>) -> Result<Vec<(Route, String)>, Unpredicted> {
+    let mut routes = Vec::new();
+    for (index, entry) in case.list(&["ipam", "routes"]).iter().enumerate() {
+        let key = format!("ipam/routes/{index}");
+        routes.push((read_route(entry, &key)?, key));
+    }
+    Ok(routes)
+}
+
+/// A route of a configuration or a result (`types.Route` of containernetworking/cni).
+///
+/// # Errors
+/// What can't be read.
+pub fn read_route(value: &Value, key: &str) -> Result<Route, Unpredicted> {
+    let unreadable = || Unpredicted::value(key);
+    let object = value.as_object().ok_or_else(unreadable)?;
+    let field = |name: &str| crate::chain::go_key(object, name).filter(|value| !value.is_null());
+    let to: IpNet = field("dst").and_then(Value::as_str).and_then(|text| text.parse().ok()).ok_or_else(unreadable)?;
+    let via = match field("gw").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        Some(text) => Some(text.parse().map_err(|_| unreadable())?),
+        None => None,
+    };
+    let number = |name: &str| field(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let scope = match number("scope") {
+        None | Some(0) => "global",
+        Some(253) => "link",
+        Some(254) => "host",
+        Some(_) => return Err(unreadable()),
+    };
+    if number("mtu").is_some() || number("advmss").is_some() {
+        return Err(Unpredicted::key(&format!("{key}/mtu")));
+    }
+    let table = number("table").unwrap_or(MAIN_TABLE);
+    Ok(Route { to: to.trunc(), via, src: None, table, metric: number("priority").unwrap_or(0), scope })
+}
+
+/// What a main plugin does with an IPAM result: addresses, the link up, routes (`ConfigureIface`).
+pub fn configure(world: &mut World<'_>, interface: &str, ipam: &IpamResult) {
+    if let Some((_, _, key)) = ipam.addresses.iter().find(|(address, ..)| address.addr().is_ipv6()) {
+        world.because(key.clone(), "IPv6 is switched on for an IPv6 address (pkg/ipam/ipam_linux.go)");
+        for device in ["lo", interface] {
+            kernel::set_device_sysctl(world, Subject::Pod, "ipv6", device, "disable_ipv6", "0");
+        }
+        kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "keep_addr_on_down", "1");
+    }
+    for (address, _, key) in &ipam.addresses {
+        world.because(key.clone(), "address");
+        kernel::add_address(world, Subject::Pod, interface, *address);
+    }
+    world.because("", "the plugin sets its interface up");
+    kernel::set_up(world, Subject::Pod, interface);
+    for (route, key) in &ipam.routes {
+        world.because(key.clone(), "route");
+        let of_family = |(_, gateway, _): &&(IpNet, Option<IpAddr>, String)| {
+            gateway.is_some_and(|gateway| gateway.is_ipv4() == route.to.addr().is_ipv4())
+        };
+        let gateway = ipam.addresses.iter().find(of_family).and_then(|(_, gateway, _)| *gateway);
+        // A gateway of zeros is none.
+        let via = route.via.or(gateway).filter(|via| !via.is_unspecified());
+        kernel::add_route(world, Subject::Pod, interface, &Route { via, ..route.clone() }, false);
+    }
+}

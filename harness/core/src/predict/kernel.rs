@@ -1,0 +1,451 @@
+//! What the kernel does by itself when a plugin changes something: connected and local routes, sysctls of new devices,
+//! counters of parents. Sources are named beside each consequence; paths are those of the Linux sources.
+
+use super::expected::{Cause, Expected, network_of};
+use super::world::World;
+use crate::state::{FactKey, FactKind, Subject, peer_name};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// The main routing table.
+pub const MAIN_TABLE: u32 = 254;
+/// The table of local addresses.
+const LOCAL_TABLE: u32 = 255;
+/// The metric of an IPv6 route without one (`IP6_RT_PRIO_USER`, include/net/ip6_route.h).
+const V6_METRIC: u32 = 1024;
+/// The metric of IPv6 routes that the kernel adds for addresses (`IP6_RT_PRIO_ADDRCONF`).
+const V6_ADDRESS_METRIC: u32 = 256;
+/// The MTU of an Ethernet device (`ETH_DATA_LEN`).
+pub const DEFAULT_MTU: u32 = 1500;
+/// The smallest MTU of IPv6 (`IPV6_MIN_MTU`).
+const V6_MIN_MTU: u32 = 1280;
+
+/// A route to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Destination.
+    pub to: IpNet,
+    /// Gateway; none for one on the link.
+    pub via: Option<IpAddr>,
+    /// Source address.
+    pub src: Option<IpAddr>,
+    /// Table; 254 is main.
+    pub table: u32,
+    /// Metric; 0 means the kernel's own.
+    pub metric: u32,
+    /// Scope as iproute2 writes it: `global`, `link`, `host`.
+    pub scope: &'static str,
+}
+
+impl Route {
+    /// A route of the main table.
+    pub fn new(to: IpNet, via: Option<IpAddr>) -> Self {
+        Self { to, via, src: None, table: MAIN_TABLE, metric: 0, scope: "global" }
+    }
+
+    /// The key of the route on a link.
+    pub fn key(&self, link: &str) -> FactKey {
+        let mut item = self.to.to_string();
+        if self.table != MAIN_TABLE {
+            item.push_str(&format!(" table {}", self.table));
+        }
+        let metric = if self.metric == 0 && is_v6(&self.to) { V6_METRIC } else { self.metric };
+        if metric != 0 {
+            item.push_str(&format!(" metric {metric}"));
+        }
+        FactKey::new(FactKind::Route, link, item)
+    }
+
+    fn value(&self, kind: &str, protocol: &str) -> String {
+        let mut words = vec![kind.to_owned()];
+        words.extend(self.via.map(|via| format!("via {via}")));
+        words.push(format!("proto {protocol}"));
+        // IPv6 routes have no scope.
+        if self.scope != "global" && !is_v6(&self.to) {
+            words.push(format!("scope {}", self.scope));
+        }
+        words.extend(self.src.map(|src| format!("src {src}")));
+        words.join(" ")
+    }
+}
+
+fn is_v6(net: &IpNet) -> bool {
+    matches!(net, IpNet::V6(_))
+}
+
+/// A host's own network: /32 or /128.
+fn host_net(address: IpAddr) -> IpNet {
+    IpNet::from(address)
+}
+
+/// A new link.
+pub struct NewLink<'a> {
+    /// Kind, as netlink names it.
+    pub kind: &'a str,
+    /// MTU in bytes; none where it can't be known.
+    pub mtu: Option<u32>,
+    /// MAC address; none for a random one.
+    pub mac: Option<&'a str>,
+    /// Queue length.
+    pub queue_length: Expected,
+    /// Further attributes.
+    pub attributes: Vec<(&'a str, Expected)>,
+}
+
+/// Adds a link, down.
+pub fn add_link(world: &mut World<'_>, subject: Subject, name: &str, link: &NewLink<'_>) {
+    let mtu = link.mtu.map_or(Expected::Some, |mtu| Expected::value(mtu.to_string()));
+    let mac = link.mac.map_or(Expected::AnyMac, |mac| Expected::value(mac.to_ascii_lowercase()));
+    let common = [
+        ("kind", Expected::value(link.kind)),
+        ("up", Expected::value("off")),
+        ("arp", Expected::value("on")),
+        ("multicast", Expected::value("on")),
+        ("promiscuity", Expected::value("0")),
+        ("allmulti", Expected::value("0")),
+        ("mtu", mtu),
+        ("mac", mac),
+        ("txqueuelen", link.queue_length.clone()),
+    ];
+    for (attribute, expected) in common.into_iter().chain(link.attributes.iter().cloned()) {
+        world.set(subject, FactKey::link(name, attribute), expected);
+    }
+    add_device_sysctls(world, subject, name, link.mtu);
+}
+
+/// A new device takes its sysctls from `default` (`inetdev_init`, net/ipv4/devinet.c; `ipv6_add_dev`, net/ipv6/addrconf.c).
+/// Which of them are reported is read from `lo`.
+pub fn add_device_sysctls(world: &mut World<'_>, subject: Subject, name: &str, mtu: Option<u32>) {
+    let cause = world.therefore("sysctls of a new device (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
+    for key in world.keys_of_link(subject, FactKind::Sysctl, "lo") {
+        let expected = match key.item.as_str() {
+            "net/ipv6/conf/lo/mtu" => mtu.map_or(Expected::Some, |mtu| Expected::value(mtu.to_string())),
+            _ => {
+                let default = FactKey::new(FactKind::Sysctl, "default", key.item.replacen("/lo/", "/default/", 1));
+                // A kernel that reports a value without a file has none to inherit from.
+                world.text(subject, &default).map_or(Expected::Free, |value| Expected::Value(as_signed(&value)))
+            }
+        };
+        world.set(subject, sysctl_of(&key.item, "lo", name), expected);
+    }
+    world.return_to(cause);
+}
+
+/// netlink reports values as signed numbers of 32 bits, files may have them unsigned.
+fn as_signed(value: &str) -> String {
+    match value.parse::<i64>() {
+        Ok(number) if number > i64::from(i32::MAX) => (number - (1 << 32)).to_string(),
+        _ => value.to_owned(),
+    }
+}
+
+fn sysctl_of(item: &str, from: &str, to: &str) -> FactKey {
+    let item = item.replacen(&format!("/{from}/"), &format!("/{to}/"), 1);
+    FactKey::new(FactKind::Sysctl, to, item)
+}
+
+/// The key of a sysctl of a device, such as `ipv4`, `eth1`, `arp_notify`.
+pub fn device_sysctl(family: &str, device: &str, name: &str) -> FactKey {
+    FactKey::new(FactKind::Sysctl, device, format!("net/{family}/conf/{device}/{name}"))
+}
+
+/// Sets a sysctl of a device, if the kernel has it.
+pub fn set_device_sysctl(world: &mut World<'_>, subject: Subject, family: &str, device: &str, name: &str, value: &str) {
+    let key = device_sysctl(family, device, name);
+    if world.expected(subject, &key) != Expected::Absent {
+        world.set_value(subject, key, value);
+    }
+}
+
+/// Sets a link up: its queueing discipline, and the routes of its addresses.
+pub fn set_up(world: &mut World<'_>, subject: Subject, name: &str) {
+    if world.is_up(subject, name) {
+        return;
+    }
+    world.set_attribute(subject, name, "up", "on");
+    let cause = world.therefore("queueing discipline of a device that is up (net/sched/sch_generic.c)");
+    let kind = world.attribute(subject, name, "kind").unwrap_or_default();
+    let is_virtual = matches!(kind.as_str(), "veth" | "macvlan" | "ipvlan" | "bridge" | "vlan" | "dummy" | "loopback");
+    let discipline = if is_virtual { Expected::value("noqueue") } else { Expected::Some };
+    world.set(subject, FactKey::new(FactKind::Qdisc, name, "root"), discipline);
+    world.return_to(cause);
+    for key in world.keys_of_link(subject, FactKind::Address, name) {
+        if let Ok(address) = key.item.parse::<IpNet>() {
+            add_routes_of_address(world, subject, name, address);
+        }
+    }
+}
+
+/// Adds an address as netlink's users do: with the broadcast address of its network.
+pub fn add_address(world: &mut World<'_>, subject: Subject, link: &str, address: IpNet) {
+    let is_secondary = primary_of(world, subject, link, address).is_some();
+    let mut value = "scope global".to_owned();
+    if let IpNet::V4(net) = address
+        && net.prefix_len() < 31
+    {
+        value.push_str(&format!(" broadcast {}", net.broadcast()));
+    }
+    if is_secondary {
+        value.push_str(" secondary");
+    }
+    world.set_value(subject, FactKey::new(FactKind::Address, link, address.to_string()), value);
+    if world.is_up(subject, link) {
+        add_routes_of_address(world, subject, link, address);
+    }
+}
+
+/// The IPv4 address of the same network that the link had before this one: then the new one is secondary, the connected
+/// route is the first one's, and the local route has the first one as source (`__inet_insert_ifa`, net/ipv4/devinet.c;
+/// `fib_add_ifaddr`, net/ipv4/fib_frontend.c).
+fn primary_of(world: &World<'_>, subject: Subject, link: &str, address: IpNet) -> Option<IpAddr> {
+    if is_v6(&address) {
+        return None;
+    }
+    let is_primary = |key: &FactKey| {
+        let value = world.text(subject, key).unwrap_or_default();
+        !value.split(' ').any(|word| word == "secondary")
+    };
+    let keys = world.keys_of_link(subject, FactKind::Address, link);
+    let primaries = keys.iter().filter(|key| is_primary(key)).filter_map(|key| key.item.parse::<IpNet>().ok());
+    let mut others = primaries.filter(|other| *other != address && network_of(other) == network_of(&address));
+    others.next().map(|other| other.addr())
+}
+
+/// The routes that the kernel adds for an address of a device that is up: `fib_add_ifaddr` (net/ipv4/fib_frontend.c),
+/// `addrconf_prefix_route` (net/ipv6/addrconf.c).
+fn add_routes_of_address(world: &mut World<'_>, subject: Subject, link: &str, address: IpNet) {
+    let cause = world.therefore("routes of an address (net/ipv4/fib_frontend.c, net/ipv6/addrconf.c)");
+    let network = network_of(&address);
+    if is_v6(&address) {
+        if !address.addr().is_loopback() {
+            let route = Route { metric: V6_ADDRESS_METRIC, ..Route::new(network, None) };
+            let value = route.value("unicast", "kernel");
+            world.set_value(subject, route.key(link), value);
+        }
+    } else {
+        let primary = primary_of(world, subject, link, address);
+        let src = Some(primary.unwrap_or_else(|| address.addr()));
+        let local = Route { src, table: LOCAL_TABLE, scope: "host", ..Route::new(host_net(address.addr()), None) };
+        let value = local.value("local", "kernel");
+        world.set_value(subject, local.key(link), value);
+        let is_secondary = primary.is_some();
+        if !is_secondary && address.prefix_len() < 32 {
+            let connected = Route { src, scope: "link", ..Route::new(network, None) };
+            let value = connected.value("unicast", "kernel");
+            world.set_value(subject, connected.key(link), value);
+        }
+        if !is_secondary && address.prefix_len() < 31 {
+            let broadcast =
+                |to: IpAddr| Route { src, table: LOCAL_TABLE, scope: "link", ..Route::new(host_net(to), None) };
+            let last = broadcast(network.broadcast());
+            let value = last.value("broadcast", "kernel");
+            world.set_value(subject, last.key(link), value);
+            // Kernels before 5.14 have such a route for the network address too.
+            world.set(subject, broadcast(network.network()).key(link), Expected::Free);
+        }
+    }
+    world.return_to(cause);
+}
+
+/// Adds a route through a link, `proto boot` as for every route without a protocol. With `exclusive` an equal one stays as
+/// it is, and the route is refused.
+pub fn add_route(world: &mut World<'_>, subject: Subject, link: &str, route: &Route, exclusive: bool) {
+    let key = route.key(link);
+    let value = route.value("unicast", "boot");
+    if let Some((other, hops)) = other_gateway(world, subject, &key, route) {
+        if exclusive {
+            return;
+        }
+        // IPv6 joins routes of one destination and metric that have gateways (`fib6_add_rt2node`, net/ipv6/ip6_fib.c).
+        world.remove(subject, other.clone());
+        let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
+        let joined = format!("unicast {hops} nexthop dev {link} weight 1{via} proto boot");
+        let devices = format!("{} {link}", other.link);
+        world.set_value(subject, FactKey::new(FactKind::Route, devices, other.item), joined);
+        return;
+    }
+    match world.text(subject, &key) {
+        Some(old) if old == value || exclusive => {}
+        // IPv4 puts the new one before the old one (`fib_table_insert`, net/ipv4/fib_trie.c).
+        Some(old) => {
+            world.set_value(subject, FactKey { item: format!("{} (2)", key.item), ..key.clone() }, old);
+            world.set_value(subject, key, value);
+        }
+        None => world.set_value(subject, key, value),
+    }
+}
+
+/// Another IPv6 route with a gateway, of the same destination, table and metric, through one other device; with it its
+/// next hop as a part of a route of several.
+fn other_gateway(world: &World<'_>, subject: Subject, key: &FactKey, route: &Route) -> Option<(FactKey, String)> {
+    if !is_v6(&route.to) || route.via.is_none() {
+        return None;
+    }
+    let all = world.keys_of_kind(subject, FactKind::Route);
+    let other = all.into_iter().find(|one| one.item == key.item && one.link != key.link)?;
+    let value = world.text(subject, &other)?;
+    let via = value.strip_prefix("unicast via ")?.split(' ').next()?.to_owned();
+    let hops = format!("nexthop dev {} weight 1 via {via}", other.link);
+    Some((other, hops))
+}
+
+/// Deletes a route.
+pub fn delete_route(world: &mut World<'_>, subject: Subject, link: &str, route: &Route) {
+    world.remove(subject, route.key(link));
+}
+
+/// Deletes a link with all that belongs to it; the other end of a veth goes too.
+pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
+    let kind = world.attribute(subject, name, "kind").unwrap_or_default();
+    let parent = world.attribute(subject, name, "parent");
+    free_address_of_bridge(world, subject, name);
+    remove_facts_of(world, subject, name);
+    if kind == "veth" && subject == Subject::Pod {
+        let peer = peer_name(name);
+        free_address_of_bridge(world, Subject::Node, &peer);
+        remove_facts_of(world, Subject::Node, &peer);
+    }
+    if kind == "macvlan"
+        && let Some(parent) = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"))
+    {
+        let cause =
+            world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
+        count_down(world, Subject::Node, parent);
+        world.return_to(cause);
+    }
+}
+
+/// A bridge that loses a port takes another port's address, or none if there is no other (`br_stp_recalculate_bridge_id`,
+/// net/bridge/br_stp_if.c), unless somebody has set its address.
+fn free_address_of_bridge(world: &mut World<'_>, subject: Subject, port: &str) {
+    if let Some(bridge) = world.attribute(subject, port, "master") {
+        let cause = world.therefore("a bridge takes the address of a port (net/bridge/br_stp_if.c)");
+        world.set(subject, FactKey::link(bridge, "mac"), Expected::Some);
+        world.return_to(cause);
+    }
+}
+
+fn remove_facts_of(world: &mut World<'_>, subject: Subject, name: &str) {
+    let kinds = [FactKind::Link, FactKind::Address, FactKind::Neighbour, FactKind::Sysctl, FactKind::Qdisc];
+    for kind in kinds {
+        for key in world.keys_of_link(subject, kind, name) {
+            world.remove(subject, key);
+        }
+    }
+    for key in world.keys_of_kind(subject, FactKind::Route) {
+        if key.link == name {
+            world.remove(subject, key);
+        } else if key.link.split(' ').any(|device| device == name) {
+            leave_one_hop(world, subject, &key, name);
+        }
+    }
+}
+
+/// A route of two next hops keeps the other one.
+fn leave_one_hop(world: &mut World<'_>, subject: Subject, key: &FactKey, gone: &str) {
+    let Some(value) = world.text(subject, key) else { return };
+    let other = key.link.split(' ').find(|device| *device != gone).unwrap_or_default();
+    let mut parts = value.split("nexthop dev ").skip(1);
+    let hop = parts.find(|part| part.starts_with(&format!("{other} "))).unwrap_or_default();
+    let via = hop.split("via ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    world.remove(subject, key.clone());
+    let alone = FactKey::new(FactKind::Route, other, key.item.clone());
+    world.set_value(subject, alone, format!("unicast via {via} proto boot"));
+}
+
+/// A parent that can't filter by MAC address becomes promiscuous with its first macvlan, and stays so for further ones
+/// (`__dev_set_rx_mode`, net/core/dev_addr_lists.c). Which devices can filter is not reported.
+pub fn count_macvlan(world: &mut World<'_>, parent: &str) {
+    let cause = world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
+    let key = FactKey::link(parent, "promiscuity");
+    if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
+        world.set(Subject::Node, key, Expected::OneOf(vec![count.to_string(), (count + 1).to_string()]));
+    }
+    world.return_to(cause);
+}
+
+fn count_down(world: &mut World<'_>, subject: Subject, parent: &str) {
+    let key = FactKey::link(parent, "promiscuity");
+    if let Some(count) = world.text(subject, &key).and_then(|count| count.parse::<u32>().ok()) {
+        let less = count.saturating_sub(1);
+        world.set(subject, key, Expected::OneOf(vec![count.to_string(), less.to_string()]));
+    }
+}
+
+/// Changes the MTU of a link; IPv6 has a copy of it.
+pub fn set_mtu(world: &mut World<'_>, subject: Subject, link: &str, mtu: u32) {
+    world.set_attribute(subject, link, "mtu", mtu.to_string());
+    if mtu >= V6_MIN_MTU {
+        let cause = world.therefore("IPv6 has a copy of the MTU (net/ipv6/addrconf.c)");
+        set_device_sysctl(world, subject, "ipv6", link, "mtu", &mtu.to_string());
+        world.return_to(cause);
+    }
+}
+
+/// Switches forwarding on for a family; the kernel sets the value of every device (`inet_forward_change`,
+/// net/ipv4/devinet.c; `addrconf_fixup_forwarding`, net/ipv6/addrconf.c).
+pub fn enable_forwarding(world: &mut World<'_>, v6: bool) {
+    let global = |item: &str, link: &str| FactKey::new(FactKind::Sysctl, link, item);
+    let all = match v6 {
+        true => global("net/ipv6/conf/all/forwarding", "all"),
+        false => global("net/ipv4/ip_forward", ""),
+    };
+    if world.text(Subject::Node, &all).is_none_or(|value| value == "1") {
+        return;
+    }
+    world.set_value(Subject::Node, all, "1");
+    let cause = world.therefore("forwarding of all devices (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
+    let family = if v6 { "ipv6" } else { "ipv4" };
+    if !v6 {
+        world.set_value(Subject::Node, global("net/ipv4/conf/all/forwarding", "all"), "1");
+        world.set_value(Subject::Node, global("net/ipv4/conf/all/accept_redirects", "all"), "0");
+    }
+    world.set_value(Subject::Node, global(&format!("net/{family}/conf/default/forwarding"), "default"), "1");
+    for link in world.links(Subject::Node) {
+        set_device_sysctl(world, Subject::Node, family, &link, "forwarding", "1");
+    }
+    world.return_to(cause);
+}
+
+/// The two ends of a veth: the pod's interface, down, and its peer on the node, up.
+pub fn add_veth(world: &mut World<'_>, interface: &str, mtu: u32, mac: Option<&str>) {
+    let peer = peer_name(interface);
+    // Releases of the plugins differ in the queue length that they request.
+    let queue_length = || Expected::OneOf(vec!["1000".to_owned(), "0".to_owned()]);
+    let link = |mac, parent: String| NewLink {
+        kind: "veth",
+        mtu: Some(mtu),
+        mac,
+        queue_length: queue_length(),
+        attributes: vec![("parent", Expected::Value(parent))],
+    };
+    add_link(world, Subject::Pod, interface, &link(mac, format!("{peer} of the node")));
+    add_link(world, Subject::Node, &peer, &link(None, format!("{interface} of the pod")));
+    set_up(world, Subject::Node, &peer);
+}
+
+/// Makes a link a port of a bridge (`br_add_if`, net/bridge/br_if.c; defaults of net/bridge/br_private.h).
+pub fn add_port(world: &mut World<'_>, bridge: &str, port: &str) {
+    world.set_attribute(Subject::Node, port, "master", bridge);
+    let cause: Cause = world.therefore("a port of a bridge (net/bridge/br_if.c)");
+    world.set_attribute(Subject::Node, port, "promiscuity", "1");
+    world.set_attribute(Subject::Node, port, "allmulti", "1");
+    let flags = [
+        ("hairpin", "off"),
+        ("isolated", "off"),
+        ("learning", "on"),
+        ("unicast flood", "on"),
+        ("multicast flood", "on"),
+        ("broadcast flood", "on"),
+        ("neighbour suppression", "off"),
+        ("bpdu guard", "off"),
+        ("locked", "off"),
+        ("port priority", "32"),
+    ];
+    for (attribute, value) in flags {
+        world.set_attribute(Subject::Node, port, attribute, value);
+    }
+    // It takes the lowest address of its ports, unless somebody has set one (`br_stp_recalculate_bridge_id`).
+    world.set(Subject::Node, FactKey::link(bridge, "mac"), Expected::AnyMac);
+    world.return_to(cause);
+}

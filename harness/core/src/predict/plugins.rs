@@ -1,0 +1,50 @@
+//! The models, one for each plugin. A model names the upstream file that it follows.
+
+mod bridge;
+mod host_device;
+mod loopback;
+mod macvlan;
+mod portmap;
+mod ptp;
+mod route_override;
+mod tuning;
+
+use super::case::PluginCase;
+use super::model::Unpredicted;
+use super::world::World;
+use crate::cni::CniCommand;
+
+/// A model's function for one command.
+type Model = fn(&PluginCase<'_>, &mut World<'_>) -> Result<(), Unpredicted>;
+
+/// The plugins that have a model: type, ADD, DEL.
+const MODELS: [(&str, Model, Option<Model>); 8] = [
+    ("bridge", bridge::add, Some(bridge::del)),
+    ("host-device", host_device::add, None),
+    ("loopback", loopback::add, Some(loopback::del)),
+    ("macvlan", macvlan::add, Some(macvlan::del)),
+    ("portmap", portmap::add, Some(portmap::del)),
+    ("ptp", ptp::add, Some(ptp::del)),
+    ("route-override", route_override::add, Some(route_override::del)),
+    ("tuning", tuning::add, Some(tuning::del)),
+];
+
+/// The plugins that have a model, by type.
+pub fn modelled() -> impl Iterator<Item = &'static str> {
+    MODELS.iter().map(|(plugin, ..)| *plugin)
+}
+
+/// Predicts one call.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn predict(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    let unknown = || Unpredicted::plugin(&case.call.plugin);
+    let (_, add, del) = MODELS.iter().find(|(plugin, ..)| *plugin == case.call.plugin).ok_or_else(unknown)?;
+    match case.call.command {
+        CniCommand::Add => add(case, world),
+        CniCommand::Del => del.ok_or_else(unknown)?(case, world),
+        // CHECK changes nothing.
+        CniCommand::Check => Ok(()),
+    }
+}

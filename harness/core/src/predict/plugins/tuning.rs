@@ -1,0 +1,142 @@
+//! `tuning` (plugins 1.9.1, `plugins/meta/tuning/tuning.go`).
+
+use crate::chain::go_key;
+use crate::predict::case::PluginCase;
+use crate::predict::expected::Expected;
+use crate::predict::kernel;
+use crate::predict::model::Unpredicted;
+use crate::predict::world::World;
+use crate::state::{FactKey, FactKind, Subject};
+use serde_json::Value;
+
+/// The folder of the values to restore (`defaultDataDir`).
+const DATA_FOLDER: &str = "/run/cni/tuning";
+
+/// Sysctls whose change has consequences that are not modelled: `disable_ipv6` removes addresses and routes; forwarding and
+/// the like change other sysctls.
+const WITH_CONSEQUENCES: [&str; 4] = ["disable_ipv6", "forwarding", "ip_forward", "addr_gen_mode"];
+
+/// ADD sets sysctls of the pod and attributes of the interface.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    let interface = case.interface();
+    for (key, value) in sysctls(case) {
+        let path = sysctl_path(&key, interface);
+        world.because(format!("sysctl/{key}"), "a sysctl of the pod");
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if WITH_CONSEQUENCES.contains(&name) {
+            return Err(Unpredicted::key(&format!("sysctl/{key}")));
+        }
+        let device = device_of(&path);
+        let key_of_fact = FactKey::new(FactKind::Sysctl, device, path.clone());
+        let Some(value) = value.as_str() else { return Err(Unpredicted::value(&format!("sysctl/{key}"))) };
+        let known = world.expected(Subject::Pod, &key_of_fact) != Expected::Absent;
+        if !known {
+            return Err(Unpredicted::key(&format!("sysctl/{key}")));
+        }
+        world.set_value(Subject::Pod, key_of_fact, value.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    set_attributes(case, world, interface)
+}
+
+/// The sysctls of the configuration; those of `args.cni` replace them one by one.
+fn sysctls(case: &PluginCase<'_>) -> Vec<(String, Value)> {
+    let mut all = std::collections::BTreeMap::new();
+    for path in [&["sysctl"][..], &["args", "cni", "sysctl"]] {
+        let listed = case.key(path).and_then(Value::as_object).into_iter().flatten();
+        all.extend(listed.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    all.into_iter().collect()
+}
+
+/// The file of a sysctl below `/proc/sys` (`getSysctlFilename`): dots are slashes unless the key has slashes.
+fn sysctl_path(key: &str, interface: &str) -> String {
+    let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+    path.replacen("IFNAME", interface, 1)
+}
+
+/// The device of a path such as `net/ipv4/conf/eth1/arp_filter`; empty for a sysctl of no device.
+fn device_of(path: &str) -> &str {
+    let mut parts = path.split('/').skip(2);
+    match (parts.next(), parts.next()) {
+        (Some("conf" | "neigh"), Some(device)) => device,
+        _ => "",
+    }
+}
+
+fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str) -> Result<(), Unpredicted> {
+    // `args.cni` counts most, then `runtimeConfig`, then `CNI_ARGS`.
+    let mac = case.text(&["args", "cni", "mac"]).or_else(|| case.text(&["runtimeConfig", "mac"]));
+    let mac = mac.or_else(|| case.argument("MAC")).or_else(|| case.text(&["mac"]));
+    let value = |name: &str| case.key(&["args", "cni", name]).or_else(|| case.key(&[name]));
+    let promiscuous = value("promisc").and_then(Value::as_bool).unwrap_or(false);
+    let mtu = value("mtu").and_then(Value::as_u64).filter(|mtu| *mtu != 0);
+    let multicast = value("allmulti").and_then(Value::as_bool);
+    let queue = value("txQLen").and_then(Value::as_u64);
+    if mac.is_some() || promiscuous || mtu.is_some() || multicast.is_some() || queue.is_some() {
+        let folder = case.text(&["dataDir"]).unwrap_or(DATA_FOLDER);
+        world.because("", "the values before are kept for DEL (createBackup)");
+        world.set(Subject::Node, backup_file(folder, case), Expected::Some);
+    }
+    if let Some(mac) = mac {
+        world.because("mac", "the interface's MAC address");
+        world.set_attribute(Subject::Pod, interface, "mac", mac.to_ascii_lowercase());
+    }
+    if promiscuous {
+        world.because("promisc", "the interface is promiscuous");
+        world.set_attribute(Subject::Pod, interface, "promiscuity", "1");
+    }
+    if let Some(mtu) = mtu {
+        world.because("mtu", "the interface's MTU");
+        let mtu = u32::try_from(mtu).map_err(|_| Unpredicted::value("mtu"))?;
+        kernel::set_mtu(world, Subject::Pod, interface, mtu);
+    }
+    if let Some(on) = multicast {
+        world.because("allmulti", "the interface receives all multicast");
+        world.set_attribute(Subject::Pod, interface, "allmulti", if on { "1" } else { "0" });
+    }
+    if let Some(queue) = queue {
+        world.because("txQLen", "the interface's queue length");
+        world.set_attribute(Subject::Pod, interface, "txqueuelen", queue.to_string());
+    }
+    Ok(())
+}
+
+fn backup_file(folder: &str, case: &PluginCase<'_>) -> FactKey {
+    let name = format!("{}/{}_{}.json", folder.trim_end_matches('/'), case.container_id(), case.interface());
+    FactKey::new(FactKind::File, "", name)
+}
+
+/// DEL restores the attributes from the file, and removes it. Sysctls stay as they are.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    let file = backup_file(case.text(&["dataDir"]).unwrap_or(DATA_FOLDER), case);
+    let Some(text) = world.text(Subject::Node, &file) else { return Ok(()) };
+    let Ok(Value::Object(kept)) = serde_json::from_str::<Value>(&text) else { return Ok(()) };
+    let interface = case.interface();
+    if !world.has_link(Subject::Pod, interface) {
+        return Ok(());
+    }
+    world.because("", "DEL restores the values before (restoreBackup)");
+    let mut set = |attribute: &str, value: String| world.set_attribute(Subject::Pod, interface, attribute, value);
+    if let Some(mac) = go_key(&kept, "mac").and_then(Value::as_str) {
+        set("mac", mac.to_owned());
+    }
+    for (key, attribute) in [("promisc", "promiscuity"), ("allmulti", "allmulti")] {
+        if let Some(on) = go_key(&kept, key).and_then(Value::as_bool) {
+            set(attribute, u8::from(on).to_string());
+        }
+    }
+    if let Some(queue) = go_key(&kept, "txQLen").and_then(Value::as_u64) {
+        set("txqueuelen", queue.to_string());
+    }
+    if let Some(mtu) = go_key(&kept, "mtu").and_then(Value::as_u64).and_then(|mtu| u32::try_from(mtu).ok()) {
+        kernel::set_mtu(world, Subject::Pod, interface, mtu);
+    }
+    world.remove(Subject::Node, file);
+    Ok(())
+}
