@@ -10,6 +10,9 @@ use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
 
+/// What asks for an address of `CNI_ARGS`.
+const FROM_ARGUMENTS: &str = "CNI_ARGS IP";
+
 /// What an IPAM plugin gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpamResult {
@@ -72,12 +75,14 @@ fn static_addresses(case: &PluginCase<'_>) -> Result<Vec<(IpNet, Option<IpAddr>,
         addresses.push((address, gateway, key));
     }
     for text in case.argument("IP").into_iter().flat_map(|list| list.split(',')) {
-        let address = text.trim().parse().map_err(|_| unreadable("CNI_ARGS IP"))?;
-        addresses.push((address, None, "CNI_ARGS IP".to_owned()));
+        let address = text.trim().parse().map_err(|_| unreadable(FROM_ARGUMENTS))?;
+        addresses.push((address, None, FROM_ARGUMENTS.to_owned()));
     }
+    // Addresses of the configuration are not read yet when the plugin looks for that of a gateway.
     for text in case.argument("GATEWAY").into_iter().flat_map(|list| list.split(',')) {
         let gateway: IpAddr = text.trim().parse().map_err(|_| unreadable("CNI_ARGS GATEWAY"))?;
-        let within = addresses.iter_mut().filter(|(address, ..)| address.contains(&gateway));
+        let of_arguments = addresses.iter_mut().filter(|(.., key)| key == FROM_ARGUMENTS);
+        let within = of_arguments.filter(|(address, ..)| address.contains(&gateway));
         within.for_each(|(_, of, _)| *of = Some(gateway));
     }
     Ok(addresses)
@@ -98,20 +103,34 @@ impl Range {
     }
 }
 
-/// The sets of ranges: the short form first, then `ranges` (`LoadIPAMConfig`, `plugins/ipam/host-local/backend/allocator`).
+/// The sets of ranges: those of the runtime first, then the short form, then `ranges` (`LoadIPAMConfig`,
+/// `plugins/ipam/host-local/backend/allocator`).
 fn range_sets(case: &PluginCase<'_>) -> Result<Vec<Vec<Range>>, Unpredicted> {
-    let mut sets = Vec::new();
+    let mut sets = listed_sets(case, &["runtimeConfig", "ipRanges"])?;
     if let Some(ipam) = case.key(&["ipam"])
         && case.text(&["ipam", "subnet"]).is_some()
     {
         sets.push(vec![read_range(ipam, "ipam/subnet")?]);
     }
-    for (outer, set) in case.list(&["ipam", "ranges"]).iter().enumerate() {
-        let ranges = set.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
-        let set = ranges.map(|(inner, range)| read_range(range, &format!("ipam/ranges/{outer}/{inner}")));
-        sets.push(set.collect::<Result<_, _>>()?);
-    }
+    sets.extend(listed_sets(case, &["ipam", "ranges"])?);
     Ok(sets)
+}
+
+fn listed_sets(case: &PluginCase<'_>, path: &[&str]) -> Result<Vec<Vec<Range>>, Unpredicted> {
+    let key = path.join("/");
+    let read_set = |(outer, set): (usize, &Value)| {
+        let ranges = set.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+        ranges.map(|(inner, range)| read_range(range, &format!("{key}/{outer}/{inner}"))).collect()
+    };
+    case.list(path).iter().enumerate().map(read_set).collect()
+}
+
+/// The addresses that are requested of host-local, by `CNI_ARGS`, `args.cni` or the runtime; with or without a prefix
+/// length.
+fn requested_addresses(case: &PluginCase<'_>) -> Vec<IpAddr> {
+    let listed = [&["args", "cni", "ips"][..], &["runtimeConfig", "ips"]].into_iter().flat_map(|path| case.list(path));
+    let texts = case.argument("IP").into_iter().chain(listed.filter_map(Value::as_str));
+    texts.filter_map(|text| text.split('/').next()?.trim().parse().ok()).collect()
 }
 
 fn read_range(value: &Value, key: &str) -> Result<Range, Unpredicted> {
@@ -173,17 +192,25 @@ fn leased_addresses(
 ) -> Result<Vec<(IpNet, Option<IpAddr>, String)>, Unpredicted> {
     let folder = lease_folder(case);
     let mut reported: Vec<IpAddr> = case.reported_addresses().iter().map(|one| one.address.addr()).collect();
+    let requested = requested_addresses(case);
     let mut addresses = Vec::new();
     for (number, set) in range_sets(case)?.iter().enumerate() {
+        let has_requested = set.iter().any(|range| requested.iter().any(|address| range.has(*address)));
         let mut is_free = |address: &IpAddr| {
             let range = set.iter().find(|range| range.has(*address));
+            let range = range.filter(|_| !has_requested || requested.contains(address));
             let taken = world.text(Subject::Node, &lease_file(&folder, &address.to_string())).is_some();
             range.filter(|range| !taken && range.gateway != *address).map(|range| (*address, range))
         };
         let Some((address, range)) = reported.iter().find_map(&mut is_free) else {
             let ranges: Vec<String> = set.iter().map(|range| format!("{} to {}", range.first, range.last)).collect();
+            let requested: Vec<String> = requested.iter().map(ToString::to_string).collect();
+            let expected = match has_requested {
+                true => format!("the requested address of {}", requested.join(", ")),
+                false => format!("a free address from {}", ranges.join(", ")),
+            };
             return Err(Unpredicted::Violated {
-                expected: format!("a free address from {}", ranges.join(", ")),
+                expected,
                 found: reported.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 key: set.first().map_or_else(|| "ipam/ranges".to_owned(), |range| range.key.clone()),
             });
@@ -233,18 +260,22 @@ pub fn read_route(value: &Value, key: &str) -> Result<Route, Unpredicted> {
         Some(text) => Some(text.parse().map_err(|_| unreadable())?),
         None => None,
     };
-    let number = |name: &str| field(name).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
-    let scope = match number("scope") {
+    let number = |name: &str| -> Result<Option<u32>, Unpredicted> {
+        let read = |value: &Value| value.as_u64().and_then(|number| u32::try_from(number).ok()).ok_or_else(unreadable);
+        field(name).map(read).transpose()
+    };
+    let scope = match number("scope")? {
         None | Some(0) => "global",
         Some(253) => "link",
         Some(254) => "host",
         Some(_) => return Err(unreadable()),
     };
-    if number("mtu").is_some() || number("advmss").is_some() {
-        return Err(Unpredicted::key(&format!("{key}/mtu")));
+    if let Some(name) = ["mtu", "advmss"].into_iter().find(|name| field(name).is_some_and(|value| value != 0)) {
+        return Err(Unpredicted::key(&format!("{key}/{name}")));
     }
-    let table = number("table").unwrap_or(MAIN_TABLE);
-    Ok(Route { to: to.trunc(), via, src: None, table, metric: number("priority").unwrap_or(0), scope })
+    // Without a table, and with table 0, the kernel takes the main one.
+    let table = number("table")?.filter(|table| *table != 0).unwrap_or(MAIN_TABLE);
+    Ok(Route { to: to.trunc(), via, src: None, table, metric: number("priority")?.unwrap_or(0), scope })
 }
 
 /// What a main plugin does with an IPAM result: addresses, the link up, routes (`ConfigureIface`).

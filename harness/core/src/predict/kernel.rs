@@ -18,7 +18,7 @@ const V6_ADDRESS_METRIC: u32 = 256;
 /// The MTU of an Ethernet device (`ETH_DATA_LEN`).
 pub const DEFAULT_MTU: u32 = 1500;
 /// The smallest MTU of IPv6 (`IPV6_MIN_MTU`).
-const V6_MIN_MTU: u32 = 1280;
+pub const V6_MIN_MTU: u32 = 1280;
 
 /// A route to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,12 @@ pub fn add_link(world: &mut World<'_>, subject: Subject, name: &str, link: &NewL
 /// Which of them are reported is read from `lo`.
 pub fn add_device_sysctls(world: &mut World<'_>, subject: Subject, name: &str, mtu: Option<u32>) {
     let cause = world.therefore("sysctls of a new device (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
+    // IPv6 does not use a device below its smallest MTU (`addrconf_notify`, net/ipv6/addrconf.c).
+    let has_v6 = mtu.is_none_or(|mtu| mtu >= V6_MIN_MTU);
     for key in world.keys_of_link(subject, FactKind::Sysctl, "lo") {
+        if !has_v6 && is_v6_sysctl(&key) {
+            continue;
+        }
         let expected = match key.item.as_str() {
             "net/ipv6/conf/lo/mtu" => mtu.map_or(Expected::Some, |mtu| Expected::value(mtu.to_string())),
             _ => {
@@ -129,6 +134,10 @@ pub fn add_device_sysctls(world: &mut World<'_>, subject: Subject, name: &str, m
         world.set(subject, sysctl_of(&key.item, "lo", name), expected);
     }
     world.return_to(cause);
+}
+
+fn is_v6_sysctl(key: &FactKey) -> bool {
+    key.item.starts_with("net/ipv6/")
 }
 
 /// netlink reports values as signed numbers of 32 bits, files may have them unsigned.
@@ -159,21 +168,23 @@ pub fn set_device_sysctl(world: &mut World<'_>, subject: Subject, family: &str, 
 
 /// Sets a link up: its queueing discipline, and the routes of its addresses.
 pub fn set_up(world: &mut World<'_>, subject: Subject, name: &str) {
-    if world.is_up(subject, name) {
+    let was_up = world.is_up(subject, name);
+    world.set_attribute(subject, name, "up", "on");
+    if was_up {
         return;
     }
-    world.set_attribute(subject, name, "up", "on");
     let cause = world.therefore("queueing discipline of a device that is up (net/sched/sch_generic.c)");
     let kind = world.attribute(subject, name, "kind").unwrap_or_default();
     let is_virtual = matches!(kind.as_str(), "veth" | "macvlan" | "ipvlan" | "bridge" | "vlan" | "dummy" | "loopback");
     let discipline = if is_virtual { Expected::value("noqueue") } else { Expected::Some };
     world.set(subject, FactKey::new(FactKind::Qdisc, name, "root"), discipline);
-    world.return_to(cause);
     for key in world.keys_of_link(subject, FactKind::Address, name) {
         if let Ok(address) = key.item.parse::<IpNet>() {
+            world.because_of(subject, &key, "");
             add_routes_of_address(world, subject, name, address);
         }
     }
+    world.return_to(cause);
 }
 
 /// Adds an address as netlink's users do: with the broadcast address of its network.
@@ -298,12 +309,9 @@ pub fn delete_route(world: &mut World<'_>, subject: Subject, link: &str, route: 
 pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let kind = world.attribute(subject, name, "kind").unwrap_or_default();
     let parent = world.attribute(subject, name, "parent");
-    free_address_of_bridge(world, subject, name);
-    remove_facts_of(world, subject, name);
+    remove_port(world, subject, name);
     if kind == "veth" && subject == Subject::Pod {
-        let peer = peer_name(name);
-        free_address_of_bridge(world, Subject::Node, &peer);
-        remove_facts_of(world, Subject::Node, &peer);
+        remove_port(world, Subject::Node, &peer_name(name));
     }
     if kind == "macvlan"
         && let Some(parent) = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"))
@@ -315,14 +323,45 @@ pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     }
 }
 
-/// A bridge that loses a port takes another port's address, or none if there is no other (`br_stp_recalculate_bridge_id`,
-/// net/bridge/br_stp_if.c), unless somebody has set its address.
-fn free_address_of_bridge(world: &mut World<'_>, subject: Subject, port: &str) {
-    if let Some(bridge) = world.attribute(subject, port, "master") {
+/// Removes the facts of a link. A bridge that loses a port takes another port's address, or none if there is no other
+/// (`br_stp_recalculate_bridge_id`, net/bridge/br_stp_if.c), unless somebody has set its address.
+fn remove_port(world: &mut World<'_>, subject: Subject, name: &str) {
+    let bridge = world.attribute(subject, name, "master");
+    remove_facts_of(world, subject, name);
+    if let Some(bridge) = bridge {
         let cause = world.therefore("a bridge takes the address of a port (net/bridge/br_stp_if.c)");
-        world.set(subject, FactKey::link(bridge, "mac"), Expected::Some);
+        world.set(subject, FactKey::link(&*bridge, "mac"), Expected::Some);
+        adjust_mtu_of_bridge(world, subject, &bridge);
         world.return_to(cause);
     }
+}
+
+/// A bridge takes the smallest MTU of its ports, or the default without ports, unless somebody has set its MTU
+/// (`br_mtu_auto_adjust`, net/bridge/br_if.c). Whether somebody has is not reported.
+fn adjust_mtu_of_bridge(world: &mut World<'_>, subject: Subject, bridge: &str) {
+    let mtu_of = |world: &World<'_>, link: &str| world.attribute(subject, link, "mtu")?.parse::<u32>().ok();
+    let Some(old) = mtu_of(world, bridge) else { return };
+    let links = world.links(subject).into_iter();
+    let ports = links.filter(|link| world.attribute(subject, link, "master").as_deref() == Some(bridge));
+    let new = ports.filter_map(|port| mtu_of(world, &port)).min().unwrap_or(DEFAULT_MTU);
+    if new == old {
+        return;
+    }
+    let cause = world.therefore("a bridge takes the smallest MTU of its ports (net/bridge/br_if.c)");
+    let either = Expected::OneOf(vec![new.to_string(), old.to_string()]);
+    world.set(subject, FactKey::link(bridge, "mtu"), either.clone());
+    if old.min(new) < V6_MIN_MTU {
+        // IPv6 leaves the bridge, or comes to it.
+        for key in world.keys_of_link(subject, FactKind::Sysctl, "lo").iter().filter(|key| is_v6_sysctl(key)) {
+            world.set(subject, sysctl_of(&key.item, "lo", bridge), Expected::Free);
+        }
+    } else {
+        let copy = device_sysctl("ipv6", bridge, "mtu");
+        if world.expected(subject, &copy) != Expected::Absent {
+            world.set(subject, copy, either);
+        }
+    }
+    world.return_to(cause);
 }
 
 fn remove_facts_of(world: &mut World<'_>, subject: Subject, name: &str) {
@@ -378,6 +417,35 @@ pub fn set_mtu(world: &mut World<'_>, subject: Subject, link: &str, mtu: u32) {
     if mtu >= V6_MIN_MTU {
         let cause = world.therefore("IPv6 has a copy of the MTU (net/ipv6/addrconf.c)");
         set_device_sysctl(world, subject, "ipv6", link, "mtu", &mtu.to_string());
+        world.return_to(cause);
+    }
+}
+
+/// A switch of a link that the kernel counts: `promiscuity` or `allmulti`. A macvlan that is up passes it on to its parent
+/// (`macvlan_change_rx_flags`, drivers/net/macvlan.c).
+pub fn switch_counted(world: &mut World<'_>, link: &str, attribute: &str, on: bool) {
+    let count_of =
+        |world: &World<'_>, subject, link: &str| world.attribute(subject, link, attribute)?.parse::<u32>().ok();
+    let Some(count) = count_of(world, Subject::Pod, link) else { return };
+    let step = |count: u32| if on { count.saturating_add(1) } else { count.saturating_sub(1) };
+    // A count of more than none does not tell whether the switch itself is on.
+    let is_sure = count == 0 || (!on && count == 1);
+    let expected = |count: u32| match is_sure {
+        true => Expected::Value(step(count).to_string()),
+        false => Expected::OneOf(vec![step(count).to_string(), count.to_string()]),
+    };
+    world.set(Subject::Pod, FactKey::link(link, attribute), expected(count));
+    let is_macvlan = world.attribute(Subject::Pod, link, "kind").as_deref() == Some("macvlan");
+    let is_kept =
+        attribute == "promiscuity" && world.attribute(Subject::Pod, link, "mode").as_deref() == Some("passthru");
+    let parent = world.attribute(Subject::Pod, link, "parent");
+    let parent = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"));
+    if let Some(parent) = parent.filter(|_| is_macvlan && !is_kept && (on || count > 0))
+        && world.is_up(Subject::Pod, link)
+        && let Some(count) = count_of(world, Subject::Node, parent)
+    {
+        let cause = world.therefore("a macvlan passes it on to its parent (drivers/net/macvlan.c)");
+        world.set(Subject::Node, FactKey::link(parent, attribute), expected(count));
         world.return_to(cause);
     }
 }
@@ -447,5 +515,6 @@ pub fn add_port(world: &mut World<'_>, bridge: &str, port: &str) {
     }
     // It takes the lowest address of its ports, unless somebody has set one (`br_stp_recalculate_bridge_id`).
     world.set(Subject::Node, FactKey::link(bridge, "mac"), Expected::AnyMac);
+    adjust_mtu_of_bridge(world, Subject::Node, bridge);
     world.return_to(cause);
 }

@@ -31,6 +31,12 @@ impl<'a> World<'a> {
         self.cause = Cause { key: key.into(), reason };
     }
 
+    /// What follows is because of what made this fact: it has that key.
+    pub fn because_of(&mut self, subject: Subject, fact: &FactKey, reason: &'static str) {
+        let key = self.predicted.get(&(subject, fact.clone())).map(|predicted| predicted.cause.key.clone());
+        self.because(key.unwrap_or_default(), reason);
+    }
+
     /// What follows has the same key, and another reason: a consequence in the kernel. Returns the cause before.
     pub fn therefore(&mut self, reason: &'static str) -> Cause {
         let consequence = Cause { key: self.cause.key.clone(), reason };

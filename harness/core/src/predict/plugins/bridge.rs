@@ -4,9 +4,10 @@ use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
 use crate::predict::ipam::{self, IpamResult};
 use crate::predict::kernel::{self, DEFAULT_MTU, NewLink, Route};
+use crate::predict::masquerade;
 use crate::predict::model::Unpredicted;
+use crate::predict::settings::{self, MacSource};
 use crate::predict::world::World;
-use crate::predict::{masquerade, settings};
 use crate::state::{FactKind, Subject, peer_name};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -32,9 +33,20 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     let interface = case.interface();
     let peer = peer_name(interface);
     let mtu = settings::mtu(case)?;
+    let mac = settings::mac(case, &[MacSource::Runtime, MacSource::Args, MacSource::Environment])?;
     add_bridge(world, bridge, mtu);
     world.because("", "a veth whose end on the node is a port of the bridge");
-    kernel::add_veth(world, interface, mtu.unwrap_or(DEFAULT_MTU), settings::mac(case));
+    kernel::add_veth(world, interface, mtu.unwrap_or(DEFAULT_MTU), mac.as_ref().map(|(mac, _)| mac.as_str()));
+    if let Some((mac, key)) = &mac {
+        world.because(*key, "the requested MAC address");
+        world.set_attribute(Subject::Pod, interface, "mac", mac);
+    }
+    if let Some(mtu) = mtu {
+        world.because("mtu", "the MTU of both ends");
+        for (subject, end) in [(Subject::Pod, interface), (Subject::Node, &peer)] {
+            world.set_attribute(subject, end, "mtu", mtu.to_string());
+        }
+    }
     world.because("", "the plugin accepts no router advertisements on its ends of the node");
     kernel::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     world.because("bridge", "a port of the bridge");
@@ -51,16 +63,20 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     add_gateways(case, &mut result);
     world.because("ipam", "changes of the address are announced (arp_notify)");
     kernel::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
-    let detection = if case.is_on(&["enabledad"]) { "1" } else { "0" };
     world.because("enabledad", "duplicate address detection");
+    let detects = case.is_on(&["enabledad"]);
+    if detects {
+        kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "enhanced_dad", "1");
+    }
+    let detection = if detects { "1" } else { "0" };
     kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "accept_dad", detection);
     ipam::configure(world, interface, &result);
-    if is_gateway(case) {
+    if let Some(key) = gateway_key(case) {
         for (address, gateway, _) in &result.addresses {
             let Some(gateway) = gateway else { continue };
-            world.because("isGateway", "the bridge has the gateway's address");
+            world.because(key, "the bridge has the gateway's address");
             set_gateway(case, world, bridge, *gateway, address.prefix_len())?;
-            world.because("isGateway", "the node forwards");
+            world.because(key, "the node forwards");
             kernel::enable_forwarding(world, gateway.is_ipv6());
         }
     }
@@ -101,8 +117,9 @@ fn add_bridge(world: &mut World<'_>, bridge: &str, mtu: Option<u32>) {
     kernel::set_up(world, Subject::Node, bridge);
 }
 
-fn is_gateway(case: &PluginCase<'_>) -> bool {
-    case.is_on(&["isGateway"]) || case.is_on(&["isDefaultGateway"])
+/// The key that makes the bridge the gateway; none where it is not.
+fn gateway_key(case: &PluginCase<'_>) -> Option<&'static str> {
+    ["isGateway", "isDefaultGateway"].into_iter().find(|key| case.is_on(&[key]))
 }
 
 /// `calcGateways`: an address without a gateway gets the first of its network, and `isDefaultGateway` adds a default route
@@ -110,7 +127,7 @@ fn is_gateway(case: &PluginCase<'_>) -> bool {
 fn add_gateways(case: &PluginCase<'_>, result: &mut IpamResult) {
     let mut defaults = Vec::new();
     for (address, gateway, _) in &mut result.addresses {
-        if gateway.is_none() && is_gateway(case) {
+        if gateway.is_none() && gateway_key(case).is_some() {
             *gateway = first_of(address);
         }
         let is_v4 = address.addr().is_ipv4();

@@ -12,8 +12,17 @@ use crate::state::{FactKey, FactKind, Subject};
 /// # Errors
 /// What can't be predicted.
 pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    let others = [&["pciBusID"][..], &["runtimeConfig", "deviceID"]];
+    if let Some(path) = others.iter().find(|path| case.text(path).is_some()) {
+        return Err(Unpredicted::key(&path.join("/")));
+    }
     let device = case.text(&["device"]).ok_or_else(|| Unpredicted::key("hwaddr"))?;
     let interface = case.interface();
+    // The other end of such a veth gets the name of a peer, and so a new identity.
+    let is_other_end = |link: &String| world.attribute(Subject::Node, link, "parent").as_deref() == Some(device);
+    if world.links(Subject::Node).iter().any(is_other_end) {
+        return Err(Unpredicted::value("device"));
+    }
     world.because("device", "the device moves from the node into the pod");
     for key in world.keys_of_link(Subject::Node, FactKind::Link, device) {
         let expected = match key.item.as_str() {

@@ -5,6 +5,7 @@ use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
 use crate::predict::kernel;
 use crate::predict::model::Unpredicted;
+use crate::predict::settings::{self, MacSource};
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 use serde_json::Value;
@@ -14,7 +15,16 @@ const DATA_FOLDER: &str = "/run/cni/tuning";
 
 /// Sysctls whose change has consequences that are not modelled: `disable_ipv6` removes addresses and routes; forwarding and
 /// the like change other sysctls.
-const WITH_CONSEQUENCES: [&str; 4] = ["disable_ipv6", "forwarding", "ip_forward", "addr_gen_mode"];
+const WITH_CONSEQUENCES: [&str; 8] = [
+    "disable_ipv6",
+    "forwarding",
+    "ip_forward",
+    "addr_gen_mode",
+    "stable_secret",
+    "ignore_routes_with_linkdown",
+    "disable_policy",
+    "mtu",
+];
 
 /// ADD sets sysctls of the pod and attributes of the interface.
 ///
@@ -36,9 +46,34 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         if !known {
             return Err(Unpredicted::key(&format!("sysctl/{key}")));
         }
-        world.set_value(Subject::Pod, key_of_fact, value.split_whitespace().collect::<Vec<_>>().join(" "));
+        let words: Vec<&str> = value.split_whitespace().collect();
+        // The kernel reads such a number as octal or hexadecimal (`proc_get_long`, kernel/sysctl.c).
+        if words.iter().any(|word| word.len() > 1 && word.trim_start_matches('-').starts_with('0')) {
+            return Err(Unpredicted::value(&format!("sysctl/{key}")));
+        }
+        let value = words.join(" ");
+        set_inherited(world, &path, &value);
+        world.set_value(Subject::Pod, key_of_fact, value);
     }
     set_attributes(case, world, interface)
+}
+
+/// A default of IPv4 or of neighbours is the value of the devices too that have none of their own: which do is not
+/// reported (`devinet_copy_dflt_conf`, net/ipv4/devinet.c; `neigh_copy_dflt_parms`, net/core/neighbour.c).
+fn set_inherited(world: &mut World<'_>, path: &str, value: &str) {
+    let is_inherited = path.starts_with("net/ipv4/conf/default/") || path.contains("/neigh/default/");
+    if !is_inherited {
+        return;
+    }
+    let cause = world.therefore("a default of devices without a value of their own (net/ipv4/devinet.c)");
+    for link in world.links(Subject::Pod) {
+        let item = path.replacen("/default/", &format!("/{link}/"), 1);
+        let key = FactKey::new(FactKind::Sysctl, link, item);
+        if let Some(old) = world.text(Subject::Pod, &key) {
+            world.set(Subject::Pod, key, Expected::OneOf(vec![value.to_owned(), old]));
+        }
+    }
+    world.return_to(cause);
 }
 
 /// The sysctls of the configuration; those of `args.cni` replace them one by one.
@@ -51,10 +86,9 @@ fn sysctls(case: &PluginCase<'_>) -> Vec<(String, Value)> {
     all.into_iter().collect()
 }
 
-/// The file of a sysctl below `/proc/sys` (`getSysctlFilename`): dots are slashes unless the key has slashes.
+/// The file of a sysctl below `/proc/sys` (`getSysctlFilename`): every dot is a slash.
 fn sysctl_path(key: &str, interface: &str) -> String {
-    let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
-    path.replacen("IFNAME", interface, 1)
+    key.replace('.', "/").replacen("IFNAME", interface, 1)
 }
 
 /// The device of a path such as `net/ipv4/conf/eth1/arp_filter`; empty for a sysctl of no device.
@@ -67,9 +101,10 @@ fn device_of(path: &str) -> &str {
 }
 
 fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str) -> Result<(), Unpredicted> {
-    // `args.cni` counts most, then `runtimeConfig`, then `CNI_ARGS`.
-    let mac = case.text(&["args", "cni", "mac"]).or_else(|| case.text(&["runtimeConfig", "mac"]));
-    let mac = mac.or_else(|| case.argument("MAC")).or_else(|| case.text(&["mac"]));
+    let sources = [MacSource::Args, MacSource::Runtime, MacSource::Environment, MacSource::Configuration];
+    // An empty text in `args.cni` switches the others off.
+    let is_off = case.key(&["args", "cni", "mac"]).is_some_and(|mac| mac == "");
+    let mac = settings::mac(case, if is_off { &[] } else { &sources })?;
     let value = |name: &str| case.key(&["args", "cni", name]).or_else(|| case.key(&[name]));
     let promiscuous = value("promisc").and_then(Value::as_bool).unwrap_or(false);
     let mtu = value("mtu").and_then(Value::as_u64).filter(|mtu| *mtu != 0);
@@ -80,22 +115,27 @@ fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str)
         world.because("", "the values before are kept for DEL (createBackup)");
         world.set(Subject::Node, backup_file(folder, case), Expected::Some);
     }
-    if let Some(mac) = mac {
-        world.because("mac", "the interface's MAC address");
-        world.set_attribute(Subject::Pod, interface, "mac", mac.to_ascii_lowercase());
+    if let Some((mac, key)) = mac {
+        world.because(key, "the interface's MAC address");
+        world.set_attribute(Subject::Pod, interface, "mac", mac);
     }
     if promiscuous {
         world.because("promisc", "the interface is promiscuous");
-        world.set_attribute(Subject::Pod, interface, "promiscuity", "1");
+        kernel::switch_counted(world, interface, "promiscuity", true);
     }
     if let Some(mtu) = mtu {
         world.because("mtu", "the interface's MTU");
         let mtu = u32::try_from(mtu).map_err(|_| Unpredicted::value("mtu"))?;
+        let old = world.attribute(Subject::Pod, interface, "mtu").and_then(|mtu| mtu.parse::<u32>().ok());
+        // IPv6 leaves the interface with its sysctls, addresses and routes, or comes to it.
+        if mtu.min(old.unwrap_or(mtu)) < kernel::V6_MIN_MTU {
+            return Err(Unpredicted::key("mtu"));
+        }
         kernel::set_mtu(world, Subject::Pod, interface, mtu);
     }
     if let Some(on) = multicast {
         world.because("allmulti", "the interface receives all multicast");
-        world.set_attribute(Subject::Pod, interface, "allmulti", if on { "1" } else { "0" });
+        kernel::switch_counted(world, interface, "allmulti", on);
     }
     if let Some(queue) = queue {
         world.because("txQLen", "the interface's queue length");
@@ -126,16 +166,16 @@ pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     if let Some(mac) = go_key(&kept, "mac").and_then(Value::as_str) {
         set("mac", mac.to_owned());
     }
-    for (key, attribute) in [("promisc", "promiscuity"), ("allmulti", "allmulti")] {
-        if let Some(on) = go_key(&kept, key).and_then(Value::as_bool) {
-            set(attribute, u8::from(on).to_string());
-        }
-    }
     if let Some(queue) = go_key(&kept, "txQLen").and_then(Value::as_u64) {
         set("txqueuelen", queue.to_string());
     }
     if let Some(mtu) = go_key(&kept, "mtu").and_then(Value::as_u64).and_then(|mtu| u32::try_from(mtu).ok()) {
         kernel::set_mtu(world, Subject::Pod, interface, mtu);
+    }
+    for (key, attribute) in [("promisc", "promiscuity"), ("allmulti", "allmulti")] {
+        if let Some(on) = go_key(&kept, key).and_then(Value::as_bool) {
+            kernel::switch_counted(world, interface, attribute, on);
+        }
     }
     world.remove(Subject::Node, file);
     Ok(())
