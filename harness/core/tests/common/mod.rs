@@ -5,6 +5,7 @@ pub mod edited;
 pub mod frames;
 pub mod linted;
 pub mod observed;
+pub mod predicted;
 pub mod probed;
 pub mod seed_edits;
 pub mod terway;
