@@ -205,6 +205,28 @@ pub fn add_address(world: &mut World<'_>, subject: Subject, link: &str, address:
     }
 }
 
+/// The addresses of `lo` that is set up, with their routes: those of IPv4 are all in the local table (`fib_add_ifaddr`).
+pub fn add_loopback_addresses(world: &mut World<'_>) {
+    let (link, address) = ("lo", IpAddr::from([127, 0, 0, 1]));
+    let mut set =
+        |kind, item: &str, value: String| world.set_value(Subject::Pod, FactKey::new(kind, link, item), value);
+    set(FactKind::Address, "127.0.0.1/8", "scope host".to_owned());
+    for (item, kind, scope) in [
+        ("127.0.0.0/8", "local", "host"),
+        ("127.0.0.1/32", "local", "host"),
+        ("127.255.255.255/32", "broadcast", "link"),
+    ] {
+        let value = format!("{kind} proto kernel scope {scope} src {address}");
+        set(FactKind::Route, &format!("{item} table {LOCAL_TABLE}"), value);
+    }
+    let first = FactKey::new(FactKind::Route, link, format!("127.0.0.0/32 table {LOCAL_TABLE}"));
+    // Kernels before 5.14 have such a route for the network address too.
+    world.set(Subject::Pod, first, Expected::Free);
+    if world.text(Subject::Pod, &device_sysctl("ipv6", link, "disable_ipv6")).is_some_and(|value| value == "0") {
+        world.set_value(Subject::Pod, FactKey::new(FactKind::Address, link, "::1/128"), "scope host");
+    }
+}
+
 /// The IPv4 address of the same network that the link had before this one: then the new one is secondary, the connected
 /// route is the first one's, and the local route has the first one as source (`__inet_insert_ifa`, net/ipv4/devinet.c;
 /// `fib_add_ifaddr`, net/ipv4/fib_frontend.c).
@@ -398,7 +420,7 @@ pub fn count_macvlan(world: &mut World<'_>, parent: &str) {
     let cause = world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
     let key = FactKey::link(parent, "promiscuity");
     if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
-        world.set(Subject::Node, key, Expected::OneOf(vec![count.to_string(), (count + 1).to_string()]));
+        world.set(Subject::Node, key, Expected::OneOf(vec![count.to_string(), count.saturating_add(1).to_string()]));
     }
     world.return_to(cause);
 }

@@ -6,13 +6,19 @@ use crate::predict::model::Unpredicted;
 use crate::predict::world::World;
 use crate::state::{FactKind, Subject};
 
-/// ADD sets `lo` up.
+/// ADD sets `lo` up. It gets its addresses from the kernel if it was never up (`inetdev_event`, net/ipv4/devinet.c;
+/// `init_loopback`, net/ipv6/addrconf.c).
 ///
 /// # Errors
 /// None.
 pub fn add(_case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    let was_up = world.is_up(Subject::Pod, "lo");
     world.because("", "loopback sets lo up");
     kernel::set_up(world, Subject::Pod, "lo");
+    if !was_up {
+        world.because("", "lo gets its addresses (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
+        kernel::add_loopback_addresses(world);
+    }
     Ok(())
 }
 
