@@ -20,6 +20,20 @@ pub const DEFAULT_MTU: u32 = 1500;
 /// The smallest MTU of IPv6 (`IPV6_MIN_MTU`).
 pub const V6_MIN_MTU: u32 = 1280;
 
+/// The attributes of a port of a bridge with their defaults (`new_nbp`, net/bridge/br_if.c).
+pub const PORT_FLAGS: [(&str, &str); 10] = [
+    ("hairpin", "off"),
+    ("isolated", "off"),
+    ("learning", "on"),
+    ("unicast flood", "on"),
+    ("multicast flood", "on"),
+    ("broadcast flood", "on"),
+    ("neighbour suppression", "off"),
+    ("bpdu guard", "off"),
+    ("locked", "off"),
+    ("port priority", "32"),
+];
+
 /// A route to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
@@ -331,9 +345,9 @@ pub fn delete_route(world: &mut World<'_>, subject: Subject, link: &str, route: 
 pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let kind = world.attribute(subject, name, "kind").unwrap_or_default();
     let parent = world.attribute(subject, name, "parent");
-    remove_port(world, subject, name);
+    remove_link(world, subject, name);
     if kind == "veth" && subject == Subject::Pod {
-        remove_port(world, Subject::Node, &peer_name(name));
+        remove_link(world, Subject::Node, &peer_name(name));
     }
     if kind == "macvlan"
         && let Some(parent) = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"))
@@ -347,7 +361,7 @@ pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
 
 /// Removes the facts of a link. A bridge that loses a port takes another port's address, or none if there is no other
 /// (`br_stp_recalculate_bridge_id`, net/bridge/br_stp_if.c), unless somebody has set its address.
-fn remove_port(world: &mut World<'_>, subject: Subject, name: &str) {
+pub fn remove_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let bridge = world.attribute(subject, name, "master");
     remove_facts_of(world, subject, name);
     if let Some(bridge) = bridge {
@@ -520,19 +534,7 @@ pub fn add_port(world: &mut World<'_>, bridge: &str, port: &str) {
     let cause: Cause = world.therefore("a port of a bridge (net/bridge/br_if.c)");
     world.set_attribute(Subject::Node, port, "promiscuity", "1");
     world.set_attribute(Subject::Node, port, "allmulti", "1");
-    let flags = [
-        ("hairpin", "off"),
-        ("isolated", "off"),
-        ("learning", "on"),
-        ("unicast flood", "on"),
-        ("multicast flood", "on"),
-        ("broadcast flood", "on"),
-        ("neighbour suppression", "off"),
-        ("bpdu guard", "off"),
-        ("locked", "off"),
-        ("port priority", "32"),
-    ];
-    for (attribute, value) in flags {
+    for (attribute, value) in PORT_FLAGS {
         world.set_attribute(Subject::Node, port, attribute, value);
     }
     // It takes the lowest address of its ports, unless somebody has set one (`br_stp_recalculate_bridge_id`).

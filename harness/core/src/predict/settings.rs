@@ -2,6 +2,8 @@
 
 use super::case::PluginCase;
 use super::model::Unpredicted;
+use super::world::World;
+use crate::state::{Subject, peer_name};
 
 /// The MTU of the configuration; none where it leaves it to the kernel.
 ///
@@ -11,6 +13,15 @@ pub fn mtu(case: &PluginCase<'_>) -> Result<Option<u32>, Unpredicted> {
     match case.number(&["mtu"]) {
         None | Some(0) => Ok(None),
         Some(number) => u32::try_from(number).map(Some).map_err(|_| Unpredicted::value("mtu")),
+    }
+}
+
+/// Says that the MTU of both ends of a veth is the requested one.
+pub fn set_veth_mtu(world: &mut World<'_>, interface: &str, mtu: Option<u32>) {
+    let Some(mtu) = mtu else { return };
+    world.because("mtu", "the MTU of both ends");
+    for (subject, end) in [(Subject::Pod, interface), (Subject::Node, &peer_name(interface))] {
+        world.set_attribute(subject, end, "mtu", mtu.to_string());
     }
 }
 

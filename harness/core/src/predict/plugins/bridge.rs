@@ -41,12 +41,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         world.because(*key, "the requested MAC address");
         world.set_attribute(Subject::Pod, interface, "mac", mac);
     }
-    if let Some(mtu) = mtu {
-        world.because("mtu", "the MTU of both ends");
-        for (subject, end) in [(Subject::Pod, interface), (Subject::Node, &peer)] {
-            world.set_attribute(subject, end, "mtu", mtu.to_string());
-        }
-    }
+    settings::set_veth_mtu(world, interface, mtu);
     world.because("", "the plugin accepts no router advertisements on its ends of the node");
     kernel::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     world.because("bridge", "a port of the bridge");

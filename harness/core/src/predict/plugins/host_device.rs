@@ -24,32 +24,10 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         return Err(Unpredicted::value("device"));
     }
     world.because("device", "the device moves from the node into the pod");
-    for key in world.keys_of_link(Subject::Node, FactKind::Link, device) {
-        let expected = match key.item.as_str() {
-            "parent" => world.text(Subject::Node, &key).map_or(Expected::Some, |parent| moved_parent(&parent)),
-            // A port leaves its bridge.
-            "master"
-            | "hairpin"
-            | "isolated"
-            | "learning"
-            | "locked"
-            | "bpdu guard"
-            | "port priority"
-            | "unicast flood"
-            | "multicast flood"
-            | "broadcast flood"
-            | "neighbour suppression" => continue,
-            "promiscuity" | "allmulti" => Expected::value("0"),
-            "up" => Expected::value("off"),
-            _ => world.expected(Subject::Node, &key),
-        };
-        world.set(Subject::Pod, FactKey::link(interface, &*key.item), expected);
-    }
+    move_attributes(world, (Subject::Node, device), (Subject::Pod, interface));
     world.set_attribute(Subject::Pod, interface, "alias", device);
-    let mtu = world.attribute(Subject::Node, device, "mtu").and_then(|mtu| mtu.parse().ok());
-    kernel::add_device_sysctls(world, Subject::Pod, interface, mtu);
     world.because("device", "the device is no longer on the node");
-    kernel::delete_link(world, Subject::Node, device);
+    kernel::remove_link(world, Subject::Node, device);
     world.because("device", "the device is set up in the pod");
     kernel::set_up(world, Subject::Pod, interface);
     if let Some(result) = ipam::add(case, world)? {
@@ -58,10 +36,48 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     Ok(())
 }
 
-/// The parent, or the other end, of a link that has moved into the pod.
-fn moved_parent(parent: &str) -> Expected {
-    match parent {
-        "a link elsewhere" => Expected::value(parent),
-        _ => Expected::Value(format!("{parent} of the node")),
+/// The attributes of a device that moves to another namespace: it goes down, and a port leaves its bridge.
+fn move_attributes(world: &mut World<'_>, (from, device): (Subject, &str), (to, name): (Subject, &str)) {
+    let is_port = world.attribute(from, device, "master").is_some();
+    for key in world.keys_of_link(from, FactKind::Link, device) {
+        let expected = match key.item.as_str() {
+            "alias" | "master" => continue,
+            attribute if kernel::PORT_FLAGS.iter().any(|(flag, _)| *flag == attribute) => continue,
+            "parent" => world.text(from, &key).map_or(Expected::Some, |parent| moved_parent(&parent, to)),
+            "promiscuity" | "allmulti" => match world.text(from, &key) {
+                // What counted a device that is no port is not reported, and may have gone.
+                Some(count) if count != "0" && !is_port => Expected::OneOf(vec![count, "0".to_owned()]),
+                _ => Expected::value("0"),
+            },
+            "up" => Expected::value("off"),
+            _ => world.expected(from, &key),
+        };
+        world.set(to, FactKey::link(name, &*key.item), expected);
     }
+    let mtu = world.attribute(from, device, "mtu").and_then(|mtu| mtu.parse().ok());
+    kernel::add_device_sysctls(world, to, name, mtu);
+}
+
+/// The parent, or the other end, of a link that has moved.
+fn moved_parent(parent: &str, to: Subject) -> Expected {
+    match (parent.strip_suffix(" of the node"), to) {
+        _ if parent == "a link elsewhere" => Expected::value(parent),
+        (None, Subject::Pod) => Expected::Value(format!("{parent} of the node")),
+        (Some(parent), Subject::Node) => Expected::value(parent),
+        _ => Expected::Some,
+    }
+}
+
+/// DEL moves the device back to the node, with the name that is its alias. It is down there.
+///
+/// # Errors
+/// What can't be predicted.
+pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    ipam::del(case, world)?;
+    let interface = case.interface();
+    let device = world.attribute(Subject::Pod, interface, "alias").ok_or_else(|| Unpredicted::value("device"))?;
+    world.because("device", "DEL moves the device back to the node");
+    move_attributes(world, (Subject::Pod, interface), (Subject::Node, &device));
+    kernel::remove_link(world, Subject::Pod, interface);
+    Ok(())
 }

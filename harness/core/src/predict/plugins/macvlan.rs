@@ -48,6 +48,10 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         world.because(*key, "the requested MAC address");
         world.set_attribute(Subject::Pod, interface, "mac", mac);
     }
+    if let Some(mtu) = settings::mtu(case)? {
+        world.because("mtu", "the requested MTU");
+        world.set_attribute(Subject::Pod, interface, "mtu", mtu.to_string());
+    }
     if mode == "passthru" {
         world.because("mode", "passthru has the parent's address (drivers/net/macvlan.c)");
         let parents = world.attribute(Subject::Node, &master, "mac");

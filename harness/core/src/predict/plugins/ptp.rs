@@ -23,7 +23,9 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         kernel::enable_forwarding(world, address.addr().is_ipv6());
     }
     world.because("", "a veth between pod and node");
-    kernel::add_veth(world, interface, settings::mtu(case)?.unwrap_or(DEFAULT_MTU), None);
+    let mtu = settings::mtu(case)?;
+    kernel::add_veth(world, interface, mtu.unwrap_or(DEFAULT_MTU), None);
+    settings::set_veth_mtu(world, interface, mtu);
     world.because("", "the plugin accepts no router advertisements on its end of the node");
     kernel::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     ipam::configure(world, interface, &result);
