@@ -6,12 +6,14 @@ use common::observed::{call, link};
 use plumbline_core::cni::{ChainOutcome, CniCommand, PluginCall, StateBefore};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{KernelState, Observation, PodObservation};
+use plumbline_core::plan::Plan;
 use plumbline_core::predict::Predictor;
 use plumbline_core::state::{Change, FactKey, FactKind, NamespaceState, PodAndNode, Subject};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 const PLUGINS: [&str; 9] =
     ["bridge", "host-device", "loopback", "macvlan", "portmap", "ptp", "route-override", "tuning", "whereabouts"];
@@ -340,6 +342,8 @@ fn any_outcome() -> impl Strategy<Value = ChainOutcome> {
     })
 }
 
+static PLAN: LazyLock<Plan> = LazyLock::new(|| common::load("openshift/chain-example.yaml").unwrap());
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
@@ -357,7 +361,7 @@ proptest! {
 
     #[test]
     fn nothing_makes_the_judge_panic(added in any_outcome(), removed in any_outcome()) {
-        let plan = common::load("openshift/chain-example.yaml").unwrap();
+        let plan = &*PLAN;
         let name = plan.networks[0].name.clone();
         let pod = PodObservation {
             pod: plan.pods[0].name.clone(),
@@ -366,7 +370,7 @@ proptest! {
             removals: vec![(name, removed)],
             ..PodObservation::default()
         };
-        let findings = judge(&plan, &Observation { pods: vec![pod], ..Observation::default() }).findings;
+        let findings = judge(plan, &Observation { pods: vec![pod], ..Observation::default() }).findings;
         prop_assert!(findings.iter().all(|finding| !finding.message.is_empty()));
     }
 }

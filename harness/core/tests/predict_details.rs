@@ -182,6 +182,30 @@ fn lo_that_was_down_gets_its_addresses() {
 }
 
 #[test]
+fn a_kernel_without_ipv6_has_none_of_its_sysctls() {
+    let without = |text: &str| -> String {
+        let is_v6 = |fact: &&str| fact.contains("ipv6/") || fact.contains("net/ipv6");
+        let row = |row: &str| match row.split_once(": ") {
+            Some((head, facts)) if head.contains(" sysctl ") => {
+                let kept: Vec<&str> = facts.split("; ").filter(|fact| !is_v6(fact)).collect();
+                if kept.is_empty() { String::new() } else { format!("{head}: {}\n", kept.join("; ")) }
+            }
+            _ => format!("{row}\n"),
+        };
+        text.lines().map(row).collect()
+    };
+    for text in [
+        include_str!("fixtures/predict/macvlan-promiscuous.txt"),
+        include_str!("fixtures/predict/portmap-bridge.txt"),
+        include_str!("fixtures/predict/bridge-mtu.txt"),
+    ] {
+        let mut recording = Recording::read(&without(text));
+        recording.remove_from_base(|key| key.item.contains("ipv6") || key.item == "::1/128");
+        assert_fits(&recording);
+    }
+}
+
+#[test]
 fn what_a_model_does_not_know_is_named_and_not_judged() {
     for (from, to, key) in [
         ("\"hairpinMode\"", "\"vlan\": 5, \"hairpinMode\"", "key vlan of plugin 1 of 2 (bridge)"),

@@ -175,6 +175,18 @@ fn host_device_moves_the_device() {
 }
 
 #[test]
+fn host_device_moves_the_device_back() {
+    host_device().assert_bent(&[
+        ("del 0", "~ node link uplink0: up=on", "PL350 5 1/1 up of uplink0 on the node"),
+        ("del 0", "~ node link uplink0: mtu=1400", "PL350 5 1/1 mtu of uplink0 on the node"),
+        ("del 0", "+ pod link eth1: kind=veth; up=on", "PL513 5 1/1 kind of eth1 in the pod"),
+        ("del 0", "~ node link br-ex: up=off", "PL352 0 1/1 up of br-ex on the node"),
+    ]);
+    // A device that did not come back is one finding.
+    host_device().assert_bent(&[("del 0", "- node uplink0", "PL350 5 1/1 kind of uplink0 on the node")]);
+}
+
+#[test]
 fn loopback_sets_lo_up_and_down() {
     loopback().assert_bent(&[
         ("add 0", "~ pod link lo: up=off", "PL350 0 1/1 up of lo in the pod"),

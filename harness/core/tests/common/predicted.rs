@@ -122,6 +122,16 @@ impl Recording {
         self.base.apply(&changes);
     }
 
+    /// Removes facts from what is there before the chain.
+    pub fn remove_from_base(&mut self, is_removed: impl Fn(&FactKey) -> bool) {
+        for state in [&mut self.base.pod, &mut self.base.node] {
+            let kept = state.iter().filter(|(key, _)| !is_removed(key));
+            let kept: Vec<(FactKey, String)> = kept.map(|(key, value)| (key.clone(), value.to_owned())).collect();
+            *state = NamespaceState::default();
+            kept.into_iter().for_each(|(key, value)| state.set(key, value));
+        }
+    }
+
     /// The same recording with another text in its configuration.
     pub fn with_config(mut self, from: &str, to: &str) -> Self {
         assert!(self.config.contains(from), "{from} is not in the configuration");
@@ -249,7 +259,7 @@ fn changes_of<'a>(rows: impl Iterator<Item = &'a str>, before: &PodAndNode) -> V
         let (sign, rest) = row.split_once(' ').unwrap();
         let (subject, rest) = rest.split_once(' ').unwrap();
         let subject = if subject == "pod" { Subject::Pod } else { Subject::Node };
-        for (key, value) in facts_of(rest, before.of(subject)) {
+        for (key, value) in facts_of(rest, after.of(subject)) {
             let value = (sign != "-").then_some(value);
             after.apply(&[Change { subject, key, before: None, after: value }]);
         }
