@@ -6,13 +6,14 @@
 //! 1. `expected`: what is expected of one fact, and why
 //! 2. `model`: what a model answers
 //! 3. `world`: the predicted state while a model works
-//! 4. `kernel`: what the kernel does by itself
-//! 5. `case`: one call as its model sees it
-//! 6. `settings`: settings that several plugins read alike
-//! 7. `masquerade`: rules of masquerading
-//! 8. `ipam`: IPAM plugins, and what main plugins do with their answer
-//! 9. `plugins`: the models
-//! 10. `compare`: prediction against observed changes
+//! 4. `sysctls`: the sysctls of devices
+//! 5. `kernel`: what the kernel does by itself
+//! 6. `case`: one call as its model sees it
+//! 7. `settings`: settings that several plugins read alike
+//! 8. `masquerade`: rules of masquerading
+//! 9. `ipam`: IPAM plugins, and what main plugins do with their answer
+//! 10. `plugins`: the models
+//! 11. `compare`: prediction against observed changes
 
 mod case;
 mod compare;
@@ -23,6 +24,7 @@ mod masquerade;
 mod model;
 mod plugins;
 mod settings;
+mod sysctls;
 mod world;
 
 pub use compare::{Coverage, Difference};

@@ -32,7 +32,7 @@ impl Difference {
         }
     }
 
-    /// The key of the configuration that asks for it; empty where none does.
+    /// The key of the configuration that requests it; empty where none does.
     pub fn key_path(&self) -> &str {
         self.predicted.as_ref().map_or("", |predicted| predicted.cause.key.as_str())
     }

@@ -4,21 +4,22 @@
 use super::case::PluginCase;
 use super::kernel::{self, MAIN_TABLE, Route};
 use super::model::Unpredicted;
+use super::sysctls;
 use super::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 use ipnet::IpNet;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// What asks for an address of `CNI_ARGS`.
+/// The source of an address of `CNI_ARGS`.
 const FROM_ARGUMENTS: &str = "CNI_ARGS IP";
 
 /// What an IPAM plugin gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpamResult {
-    /// Addresses, each with its gateway and the key that asked for it.
+    /// Addresses, each with its gateway and the key that requested it.
     pub addresses: Vec<(IpNet, Option<IpAddr>, String)>,
-    /// Routes, each with the key that asked for it.
+    /// Routes, each with the key that requested it.
     pub routes: Vec<(Route, String)>,
 }
 
@@ -184,8 +185,8 @@ fn lease_text(case: &PluginCase<'_>) -> String {
     format!("{}\n{}", case.container_id(), case.interface())
 }
 
-/// The addresses that host-local leases, one of each set of ranges. Which one of a range can't be known; the result tells,
-/// and it must be within the range, and no gateway, and nobody else's.
+/// The addresses that host-local leases, one of each set of ranges. Which one of a range can't be known: the result has
+/// it, and it must be within the range, no gateway, and not leased already.
 fn leased_addresses(
     case: &PluginCase<'_>,
     world: &mut World<'_>,
@@ -283,9 +284,9 @@ pub fn configure(world: &mut World<'_>, interface: &str, ipam: &IpamResult) {
     if let Some((_, _, key)) = ipam.addresses.iter().find(|(address, ..)| address.addr().is_ipv6()) {
         world.because(key.clone(), "IPv6 is switched on for an IPv6 address (pkg/ipam/ipam_linux.go)");
         for device in ["lo", interface] {
-            kernel::set_device_sysctl(world, Subject::Pod, "ipv6", device, "disable_ipv6", "0");
+            sysctls::set_device_sysctl(world, Subject::Pod, "ipv6", device, "disable_ipv6", "0");
         }
-        kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "keep_addr_on_down", "1");
+        sysctls::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "keep_addr_on_down", "1");
     }
     for (address, _, key) in &ipam.addresses {
         world.because(key.clone(), "address");

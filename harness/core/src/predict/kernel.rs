@@ -2,6 +2,7 @@
 //! counters of parents. Sources are named beside each consequence; paths are those of the Linux sources.
 
 use super::expected::{Cause, Expected, network_of};
+use super::sysctls::{self, V6_MIN_MTU};
 use super::world::World;
 use crate::state::{FactKey, FactKind, Subject, peer_name};
 use ipnet::IpNet;
@@ -17,8 +18,6 @@ const V6_METRIC: u32 = 1024;
 const V6_ADDRESS_METRIC: u32 = 256;
 /// The MTU of an Ethernet device (`ETH_DATA_LEN`).
 pub const DEFAULT_MTU: u32 = 1500;
-/// The smallest MTU of IPv6 (`IPV6_MIN_MTU`).
-pub const V6_MIN_MTU: u32 = 1280;
 
 /// The attributes of a port of a bridge with their defaults (`new_nbp`, net/bridge/br_if.c).
 pub const PORT_FLAGS: [(&str, &str); 10] = [
@@ -124,60 +123,7 @@ pub fn add_link(world: &mut World<'_>, subject: Subject, name: &str, link: &NewL
     for (attribute, expected) in common.into_iter().chain(link.attributes.iter().cloned()) {
         world.set(subject, FactKey::link(name, attribute), expected);
     }
-    add_device_sysctls(world, subject, name, link.mtu);
-}
-
-/// A new device takes its sysctls from `default` (`inetdev_init`, net/ipv4/devinet.c; `ipv6_add_dev`, net/ipv6/addrconf.c).
-/// Which of them are reported is read from `lo`.
-pub fn add_device_sysctls(world: &mut World<'_>, subject: Subject, name: &str, mtu: Option<u32>) {
-    let cause = world.therefore("sysctls of a new device (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
-    // IPv6 does not use a device below its smallest MTU (`addrconf_notify`, net/ipv6/addrconf.c).
-    let has_v6 = mtu.is_none_or(|mtu| mtu >= V6_MIN_MTU);
-    for key in world.keys_of_link(subject, FactKind::Sysctl, "lo") {
-        if !has_v6 && is_v6_sysctl(&key) {
-            continue;
-        }
-        let expected = match key.item.as_str() {
-            "net/ipv6/conf/lo/mtu" => mtu.map_or(Expected::Some, |mtu| Expected::value(mtu.to_string())),
-            _ => {
-                let default = FactKey::new(FactKind::Sysctl, "default", key.item.replacen("/lo/", "/default/", 1));
-                // A kernel that reports a value without a file has none to inherit from.
-                world.text(subject, &default).map_or(Expected::Free, |value| Expected::Value(as_signed(&value)))
-            }
-        };
-        world.set(subject, sysctl_of(&key.item, "lo", name), expected);
-    }
-    world.return_to(cause);
-}
-
-fn is_v6_sysctl(key: &FactKey) -> bool {
-    key.item.starts_with("net/ipv6/")
-}
-
-/// netlink reports values as signed numbers of 32 bits, files may have them unsigned.
-fn as_signed(value: &str) -> String {
-    match value.parse::<i64>() {
-        Ok(number) if number > i64::from(i32::MAX) => (number - (1 << 32)).to_string(),
-        _ => value.to_owned(),
-    }
-}
-
-fn sysctl_of(item: &str, from: &str, to: &str) -> FactKey {
-    let item = item.replacen(&format!("/{from}/"), &format!("/{to}/"), 1);
-    FactKey::new(FactKind::Sysctl, to, item)
-}
-
-/// The key of a sysctl of a device, such as `ipv4`, `eth1`, `arp_notify`.
-pub fn device_sysctl(family: &str, device: &str, name: &str) -> FactKey {
-    FactKey::new(FactKind::Sysctl, device, format!("net/{family}/conf/{device}/{name}"))
-}
-
-/// Sets a sysctl of a device, if the kernel has it.
-pub fn set_device_sysctl(world: &mut World<'_>, subject: Subject, family: &str, device: &str, name: &str, value: &str) {
-    let key = device_sysctl(family, device, name);
-    if world.expected(subject, &key) != Expected::Absent {
-        world.set_value(subject, key, value);
-    }
+    sysctls::add_device_sysctls(world, subject, name, link.mtu);
 }
 
 /// Sets a link up: its queueing discipline, and the routes of its addresses.
@@ -236,7 +182,8 @@ pub fn add_loopback_addresses(world: &mut World<'_>) {
     let first = FactKey::new(FactKind::Route, link, format!("127.0.0.0/32 table {LOCAL_TABLE}"));
     // Kernels before 5.14 have such a route for the network address too.
     world.set(Subject::Pod, first, Expected::Free);
-    if world.text(Subject::Pod, &device_sysctl("ipv6", link, "disable_ipv6")).is_some_and(|value| value == "0") {
+    if world.text(Subject::Pod, &sysctls::device_sysctl("ipv6", link, "disable_ipv6")).is_some_and(|value| value == "0")
+    {
         world.set_value(Subject::Pod, FactKey::new(FactKind::Address, link, "::1/128"), "scope host");
     }
 }
@@ -360,7 +307,7 @@ pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
 }
 
 /// Removes the facts of a link. A bridge that loses a port takes another port's address, or none if there is no other
-/// (`br_stp_recalculate_bridge_id`, net/bridge/br_stp_if.c), unless somebody has set its address.
+/// (`br_stp_recalculate_bridge_id`, net/bridge/br_stp_if.c), unless its address was set.
 pub fn remove_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let bridge = world.attribute(subject, name, "master");
     remove_facts_of(world, subject, name);
@@ -372,8 +319,8 @@ pub fn remove_link(world: &mut World<'_>, subject: Subject, name: &str) {
     }
 }
 
-/// A bridge takes the smallest MTU of its ports, or the default without ports, unless somebody has set its MTU
-/// (`br_mtu_auto_adjust`, net/bridge/br_if.c). Whether somebody has is not reported.
+/// A bridge takes the smallest MTU of its ports, or the default without ports, unless its MTU was set
+/// (`br_mtu_auto_adjust`, net/bridge/br_if.c). Whether it was is not reported.
 fn adjust_mtu_of_bridge(world: &mut World<'_>, subject: Subject, bridge: &str) {
     let mtu_of = |world: &World<'_>, link: &str| world.attribute(subject, link, "mtu")?.parse::<u32>().ok();
     let Some(old) = mtu_of(world, bridge) else { return };
@@ -388,11 +335,11 @@ fn adjust_mtu_of_bridge(world: &mut World<'_>, subject: Subject, bridge: &str) {
     world.set(subject, FactKey::link(bridge, "mtu"), either.clone());
     if old.min(new) < V6_MIN_MTU {
         // IPv6 leaves the bridge, or comes to it.
-        for key in world.keys_of_link(subject, FactKind::Sysctl, "lo").iter().filter(|key| is_v6_sysctl(key)) {
-            world.set(subject, sysctl_of(&key.item, "lo", bridge), Expected::Free);
+        for key in world.keys_of_link(subject, FactKind::Sysctl, "lo").iter().filter(|key| sysctls::is_v6_sysctl(key)) {
+            world.set(subject, sysctls::sysctl_of(&key.item, "lo", bridge), Expected::Free);
         }
     } else {
-        let copy = device_sysctl("ipv6", bridge, "mtu");
+        let copy = sysctls::device_sysctl("ipv6", bridge, "mtu");
         if world.expected(subject, &copy) != Expected::Absent {
             world.set(subject, copy, either);
         }
@@ -452,7 +399,7 @@ pub fn set_mtu(world: &mut World<'_>, subject: Subject, link: &str, mtu: u32) {
     world.set_attribute(subject, link, "mtu", mtu.to_string());
     if mtu >= V6_MIN_MTU {
         let cause = world.therefore("IPv6 has a copy of the MTU (net/ipv6/addrconf.c)");
-        set_device_sysctl(world, subject, "ipv6", link, "mtu", &mtu.to_string());
+        sysctls::set_device_sysctl(world, subject, "ipv6", link, "mtu", &mtu.to_string());
         world.return_to(cause);
     }
 }
@@ -486,31 +433,6 @@ pub fn switch_counted(world: &mut World<'_>, link: &str, attribute: &str, on: bo
     }
 }
 
-/// Switches forwarding on for a family; the kernel sets the value of every device (`inet_forward_change`,
-/// net/ipv4/devinet.c; `addrconf_fixup_forwarding`, net/ipv6/addrconf.c).
-pub fn enable_forwarding(world: &mut World<'_>, v6: bool) {
-    let global = |item: &str, link: &str| FactKey::new(FactKind::Sysctl, link, item);
-    let all = match v6 {
-        true => global("net/ipv6/conf/all/forwarding", "all"),
-        false => global("net/ipv4/ip_forward", ""),
-    };
-    if world.text(Subject::Node, &all).is_none_or(|value| value == "1") {
-        return;
-    }
-    world.set_value(Subject::Node, all, "1");
-    let cause = world.therefore("forwarding of all devices (net/ipv4/devinet.c, net/ipv6/addrconf.c)");
-    let family = if v6 { "ipv6" } else { "ipv4" };
-    if !v6 {
-        world.set_value(Subject::Node, global("net/ipv4/conf/all/forwarding", "all"), "1");
-        world.set_value(Subject::Node, global("net/ipv4/conf/all/accept_redirects", "all"), "0");
-    }
-    world.set_value(Subject::Node, global(&format!("net/{family}/conf/default/forwarding"), "default"), "1");
-    for link in world.links(Subject::Node) {
-        set_device_sysctl(world, Subject::Node, family, &link, "forwarding", "1");
-    }
-    world.return_to(cause);
-}
-
 /// The two ends of a veth: the pod's interface, down, and its peer on the node, up.
 pub fn add_veth(world: &mut World<'_>, interface: &str, mtu: u32, mac: Option<&str>) {
     let peer = peer_name(interface);
@@ -537,7 +459,7 @@ pub fn add_port(world: &mut World<'_>, bridge: &str, port: &str) {
     for (attribute, value) in PORT_FLAGS {
         world.set_attribute(Subject::Node, port, attribute, value);
     }
-    // It takes the lowest address of its ports, unless somebody has set one (`br_stp_recalculate_bridge_id`).
+    // It takes the lowest address of its ports, unless one was set (`br_stp_recalculate_bridge_id`).
     world.set(Subject::Node, FactKey::link(bridge, "mac"), Expected::AnyMac);
     adjust_mtu_of_bridge(world, Subject::Node, bridge);
     world.return_to(cause);

@@ -38,7 +38,7 @@ pub enum MacSource {
     Configuration,
 }
 
-/// The MAC address that is requested, with the key that asks for it: of the first source that has one. Plugins differ in
+/// The MAC address that is requested, with the key that requests it: of the first source that has one. Plugins differ in
 /// the sources that they read.
 ///
 /// # Errors

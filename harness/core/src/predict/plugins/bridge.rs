@@ -7,6 +7,7 @@ use crate::predict::kernel::{self, DEFAULT_MTU, NewLink, Route};
 use crate::predict::masquerade;
 use crate::predict::model::Unpredicted;
 use crate::predict::settings::{self, MacSource};
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::state::{FactKind, Subject, peer_name};
 use ipnet::IpNet;
@@ -43,7 +44,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     }
     settings::set_veth_mtu(world, interface, mtu);
     world.because("", "the plugin accepts no router advertisements on its ends of the node");
-    kernel::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
+    sysctls::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     world.because("bridge", "a port of the bridge");
     kernel::add_port(world, bridge, &peer);
     for (key, attribute) in [("hairpinMode", "hairpin"), ("portIsolation", "isolated")] {
@@ -57,14 +58,14 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     };
     add_gateways(case, &mut result);
     world.because("ipam", "changes of the address are announced (arp_notify)");
-    kernel::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
+    sysctls::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
     world.because("enabledad", "duplicate address detection");
     let detects = case.is_on(&["enabledad"]);
     if detects {
-        kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "enhanced_dad", "1");
+        sysctls::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "enhanced_dad", "1");
     }
     let detection = if detects { "1" } else { "0" };
-    kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "accept_dad", detection);
+    sysctls::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "accept_dad", detection);
     ipam::configure(world, interface, &result);
     if let Some(key) = gateway_key(case) {
         for (address, gateway, _) in &result.addresses {
@@ -72,7 +73,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
             world.because(key, "the bridge has the gateway's address");
             set_gateway(case, world, bridge, *gateway, address.prefix_len())?;
             world.because(key, "the node forwards");
-            kernel::enable_forwarding(world, gateway.is_ipv6());
+            sysctls::enable_forwarding(world, gateway.is_ipv6());
         }
     }
     if case.is_on(&["ipMasq"]) {
@@ -107,7 +108,7 @@ fn add_bridge(world: &mut World<'_>, bridge: &str, mtu: Option<u32>) {
         kernel::add_link(world, Subject::Node, bridge, &link);
     }
     world.because("bridge", "the plugin accepts no router advertisements on its bridge");
-    kernel::set_device_sysctl(world, Subject::Node, "ipv6", bridge, "accept_ra", "0");
+    sysctls::set_device_sysctl(world, Subject::Node, "ipv6", bridge, "accept_ra", "0");
     world.because("bridge", "the bridge is set up");
     kernel::set_up(world, Subject::Node, bridge);
 }

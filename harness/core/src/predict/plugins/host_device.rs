@@ -3,6 +3,7 @@
 use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
 use crate::predict::model::Unpredicted;
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::predict::{ipam, kernel};
 use crate::state::{FactKey, FactKind, Subject};
@@ -55,7 +56,7 @@ fn move_attributes(world: &mut World<'_>, (from, device): (Subject, &str), (to, 
         world.set(to, FactKey::link(name, &*key.item), expected);
     }
     let mtu = world.attribute(from, device, "mtu").and_then(|mtu| mtu.parse().ok());
-    kernel::add_device_sysctls(world, to, name, mtu);
+    sysctls::add_device_sysctls(world, to, name, mtu);
 }
 
 /// The parent, or the other end, of a link that has moved.

@@ -6,6 +6,7 @@ use crate::predict::ipam;
 use crate::predict::kernel::{self, NewLink};
 use crate::predict::model::Unpredicted;
 use crate::predict::settings::{self, MacSource};
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 
@@ -60,8 +61,8 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     match ipam::add(case, world)? {
         Some(result) => {
             world.because("ipam", "changes of the address are announced (arp_notify, ndisc_notify)");
-            kernel::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
-            kernel::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "ndisc_notify", "1");
+            sysctls::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
+            sysctls::set_device_sysctl(world, Subject::Pod, "ipv6", interface, "ndisc_notify", "1");
             ipam::configure(world, interface, &result);
         }
         None => {

@@ -2,9 +2,9 @@
 
 use crate::chain::go_key;
 use crate::predict::case::{PluginCase, ReportedAddress};
-use crate::predict::kernel;
 use crate::predict::masquerade::chain_name;
 use crate::predict::model::Unpredicted;
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 use ipnet::IpNet;
@@ -65,7 +65,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         if !v6 && snat(case) {
             world.because("snat", "connections from the node's own loopback are let through (route_localnet)");
             if let Some(link) = link_towards(world, address.address.addr())? {
-                kernel::set_device_sysctl(world, Subject::Node, "ipv4", &link, "route_localnet", "1");
+                sysctls::set_device_sysctl(world, Subject::Node, "ipv4", &link, "route_localnet", "1");
             }
         }
     }

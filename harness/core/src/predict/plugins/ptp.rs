@@ -4,6 +4,7 @@ use super::bridge::pod_addresses;
 use crate::predict::case::PluginCase;
 use crate::predict::kernel::{self, DEFAULT_MTU, Route};
 use crate::predict::model::Unpredicted;
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::predict::{ipam, masquerade, settings};
 use crate::state::{Subject, peer_name};
@@ -20,14 +21,14 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     let result = ipam::add(case, world)?.ok_or_else(|| Unpredicted::value("ipam"))?;
     for (address, ..) in &result.addresses {
         world.because("ipam", "the node forwards");
-        kernel::enable_forwarding(world, address.addr().is_ipv6());
+        sysctls::enable_forwarding(world, address.addr().is_ipv6());
     }
     world.because("", "a veth between pod and node");
     let mtu = settings::mtu(case)?;
     kernel::add_veth(world, interface, mtu.unwrap_or(DEFAULT_MTU), None);
     settings::set_veth_mtu(world, interface, mtu);
     world.because("", "the plugin accepts no router advertisements on its end of the node");
-    kernel::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
+    sysctls::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     ipam::configure(world, interface, &result);
     for (address, gateway, key) in &result.addresses {
         let gateway = gateway.ok_or_else(|| Unpredicted::value(key))?;

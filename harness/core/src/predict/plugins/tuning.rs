@@ -6,6 +6,7 @@ use crate::predict::expected::Expected;
 use crate::predict::kernel;
 use crate::predict::model::Unpredicted;
 use crate::predict::settings::{self, MacSource};
+use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 use serde_json::Value;
@@ -128,7 +129,7 @@ fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str)
         let mtu = u32::try_from(mtu).map_err(|_| Unpredicted::value("mtu"))?;
         let old = world.attribute(Subject::Pod, interface, "mtu").and_then(|mtu| mtu.parse::<u32>().ok());
         // IPv6 leaves the interface with its sysctls, addresses and routes, or comes to it.
-        if mtu.min(old.unwrap_or(mtu)) < kernel::V6_MIN_MTU {
+        if mtu.min(old.unwrap_or(mtu)) < sysctls::V6_MIN_MTU {
             return Err(Unpredicted::key("mtu"));
         }
         kernel::set_mtu(world, Subject::Pod, interface, mtu);
