@@ -272,6 +272,56 @@ fn any_configuration() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Networks that are valid, at the ends of what there is.
+const NETWORKS: &[&str] = &[
+    "10.0.0.0/24",
+    "10.0.0.2/24",
+    "255.255.255.255/32",
+    "255.255.255.254/31",
+    "0.0.0.0/0",
+    "0.0.0.0/32",
+    "::/0",
+    "fd00::2/64",
+    "fe80::1/64",
+    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128",
+];
+
+/// A configuration that models can follow to its end, with a few keys replaced.
+fn near_configuration() -> impl Strategy<Value = Value> {
+    let address = || select(NETWORKS).prop_map(|net| net.split('/').next().unwrap_or_default());
+    let range = (select(NETWORKS), proptest::option::of(address()), proptest::option::of(address()));
+    let range =
+        range.prop_map(|(subnet, first, last)| json!({ "subnet": subnet, "rangeStart": first, "rangeEnd": last }));
+    let addresses = vec((select(NETWORKS), address()), 1..4);
+    let addresses =
+        addresses.prop_map(|all| all.iter().map(|(net, gw)| json!({ "address": net, "gateway": gw })).collect());
+    let ipam = prop_oneof![
+        addresses.prop_map(|all: Vec<Value>| json!({ "type": "static", "addresses": all })),
+        vec(vec(range, 1..3), 1..3).prop_map(|ranges| json!({ "type": "host-local", "ranges": ranges })),
+    ];
+    let routes = || vec((select(NETWORKS), proptest::option::of(address())), 0..3);
+    let routes = || {
+        routes().prop_map(|all| json!(all.iter().map(|(to, gw)| json!({ "dst": to, "gw": gw })).collect::<Vec<_>>()))
+    };
+    let switches = vec((select(KEYS), any::<bool>()), 0..8);
+    let odd = vec((select(KEYS), any_value()), 0..2);
+    (ipam, routes(), routes(), switches, odd, select(NETWORKS)).prop_map(|(mut ipam, routes, others, switches, odd, net)| {
+        ipam["routes"] = routes.clone();
+        let interfaces = json!([{ "name": "eth1", "sandbox": "/run/netns/p" }, { "name": "lo", "sandbox": "x" }]);
+        let mapping = json!({ "hostPort": 65535, "containerPort": 1, "protocol": "udp" });
+        let mut top = json!({
+            "name": "n", "bridge": "br-ex", "master": "br-ex", "device": "eth0", "ipam": ipam, "promisc": true, "allmulti": true,
+            "runtimeConfig": { "portMappings": [mapping] }, "addroutes": routes, "delroutes": others,
+            "sysctl": {},
+            "prevResult": { "interfaces": interfaces, "routes": others, "ips": [{ "address": net, "interface": 0 }] },
+        });
+        let switches = switches.into_iter().map(|(key, on)| (key, Value::from(on)));
+        let changed = switches.filter(|(key, _)| key.starts_with("is") || key.starts_with("flush") || key.ends_with("Masq"));
+        changed.chain(odd).for_each(|(key, value)| top[key] = value);
+        top
+    })
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     let kinds = vec![
         FactKind::Link,
@@ -309,18 +359,26 @@ fn any_state() -> impl Strategy<Value = PodAndNode> {
 }
 
 fn any_call() -> impl Strategy<Value = PluginCall> {
+    let addresses = vec((select(NETWORKS), select(NETWORKS)), 1..4).prop_map(|all| {
+        let ip = |(net, gw): &(&str, &str)| json!({ "address": net, "gateway": gw.split('/').next(), "interface": 0 });
+        json!({ "ips": all.iter().map(ip).collect::<Vec<_>>() }).to_string()
+    });
     let output = prop_oneof![
-        any_configuration().prop_map(|value| value.to_string()),
-        Just(json!({ "ips": [{ "address": "10.0.0.2/24", "gateway": "10.0.0.1", "interface": 0 }] }).to_string()),
-        ".{0,20}",
+        3 => addresses,
+        1 => any_configuration().prop_map(|value| value.to_string()),
+        1 => ".{0,20}",
     ];
     let command = select(vec![CniCommand::Add, CniCommand::Add, CniCommand::Check, CniCommand::Del]);
-    let environment = (select(TEXTS), select(TEXTS), select(TEXTS));
-    let names = (select(PLUGINS.to_vec()), select(vec!["eth1", "lo", "", "é", "a/b"]), 0..5usize, command);
-    (names, any_configuration(), output, environment, vec(any_change(), 0..20)).prop_map(
-        |((plugin, interface, position, command), stdin, stdout, (container, one, two), changes)| {
-            let arguments = format!("IgnoreUnknown=true;IP={one},{two};GATEWAY={two};MAC={one};{container}");
-            let env = [("CNI_CONTAINERID", container), ("CNI_ARGS", &arguments)];
+    let arguments = (select(TEXTS), select(TEXTS), select(TEXTS))
+        .prop_map(|(one, two, three)| format!("IgnoreUnknown=true;IP={one},{two};GATEWAY={two};MAC={one};{three}"));
+    let arguments = prop_oneof![2 => Just("IgnoreUnknown=true".to_owned()), 1 => arguments];
+    let environment = (select(TEXTS), arguments);
+    let configuration = prop_oneof![2 => near_configuration(), 1 => any_configuration()];
+    let names =
+        (select(PLUGINS.to_vec()), select(vec!["eth1", "eth1", "eth1", "lo", "", "é", "a/b"]), 0..5usize, command);
+    (names, configuration, output, environment, vec(any_change(), 0..20)).prop_map(
+        |((plugin, interface, position, command), stdin, stdout, (container, arguments), changes)| {
+            let env = [("CNI_CONTAINERID", container), ("CNI_ARGS", arguments.as_str())];
             PluginCall {
                 command,
                 stdin,
@@ -345,7 +403,7 @@ fn any_outcome() -> impl Strategy<Value = ChainOutcome> {
 static PLAN: LazyLock<Plan> = LazyLock::new(|| common::load("openshift/chain-example.yaml").unwrap());
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn nothing_makes_the_predictor_panic(outcome in any_outcome(), since in vec(any_change(), 0..10)) {

@@ -74,7 +74,7 @@ fn pl350_for_each_class_of_fact_that_bridge_makes() {
 }
 
 #[test]
-fn pl351_and_pl352_for_what_nothing_asks_for() {
+fn pl351_and_pl352_for_unrequested_changes() {
     bridge().assert_bent(&[
         (
             "add 0",
@@ -200,7 +200,7 @@ fn host_local_gives_a_free_address_of_its_range() {
 }
 
 #[test]
-fn tuning_sets_what_it_is_told_and_del_restores_it() {
+fn tuning_sets_the_configured_values_and_del_restores_the_old_ones() {
     bridge().assert_bent(&[
         ("add 1", "~ pod link eth1: mtu=1500", "PL350 28 2/2 mtu of eth1 in the pod"),
         ("add 1", "~ pod link eth1: mac=02:00:00:00:00:04", "PL350 27 2/2 mac of eth1 in the pod"),
