@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 
 /// Keys whose effect is not modelled.
-const NOT_MODELLED: [&str; 3] = ["externalSetMarkChain", "conditionsV4", "conditionsV6"];
+const NOT_MODELLED: [&str; 2] = ["conditionsV4", "conditionsV6"];
 
 /// The chains of one network and container, and those for all pods.
 const TOP: &str = "CNI-HOSTPORT-DNAT";
@@ -142,11 +142,15 @@ fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result
     let chain = chain_name("DN-", network, container);
     let bit = case.key(&["markMasqBit"]).map_or(Some(MARK_BIT), Value::as_i64).filter(|bit| (0..32).contains(bit));
     let mark = 1u32 << bit.ok_or_else(|| Unpredicted::value("markMasqBit"))?;
+    // A chain of another program that sets a mark, such as kube-proxy's, is there already, and so is its masquerading.
+    let external = case.text(&["externalSetMarkChain"]);
+    let set_mark = external.unwrap_or(SET_MARK);
+    let has_own_mark = snat(case) && external.is_none();
     let mut items = Vec::new();
-    for name in if snat(case) { &[SET_MARK, MASQUERADE, TOP][..] } else { &[TOP] } {
+    for name in if has_own_mark { &[SET_MARK, MASQUERADE, TOP][..] } else { &[TOP] } {
         items.push(format!("chain {name} {of}"));
     }
-    if snat(case) {
+    if has_own_mark {
         let comment = r#"-m comment --comment "CNI portfwd masquerade mark""#;
         items.push(format!("-A {SET_MARK} {comment} -j MARK --set-xmark {mark:#x}/{mark:#x} {of}"));
         items.push(format!("-A {MASQUERADE} -m mark --mark {mark:#x}/{mark:#x} -j MASQUERADE {of}"));
@@ -184,9 +188,9 @@ fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result
             let all = case.is_on(&["masqAll"]);
             // `iptables-save` leaves out a source of all addresses.
             let from = if all { String::new() } else { format!("-s {} ", address.trunc()) };
-            items.push(format!("-A {chain} {from}{to} -j {SET_MARK} {of}"));
+            items.push(format!("-A {chain} {from}{to} -j {set_mark} {of}"));
             if !is_v6 && !all {
-                items.push(format!("-A {chain} -s 127.0.0.1/32 {to} -j {SET_MARK} {of}"));
+                items.push(format!("-A {chain} -s 127.0.0.1/32 {to} -j {set_mark} {of}"));
             }
         }
         let target = if is_v6 { format!("[{}]:{port}", address.addr()) } else { format!("{}:{port}", address.addr()) };
