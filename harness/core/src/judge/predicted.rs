@@ -1,7 +1,7 @@
 //! What changed with each call of a plugin, against what its configuration says (`PL350` to `PL352`).
 
 use super::judgement::JudgementBuilder;
-use crate::cni::CniCommand;
+use crate::cni::{ChainOutcome, CniCommand};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
@@ -18,7 +18,7 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
     let mut coverage = Coverage::default();
     let mut unmodelled = BTreeSet::new();
     for (name, outcome) in &observed.outcomes {
-        for judged in predictor.judge_chain(outcome) {
+        for judged in judge_chain(plan, name, &mut predictor, outcome) {
             coverage.add(judged.coverage);
             unmodelled.extend(judged.unpredicted.as_ref().and_then(|reason| describe_unpredicted(&judged, reason)));
             judge_call(&CallCase::new(plan, pod, name, &judged), judgement);
@@ -39,10 +39,26 @@ pub(super) fn judge_removed(plan: &Plan, pod: &Pod, observed: &PodObservation, j
     let mut predictor = Predictor::default();
     observed.outcomes.iter().for_each(|(_, outcome)| predictor.follow_chain(outcome));
     for (name, outcome) in &observed.removals {
-        for judged in predictor.judge_chain(outcome) {
+        for judged in judge_chain(plan, name, &mut predictor, outcome) {
             judge_call(&CallCase::new(plan, pod, name, &judged), judgement);
         }
     }
+}
+
+/// The judged calls of a chain. A chain that stopped has fewer calls than plugins: the plan has their number.
+fn judge_chain<'a>(
+    plan: &Plan,
+    name: &str,
+    predictor: &mut Predictor,
+    outcome: &'a ChainOutcome,
+) -> Vec<JudgedCall<'a>> {
+    let mut judged = predictor.judge_chain(outcome);
+    for call in &mut judged {
+        let network = plan.networks.iter().find(|network| is_network(network, name, &call.call.network));
+        let planned = network.and_then(|network| network.chain.as_ref()).map_or(0, |chain| chain.links.len());
+        call.plugins = call.plugins.max(planned);
+    }
+    judged
 }
 
 /// One judged call with what its findings name.
