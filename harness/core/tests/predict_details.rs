@@ -43,6 +43,31 @@ fn portmap_maps_a_host_address_in_its_family_only() {
 }
 
 #[test]
+fn portmap_leaves_an_external_chain_to_its_owner() {
+    let of_own_mark = |row: &&str| {
+        row.contains("CNI-HOSTPORT-MASQ")
+            || row.contains("masquerade mark")
+            || row.contains("chain CNI-HOSTPORT-SETMARK")
+    };
+    let text = include_str!("fixtures/predict/ptp.txt");
+    let rows: Vec<&str> = text.lines().filter(|row| !of_own_mark(row)).collect();
+    let recording = Recording::read(&rows.join("\n").replace("CNI-HOSTPORT-SETMARK", "KUBE-MARK-MASQ"))
+        .with_config("\"type\": \"portmap\"", "\"type\": \"portmap\", \"externalSetMarkChain\": \"KUBE-MARK-MASQ\"");
+    assert_fits(&recording);
+    recording.assert_bent(&[(
+        "add 1",
+        "+ node firewall: chain CNI-HOSTPORT-SETMARK of ip nat",
+        "PL352 16 2/2 firewall: chain CNI-HOSTPORT-SETMARK of ip nat on the node",
+    )]);
+}
+
+#[test]
+fn a_chain_that_stopped_counts_all_its_plugins() {
+    let stopped = recording!("bridge").bent("add 0", "~ pod link eth1: mtu=1400").stopped_after("add 0");
+    assert_eq!(stopped.findings(), ["PL350 5 1/2 mtu of eth1 in the pod"]);
+}
+
+#[test]
 fn the_link_towards_the_pod_gets_route_localnet() {
     let behind_bridge = recording!("portmap-bridge");
     behind_bridge.assert_bent(&[(

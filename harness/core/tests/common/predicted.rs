@@ -148,6 +148,14 @@ impl Recording {
         self
     }
 
+    /// The same recording without the calls after a step, as of a chain that stopped there.
+    pub fn stopped_after(mut self, step: &str) -> Self {
+        let place =
+            self.steps.iter().position(|one| step == format!("{:?} {}", one.command, one.position).to_lowercase());
+        self.steps.truncate(place.unwrap_or_else(|| panic!("no step {step}")) + 1);
+        self
+    }
+
     /// The plan of the one network and its pod.
     fn plan(&self) -> Plan {
         let config: String = self.config.lines().map(|line| format!("    {line}\n")).collect();
