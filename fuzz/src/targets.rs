@@ -239,6 +239,7 @@ fn cni_result(input: &[u8]) -> Result<(), String> {
             witnesses: Vec::new(),
             reported: vec![reported],
             outcomes: Vec::new(),
+            removals: Vec::new(),
             calls: Vec::new(),
             log: Vec::new(),
             node_links: None,

@@ -4,7 +4,6 @@ use crate::testbed::{Scripts, chain, context, observe_once, open, plan, scenario
 use plumbline_core::observe::{Leak, PodObservation};
 use plumbline_core::wire::ProbeEnd;
 use plumbline_lanes::context::Options;
-use plumbline_lanes::lane::TearDown;
 use serde_json::json;
 
 fn eth0(pod: &PodObservation) -> String {
@@ -56,7 +55,7 @@ async fn a_lease_that_outlives_its_pod_is_a_leak() {
         place: format!("{lease} on node 1"),
     };
     let wanted = vec![leak(None, "10.9.9.8"), leak(Some("chain-test-pod"), "10.9.9.9")];
-    assert_eq!(closed, TearDown { left_behind: vec![], leaks: Some(wanted) });
+    assert_eq!((closed.left_behind, closed.leaks), (vec![], Some(wanted)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,5 +65,6 @@ async fn released_leases_are_no_leaks() {
     let mut staged = lane.stage(&cx, &scenario("suites/scenarios/openshift/traffic.yaml")).await.unwrap();
     let seen = staged.observe(&cx).await.unwrap();
     assert_eq!(eth0(&seen.pods[0]), "100.64.0.2/24");
-    assert_eq!(staged.close().await, TearDown { left_behind: vec![], leaks: Some(vec![]) });
+    let closed = staged.close().await;
+    assert_eq!((closed.left_behind, closed.leaks), (vec![], Some(vec![])));
 }
