@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -17,12 +17,16 @@ pub struct NewAddress {
     address: IpNet,
     index: u32,
     flags: AddressFlags,
+    scope: AddressScope,
+    label: Option<String>,
+    broadcast: bool,
 }
 
 impl NewAddress {
     /// `address` keeps its host bits: 192.168.100.10/24 is the address .10 in that subnet.
     pub fn new(address: IpNet, index: u32) -> Self {
-        Self { address, index, flags: AddressFlags::empty() }
+        let scope = AddressScope::Universe;
+        Self { address, index, flags: AddressFlags::empty(), scope, label: None, broadcast: true }
     }
 
     /// Disables duplicate address detection, so that an IPv6 address is usable at once.
@@ -31,8 +35,27 @@ impl NewAddress {
         self
     }
 
+    /// Sets the scope (of IPv4 addresses only).
+    pub fn scope(mut self, scope: AddressScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets the label, an alias of the link's name such as `eth0:1` (of IPv4 addresses only).
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Leaves the broadcast address out, which an IPv4 address has otherwise.
+    pub fn no_broadcast(mut self) -> Self {
+        self.broadcast = false;
+        self
+    }
+
     fn message(&self) -> AddressMessage {
         let mut message = AddressMessage::default();
+        message.header.scope = self.scope;
         message.header.family = family(self.address.addr());
         message.header.prefix_len = self.address.prefix_len();
         message.header.index = self.index;
@@ -40,9 +63,11 @@ impl NewAddress {
         message.attributes.push(AddressAttribute::Local(self.address.addr()));
         if let IpNet::V4(net) = self.address
             && net.prefix_len() < 31
+            && self.broadcast
         {
             message.attributes.push(AddressAttribute::Broadcast(net.broadcast()));
         }
+        message.attributes.extend(self.label.clone().map(AddressAttribute::Label));
         if !self.flags.is_empty() {
             message.attributes.push(AddressAttribute::Flags(self.flags));
         }

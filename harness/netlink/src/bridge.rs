@@ -1,8 +1,9 @@
-//! Settings of bridges (VLAN filtering, forward delay, the VLANs of ports), and the priority bits of VLAN links.
+//! Settings of bridges (VLAN filtering, forward delay) and of their ports (hairpin mode, VLANs), and the priority bits of VLAN
+//! links.
 
 use netlink_packet_route::link::{
-    AfSpecBridge, BridgeFlag, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoData, InfoKind, InfoVlan,
-    LinkAttribute, LinkInfo, LinkMessage, VlanQosMapping,
+    AfSpecBridge, BridgeFlag, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridge, InfoBridgePort, InfoData, InfoKind,
+    InfoPortData, InfoPortKind, InfoVlan, LinkAttribute, LinkInfo, LinkMessage, VlanQosMapping,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -39,12 +40,11 @@ impl Netlink {
         self.change_data(&what, index, InfoKind::Vlan, InfoData::Vlan(vec![InfoVlan::EgressQos(map)]))
     }
 
-    fn change_data(&mut self, what: &str, index: u32, kind: InfoKind, data: InfoData) -> Result<()> {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]));
-        // Data of a link kind is changed by "new", as `ip link set type` does.
-        self.request(what, RouteNetlinkMessage::NewLink(message), 0)
+    /// Changes settings of a link as the port of a bridge, such as hairpin mode; `EINVAL` if it is none.
+    pub fn set_bridge_port(&mut self, index: u32, settings: Vec<InfoBridgePort>) -> Result<()> {
+        let data = InfoPortData::BridgePort(settings);
+        let info = vec![LinkInfo::PortKind(InfoPortKind::Bridge), LinkInfo::PortData(data)];
+        self.change_info(&format!("change bridge port {index}"), index, info)
     }
 }
 

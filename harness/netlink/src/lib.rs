@@ -10,12 +10,12 @@
 //! 2. [`namespace`]: opening, entering and comparing network namespaces
 //! 3. [`socket`]: opening, requests with acknowledgement, dumps that are repeated when they were interrupted
 //! 4. [`link`]: listing, finding, adding, changing and deleting links; hardware addresses as text
-//! 5. [`bridge`]: settings of bridges and the VLANs of their ports; priority bits of VLAN links
+//! 5. [`bridge`]: settings of bridges and of their ports; priority bits of VLAN links
 //! 6. [`address`]: listing, adding and deleting addresses; permanent and proxy neighbours
 //! 7. [`route`]: listing (all tables, both families), adding and deleting routes; the route of an address
 //! 8. [`rule`]: listing, adding and deleting policy routing rules
 //! 9. [`netfilter`]: the generation of the nftables rules
-//! 10. [`queueing`]: listing queueing disciplines
+//! 10. [`queueing`]: listing queueing disciplines, replacing that of a link
 //! 11. [`raw`]: packet sockets: whole frames, in and out, with the tag that the kernel removes
 //!
 //! The messages (`LinkMessage`, `RouteMessage` and so on) are those of `netlink-packet-route`, which is re-exported as

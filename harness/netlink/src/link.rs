@@ -256,14 +256,64 @@ impl Netlink {
 
     /// Sets a link up or down.
     pub fn set_up(&mut self, index: u32, up: bool) -> Result<()> {
+        let what = format!("set link {index} {}", if up { "up" } else { "down" });
+        self.change_flags(&what, index, LinkFlags::Up, up)
+    }
+
+    /// Sets flags of a link on or off, such as `Promisc`, `Noarp` or `Multicast`; its other flags stay.
+    pub fn set_flags(&mut self, index: u32, flags: LinkFlags, on: bool) -> Result<()> {
+        let what = format!("set {flags:?} of link {index} {}", if on { "on" } else { "off" });
+        self.change_flags(&what, index, flags, on)
+    }
+
+    fn change_flags(&mut self, what: &str, index: u32, flags: LinkFlags, on: bool) -> Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
-        message.header.change_mask = LinkFlags::Up;
-        if up {
-            message.header.flags = LinkFlags::Up;
+        message.header.change_mask = flags;
+        if on {
+            message.header.flags = flags;
         }
-        let what = format!("set link {index} {}", if up { "up" } else { "down" });
-        self.request(&what, RouteNetlinkMessage::SetLink(message), 0)
+        self.request(what, RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Sets the MTU, in bytes; `EINVAL` outside the device's limits.
+    pub fn set_mtu(&mut self, index: u32, bytes: u32) -> Result<()> {
+        self.set(index, "MTU", LinkAttribute::Mtu(bytes))
+    }
+
+    /// Sets the hardware address. `EADDRINUSE` if another macvlan on the same parent has it.
+    pub fn set_mac(&mut self, index: u32, mac: [u8; 6]) -> Result<()> {
+        self.set(index, "hardware address", LinkAttribute::Address(mac.to_vec()))
+    }
+
+    /// Sets the length of the transmit queue, in packets.
+    pub fn set_queue_length(&mut self, index: u32, packets: u32) -> Result<()> {
+        self.set(index, "queue length", LinkAttribute::TxQueueLen(packets))
+    }
+
+    /// Sets the alias, a text for people.
+    pub fn set_alias(&mut self, index: u32, alias: &str) -> Result<()> {
+        self.set(index, "alias", LinkAttribute::IfAlias(alias.to_owned()))
+    }
+
+    /// Sets the mode of a macvlan. The kernel refuses to change to or from passthru (`EINVAL`).
+    pub fn set_macvlan_mode(&mut self, index: u32, mode: MacVlanMode) -> Result<()> {
+        let data = InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)]);
+        self.change_data(&format!("set mode of macvlan {index}"), index, InfoKind::MacVlan, data)
+    }
+
+    /// Changes data of a link's kind.
+    pub(crate) fn change_data(&mut self, what: &str, index: u32, kind: InfoKind, data: InfoData) -> Result<()> {
+        self.change_info(what, index, vec![LinkInfo::Kind(kind), LinkInfo::Data(data)])
+    }
+
+    /// Changes data of a link's kind, or of the port that it is.
+    pub(crate) fn change_info(&mut self, what: &str, index: u32, info: Vec<LinkInfo>) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        // Such data is changed by "new", as `ip link set type` does.
+        self.request(what, RouteNetlinkMessage::NewLink(message), 0)
     }
 
     /// Makes a link a port of the bridge or VRF of index `master`, or frees it.

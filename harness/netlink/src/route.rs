@@ -34,13 +34,24 @@ pub struct NewRoute {
     table: u32,
     scope: RouteScope,
     on_link: bool,
+    metric: Option<u32>,
+    kind: RouteType,
 }
 
 impl NewRoute {
     /// A unicast route of global scope and protocol boot in the main table. Host bits of `destination` are sent as
     /// they are; the kernel refuses them for IPv4 (`EINVAL`).
     pub fn to(destination: IpNet) -> Self {
-        Self { destination, gateway: None, link: None, table: MAIN_TABLE, scope: RouteScope::Universe, on_link: false }
+        Self {
+            destination,
+            gateway: None,
+            link: None,
+            table: MAIN_TABLE,
+            scope: RouteScope::Universe,
+            on_link: false,
+            metric: None,
+            kind: RouteType::Unicast,
+        }
     }
 
     /// The default route by a gateway.
@@ -79,13 +90,25 @@ impl NewRoute {
         self
     }
 
+    /// Sets the metric; of two routes to one destination the kernel takes the one with the smaller metric.
+    pub fn metric(mut self, metric: u32) -> Self {
+        self.metric = Some(metric);
+        self
+    }
+
+    /// Sets the kind, such as blackhole; unicast otherwise. A blackhole has neither next hop nor link.
+    pub fn kind(mut self, kind: RouteType) -> Self {
+        self.kind = kind;
+        self
+    }
+
     fn message(&self) -> RouteMessage {
         let mut message = RouteMessage::default();
         message.header.address_family = family(self.destination.addr());
         message.header.destination_prefix_length = self.destination.prefix_len();
         message.header.scope = self.scope;
         message.header.protocol = RouteProtocol::Boot;
-        message.header.kind = RouteType::Unicast;
+        message.header.kind = self.kind;
         if self.on_link {
             message.header.flags |= RouteFlags::Onlink;
         }
@@ -93,6 +116,7 @@ impl NewRoute {
         attributes.push(RouteAttribute::Destination(self.destination.addr().into()));
         attributes.extend(self.gateway.map(|address| RouteAttribute::Gateway(address.into())));
         attributes.extend(self.link.map(RouteAttribute::Oif));
+        attributes.extend(self.metric.map(RouteAttribute::Priority));
         // The header's field has one byte; the attribute holds any table and wins.
         message.header.table = u8::try_from(self.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
         attributes.push(RouteAttribute::Table(self.table));

@@ -18,12 +18,13 @@ pub struct NewRule {
     from: Option<IpNet>,
     to: Option<IpNet>,
     mark: Option<(u32, u32)>,
+    action: RuleAction,
 }
 
 impl NewRule {
     /// A rule for every packet of this family. Rules apply in the order of their priorities, smaller ones first.
     pub fn all(family: AddressFamily, table: u32, priority: u32) -> Self {
-        Self { family, table, priority, from: None, to: None, mark: None }
+        Self { family, table, priority, from: None, to: None, mark: None, action: RuleAction::ToTable }
     }
 
     /// A rule for packets from these addresses.
@@ -42,6 +43,12 @@ impl NewRule {
         self
     }
 
+    /// Sets the action; otherwise matching packets use the table. A blackhole has table 0.
+    pub fn action(mut self, action: RuleAction) -> Self {
+        self.action = action;
+        self
+    }
+
     /// Whether a listed rule is this one.
     pub fn is(&self, listed: &RuleMessage) -> bool {
         listed.header.family == self.family
@@ -50,12 +57,13 @@ impl NewRule {
             && source(listed) == self.from
             && destination(listed) == self.to
             && listed_mark(listed) == self.mark
+            && listed.header.action == self.action
     }
 
     fn message(&self) -> RuleMessage {
         let mut message = RuleMessage::default();
         message.header.family = self.family;
-        message.header.action = RuleAction::ToTable;
+        message.header.action = self.action;
         // The header's field has one byte; the attribute holds any table and wins.
         message.header.table = u8::try_from(self.table).unwrap_or_default();
         message.header.src_len = self.from.map_or(0, |net| net.prefix_len());

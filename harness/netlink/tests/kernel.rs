@@ -9,10 +9,14 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, MacVlanMode};
-use netlink_packet_route::route::{RouteMessage, RouteScope};
+use netlink_packet_route::address::AddressScope;
+use netlink_packet_route::link::{InfoBridgePort, LinkAttribute, LinkFlags, MacVlanMode};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteScope, RouteType};
+use netlink_packet_route::rule::RuleAction;
 use nix::sched::{CloneFlags, unshare};
-use plumbline_netlink::{Add, Errno, LinkKind, Netlink, NewAddress, NewLink, NewRoute, link, namespace, route};
+use plumbline_netlink::{
+    Add, Errno, LinkKind, Netlink, NewAddress, NewLink, NewRoute, NewRule, link, namespace, route,
+};
 
 /// Names the case that the inner program runs.
 const INNER: &str = "PLUMBLINE_NETLINK_CASE";
@@ -28,6 +32,7 @@ const CASES: &[(&str, Case)] = &[
     ("routes_come_and_go", routes),
     ("refusals_keep_errno_and_sentence", refusals),
     ("rules_of_both_families_are_listed", rules),
+    ("attributes_of_links_addresses_routes_and_rules_are_set", attributes),
     ("going_into_a_namespace_comes_back_after_errors_and_panics", there_and_back),
 ];
 
@@ -263,6 +268,48 @@ fn rules() -> Result<()> {
     match netlink.rules() {
         // local, main and default; local and main.
         Ok(rules) => ensure!(rules.len() == 5, "{rules:?}"),
+        Err(error) => ensure!(error.is(Errno::EOPNOTSUPP), "{error}"),
+    }
+    Ok(())
+}
+
+fn attributes() -> Result<()> {
+    let mut netlink = Netlink::open()?;
+    let index = pod_interface(&mut netlink)?;
+    netlink.add_link(&NewLink::new("br-ex", LinkKind::Bridge).up())?;
+    let bridge = netlink.link_index("br-ex")?;
+    netlink.set_master(index, Some(bridge))?;
+    netlink.set_bridge_port(index, vec![InfoBridgePort::HairpinMode(true)])?;
+    netlink.set_mtu(index, 1400)?;
+    netlink.set_mac(index, [2, 0, 0, 0, 0, 7])?;
+    netlink.set_queue_length(index, 77)?;
+    netlink.set_alias(index, "spare")?;
+    netlink.set_flags(index, LinkFlags::Noarp, true)?;
+    netlink.set_root_qdisc(index, "pfifo")?;
+    let listed = netlink.links()?.into_iter().find(|listed| listed.header.index == index).context("a link")?;
+    let has = |attribute: LinkAttribute| listed.attributes.contains(&attribute);
+    ensure!(has(LinkAttribute::Mtu(1400)) && has(LinkAttribute::TxQueueLen(77)), "{listed:?}");
+    ensure!(has(LinkAttribute::IfAlias("spare".to_owned())) && has(LinkAttribute::Qdisc("pfifo".to_owned())));
+    ensure!(link::has_mac(&listed, [2, 0, 0, 0, 0, 7]) && listed.header.flags.contains(LinkFlags::Noarp));
+    ensure!(listed.header.flags.contains(LinkFlags::Up), "other flags stay: {listed:?}");
+    ensure!(format!("{listed:?}").contains("HairpinMode(true)"), "{listed:?}");
+
+    let address = NewAddress::new("10.7.0.1/24".parse()?, index).scope(AddressScope::Link).no_broadcast();
+    netlink.add_address(&address.label(format!("{}:7", link::name(&listed))))?;
+    let added = netlink.addresses()?.into_iter().find(|listed| {
+        listed.header.scope == AddressScope::Link && listed.header.index == index && listed.header.prefix_len == 24
+    });
+    let added = added.context("an address of scope link")?;
+    ensure!(!format!("{added:?}").contains("Broadcast"), "{added:?}");
+
+    netlink.add_route(&NewRoute::to("10.8.0.0/16".parse()?).kind(RouteType::BlackHole).metric(7), Add::Exclusive)?;
+    let routes = netlink.routes()?;
+    let black = routes.iter().find(|listed| listed.header.kind == RouteType::BlackHole).context("a blackhole")?;
+    ensure!(black.attributes.contains(&RouteAttribute::Priority(7)), "{black:?}");
+
+    let rule = NewRule::from("10.9.0.0/16".parse()?, 0, 100).action(RuleAction::Blackhole);
+    match netlink.add_rule(&rule) {
+        Ok(()) => ensure!(netlink.rules()?.iter().any(|listed| rule.is(listed)), "the rule is not listed"),
         Err(error) => ensure!(error.is(Errno::EOPNOTSUPP), "{error}"),
     }
     Ok(())
