@@ -2,8 +2,9 @@
 
 use crate::call::{Call, Done, Problem};
 use ipnet::IpNet;
-use plumbline_netlink::packet::address::AddressScope;
-use plumbline_netlink::{LinkKind, NewAddress, NewLink, address as addresses};
+use nix::poll::{PollTimeout, poll};
+use plumbline_netlink::packet::address::{AddressAttribute, AddressFlags, AddressScope};
+use plumbline_netlink::{NewAddress, address as addresses};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -117,40 +118,54 @@ pub fn label(call: &mut Call) -> Done {
     replace(call, old, &NewAddress::new(old, index).label(label))
 }
 
-/// Duplicate address detection of the IPv6 address fails: another macvlan of the same parent has it meanwhile.
+/// Duplicate address detection of the IPv6 address fails: the bridge has it meanwhile.
 pub fn fail_detection(call: &mut Call) -> Done {
-    const OTHER: &str = "plumbline-dad";
     let (index, own) = (call.index()?, call.address(true)?);
-    let master = call.config["master"].as_str().unwrap_or_default().to_owned();
-    let parent = call.node.link_index(&master)?;
-    let kind = LinkKind::Macvlan { parent, mode: plumbline_netlink::packet::link::MacVlanMode::Bridge };
-    call.node.add_link(&NewLink::new(OTHER, kind).up())?;
-    let other = call.node.link_index(OTHER)?;
+    let bridge = call.config["bridge"].as_str().unwrap_or("cni0").to_owned();
+    let other = call.node.link_index(&bridge)?;
     call.node.add_address(&NewAddress::new(own, other).no_dad())?;
     let outcome = detect(call, index, own);
-    call.node.delete_link(other)?;
+    call.node.delete_address(own, other)?;
     outcome
 }
 
+/// Sysctls of the interface that detection needs: that it takes place, and at once.
+const DETECTION: [(&str, &str); 2] = [("accept_dad", "1"), ("router_solicitation_delay", "0")];
+
 fn detect(call: &mut Call, index: u32, own: IpNet) -> Done {
-    let path = format!("net/ipv6/conf/{}", call.interface);
-    // Without it detection waits for up to a second before it begins.
-    let delay = call.in_pod(|| Ok(std::fs::read_to_string(format!("/proc/sys/{path}/router_solicitation_delay"))?))?;
-    call.set_pod_sysctl(&format!("{path}/router_solicitation_delay"), "0")?;
+    let path = |name: &str| format!("net/ipv6/conf/{}/{name}", call.interface);
+    let mut restored = Vec::new();
+    for (name, value) in DETECTION {
+        let path = path(name);
+        let before = call.in_pod(|| Ok(std::fs::read_to_string(format!("/proc/sys/{path}"))?))?;
+        call.set_pod_sysctl(&path, value)?;
+        restored.push((path, before));
+    }
     call.pod()?.delete_address(own, index)?;
     call.pod()?.add_address(&NewAddress::new(own, index))?;
-    call.set_pod_sysctl(&format!("{path}/router_solicitation_delay"), delay.trim())?;
-    let failed = |listed: &plumbline_netlink::packet::address::AddressMessage| {
-        let has_failed = format!("{:?}", listed.attributes).contains("Dadfailed");
-        has_failed && addresses::local(listed) == Some(own.addr())
+    let outcome = wait_for_failure(call, own);
+    for (path, before) in restored {
+        call.set_pod_sysctl(&path, before.trim())?;
+    }
+    outcome
+}
+
+fn wait_for_failure(call: &mut Call, own: IpNet) -> Done {
+    const STEP_MS: u8 = 5;
+    const STEPS: usize = 400;
+    let is_flag = |attribute: &AddressAttribute| match attribute {
+        AddressAttribute::Flags(flags) => flags.contains(AddressFlags::Dadfailed),
+        _ => false,
     };
-    // Each listing takes some tenths of a millisecond.
-    for _ in 0..5_000 {
-        if call.pod()?.addresses()?.iter().any(failed) {
+    for _ in 0..STEPS {
+        let listed = call.pod()?.addresses()?;
+        let mut of_address = listed.iter().filter(|one| addresses::local(one) == Some(own.addr()));
+        if of_address.any(|one| one.attributes.iter().any(is_flag)) {
             return Ok(());
         }
+        poll(&mut [], PollTimeout::from(STEP_MS)).map_err(std::io::Error::from)?;
     }
-    Err(Problem::failed("duplicate address detection did not fail"))
+    Err(Problem::failed("duplicate address detection did not fail within 2 seconds"))
 }
 
 /// The IPv6 address is missing, and only that.

@@ -55,7 +55,7 @@ pub fn drop_masquerade(_call: &mut Call) -> Done {
     edit_nat(|lines| lines.retain(|line| !(line.starts_with("-A") && line.contains("MASQUERADE"))))
 }
 
-/// The rule that leads to masquerading is before all others, not after them.
+/// The last rule of POSTROUTING is before all others.
 pub fn insert_first(_call: &mut Call) -> Done {
     edit_nat(|lines| {
         let jumps = |line: &String| line.starts_with("-A POSTROUTING");
