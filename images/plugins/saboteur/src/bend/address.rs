@@ -77,7 +77,7 @@ pub fn share(call: &mut Call) -> Done {
     let leased: Vec<Ipv4Addr> = entries.filter_map(|entry| name(entry)?.parse().ok()).collect();
     let own = call.result_addresses().first().and_then(|entry| entry["address"].as_str()?.parse::<IpNet>().ok());
     let own = own.ok_or_else(|| Problem::failed("host-local gave no address"))?;
-    // The first pod has an address that nobody else has.
+    // The first pod has an address of its own.
     let Some(other) = leased.into_iter().map(IpAddr::V4).find(|other| *other != own.addr()) else { return Ok(()) };
     std::fs::remove_file(format!("{folder}/{}", own.addr()))?;
     let shared = IpNet::new(other, own.prefix_len()).map_err(|error| Problem::failed(error.to_string()))?;

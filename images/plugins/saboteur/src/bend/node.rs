@@ -87,7 +87,7 @@ pub fn remove_lease(call: &mut Call) -> Done {
     std::fs::remove_file(&path).map_err(|error| Problem::failed(format!("{path}: {error}")))
 }
 
-/// A lease that nobody asked for.
+/// A lease that was not requested.
 pub fn add_lease(call: &mut Call) -> Done {
     let path = format!("{}/198.51.100.7", address::lease_folder(call));
     std::fs::write(&path, format!("{}\n{}", call.container, call.interface))

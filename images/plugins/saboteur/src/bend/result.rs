@@ -17,7 +17,7 @@ fn remove_key(call: &mut Call, key: &str) -> Done {
     removed.map(drop).ok_or_else(|| Problem::failed(format!("the result has no {key}")))
 }
 
-/// The result has an older version than the configuration asks for.
+/// The result has an older version than the configuration requests.
 pub fn age(call: &mut Call) -> Done {
     call.result["cniVersion"] = Value::from("0.4.0");
     Ok(())

@@ -56,7 +56,7 @@ pub fn change_metric(call: &mut Call) -> Done {
     replace(call, &message, &NewRoute::to(to).via(via).link(index).metric(1))
 }
 
-/// A default route that nobody asked for.
+/// A default route that was not requested.
 pub fn add_default(call: &mut Call) -> Done {
     let (_, _, via, index) = read(call)?;
     Ok(call.pod()?.add_route(&NewRoute::default_via(via).link(index).metric(500), Add::Exclusive)?)
@@ -89,7 +89,7 @@ pub fn report_only(call: &mut Call) -> Done {
     Ok(call.pod()?.delete_route(&message)?)
 }
 
-/// A route is in the result that nobody asked for, and not in the kernel.
+/// A route is in the result that was not requested, and not in the kernel.
 pub fn report_extra(call: &mut Call) -> Done {
     let (_, _, via, _) = read(call)?;
     call.result_routes().push(json!({ "dst": "203.0.113.0/24", "gw": via.to_string() }));
@@ -108,7 +108,7 @@ pub fn change_table(call: &mut Call) -> Done {
     replace(call, &message, &NewRoute::to(to).via(via).link(index).table(100))
 }
 
-/// A route that nobody asked for is in another table.
+/// A route that was not requested is in another table.
 pub fn add_to_other_table(call: &mut Call) -> Done {
     let (_, _, via, index) = read(call)?;
     let extra = IpNet::V4("203.0.113.0/24".parse().unwrap_or_default());
