@@ -186,7 +186,7 @@ pub fn add_address(message: &AddressMessage, names: &Names, real: &BTreeSet<Stri
 /// What a next hop is at the moment: not compared.
 const PASSING_FLAGS: [&str; 6] = ["dead", "linkdown", "offload", "trap", "pervasive", "unresolved"];
 
-/// Adds a route. The item has what tells two routes apart: destination, table and metric; the rest is the value.
+/// Adds a route. The item identifies it by destination, table and metric; the rest is the value.
 pub fn add_route(message: &RouteMessage, names: &Names, state: &mut NamespaceState) {
     let Some(route) = routes::convert_route(message, names) else { return };
     let mut item = route.to.to_string();

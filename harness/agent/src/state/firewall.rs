@@ -18,7 +18,7 @@ const LISTING_BYTES: usize = 4 * 1024 * 1024;
 /// The tables that the older iptables has loaded, one a line; empty where there is none.
 const LOADED_TABLES: [&str; 2] = ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"];
 
-/// The generation of a namespace whose rules nobody has changed.
+/// The generation of a namespace whose rules were never changed.
 const FIRST_GENERATION: u32 = 1;
 
 /// The programs that list rules, and the family that each is for.
