@@ -33,9 +33,10 @@ pub use model::Unpredicted;
 pub use plugins::modelled;
 pub use world::Predicted;
 
-use crate::cni::{ChainOutcome, Exit, PluginCall, StateBefore};
+use crate::cni::{ChainOutcome, CniCommand, Exit, PluginCall, StateBefore};
 use crate::state::PodAndNode;
 use case::PluginCase;
+use std::collections::BTreeMap;
 use world::World;
 
 /// What a call's changes are against its prediction.
@@ -57,15 +58,14 @@ pub struct JudgedCall<'a> {
 #[derive(Debug, Default)]
 pub struct Predictor {
     state: PodAndNode,
+    /// ADDs that could not be predicted, and why: what their DELs take away can't be predicted either.
+    unpredicted: BTreeMap<CallKey, Unpredicted>,
 }
 
-impl Predictor {
-    /// Follows a chain without judging its calls.
-    pub fn follow_chain(&mut self, outcome: &ChainOutcome) {
-        self.start_chain(outcome);
-        outcome.calls.iter().filter_map(|call| call.changes.as_ref()).for_each(|changes| self.state.apply(changes));
-    }
+/// Network, interface and position of a call.
+type CallKey = (String, String, usize);
 
+impl Predictor {
     /// Takes over the state before a chain; false if it was not read.
     fn start_chain(&mut self, outcome: &ChainOutcome) -> bool {
         match &outcome.before {
@@ -94,9 +94,14 @@ impl Predictor {
         judged
     }
 
-    fn judge_call<'a>(&self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
+    fn judge_call<'a>(&mut self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
         let mut judged =
             JudgedCall { call, plugins, differences: Vec::new(), coverage: Coverage::default(), unpredicted: None };
+        let key = (call.network.clone(), call.ifname.clone(), call.position);
+        if call.command == CniCommand::Del && self.unpredicted.contains_key(&key) {
+            judged.unpredicted = self.unpredicted.get(&key).cloned();
+            return judged;
+        }
         let Some(case) = PluginCase::read(call) else { return judged };
         let mut world = World::new(&self.state);
         match plugins::predict(&case, &mut world) {
@@ -104,7 +109,12 @@ impl Predictor {
                 let changes = call.changes.as_deref().unwrap_or_default();
                 (judged.differences, judged.coverage) = compare::compare(&self.state, &world.into_predicted(), changes);
             }
-            Err(reason) => judged.unpredicted = Some(reason),
+            Err(reason) => {
+                if !matches!(reason, Unpredicted::Violated { .. }) {
+                    self.unpredicted.insert(key, reason.clone());
+                }
+                judged.unpredicted = Some(reason);
+            }
         }
         judged
     }

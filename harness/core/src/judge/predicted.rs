@@ -37,7 +37,8 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
 /// Judges the calls that detached a pod when it was removed; after the leaks, which are reported first.
 pub(super) fn judge_removed(plan: &Plan, pod: &Pod, observed: &PodObservation, judgement: &mut JudgementBuilder) {
     let mut predictor = Predictor::default();
-    observed.outcomes.iter().for_each(|(_, outcome)| predictor.follow_chain(outcome));
+    // Judged already; here for the state that they leave, and for what could not be predicted.
+    observed.outcomes.iter().for_each(|(_, outcome)| drop(predictor.judge_chain(outcome)));
     for (name, outcome) in &observed.removals {
         for judged in judge_chain(plan, name, &mut predictor, outcome) {
             judge_call(&CallCase::new(plan, pod, name, &judged), judgement);

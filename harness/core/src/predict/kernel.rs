@@ -301,7 +301,7 @@ pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     {
         let cause =
             world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-        count_down(world, Subject::Node, parent);
+        count_parents(world, parent, |count| count.saturating_sub(1));
         world.return_to(cause);
     }
 }
@@ -379,18 +379,26 @@ fn leave_one_hop(world: &mut World<'_>, subject: Subject, key: &FactKey, gone: &
 /// (`__dev_set_rx_mode`, net/core/dev_addr_lists.c). Which devices can filter is not reported.
 pub fn count_macvlan(world: &mut World<'_>, parent: &str) {
     let cause = world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-    let key = FactKey::link(parent, "promiscuity");
-    if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
-        world.set(Subject::Node, key, Expected::OneOf(vec![count.to_string(), count.saturating_add(1).to_string()]));
-    }
+    count_parents(world, parent, |count| count.saturating_add(1));
     world.return_to(cause);
 }
 
-fn count_down(world: &mut World<'_>, subject: Subject, parent: &str) {
-    let key = FactKey::link(parent, "promiscuity");
-    if let Some(count) = world.text(subject, &key).and_then(|count| count.parse::<u32>().ok()) {
-        let less = count.saturating_sub(1);
-        world.set(subject, key, Expected::OneOf(vec![count.to_string(), less.to_string()]));
+/// More links than this are not stacked.
+const MAX_STACKED: usize = 8;
+
+/// Counts a link of the node; a VLAN link passes its promiscuity on to the link below (`vlan_dev_change_rx_flags`,
+/// net/8021q/vlan_dev.c).
+fn count_parents(world: &mut World<'_>, parent: &str, counted: fn(u32) -> u32) {
+    let mut link = Some(parent.to_owned());
+    for _ in 0..MAX_STACKED {
+        let Some(name) = link else { break };
+        let key = FactKey::link(&*name, "promiscuity");
+        if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
+            let values = vec![count.to_string(), counted(count).to_string()];
+            world.set(Subject::Node, key, Expected::OneOf(values));
+        }
+        let is_vlan = world.attribute(Subject::Node, &name, "kind").as_deref() == Some("vlan");
+        link = world.attribute(Subject::Node, &name, "parent").filter(|_| is_vlan);
     }
 }
 

@@ -46,9 +46,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     if let Some(key) = NOT_MODELLED.iter().find(|key| case.key(&[key]).is_some()) {
         return Err(Unpredicted::key(key));
     }
-    if case.text(&["backend"]).is_some_and(|backend| backend != "iptables") {
-        return Err(Unpredicted::key("backend"));
-    }
+    check_backend(case)?;
     let unreadable = || Unpredicted::value("runtimeConfig/portMappings");
     let mappings = listed.iter().map(|one| read_mapping(one).ok_or_else(unreadable)).collect::<Result<Vec<_>, _>>()?;
     let addresses = case.earlier_addresses();
@@ -70,6 +68,14 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         }
     }
     Ok(())
+}
+
+/// Only iptables is modelled.
+fn check_backend(case: &PluginCase<'_>) -> Result<(), Unpredicted> {
+    match case.text(&["backend"]) {
+        None | Some("iptables") => Ok(()),
+        Some(_) => Err(Unpredicted::key("backend")),
+    }
 }
 
 fn read_mapping(value: &Value) -> Option<Mapping> {
@@ -207,6 +213,7 @@ pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     if case.list(&["runtimeConfig", "portMappings"]).is_empty() {
         return Ok(());
     }
+    check_backend(case)?;
     let chain = chain_name("DN-", case.network(), case.container_id());
     world.because("runtimeConfig/portMappings", "DEL removes the pod's rules");
     for key in world.keys_of_kind(Subject::Node, FactKind::Firewall) {
