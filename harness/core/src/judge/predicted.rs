@@ -1,4 +1,4 @@
-//! What changed with each call of a plugin, against what its configuration says (`PL350` to `PL352`).
+//! What changed with each call of a plugin, against what its configuration says (`PL350` to `PL352`, and `PL513` for DEL).
 
 use super::judgement::JudgementBuilder;
 use crate::cni::{ChainOutcome, CniCommand};

@@ -1,7 +1,5 @@
 //! What is expected of one fact, and why.
 
-use ipnet::IpNet;
-
 /// What a fact must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
@@ -66,11 +64,6 @@ pub struct Cause {
     pub key: String,
     /// What makes it so, with its source: `connected route of the address (net/ipv4/fib_frontend.c)`.
     pub reason: &'static str,
-}
-
-/// The network of an address: host bits cleared.
-pub fn network_of(address: &IpNet) -> IpNet {
-    address.trunc()
 }
 
 #[cfg(test)]

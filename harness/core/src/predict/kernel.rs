@@ -1,7 +1,7 @@
 //! What the kernel does by itself when a plugin changes something: connected and local routes, sysctls of new devices,
 //! counters of parents. Sources are named beside each consequence; paths are those of the Linux sources.
 
-use super::expected::{Cause, Expected, network_of};
+use super::expected::{Cause, Expected};
 use super::sysctls::{self, V6_MIN_MTU};
 use super::world::World;
 use crate::state::{FactKey, FactKind, Subject, peer_name};
@@ -201,7 +201,7 @@ fn primary_of(world: &World<'_>, subject: Subject, link: &str, address: IpNet) -
     };
     let keys = world.keys_of_link(subject, FactKind::Address, link);
     let primaries = keys.iter().filter(|key| is_primary(key)).filter_map(|key| key.item.parse::<IpNet>().ok());
-    let mut others = primaries.filter(|other| *other != address && network_of(other) == network_of(&address));
+    let mut others = primaries.filter(|other| *other != address && other.trunc() == address.trunc());
     others.next().map(|other| other.addr())
 }
 
@@ -209,7 +209,7 @@ fn primary_of(world: &World<'_>, subject: Subject, link: &str, address: IpNet) -
 /// `addrconf_prefix_route` (net/ipv6/addrconf.c).
 fn add_routes_of_address(world: &mut World<'_>, subject: Subject, link: &str, address: IpNet) {
     let cause = world.therefore("routes of an address (net/ipv4/fib_frontend.c, net/ipv6/addrconf.c)");
-    let network = network_of(&address);
+    let network = address.trunc();
     if is_v6(&address) {
         if !address.addr().is_loopback() {
             let route = Route { metric: V6_ADDRESS_METRIC, ..Route::new(network, None) };
