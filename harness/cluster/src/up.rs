@@ -24,8 +24,9 @@ use std::time::Duration;
 
 /// The longest wait for a lease: the longest bring-up, including images.
 const LEASE: Duration = Duration::from_secs(3600);
-/// The number of bring-ups after which a cluster that another process changes each time is an error.
-const ROUNDS: usize = 3;
+/// The number of bring-ups after which a cluster that does not stay as it was made is an error. Another process may change
+/// it, or a busy host may delay what a check waits for.
+const ROUNDS: usize = 5;
 
 /// Chooses a profile, brings its cluster up or checks a running one, and returns it with a shared lease.
 ///
@@ -47,11 +48,13 @@ pub async fn up(cx: &Context, providers: Providers) -> Result<Cluster, TestbedEr
             bringup.engine()?.clone()
         }
     };
+    let mut lacking = None;
     for _ in 0..ROUNDS {
         let bringup = BringUp::new(cx, &loaded, Some(engine.clone()), providers)?;
         let name = lease_name(&bringup.rendered().await?.0.name);
         let shared = Lease::take(&name, Kind::Shared, Deadline::after(LEASE)).await?;
-        if driver(cx, &loaded).survey(&bringup).await?.is_none() {
+        lacking = driver(cx, &loaded).survey(&bringup).await?;
+        if lacking.is_none() {
             return open_cluster(bringup, shared, providers).await;
         }
         drop(shared);
@@ -60,7 +63,9 @@ pub async fn up(cx: &Context, providers: Providers) -> Result<Cluster, TestbedEr
         driver(cx, &loaded).drive(&bringup).await?;
         drop(exclusive);
     }
-    Err(TestbedError::new("cluster", format!("another process changed the cluster after each of {ROUNDS} bring-ups")))
+    let last = lacking.map_or_else(String::new, |(step, what)| format!("; the last check of {}: {what}", step.name()));
+    let message = format!("the cluster did not stay as it was made after each of {ROUNDS} bring-ups{last}");
+    Err(TestbedError::new("cluster", message))
 }
 
 fn driver<'a>(cx: &'a Context, loaded: &Loaded) -> Driver<'a> {
