@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams};
 use kube::{Client, ResourceExt};
 use plumbline_core::protocol::{CACHED_RESULT, Op, Outcome, Target};
+use plumbline_core::state::NamespaceState;
 use plumbline_kube::manifests::render;
 use plumbline_kube::objects::AtRequest as _;
 use plumbline_kube::readiness::{self, PodOutcome};
@@ -47,7 +48,8 @@ pub struct CanaryPod<'a> {
     pub journal: CanaryJournal<'a>,
 }
 
-/// Creates a canary with a network on `node`, checks that Multus attached it, and deletes it.
+/// Creates a canary with a network on `node`, checks that Multus attached it, and deletes it. Returns the canary's state
+/// without its attachment, as that of a pod without attachments.
 ///
 /// # Errors
 /// `TestbedError` with the node's name: the canary did not become Ready, or is Ready but not attached.
@@ -57,11 +59,15 @@ pub async fn run_canary(
     node: &Node,
     image: &str,
     journal: CanaryJournal<'_>,
-) -> Result<(), TestbedError> {
+) -> Result<NamespaceState, TestbedError> {
     let pod = CanaryPod { client, node, stage: STAGE, journal };
     let networks = json!([{ "name": pod.name(), "interface": INTERFACE }]).to_string();
     let documents = pod.render_documents(loaded, Path::new(TEMPLATE), image, &networks)?;
-    pod.run(&documents, async |pod: &Pod| check_attachment(node, pod).await).await
+    let check = async |pod: &Pod| {
+        check_attachment(node, pod).await?;
+        read_baseline(node, pod).await
+    };
+    pod.run(&documents, check).await
 }
 
 /// Creates the namespace of the canaries.
@@ -101,11 +107,11 @@ impl CanaryPod<'_> {
     ///
     /// # Errors
     /// `TestbedError` when it does not become Ready or is not deleted, else the result of `check`.
-    pub async fn run(
+    pub async fn run<T>(
         &self,
         documents: &[Value],
-        check: impl AsyncFnOnce(&Pod) -> Result<(), TestbedError>,
-    ) -> Result<(), TestbedError> {
+        check: impl AsyncFnOnce(&Pod) -> Result<T, TestbedError>,
+    ) -> Result<T, TestbedError> {
         readiness::await_service_account(self.client, SYSTEM_NAMESPACE, self.stage).await?;
         // A canary of a killed run has the same name.
         self.remove().await?;
@@ -119,7 +125,8 @@ impl CanaryPod<'_> {
         if removed.is_ok() {
             entries.into_iter().try_for_each(|id| self.journal.run.done(id))?;
         }
-        checked.and(removed)
+        let checked = checked?;
+        removed.map(|()| checked)
     }
 
     async fn create(&self, documents: &[Value]) -> Result<Pod, TestbedError> {
@@ -197,6 +204,18 @@ async fn check_attachment(node: &Node, pod: &Pod) -> Result<(), TestbedError> {
         }
         other => Err(testbed_error(format!("can't be observed: {other:?}"))),
     }
+}
+
+/// Reads the canary's state, without its attachment.
+async fn read_baseline(node: &Node, pod: &Pod) -> Result<NamespaceState, TestbedError> {
+    let (name, uid) = (pod.name_any(), readiness::uid_of(pod));
+    let target = Target::Sandbox { namespace: SYSTEM_NAMESPACE.into(), name, uid };
+    let mut state = match node.call(Op::PodState(target)).await? {
+        Outcome::PodState { state, .. } => state.pod,
+        other => return Err(TestbedError::new(STAGE, format!("the canary's state can't be read: {other:?}"))),
+    };
+    state.retain(|key, _| key.link != INTERFACE);
+    Ok(state)
 }
 
 impl CanaryJournal<'_> {

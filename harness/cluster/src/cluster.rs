@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, DeleteParams};
 use plumbline_core::plan::Plan;
+use plumbline_core::state::NamespaceState;
 use plumbline_core::verdict::Adaptation;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_kube::cluster_ranges::ClusterRanges;
@@ -288,6 +289,11 @@ impl Cluster {
         })
     }
 
+    /// The state of a pod without attachments on each node; empty where no canary of Multus was read.
+    pub fn baselines(&self) -> BTreeMap<String, NamespaceState> {
+        self.home.record().and_then(|record| record.proof).map(|proof| proof.baselines).unwrap_or_default()
+    }
+
     /// Records a proof of the current default network, after another operation ran the canaries.
     ///
     /// # Errors
@@ -295,7 +301,9 @@ impl Cluster {
     pub async fn record_proof(&self, cx: &Context) -> Result<(), TestbedError> {
         let Some((provided, at)) = self.provided.as_ref().zip(self.context(cx)) else { return Ok(()) };
         match provided.provider.proof_basis(&at, &provided.plugins).await? {
-            Look::There(of) => self.home.change(|record| record.proof = Some(Proof { of, at: now() })),
+            Look::There(of) => {
+                self.home.change(|record| record.proof = Some(Proof { of, at: now(), ..Proof::default() }))
+            }
             Look::NotYet(what) => Err(TestbedError::new(Step::ProveDefaultNetwork.name(), what)),
         }
     }

@@ -12,12 +12,14 @@ use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Client;
 use kube::api::Api;
+use plumbline_core::state::NamespaceState;
 use plumbline_kube::manifests::render;
 use plumbline_kube::objects::AtRequest as _;
 use plumbline_kube::{manifests, objects, rollout};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::{Deadline, Look};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The name of Multus' DaemonSet.
 pub const DAEMON_SET: &str = "kube-multus-ds";
@@ -166,6 +168,8 @@ pub async fn read_proof_basis(
     let configurations = try_join_all(nodes.iter().map(|node| check_configuration(node, loaded)));
     let (generation, configurations) = tokio::try_join!(check_daemon_set(client, image), configurations)?;
     let mut lines = vec![format!("the plugins {plugins}")];
+    // What it reads of the canary is kept.
+    lines.extend(nodes.first().map(|node| format!("the agent {}", node.agent())));
     match generation {
         Look::There(generation) => lines.push(format!("DaemonSet {DAEMON_SET} {generation}")),
         Look::NotYet(what) => return Ok(Look::NotYet(what)),
@@ -184,7 +188,7 @@ pub async fn read_proof_basis(
     Ok(Look::There(lines.join("\n")))
 }
 
-/// Proves Multus with a canary on every node.
+/// Proves Multus with a canary on every node. Returns the state of a pod without attachments on each node, by its name.
 ///
 /// # Errors
 /// `TestbedError` with the name of the node on which the canary was not attached.
@@ -195,9 +199,11 @@ pub async fn run_canaries(
     toolbox: &str,
     journal: canary::CanaryJournal<'_>,
     notes: &Notes,
-) -> Result<(), TestbedError> {
+) -> Result<BTreeMap<String, NamespaceState>, TestbedError> {
     notes.note("running a canary on every node");
-    try_join_all(nodes.iter().map(|node| canary::run_canary(loaded, client, node, toolbox, journal))).await.map(|_| ())
+    let states =
+        try_join_all(nodes.iter().map(|node| canary::run_canary(loaded, client, node, toolbox, journal))).await?;
+    Ok(nodes.iter().map(|node| node.name.clone()).zip(states).collect())
 }
 
 #[cfg(test)]

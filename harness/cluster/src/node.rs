@@ -154,6 +154,11 @@ async fn connect_agent(
 }
 
 impl Node {
+    /// The path of its agent, with a hash of the content.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
     /// Sends an operation to the agent. A fault counts as an answer.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_valid_for_a_limited_time_and_only_for_the_same_basis() {
-        let proof = Proof { of: "a".into(), at: 1000 };
+        let proof = Proof { of: "a".into(), at: 1000, ..Proof::default() };
         let same = Look::There("a".to_owned());
         assert_eq!(check_proof(&same, Some(&proof), 1100), Found::Good);
         assert_ne!(check_proof(&same, Some(&proof), 9000), Found::Good);

@@ -50,10 +50,11 @@ impl BringUp<'_> {
         // A restarted node uses its old configuration until Multus' pod rewrites it. So a canary proves only a basis that is
         // the same before and after it.
         for _ in 0..PROOFS {
-            multus::run_canaries(self.loaded, &alive.client, &alive.nodes, &toolbox, journal, notes).await?;
+            let baselines =
+                multus::run_canaries(self.loaded, &alive.client, &alive.nodes, &toolbox, journal, notes).await?;
             let after = self.await_proof_basis(&alive, &plugins, &image).await?;
             if after == basis {
-                return home.change(|record| record.proof = Some(Proof { of: basis, at: now() }));
+                return home.change(|record| record.proof = Some(Proof { of: basis, at: now(), baselines }));
             }
             notes.note(format!("changed during the canary: {}", proof::describe_change(&basis, &after)));
             basis = after;
@@ -107,6 +108,6 @@ impl BringUp<'_> {
             ));
         }
         let (_, home) = self.rendered().await?;
-        home.change(|record| record.proof = Some(Proof { of: after, at: now() }))
+        home.change(|record| record.proof = Some(Proof { of: after, at: now(), ..Proof::default() }))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `record.json` is written before kind creates the cluster, so that an incomplete cluster is recognized as Plumbline's.
 
+use plumbline_core::state::NamespaceState;
 use plumbline_kube::adaptation::ImageState;
 use plumbline_testbed::error::{AtStage, TestbedError};
 use plumbline_testbed::folders;
@@ -33,13 +34,16 @@ pub struct Record {
 }
 
 /// A proof that the network was in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
     /// The basis of the proof, one line with a hash for each part. Another text needs another proof.
     pub of: String,
     /// The time of the proof, in seconds since the epoch.
     pub at: u64,
+    /// The state of a pod without attachments on each node, read from the canary there; empty where it was not read.
+    #[serde(default)]
+    pub baselines: BTreeMap<String, NamespaceState>,
 }
 
 /// The folder of a cluster below the state folder.

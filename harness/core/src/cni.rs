@@ -1,6 +1,6 @@
 //! What passes between a runtime and a plugin: results, errors, and the record of a call.
 
-use crate::state::{Change, PodAndNode};
+use crate::state::{Change, NamespaceState, PodAndNode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,6 +98,33 @@ pub enum StateBefore {
     Whole(PodAndNode),
     /// What changed since the last call of the pod's earlier chains: what the kernel does later, or what others did.
     Since(Vec<Change>),
+}
+
+/// A chain that a container runtime ran, as its cached record tells it (libcni, `cachedInfo`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachedChain {
+    /// The network's name in its configuration.
+    pub network: String,
+    /// `CNI_IFNAME`.
+    pub ifname: String,
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// The calls of ADD as the runtime must have made them: they were not recorded. Each has the final result of the chain as
+    /// its answer, and no duration.
+    pub calls: Vec<PluginCall>,
+}
+
+/// The state of a pod whose chains a container runtime ran, read after ADD.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateAfter {
+    /// The state of a pod without attachments on the same node.
+    pub baseline: NamespaceState,
+    /// The state of the pod, and of its node what concerns plugins.
+    pub now: PodAndNode,
+    /// The chains of its attachments, in their order.
+    pub chains: Vec<AttachedChain>,
 }
 
 /// Why a chain stopped.

@@ -6,7 +6,7 @@ pub mod traces;
 
 pub use agree::{agree, agree_within};
 
-use crate::cni::{ChainOutcome, PluginCall};
+use crate::cni::{ChainOutcome, PluginCall, StateAfter};
 use crate::release::Release;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -249,6 +249,9 @@ pub struct PodObservation {
     /// Outcome of each chain's DEL when the pod was removed (netns lane), by network name in order; empty until then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<(String, ChainOutcome)>,
+    /// The whole state after ADD, on lanes where a runtime ran the chains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_after: Option<StateAfter>,
     /// Recorded plugin calls, on lanes where a runtime ran the chain.
     pub calls: Vec<PluginCall>,
     /// Events and log lines.

@@ -14,7 +14,9 @@
 //! 9. `ipam`: IPAM plugins, and what main plugins do with their answer
 //! 10. `plugins`: the models
 //! 11. `compare`: prediction against observed changes
+//! 12. `attached`: prediction against the state after all chains
 
+mod attached;
 mod case;
 mod compare;
 mod expected;
@@ -27,6 +29,7 @@ mod settings;
 mod sysctls;
 mod world;
 
+pub use attached::judge_attached;
 pub use compare::{Coverage, Difference};
 pub use expected::{Cause, Expected};
 pub use model::Unpredicted;
@@ -52,6 +55,8 @@ pub struct JudgedCall<'a> {
     pub coverage: Coverage,
     /// What could not be predicted; then nothing was compared.
     pub unpredicted: Option<Unpredicted>,
+    /// Whether the state was read right before and after the call; else only after all calls.
+    pub is_observed: bool,
 }
 
 /// Follows the chains of one pod, in their order.
@@ -95,8 +100,14 @@ impl Predictor {
     }
 
     fn judge_call<'a>(&mut self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
-        let mut judged =
-            JudgedCall { call, plugins, differences: Vec::new(), coverage: Coverage::default(), unpredicted: None };
+        let mut judged = JudgedCall {
+            call,
+            plugins,
+            differences: Vec::new(),
+            coverage: Coverage::default(),
+            unpredicted: None,
+            is_observed: true,
+        };
         let key = (call.network.clone(), call.ifname.clone(), call.position);
         if call.command == CniCommand::Del && self.unpredicted.contains_key(&key) {
             judged.unpredicted = self.unpredicted.get(&key).cloned();

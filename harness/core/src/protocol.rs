@@ -3,17 +3,18 @@
 //! Each [`Request`] has a number; the agent sends one [`Reply`] with the same number, in order.
 //! At the end of its standard input the agent kills its children, cleans up and exits.
 
-use crate::cni::{ChainOutcome, CniCommand};
+use crate::cni::{AttachedChain, ChainOutcome, CniCommand};
 use crate::observe::KernelState;
 use crate::observe::ip::IpOutputs;
 use crate::plan::{Bridge, Host, NodeLink, Topology};
+use crate::state::PodAndNode;
 use crate::wire::{Capture, CaptureResult, Listener, ListenerResult, Probe, ProbeResult};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Raised with every incompatible change; both sides compare it in [`Op::Hello`].
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// How the last place in [`Outcome::SandboxRemoval`] starts when only a cached result of the sandbox remains.
 pub const CACHED_RESULT: &str = "cached result";
@@ -128,6 +129,9 @@ pub enum Op {
         /// Pod UID.
         uid: String,
     },
+    /// Read the whole state of a pod, of its node what concerns plugins, and of a Kubernetes pod the chains that the runtime
+    /// ran for it.
+    PodState(Target),
     /// Read the leases that a Kubernetes pod has from host-local on this node, as named by its cached results.
     Leases {
         /// Kubernetes namespace.
@@ -269,6 +273,13 @@ pub enum Outcome {
     Sysctls(BTreeMap<String, String>),
     /// Reply to [`Op::Reported`]: `(interface, network, result)` for each cached result.
     Reported(Vec<(String, String, Value)>),
+    /// Reply to [`Op::PodState`].
+    PodState {
+        /// The state.
+        state: PodAndNode,
+        /// The chains, in no order.
+        chains: Vec<AttachedChain>,
+    },
     /// Reply to [`Op::Leases`] and [`Op::LeasesKept`].
     Leases(Vec<Lease>),
     /// Reply to [`Op::Read`].

@@ -142,6 +142,11 @@ impl NamespaceState {
         self.facts.range(first..).take_while(of_link).map(|(key, value)| (key, value.as_str()))
     }
 
+    /// Keeps the facts of which `is_kept` says so.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(&FactKey, &str) -> bool) {
+        self.facts.retain(|key, value| is_kept(key, value));
+    }
+
     /// How many facts there are.
     pub fn len(&self) -> usize {
         self.facts.len()

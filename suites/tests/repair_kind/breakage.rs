@@ -44,6 +44,18 @@ pub async fn remove_plugin(node: &Node, plugin: &str) -> Result<(), TestbedError
     run_script(node, &script).await
 }
 
+/// Puts a script in a plugin's place on one node: it runs the plugin, and on ADD sets a queue length that no configuration
+/// requests.
+pub async fn bend_plugin(node: &Node, plugin: &str) -> Result<(), TestbedError> {
+    remove_plugin(node, plugin).await?;
+    let bend = "nsenter --net=\"$CNI_NETNS\" ip link set dev \"$CNI_IFNAME\" txqueuelen 500";
+    let script = format!(
+        "set -e; cd {FOLDER}; printf '%s\\n' '#!/bin/sh' '{AWAY}/{plugin} || exit' \\
+        '[ \"$CNI_COMMAND\" != ADD ] || {bend}' > .{plugin}; chmod 755 .{plugin}; mv .{plugin} {plugin}"
+    );
+    run_script(node, &script).await
+}
+
 /// Removes a bridge on one node.
 pub async fn remove_bridge(node: &Node, bridge: &str) -> Result<(), TestbedError> {
     node.run_ok(STAGE, &["ip", "link", "delete", bridge]).await.map(drop)

@@ -178,6 +178,33 @@ async fn a_plugin_that_cannot_start_on_the_node_is_refused() -> anyhow::Result<(
     Ok(())
 }
 
+/// Routes and addresses are as expected. Only the comparison with the prediction shows the other queue length.
+#[tokio::test]
+async fn a_plugin_that_sets_what_was_not_requested_is_found() -> anyhow::Result<()> {
+    let cx = context(Options::default())?;
+    let lane = OpenKind::on(take_exclusive_cluster(&cx).await?).await?;
+    for node in &lane.cluster().nodes {
+        breakage::bend_plugin(node, "macvlan").await?;
+    }
+    let bent = judge_without_check(&lane).await;
+    cluster::repair(&cx, lane.cluster()).await?;
+    let repaired = judge_without_check(&lane).await?;
+    let Verdict::Fail { findings, .. } = bent? else { anyhow::bail!("expected a fail") };
+    let failures: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.is_failure())
+        .map(|finding| format!("{} {}", finding.code, finding.message))
+        .collect();
+    assert_eq!(
+        failures,
+        ["eth1", "eth2"].map(|interface| format!(
+            "PL350 txqueuelen of {interface} in the pod differs with plugin 1 of 2 (macvlan)"
+        ))
+    );
+    assert!(matches!(repaired, Verdict::Pass { .. }), "{repaired:?}");
+    close(lane).await
+}
+
 /// The pod and its deletion are as expected. No object of Kubernetes shows that its address is never released.
 #[test]
 fn a_plugin_whose_del_does_nothing_leaks_an_address() -> anyhow::Result<()> {

@@ -5,9 +5,11 @@
 //! |---|---|
 //! | [`config`] | parsing a network configuration; the configuration of each plugin; names and versions |
 //! | [`call`] | one call of one plugin |
+//! | [`attached_chains`] | the chains that a container runtime ran, from its records |
 //! | [`chain`] | ADD and CHECK forward, DEL backward |
 //! | [`versions`] | the versions of plugins, to see whether they start |
 
+pub mod attached_chains;
 pub mod call;
 pub mod chain;
 pub mod config;

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use plumbline_core::protocol::{Fault, Op, Outcome, PROTOCOL_VERSION, Reply, Request};
+use plumbline_core::protocol::{Fault, Op, Outcome, PROTOCOL_VERSION, Reply, Request, Target};
 use serde::Deserialize;
 
 use crate::capabilities::probe_capabilities;
 use crate::cni::call::PluginContext;
-use crate::cni::{chain, versions};
+use crate::cni::{attached_chains, chain, versions};
 use crate::error::{EXIT_SUCCESS, EndError, RequestError, fault, print_line};
 use crate::namespaces::sysctls;
 use crate::namespaces::target::run_in_target;
@@ -200,6 +200,16 @@ fn carry_out(op: &Op, context: &mut AgentContext) -> Result<Outcome, RequestErro
         }
         Op::Reported { namespace, name, uid } => {
             Ok(Outcome::Reported(result_cache::read_pod_results(namespace, name, uid)))
+        }
+        Op::PodState(target) => {
+            let state = StateReader::read_shared(target, &context.nodes, &mut context.processes)?;
+            let chains = match target {
+                Target::Sandbox { namespace, name, uid } => {
+                    attached_chains::list_attached_chains(namespace, name, uid)?
+                }
+                _ => Vec::new(),
+            };
+            Ok(Outcome::PodState { state, chains })
         }
         Op::Leases { namespace, name, uid } => leftovers::list_pod_leases(namespace, name, uid).map(Outcome::Leases),
         Op::LeasesKept(leases) => leftovers::filter_remaining_leases(leases).map(Outcome::Leases),

@@ -1,6 +1,7 @@
 //! The result cache of libcni (`libcni/api.go`, `cachedInfo`): what the container runtime and Multus wrote about a pod, and
 //! what Plumbline's CNI runner writes in the same format and folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 
@@ -16,8 +17,11 @@ use crate::error::Cause;
 /// libcni's folder, which the container runtime uses.
 const FOLDER: &str = "/var/lib/cni/results";
 
-/// The runtime's cache, and that of Multus for the networks it delegates to.
-const FOLDERS: [&str; 2] = [FOLDER, "/var/lib/cni/multus/results"];
+/// The cache of Multus for the networks it delegates to.
+const MULTUS_FOLDER: &str = "/var/lib/cni/multus/results";
+
+/// The runtime's cache, and that of Multus.
+const FOLDERS: [&str; 2] = [FOLDER, MULTUS_FOLDER];
 
 /// libcni's name for the format.
 const KIND: &str = "cniCacheV1";
@@ -103,22 +107,36 @@ pub struct CachedEntry {
     kind: String,
     /// The sandbox's container id.
     pub container_id: String,
-    if_name: String,
+    /// The interface.
+    pub if_name: String,
     /// The network's name in its configuration.
     pub network_name: String,
     /// The configuration of the ADD: bytes, which Go writes into JSON as base64.
     #[serde(default)]
-    pub(super) config: String,
+    pub config: String,
+    /// `CNI_ARGS`, in order.
     #[serde(default)]
-    cni_args: Vec<(String, String)>,
+    pub cni_args: Option<Vec<(String, String)>>,
+    /// Runtime data by capability.
     #[serde(default)]
-    result: Value,
+    pub capability_args: Option<BTreeMap<String, Value>>,
+    /// The final result.
+    #[serde(default)]
+    pub result: Value,
 }
 
 /// Interface, network and result of each cached entry of a pod.
 pub fn read_pod_results(namespace: &str, name: &str, uid: &str) -> Vec<(String, String, Value)> {
     let entries = list_pod_entries(namespace, name, uid).into_iter();
     entries.map(|entry| (entry.if_name, entry.network_name, entry.result)).collect()
+}
+
+/// The cached entries of a pod that Multus made for its attachments and its default network, of its
+/// newest sandbox. An entry that cannot be read is left out: it may be written at this moment.
+pub fn list_delegated_entries(namespace: &str, name: &str, uid: &str) -> Vec<CachedEntry> {
+    let newest = sandbox::find_newest(namespace, name, uid).map(|one| one.id).ok();
+    let entries = list_entries(MULTUS_FOLDER).into_iter().map(|(_, entry)| entry);
+    entries.filter(|entry| Some(&entry.container_id) == newest.as_ref()).collect()
 }
 
 /// All cached entries of a pod. An entry that cannot be read is left out: it may be written at this moment.
@@ -150,6 +168,7 @@ fn is_entry_of(entry: &CachedEntry, ids: &[String], namespace: &str, name: &str,
     if ids.contains(&entry.container_id) {
         return true;
     }
-    let is = |key: &str, value: &str| entry.cni_args.iter().any(|(known, written)| known == key && written == value);
+    let args = || entry.cni_args.iter().flatten();
+    let is = |key: &str, value: &str| args().any(|(known, written)| known == key && written == value);
     is("K8S_POD_NAMESPACE", namespace) && is("K8S_POD_NAME", name) && (uid.is_empty() || is("K8S_POD_UID", uid))
 }

@@ -5,12 +5,34 @@ use std::path::Path;
 
 use plumbline_core::state::{FactKey, FactKind, NamespaceState};
 
-/// The folders that plugins write to. All of them are the private node's own.
-const FOLDERS: [&str; 4] = ["/run", "/var/lib/cni", "/etc/cni", "/tmp"];
+/// Which files of a node are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum NodeFiles {
+    /// Those of all folders that plugins write to: of a node of Plumbline's own.
+    All,
+    /// Those of folders that belong to plugins: of a node that other programs use.
+    Plugins,
+}
+
+impl NodeFiles {
+    const fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::All => &["/run", "/var/lib/cni", "/etc/cni", "/tmp"],
+            Self::Plugins => &["/run/cni", "/var/lib/cni"],
+        }
+    }
+}
 
 /// Folders below them that are the agent's, or the CNI runner's: namespaces, and cached results.
-const LEFT_OUT: [&str; 6] =
-    ["/run/netns", "/run/netns-nodes", "/run/netns-hosts", "/run/netns-switch", "/var/lib/cni/results", "/run/lock"];
+const LEFT_OUT: [&str; 7] = [
+    "/run/netns",
+    "/run/netns-nodes",
+    "/run/netns-hosts",
+    "/run/netns-switch",
+    "/var/lib/cni/results",
+    "/var/lib/cni/multus",
+    "/run/lock",
+];
 
 /// A file with more is described by its length.
 const TEXT_BYTES: usize = 1024;
@@ -18,9 +40,9 @@ const TEXT_BYTES: usize = 1024;
 const MAX_FILES: usize = 2_000;
 
 /// Adds the files of plugins.
-pub fn add_files(state: &mut NamespaceState) {
+pub fn add_files(files: NodeFiles, state: &mut NamespaceState) {
     let mut left = MAX_FILES;
-    FOLDERS.iter().for_each(|folder| add_folder(Path::new(folder), &mut left, state));
+    files.folders().iter().for_each(|folder| add_folder(Path::new(folder), &mut left, state));
 }
 
 fn add_folder(folder: &Path, left: &mut usize, state: &mut NamespaceState) {

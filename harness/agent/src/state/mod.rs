@@ -18,19 +18,27 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use plumbline_core::cni::StateBefore;
-use plumbline_core::state::{Change, NamespaceState, PodAndNode};
+use plumbline_core::protocol::Target;
+use plumbline_core::state::{Change, FactKind, NamespaceState, PodAndNode};
 use plumbline_netlink::packet::link::LinkMessage;
 use plumbline_netlink::{Errno, Netlink, namespace};
 
-use crate::error::{During, RequestError};
+use crate::error::{During, RequestError, fault};
 use crate::namespaces::named::{open_namespace, pod_path, run_inside};
+use crate::namespaces::target::open_target;
 use crate::node::nodes::NodeSet;
 use crate::process::Processes;
 use facts::{Names, Namespaces};
+use files::NodeFiles;
 use firewall::FirewallReader;
 use sysctl_files::SysctlFiles;
 
 const ACTION: &str = "read the state of a pod and its node";
+
+/// How the names of chains of CNI plugins start.
+const OF_PLUGINS: [&str; 2] = ["CNI-", "cni_"];
+/// How the names start that plugins choose at random for the node's ends of veths (plugins, `pkg/ip/link_linux.go`).
+const RANDOM_VETH: &str = "veth";
 
 /// Reads one pod and its node again and again. Sockets and files stay open in between.
 pub struct StateReader {
@@ -39,6 +47,7 @@ pub struct StateReader {
     node: usize,
     pod_side: Side,
     node_side: Side,
+    files: NodeFiles,
     last: PodAndNode,
     is_first: bool,
 }
@@ -68,12 +77,42 @@ impl StateReader {
     /// # Errors
     /// A fault, marked as gone when there is no such pod.
     pub fn open(pod: &str, nodes: &NodeSet) -> Result<Self, RequestError> {
-        let node = nodes.node_of(pod);
         let namespace = open_namespace(&pod_path(pod)?, &format!("the namespace of pod {pod}"))?;
+        Self::open_in(pod, namespace, nodes)
+    }
+
+    /// Opens what is read of a pod whose namespace is known.
+    fn open_in(pod: &str, namespace: OwnedFd, nodes: &NodeSet) -> Result<Self, RequestError> {
+        let node = nodes.node_of(pod);
         let pod_side = run_inside(&namespace, ACTION, Side::open)?;
         let node_side = nodes.run_on_node(node, Side::open)?;
         let last = PodAndNode::default();
-        Ok(Self { pod: pod.to_owned(), node, pod_side, node_side, last, is_first: true })
+        let files = NodeFiles::All;
+        Ok(Self { pod: pod.to_owned(), node, pod_side, node_side, files, last, is_first: true })
+    }
+
+    /// Reads a pod and its node once. Of a node that pods share, the other pods' veths, mounts, and firewall
+    /// rules that no plugin made are left out.
+    ///
+    /// # Errors
+    /// As [`read_changes`](Self::read_changes), marked as gone when there is no such pod; a pod on the host's network.
+    pub fn read_shared(
+        target: &Target,
+        nodes: &NodeSet,
+        processes: &mut Processes,
+    ) -> Result<PodAndNode, RequestError> {
+        let no_namespace = || fault(ACTION, "target: expected a pod, found the node");
+        let namespace = open_target(target)?.ok_or_else(no_namespace)?;
+        let pod = if let Target::Pod(name) = target { name } else { "" };
+        let mut reader = Self::open_in(pod, namespace, nodes)?;
+        reader.files = NodeFiles::Plugins;
+        reader.read_changes(nodes, processes)?;
+        let mut state = reader.last;
+        state.node.retain(|key, _| match key.kind {
+            FactKind::Firewall => OF_PLUGINS.iter().any(|mark| key.item.contains(mark)),
+            _ => !key.link.starts_with(RANDOM_VETH),
+        });
+        Ok(state)
     }
 
     /// The state before a chain: the whole state at first, later what changed since the last reading.
@@ -115,8 +154,10 @@ impl StateReader {
             if has_changed {
                 firewall.list(processes)?;
             }
-            files::add_files(&mut now.node);
-            files::add_mounts(&mut now.node);
+            files::add_files(self.files, &mut now.node);
+            if self.files == NodeFiles::All {
+                files::add_mounts(&mut now.node);
+            }
             Ok(())
         })?;
         self.node_side.firewall.add_to(&mut now.node);

@@ -11,5 +11,6 @@ mod nodes;
 mod record;
 mod rootless;
 mod served;
+mod states;
 mod testbed;
 mod wire;

@@ -5,8 +5,9 @@ use crate::cni::{ChainOutcome, CniCommand};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
-use crate::predict::{Coverage, Difference, JudgedCall, Predictor, Unpredicted};
+use crate::predict::{self, Coverage, Difference, JudgedCall, Predictor, Unpredicted};
 use crate::state::{FactKind, Subject};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// No more lines than this beside the first of one cause.
@@ -17,12 +18,22 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
     let mut predictor = Predictor::default();
     let mut coverage = Coverage::default();
     let mut unmodelled = BTreeSet::new();
-    for (name, outcome) in &observed.outcomes {
-        for judged in judge_chain(plan, name, &mut predictor, outcome) {
-            coverage.add(judged.coverage);
-            unmodelled.extend(judged.unpredicted.as_ref().and_then(|reason| describe_unpredicted(&judged, reason)));
-            judge_call(&CallCase::new(plan, pod, name, &judged), judgement);
-        }
+    let observed_calls = observed.outcomes.iter().flat_map(|(name, outcome)| {
+        let judged = judge_chain(plan, name, &mut predictor, outcome);
+        judged.into_iter().map(move |one| (name.as_str(), one))
+    });
+    let mut calls: Vec<(&str, JudgedCall<'_>)> = observed_calls.collect();
+    let mut after = observed.state_after.as_ref();
+    if let (Some(_), Some(reason)) = (after, other_changes(pod)) {
+        judgement.add_note(format!("pod {}: its state is not compared with a prediction: {reason}", pod.name));
+        after = None;
+    }
+    let after = after.map(predict::judge_attached).unwrap_or_default();
+    calls.extend(after.into_iter().map(|one| (one.call.network.as_str(), one)));
+    for (name, judged) in &calls {
+        coverage.add(judged.coverage);
+        unmodelled.extend(judged.unpredicted.as_ref().and_then(|reason| describe_unpredicted(judged, reason)));
+        judge_call(&CallCase::new(plan, pod, name, judged), judgement);
     }
     if coverage != Coverage::default() {
         let Coverage { exact, constrained } = coverage;
@@ -31,6 +42,30 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
             note.push_str(&format!("; not modelled: {}", unmodelled.into_iter().collect::<Vec<_>>().join(", ")));
         }
         judgement.add_note(note);
+    }
+}
+
+/// What else than the chains of its attachments may change the state of a pod in a cluster.
+fn other_changes(pod: &Pod) -> Option<&'static str> {
+    let spec = &pod.manifest["spec"];
+    let containers =
+        ["initContainers", "containers"].into_iter().flat_map(|key| spec[key].as_array().into_iter().flatten());
+    let may_change = |container: &Value| {
+        let context = &container["securityContext"];
+        let added = context["capabilities"]["add"].as_array().into_iter().flatten();
+        let may_set = |name: &Value| ["ALL", "NET_ADMIN", "CAP_NET_ADMIN"].iter().any(|known| name == known);
+        context["privileged"] == true || added.into_iter().any(may_set)
+    };
+    if pod.default_network().is_some() {
+        Some("its default network is another one than that of the pod it would be compared with")
+    } else if pod.attachments.iter().any(|attachment| attachment.default_route.is_some()) {
+        Some("Multus changes its default routes after the chains")
+    } else if containers.into_iter().any(may_change) {
+        Some("its containers may change their network")
+    } else if spec["securityContext"]["sysctls"].as_array().is_some_and(|list| !list.is_empty()) {
+        Some("it sets sysctls")
+    } else {
+        None
     }
 }
 
@@ -147,7 +182,10 @@ fn new_finding(case: &CallCase<'_>, code: FindingCode, key: &str, fact: String) 
         _ => "changed with",
     };
     let command = if judged.call.command == CniCommand::Del { "DEL of " } else { "" };
-    let message = format!("{fact} {verb} {command}{}", describe_plugin(judged));
+    // Without a reading after each call, a change without a prediction can be that of any plugin.
+    let is_of_any = !judged.is_observed && code != FindingCode::PL350;
+    let by = if is_of_any { "the pod's chains".to_owned() } else { format!("{command}{}", describe_plugin(judged)) };
+    let message = format!("{fact} {verb} {by}");
     let mut finding = Finding::new(code, message).pod(&case.pod.name).interface(&judged.call.ifname);
     finding.network = Some(judged.call.network.clone());
     if let Some(network) = case.network {

@@ -102,7 +102,7 @@ pub fn compare(
 
 /// One cause is one difference: a route or an address that is expected, and another one of the same destination that is not,
 /// are one with a wrong value.
-fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
+pub fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
     let (mut missing, mut rest): (Vec<_>, Vec<_>) =
         differences.into_iter().partition(|one| one.predicted.is_some() && one.found.is_none());
     for wanted in &mut missing {

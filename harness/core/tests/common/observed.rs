@@ -142,6 +142,7 @@ pub fn seed() -> Observation {
             reported: vec![reported("eth1", "management-net", &eth1), reported("eth2", "sip-net", &eth2)],
             outcomes: vec![outcome("management-net", "eth1", eth1), outcome("sip-net", "eth2", eth2)],
             removals: vec![],
+            state_after: None,
             calls: vec![],
             log: vec![],
             node_links: Some(BTreeMap::from([(5, "br-ex".to_owned()), (9, "veth0".to_owned())])),

@@ -6,7 +6,7 @@
 //! device, stand in one row.
 
 use super::observed::{call, link};
-use plumbline_core::cni::{ChainOutcome, CniCommand, PluginCall, StateBefore};
+use plumbline_core::cni::{AttachedChain, ChainOutcome, CniCommand, PluginCall, StateAfter, StateBefore};
 use plumbline_core::judge::judge;
 use plumbline_core::observe::{KernelState, Observation, PodObservation};
 use plumbline_core::plan::Plan;
@@ -205,6 +205,28 @@ impl Recording {
         self.judged().0
     }
 
+    /// As [`findings`](Self::findings), where only the state after all calls of ADD is known, as of a pod in a cluster.
+    pub fn findings_after(&self) -> Vec<String> {
+        let plan = self.plan();
+        let mut now = self.base.clone();
+        let mut calls = self.outcome(&plan, CniCommand::Add, &mut now).calls;
+        for call in &mut calls {
+            call.changes = None;
+            call.stdout = self.results.last().map(Value::to_string).unwrap_or_default();
+            if let (Some(result), true) = (self.results.last(), call.position > 0) {
+                call.stdin["prevResult"] = result.clone();
+            }
+        }
+        let chain = AttachedChain {
+            network: plan.networks[0].chain.as_ref().unwrap().name.clone(),
+            ifname: self.interface.to_owned(),
+            container_id: "run-0".to_owned(),
+            calls,
+        };
+        let state_after = Some(StateAfter { baseline: self.base.pod.clone(), now, chains: vec![chain] });
+        self.findings_of(&plan, PodObservation { state_after, ..PodObservation::default() }).0
+    }
+
     /// What the judge says of coverage: the number of predicted facts, and what is not modelled.
     pub fn coverage(&self) -> String {
         self.judged().1
@@ -215,17 +237,17 @@ impl Recording {
         let mut state = self.base.clone();
         let added = self.outcome(&plan, CniCommand::Add, &mut state);
         let removed = self.outcome(&plan, CniCommand::Del, &mut state);
-        let pod = PodObservation {
-            pod: "pod".to_owned(),
-            kernel: Some(KernelState {
-                links: vec![link(3, self.interface, None, None, &[])],
-                ..KernelState::default()
-            }),
-            outcomes: vec![("one".to_owned(), added)],
-            removals: vec![("one".to_owned(), removed)],
-            ..PodObservation::default()
-        };
-        let judgement = judge(&plan, &Observation { pods: vec![pod], ..Observation::default() });
+        let outcomes = vec![("one".to_owned(), added)];
+        let removals = vec![("one".to_owned(), removed)];
+        self.findings_of(&plan, PodObservation { outcomes, removals, ..PodObservation::default() })
+    }
+
+    /// The findings of predictions, and the note about coverage.
+    fn findings_of(&self, plan: &Plan, observed: PodObservation) -> (Vec<String>, String) {
+        let links = vec![link(3, self.interface, None, None, &[])];
+        let kernel = Some(KernelState { links, ..KernelState::default() });
+        let pod = PodObservation { pod: "pod".to_owned(), kernel, ..observed };
+        let judgement = judge(plan, &Observation { pods: vec![pod], ..Observation::default() });
         let lines_before = NETWORK.lines().count();
         let of_predictions = judgement
             .findings

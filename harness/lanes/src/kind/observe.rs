@@ -5,10 +5,12 @@ use kube::ResourceExt;
 use kube::api::Api;
 use plumbline_cluster::Cluster;
 use plumbline_cluster::node::Node;
+use plumbline_core::cni::{AttachedChain, StateAfter};
 use plumbline_core::observe::ip::kernel_state;
 use plumbline_core::observe::{LogLine, PodObservation, PodState, Witness, agree_within};
 use plumbline_core::plan;
 use plumbline_core::protocol::{Observed, Op, Outcome, Target};
+use plumbline_core::state::NamespaceState;
 use plumbline_kube::exec::{self, IpInPod};
 use plumbline_kube::namespaces::Namespaces;
 use plumbline_kube::objects::{error_message, is_absent};
@@ -128,15 +130,45 @@ async fn observe_once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodOb
     Ok((observation, disagreement))
 }
 
+/// Reads the whole state of a pod with attachments, and the chains that the runtime ran for it; `baseline` is the state of
+/// a pod without attachments on its node.
+///
+/// # Errors
+/// `TestbedError` when the pod is gone, or when the agent on its node can't read it.
+pub(super) async fn read_state_after(
+    cluster: &Cluster,
+    subject: &Subject<'_>,
+    baseline: NamespaceState,
+) -> Result<StateAfter, TestbedError> {
+    let name = subject.in_cluster.name_any();
+    let node = cluster.node(&node_of(subject.in_cluster))?;
+    let (namespace, uid) = (subject.namespace.to_owned(), uid_of(subject.in_cluster));
+    let target = Target::Sandbox { namespace, name: name.clone(), uid };
+    let (now, mut chains) = match node.call(Op::PodState(target)).await? {
+        Outcome::PodState { state, chains } => (state, chains),
+        other => return Err(unexpected_outcome(&name, other)),
+    };
+    let place = |chain: &AttachedChain| {
+        subject.pod.attachments.iter().position(|attachment| attachment.interface == chain.ifname)
+    };
+    chains.retain(|chain| place(chain).is_some());
+    chains.sort_by_key(place);
+    Ok(StateAfter { baseline, now, chains })
+}
+
+fn unexpected_outcome(name: &str, outcome: Outcome) -> TestbedError {
+    match outcome {
+        Outcome::Fault(fault) if fault.gone => gone(name, &format!("{}: {}", fault.doing, fault.cause)),
+        Outcome::Fault(fault) => TestbedError::new(STAGE, format!("pod {name}: {}: {}", fault.doing, fault.cause)),
+        other => TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}")),
+    }
+}
+
 async fn read_on_node(node: &Node, subject: &Subject<'_>, with_ip: bool) -> Result<OnNode, TestbedError> {
     let (namespace, name) = (subject.namespace.to_owned(), subject.in_cluster.name_any());
     let uid = uid_of(subject.in_cluster);
     let target = Target::Sandbox { namespace: namespace.clone(), name: name.clone(), uid: uid.clone() };
-    let unexpected = |outcome: Outcome| match outcome {
-        Outcome::Fault(fault) if fault.gone => gone(&name, &format!("{}: {}", fault.doing, fault.cause)),
-        Outcome::Fault(fault) => TestbedError::new(STAGE, format!("pod {name}: {}: {}", fault.doing, fault.cause)),
-        other => TestbedError::new(STAGE, format!("pod {name}: the agent answered {other:?}")),
-    };
+    let unexpected = |outcome| unexpected_outcome(&name, outcome);
     let mut observed = match node.call(Op::Observe { target: target.clone(), with_ip }).await? {
         Outcome::Observed(observed) => observed,
         other => return Err(unexpected(other)),

@@ -164,7 +164,15 @@ impl KindScenario {
             marker: &self.marker,
         };
         match &staged.outcome {
-            PodOutcome::Up(pod) => observe::observe_pod(&self.cluster, &subject(pod)).await,
+            PodOutcome::Up(pod) => {
+                let mut observed = observe::observe_pod(&self.cluster, &subject(pod)).await?;
+                let baseline = self.cluster.baselines().remove(&observed.node);
+                if let (Some(baseline), false) = (baseline, staged.pod.attachments.is_empty()) {
+                    let after = observe::read_state_after(&self.cluster, &subject(pod), baseline).await?;
+                    observed.state_after = Some(after);
+                }
+                Ok(observed)
+            }
             PodOutcome::Down { pod, reason, log } => {
                 let node = node_of(pod);
                 let mut log = log.clone();

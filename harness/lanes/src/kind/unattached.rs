@@ -37,7 +37,8 @@ pub(super) async fn check_multus(
     }
     let loaded = Loaded::read(&cx.root, &cluster.profile)?;
     let journal = canary::CanaryJournal { run: &cx.run, kubeconfig: &cluster.kubeconfig };
-    canary::run_canary(&loaded, &cluster.client, cluster.node(&seen.node)?, &cluster.toolbox, journal).await
+    let node = cluster.node(&seen.node)?;
+    canary::run_canary(&loaded, &cluster.client, node, &cluster.toolbox, journal).await.map(drop)
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     }
     let device = case.text(&["device"]).ok_or_else(|| Unpredicted::key("hwaddr"))?;
     let interface = case.interface();
+    // In the state after ADD the device is in the pod already, and what it was before is not known.
+    if !world.has_link(Subject::Node, device) {
+        return Err(Unpredicted::value("device"));
+    }
     // The other end of such a veth gets the name of a peer, and so a new identity.
     let is_other_end = |link: &String| world.attribute(Subject::Node, link, "parent").as_deref() == Some(device);
     if world.links(Subject::Node).iter().any(is_other_end) {
