@@ -50,6 +50,7 @@ finding_codes! {
     PL104 Failure "pod did not become ready"
     PL105 Warning "plugin wrote to standard error and reported success"
     PL106 Warning "interface attached but not reported"
+    PL107 Failure "CNI result differs from what the configuration asks for"
 
     PL201 Failure "address reported but not in the kernel"
     PL202 Failure "route reported but not in the kernel"

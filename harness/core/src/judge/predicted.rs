@@ -1,11 +1,12 @@
-//! What changed with each call of a plugin, against what its configuration says (`PL350` to `PL352`, and `PL513` for DEL).
+//! What changed with each call of a plugin, against what its configuration says (`PL107` for the result, `PL350`
+//! to `PL352` for the state, and `PL513` for DEL).
 
 use super::judgement::JudgementBuilder;
 use crate::cni::{ChainOutcome, CniCommand};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
-use crate::predict::{Coverage, Difference, JudgedCall, Predictor, Unpredicted};
+use crate::predict::{Coverage, Difference, JudgedCall, Predictor, ResultDifference, ResultFact, Unpredicted};
 use crate::state::{FactKind, Subject};
 use std::collections::BTreeSet;
 
@@ -132,6 +133,60 @@ fn judge_call(case: &CallCase<'_>, judgement: &mut JudgementBuilder) {
         let found = first.found.clone().unwrap_or_else(|| "nothing".to_owned());
         judgement.add_finding(finding.expected(expected).found(Some(found)));
     }
+    for difference in &judged.result_differences {
+        judge_result(case, difference, judgement);
+    }
+}
+
+/// A part of the result that differs, unless an earlier finding or a difference of the kernel's state explains it.
+fn judge_result(case: &CallCase<'_>, difference: &ResultDifference, judgement: &mut JudgementBuilder) {
+    if case.judged.differences.iter().any(|other| explains(other, difference))
+        || note_known(case, judgement, |finding| is_about_result(finding, difference))
+    {
+        return;
+    }
+    let finding = new_finding(case, FindingCode::PL107, &difference.key, difference.fact.to_string());
+    let expected = difference.expected.clone().unwrap_or_else(|| "nothing of it".to_owned());
+    let found = difference.found.clone().unwrap_or_else(|| "nothing".to_owned());
+    judgement.add_finding(finding.expected(expected).found(Some(found)));
+}
+
+/// Whether a difference of the kernel's state has the same cause: the plugin did something else, and reports what it did.
+fn explains(state: &Difference, result: &ResultDifference) -> bool {
+    if state.subject != Subject::Pod {
+        return false;
+    }
+    match &result.fact {
+        ResultFact::Interface(name) => state.key.kind == FactKind::Link && state.key.link == *name,
+        ResultFact::Address(address) => {
+            state.key.kind == FactKind::Address && address.addr().is_ipv6() == state.key.item.contains(':')
+        }
+        ResultFact::Route(to) => state.key.kind == FactKind::Route && destination(&state.key.item) == to.to_string(),
+        ResultFact::Whole | ResultFact::Version | ResultFact::Dns => false,
+    }
+}
+
+fn destination(item: &str) -> &str {
+    item.split(' ').next().unwrap_or_default()
+}
+
+/// Whether a finding about the reported state (`PL20x`) or an expectation is about the same part of the result.
+fn is_about_result(finding: &Finding, difference: &ResultDifference) -> bool {
+    let texts = [Some(finding.message.as_str()), finding.expected.as_deref(), finding.found.as_deref()];
+    let mentions = |topic: &str| texts.iter().flatten().any(|text| text.contains(topic));
+    match &difference.fact {
+        ResultFact::Interface(name) => match finding.code {
+            FindingCode::PL206 => finding.interface.as_deref() == Some(name),
+            FindingCode::PL203 => mentions(name),
+            _ => false,
+        },
+        ResultFact::Address(address) => finding.code == FindingCode::PL201 && mentions(&address.addr().to_string()),
+        ResultFact::Route(to) => {
+            finding.code == FindingCode::PL202
+                && (mentions(&to.to_string()) || to.prefix_len() == 0 && mentions("default"))
+        }
+        ResultFact::Whole | ResultFact::Version | ResultFact::Dns => false,
+    }
 }
 
 /// Whether a fact was to go and is still there.
@@ -142,7 +197,7 @@ fn is_left(difference: &Difference) -> bool {
 fn new_finding(case: &CallCase<'_>, code: FindingCode, key: &str, fact: String) -> Finding {
     let judged = case.judged;
     let verb = match code {
-        FindingCode::PL350 => "differs with",
+        FindingCode::PL350 | FindingCode::PL107 => "differs with",
         FindingCode::PL513 => "is left by",
         _ => "changed with",
     };
@@ -213,11 +268,15 @@ fn same_sysctl(first: &Difference, other: &Difference) -> bool {
 
 /// Whether an earlier finding is about the same fact. Then it gets the plugin as a note, and no second finding is made.
 fn is_known(case: &CallCase<'_>, difference: &Difference, judgement: &mut JudgementBuilder) -> bool {
+    note_known(case, judgement, |finding| is_about(finding, difference))
+}
+
+fn note_known(case: &CallCase<'_>, judgement: &mut JudgementBuilder, is_about: impl Fn(&Finding) -> bool) -> bool {
     let note = format!("first seen after {}", describe_plugin(case.judged));
     for finding in judgement.findings_mut() {
         let of_pod = finding.pod.as_deref().is_none_or(|pod| pod == case.pod.name);
         let is_earlier = finding.is_failure() && !PREDICTED.contains(&finding.code);
-        if of_pod && is_earlier && is_about(finding, difference) {
+        if of_pod && is_earlier && is_about(finding) {
             if !finding.notes.contains(&note) {
                 finding.notes.push(note);
             }
@@ -228,7 +287,8 @@ fn is_known(case: &CallCase<'_>, difference: &Difference, judgement: &mut Judgem
 }
 
 /// The codes of this module.
-const PREDICTED: [FindingCode; 4] = [FindingCode::PL350, FindingCode::PL351, FindingCode::PL352, FindingCode::PL513];
+const PREDICTED: [FindingCode; 5] =
+    [FindingCode::PL107, FindingCode::PL350, FindingCode::PL351, FindingCode::PL352, FindingCode::PL513];
 
 fn is_about(finding: &Finding, difference: &Difference) -> bool {
     let texts = [Some(finding.message.as_str()), finding.expected.as_deref(), finding.found.as_deref()];

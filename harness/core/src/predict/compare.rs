@@ -4,6 +4,7 @@
 use super::expected::Expected;
 use super::world::Predicted;
 use crate::observe::is_v6_link_local;
+use crate::state::format::link_of;
 use crate::state::{Change, FactKey, FactKind, PodAndNode, Subject};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -76,13 +77,21 @@ pub fn compare(
         }
         let old = before.of(*subject).get(key);
         let found = changed.get(&(*subject, key)).map_or(old, |change| change.after.as_deref());
-        if !predicted.expected.admits(found) {
+        let holder = match (&predicted.expected, found) {
+            (Expected::OwnMac, Some(mac)) => other_holder(before, &changed, (*subject, key), mac),
+            _ => None,
+        };
+        if !predicted.expected.admits(found) || holder.is_some() {
+            let found = match (found, holder) {
+                (Some(found), Some(holder)) => Some(format!("{found}, which {holder} has too")),
+                (found, _) => found.map(str::to_owned),
+            };
             differences.push(Difference {
                 subject: *subject,
                 key: key.clone(),
                 predicted: Some(predicted.clone()),
                 before: old.map(str::to_owned),
-                found: found.map(str::to_owned),
+                found,
             });
         }
     }
@@ -98,6 +107,24 @@ pub fn compare(
         }
     }
     (join_moved(differences), coverage)
+}
+
+/// Another link of pod or node that has this MAC address after the call.
+fn other_holder(
+    before: &PodAndNode,
+    changed: &BTreeMap<(Subject, &FactKey), &Change>,
+    (subject, key): (Subject, &FactKey),
+    mac: &str,
+) -> Option<String> {
+    let is_mac = |key: &FactKey| key.kind == FactKind::Link && key.item == "mac";
+    let old = [Subject::Pod, Subject::Node].into_iter().flat_map(|of| {
+        let facts = before.of(of).iter().filter(|(key, _)| is_mac(key));
+        facts.filter(move |(key, _)| !changed.contains_key(&(of, *key))).map(move |(key, value)| (of, key, value))
+    });
+    let new = changed.iter().filter_map(|((of, key), change)| Some((*of, *key, change.after.as_deref()?)));
+    let mut holders = old.chain(new.filter(|(_, key, _)| is_mac(key)));
+    let (of, holder, _) = holders.find(|(of, other, value)| *value == mac && (*of, *other) != (subject, key))?;
+    Some(link_of(&holder.link, of))
 }
 
 /// One cause is one difference: a route or an address that is expected, and another one of the same destination that is not,

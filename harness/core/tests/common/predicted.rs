@@ -148,6 +148,12 @@ impl Recording {
         self
     }
 
+    /// The same recording with another result of a plugin, up to its ADD.
+    pub fn with_result(mut self, position: usize, edit: impl FnOnce(&mut Value)) -> Self {
+        edit(&mut self.results[position]);
+        self.stopped_after(&format!("add {position}"))
+    }
+
     /// The same recording without the calls after a step, as of a chain that stopped there.
     pub fn stopped_after(mut self, step: &str) -> Self {
         let place =
@@ -179,6 +185,7 @@ impl Recording {
             let plugin = &chain.links[step.position];
             let mut stdin = plugin.conf.clone();
             stdin["name"] = json!(chain.name);
+            stdin["cniVersion"] = json!(chain.cni_version);
             stdin["runtimeConfig"] = self.runtime.clone();
             let previous = if command == CniCommand::Add { step.position.checked_sub(1) } else { None };
             if let Some(result) = previous.map(|index| &self.results[index]) {
@@ -186,7 +193,12 @@ impl Recording {
             }
             let changes = changes_of(step.rows.iter().map(String::as_str), state);
             state.apply(&changes);
-            let env = [("CNI_CONTAINERID", "run-0"), ("CNI_IFNAME", self.interface), ("CNI_ARGS", &self.args)];
+            let env = [
+                ("CNI_CONTAINERID", "run-0"),
+                ("CNI_IFNAME", self.interface),
+                ("CNI_ARGS", &self.args),
+                ("CNI_NETNS", "/run/netns/p"),
+            ];
             calls.push(PluginCall {
                 command,
                 stdin,
@@ -230,7 +242,7 @@ impl Recording {
         let of_predictions = judgement
             .findings
             .iter()
-            .filter(|finding| ["PL350", "PL351", "PL352", "PL513"].contains(&finding.code.as_str()));
+            .filter(|finding| ["PL107", "PL350", "PL351", "PL352", "PL513"].contains(&finding.code.as_str()));
         let shown = of_predictions.map(|finding| {
             assert_eq!(finding.interface.as_deref(), Some(self.interface), "{finding:?}");
             assert_eq!(finding.pod.as_deref(), Some("pod"), "{finding:?}");
