@@ -37,13 +37,13 @@ pub use compare::{Coverage, Difference};
 pub use compare_result::{ResultDifference, ResultFact};
 pub use expected::{Cause, Expected};
 pub use model::Unpredicted;
-pub use plugins::modelled;
+pub use plugins::{fails_at_second_del, modelled};
 pub use world::Predicted;
 
 use crate::cni::{ChainOutcome, CniCommand, Exit, PluginCall, StateBefore};
 use crate::state::{Change, FactKey, PodAndNode, Subject};
 use case::PluginCase;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
 /// What a call's changes are against its prediction.
@@ -69,10 +69,29 @@ pub struct Predictor {
     state: PodAndNode,
     /// ADDs that could not be predicted, and why: what their DELs take away can't be predicted either.
     unpredicted: BTreeMap<CallKey, Unpredicted>,
+    /// DELs that did not do what was predicted: a second one may do the rest.
+    incomplete: BTreeSet<CallKey>,
 }
 
 /// Network, interface and position of a call.
 type CallKey = (String, String, usize);
+
+fn key_of(call: &PluginCall) -> CallKey {
+    (call.network.clone(), call.ifname.clone(), call.position)
+}
+
+impl<'a> JudgedCall<'a> {
+    fn new(call: &'a PluginCall, plugins: usize) -> Self {
+        Self {
+            call,
+            plugins,
+            differences: Vec::new(),
+            result_differences: Vec::new(),
+            coverage: Coverage::default(),
+            unpredicted: None,
+        }
+    }
+}
 
 impl Predictor {
     /// Takes over the state before a chain; false if it was not read.
@@ -103,16 +122,28 @@ impl Predictor {
         judged
     }
 
+    /// Judges the calls of a chain's second DEL, which must change nothing.
+    pub fn judge_second_del<'a>(&mut self, outcome: &'a ChainOutcome) -> Vec<JudgedCall<'a>> {
+        if !self.start_chain(outcome) {
+            return Vec::new();
+        }
+        let plugins = outcome.calls.iter().map(|call| call.position + 1).max().unwrap_or(0);
+        let mut judged = Vec::new();
+        for call in &outcome.calls {
+            let Some(changes) = &call.changes else { continue };
+            let mut again = JudgedCall::new(call, plugins);
+            if call.exit == Exit::Code(0) && !self.incomplete.contains(&key_of(call)) {
+                (again.differences, _) = compare::compare(&self.state, &BTreeMap::new(), changes);
+            }
+            judged.push(again);
+            self.state.apply(changes);
+        }
+        judged
+    }
+
     fn judge_call<'a>(&mut self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
-        let mut judged = JudgedCall {
-            call,
-            plugins,
-            differences: Vec::new(),
-            result_differences: Vec::new(),
-            coverage: Coverage::default(),
-            unpredicted: None,
-        };
-        let key = (call.network.clone(), call.ifname.clone(), call.position);
+        let mut judged = JudgedCall::new(call, plugins);
+        let key = key_of(call);
         if call.command == CniCommand::Del && self.unpredicted.contains_key(&key) {
             judged.unpredicted = self.unpredicted.get(&key).cloned();
             return judged;
@@ -130,6 +161,9 @@ impl Predictor {
                 let changes = call.changes.as_deref().unwrap_or_default();
                 let (facts, result) = world.into_predicted();
                 (judged.differences, judged.coverage) = compare::compare(&self.state, &facts, changes);
+                if call.command == CniCommand::Del && !judged.differences.is_empty() {
+                    self.incomplete.insert(key);
+                }
                 if let Some(result) = result.filter(|_| call.command == CniCommand::Add) {
                     let mac_of = |subject, link: &str| self.mac_after(changes, subject, link);
                     let parts;

@@ -3,6 +3,8 @@
 mod common;
 
 use common::predicted::Recording;
+use plumbline_core::cni::{Exit, PluginCall};
+use plumbline_core::state::{Change, FactKey, FactKind, Subject};
 use serde_json::{Value, json};
 
 macro_rules! recording {
@@ -76,14 +78,14 @@ fn each_part_of_the_result_of_a_main_plugin_is_compared() {
             (
                 0,
                 |result| result["dns"] = json!({ "domain": "a.example" }),
-                "PL107 5 1/2 DNS settings of the CNI result",
+                "PL107 11 1/2 DNS settings of the CNI result",
             ),
         ],
     );
 }
 
 #[test]
-fn an_error_in_the_place_of_a_result_is_the_one_cause() {
+fn an_error_instead_of_a_result_is_the_one_cause() {
     let error: Edit = |result| *result = json!({ "cniVersion": "1.0.0", "code": 11, "msg": "try again later" });
     assert_edited(&recording!("bridge"), &[(0, error, "PL107 5 1/2 CNI result")]);
 }
@@ -173,7 +175,8 @@ fn the_bridge_may_take_any_address_and_must_report_it() {
     let rows = "~ node link cni7: mac=02:00:00:00:00:77";
     let found = recording!("bridge").with_result(0, |_| ()).bent("add 0", rows).findings();
     assert_eq!(found, ["PL107 5 1/2 interface cni7 of the CNI result"]);
-    let right = recording!("bridge").with_result(0, |result| result["interfaces"][0]["mac"] = json!("02:00:00:00:00:77"));
+    let right =
+        recording!("bridge").with_result(0, |result| result["interfaces"][0]["mac"] = json!("02:00:00:00:00:77"));
     assert_eq!(right.bent("add 0", rows).findings(), Vec::<String>::new());
 }
 
@@ -189,8 +192,35 @@ fn a_rule_is_at_its_place_in_the_chain() {
     assert_eq!(right, Vec::<String>::new());
     let wrong = ptp.clone().bent("add 0", &order(&[masquerade, "-j OTHER"])).findings();
     assert_eq!(wrong, ["PL350 7 1/2 firewall: order of POSTROUTING of ip nat on the node"]);
-    let right = ptp.clone().bent("add 1", &order(&[marked, "-j OTHER", masquerade]));
-    assert_eq!(right.clone().findings(), Vec::<String>::new());
-    let wrong = ptp.bent("add 1", &order(&["-j OTHER", masquerade, marked])).findings();
-    assert_eq!(wrong, Vec::<String>::new(), "the order before was not read");
+    let ptp = ptp.also("add 0", &order(&["-j OTHER", masquerade]));
+    let right = ptp.clone().bent("add 1", &order(&[marked, "-j OTHER", masquerade])).findings();
+    assert_eq!(right, Vec::<String>::new());
+    let wrong = ptp.bent("add 1", &order(&[masquerade, marked, "-j OTHER"])).findings();
+    assert_eq!(wrong, ["PL350 16 2/2 firewall: order of POSTROUTING of ip nat on the node"]);
+}
+
+/// A second DEL of a recorded chain.
+fn second_del(change: Option<Change>, exit: Exit, plugin: &str) -> Vec<String> {
+    let recording = recording!("bridge");
+    let edit = |call: &mut PluginCall| {
+        call.exit = exit.clone();
+        plugin.clone_into(&mut call.plugin);
+        call.changes = Some(change.clone().into_iter().collect());
+    };
+    recording.second_del(edit)
+}
+
+#[test]
+fn a_second_del_must_succeed_and_change_nothing() {
+    assert_eq!(second_del(None, Exit::Code(0), "bridge"), Vec::<String>::new());
+    assert_eq!(second_del(None, Exit::Code(1), "bridge"), ["PL514 second DEL of plugin 1 of 2 (bridge) fails"]);
+    assert_eq!(second_del(None, Exit::Code(1), "host-device"), Vec::<String>::new(), "as upstream does");
+    let change = Change {
+        subject: Subject::Node,
+        key: FactKey::new(FactKind::Sysctl, "", "net/ipv4/ip_forward"),
+        before: Some("1".to_owned()),
+        after: Some("0".to_owned()),
+    };
+    let message = "PL514 sysctl net/ipv4/ip_forward on the node changed with second DEL of plugin 1 of 2 (bridge)";
+    assert_eq!(second_del(Some(change), Exit::Code(0), "bridge"), [message]);
 }

@@ -110,6 +110,7 @@ finding_codes! {
     PL511 Warning "tracked UDP connection leaked"
     PL512 Failure "rule, route or link leaked"
     PL513 Failure "state left by DEL"
+    PL514 Failure "second DEL fails or changes something"
 
     PL601 Warning "macvlan and ipvlan ignore `vlan`"
     PL602 Warning "key unknown to its plugin"

@@ -127,23 +127,21 @@ fn other_holder(
     Some(link_of(&holder.link, of))
 }
 
-/// One cause is one difference: a route or an address that is expected, and another one of the same destination that is not,
-/// are one with a wrong value.
+/// One cause is one difference: a route or an address that is expected or was there, and another one of the same destination
+/// that is not, are one with a wrong value.
 fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
-    let (mut missing, mut rest): (Vec<_>, Vec<_>) =
-        differences.into_iter().partition(|one| one.predicted.is_some() && one.found.is_none());
-    for wanted in &mut missing {
-        let stands_for = |other: &Difference| {
-            other.predicted.is_none()
-                && other.found.is_some()
-                && other.subject == wanted.subject
-                && is_same(&other.key, &wanted.key)
-        };
-        if let Some(place) = rest.iter().position(stands_for) {
-            let other = rest.remove(place);
-            let device =
-                if other.key.link == wanted.key.link { String::new() } else { format!("dev {} ", other.key.link) };
-            wanted.found = Some(format!("{} {device}{}", other.key.item, other.found.unwrap_or_default()));
+    let (mut missing, mut rest): (Vec<_>, Vec<_>) = differences.into_iter().partition(|one| one.found.is_none());
+    for stands_for in [is_same, is_resized] {
+        for wanted in missing.iter_mut().filter(|one| one.found.is_none()) {
+            let fits = |other: &Difference| {
+                other.predicted.is_none() && other.subject == wanted.subject && stands_for(other, wanted)
+            };
+            if let Some(place) = rest.iter().position(fits) {
+                let other = rest.remove(place);
+                let device =
+                    if other.key.link == wanted.key.link { String::new() } else { format!("dev {} ", other.key.link) };
+                wanted.found = Some(format!("{} {device}{}", other.key.item, other.found.unwrap_or_default()));
+            }
         }
     }
     missing.extend(rest);
@@ -151,7 +149,8 @@ fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
 }
 
 /// Whether two facts are the same one with another identity: a route to one network, an address of one interface.
-fn is_same(one: &FactKey, other: &FactKey) -> bool {
+fn is_same(one: &Difference, other: &Difference) -> bool {
+    let (one, other) = (&one.key, &other.key);
     let destination = |key: &FactKey| key.item.split(' ').next().unwrap_or_default().to_owned();
     match (one.kind, other.kind) {
         (FactKind::Route, FactKind::Route) => destination(one) == destination(other),
@@ -161,6 +160,17 @@ fn is_same(one: &FactKey, other: &FactKey) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a route is the other one with another prefix length.
+fn is_resized(found: &Difference, wanted: &Difference) -> bool {
+    let destination = |key: &FactKey| key.item.split(' ').next()?.parse::<IpNet>().ok();
+    let (Some(one), Some(other)) = (destination(&found.key), destination(&wanted.key)) else { return false };
+    let are_routes = found.key.kind == FactKind::Route && wanted.key.kind == FactKind::Route;
+    are_routes
+        && found.key.link == wanted.key.link
+        && found.found == wanted.expected_text()
+        && (one.contains(&other) || other.contains(&one))
 }
 
 /// Whether a fact appears some time after its cause, when carrier or duplicate address detection have settled: link-local

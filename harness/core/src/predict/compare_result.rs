@@ -64,7 +64,7 @@ impl ResultDifference {
     }
 }
 
-/// An error in the place of the result of an ADD that succeeded.
+/// An error instead of the result of an ADD that succeeded.
 pub fn error_instead(case: &PluginCase<'_>) -> Option<ResultDifference> {
     let error = case.reported()?.error.as_ref()?;
     let expected = Some("a result".to_owned());
@@ -130,7 +130,7 @@ fn compare_interfaces(
             Some(name) => one.name == *name,
             None => one.sandbox.is_empty(),
         };
-        let Some(place) = rest.iter().position(|one| fits(one)) else {
+        let Some(place) = rest.iter().position(fits) else {
             let fact = ResultFact::Interface(name);
             missing.push(ResultDifference::new(fact, Some(expected.to_string()), None, &wanted.key));
             continue;

@@ -291,6 +291,7 @@ pub fn delete_route(world: &mut World<'_>, subject: Subject, link: &str, route: 
 pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let kind = world.attribute(subject, name, "kind").unwrap_or_default();
     let parent = world.attribute(subject, name, "parent");
+    let is_promiscuous = world.attribute(subject, name, "promiscuity").is_some_and(|count| count != "0");
     remove_link(world, subject, name);
     if kind == "veth" && subject == Subject::Pod {
         remove_link(world, Subject::Node, &peer_name(name));
@@ -300,7 +301,12 @@ pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     {
         let cause =
             world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-        count_parents(world, parent, |count| count.saturating_sub(1));
+        // A promiscuous one gives back what it passed on to its parent (`macvlan_stop`, drivers/net/macvlan.c).
+        let counted: &[fn(u32) -> u32] = match is_promiscuous {
+            true => &[|count| count.saturating_sub(1), |count| count.saturating_sub(2)],
+            false => &[|count| count.saturating_sub(1)],
+        };
+        count_parents(world, parent, counted);
         world.return_to(cause);
     }
 }
@@ -378,7 +384,7 @@ fn leave_one_hop(world: &mut World<'_>, subject: Subject, key: &FactKey, gone: &
 /// (`__dev_set_rx_mode`, net/core/dev_addr_lists.c). Which devices can filter is not reported.
 pub fn count_macvlan(world: &mut World<'_>, parent: &str) {
     let cause = world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-    count_parents(world, parent, |count| count.saturating_add(1));
+    count_parents(world, parent, &[|count| count.saturating_add(1)]);
     world.return_to(cause);
 }
 
@@ -387,14 +393,14 @@ const MAX_STACKED: usize = 8;
 
 /// Counts a link of the node; a VLAN link passes its promiscuity on to the link below (`vlan_dev_change_rx_flags`,
 /// net/8021q/vlan_dev.c).
-fn count_parents(world: &mut World<'_>, parent: &str, counted: fn(u32) -> u32) {
+fn count_parents(world: &mut World<'_>, parent: &str, counted: &[fn(u32) -> u32]) {
     let mut link = Some(parent.to_owned());
     for _ in 0..MAX_STACKED {
         let Some(name) = link else { break };
         let key = FactKey::link(&*name, "promiscuity");
         if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
-            let values = vec![count.to_string(), counted(count).to_string()];
-            world.set(Subject::Node, key, Expected::OneOf(values));
+            let values = std::iter::once(count).chain(counted.iter().map(|counted| counted(count)));
+            world.set(Subject::Node, key, Expected::OneOf(values.map(|count| count.to_string()).collect()));
         }
         let is_vlan = world.attribute(Subject::Node, &name, "kind").as_deref() == Some("vlan");
         link = world.attribute(Subject::Node, &name, "parent").filter(|_| is_vlan);

@@ -20,7 +20,7 @@ pub struct CniResult {
     pub routes: Vec<ReportedRoute>,
     /// DNS settings.
     pub dns: Dns,
-    /// The message of an error that stands in the place of a result.
+    /// The message of an error instead of a result.
     pub error: Option<String>,
 }
 

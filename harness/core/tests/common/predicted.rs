@@ -148,6 +148,39 @@ impl Recording {
         self
     }
 
+    /// The same recording with these rows of a step too.
+    pub fn also(mut self, step: &str, rows: &str) -> Self {
+        let wanted = |one: &&mut Step| step == format!("{:?} {}", one.command, one.position).to_lowercase();
+        let place = self.steps.iter_mut().find(wanted).unwrap_or_else(|| panic!("no step {step}"));
+        place.rows.extend(rows.lines().map(str::to_owned));
+        self
+    }
+
+    /// The findings of a second DEL of the first plugin, as code and message.
+    pub fn second_del(&self, edit: impl FnOnce(&mut PluginCall)) -> Vec<String> {
+        let plan = self.plan();
+        let mut state = self.base.clone();
+        let added = self.outcome(&plan, CniCommand::Add, &mut state);
+        let removed = self.outcome(&plan, CniCommand::Del, &mut state);
+        let mut again = removed.calls.iter().find(|call| call.position == 0).unwrap().clone();
+        edit(&mut again);
+        let before = Some(StateBefore::Since(Vec::new()));
+        let again = ChainOutcome { result: None, error: None, calls: vec![again], before };
+        let pod = PodObservation {
+            pod: "pod".to_owned(),
+            kernel: Some(KernelState {
+                links: vec![link(3, self.interface, None, None, &[])],
+                ..KernelState::default()
+            }),
+            outcomes: vec![("one".to_owned(), added)],
+            removals: vec![("one".to_owned(), removed), ("one".to_owned(), again)],
+            ..PodObservation::default()
+        };
+        let judgement = judge(&plan, &Observation { pods: vec![pod], ..Observation::default() });
+        let of_del = judgement.findings.iter().filter(|finding| finding.code.as_str().starts_with("PL5"));
+        of_del.map(|finding| format!("{} {}", finding.code, finding.message)).collect()
+    }
+
     /// The same recording with another result of a plugin, up to its ADD.
     pub fn with_result(mut self, position: usize, edit: impl FnOnce(&mut Value)) -> Self {
         edit(&mut self.results[position]);
