@@ -126,6 +126,13 @@ fn meta_plugins_pass_the_result_on_but_for_what_they_change() {
 }
 
 #[test]
+fn a_sandbox_that_is_no_path_is_passed_on_as_it_is() {
+    let text = include_str!("fixtures/predict/ptp.txt").replace("/run/netns/p", "run-0");
+    let found = Recording::read(&text).findings();
+    assert_eq!(found, ["PL107 5 1/2 interface eth1 of the CNI result"], "portmap passes it on");
+}
+
+#[test]
 fn dns_settings_come_from_the_configuration_or_the_ipam_plugin() {
     let dns = r#""dns": { "nameservers": ["10.0.0.53"] }, "mode""#;
     let with_dns = recording!("macvlan").with_config("\"mode\"", dns);

@@ -9,7 +9,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
 use crate::predict::{Coverage, Difference, JudgedCall, Predictor, ResultDifference, Unpredicted, fails_at_second_del};
-use crate::state::Subject;
+use crate::state::{FactKind, Subject};
 use std::collections::BTreeSet;
 
 /// The fact of a finding about an address that an IPAM plugin was not to give.
@@ -165,6 +165,9 @@ fn judge_call(case: &CallCase<'_>, judgement: &mut JudgementBuilder) {
             (None, Subject::Pod) => FindingCode::PL351,
             (None, Subject::Node) => FindingCode::PL352,
         };
+        if code == FindingCode::PL513 && is_surplus_file(first, judgement) {
+            continue;
+        }
         let finding = new_finding(case, code, first.key_path(), describe_fact(first));
         let reason =
             first.predicted.as_ref().map(|predicted| predicted.cause.reason).filter(|reason| !reason.is_empty());
@@ -179,6 +182,13 @@ fn judge_call(case: &CallCase<'_>, judgement: &mut JudgementBuilder) {
     for difference in &judged.result_differences {
         judge_result(case, difference, judgement);
     }
+}
+
+/// Whether a file that DEL leaves is one that the plugin was not to make in the first place.
+fn is_surplus_file(difference: &Difference, judgement: &mut JudgementBuilder) -> bool {
+    let fact = describe_fact(difference);
+    let is_it = |finding: &Finding| finding.code == FindingCode::PL352 && finding.message.starts_with(&fact);
+    difference.key.kind == FactKind::File && judgement.findings_mut().iter().any(is_it)
 }
 
 /// A part of the result that differs, unless an earlier finding or a difference of the kernel's state explains it.

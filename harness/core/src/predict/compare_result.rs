@@ -2,8 +2,8 @@
 
 use super::case::PluginCase;
 use super::result::{
-    CniResult, Dns, PredictedInterface, PredictedMac, PredictedResult, ReportedAddress, ReportedInterface,
-    ReportedRoute, read_mac,
+    CniResult, Dns, PredictedInterface, PredictedMac, PredictedResult, PredictedSandbox, ReportedAddress,
+    ReportedInterface, ReportedRoute, read_mac,
 };
 use crate::state::Subject;
 use ipnet::IpNet;
@@ -124,7 +124,11 @@ fn compare_interfaces(
         let expected = ReportedInterface {
             name: wanted.name.clone().unwrap_or_else(|| "a veth of the node".to_owned()),
             mac: mac.clone().unwrap_or_default(),
-            sandbox: if wanted.is_in_pod { sandbox.to_owned() } else { String::new() },
+            sandbox: match &wanted.sandbox {
+                PredictedSandbox::Node => String::new(),
+                PredictedSandbox::Pod => sandbox.to_owned(),
+                PredictedSandbox::Text(text) => text.clone(),
+            },
         };
         let fits = |one: &&ReportedInterface| match &wanted.name {
             Some(name) => one.name == *name,
@@ -152,9 +156,10 @@ fn compare_interfaces(
 
 /// Whether an interface is where it was expected. Without a path of the pod's namespace any one is right.
 fn has_sandbox(wanted: &PredictedInterface, found: &ReportedInterface, sandbox: &str) -> bool {
-    match wanted.is_in_pod {
-        true => !found.sandbox.is_empty() && (sandbox.is_empty() || found.sandbox == sandbox),
-        false => found.sandbox.is_empty(),
+    match &wanted.sandbox {
+        PredictedSandbox::Node => found.sandbox.is_empty(),
+        PredictedSandbox::Pod => !found.sandbox.is_empty() && (sandbox.is_empty() || found.sandbox == sandbox),
+        PredictedSandbox::Text(text) => found.sandbox == *text,
     }
 }
 

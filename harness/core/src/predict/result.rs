@@ -227,12 +227,23 @@ pub struct PredictedResult {
 pub struct PredictedInterface {
     /// Its name; none for one that the plugin chooses.
     pub name: Option<String>,
-    /// Whether it is in the pod.
-    pub is_in_pod: bool,
+    /// Where it is.
+    pub sandbox: PredictedSandbox,
     /// Its MAC address.
     pub mac: PredictedMac,
     /// The key that requests it.
     pub key: String,
+}
+
+/// Where an interface of a predicted result is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PredictedSandbox {
+    /// On the node: it has no sandbox.
+    Node,
+    /// In the pod: the path of its namespace.
+    Pod,
+    /// The same as in the result before. Terway's is no path.
+    Text(String),
 }
 
 /// A MAC address of a predicted result.
@@ -248,13 +259,13 @@ impl PredictedInterface {
     /// The interface of the pod that a main plugin made or moved.
     pub fn in_pod(name: &str) -> Self {
         let mac = PredictedMac::OfLink(Subject::Pod, name.to_owned());
-        Self { name: Some(name.to_owned()), is_in_pod: true, mac, key: String::new() }
+        Self { name: Some(name.to_owned()), sandbox: PredictedSandbox::Pod, mac, key: String::new() }
     }
 
     /// A link of the node; without a name the other end of a veth.
     pub fn on_node(name: Option<&str>, link: &str) -> Self {
         let mac = PredictedMac::OfLink(Subject::Node, link.to_owned());
-        Self { name: name.map(str::to_owned), is_in_pod: false, mac, key: String::new() }
+        Self { name: name.map(str::to_owned), sandbox: PredictedSandbox::Node, mac, key: String::new() }
     }
 }
 
@@ -263,7 +274,7 @@ impl PredictedResult {
     pub fn passed_on(before: &CniResult) -> Self {
         let interface = |one: &ReportedInterface| PredictedInterface {
             name: Some(one.name.clone()),
-            is_in_pod: !one.sandbox.is_empty(),
+            sandbox: PredictedSandbox::Text(one.sandbox.clone()),
             mac: PredictedMac::Text(one.mac.clone()),
             key: String::new(),
         };
