@@ -1,5 +1,6 @@
 //! The saboteur in the places of plugins: each of its mutants must fail a scenario that expects nothing, and the control must
-//! pass. What is missed is listed with its reason in `mutants/missed.yaml`.
+//! pass. What is missed is listed with its reason in `mutants/missed.yaml`. One cause gives one finding; where a mutant gives
+//! more, `mutants/several.yaml` says how many and why.
 //!
 //! Each test leaves a table in `target/evidence/mutants`.
 
@@ -63,10 +64,27 @@ enum Outcome {
     Skipped(String),
 }
 
-fn read_missed() -> anyhow::Result<BTreeMap<String, String>> {
-    let file = root::find()?.join(FOLDER).join("missed.yaml");
+/// How many findings a mutant gives, and why more than one.
+#[derive(serde::Deserialize)]
+struct Several {
+    findings: usize,
+    reason: String,
+}
+
+/// A list of mutants by id.
+fn read_list<T: serde::de::DeserializeOwned>(name: &str) -> anyhow::Result<BTreeMap<String, T>> {
+    let file = root::find()?.join(FOLDER).join(name);
     let text = std::fs::read_to_string(&file)?;
-    serde_yaml::from_str(&text).with_context(|| file.display().to_string())
+    let list: Option<BTreeMap<String, T>> = serde_yaml::from_str(&text).with_context(|| file.display().to_string())?;
+    Ok(list.unwrap_or_default())
+}
+
+fn read_missed() -> anyhow::Result<BTreeMap<String, String>> {
+    read_list("missed.yaml")
+}
+
+fn read_several() -> anyhow::Result<BTreeMap<String, Several>> {
+    read_list("several.yaml")
 }
 
 /// Saboteurs in a folder of plugins, and the lane that searches it first.
@@ -152,7 +170,7 @@ impl Saboteurs {
 #[case::host_ip(HOST_IP)]
 #[tokio::test]
 async fn each_mutant_is_caught_and_the_control_passes(#[case] group: Group) -> anyhow::Result<()> {
-    let missed = read_missed()?;
+    let (missed, several) = (read_missed()?, read_several()?);
     let saboteurs = Saboteurs::prepare(group).await?;
     let control = saboteurs.run(None).await?;
     anyhow::ensure!(matches!(control, Verdict::Pass { .. }), "the control must pass: {control:?}");
@@ -160,7 +178,14 @@ async fn each_mutant_is_caught_and_the_control_passes(#[case] group: Group) -> a
     for mutant in saboteurs.group.mutants() {
         let title = format!("{} {}, {}: {}", mutant.id, mutant.plugins[0], mutant.family.as_str(), mutant.description);
         let (word, detail) = match saboteurs.try_mutant(mutant).await {
-            Ok(Outcome::Caught(findings)) => ("caught", findings.join("; ")),
+            Ok(Outcome::Caught(findings)) => {
+                let expected = several.get(mutant.id).map_or(1, |several| several.findings);
+                if findings.len() != expected {
+                    let (found, listed) = (findings.len(), findings.join("; "));
+                    problems.push(format!("{title}: expected {expected} findings, found {found}: {listed}"));
+                }
+                ("caught", findings.join("; "))
+            }
             Ok(Outcome::Missed) => ("missed", missed.get(mutant.id).cloned().unwrap_or_default()),
             Ok(Outcome::Skipped(why)) => ("skipped", why),
             Err(error) => ("error", format!("{error:#}")),
@@ -194,6 +219,13 @@ fn each_mutant_belongs_to_a_scenario() -> anyhow::Result<()> {
     for (id, reason) in read_missed()? {
         anyhow::ensure!(table::find(&id).is_some(), "missed.yaml: there is no mutant {id}");
         anyhow::ensure!(!reason.trim().is_empty(), "missed.yaml: {id} has no reason");
+    }
+    for (id, Several { findings, reason }) in read_several()? {
+        anyhow::ensure!(table::find(&id).is_some(), "several.yaml: there is no mutant {id}");
+        anyhow::ensure!(
+            findings > 1 && !reason.trim().is_empty(),
+            "several.yaml: {id}: several findings with a reason"
+        );
     }
     Ok(())
 }

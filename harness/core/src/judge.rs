@@ -13,6 +13,7 @@
 
 mod addresses;
 mod attachments;
+mod causes;
 mod default_routes;
 mod interfaces;
 mod judgement;
@@ -168,6 +169,7 @@ fn judge_link_local(case: &PodCase<'_>, expectation: &PodExpectation, judgement:
 fn judge_leaks(plan: &Plan, observation: &Observation, judgement: &mut JudgementBuilder) {
     let Some(leaks) = &observation.leaks else { return };
     judgement.count_fact();
+    let mut findings: Vec<Finding> = Vec::new();
     for leak in leaks {
         let (code, lies) = match leak.kind {
             LeakKind::Lease => (FindingCode::PL501, "lies in"),
@@ -177,9 +179,30 @@ fn judge_leaks(plan: &Plan, observation: &Observation, judgement: &mut Judgement
         };
         let entry = Finding::new(code, code.title()).found(leak.what.clone());
         let entry = entry.notes([format!("it {lies} {}", leak.place)]);
-        judgement.add_finding(match leak.pod.as_deref().and_then(|name| plan.pod(name)) {
+        let entry = match leak.pod.as_deref().and_then(|name| plan.pod(name)) {
             Some(pod) => entry.pod(&pod.name).source(&pod.source),
             None => entry,
-        });
+        };
+        // What one pod leaves of one kind is one finding.
+        let is_same = |one: &&mut Finding| one.code == code && one.pod.is_some() && one.pod == entry.pod;
+        if leak.kind == LeakKind::Lease && is_surplus_lease(&leak.what, judgement) {
+            continue;
+        }
+        match findings.iter_mut().find(is_same) {
+            Some(first) => first.notes.push(format!("with it: {} {lies} {}", leak.what, leak.place)),
+            None => findings.push(entry),
+        }
     }
+    findings.into_iter().for_each(|finding| judgement.add_finding(finding));
+}
+
+/// Whether a lease (`10.0.0.2 of network n`) is one that a plugin was not to make: which is reported already.
+fn is_surplus_lease(what: &str, judgement: &mut JudgementBuilder) -> bool {
+    let file = what.split(' ').next().map(|address| format!("/{address} "));
+    let is_it = |finding: &&mut Finding| {
+        finding.code == FindingCode::PL352 && file.as_ref().is_some_and(|file| finding.message.contains(file))
+    };
+    let Some(finding) = judgement.findings_mut().iter_mut().find(is_it) else { return false };
+    finding.notes.push("DEL leaves it".to_owned());
+    true
 }

@@ -5,41 +5,48 @@
 //!
 //! 1. `expected`: what is expected of one fact, and why
 //! 2. `model`: what a model answers
-//! 3. `world`: the predicted state while a model works
-//! 4. `sysctls`: the sysctls of devices
-//! 5. `kernel`: what the kernel does by itself
-//! 6. `case`: one call as its model sees it
-//! 7. `settings`: settings that several plugins read alike
-//! 8. `masquerade`: rules of masquerading
-//! 9. `ipam`: IPAM plugins, and what main plugins do with their answer
-//! 10. `plugins`: the models
-//! 11. `compare`: prediction against observed changes
-//! 12. `attached`: prediction against the state after all chains
+//! 3. `result`: CNI results, predicted and reported
+//! 4. `world`: the predicted state while a model works
+//! 5. `sysctls`: the sysctls of devices
+//! 6. `firewall`: rules of iptables with their order
+//! 7. `kernel`: what the kernel does by itself
+//! 8. `case`: one call as its model sees it
+//! 9. `settings`: settings that several plugins read alike
+//! 10. `masquerade`: rules of masquerading
+//! 11. `ipam`: IPAM plugins, and what main plugins do with their answer
+//! 12. `plugins`: the models
+//! 13. `compare`: prediction against observed changes
+//! 14. `compare_result`: predicted against reported results
+//! 15. `attached`: prediction against the state after all chains
 
 mod attached;
 mod case;
 mod compare;
+mod compare_result;
 mod expected;
+mod firewall;
 mod ipam;
 mod kernel;
 mod masquerade;
 mod model;
 mod plugins;
+mod result;
 mod settings;
 mod sysctls;
 mod world;
 
 pub use attached::judge_attached;
 pub use compare::{Coverage, Difference};
+pub use compare_result::{ResultDifference, ResultFact};
 pub use expected::{Cause, Expected};
 pub use model::Unpredicted;
-pub use plugins::modelled;
+pub use plugins::{fails_at_second_del, modelled};
 pub use world::Predicted;
 
 use crate::cni::{ChainOutcome, CniCommand, Exit, PluginCall, StateBefore};
-use crate::state::PodAndNode;
+use crate::state::{Change, FactKey, PodAndNode, Subject};
 use case::PluginCase;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use world::World;
 
 /// What a call's changes are against its prediction.
@@ -49,8 +56,10 @@ pub struct JudgedCall<'a> {
     pub call: &'a PluginCall,
     /// How many plugins the chain has.
     pub plugins: usize,
-    /// What differs.
+    /// What differs in the state of pod and node.
     pub differences: Vec<Difference>,
+    /// What differs in the result.
+    pub result_differences: Vec<ResultDifference>,
     /// How much was predicted.
     pub coverage: Coverage,
     /// What could not be predicted; then nothing was compared.
@@ -65,10 +74,30 @@ pub struct Predictor {
     state: PodAndNode,
     /// ADDs that could not be predicted, and why: what their DELs take away can't be predicted either.
     unpredicted: BTreeMap<CallKey, Unpredicted>,
+    /// DELs that did not do what was predicted: a second one may do the rest.
+    incomplete: BTreeSet<CallKey>,
 }
 
 /// Network, interface and position of a call.
 type CallKey = (String, String, usize);
+
+fn key_of(call: &PluginCall) -> CallKey {
+    (call.network.clone(), call.ifname.clone(), call.position)
+}
+
+impl<'a> JudgedCall<'a> {
+    fn new(call: &'a PluginCall, plugins: usize) -> Self {
+        Self {
+            call,
+            plugins,
+            differences: Vec::new(),
+            result_differences: Vec::new(),
+            coverage: Coverage::default(),
+            unpredicted: None,
+            is_observed: true,
+        }
+    }
+}
 
 impl Predictor {
     /// Takes over the state before a chain; false if it was not read.
@@ -99,26 +128,54 @@ impl Predictor {
         judged
     }
 
+    /// Judges the calls of a chain's second DEL, which must change nothing.
+    pub fn judge_second_del<'a>(&mut self, outcome: &'a ChainOutcome) -> Vec<JudgedCall<'a>> {
+        if !self.start_chain(outcome) {
+            return Vec::new();
+        }
+        let plugins = outcome.calls.iter().map(|call| call.position + 1).max().unwrap_or(0);
+        let mut judged = Vec::new();
+        for call in &outcome.calls {
+            let Some(changes) = &call.changes else { continue };
+            let mut again = JudgedCall::new(call, plugins);
+            if call.exit == Exit::Code(0) && !self.incomplete.contains(&key_of(call)) {
+                (again.differences, _) = compare::compare(&self.state, &BTreeMap::new(), changes);
+            }
+            judged.push(again);
+            self.state.apply(changes);
+        }
+        judged
+    }
+
     fn judge_call<'a>(&mut self, call: &'a PluginCall, plugins: usize) -> JudgedCall<'a> {
-        let mut judged = JudgedCall {
-            call,
-            plugins,
-            differences: Vec::new(),
-            coverage: Coverage::default(),
-            unpredicted: None,
-            is_observed: true,
-        };
-        let key = (call.network.clone(), call.ifname.clone(), call.position);
+        let mut judged = JudgedCall::new(call, plugins);
+        let key = key_of(call);
         if call.command == CniCommand::Del && self.unpredicted.contains_key(&key) {
             judged.unpredicted = self.unpredicted.get(&key).cloned();
             return judged;
         }
         let Some(case) = PluginCase::read(call) else { return judged };
+        if call.command == CniCommand::Add
+            && let Some(error) = compare_result::error_instead(&case)
+        {
+            judged.result_differences.push(error);
+            return judged;
+        }
         let mut world = World::new(&self.state);
         match plugins::predict(&case, &mut world) {
             Ok(()) => {
                 let changes = call.changes.as_deref().unwrap_or_default();
-                (judged.differences, judged.coverage) = compare::compare(&self.state, &world.into_predicted(), changes);
+                let (facts, result) = world.into_predicted();
+                (judged.differences, judged.coverage) = compare::compare(&self.state, &facts, changes);
+                if call.command == CniCommand::Del && !judged.differences.is_empty() {
+                    self.incomplete.insert(key);
+                }
+                if let Some(result) = result.filter(|_| call.command == CniCommand::Add) {
+                    let mac_of = |subject, link: &str| self.mac_after(changes, subject, link);
+                    let parts;
+                    (judged.result_differences, parts) = compare_result::compare_result(&case, &result, mac_of);
+                    judged.coverage.exact += parts;
+                }
             }
             Err(reason) => {
                 if !matches!(reason, Unpredicted::Violated { .. }) {
@@ -128,5 +185,14 @@ impl Predictor {
             }
         }
         judged
+    }
+
+    /// The MAC address of a link after changes.
+    fn mac_after(&self, changes: &[Change], subject: Subject, link: &str) -> Option<String> {
+        let key = FactKey::link(link, "mac");
+        match changes.iter().find(|change| change.subject == subject && change.key == key) {
+            Some(change) => change.after.clone(),
+            None => self.state.of(subject).get(&key).map(str::to_owned),
+        }
     }
 }

@@ -2,7 +2,9 @@
 //! one namespace, a reading and a prediction, and two runs can be compared alike.
 //!
 //! A key has no index, handle or name that the kernel or a plugin chooses at random: a veth on the node whose other end is
-//! an interface of the pod is named after that interface ([`peer_name`]).
+//! an interface of the pod is named after that interface ([`peer_name`]). [`format`] has how they are written.
+
+pub mod format;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plumbline_core::state::{FactKey, FactKind, NamespaceState, peer_name};
+use plumbline_core::observe::NextHop;
+use plumbline_core::state::format::{AddressValue, RouteHop, RouteItem, RouteValue, device_sysctl, link_of};
+use plumbline_core::state::{FactKey, FactKind, NamespaceState, Subject, peer_name};
 use plumbline_netlink::link::{format_mac, name};
 use plumbline_netlink::packet::address::{AddressAttribute, AddressMessage};
 use plumbline_netlink::packet::link::{
@@ -63,8 +65,8 @@ pub struct Namespaces<'a> {
     pub own: &'a Names,
     /// The links of the other one.
     pub other: &'a Names,
-    /// The word for the other one: `node`.
-    pub other_word: &'static str,
+    /// Whose the other one is.
+    pub other_subject: Subject,
     /// The number of the other one in the namespace itself; none if no link leads there.
     pub other_id: Option<i32>,
 }
@@ -77,7 +79,7 @@ impl Namespaces<'_> {
             None => known(self.own).unwrap_or_else(|| format!("if{parent}")),
             Some(_) if namespace == self.other_id => {
                 let name = known(self.other).unwrap_or_else(|| format!("if{parent}"));
-                format!("{name} of the {}", self.other_word)
+                link_of(&name, self.other_subject)
             }
             Some(_) => "a link elsewhere".to_owned(),
         }
@@ -115,8 +117,7 @@ pub fn add_link(message: &LinkMessage, namespaces: &Namespaces<'_>, state: &mut 
         }
     }
     for (family, name, value) in device_sysctls(message) {
-        let item = format!("net/{family}/conf/{link_name}/{name}");
-        state.set(FactKey::new(FactKind::Sysctl, &*link_name, item), value.to_string());
+        state.set(device_sysctl(family, &link_name, name), value.to_string());
     }
 }
 
@@ -169,18 +170,20 @@ fn on_off(on: bool) -> String {
 pub fn add_address(message: &AddressMessage, names: &Names, real: &BTreeSet<String>, state: &mut NamespaceState) {
     let Some(link) = names.get(&message.header.index) else { return };
     let Some(address) = links::convert_address(message) else { return };
-    let mut words = vec![format!("scope {}", address.scope)];
+    let mut value = AddressValue { scope: &address.scope, words: Vec::new() };
     for attribute in &message.attributes {
         match attribute {
-            AddressAttribute::Broadcast(broadcast) => words.push(format!("broadcast {broadcast}")),
-            AddressAttribute::Label(label) if !real.contains(label) => words.push(format!("label {label}")),
-            AddressAttribute::Address(peer) if *peer != address.address.addr() => words.push(format!("peer {peer}")),
+            AddressAttribute::Broadcast(broadcast) => value.broadcast(broadcast),
+            AddressAttribute::Label(label) if !real.contains(label) => value.words.push(format!("label {label}")),
+            AddressAttribute::Address(peer) if *peer != address.address.addr() => {
+                value.words.push(format!("peer {peer}"));
+            }
             _ => {}
         }
     }
     // Duplicate address detection ends later.
-    words.extend(address.flags.into_iter().filter(|flag| flag != "tentative"));
-    state.add(FactKey::new(FactKind::Address, &**link, address.address.to_string()), words.join(" "));
+    value.words.extend(address.flags.iter().filter(|flag| *flag != "tentative").cloned());
+    state.add(FactKey::new(FactKind::Address, &**link, address.address.to_string()), value.to_string());
 }
 
 /// What a next hop is at the moment: not compared.
@@ -189,48 +192,35 @@ const PASSING_FLAGS: [&str; 6] = ["dead", "linkdown", "offload", "trap", "pervas
 /// Adds a route. The item identifies it by destination, table and metric; the rest is the value.
 pub fn add_route(message: &RouteMessage, names: &Names, state: &mut NamespaceState) {
     let Some(route) = routes::convert_route(message, names) else { return };
-    let mut item = route.to.to_string();
-    if route.table != MAIN_TABLE {
-        item.push_str(&format!(" table {}", route.table));
-    }
-    if route.metric != 0 {
-        item.push_str(&format!(" metric {}", route.metric));
-    }
-    if message.header.tos != 0 {
-        item.push_str(&format!(" tos {}", message.header.tos));
-    }
-    let mut words = vec![route.kind];
-    let mut devices = Vec::new();
-    for hop in &route.hops {
-        let device = hop.dev.clone().unwrap_or_default();
-        if route.hops.len() > 1 {
-            words.push(format!("nexthop dev {device} weight {}", hop.weight));
-        }
-        words.extend(hop.via.map(|via| format!("via {via}")));
-        words.extend(hop.flags.iter().filter(|flag| !PASSING_FLAGS.contains(&flag.as_str())).cloned());
-        devices.push(device);
-    }
-    words.push(format!("proto {}", route.protocol));
-    if route.scope != "global" {
-        words.push(format!("scope {}", route.scope));
-    }
-    words.extend(route.src.map(|src| format!("src {src}")));
+    let item = RouteItem { to: route.to, table: route.table, metric: route.metric, tos: message.header.tos };
+    let hop = |hop: &NextHop| RouteHop {
+        device: hop.dev.clone().unwrap_or_default(),
+        via: hop.via,
+        weight: hop.weight,
+        flags: hop.flags.iter().filter(|flag| !PASSING_FLAGS.contains(&flag.as_str())).cloned().collect(),
+    };
+    let mut more = Vec::new();
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Metrics(metrics) => words.extend(metrics.iter().filter_map(metric_text)),
+            RouteAttribute::Metrics(metrics) => more.extend(metrics.iter().filter_map(metric_text)),
             RouteAttribute::Preference(preference) if *preference != RoutePreference::Medium => {
-                words.push(format!("pref {preference:?}").to_ascii_lowercase());
+                more.push(format!("pref {preference:?}").to_ascii_lowercase());
             }
-            RouteAttribute::Source(source) => words.push(format!("from {source:?}")),
-            RouteAttribute::EncapType(_) => words.push("encapsulated".to_owned()),
+            RouteAttribute::Source(source) => more.push(format!("from {source:?}")),
+            RouteAttribute::EncapType(_) => more.push("encapsulated".to_owned()),
             _ => {}
         }
     }
-    state.add(FactKey::new(FactKind::Route, devices.join(" "), item), words.join(" "));
+    let value = RouteValue {
+        kind: &route.kind,
+        hops: route.hops.iter().map(hop).collect(),
+        protocol: &route.protocol,
+        scope: &route.scope,
+        src: route.src,
+        more,
+    };
+    state.add(value.key(&item), value.to_string());
 }
-
-/// The table that needs no mention.
-const MAIN_TABLE: u32 = 254;
 
 fn metric_text(metric: &RouteMetric) -> Option<String> {
     Some(match metric {

@@ -1,10 +1,12 @@
 //! The packet filter rules of a namespace. Listing them needs a program, so they are listed only when they changed: nftables
 //! counts its changes, and the older iptables names the tables that are loaded.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use plumbline_core::state::format::{firewall_line, firewall_order};
 use plumbline_core::state::{FactKey, FactKind, NamespaceState};
 use plumbline_netlink::netfilter::Netfilter;
 
@@ -92,11 +94,12 @@ fn output(result: &ProcessResult) -> String {
 /// Chains that the kernel has in each table by itself; `iptables-save` prints them once the table is loaded.
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
-/// Adds the chains and rules of `iptables-save`.
+/// Adds the chains and rules of `iptables-save`, and the order of the rules of each chain.
 fn saved_rules(family: &str, text: &str, facts: &mut Vec<(FactKey, String)>) {
     let mut table = "";
+    let mut orders: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for line in text.lines().map(str::trim) {
-        let (item, value) = match line.split_at_checked(1) {
+        let (key, value) = match line.split_at_checked(1) {
             Some(("*", name)) => {
                 table = name;
                 continue;
@@ -107,12 +110,21 @@ fn saved_rules(family: &str, text: &str, facts: &mut Vec<(FactKey, String)>) {
                 if BUILT_IN.contains(&name) && policy == "ACCEPT" {
                     continue;
                 }
-                (format!("chain {name} of {family} {table}"), if policy == "-" { "" } else { policy })
+                let key = firewall_line(&format!("chain {name}"), family, table);
+                (key, if policy == "-" { "" } else { policy })
             }
-            Some(("-", _)) => (format!("{line} of {family} {table}"), ""),
+            Some(("-", _)) => {
+                if let Some((chain, rule)) = line.strip_prefix("-A ").and_then(|rule| rule.split_once(' ')) {
+                    orders.entry((table, chain)).or_default().push(rule);
+                }
+                (firewall_line(line, family, table), "")
+            }
             _ => continue,
         };
-        facts.push((FactKey::new(FactKind::Firewall, "", item), value.to_owned()));
+        facts.push((key, value.to_owned()));
+    }
+    for ((table, chain), rules) in orders.into_iter().filter(|(_, rules)| rules.len() > 1) {
+        facts.push((firewall_order(chain, family, table), rules.join("\n")));
     }
 }
 
@@ -169,5 +181,14 @@ mod tests {
                 "ip saddr 10.0.0.1 drop of chain c in inet t"
             ]
         );
+    }
+
+    #[test]
+    fn the_order_of_several_rules_of_a_chain_is_a_fact() {
+        let mut facts = Vec::new();
+        saved_rules("ip", "*nat\n-A OUTPUT -j X\n-A INPUT -j Z\n-A OUTPUT -j A\nCOMMIT\n", &mut facts);
+        let orders: Vec<_> = facts.iter().filter(|(key, _)| key.item.starts_with("order of ")).collect();
+        let [(key, value)] = orders[..] else { panic!("{orders:?}") };
+        assert_eq!((key.item.as_str(), value.as_str()), ("order of OUTPUT of ip nat", "-j X\n-j A"));
     }
 }

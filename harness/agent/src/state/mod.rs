@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 
 use plumbline_core::cni::StateBefore;
 use plumbline_core::protocol::Target;
-use plumbline_core::state::{Change, FactKind, NamespaceState, PodAndNode};
+use plumbline_core::state::{Change, FactKind, NamespaceState, PodAndNode, Subject};
 use plumbline_netlink::packet::link::LinkMessage;
 use plumbline_netlink::{Errno, Netlink, namespace};
 
@@ -139,8 +139,9 @@ impl StateReader {
         let pod_id = self.node_side.netlink.namespace_id(&self.pod_side.namespace).during(ACTION)?;
         let node_names = facts::names_of(&node_links, &facts::peers_on_node(&pod_links, node_id));
         let mut now = PodAndNode::default();
-        let in_pod = Namespaces { own: &pod_names, other: &node_names, other_word: "node", other_id: node_id };
-        let on_node = Namespaces { own: &node_names, other: &pod_names, other_word: "pod", other_id: pod_id };
+        let in_pod =
+            Namespaces { own: &pod_names, other: &node_names, other_subject: Subject::Node, other_id: node_id };
+        let on_node = Namespaces { own: &node_names, other: &pod_names, other_subject: Subject::Pod, other_id: pod_id };
         read_side(&mut self.pod_side, &pod_links, &in_pod, &mut now.pod)?;
         read_side(&mut self.node_side, &node_links, &on_node, &mut now.node)?;
         if self.pod_side.firewall.has_changed() {

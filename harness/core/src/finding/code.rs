@@ -50,6 +50,7 @@ finding_codes! {
     PL104 Failure "pod did not become ready"
     PL105 Warning "plugin wrote to standard error and reported success"
     PL106 Warning "interface attached but not reported"
+    PL107 Failure "CNI result differs from what the configuration asks for"
 
     PL201 Failure "address reported but not in the kernel"
     PL202 Failure "route reported but not in the kernel"
@@ -109,6 +110,7 @@ finding_codes! {
     PL511 Warning "tracked UDP connection leaked"
     PL512 Failure "rule, route or link leaked"
     PL513 Failure "state left by DEL"
+    PL514 Failure "second DEL fails or changes something"
 
     PL601 Warning "macvlan and ipvlan ignore `vlan`"
     PL602 Warning "key unknown to its plugin"

@@ -44,6 +44,11 @@ impl JudgementBuilder {
         &mut self.judgement.findings
     }
 
+    /// Takes findings away that follow from another one.
+    pub fn remove_findings(&mut self, follows: impl Fn(&Finding) -> bool) -> Vec<Finding> {
+        self.judgement.findings.extract_if(.., |finding| follows(finding)).collect()
+    }
+
     /// Whether a finding of this code names this line already.
     pub fn has_finding(&self, code: FindingCode, source: &Source) -> bool {
         self.judgement.findings.iter().any(|finding| finding.code == code && finding.source.as_ref() == Some(source))

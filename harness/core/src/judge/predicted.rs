@@ -1,14 +1,22 @@
-//! What changed with each call of a plugin, against what its configuration says (`PL350` to `PL352`, and `PL513` for DEL).
+//! What changed with each call of a plugin, against what its configuration says (`PL107` for the result, `PL350`
+//! to `PL352` for the state, `PL513` and
+//! `PL514` for DEL).
 
+use super::causes;
 use super::judgement::JudgementBuilder;
-use crate::cni::{ChainOutcome, CniCommand};
+use crate::cni::{ChainOutcome, CniCommand, Exit};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
-use crate::predict::{self, Coverage, Difference, JudgedCall, Predictor, Unpredicted};
+use crate::predict::{
+    self, Coverage, Difference, JudgedCall, Predictor, ResultDifference, Unpredicted, fails_at_second_del,
+};
 use crate::state::{FactKind, Subject};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+/// The fact of a finding about an address that an IPAM plugin was not to give.
+pub(super) const WRONG_LEASE: &str = "its address";
 
 /// No more lines than this beside the first of one cause.
 const MAX_LINES: usize = 12;
@@ -74,9 +82,45 @@ pub(super) fn judge_removed(plan: &Plan, pod: &Pod, observed: &PodObservation, j
     let mut predictor = Predictor::default();
     // Judged already; here for the state that they leave, and for what could not be predicted.
     observed.outcomes.iter().for_each(|(_, outcome)| drop(predictor.judge_chain(outcome)));
+    let mut seen = BTreeSet::new();
     for (name, outcome) in &observed.removals {
+        let interface = outcome.calls.first().map(|call| call.ifname.as_str());
+        if !seen.insert((name, interface)) {
+            judge_second_del(plan, pod, (name, outcome), &mut predictor, judgement);
+            continue;
+        }
         for judged in judge_chain(plan, name, &mut predictor, outcome) {
             judge_call(&CallCase::new(plan, pod, name, &judged), judgement);
+        }
+    }
+}
+
+/// A second DEL must succeed and change nothing.
+fn judge_second_del(
+    plan: &Plan,
+    pod: &Pod,
+    (name, outcome): (&str, &ChainOutcome),
+    predictor: &mut Predictor,
+    judgement: &mut JudgementBuilder,
+) {
+    for judged in complete(plan, name, predictor.judge_second_del(outcome)) {
+        let case = CallCase::new(plan, pod, name, &judged);
+        let plugin = describe_plugin(&judged);
+        if judged.call.exit != Exit::Code(0) {
+            if let Some(reason) = fails_at_second_del(&judged.call.plugin) {
+                judgement.add_note(format!("pod {}: a second DEL of {plugin} fails: {reason}", pod.name));
+                continue;
+            }
+            let finding = new_finding(&case, FindingCode::PL514, "", "state".to_owned());
+            let error = outcome.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+            let finding = Finding { message: format!("second DEL of {plugin} fails"), ..finding };
+            judgement.add_finding(finding.expected("success").found(Some(error)));
+        } else if let Some((first, others)) = judged.differences.split_first() {
+            let finding = new_finding(&case, FindingCode::PL514, "", describe_fact(first));
+            let lines = others.iter().take(MAX_LINES).map(|other| format!("with it: {}", describe_difference(other)));
+            let expected = first.expected_text().unwrap_or_else(|| "nothing of it".to_owned());
+            let found = first.found.clone().unwrap_or_else(|| "nothing".to_owned());
+            judgement.add_finding(finding.notes(lines).expected(expected).found(Some(found)));
         }
     }
 }
@@ -88,7 +132,10 @@ fn judge_chain<'a>(
     predictor: &mut Predictor,
     outcome: &'a ChainOutcome,
 ) -> Vec<JudgedCall<'a>> {
-    let mut judged = predictor.judge_chain(outcome);
+    complete(plan, name, predictor.judge_chain(outcome))
+}
+
+fn complete<'a>(plan: &Plan, name: &str, mut judged: Vec<JudgedCall<'a>>) -> Vec<JudgedCall<'a>> {
     for call in &mut judged {
         let network = plan.networks.iter().find(|network| is_network(network, name, &call.call.network));
         let planned = network.and_then(|network| network.chain.as_ref()).map_or(0, |chain| chain.links.len());
@@ -134,21 +181,20 @@ fn describe_plugin(judged: &JudgedCall<'_>) -> String {
 fn judge_call(case: &CallCase<'_>, judgement: &mut JudgementBuilder) {
     let judged = case.judged;
     if let Some(Unpredicted::Violated { expected, found, key }) = &judged.unpredicted {
-        let finding = new_finding(case, FindingCode::PL350, key, "its address".to_owned());
+        let finding = new_finding(case, FindingCode::PL350, key, WRONG_LEASE.to_owned());
         judgement.add_finding(finding.expected(expected.clone()).found(Some(found.clone())));
     }
-    let mut groups: Vec<Vec<&Difference>> = Vec::new();
-    for difference in sorted(&judged.differences) {
-        match groups.iter_mut().find(|group| group.first().is_some_and(|first| has_same_cause(first, difference))) {
-            Some(group) => group.push(difference),
-            None => groups.push(vec![difference]),
-        }
-    }
-    for group in groups {
+    for group in causes::group(&judged.differences) {
         let Some((first, others)) = group.split_first() else { continue };
-        if is_known(case, first, judgement) {
+        if is_known(case, first, others, judgement) {
             continue;
         }
+        let absorbed =
+            judgement.remove_findings(|finding| causes::is_consequence(finding, &case.pod.name, first)).into_iter();
+        let absorbed = absorbed.map(|finding| {
+            let expected = finding.expected.map(|expected| format!(": {expected}")).unwrap_or_default();
+            format!("with it: {}{expected}", finding.message)
+        });
         let code = match (&first.predicted, first.subject) {
             // What DEL leaves, and was to take away.
             _ if judged.call.command == CniCommand::Del && is_left(first) => FindingCode::PL513,
@@ -156,17 +202,43 @@ fn judge_call(case: &CallCase<'_>, judgement: &mut JudgementBuilder) {
             (None, Subject::Pod) => FindingCode::PL351,
             (None, Subject::Node) => FindingCode::PL352,
         };
+        if code == FindingCode::PL513 && is_surplus_file(first, judgement) {
+            continue;
+        }
         let finding = new_finding(case, code, first.key_path(), describe_fact(first));
         let reason =
             first.predicted.as_ref().map(|predicted| predicted.cause.reason).filter(|reason| !reason.is_empty());
         let finding = finding.notes(reason.map(|reason| format!("predicted because: {reason}")));
         let more = others.len().saturating_sub(MAX_LINES);
         let lines = others.iter().take(MAX_LINES).map(|other| format!("with it: {}", describe_difference(other)));
-        let finding = finding.notes(lines).notes((more > 0).then(|| format!("with it: {more} more")));
+        let finding = finding.notes(absorbed).notes(lines).notes((more > 0).then(|| format!("with it: {more} more")));
         let expected = first.expected_text().unwrap_or_else(|| "nothing of it".to_owned());
         let found = first.found.clone().unwrap_or_else(|| "nothing".to_owned());
         judgement.add_finding(finding.expected(expected).found(Some(found)));
     }
+    for difference in &judged.result_differences {
+        judge_result(case, difference, judgement);
+    }
+}
+
+/// Whether a file that DEL leaves is one that the plugin was not to make in the first place.
+fn is_surplus_file(difference: &Difference, judgement: &mut JudgementBuilder) -> bool {
+    let fact = describe_fact(difference);
+    let is_it = |finding: &Finding| finding.code == FindingCode::PL352 && finding.message.starts_with(&fact);
+    difference.key.kind == FactKind::File && judgement.findings_mut().iter().any(is_it)
+}
+
+/// A part of the result that differs, unless an earlier finding or a difference of the kernel's state explains it.
+fn judge_result(case: &CallCase<'_>, difference: &ResultDifference, judgement: &mut JudgementBuilder) {
+    if case.judged.differences.iter().any(|other| causes::explains_result(other, difference))
+        || note_known(case, judgement, Vec::new(), |finding| causes::is_about_result(finding, difference))
+    {
+        return;
+    }
+    let finding = new_finding(case, FindingCode::PL107, &difference.key, difference.fact.to_string());
+    let expected = difference.expected.clone().unwrap_or_else(|| "nothing of it".to_owned());
+    let found = difference.found.clone().unwrap_or_else(|| "nothing".to_owned());
+    judgement.add_finding(finding.expected(expected).found(Some(found)));
 }
 
 /// Whether a fact was to go and is still there.
@@ -177,11 +249,15 @@ fn is_left(difference: &Difference) -> bool {
 fn new_finding(case: &CallCase<'_>, code: FindingCode, key: &str, fact: String) -> Finding {
     let judged = case.judged;
     let verb = match code {
-        FindingCode::PL350 => "differs with",
+        FindingCode::PL350 | FindingCode::PL107 => "differs with",
         FindingCode::PL513 => "is left by",
         _ => "changed with",
     };
-    let command = if judged.call.command == CniCommand::Del { "DEL of " } else { "" };
+    let command = match judged.call.command {
+        _ if code == FindingCode::PL514 => "second DEL of ",
+        CniCommand::Del => "DEL of ",
+        _ => "",
+    };
     // Without a reading after each call, a change without a prediction can be that of any plugin.
     let is_of_any = !judged.is_observed && code != FindingCode::PL350;
     let by = if is_of_any { "the pod's chains".to_owned() } else { format!("{command}{}", describe_plugin(judged)) };
@@ -197,67 +273,34 @@ fn new_finding(case: &CallCase<'_>, code: FindingCode, key: &str, fact: String) 
     finding.notes(key)
 }
 
-/// The facts that explain others come first: links, then addresses, then the rest.
-fn sorted(differences: &[Difference]) -> Vec<&Difference> {
-    let rank = |difference: &&Difference| match difference.key.kind {
-        FactKind::Link if difference.key.item == "kind" => 0,
-        FactKind::Link => 1,
-        FactKind::Address => 2,
-        FactKind::Rule | FactKind::Neighbour | FactKind::Firewall => 3,
-        FactKind::Route if is_of_kernel(difference) => 5,
-        FactKind::Route => 4,
-        _ => 6,
-    };
-    let mut sorted: Vec<&Difference> = differences.iter().collect();
-    sorted.sort_by_key(rank);
-    sorted
-}
-
-fn is_of_kernel(difference: &Difference) -> bool {
-    let values = [difference.found.as_deref(), difference.before.as_deref()];
-    let expected = difference.expected_text();
-    values.into_iter().flatten().chain(expected.as_deref()).any(|value| value.contains("proto kernel"))
-}
-
-/// Whether a difference follows from what made another one: one key of the configuration; all facts of a link that came or
-/// went; routes that the kernel makes for an address; the two files of a setting.
-fn has_same_cause(first: &Difference, other: &Difference) -> bool {
-    let key = first.key_path();
-    if !key.is_empty() && key == other.key_path() && first.key.kind == other.key.kind {
-        return true;
-    }
-    let same_link = first.subject == other.subject && first.key.link == other.key.link && !first.key.link.is_empty();
-    match first.key.kind {
-        FactKind::Link if first.key.item == "kind" => same_link,
-        FactKind::Link if first.key.item == "up" => {
-            same_link && matches!(other.key.kind, FactKind::Route | FactKind::Qdisc)
-        }
-        FactKind::Link if first.key.item == "mtu" => same_link && other.key.item.ends_with("/mtu"),
-        FactKind::Address => same_link && other.key.kind == FactKind::Route && is_of_kernel(other),
-        FactKind::Sysctl => {
-            other.key.kind == FactKind::Sysctl && first.subject == other.subject && same_sysctl(first, other)
-        }
-        FactKind::Firewall => other.key.kind == FactKind::Firewall && first.subject == other.subject,
-        _ => false,
-    }
-}
-
-/// Whether two sysctls have one name: forwarding of all devices follows from one switch.
-fn same_sysctl(first: &Difference, other: &Difference) -> bool {
-    let name = |difference: &Difference| difference.key.item.rsplit('/').next().unwrap_or_default().to_owned();
-    let is_forwarding = |name: &str| matches!(name, "forwarding" | "ip_forward" | "accept_redirects");
-    name(first) == name(other) || (is_forwarding(&name(first)) && is_forwarding(&name(other)))
-}
-
 /// Whether an earlier finding is about the same fact. Then it gets the plugin as a note, and no second finding is made.
-fn is_known(case: &CallCase<'_>, difference: &Difference, judgement: &mut JudgementBuilder) -> bool {
-    let note = format!("first seen after {}", describe_plugin(case.judged));
+fn is_known(
+    case: &CallCase<'_>,
+    difference: &Difference,
+    others: &[&Difference],
+    judgement: &mut JudgementBuilder,
+) -> bool {
+    // Where a missing interface is instead.
+    let links = others.iter().filter(|other| causes::is_of_whole_link(other));
+    let lines = links.map(|other| format!("with it: {}", describe_difference(other))).collect();
+    note_known(case, judgement, lines, |finding| causes::is_about(finding, difference))
+}
+
+fn note_known(
+    case: &CallCase<'_>,
+    judgement: &mut JudgementBuilder,
+    lines: Vec<String>,
+    is_about: impl Fn(&Finding) -> bool,
+) -> bool {
+    let first = format!("first seen after {}", describe_plugin(case.judged));
     for finding in judgement.findings_mut() {
         let of_pod = finding.pod.as_deref().is_none_or(|pod| pod == case.pod.name);
         let is_earlier = finding.is_failure() && !PREDICTED.contains(&finding.code);
-        if of_pod && is_earlier && is_about(finding, difference) {
-            if !finding.notes.contains(&note) {
-                finding.notes.push(note);
+        if of_pod && is_earlier && is_about(finding) {
+            for note in std::iter::once(first).chain(lines) {
+                if !finding.notes.contains(&note) {
+                    finding.notes.push(note);
+                }
             }
             return true;
         }
@@ -266,23 +309,14 @@ fn is_known(case: &CallCase<'_>, difference: &Difference, judgement: &mut Judgem
 }
 
 /// The codes of this module.
-const PREDICTED: [FindingCode; 4] = [FindingCode::PL350, FindingCode::PL351, FindingCode::PL352, FindingCode::PL513];
-
-fn is_about(finding: &Finding, difference: &Difference) -> bool {
-    let texts = [Some(finding.message.as_str()), finding.expected.as_deref(), finding.found.as_deref()];
-    let mentions = |topic: &str| !topic.is_empty() && texts.iter().flatten().any(|text| text.contains(topic));
-    let item = difference.key.item.as_str();
-    let first = item.split(' ').next().unwrap_or_default();
-    let is_leak = finding.code.as_str().starts_with("PL5");
-    match difference.key.kind {
-        FactKind::Route => mentions(first),
-        FactKind::Address => mentions(first) || mentions(first.split('/').next().unwrap_or_default()),
-        FactKind::File => is_leak && mentions(item.rsplit('/').next().unwrap_or_default()),
-        FactKind::Firewall => is_leak && mentions(item.split(" of ").next().unwrap_or_default()),
-        FactKind::Link => is_leak && difference.subject == Subject::Node && mentions("link "),
-        _ => false,
-    }
-}
+const PREDICTED: [FindingCode; 6] = [
+    FindingCode::PL107,
+    FindingCode::PL350,
+    FindingCode::PL351,
+    FindingCode::PL352,
+    FindingCode::PL513,
+    FindingCode::PL514,
+];
 
 fn describe_fact(difference: &Difference) -> String {
     format!("{} on the {}", difference.key, difference.subject.as_str()).replace("on the pod", "in the pod")

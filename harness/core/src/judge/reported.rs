@@ -244,10 +244,27 @@ fn route_in_kernel(
     for line in case.stderr_about(&account.interface, &topic) {
         judgement.add_quote(&line);
     }
-    if let Some(wanted) = wanted_route(case, &account.interface, reported) {
-        entry = entry.source(&wanted.source);
+    match wanted_route(case, &account.interface, reported) {
+        Some(wanted) => entry = entry.source(&wanted.source),
+        None if follows_from_address(&entry, reported, judgement) => return,
+        None => {}
     }
     judgement.add_finding(entry);
+}
+
+/// Whether an address of the interface and of the route's family is missing, so that the kernel has no such route either: the
+/// finding about the address gets a note.
+fn follows_from_address(entry: &Finding, reported: &ReportedRoute, judgement: &mut JudgementBuilder) -> bool {
+    let explains = |finding: &&mut Finding| {
+        let is_v6 = finding.expected.as_ref().is_some_and(|expected| expected.contains(':'));
+        finding.code == FindingCode::PL201
+            && (&finding.pod, &finding.interface) == (&entry.pod, &entry.interface)
+            && finding.found.is_none()
+            && is_v6 == reported.to.addr().is_ipv6()
+    };
+    let Some(finding) = judgement.findings_mut().iter_mut().find(explains) else { return false };
+    finding.notes.push(format!("with it: {}: {}", entry.message, entry.expected.as_deref().unwrap_or_default()));
+    true
 }
 
 /// The kernel route most like a reported one that is missing: the same destination elsewhere.

@@ -5,6 +5,7 @@
 //! known, on one node where its bridge is that node's alone.
 
 use super::judgement::JudgementBuilder;
+use super::predicted::WRONG_LEASE;
 use crate::chain::go_key;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{Link, Observation, is_v6_link_local};
@@ -115,7 +116,19 @@ fn add(code: FindingCode, message: &str, what: &str, holders: &[&Member<'_>], ju
     let mut networks: Vec<&str> = holders.iter().map(|member| member.attachment.network.as_str()).collect();
     networks.dedup();
     let on = if networks.len() > 1 { "networks" } else { "network" };
-    let entry = Finding::new(code, format!("{message} on {on} {}", networks.join(", "))).pod(&other.pod.name);
+    let message = format!("{message} on {on} {}", networks.join(", "));
+    // An address that the IPAM plugin was not to give is reported already.
+    let is_cause = |finding: &&mut Finding| {
+        finding.code == FindingCode::PL350
+            && finding.message.starts_with(WRONG_LEASE)
+            && holders.iter().any(|holder| finding.pod.as_ref() == Some(&holder.pod.name))
+            && finding.found.as_ref().is_some_and(|found| found.split(", ").any(|address| address == what))
+    };
+    if let Some(finding) = judgement.findings_mut().iter_mut().find(is_cause) {
+        finding.notes.push(format!("with it: {message}: {what} at {}", all.join(", ")));
+        return;
+    }
+    let entry = Finding::new(code, message).pod(&other.pod.name);
     let entry = entry.interface(&other.attachment.interface).network(&other.attachment.network);
     judgement.add_finding(entry.source(&other.pod.source).found(format!("{what} at {}", all.join(", "))));
 }

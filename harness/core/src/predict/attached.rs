@@ -2,7 +2,7 @@
 //! with the state of a pod without attachments, and on the node with what belongs to this pod.
 
 use super::case::PluginCase;
-use super::compare::{self, Coverage};
+use super::compare;
 use super::expected::Expected;
 use super::plugins;
 use super::world::{Predicted, World};
@@ -33,14 +33,7 @@ pub fn judge_attached(after: &StateAfter) -> Vec<JudgedCall<'_>> {
         after.chains.iter().flat_map(|chain| chain.calls.iter().map(move |call| (chain, call))).collect();
     let mut judged: Vec<JudgedCall<'_>> = calls
         .iter()
-        .map(|(chain, call)| JudgedCall {
-            call,
-            plugins: chain.calls.len(),
-            differences: Vec::new(),
-            coverage: Coverage::default(),
-            unpredicted: None,
-            is_observed: false,
-        })
+        .map(|(chain, call)| JudgedCall { is_observed: false, ..JudgedCall::new(call, chain.calls.len()) })
         .collect();
     let predicted = predict_all(&calls, &before, &after.now, &mut judged);
     let unpredicted: BTreeSet<&str> =
@@ -96,7 +89,8 @@ fn predict_all(
             judged[place].unpredicted = Some(reason);
             continue;
         }
-        let facts = world.into_predicted();
+        // The record has one result, the final one, in which the parts of each plugin are not told apart.
+        let (facts, _) = world.into_predicted();
         for ((subject, key), fact) in facts {
             let found = now.of(subject).get(&key);
             let value = match &fact.expected {

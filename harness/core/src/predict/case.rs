@@ -1,35 +1,26 @@
 //! One call of a plugin as its model sees it.
 
+use super::result::{CniResult, Dns};
 use crate::chain::go_key;
 use crate::cni::PluginCall;
-use ipnet::IpNet;
 use serde_json::{Map, Value};
-use std::net::IpAddr;
 
 /// One call, with its configuration read as a Go decoder reads it: letter case does not matter.
 pub struct PluginCase<'a> {
     /// The call.
     pub call: &'a PluginCall,
     conf: &'a Map<String, Value>,
-    result: Option<Value>,
-}
-
-/// An address of a CNI result, with its gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportedAddress {
-    /// The address with its prefix length.
-    pub address: IpNet,
-    /// Its gateway.
-    pub gateway: Option<IpAddr>,
-    /// The name of its interface, where the result names one.
-    pub interface: Option<String>,
+    reported: Option<CniResult>,
+    earlier: CniResult,
 }
 
 impl<'a> PluginCase<'a> {
     /// Reads a call; none where its configuration is no object.
     pub fn read(call: &'a PluginCall) -> Option<Self> {
         let conf = call.stdin.as_object()?;
-        Some(Self { call, conf, result: serde_json::from_str(&call.stdout).ok() })
+        let reported = serde_json::from_str::<Value>(&call.stdout).ok().filter(Value::is_object);
+        let earlier = go_key(conf, "prevResult").map(CniResult::read).unwrap_or_default();
+        Some(Self { call, conf, reported: reported.as_ref().map(CniResult::read), earlier })
     }
 
     /// The value of a key by its path; null counts as absent.
@@ -89,27 +80,18 @@ impl<'a> PluginCase<'a> {
         self.text(&["name"]).unwrap_or_default()
     }
 
-    /// The addresses of the plugin's result.
-    pub fn reported_addresses(&self) -> Vec<ReportedAddress> {
-        self.result.as_ref().map(addresses_of).unwrap_or_default()
+    /// The plugin's result; none where it printed none.
+    pub fn reported(&self) -> Option<&CniResult> {
+        self.reported.as_ref()
     }
 
-    /// The addresses of the result that the plugin was given.
-    pub fn earlier_addresses(&self) -> Vec<ReportedAddress> {
-        self.key(&["prevResult"]).map(addresses_of).unwrap_or_default()
+    /// The result that the plugin was given; empty for the first one.
+    pub fn earlier(&self) -> &CniResult {
+        &self.earlier
     }
-}
 
-fn addresses_of(result: &Value) -> Vec<ReportedAddress> {
-    let ips = result["ips"].as_array().into_iter().flatten();
-    let address = |ip: &Value| {
-        let index = ip["interface"].as_u64().and_then(|index| usize::try_from(index).ok());
-        let interface = index.and_then(|index| result["interfaces"][index]["name"].as_str());
-        Some(ReportedAddress {
-            address: ip["address"].as_str()?.parse().ok()?,
-            gateway: ip["gateway"].as_str().and_then(|gateway| gateway.parse().ok()),
-            interface: interface.map(str::to_owned),
-        })
-    };
-    ips.filter_map(address).collect()
+    /// The DNS settings of the configuration.
+    pub fn dns(&self, path: &[&str]) -> Dns {
+        self.key(path).and_then(Value::as_object).map(Dns::read).unwrap_or_default()
+    }
 }

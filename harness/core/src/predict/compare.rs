@@ -4,6 +4,7 @@
 use super::expected::Expected;
 use super::world::Predicted;
 use crate::observe::is_v6_link_local;
+use crate::state::format::link_of;
 use crate::state::{Change, FactKey, FactKind, PodAndNode, Subject};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -76,13 +77,21 @@ pub fn compare(
         }
         let old = before.of(*subject).get(key);
         let found = changed.get(&(*subject, key)).map_or(old, |change| change.after.as_deref());
-        if !predicted.expected.admits(found) {
+        let holder = match (&predicted.expected, found) {
+            (Expected::OwnMac, Some(mac)) => other_holder(before, &changed, (*subject, key), mac),
+            _ => None,
+        };
+        if !predicted.expected.admits(found) || holder.is_some() {
+            let found = match (found, holder) {
+                (Some(found), Some(holder)) => Some(format!("{found}, which {holder} has too")),
+                (found, _) => found.map(str::to_owned),
+            };
             differences.push(Difference {
                 subject: *subject,
                 key: key.clone(),
                 predicted: Some(predicted.clone()),
                 before: old.map(str::to_owned),
-                found: found.map(str::to_owned),
+                found,
             });
         }
     }
@@ -100,23 +109,39 @@ pub fn compare(
     (join_moved(differences), coverage)
 }
 
-/// One cause is one difference: a route or an address that is expected, and another one of the same destination that is not,
-/// are one with a wrong value.
+/// Another link of pod or node that has this MAC address after the call.
+fn other_holder(
+    before: &PodAndNode,
+    changed: &BTreeMap<(Subject, &FactKey), &Change>,
+    (subject, key): (Subject, &FactKey),
+    mac: &str,
+) -> Option<String> {
+    let is_mac = |key: &FactKey| key.kind == FactKind::Link && key.item == "mac";
+    let old = [Subject::Pod, Subject::Node].into_iter().flat_map(|of| {
+        let facts = before.of(of).iter().filter(|(key, _)| is_mac(key));
+        facts.filter(move |(key, _)| !changed.contains_key(&(of, *key))).map(move |(key, value)| (of, key, value))
+    });
+    let new = changed.iter().filter_map(|((of, key), change)| Some((*of, *key, change.after.as_deref()?)));
+    let mut holders = old.chain(new.filter(|(_, key, _)| is_mac(key)));
+    let (of, holder, _) = holders.find(|(of, other, value)| *value == mac && (*of, *other) != (subject, key))?;
+    Some(link_of(&holder.link, of))
+}
+
+/// One cause is one difference: a route or an address that is expected or was there, and another one of the same destination
+/// that is not, are one with a wrong value.
 pub fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
-    let (mut missing, mut rest): (Vec<_>, Vec<_>) =
-        differences.into_iter().partition(|one| one.predicted.is_some() && one.found.is_none());
-    for wanted in &mut missing {
-        let stands_for = |other: &Difference| {
-            other.predicted.is_none()
-                && other.found.is_some()
-                && other.subject == wanted.subject
-                && is_same(&other.key, &wanted.key)
-        };
-        if let Some(place) = rest.iter().position(stands_for) {
-            let other = rest.remove(place);
-            let device =
-                if other.key.link == wanted.key.link { String::new() } else { format!("dev {} ", other.key.link) };
-            wanted.found = Some(format!("{} {device}{}", other.key.item, other.found.unwrap_or_default()));
+    let (mut missing, mut rest): (Vec<_>, Vec<_>) = differences.into_iter().partition(|one| one.found.is_none());
+    for stands_for in [is_same, is_resized] {
+        for wanted in missing.iter_mut().filter(|one| one.found.is_none()) {
+            let fits = |other: &Difference| {
+                other.predicted.is_none() && other.subject == wanted.subject && stands_for(other, wanted)
+            };
+            if let Some(place) = rest.iter().position(fits) {
+                let other = rest.remove(place);
+                let device =
+                    if other.key.link == wanted.key.link { String::new() } else { format!("dev {} ", other.key.link) };
+                wanted.found = Some(format!("{} {device}{}", other.key.item, other.found.unwrap_or_default()));
+            }
         }
     }
     missing.extend(rest);
@@ -124,7 +149,8 @@ pub fn join_moved(differences: Vec<Difference>) -> Vec<Difference> {
 }
 
 /// Whether two facts are the same one with another identity: a route to one network, an address of one interface.
-fn is_same(one: &FactKey, other: &FactKey) -> bool {
+fn is_same(one: &Difference, other: &Difference) -> bool {
+    let (one, other) = (&one.key, &other.key);
     let destination = |key: &FactKey| key.item.split(' ').next().unwrap_or_default().to_owned();
     match (one.kind, other.kind) {
         (FactKind::Route, FactKind::Route) => destination(one) == destination(other),
@@ -134,6 +160,17 @@ fn is_same(one: &FactKey, other: &FactKey) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a route is the other one with another prefix length.
+fn is_resized(found: &Difference, wanted: &Difference) -> bool {
+    let destination = |key: &FactKey| key.item.split(' ').next()?.parse::<IpNet>().ok();
+    let (Some(one), Some(other)) = (destination(&found.key), destination(&wanted.key)) else { return false };
+    let are_routes = found.key.kind == FactKind::Route && wanted.key.kind == FactKind::Route;
+    are_routes
+        && found.key.link == wanted.key.link
+        && found.found == wanted.expected_text()
+        && (one.contains(&other) || other.contains(&one))
 }
 
 /// Whether a fact appears some time after its cause, when carrier or duplicate address detection have settled: link-local

@@ -11,8 +11,12 @@ pub enum Expected {
     OneOf(Vec<String>),
     /// It is a MAC address of one interface (not multicast, not zero), chosen at random.
     AnyMac,
+    /// As `AnyMac`, and no other link of pod and node has it.
+    OwnMac,
     /// It has a value, which can't be known.
     Some,
+    /// It has this value, or was not read.
+    IfAny(String),
     /// It may be absent or have any value: releases of the kernel differ in it.
     Free,
 }
@@ -26,26 +30,27 @@ impl Expected {
     /// Whether what was found is as expected. None means that the fact does not exist.
     pub fn admits(&self, found: Option<&str>) -> bool {
         match (self, found) {
-            (Self::Free, _) | (Self::Absent, None) | (Self::Some, Some(_)) => true,
-            (Self::Value(value), Some(found)) => value == found,
+            (Self::Free, _) | (Self::Absent | Self::IfAny(_), None) | (Self::Some, Some(_)) => true,
+            (Self::Value(value) | Self::IfAny(value), Some(found)) => value == found,
             (Self::OneOf(values), Some(found)) => values.iter().any(|value| value == found),
-            (Self::AnyMac, Some(found)) => is_unicast_mac(found),
+            (Self::AnyMac | Self::OwnMac, Some(found)) => is_unicast_mac(found),
             (Self::Absent, Some(_)) | (_, None) => false,
         }
     }
 
     /// Whether it says less than one exact value.
     pub fn is_constraint(&self) -> bool {
-        matches!(self, Self::OneOf(_) | Self::AnyMac | Self::Some)
+        matches!(self, Self::OneOf(_) | Self::AnyMac | Self::OwnMac | Self::Some)
     }
 
     /// The text for people; none where nothing is expected.
     pub fn describe(&self) -> Option<String> {
         match self {
             Self::Absent | Self::Free => None,
-            Self::Value(value) => Some(value.clone()),
+            Self::Value(value) | Self::IfAny(value) => Some(value.clone()),
             Self::OneOf(values) => Some(format!("one of: {}", values.join(", "))),
             Self::AnyMac => Some("a MAC address of one interface".to_owned()),
+            Self::OwnMac => Some("a MAC address that no other link has".to_owned()),
             Self::Some => Some("some value".to_owned()),
         }
     }

@@ -4,6 +4,7 @@
 use super::case::PluginCase;
 use super::kernel::{self, MAIN_TABLE, Route};
 use super::model::Unpredicted;
+use super::result::{Dns, PredictedInterface, PredictedResult, ReportedAddress, ReportedRoute};
 use super::sysctls;
 use super::world::World;
 use crate::state::{FactKey, FactKind, Subject};
@@ -21,6 +22,34 @@ pub struct IpamResult {
     pub addresses: Vec<(IpNet, Option<IpAddr>, String)>,
     /// Routes, each with the key that requested it.
     pub routes: Vec<(Route, String)>,
+    /// DNS settings; none where they can't be known.
+    pub dns: Option<Dns>,
+}
+
+impl IpamResult {
+    /// The addresses of an interface, as a main plugin reports them.
+    pub fn reported_addresses(&self, interface: &str) -> Vec<(ReportedAddress, String)> {
+        let reported = |(address, gateway, key): &(IpNet, Option<IpAddr>, String)| {
+            let interface = Some(interface.to_owned());
+            (ReportedAddress { address: *address, gateway: *gateway, interface }, key.clone())
+        };
+        self.addresses.iter().map(reported).collect()
+    }
+
+    /// The routes, as a main plugin reports them.
+    pub fn reported_routes(&self) -> Vec<(ReportedRoute, String)> {
+        self.routes.iter().map(|(route, key)| (reported_route(route), key.clone())).collect()
+    }
+}
+
+/// A requested route as a result has it: without a gateway that it gets from an address.
+pub fn reported_route(route: &Route) -> ReportedRoute {
+    ReportedRoute {
+        to: route.to,
+        via: route.via,
+        metric: Some(route.metric).filter(|metric| *metric != 0),
+        table: Some(route.table).filter(|table| *table != MAIN_TABLE),
+    }
 }
 
 /// Predicts the IPAM part of ADD; none for a configuration without IPAM.
@@ -34,7 +63,13 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<Option<IpamRe
         "host-local" => leased_addresses(case, world)?,
         other => return Err(Unpredicted::plugin(other)),
     };
-    Ok(Some(IpamResult { addresses, routes: requested_routes(case)? }))
+    // What the node's file of `resolvConf` has can't be known.
+    let dns = match case.text(&["ipam", "resolvConf"]) {
+        Some(_) if kind == "host-local" => None,
+        _ if kind == "static" => Some(case.dns(&["ipam", "dns"])),
+        _ => Some(Dns::default()),
+    };
+    Ok(Some(IpamResult { addresses, routes: requested_routes(case)?, dns }))
 }
 
 /// Predicts the IPAM part of DEL.
@@ -192,7 +227,8 @@ fn leased_addresses(
     world: &mut World<'_>,
 ) -> Result<Vec<(IpNet, Option<IpAddr>, String)>, Unpredicted> {
     let folder = lease_folder(case);
-    let mut reported: Vec<IpAddr> = case.reported_addresses().iter().map(|one| one.address.addr()).collect();
+    let mut reported: Vec<IpAddr> =
+        case.reported().into_iter().flat_map(|result| &result.addresses).map(|one| one.address.addr()).collect();
     let requested = requested_addresses(case);
     let mut addresses = Vec::new();
     for (number, set) in range_sets(case)?.iter().enumerate() {
@@ -304,4 +340,33 @@ pub fn configure(world: &mut World<'_>, interface: &str, ipam: &IpamResult) {
         let via = route.via.or(gateway).filter(|via| !via.is_unspecified());
         kernel::add_route(world, Subject::Pod, interface, &Route { via, ..route.clone() }, false);
     }
+}
+
+/// Which DNS settings a main plugin reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsSource {
+    /// Those of its configuration, whatever the IPAM plugin says.
+    Configuration,
+    /// Those of its configuration, if it has any, else the IPAM plugin's.
+    ConfigurationFirst,
+}
+
+/// What a main plugin reports: its interfaces, and what the IPAM plugin gave.
+pub fn report(
+    case: &PluginCase<'_>,
+    world: &mut World<'_>,
+    interfaces: Vec<PredictedInterface>,
+    ipam: Option<&IpamResult>,
+    source: DnsSource,
+) {
+    let own = case.dns(&["dns"]);
+    let dns = match (source, ipam) {
+        (DnsSource::ConfigurationFirst, Some(ipam)) if own == Dns::default() => {
+            ipam.dns.clone().map(|dns| (dns, "ipam/dns"))
+        }
+        _ => Some((own, "dns")),
+    };
+    let addresses = ipam.map(|ipam| ipam.reported_addresses(case.interface())).unwrap_or_default();
+    let routes = ipam.map(IpamResult::reported_routes).unwrap_or_default();
+    world.report(PredictedResult { interfaces, addresses, routes, dns });
 }

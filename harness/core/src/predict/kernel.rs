@@ -4,12 +4,13 @@
 use super::expected::{Cause, Expected};
 use super::sysctls::{self, V6_MIN_MTU};
 use super::world::World;
+use crate::state::format::{AddressValue, RouteHop, RouteItem, RouteValue, device_sysctl, link_of, name_of_link};
 use crate::state::{FactKey, FactKind, Subject, peer_name};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
-/// The main routing table.
-pub const MAIN_TABLE: u32 = 254;
+pub use crate::state::format::MAIN_TABLE;
+
 /// The table of local addresses.
 const LOCAL_TABLE: u32 = 255;
 /// The metric of an IPv6 route without one (`IP6_RT_PRIO_USER`, include/net/ip6_route.h).
@@ -58,27 +59,20 @@ impl Route {
 
     /// The key of the route on a link.
     pub fn key(&self, link: &str) -> FactKey {
-        let mut item = self.to.to_string();
-        if self.table != MAIN_TABLE {
-            item.push_str(&format!(" table {}", self.table));
-        }
         let metric = if self.metric == 0 && is_v6(&self.to) { V6_METRIC } else { self.metric };
-        if metric != 0 {
-            item.push_str(&format!(" metric {metric}"));
-        }
-        FactKey::new(FactKind::Route, link, item)
+        let item = RouteItem { to: self.to, table: self.table, metric, tos: 0 };
+        RouteValue { hops: vec![self.hop(link)], ..RouteValue::default() }.key(&item)
+    }
+
+    fn hop(&self, link: &str) -> RouteHop {
+        RouteHop { device: link.to_owned(), via: self.via, weight: 1, flags: Vec::new() }
     }
 
     fn value(&self, kind: &str, protocol: &str) -> String {
-        let mut words = vec![kind.to_owned()];
-        words.extend(self.via.map(|via| format!("via {via}")));
-        words.push(format!("proto {protocol}"));
         // IPv6 routes have no scope.
-        if self.scope != "global" && !is_v6(&self.to) {
-            words.push(format!("scope {}", self.scope));
-        }
-        words.extend(self.src.map(|src| format!("src {src}")));
-        words.join(" ")
+        let scope = if is_v6(&self.to) { "global" } else { self.scope };
+        let hops = vec![self.hop("")];
+        RouteValue { kind, hops, protocol, scope, src: self.src, more: Vec::new() }.to_string()
     }
 }
 
@@ -108,7 +102,9 @@ pub struct NewLink<'a> {
 /// Adds a link, down.
 pub fn add_link(world: &mut World<'_>, subject: Subject, name: &str, link: &NewLink<'_>) {
     let mtu = link.mtu.map_or(Expected::Some, |mtu| Expected::value(mtu.to_string()));
-    let mac = link.mac.map_or(Expected::AnyMac, |mac| Expected::value(mac.to_ascii_lowercase()));
+    // A bridge takes that of a port.
+    let any = if subject == Subject::Pod { Expected::OwnMac } else { Expected::AnyMac };
+    let mac = link.mac.map_or(any, |mac| Expected::value(mac.to_ascii_lowercase()));
     let common = [
         ("kind", Expected::value(link.kind)),
         ("up", Expected::value("off")),
@@ -150,16 +146,16 @@ pub fn set_up(world: &mut World<'_>, subject: Subject, name: &str) {
 /// Adds an address as netlink's users do: with the broadcast address of its network.
 pub fn add_address(world: &mut World<'_>, subject: Subject, link: &str, address: IpNet) {
     let is_secondary = primary_of(world, subject, link, address).is_some();
-    let mut value = "scope global".to_owned();
+    let mut value = AddressValue { scope: "global", words: Vec::new() };
     if let IpNet::V4(net) = address
         && net.prefix_len() < 31
     {
-        value.push_str(&format!(" broadcast {}", net.broadcast()));
+        value.broadcast(net.broadcast());
     }
     if is_secondary {
-        value.push_str(" secondary");
+        value.words.push("secondary".to_owned());
     }
-    world.set_value(subject, FactKey::new(FactKind::Address, link, address.to_string()), value);
+    world.set_value(subject, FactKey::new(FactKind::Address, link, address.to_string()), value.to_string());
     if world.is_up(subject, link) {
         add_routes_of_address(world, subject, link, address);
     }
@@ -182,8 +178,7 @@ pub fn add_loopback_addresses(world: &mut World<'_>) {
     let first = FactKey::new(FactKind::Route, link, format!("127.0.0.0/32 table {LOCAL_TABLE}"));
     // Kernels before 5.14 have such a route for the network address too.
     world.set(Subject::Pod, first, Expected::Free);
-    if world.text(Subject::Pod, &sysctls::device_sysctl("ipv6", link, "disable_ipv6")).is_some_and(|value| value == "0")
-    {
+    if world.text(Subject::Pod, &device_sysctl("ipv6", link, "disable_ipv6")).is_some_and(|value| value == "0") {
         world.set_value(Subject::Pod, FactKey::new(FactKind::Address, link, "::1/128"), "scope host");
     }
 }
@@ -246,15 +241,14 @@ fn add_routes_of_address(world: &mut World<'_>, subject: Subject, link: &str, ad
 pub fn add_route(world: &mut World<'_>, subject: Subject, link: &str, route: &Route, exclusive: bool) {
     let key = route.key(link);
     let value = route.value("unicast", "boot");
-    if let Some((other, hops)) = other_gateway(world, subject, &key, route) {
+    if let Some((other, hop)) = other_gateway(world, subject, &key, route) {
         if exclusive {
             return;
         }
         // IPv6 joins routes of one destination and metric that have gateways (`fib6_add_rt2node`, net/ipv6/ip6_fib.c).
         world.remove(subject, other.clone());
-        let via = route.via.map(|via| format!(" via {via}")).unwrap_or_default();
-        let joined = format!("unicast {hops} nexthop dev {link} weight 1{via} proto boot");
         let devices = format!("{} {link}", other.link);
+        let joined = unicast_by_plugin(vec![hop, route.hop(link)]);
         world.set_value(subject, FactKey::new(FactKind::Route, devices, other.item), joined);
         return;
     }
@@ -271,16 +265,21 @@ pub fn add_route(world: &mut World<'_>, subject: Subject, link: &str, route: &Ro
 
 /// Another IPv6 route with a gateway, of the same destination, table and metric, through one other device; with it its
 /// next hop as a part of a route of several.
-fn other_gateway(world: &World<'_>, subject: Subject, key: &FactKey, route: &Route) -> Option<(FactKey, String)> {
+fn other_gateway(world: &World<'_>, subject: Subject, key: &FactKey, route: &Route) -> Option<(FactKey, RouteHop)> {
     if !is_v6(&route.to) || route.via.is_none() {
         return None;
     }
     let all = world.keys_of_kind(subject, FactKind::Route);
     let other = all.into_iter().find(|one| one.item == key.item && one.link != key.link)?;
     let value = world.text(subject, &other)?;
-    let via = value.strip_prefix("unicast via ")?.split(' ').next()?.to_owned();
-    let hops = format!("nexthop dev {} weight 1 via {via}", other.link);
-    Some((other, hops))
+    let via = value.strip_prefix("unicast via ")?.split(' ').next()?.parse().ok()?;
+    let hop = RouteHop { device: other.link.clone(), via: Some(via), weight: 1, flags: Vec::new() };
+    Some((other, hop))
+}
+
+/// The value of a route of IPv6 that a plugin added.
+fn unicast_by_plugin(hops: Vec<RouteHop>) -> String {
+    RouteValue { kind: "unicast", hops, protocol: "boot", scope: "global", ..RouteValue::default() }.to_string()
 }
 
 /// Deletes a route.
@@ -292,16 +291,22 @@ pub fn delete_route(world: &mut World<'_>, subject: Subject, link: &str, route: 
 pub fn delete_link(world: &mut World<'_>, subject: Subject, name: &str) {
     let kind = world.attribute(subject, name, "kind").unwrap_or_default();
     let parent = world.attribute(subject, name, "parent");
+    let is_promiscuous = world.attribute(subject, name, "promiscuity").is_some_and(|count| count != "0");
     remove_link(world, subject, name);
     if kind == "veth" && subject == Subject::Pod {
         remove_link(world, Subject::Node, &peer_name(name));
     }
     if kind == "macvlan"
-        && let Some(parent) = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"))
+        && let Some(parent) = parent.as_deref().and_then(|parent| name_of_link(parent, Subject::Node))
     {
         let cause =
             world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-        count_parents(world, parent, |count| count.saturating_sub(1));
+        // A promiscuous one gives back what it passed on to its parent (`macvlan_stop`, drivers/net/macvlan.c).
+        let counted: &[fn(u32) -> u32] = match is_promiscuous {
+            true => &[|count| count.saturating_sub(1), |count| count.saturating_sub(2)],
+            false => &[|count| count.saturating_sub(1)],
+        };
+        count_parents(world, parent, counted);
         world.return_to(cause);
     }
 }
@@ -339,7 +344,7 @@ fn adjust_mtu_of_bridge(world: &mut World<'_>, subject: Subject, bridge: &str) {
             world.set(subject, sysctls::sysctl_of(&key.item, "lo", bridge), Expected::Free);
         }
     } else {
-        let copy = sysctls::device_sysctl("ipv6", bridge, "mtu");
+        let copy = device_sysctl("ipv6", bridge, "mtu");
         if world.expected(subject, &copy) != Expected::Absent {
             world.set(subject, copy, either);
         }
@@ -369,17 +374,17 @@ fn leave_one_hop(world: &mut World<'_>, subject: Subject, key: &FactKey, gone: &
     let other = key.link.split(' ').find(|device| *device != gone).unwrap_or_default();
     let mut parts = value.split("nexthop dev ").skip(1);
     let hop = parts.find(|part| part.starts_with(&format!("{other} "))).unwrap_or_default();
-    let via = hop.split("via ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let via = hop.split("via ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|via| via.parse().ok());
     world.remove(subject, key.clone());
     let alone = FactKey::new(FactKind::Route, other, key.item.clone());
-    world.set_value(subject, alone, format!("unicast via {via} proto boot"));
+    world.set_value(subject, alone, unicast_by_plugin(vec![RouteHop { via, ..RouteHop::default() }]));
 }
 
 /// A parent that can't filter by MAC address becomes promiscuous with its first macvlan, and stays so for further ones
 /// (`__dev_set_rx_mode`, net/core/dev_addr_lists.c). Which devices can filter is not reported.
 pub fn count_macvlan(world: &mut World<'_>, parent: &str) {
     let cause = world.therefore("a parent without filters of its own counts its macvlans (net/core/dev_addr_lists.c)");
-    count_parents(world, parent, |count| count.saturating_add(1));
+    count_parents(world, parent, &[|count| count.saturating_add(1)]);
     world.return_to(cause);
 }
 
@@ -388,14 +393,14 @@ const MAX_STACKED: usize = 8;
 
 /// Counts a link of the node; a VLAN link passes its promiscuity on to the link below (`vlan_dev_change_rx_flags`,
 /// net/8021q/vlan_dev.c).
-fn count_parents(world: &mut World<'_>, parent: &str, counted: fn(u32) -> u32) {
+fn count_parents(world: &mut World<'_>, parent: &str, counted: &[fn(u32) -> u32]) {
     let mut link = Some(parent.to_owned());
     for _ in 0..MAX_STACKED {
         let Some(name) = link else { break };
         let key = FactKey::link(&*name, "promiscuity");
         if let Some(count) = world.text(Subject::Node, &key).and_then(|count| count.parse::<u32>().ok()) {
-            let values = vec![count.to_string(), counted(count).to_string()];
-            world.set(Subject::Node, key, Expected::OneOf(values));
+            let values = std::iter::once(count).chain(counted.iter().map(|counted| counted(count)));
+            world.set(Subject::Node, key, Expected::OneOf(values.map(|count| count.to_string()).collect()));
         }
         let is_vlan = world.attribute(Subject::Node, &name, "kind").as_deref() == Some("vlan");
         link = world.attribute(Subject::Node, &name, "parent").filter(|_| is_vlan);
@@ -430,7 +435,7 @@ pub fn switch_counted(world: &mut World<'_>, link: &str, attribute: &str, on: bo
     let is_kept =
         attribute == "promiscuity" && world.attribute(Subject::Pod, link, "mode").as_deref() == Some("passthru");
     let parent = world.attribute(Subject::Pod, link, "parent");
-    let parent = parent.as_deref().and_then(|parent| parent.strip_suffix(" of the node"));
+    let parent = parent.as_deref().and_then(|parent| name_of_link(parent, Subject::Node));
     if let Some(parent) = parent.filter(|_| is_macvlan && !is_kept && (on || count > 0))
         && world.is_up(Subject::Pod, link)
         && let Some(count) = count_of(world, Subject::Node, parent)
@@ -453,8 +458,8 @@ pub fn add_veth(world: &mut World<'_>, interface: &str, mtu: u32, mac: Option<&s
         queue_length: queue_length(),
         attributes: vec![("parent", Expected::Value(parent))],
     };
-    add_link(world, Subject::Pod, interface, &link(mac, format!("{peer} of the node")));
-    add_link(world, Subject::Node, &peer, &link(None, format!("{interface} of the pod")));
+    add_link(world, Subject::Pod, interface, &link(mac, link_of(&peer, Subject::Node)));
+    add_link(world, Subject::Node, &peer, &link(None, link_of(interface, Subject::Pod)));
     set_up(world, Subject::Node, &peer);
 }
 

@@ -2,9 +2,9 @@
 //! `pkg/utils/utils.go`).
 
 use super::case::PluginCase;
+use super::firewall::{self, Place};
 use super::model::Unpredicted;
 use super::world::World;
-use crate::state::{FactKey, FactKind, Subject};
 use data_encoding::HEXLOWER;
 use ipnet::IpNet;
 use sha2::{Digest, Sha512};
@@ -29,8 +29,12 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>, addresses: &[IpNet]) ->
         return Err(Unpredicted::key("ipMasqBackend"));
     }
     world.because("ipMasq", "masquerading by iptables");
-    for item in addresses.iter().flat_map(|address| items(case, address)) {
-        world.set_value(Subject::Node, FactKey::new(FactKind::Firewall, "", item), "");
+    for rules in addresses.iter().map(|address| MasqueradeRules::new(case, address)) {
+        firewall::add_chain(world, rules.family, &rules.chain);
+        for rule in &rules.own {
+            firewall::add_rule(world, rules.family, &rules.chain, rule, Place::Last);
+        }
+        firewall::add_rule(world, rules.family, POSTROUTING, &rules.jump, Place::Last);
     }
     Ok(())
 }
@@ -38,27 +42,49 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>, addresses: &[IpNet]) ->
 /// Removes the rules of each address.
 pub fn del(case: &PluginCase<'_>, world: &mut World<'_>, addresses: &[IpNet]) {
     world.because("ipMasq", "DEL removes the rules of masquerading");
-    for item in addresses.iter().flat_map(|address| items(case, address)) {
-        world.remove(Subject::Node, FactKey::new(FactKind::Firewall, "", item));
+    for MasqueradeRules { family, chain, own, jump } in addresses.iter().map(|one| MasqueradeRules::new(case, one)) {
+        let of = format!(" of {family} nat");
+        let rules = own.iter().map(|rule| format!("-A {chain} {rule}{of}"));
+        let gone: Vec<String> = rules
+            .chain([format!("chain {chain}{of}"), format!("order of {chain}{of}")])
+            .chain([format!("-A {POSTROUTING} {jump}{of}")])
+            .collect();
+        firewall::remove(world, |item| gone.iter().any(|gone| gone == item));
     }
 }
 
-/// The chain and the rules of an address, as `iptables-save` prints them.
-fn items(case: &PluginCase<'_>, address: &IpNet) -> [String; 4] {
-    let (network, container) = (case.network(), case.container_id());
-    let chain = chain_name("", network, container);
-    let (family, multicast, host) = match address {
-        IpNet::V4(_) => ("ip", "224.0.0.0/4", 32),
-        IpNet::V6(_) => ("ip6", "ff00::/8", 128),
-    };
-    let comment = format!(r#"-m comment --comment "name: \"{network}\" id: \"{container}\"""#);
-    let of = format!("of {family} nat");
-    [
-        format!("chain {chain} {of}"),
-        format!("-A {chain} -d {} {comment} -j ACCEPT {of}", address.trunc()),
-        format!("-A {chain} ! -d {multicast} {comment} -j MASQUERADE {of}"),
-        format!("-A POSTROUTING -s {}/{host} {comment} -j {chain} {of}", address.addr()),
-    ]
+/// The chain of packets that leave.
+const POSTROUTING: &str = "POSTROUTING";
+
+/// The rules of an address, as `iptables-save` prints them.
+struct MasqueradeRules {
+    family: &'static str,
+    chain: String,
+    /// The rules of the chain, in their order.
+    own: [String; 2],
+    /// The rule that leads to it.
+    jump: String,
+}
+
+impl MasqueradeRules {
+    fn new(case: &PluginCase<'_>, address: &IpNet) -> Self {
+        let (network, container) = (case.network(), case.container_id());
+        let chain = chain_name("", network, container);
+        let (family, multicast, host) = match address {
+            IpNet::V4(_) => ("ip", "224.0.0.0/4", 32),
+            IpNet::V6(_) => ("ip6", "ff00::/8", 128),
+        };
+        let comment = format!(r#"-m comment --comment "name: \"{network}\" id: \"{container}\"""#);
+        Self {
+            family,
+            own: [
+                format!("-d {} {comment} -j ACCEPT", address.trunc()),
+                format!("! -d {multicast} {comment} -j MASQUERADE"),
+            ],
+            jump: format!("-s {}/{host} {comment} -j {chain}", address.addr()),
+            chain,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::case::PluginCase;
 use super::model::Unpredicted;
+use super::result::read_mac;
 use super::world::World;
 use crate::state::{Subject, peer_name};
 
@@ -51,41 +52,4 @@ pub fn mac(case: &PluginCase<'_>, sources: &[MacSource]) -> Result<Option<(Strin
         MacSource::Configuration => case.text(&["mac"]).map(|text| (text, "mac")),
     });
     requested.map(|(text, key)| Ok((read_mac(text).ok_or_else(|| Unpredicted::value(key))?, key))).transpose()
-}
-
-/// A MAC address as the kernel prints it, of each form of six bytes that Go reads (`net.ParseMAC`): `0A:00:00:00:00:01`,
-/// `0a-00-00-00-00-01`, `0a00.0000.0001`.
-pub fn read_mac(text: &str) -> Option<String> {
-    let is_dotted = text.as_bytes().get(4) == Some(&b'.');
-    let (separator, digits) = match text.as_bytes().get(2)? {
-        _ if is_dotted => ('.', 4),
-        b':' => (':', 2),
-        b'-' => ('-', 2),
-        _ => return None,
-    };
-    let groups: Vec<&str> = text.split(separator).collect();
-    let is_group = |group: &&str| group.len() == digits && group.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if groups.len() * digits != 12 || !groups.iter().all(is_group) {
-        return None;
-    }
-    let hex = groups.concat().to_ascii_lowercase();
-    let bytes: Vec<&str> = (0..12).step_by(2).filter_map(|at| hex.get(at..at + 2)).collect();
-    Some(bytes.join(":"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_of_go_gives_the_kernels() {
-        for text in ["0A:00:00:00:00:01", "0a-00-00-00-00-01", "0a00.0000.0001"] {
-            assert_eq!(read_mac(text).as_deref(), Some("0a:00:00:00:00:01"), "{text}");
-        }
-        for text in
-            ["", "0a", "0a:00:00:00:00", "0a:00-00:00:00:01", "0a:00:00:00:00:0g", "0a:00:00:00:00:00:00:01", "é:0"]
-        {
-            assert_eq!(read_mac(text), None, "{text}");
-        }
-    }
 }

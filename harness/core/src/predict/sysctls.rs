@@ -2,6 +2,7 @@
 
 use super::expected::Expected;
 use super::world::World;
+use crate::state::format::device_sysctl;
 use crate::state::{FactKey, FactKind, Subject};
 
 /// The smallest MTU of IPv6 (`IPV6_MIN_MTU`).
@@ -47,11 +48,6 @@ fn as_signed(value: &str) -> String {
 pub fn sysctl_of(item: &str, from: &str, to: &str) -> FactKey {
     let item = item.replacen(&format!("/{from}/"), &format!("/{to}/"), 1);
     FactKey::new(FactKind::Sysctl, to, item)
-}
-
-/// The key of a sysctl of a device, such as `ipv4`, `eth1`, `arp_notify`.
-pub fn device_sysctl(family: &str, device: &str, name: &str) -> FactKey {
-    FactKey::new(FactKind::Sysctl, device, format!("net/{family}/conf/{device}/{name}"))
 }
 
 /// Sets a sysctl of a device, if the kernel has it.

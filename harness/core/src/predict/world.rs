@@ -1,6 +1,7 @@
 //! The predicted state of a pod and its node while a plugin runs: the state before, and what the model has changed.
 
 use super::expected::{Cause, Expected};
+use super::result::PredictedResult;
 use crate::state::{FactKey, FactKind, PodAndNode, Subject};
 use std::collections::BTreeMap;
 
@@ -17,13 +18,14 @@ pub struct Predicted {
 pub struct World<'a> {
     before: &'a PodAndNode,
     predicted: BTreeMap<(Subject, FactKey), Predicted>,
+    result: Option<PredictedResult>,
     cause: Cause,
 }
 
 impl<'a> World<'a> {
     /// The state before a plugin.
     pub fn new(before: &'a PodAndNode) -> Self {
-        Self { before, predicted: BTreeMap::new(), cause: Cause::default() }
+        Self { before, predicted: BTreeMap::new(), result: None, cause: Cause::default() }
     }
 
     /// What follows is because of this key of the configuration.
@@ -59,7 +61,7 @@ impl<'a> World<'a> {
     /// The exact value of a fact; none where it does not exist or can't be known.
     pub fn text(&self, subject: Subject, key: &FactKey) -> Option<String> {
         match self.expected(subject, key) {
-            Expected::Value(value) => Some(value),
+            Expected::Value(value) | Expected::IfAny(value) => Some(value),
             _ => None,
         }
     }
@@ -130,8 +132,14 @@ impl<'a> World<'a> {
         keys.into_iter().filter(|key| key.item == "kind").map(|key| key.link).collect()
     }
 
-    /// The predicted facts, whether they differ from the state before or not.
-    pub fn into_predicted(self) -> BTreeMap<(Subject, FactKey), Predicted> {
-        self.predicted
+    /// Says what the plugin reports.
+    pub fn report(&mut self, result: PredictedResult) {
+        self.result = Some(result);
+    }
+
+    /// The predicted facts, whether they differ from the state before or not, and the predicted result; none where the model
+    /// does not say.
+    pub fn into_predicted(self) -> (BTreeMap<(Subject, FactKey), Predicted>, Option<PredictedResult>) {
+        (self.predicted, self.result)
     }
 }

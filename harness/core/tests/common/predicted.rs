@@ -148,6 +148,45 @@ impl Recording {
         self
     }
 
+    /// The same recording with these rows of a step too.
+    pub fn also(mut self, step: &str, rows: &str) -> Self {
+        let wanted = |one: &&mut Step| step == format!("{:?} {}", one.command, one.position).to_lowercase();
+        let place = self.steps.iter_mut().find(wanted).unwrap_or_else(|| panic!("no step {step}"));
+        place.rows.extend(rows.lines().map(str::to_owned));
+        self
+    }
+
+    /// The findings of a second DEL of the first plugin, as code and message.
+    pub fn second_del(&self, edit: impl FnOnce(&mut PluginCall)) -> Vec<String> {
+        let plan = self.plan();
+        let mut state = self.base.clone();
+        let added = self.outcome(&plan, CniCommand::Add, &mut state);
+        let removed = self.outcome(&plan, CniCommand::Del, &mut state);
+        let mut again = removed.calls.iter().find(|call| call.position == 0).unwrap().clone();
+        edit(&mut again);
+        let before = Some(StateBefore::Since(Vec::new()));
+        let again = ChainOutcome { result: None, error: None, calls: vec![again], before };
+        let pod = PodObservation {
+            pod: "pod".to_owned(),
+            kernel: Some(KernelState {
+                links: vec![link(3, self.interface, None, None, &[])],
+                ..KernelState::default()
+            }),
+            outcomes: vec![("one".to_owned(), added)],
+            removals: vec![("one".to_owned(), removed), ("one".to_owned(), again)],
+            ..PodObservation::default()
+        };
+        let judgement = judge(&plan, &Observation { pods: vec![pod], ..Observation::default() });
+        let of_del = judgement.findings.iter().filter(|finding| finding.code.as_str().starts_with("PL5"));
+        of_del.map(|finding| format!("{} {}", finding.code, finding.message)).collect()
+    }
+
+    /// The same recording with another result of a plugin, up to its ADD.
+    pub fn with_result(mut self, position: usize, edit: impl FnOnce(&mut Value)) -> Self {
+        edit(&mut self.results[position]);
+        self.stopped_after(&format!("add {position}"))
+    }
+
     /// The same recording without the calls after a step, as of a chain that stopped there.
     pub fn stopped_after(mut self, step: &str) -> Self {
         let place =
@@ -179,6 +218,7 @@ impl Recording {
             let plugin = &chain.links[step.position];
             let mut stdin = plugin.conf.clone();
             stdin["name"] = json!(chain.name);
+            stdin["cniVersion"] = json!(chain.cni_version);
             stdin["runtimeConfig"] = self.runtime.clone();
             let previous = if command == CniCommand::Add { step.position.checked_sub(1) } else { None };
             if let Some(result) = previous.map(|index| &self.results[index]) {
@@ -186,7 +226,12 @@ impl Recording {
             }
             let changes = changes_of(step.rows.iter().map(String::as_str), state);
             state.apply(&changes);
-            let env = [("CNI_CONTAINERID", "run-0"), ("CNI_IFNAME", self.interface), ("CNI_ARGS", &self.args)];
+            let env = [
+                ("CNI_CONTAINERID", "run-0"),
+                ("CNI_IFNAME", self.interface),
+                ("CNI_ARGS", &self.args),
+                ("CNI_NETNS", "/run/netns/p"),
+            ];
             calls.push(PluginCall {
                 command,
                 stdin,
@@ -252,7 +297,7 @@ impl Recording {
         let of_predictions = judgement
             .findings
             .iter()
-            .filter(|finding| ["PL350", "PL351", "PL352", "PL513"].contains(&finding.code.as_str()));
+            .filter(|finding| ["PL107", "PL350", "PL351", "PL352", "PL513"].contains(&finding.code.as_str()));
         let shown = of_predictions.map(|finding| {
             assert_eq!(finding.interface.as_deref(), Some(self.interface), "{finding:?}");
             assert_eq!(finding.pod.as_deref(), Some("pod"), "{finding:?}");

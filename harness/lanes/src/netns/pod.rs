@@ -39,7 +39,7 @@ pub struct StagedPod {
 /// What removing a pod gave.
 #[derive(Default)]
 pub struct PodRemoval {
-    /// Outcome of each DEL, by network name in order.
+    /// Outcome of each DEL, by network name in order; where it succeeded, that of a second one follows.
     pub outcomes: Vec<(String, ChainOutcome)>,
     /// A line for each failure.
     pub left_behind: Vec<String>,
@@ -156,15 +156,20 @@ impl StagedPod {
         RemovedPod { pod: self.name.clone(), marks: marks.collect(), addresses }
     }
 
-    /// Detaches the pod from its networks in reverse order and removes it.
+    /// Detaches the pod from its networks in reverse order and removes it. Each DEL is run a second time, as kubelet does with
+    /// a sandbox that it stops again: it must succeed and change nothing.
     pub async fn remove(mut self, agent: &mut NodeAgent) -> PodRemoval {
         let mut removal = PodRemoval::default();
         while let Some(delegate) = self.attached.pop() {
             match delegate.run(CniCommand::Del, agent).await {
                 Ok(outcome) => {
                     let failure = outcome.error.as_ref().map(|error| format!("pod {}: {}", self.name, error.message));
+                    let succeeded = failure.is_none();
                     removal.left_behind.extend(failure);
                     removal.outcomes.push((delegate.config.network.clone(), outcome));
+                    if succeeded {
+                        self.remove_again(&delegate, &mut removal, agent).await;
+                    }
                 }
                 Err(error) => removal.left_behind.push(format!("pod {}: {error}", self.name)),
             }
@@ -173,5 +178,13 @@ impl StagedPod {
             removal.left_behind.push(format!("pod {}: {error}", self.name));
         }
         removal
+    }
+
+    /// Runs the DEL of a network again. Its failure is no fault of the testbed: nothing of the network is left.
+    async fn remove_again(&self, delegate: &Delegate, removal: &mut PodRemoval, agent: &mut NodeAgent) {
+        match delegate.run(CniCommand::Del, agent).await {
+            Ok(outcome) => removal.outcomes.push((delegate.config.network.clone(), outcome)),
+            Err(error) => removal.left_behind.push(format!("pod {}: {error}", self.name)),
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
-use crate::predict::ipam::{self, IpamResult};
+use crate::predict::ipam::{self, DnsSource, IpamResult};
 use crate::predict::kernel::{self, DEFAULT_MTU, NewLink, Route};
 use crate::predict::masquerade;
 use crate::predict::model::Unpredicted;
+use crate::predict::result::PredictedInterface;
 use crate::predict::settings::{self, MacSource};
 use crate::predict::sysctls;
 use crate::predict::world::World;
@@ -51,12 +52,19 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         world.because(key, "a setting of the port");
         world.set_attribute(Subject::Node, &peer, attribute, if case.is_on(&[key]) { "on" } else { "off" });
     }
+    let links = vec![
+        PredictedInterface::on_node(Some(bridge), bridge),
+        PredictedInterface::on_node(None, &peer),
+        PredictedInterface::in_pod(interface),
+    ];
     let Some(mut result) = ipam::add(case, world)? else {
         world.because("", "bridge sets its interface up");
         kernel::set_up(world, Subject::Pod, interface);
+        ipam::report(case, world, links, None, DnsSource::ConfigurationFirst);
         return Ok(());
     };
     add_gateways(case, &mut result);
+    ipam::report(case, world, links, Some(&result), DnsSource::ConfigurationFirst);
     world.because("ipam", "changes of the address are announced (arp_notify)");
     sysctls::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");
     world.because("enabledad", "duplicate address detection");

@@ -2,10 +2,13 @@
 
 use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
+use crate::predict::ipam::{self, DnsSource};
+use crate::predict::kernel;
 use crate::predict::model::Unpredicted;
+use crate::predict::result::{Dns, PredictedInterface, PredictedResult};
 use crate::predict::sysctls;
 use crate::predict::world::World;
-use crate::predict::{ipam, kernel};
+use crate::state::format::{link_of, name_of_link};
 use crate::state::{FactKey, FactKind, Subject};
 
 /// ADD moves a device of the node into the pod and keeps its name as alias.
@@ -35,8 +38,17 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     kernel::remove_link(world, Subject::Node, device);
     world.because("device", "the device is set up in the pod");
     kernel::set_up(world, Subject::Pod, interface);
-    if let Some(result) = ipam::add(case, world)? {
-        ipam::configure(world, interface, &result);
+    let link = PredictedInterface::in_pod(interface);
+    match ipam::add(case, world)? {
+        Some(result) => {
+            ipam::configure(world, interface, &result);
+            ipam::report(case, world, vec![link], Some(&result), DnsSource::Configuration);
+        }
+        // Only the interface (`printLink`).
+        None => {
+            let dns = Some((Dns::default(), ""));
+            world.report(PredictedResult { interfaces: vec![link], dns, ..PredictedResult::default() });
+        }
     }
     Ok(())
 }
@@ -65,9 +77,9 @@ fn move_attributes(world: &mut World<'_>, (from, device): (Subject, &str), (to, 
 
 /// The parent, or the other end, of a link that has moved.
 fn moved_parent(parent: &str, to: Subject) -> Expected {
-    match (parent.strip_suffix(" of the node"), to) {
+    match (name_of_link(parent, Subject::Node), to) {
         _ if parent == "a link elsewhere" => Expected::value(parent),
-        (None, Subject::Pod) => Expected::Value(format!("{parent} of the node")),
+        (None, Subject::Pod) => Expected::Value(link_of(parent, Subject::Node)),
         (Some(parent), Subject::Node) => Expected::value(parent),
         _ => Expected::Some,
     }

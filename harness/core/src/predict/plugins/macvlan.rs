@@ -2,12 +2,14 @@
 
 use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
-use crate::predict::ipam;
+use crate::predict::ipam::{self, DnsSource};
 use crate::predict::kernel::{self, NewLink};
 use crate::predict::model::Unpredicted;
+use crate::predict::result::PredictedInterface;
 use crate::predict::settings::{self, MacSource};
 use crate::predict::sysctls;
 use crate::predict::world::World;
+use crate::state::format::link_of;
 use crate::state::{FactKey, FactKind, Subject};
 
 /// ADD makes a macvlan on a link of the node, in the pod.
@@ -38,7 +40,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         mac: mac.as_ref().map(|(mac, _)| mac.as_str()),
         queue_length: Expected::value("1000"),
         attributes: vec![
-            ("parent", Expected::Value(format!("{master} of the node"))),
+            ("parent", Expected::Value(link_of(&master, Subject::Node))),
             ("mode", Expected::value(mode)),
             ("macvlan flags", Expected::value("0")),
             ("broadcast queue length", broadcast_queue),
@@ -58,7 +60,10 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         let parents = world.attribute(Subject::Node, &master, "mac");
         world.set(Subject::Pod, FactKey::link(interface, "mac"), parents.map_or(Expected::AnyMac, Expected::Value));
     }
-    match ipam::add(case, world)? {
+    let result = ipam::add(case, world)?;
+    let link = PredictedInterface::in_pod(interface);
+    ipam::report(case, world, vec![link], result.as_ref(), DnsSource::Configuration);
+    match result {
         Some(result) => {
             world.because("ipam", "changes of the address are announced (arp_notify, ndisc_notify)");
             sysctls::set_device_sysctl(world, Subject::Pod, "ipv4", interface, "arp_notify", "1");

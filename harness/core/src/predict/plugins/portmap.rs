@@ -1,9 +1,11 @@
 //! `portmap` with the iptables backend (plugins 1.9.1, `plugins/meta/portmap/portmap_iptables.go`).
 
 use crate::chain::go_key;
-use crate::predict::case::{PluginCase, ReportedAddress};
+use crate::predict::case::PluginCase;
+use crate::predict::firewall::{self, Place};
 use crate::predict::masquerade::chain_name;
 use crate::predict::model::Unpredicted;
+use crate::predict::result::{PredictedResult, ReportedAddress};
 use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
@@ -39,6 +41,7 @@ struct Mapping {
 /// # Errors
 /// What can't be predicted.
 pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredicted> {
+    world.report(PredictedResult::passed_on(case.earlier()));
     let listed = case.list(&["runtimeConfig", "portMappings"]);
     if listed.is_empty() {
         return Ok(());
@@ -49,7 +52,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     check_backend(case)?;
     let unreadable = || Unpredicted::value("runtimeConfig/portMappings");
     let mappings = listed.iter().map(|one| read_mapping(one).ok_or_else(unreadable)).collect::<Result<Vec<_>, _>>()?;
-    let addresses = case.earlier_addresses();
+    let addresses = &case.earlier().addresses;
     // One without an interface counts too.
     let of_interface = |one: &&ReportedAddress| one.interface.as_deref().is_none_or(|name| name == case.interface());
     for v6 in [false, true] {
@@ -57,8 +60,12 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
             continue;
         };
         world.because("runtimeConfig/portMappings", "ports of the node lead to the pod");
-        for item in items(case, &address.address, &mappings)? {
-            world.set_value(Subject::Node, FactKey::new(FactKind::Firewall, "", item), "");
+        for line in lines(case, &address.address, &mappings)? {
+            let family = if v6 { "ip6" } else { "ip" };
+            match line {
+                Line::Chain(chain) => firewall::add_chain(world, family, &chain),
+                Line::Rule(chain, rule, place) => firewall::add_rule(world, family, &chain, &rule, place),
+            }
         }
         if !v6 && snat(case) {
             world.because("snat", "connections from the node's own loopback are let through (route_localnet)");
@@ -140,10 +147,15 @@ fn leads_elsewhere(rule: &FactKey, action: Option<&str>, address: IpAddr) -> boo
     *of == family && is_other_table && applies
 }
 
+/// A chain, or a rule with its chain and place.
+enum Line {
+    Chain(String),
+    Rule(String, String, Place),
+}
+
 /// The rules as `iptables-save` prints them: the chains for all pods, then those of this one.
-fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result<Vec<String>, Unpredicted> {
+fn lines(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result<Vec<Line>, Unpredicted> {
     let is_v6 = address.addr().is_ipv6();
-    let of = if is_v6 { "of ip6 nat" } else { "of ip nat" };
     let (network, container) = (case.network(), case.container_id());
     let chain = chain_name("DN-", network, container);
     let bit = case.key(&["markMasqBit"]).map_or(Some(MARK_BIT), Value::as_i64).filter(|bit| (0..32).contains(bit));
@@ -152,21 +164,23 @@ fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result
     let external = case.text(&["externalSetMarkChain"]);
     let set_mark = external.unwrap_or(SET_MARK);
     let has_own_mark = snat(case) && external.is_none();
-    let mut items = Vec::new();
+    let mut lines = Vec::new();
+    let rule = |chain: &str, rule: String| Line::Rule(chain.to_owned(), rule, Place::Last);
     for name in if has_own_mark { &[SET_MARK, MASQUERADE, TOP][..] } else { &[TOP] } {
-        items.push(format!("chain {name} {of}"));
+        lines.push(Line::Chain((*name).to_owned()));
     }
     if has_own_mark {
         let comment = r#"-m comment --comment "CNI portfwd masquerade mark""#;
-        items.push(format!("-A {SET_MARK} {comment} -j MARK --set-xmark {mark:#x}/{mark:#x} {of}"));
-        items.push(format!("-A {MASQUERADE} -m mark --mark {mark:#x}/{mark:#x} -j MASQUERADE {of}"));
+        lines.push(rule(SET_MARK, format!("{comment} -j MARK --set-xmark {mark:#x}/{mark:#x}")));
+        lines.push(rule(MASQUERADE, format!("-m mark --mark {mark:#x}/{mark:#x} -j MASQUERADE")));
         let comment = r#"-m comment --comment "CNI portfwd requiring masquerade""#;
-        items.push(format!("-A POSTROUTING {comment} -j {MASQUERADE} {of}"));
+        // Before the rules of ptp and bridge, whose masquerading would end the chain (`genMarkMasqChain`).
+        lines.push(Line::Rule("POSTROUTING".to_owned(), format!("{comment} -j {MASQUERADE}"), Place::First));
     }
     for hook in ["PREROUTING", "OUTPUT"] {
-        items.push(format!("-A {hook} -m addrtype --dst-type LOCAL -j {TOP} {of}"));
+        lines.push(rule(hook, format!("-m addrtype --dst-type LOCAL -j {TOP}")));
     }
-    items.push(format!("chain {chain} {of}"));
+    lines.push(Line::Chain(chain.clone()));
     if format!(r#"dnat name: "{network}" id: "{container}""#).len() > COMMENT_LENGTH {
         return Err(Unpredicted::value("name"));
     }
@@ -180,7 +194,7 @@ fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result
         let ports: Vec<String> = of_protocol.map(|mapping| mapping.host.to_string()).collect();
         for ports in ports.chunks(PORTS_OF_RULE) {
             let ports = ports.join(",");
-            items.push(format!("-A {TOP} -p {protocol} {comment} -m multiport --dports {ports} -j {chain} {of}"));
+            lines.push(rule(TOP, format!("-p {protocol} {comment} -m multiport --dports {ports} -j {chain}")));
         }
     }
     for Mapping { host, port, protocol, host_address } in mappings {
@@ -194,15 +208,15 @@ fn items(case: &PluginCase<'_>, address: &IpNet, mappings: &[Mapping]) -> Result
             let all = case.is_on(&["masqAll"]);
             // `iptables-save` leaves out a source of all addresses.
             let from = if all { String::new() } else { format!("-s {} ", address.trunc()) };
-            items.push(format!("-A {chain} {from}{to} -j {set_mark} {of}"));
+            lines.push(rule(&chain, format!("{from}{to} -j {set_mark}")));
             if !is_v6 && !all {
-                items.push(format!("-A {chain} -s 127.0.0.1/32 {to} -j {set_mark} {of}"));
+                lines.push(rule(&chain, format!("-s 127.0.0.1/32 {to} -j {set_mark}")));
             }
         }
         let target = if is_v6 { format!("[{}]:{port}", address.addr()) } else { format!("{}:{port}", address.addr()) };
-        items.push(format!("-A {chain} {to} -j DNAT --to-destination {target} {of}"));
+        lines.push(rule(&chain, format!("{to} -j DNAT --to-destination {target}")));
     }
-    Ok(items)
+    Ok(lines)
 }
 
 /// DEL removes the pod's chain and what leads to it; the chains for all pods stay.
@@ -216,10 +230,6 @@ pub fn del(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     check_backend(case)?;
     let chain = chain_name("DN-", case.network(), case.container_id());
     world.because("runtimeConfig/portMappings", "DEL removes the pod's rules");
-    for key in world.keys_of_kind(Subject::Node, FactKind::Firewall) {
-        if key.item.split(' ').any(|word| word == chain) {
-            world.remove(Subject::Node, key);
-        }
-    }
+    firewall::remove(world, |item| item.split(' ').any(|word| word == chain));
     Ok(())
 }

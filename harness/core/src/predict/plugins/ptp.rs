@@ -2,8 +2,10 @@
 
 use super::bridge::pod_addresses;
 use crate::predict::case::PluginCase;
+use crate::predict::ipam::DnsSource;
 use crate::predict::kernel::{self, DEFAULT_MTU, Route};
 use crate::predict::model::Unpredicted;
+use crate::predict::result::PredictedInterface;
 use crate::predict::sysctls;
 use crate::predict::world::World;
 use crate::predict::{ipam, masquerade, settings};
@@ -30,6 +32,8 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     world.because("", "the plugin accepts no router advertisements on its end of the node");
     sysctls::set_device_sysctl(world, Subject::Node, "ipv6", &peer, "accept_ra", "0");
     ipam::configure(world, interface, &result);
+    let links = vec![PredictedInterface::on_node(None, &peer), PredictedInterface::in_pod(interface)];
+    ipam::report(case, world, links, Some(&result), DnsSource::ConfigurationFirst);
     for (address, gateway, key) in &result.addresses {
         let gateway = gateway.ok_or_else(|| Unpredicted::value(key))?;
         let src = Some(address.addr());

@@ -2,12 +2,14 @@
 //! configuration means: a route to be added is there afterwards. The release does not fail where the kernel refuses one.
 
 use crate::predict::case::PluginCase;
-use crate::predict::ipam::read_route;
+use crate::predict::ipam::{read_route, reported_route};
 use crate::predict::kernel::{self, Route};
 use crate::predict::model::Unpredicted;
+use crate::predict::result::PredictedResult;
 use crate::predict::world::World;
 use crate::state::{FactKey, FactKind, Subject};
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// ADD deletes and adds routes of the interface of the result.
 ///
@@ -31,7 +33,17 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
             .map(|(route, key)| Ok((read_route(route, &key)?, key)))
             .collect()
     };
+    let mut result = PredictedResult::passed_on(case.earlier());
+    if is_on("flushgateway") {
+        // The gateways of all addresses are zeros then.
+        for (address, key) in &mut result.addresses {
+            let zero: IpAddr = if address.address.addr().is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+            (address.gateway, *key) = (Some(zero), "flushgateway".to_owned());
+        }
+        result.routes.retain(|(route, _)| route.to.prefix_len() != 0);
+    }
     if is_on("flushroutes") {
+        result.routes.clear();
         for link in &links {
             world.because("flushroutes", "routes with a gateway are deleted");
             flush_routes(world, link);
@@ -39,6 +51,7 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
     } else {
         let known = previous_destinations(case);
         for (route, key) in routes("delroutes")? {
+            result.routes.retain(|(reported, _)| reported.to != route.to);
             // Only routes that the result before lists are deleted.
             if known.contains(&route.to) && route.to.prefix_len() != 0 {
                 world.because(key, "the route is deleted");
@@ -57,24 +70,23 @@ pub fn add(case: &PluginCase<'_>, world: &mut World<'_>) -> Result<(), Unpredict
         }
     }
     for (route, key) in routes("addroutes")? {
+        result.routes.push((reported_route(&route), key.clone()));
         world.because(key, "the route is added");
         let via = route.via.filter(|via| !via.is_unspecified());
         kernel::add_route(world, Subject::Pod, &first, &Route::new(route.to, via), false);
     }
+    world.report(result);
     Ok(())
 }
 
 /// The interfaces of the result before that are in the pod.
 fn sandbox_links(case: &PluginCase<'_>) -> Vec<String> {
-    let interfaces = case.list(&["prevResult", "interfaces"]).iter();
-    let in_pod =
-        interfaces.filter(|interface| interface["sandbox"].as_str().is_some_and(|sandbox| !sandbox.is_empty()));
-    in_pod.filter_map(|interface| interface["name"].as_str().map(str::to_owned)).collect()
+    let in_pod = case.earlier().interfaces.iter().filter(|interface| !interface.sandbox.is_empty());
+    in_pod.map(|interface| interface.name.clone()).collect()
 }
 
 fn previous_destinations(case: &PluginCase<'_>) -> Vec<IpNet> {
-    let routes = case.list(&["prevResult", "routes"]).iter();
-    routes.filter_map(|route| route["dst"].as_str()?.parse::<IpNet>().ok()).map(|net| net.trunc()).collect()
+    case.earlier().routes.iter().map(|route| route.to).collect()
 }
 
 /// The routes of the main table through a link: key and destination.

@@ -5,6 +5,7 @@ use crate::predict::case::PluginCase;
 use crate::predict::expected::Expected;
 use crate::predict::kernel;
 use crate::predict::model::Unpredicted;
+use crate::predict::result::{PredictedMac, PredictedResult};
 use crate::predict::settings::{self, MacSource};
 use crate::predict::sysctls;
 use crate::predict::world::World;
@@ -106,6 +107,7 @@ fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str)
     // An empty text in `args.cni` switches the others off.
     let is_off = case.key(&["args", "cni", "mac"]).is_some_and(|mac| mac == "");
     let mac = settings::mac(case, if is_off { &[] } else { &sources })?;
+    report(case, world, mac.as_ref());
     let value = |name: &str| case.key(&["args", "cni", name]).or_else(|| case.key(&[name]));
     let promiscuous = value("promisc").and_then(Value::as_bool).unwrap_or(false);
     let mtu = value("mtu").and_then(Value::as_u64).filter(|mtu| *mtu != 0);
@@ -143,6 +145,17 @@ fn set_attributes(case: &PluginCase<'_>, world: &mut World<'_>, interface: &str)
         world.set_attribute(Subject::Pod, interface, "txqueuelen", queue.to_string());
     }
     Ok(())
+}
+
+/// The result before, with the MAC address of the interface changed (`updateResultsMacAddr`).
+fn report(case: &PluginCase<'_>, world: &mut World<'_>, mac: Option<&(String, &'static str)>) {
+    let mut result = PredictedResult::passed_on(case.earlier());
+    for interface in result.interfaces.iter_mut().filter(|one| one.name.as_deref() == Some(case.interface())) {
+        if let Some((mac, key)) = mac {
+            (interface.mac, interface.key) = (PredictedMac::Text(mac.clone()), (*key).to_owned());
+        }
+    }
+    world.report(result);
 }
 
 fn backup_file(folder: &str, case: &PluginCase<'_>) -> FactKey {
