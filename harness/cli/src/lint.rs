@@ -60,7 +60,8 @@ pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
     Ok(LintOutcome { skipped_files: skipped, unknown: inventory.unknown, ..outcome })
 }
 
-fn input_file(InputText { name, text, is_named }: InputText) -> InputFile {
+/// A text with how it came to be here.
+pub(crate) fn input_file(InputText { name, text, is_named }: InputText) -> InputFile {
     let origin = if is_named { FileOrigin::Named } else { FileOrigin::InFolder };
     InputFile { name, text, origin }
 }

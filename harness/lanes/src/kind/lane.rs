@@ -114,7 +114,8 @@ impl OpenLane for OpenKind {
     fn lack(&self, plan: &Plan) -> Option<String> {
         let (nodes, cluster) = (self.cluster.nodes.len(), &self.cluster);
         let profile = &self.cluster.profile;
-        let lack = self.offers.lack(&plan.requires).or_else(|| placement::lack(plan, nodes, profile));
+        let lack = plan.unmet.clone().or_else(|| self.offers.lack(&plan.requires));
+        let lack = lack.or_else(|| placement::lack(plan, nodes, profile));
         let lack = lack.or_else(|| placement::lack_of_network(plan, cluster.providers, cluster.provider(), profile));
         lack.or_else(|| placement::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
