@@ -46,7 +46,8 @@ struct Shape {
 /// The file of a network. Public files have the configuration in several forms, so the forms take turns: a block with and
 /// without a newline at the end of the file, a quoted text over many lines, and beside other objects.
 fn manifest(shape: &Shape, number: usize) -> anyhow::Result<String> {
-    let head = "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata:\n  name: shape # the name\n";
+    let head =
+        "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata:\n  name: shape # the name\n";
     let config = match (&shape.text, &shape.config) {
         (Some(text), _) => text.clone(),
         (None, Some(config)) => serde_json::to_string_pretty(config)?,
@@ -59,7 +60,8 @@ fn manifest(shape: &Shape, number: usize) -> anyhow::Result<String> {
         2 => format!("---\n{head}spec:\n  config: '{}'\n", indented("      ").trim_start().replace('\'', "''")),
         _ => {
             let others = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n---\n";
-            let pod = "apiVersion: v1\nkind: Pod\nmetadata: { name: other }\nspec: { containers: [{ name: a, image: b }] }\n";
+            let pod =
+                "apiVersion: v1\nkind: Pod\nmetadata: { name: other }\nspec: { containers: [{ name: a, image: b }] }\n";
             format!("{others}{head}spec:\n  config: |\n{}\n---\n{pod}", indented("    "))
         }
     })

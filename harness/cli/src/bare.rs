@@ -1,7 +1,7 @@
 //! Users' files without a scenario file: which arguments they are, the plans that they come to, and the lane of each.
 
 use crate::fault;
-use crate::lint::{ENDINGS, input_file};
+use crate::lint::{ENDINGS, input_error, input_file};
 use crate::registry::{self, DEFAULT_LANE};
 use crate::runner::meant_for;
 use crate::select::{Refused, scenario_files};
@@ -9,11 +9,9 @@ use plumbline_core::bare::{self, BareRun, Nodes, Selection, TextKind};
 use plumbline_core::lint::InputFile;
 use plumbline_core::plan::Plan;
 use plumbline_lanes::context::Context;
-use plumbline_lanes::host::Capabilities;
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::inputs::archive::ArchiveKind;
 use plumbline_testbed::inputs::{self, Inputs, STDIN};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -79,8 +77,6 @@ fn read_kind(file: &Path) -> Option<TextKind> {
 pub struct UserFiles {
     texts: Vec<InputFile>,
     selection: Selection,
-    /// Files of folders and archives that were left out by their names.
-    pub skipped: usize,
 }
 
 impl UserFiles {
@@ -89,17 +85,17 @@ impl UserFiles {
     /// # Errors
     /// [`Refused`] with each that can't be read.
     pub fn read(paths: &[PathBuf], pods: &[String], networks: &[String]) -> Result<Self, Refused> {
-        let Inputs { texts, skipped, problems } = inputs::read(paths, &ENDINGS, std::io::stdin().lock());
+        let Inputs { texts, problems, .. } = inputs::read(paths, &ENDINGS, std::io::stdin().lock());
         if !problems.is_empty() {
-            return Err(Refused { problems: problems.iter().map(ToString::to_string).collect() });
+            let problems = problems.into_iter().map(|problem| input_error(problem).to_string());
+            return Err(Refused { problems: problems.collect() });
         }
         let mut arguments: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         for (option, names) in [("--pod", pods), ("--nad", networks)] {
             arguments.extend(names.iter().map(|name| format!("{option} {name}")));
         }
-        let selection =
-            Selection { pods: pods.to_vec(), networks: networks.to_vec(), arguments: arguments.join(" ") };
-        Ok(Self { texts: texts.into_iter().map(input_file).collect(), selection, skipped })
+        let selection = Selection { pods: pods.to_vec(), networks: networks.to_vec(), arguments: arguments.join(" ") };
+        Ok(Self { texts: texts.into_iter().map(input_file).collect(), selection })
     }
 
     /// The plans for lanes: for those with nodes of their own, and for a cluster. Without a lane the first of them is
@@ -140,9 +136,9 @@ pub fn refuse_system_namespaces(plans: &[Plan]) -> Result<(), Refused> {
     if problems.is_empty() { Ok(()) } else { Err(Refused { problems }) }
 }
 
-/// The lane of a plan by its needs: the default one, unless its kernel lacks what another may have.
-pub fn lane_of(plan: &Plan, offers: &Capabilities) -> &'static str {
-    if offers.lack(&plan.requires).is_some() { FALLBACK } else { DEFAULT_LANE }
+/// The lane of a plan by what the default lane lacks for it: another lane has another kernel, and the same plugins.
+fn lane_of(lack: Option<&str>, lack_of_kernel: Option<&str>) -> &'static str {
+    if lack.is_some() && lack == lack_of_kernel { FALLBACK } else { DEFAULT_LANE }
 }
 
 /// Gives each plan the lane that its needs say, and returns these lanes in the registry's order. The default lane is opened
@@ -151,29 +147,34 @@ pub fn lane_of(plan: &Plan, offers: &Capabilities) -> &'static str {
 /// # Errors
 /// The default lane can't be opened.
 pub async fn choose_lanes(cx: &Context, plans: &mut [Plan]) -> Result<Vec<String>, TestbedError> {
-    let mut offers = Capabilities::default();
+    plans.iter_mut().for_each(|plan| plan.lanes = vec![DEFAULT_LANE.to_owned()]);
     let needs = plans.iter().any(|plan| !plan.requires.is_empty());
     if let Some(lane) = registry::find(DEFAULT_LANE).filter(|_| needs) {
         let open = lane.open(cx).await?;
-        offers = open.offers().clone();
+        for plan in plans.iter_mut() {
+            let (lack, lack_of_kernel) = (open.lack(plan), open.offers().lack(&plan.requires));
+            plan.lanes = vec![lane_of(lack.as_deref(), lack_of_kernel.as_deref()).to_owned()];
+        }
         open.close().await;
-    }
-    for plan in plans.iter_mut() {
-        plan.lanes = vec![lane_of(plan, &offers).to_owned()];
     }
     let names = registry::names().into_iter().filter(|name| plans.iter().any(|plan| meant_for(plan, name)));
     Ok(names.map(str::to_owned).collect())
 }
 
-/// What a run has no use for: `2 ConfigMap, 1 Service`.
-pub fn describe_passed_over(passed_over: &BTreeMap<String, usize>) -> String {
-    passed_over.iter().map(|(kind, number)| format!("{number} {kind}")).collect::<Vec<_>>().join(", ")
+/// What a run has no use for: `2 ConfigMap, 1 Service, 1 file of another program`.
+pub fn describe_passed_over(run: &BareRun) -> String {
+    let files = match run.skipped.len() {
+        0 => None,
+        1 => Some("1 file of another program".to_owned()),
+        many => Some(format!("{many} files of other programs")),
+    };
+    let objects = run.passed_over.iter().map(|(kind, number)| format!("{number} {kind}"));
+    objects.chain(files).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plumbline_lanes::host::Capability;
 
     #[test]
     fn files_with_objects_are_no_scenarios() {
@@ -198,13 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_goes_to_the_lane_whose_kernel_has_what_it_needs() {
-        let offer = |there| Capability { there, seen: String::new() };
-        let offers =
-            Capabilities([("macvlan", true), ("vlan", false)].map(|(name, there)| (name.to_owned(), offer(there))).into());
-        let plan = |need: &str| Plan { requires: vec![need.to_owned()], ..Plan::default() };
-        assert_eq!(lane_of(&Plan::default(), &offers), "netns");
-        assert_eq!(lane_of(&plan("macvlan"), &offers), "netns");
-        assert_eq!(lane_of(&plan("vlan"), &offers), "vm");
+    fn only_a_lack_of_the_kernel_moves_a_plan_to_another_lane() {
+        assert_eq!(lane_of(None, None), "netns");
+        assert_eq!(lane_of(Some("needs vlan"), Some("needs vlan")), "vm");
+        // It would be skipped there too.
+        assert_eq!(lane_of(Some("no plugin sriov"), None), "netns");
+        assert_eq!(lane_of(Some("no plugin sriov"), Some("needs vlan")), "netns");
     }
 }

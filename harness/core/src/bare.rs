@@ -114,7 +114,8 @@ fn summary(networks: usize, pods: &[Pod]) -> String {
 
 /// A name that no other plan has: reports and evidence go by it.
 fn free_name(name: &str, taken: &mut BTreeSet<String>) -> String {
-    let candidate = |number: usize| if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+    let name: String = name.replace('.', "-").chars().take(100).collect();
+    let candidate = |number: usize| if number == 1 { name.clone() } else { format!("{name}-{number}") };
     let free = (1..).map(candidate).find(|name| !taken.contains(name)).unwrap_or_default();
     taken.insert(free.clone());
     free

@@ -108,34 +108,34 @@ fn a_missing_namespace_is_that_of_the_other_object() {
         (plan.networks[0].namespace.clone(), plan.pods[0].namespace.clone())
     };
     let some = |name: &str| Some(name.to_owned());
-    assert_eq!(of(bridge("n") + &pod("name: a\n  namespace: x", "n")), (some("x"), some("x")));
-    assert_eq!(of(bridge("n") + &pod("name: a", "y/n")), (some("y"), None));
-    assert_eq!(of(nad_in("x", "n") + &pod("name: a", "n")), (some("x"), some("x")));
-    assert_eq!(of(nad_in("default", "n") + &pod("name: a", "default/n")), (some("default"), None));
-    let error = refusal(&(nad_in("x", "n") + &pod("name: a\n  namespace: y", "n")), Nodes::Own);
+    assert_eq!(of(bridge("net") + &pod("name: a\n  namespace: x", "net")), (some("x"), some("x")));
+    assert_eq!(of(bridge("net") + &pod("name: a", "right/net")), (some("right"), None));
+    assert_eq!(of(nad_in("x", "net") + &pod("name: a", "net")), (some("x"), some("x")));
+    assert_eq!(of(nad_in("default", "net") + &pod("name: a", "default/net")), (some("default"), None));
+    let error = refusal(&(nad_in("x", "net") + &pod("name: a\n  namespace: right", "net")), Nodes::Own);
     assert!(error.contains("f0.yaml:") && error.contains("there is one in namespace `x`"), "{error}");
 }
 
 #[test]
 fn a_network_in_two_files_is_that_of_the_pods_own_file() {
-    let one = bridge("n") + &pod("name: a", "n");
-    let two = nad("n", r#"{"cniVersion":"1.0.0","type":"ptp"}"#) + &pod("name: a", "n");
+    let one = bridge("net") + &pod("name: a", "net");
+    let two = nad("net", r#"{"cniVersion":"1.0.0","type":"ptp"}"#) + &pod("name: a", "net");
     let run = make(&[&one, &two], &Selection::default(), Nodes::Own).unwrap();
-    assert_eq!(outline(&run.plans), ["a: a / n", "a-2: a / n"]);
+    assert_eq!(outline(&run.plans), ["a: a / net", "a-2: a / net"]);
     assert_eq!(run.plans[1].plugins[0].plugin, "ptp");
 }
 
 #[test]
 fn a_bad_file_is_refused_at_its_place() {
     for (text, words) in [
-        (bridge("n") + &bridge("n"), "is there twice in this file; first at f0.yaml:"),
+        (bridge("net") + &bridge("net"), "is there twice in this file; first at f0.yaml:"),
         (pod("name: a", "nowhere"), "requests network `nowhere`, which these files do not have"),
         ((bridge("backend") + &pod("name: a", "bakend")), "did you mean `backend`?"),
-        ((bridge("n") + &pod("name: a", "[{")), "f0.yaml:"),
-        ("apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: n }\nspec: { config: { type: a } }\n".to_owned(), "f0.yaml:4:17: spec.config: must be a string"),
+        ((bridge("net") + &pod("name: a", "[{")), "f0.yaml:"),
+        ("apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: net }\nspec: { config: { type: a } }\n".to_owned(), "f0.yaml:4:17: spec.config: must be a string"),
         ("kind: Pod\nmetadata: [\n".to_owned(), "f0.yaml:"),
         ("a: 1\n".to_owned(), "f0.yaml:1:1: kind: is missing"),
-        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d, annotations: { k8s.v1.cni.cncf.io/networks: n } }\n\
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d, annotations: { k8s.v1.cni.cncf.io/networks: net } }\n\
      spec: { template: { spec: { containers: [{ name: a, image: b }] } } }\n".to_owned(),
     "where Multus does not read it"),
     ] {
@@ -154,16 +154,16 @@ fn what_would_harm_a_cluster_is_refused_there_alone() {
         (r#"{"cniVersion":"1.0.0","plugins":[{"type":"bridge","bridge":"eth0"}]}"#, "interface eth0 as its bridge"),
         (r#"{"cniVersion":"1.0.0","type":"bond","links":[{"name":"eth0"}]}"#, "bond takes eth0 away"),
     ] {
-        let error = refusal(&nad("n", config), Nodes::Cluster);
-        assert!(error.contains(words) && error.contains("f0.yaml:5:"), "{config}: {error}");
-        assert!(make(&[&nad("n", config)], &Selection::default(), Nodes::Own).is_ok(), "{config}");
+        let error = refusal(&nad("net", config), Nodes::Cluster);
+        assert!(error.contains(words) && error.contains("f0.yaml:6:"), "{config}: {error}");
+        assert!(make(&[&nad("net", config)], &Selection::default(), Nodes::Own).is_ok(), "{config}");
     }
     for config in [
         r#"{"cniVersion":"1.0.0","type":"macvlan","master":"eth0","mode":"bridge"}"#,
         r#"{"cniVersion":"1.0.0","type":"macvlan","master":"ens3","mode":"passthru"}"#,
         r#"{"cniVersion":"1.0.0","type":"bond","linksInContainer":true,"links":[{"name":"eth0"}]}"#,
     ] {
-        assert!(make(&[&nad("n", config)], &Selection::default(), Nodes::Cluster).is_ok(), "{config}");
+        assert!(make(&[&nad("net", config)], &Selection::default(), Nodes::Cluster).is_ok(), "{config}");
     }
 }
 
@@ -184,18 +184,18 @@ fn on_a_cluster_nothing_is_built_in_place_of_the_nodes_own() {
 
 #[test]
 fn namespaces_of_the_cluster_are_refused_only_where_they_are_taken_as_written() {
-    let run = plans(&nad_in("kube-system", "n"));
+    let run = plans(&nad_in("kube-system", "net"));
     assert_eq!(run[0].pods[0].namespace.as_deref(), Some("kube-system"));
     let errors = in_system_namespaces(&run[0]);
     assert_eq!(errors.len(), 2);
     assert!(errors[0].to_string().contains("belongs to the cluster itself"), "{errors:?}");
-    assert!(in_system_namespaces(&plans(&nad_in("apps", "n"))[0]).is_empty());
+    assert!(in_system_namespaces(&plans(&nad_in("apps", "net"))[0]).is_empty());
 }
 
 #[test]
 fn a_deployment_is_adapted_in_its_template_and_its_pods() {
-    let text = bridge("n")
-        + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d }\nspec:\n  replicas: 2\n  template:\n    metadata: { annotations: { k8s.v1.cni.cncf.io/networks: n } }\n\
+    let text = bridge("net")
+        + "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d }\nspec:\n  replicas: 2\n  template:\n    metadata: { annotations: { k8s.v1.cni.cncf.io/networks: net } }\n\
              \x20   spec:\n      volumes: [{ name: c, configMap: { name: x } }]\n      containers: [{ name: a, image: b, volumeMounts: [{ name: c, mountPath: /c }] }]\n";
     let plan = plans(&text).remove(0);
     assert_eq!(plan.pods.len(), 2);
@@ -211,7 +211,30 @@ fn dhcp_and_devices_by_address_are_no_lanes() {
         (r#"{"cniVersion":"1.0.0","type":"macvlan","master":"ens3","ipam":{"type":"dhcp"}}"#, "DHCP server"),
         (r#"{"cniVersion":"1.0.0","type":"host-device","pciBusID":"0000:00:1f.6"}"#, "no device with this `pciBusID`"),
     ] {
-        let unmet = plans(&nad("n", config)).remove(0).unmet;
+        let unmet = plans(&nad("net", config)).remove(0).unmet;
         assert!(unmet.as_deref().is_some_and(|why| why.contains(words)), "{config}: {unmet:?}");
+    }
+}
+
+#[test]
+fn names_may_have_dots_as_those_of_objects_do() {
+    let plan = plans(&bridge("vlan.100")).remove(0);
+    assert_eq!((plan.name.as_str(), plan.pods[0].name.as_str()), ("vlan-100", "vlan.100"));
+    assert_eq!(plan.pods[0].attachments[0].network, "vlan.100");
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let config = r#"{"cniVersion":"1.0.0","plugins":[{"type":"macvlan","master":"ens3.7","ipam":{"type":"static","routes":[{"dst":"::/0","gw":"2001:db8::1"}]},"capabilities":{"ips":true}}]}"#;
+    let text = nad("net", config) + &pod("name: a", "net") + &nad("other", config);
+    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+        for (odd, nodes) in [("", Nodes::Own), ("{", Nodes::Cluster), ("\u{0}", Nodes::Own), ("ä: [", Nodes::Cluster)]
+        {
+            let cut = format!("{}{odd}", &text[..end]);
+            let changed = format!("{cut}{}", &text[end + 1..]);
+            for text in [cut, changed] {
+                let _ = make(&[&text], &Selection::default(), nodes);
+            }
+        }
     }
 }

@@ -48,7 +48,8 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<u8> {
     interrupt::watch(cancel.clone())?;
     let (reporters, events) = reporters::start(make_reporters(args));
     if !passed_over.is_empty() {
-        events(Event::Chosen { what: "to pass over what is no network and no pod of one".into(), reason: passed_over });
+        let reason = "they are no networks, and request none".to_owned();
+        events(Event::Chosen { what: format!("to pass over {passed_over}"), reason });
     }
     let mut plans = bare;
     if args.lane.is_empty() && !plans.is_empty() {
@@ -100,7 +101,8 @@ fn read_plans(root: Option<&Path>, args: &RunArgs) -> Result<Plans, Refused> {
             plan.name.push_str("-files");
         }
     }
-    Ok(Plans { scenarios, bare: run.plans, passed_over: bare::describe_passed_over(&run.passed_over) })
+    let passed_over = bare::describe_passed_over(&run);
+    Ok(Plans { scenarios, bare: run.plans, passed_over })
 }
 
 fn report_nothing(args: &RunArgs, passed_over: &str) -> anyhow::Result<u8> {

@@ -70,7 +70,8 @@ impl Adapter<'_> {
         let Some(volumes) = spec.get_mut("volumes").and_then(Value::as_array_mut) else { return removed };
         volumes.retain(|volume| {
             let name = volume["name"].as_str().unwrap_or_default().to_owned();
-            let source = volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).find(|key| *key != "name");
+            let source =
+                volume.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).find(|key| *key != "name");
             // Without a source it is an empty folder.
             let is_own = source.is_none_or(|source| OWN_VOLUMES.contains(&source));
             if !is_own {
@@ -94,7 +95,8 @@ impl Adapter<'_> {
         if let Some(variables) = container.get_mut("env").and_then(Value::as_array_mut) {
             variables.retain(|variable| {
                 let from = &variable["valueFrom"];
-                let Some(source) = ["configMapKeyRef", "secretKeyRef"].into_iter().find(|key| !from[key].is_null()) else {
+                let Some(source) = ["configMapKeyRef", "secretKeyRef"].into_iter().find(|key| !from[key].is_null())
+                else {
                     return true;
                 };
                 let name = variable["name"].as_str().unwrap_or_default();

@@ -50,9 +50,10 @@ fn harm(link: &ChainLink, on_default: bool) -> Option<(&'static str, String)> {
             Some(("device", format!("host-device takes {} away from the node", text("device"))))
         }
         // Any device of the node may be meant, its own too.
-        "host-device" => ["hwaddr", "kernelpath", "pciBusID"].into_iter().find(|key| go_key(conf, key).is_some()).map(|key| {
-            (key, format!("host-device with `{key}` may take the node's own interface away"))
-        }),
+        "host-device" => ["hwaddr", "kernelpath", "pciBusID"]
+            .into_iter()
+            .find(|key| go_key(conf, key).is_some())
+            .map(|key| (key, format!("host-device with `{key}` may take the node's own interface away"))),
         "macvlan" if text("mode") == "passthru" && (is_of_node("master") || on_default) => {
             Some(("mode", "macvlan in mode passthru takes over the node's own interface".to_owned()))
         }

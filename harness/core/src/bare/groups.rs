@@ -71,7 +71,8 @@ pub(super) fn make(objects: &Objects, selection: &super::Selection) -> Result<Ve
     }
     // With --pod alone, only pods are meant.
     if selection.pods.is_empty() || !selection.networks.is_empty() {
-        let alone = objects.networks.iter().enumerate().filter(|(index, network)| !used.contains(index) && wants(network));
+        let alone =
+            objects.networks.iter().enumerate().filter(|(index, network)| !used.contains(index) && wants(network));
         groups.extend(alone.map(|(index, network)| own_pod(index, network)));
     }
     Ok(groups)
@@ -194,7 +195,8 @@ fn missing(objects: &Objects, pod: &Pod, name: &str, namespace: Option<&str>) ->
     let whole = namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
     let message = format!("pod `{}` requests network `{whole}`, which these files do not have", pod.name);
     let error = InputError::new(pod.source.clone(), format!("metadata.annotations[{NETWORKS}]"), message);
-    let elsewhere = objects.networks.iter().find(|network| network.name == name).and_then(|one| one.namespace.as_deref());
+    let elsewhere =
+        objects.networks.iter().find(|network| network.name == name).and_then(|one| one.namespace.as_deref());
     match elsewhere {
         Some(namespace) => error.help(format!("there is one in namespace `{namespace}`")),
         None => error
@@ -265,14 +267,16 @@ impl Group {
 
 /// A network that no pod requests, with a pod that does.
 fn own_pod(index: usize, network: &Network) -> Group {
-    let name = network.name.clone();
-    let mut assumed = vec![format!("pod {name}, because no pod requests network {name}")];
-    let mut element = json!({ "name": name, "interface": INTERFACE });
+    let of_network = &network.name;
+    // The name of a pod is its host name too.
+    let name: String = of_network.chars().take(63).collect();
+    let mut assumed = vec![format!("pod {name}, because no pod requests network {of_network}")];
+    let mut element = json!({ "name": of_network, "interface": INTERFACE });
     let mut ips = Vec::new();
     if let Some(chain) = network.chain.as_ref().filter(|chain| needs_ips(chain)) {
         let address = choose_address(chain);
         assumed.push(format!(
-            "ips [\"{address}\"] in the request of pod {name}: network {name} has the capability `ips` and no address"
+            "ips [\"{address}\"] in the request of pod {name}: network {of_network} has the capability `ips` and no address"
         ));
         element["ips"] = json!([address]);
         ips.push(address);
@@ -284,7 +288,7 @@ fn own_pod(index: usize, network: &Network) -> Group {
     let container = json!({ "name": "main", "image": IMAGE, "command": ["sleep", "infinity"] });
     let spec = json!({ "terminationGracePeriodSeconds": 1, "containers": [container] });
     let attachment = Attachment {
-        network: name.clone(),
+        network: of_network.clone(),
         namespace: None,
         interface: INTERFACE.to_owned(),
         ips,

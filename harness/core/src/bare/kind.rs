@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scenarios_and_objects_are_told_by_their_lines() {
+    fn lines_show_what_a_text_holds() {
         for (text, kind) in [
             ("apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\n", TextKind::Scenario),
             ("apiVersion: plumbline.dev/v1alpha1\n\tkind: Scenario\n", TextKind::Scenario),

@@ -120,9 +120,9 @@ fn of_chain(name: &str, chain: &Chain, nodes: Nodes) -> Option<String> {
     let main = chain.links.first().filter(|main| main.plugin == "host-device")?;
     match (device(chain), nodes) {
         (Some(_), Nodes::Own) => None,
-        (Some(device), Nodes::Cluster) => {
-            Some(format!("network {name}: device {device} is not made on a cluster's nodes; fix: run with --lane netns"))
-        }
+        (Some(device), Nodes::Cluster) => Some(format!(
+            "network {name}: device {device} is not made on a cluster's nodes; fix: run with --lane netns"
+        )),
         (None, _) => {
             let conf = main.conf.as_object()?;
             let by = ["hwaddr", "kernelpath", "pciBusID"].into_iter().find(|key| go_key(conf, key).is_some())?;

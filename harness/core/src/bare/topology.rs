@@ -81,7 +81,10 @@ impl Builder {
             priority: None,
         });
         self.built.requires.insert("vlan");
-        self.assume(format!("VLAN interface {name} (VLAN {vlan}) on the node: network {} has it for master", network.name));
+        self.assume(format!(
+            "VLAN interface {name} (VLAN {vlan}) on the node: network {} has it for master",
+            network.name
+        ));
     }
 
     fn add_device(&mut self, name: &str, network: &Network) {

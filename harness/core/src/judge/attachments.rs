@@ -3,12 +3,10 @@
 use super::judgement::JudgementBuilder;
 use super::messages;
 use super::pod_case::{PodCase, ReportedState};
-use crate::chain::go_key;
 use crate::cni::{ChainError, ChainOutcome, CniCommand, Exit};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::{KernelState, LogLine, PodObservation};
-use crate::plan::{Attachment, Network, Plan, Pod};
-use serde_json::Value;
+use crate::plan::{Attachment, Plan, Pod};
 
 /// Most log lines kept with one finding.
 const MOST_LOG_LINES: usize = 8;
@@ -165,27 +163,11 @@ fn chain_failed(
     if let Some(call) = last.filter(|call| !call.stderr.trim().is_empty()) {
         notes.push(messages::quote(&format!("{} wrote to stderr", call.plugin), &call.stderr));
     }
-    notes.extend(planned.zip(attachment).and_then(|(network, attachment)| missing_address(network, attachment)));
     let entry = Finding::new(FindingCode::PL101, format!("{part} of network {network} failed"));
     let mut entry = entry.pod(&pod.name).network(network).notes(notes);
     entry.source = planned.map(|planned| planned.source.clone());
     entry.interface = attachment.map(|attachment| &attachment.interface).or(last.map(|call| &call.ifname)).cloned();
     entry
-}
-
-/// That static has no address to give: IPAM plugins say it only indirectly.
-fn missing_address(network: &Network, attachment: &Attachment) -> Option<String> {
-    let main = network.chain.as_ref()?.links.first()?.conf.as_object()?;
-    let ipam = go_key(main, "ipam")?.as_object().filter(|ipam| ipam.get("type").is_some_and(|plugin| plugin == "static"))?;
-    let lists = go_key(ipam, "addresses").and_then(Value::as_array).is_some_and(|addresses| !addresses.is_empty());
-    if lists || !attachment.ips.is_empty() || attachment.cni_args.is_some() {
-        return None;
-    }
-    let capabilities = go_key(main, "capabilities");
-    Some(match capabilities.is_some_and(|all| all["ips"] == true) {
-        true => "static has no address: the pod requests no `ips`".to_owned(),
-        false => "static has no address, and the network does not declare the capability `ips`".to_owned(),
-    })
 }
 
 fn absent_network(pod: &Pod, attachment: Option<&Attachment>, network: &str, notes: Vec<String>) -> Finding {

@@ -111,5 +111,14 @@ fn addresses_of(result: &Value) -> Vec<ReportedAddress> {
             interface: interface.map(str::to_owned),
         })
     };
-    ips.filter_map(address).collect()
+    // Results of 0.1.0 and 0.2.0 have one address of each family, and name no interface.
+    let old = ["ip4", "ip6"].into_iter().filter_map(|family| {
+        let ip = &result[family];
+        Some(ReportedAddress {
+            address: ip["ip"].as_str()?.parse().ok()?,
+            gateway: ip["gateway"].as_str().and_then(|gateway| gateway.parse().ok()),
+            interface: None,
+        })
+    });
+    ips.filter_map(address).chain(old).collect()
 }

@@ -2,8 +2,8 @@
 
 mod workload;
 
-pub(crate) use workload::{KINDS as WORKLOADS, Kind as WorkloadKind};
 pub(super) use workload::PodGroup;
+pub(crate) use workload::{KINDS as WORKLOADS, Kind as WorkloadKind};
 pub(crate) use workload::{PodsOfObject, is_workload, pods};
 
 use super::error::InputError;
@@ -82,7 +82,9 @@ impl Object<'_> {
             errors.push(self.error(self.node.get("metadata"), "metadata.name", "is missing"));
         }
         let name = name?;
-        if let Err(message) = names::label(&name) {
+        // A scenario's names are parts of other names.
+        let checked = if self.is_bare { names::object(&name) } else { names::label(&name) };
+        if let Err(message) = checked {
             errors.push(self.error(node, "metadata.name", message));
         }
         let namespace = self.text_at(&["metadata", "namespace"], errors);

@@ -7,10 +7,10 @@ use super::scenario;
 use crate::agent::NodeAgent;
 use crate::context::Context;
 use crate::host::{Capabilities, Capability};
-use crate::lane::{HostReport, Lane, OpenLane, StagedScenario, TestSettings};
+use crate::lane::{HostReport, Lane, OpenLane, StagedScenario, TestSettings, find_missing_plugin};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use plumbline_core::plan::{Plan, PluginNeed};
+use plumbline_core::plan::Plan;
 use plumbline_core::protocol::Probed;
 use plumbline_testbed::error::TestbedError;
 use std::collections::BTreeMap;
@@ -129,13 +129,8 @@ impl OpenLane for OpenNetns {
     }
 
     fn lack(&self, plan: &Plan) -> Option<String> {
-        let has = |plugin: &str| self.binaries.names.contains(plugin);
-        let missing = || plan.plugins.iter().find(|need| !has(&need.plugin));
-        let describe = |need: &PluginNeed| {
-            let PluginNeed { plugin, network } = need;
-            format!("network {network}: this lane has no plugin {plugin}; fix: run with --plugin {plugin}=PATH")
-        };
-        let lack = plan.unmet.clone().or_else(|| missing().map(describe));
+        let lack = plan.unmet.clone();
+        let lack = lack.or_else(|| find_missing_plugin(plan, |plugin| self.binaries.names.contains(plugin)));
         lack.or_else(|| self.offers.lack(&plan.requires))
     }
 

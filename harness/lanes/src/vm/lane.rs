@@ -85,7 +85,8 @@ async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let overrides = first_root.overrides.clone();
     let guests =
         GuestNodes { shared: Arc::new(SharedMachine::new(program, settings, first_root)?), events: cx.events.clone() };
-    let mut found = Binaries { node: guests.shared.first_root.node.clone(), stand_ins: vec![], names: BTreeSet::new(), overrides };
+    let mut found =
+        Binaries { node: guests.shared.first_root.node.clone(), stand_ins: vec![], names: BTreeSet::new(), overrides };
     let note = guests.shared.folder.join("known.json");
     let known = match read(&note) {
         Some(known) => known,

@@ -22,7 +22,8 @@ impl Leases {
     /// # Errors
     /// A message with the path.
     pub fn open(folder: &Path) -> Result<Self, String> {
-        let describe = |what: &str, error: &dyn std::fmt::Display| format!("cannot {what} {}: {error}", folder.display());
+        let describe =
+            |what: &str, error: &dyn std::fmt::Display| format!("cannot {what} {}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(|error| describe("make", &error))?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK));
         let file = file.map_err(|error| describe("open the lock in", &error))?;
