@@ -67,7 +67,7 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &
 #[case::no_place_for_junit(&["run", "openshift/chain-example", "--junit", "/no/such/folder/j.xml"], "--junit")]
 #[case::no_scenario(&["run"], "SCENARIO")]
 #[case::a_pod_of_a_scenario(&["run", "openshift/chain-example", "--pod", "chain-test-pod"], "--pod and --nad")]
-#[case::no_such_pod(&["run", "suites/scenarios/openshift/chain-example", "--pod", "chain-test"], "did you mean chain-test-pod?")]
+#[case::no_such_pod(&["run", "suites/scenarios/openshift/chain-example", "--pod", "chain-test-pd"], "did you mean chain-test-pod?")]
 #[case::no_such_network(&["run", "suites/scenarios/openshift/chain-example", "--nad", "sip"], "--nad sip: no network of that name")]
 #[case::unknown_flag(&["run", "openshift/chain-example", "--colour"], "--colour")]
 #[case::no_such_code(&["explain", "PL999"], "PL999")]
