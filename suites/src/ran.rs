@@ -180,19 +180,7 @@ mod tests {
     }
 
     fn plans() -> Vec<Plan> {
-        vec![Plan {
-            name: "vlan/tagged".into(),
-            summary: String::new(),
-            file: String::new(),
-            covers: vec![],
-            requires: vec!["vlan".into()],
-            lanes: vec![],
-            topology: plumbline_core::plan::Topology::default(),
-            networks: vec![],
-            pods: vec![],
-            workloads: vec![],
-            expect: vec![],
-        }]
+        vec![Plan { name: "vlan/tagged".into(), requires: vec!["vlan".into()], ..Plan::default() }]
     }
 
     fn netns() -> Vec<String> {

@@ -34,6 +34,16 @@ const HEAD: &str = "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\n";
     "apiVersion: plumbline.dev/v1alpha1\nkind: Scenario\nmetadata: { name: a/b }\npods:\n  - manifest: nowhere.yaml\n",
     "bad.yaml:5:15"
 )]
+#[case::objects_without_yaml("kind: Pod\nmetadata: [\n", "bad.yaml:")]
+#[case::a_network_that_is_not_there(
+    "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations: { k8s.v1.cni.cncf.io/networks: absent }\n\
+     spec: { containers: [{ name: a, image: b }] }\n",
+    "bad.yaml:1:1: metadata.annotations[k8s.v1.cni.cncf.io/networks]: pod `p` requests network `absent`"
+)]
+#[case::a_configuration_that_is_no_text(
+    "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: a }\nspec:\n  config: { type: b }\n",
+    "bad.yaml:5:11: spec.config"
+)]
 #[tokio::test]
 async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &str) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
@@ -56,6 +66,9 @@ async fn a_bad_file_is_refused_at_its_place(#[case] text: &str, #[case] place: &
 #[case::no_folder(&["run", "openshift/chain-example", "--cni-path", "/no/such/folder"], "--cni-path")]
 #[case::no_place_for_junit(&["run", "openshift/chain-example", "--junit", "/no/such/folder/j.xml"], "--junit")]
 #[case::no_scenario(&["run"], "SCENARIO")]
+#[case::a_pod_of_a_scenario(&["run", "openshift/chain-example", "--pod", "chain-test-pod"], "--pod and --nad")]
+#[case::no_such_pod(&["run", "suites/scenarios/openshift/chain-example", "--pod", "chain-test-pd"], "did you mean chain-test-pod?")]
+#[case::no_such_network(&["run", "suites/scenarios/openshift/chain-example", "--nad", "sip"], "--nad sip: no network of that name")]
 #[case::unknown_flag(&["run", "openshift/chain-example", "--colour"], "--colour")]
 #[case::no_such_code(&["explain", "PL999"], "PL999")]
 #[case::a_requirement_of_other_lanes(&["requirements", "R01", "R15", "--lane", "netns"], "R15 is not for netns; it is for lint")]
@@ -107,6 +120,37 @@ async fn an_empty_selection_has_its_own_exit_code() -> anyhow::Result<()> {
         let expected = format!("nothing selected: {folder} holds no scenario file");
         assert_eq!(nothing.stderr.trim_end(), expected, "{command}");
     }
+    Ok(())
+}
+
+/// Objects that are no network and request none: nothing is made, and nothing passes.
+#[tokio::test]
+async fn files_without_a_network_are_an_empty_selection() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("other.yaml");
+    std::fs::write(&file, "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n")?;
+    let nothing = in_new_home(dir.path(), &["run", &file.display().to_string()]).await?;
+    assert_eq!(code(&nothing), Some(4), "{}", nothing.stderr);
+    let expected = "nothing selected: no network, and no pod that requests one; passed over: 1 ConfigMap";
+    assert_eq!(nothing.stderr.trim_end(), expected);
+    Ok(())
+}
+
+/// A run of skips alone is no success.
+#[tokio::test]
+async fn a_network_of_a_plugin_that_no_lane_has_is_a_skip() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("sriov.yaml");
+    let config = r#"{ "cniVersion": "1.0.0", "type": "sriov" }"#;
+    let head = "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: fast }\n";
+    std::fs::write(&file, format!("{head}spec:\n  config: '{config}'"))?;
+    let skipped = run(&["run", &file.display().to_string()]).await?;
+    assert_eq!(code(&skipped), Some(4), "{}{}", skipped.stdout, skipped.stderr);
+    assert!(
+        skipped.stdout.contains("this lane has no plugin sriov; fix: run with --plugin sriov=PATH"),
+        "{}",
+        skipped.stdout
+    );
     Ok(())
 }
 

@@ -25,6 +25,7 @@ fn report(verdict: Verdict) -> ScenarioReport {
         covers: vec!["R01".into()],
         verdict,
         adaptations: vec![],
+        assumed: vec![],
         isolation: None,
         notes: vec![],
         stand_ins: vec![],
@@ -66,6 +67,7 @@ fn beside() -> ScenarioReport {
             reason: "nothing here assigns one".into(),
         },
     ];
+    report.assumed = vec!["bridge ens3 on the node: network a has it for master".into()];
     report.isolation = Some("namespace chain-example-7f3a of its own".into());
     report.notes = vec!["parent of eth1 of pod client: not observable here".into()];
     report.stand_ins = vec!["route-override: plumbline's, not upstream's".into()];

@@ -153,7 +153,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const STDOUT_CAP_BYTES: usize = 64 * 1024;
 
 /// Capability, command, standard input. The addresses are for documentation (RFC 5737).
-const RULE_TRIALS: [(&str, &str, &str); 5] = [
+const RULE_TRIALS: [(&str, &str, &str); 6] = [
+    // By JSON, as the bridge plugin does for `macspoofchk`.
+    ("nftables", "nft -j -f -", r#"{"nftables":[{"add":{"table":{"family":"bridge","name":"probe"}}}]}"#),
     (
         "nftables-fib",
         "nft -f -",
@@ -227,8 +229,8 @@ mod tests {
         let absent =
             ProcessResult { start_error: Some(std::io::ErrorKind::NotFound.into()), ..result(Exit::Code(127), "") };
         let fine = || result(Exit::Code(0), "a warning");
-        let read = read_rule_results(&[fine(), absent, fine(), fine(), refused]);
-        let names = ["connmark", "ip6tables-nat", "iptables-nat", "ipvs", "nftables-fib"];
+        let read = read_rule_results(&[fine(), fine(), absent, fine(), fine(), refused]);
+        let names = ["connmark", "ip6tables-nat", "iptables-nat", "ipvs", "nftables", "nftables-fib"];
         assert_eq!(read.keys().collect::<Vec<_>>(), names);
         assert!(read["nftables-fib"].there, "{read:?}");
         assert_eq!(read["connmark"].seen, "iptables cannot be started on the node: entity not found");

@@ -67,9 +67,11 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run scenarios on lanes and print their verdicts.
+    /// Run scenarios, or your networks and pods as they are, on lanes and print their verdicts.
     #[command(after_help = examples!(
         "run openshift/chain-example",
+        "run nad.yaml pod.yaml",
+        "run manifests/ --nad backend",
         "run sbr/own-table --lane netns,kind --junit report.xml",
         "run my-scenario.yaml --lane kind --profile three-nodes --keep on-failure",
     ))]
@@ -191,10 +193,19 @@ pub struct ExecutionArgs {
 /// `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Lanes to run on, in order; `plumbline doctor` lists all.
-    #[arg(long, value_name = "LANE", value_delimiter = ',', default_value = registry::DEFAULT_LANE)]
+    /// Scenario files, folders with scenario files, names such as openshift/chain-example; or files, folders and archives
+    /// with networks, pods and workloads, `-` for standard input.
+    #[arg(required = true, value_name = "SCENARIO|FILE")]
+    pub scenarios: Vec<PathBuf>,
+    /// Of networks, pods and workloads, run only the pod or workload NAME.
+    #[arg(long, value_name = "NAME")]
+    pub pod: Vec<String>,
+    /// Of networks, pods and workloads, run only the network NAME, with the pods that request it.
+    #[arg(long, value_name = "NAME")]
+    pub nad: Vec<String>,
+    /// Lanes to run on, in order; `plumbline doctor` lists all. Without it, netns; and vm for networks and pods that need
+    /// what this host lacks.
+    #[arg(long, value_name = "LANE", value_delimiter = ',')]
     pub lane: Vec<String>,
     #[command(flatten)]
     pub testbed: TestbedArgs,

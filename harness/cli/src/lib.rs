@@ -22,12 +22,14 @@
 //! 15. `prelude`: imports for tests
 //! 16. `chain`: Terway's chain in the user's files
 //! 17. `lint`: users' files and a cluster's objects through the lint
-//! 18. `requirements`: what proves each requirement
-//! 19. `schema`: the schemas of Plumbline's own files
-//! 20. `args`: the command line
-//! 21. `options`: from the command line to the lanes' options
-//! 22. `commands`: the subcommands
+//! 18. `bare`: users' files without a scenario file
+//! 19. `requirements`: what proves each requirement
+//! 20. `schema`: the schemas of Plumbline's own files
+//! 21. `args`: the command line
+//! 22. `options`: from the command line to the lanes' options
+//! 23. `commands`: the subcommands
 
+pub mod bare;
 pub mod bench;
 pub mod capability;
 pub mod chain;

@@ -60,7 +60,8 @@ pub async fn run(request: &LintRequest<'_>) -> anyhow::Result<LintOutcome> {
     Ok(LintOutcome { skipped_files: skipped, unknown: inventory.unknown, ..outcome })
 }
 
-fn input_file(InputText { name, text, is_named }: InputText) -> InputFile {
+/// A text with how it came to be here.
+pub(crate) fn input_file(InputText { name, text, is_named }: InputText) -> InputFile {
     let origin = if is_named { FileOrigin::Named } else { FileOrigin::InFolder };
     InputFile { name, text, origin }
 }
@@ -102,10 +103,12 @@ fn list_names(files: &[InputFile]) -> String {
 }
 
 fn add_problems(report: &mut Report, problems: Vec<InputProblem>) {
-    let errors = problems.into_iter().map(|InputProblem { name, line, column, message }| {
-        InputError::new(Source { file: name, line, column }, "", message)
-    });
-    report.errors.splice(0..0, errors);
+    report.errors.splice(0..0, problems.into_iter().map(input_error));
+}
+
+/// A problem of a file, with its place.
+pub(crate) fn input_error(InputProblem { name, line, column, message }: InputProblem) -> InputError {
+    InputError::new(Source { file: name, line, column }, "", message)
 }
 
 /// Adds to the errors of files that are templates what makes objects of them.

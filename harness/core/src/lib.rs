@@ -30,7 +30,10 @@
 //! 22. `scenario`: scenario files and templates
 //! 23. `terway`: Terway's configuration
 //! 24. `lint`: users' texts against the rules, without a run
+//! 25. `bare`: plans of users' texts without a scenario file
 
+#[cfg(feature = "files")]
+pub mod bare;
 pub mod chain;
 pub mod cni;
 pub mod event;

@@ -7,9 +7,9 @@
 //! archives and clusters, and shows the report.
 
 mod annotation_types;
-mod documents;
+pub(crate) mod documents;
 mod engine;
-mod file_kind;
+pub(crate) mod file_kind;
 mod objects;
 mod owners;
 mod report;

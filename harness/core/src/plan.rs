@@ -1,6 +1,7 @@
 //! The plan: what a scenario comes to, the same for every lane.
 
 mod expectation;
+mod needs;
 mod network;
 mod pod;
 mod ports;
@@ -8,6 +9,7 @@ mod probe;
 mod topology;
 
 pub use expectation::{DefaultExpectation, InterfaceExpectation, PodExpectation, WantedGateway, WantedRoute};
+pub use needs::{Adaptation, PluginNeed};
 pub use network::Network;
 pub use pod::{Attachment, DEFAULT_NETWORK, DEPRECATED_INTERFACE, Pod, PortMapping, Workload};
 pub use ports::{
@@ -52,6 +54,19 @@ pub struct Plan {
     pub workloads: Vec<Workload>,
     /// Expectations.
     pub expect: Vec<PodExpectation>,
+    /// Plugins without which the plan is skipped. Only plans of users' files have them: a chain of a scenario fails at a
+    /// plugin that is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginNeed>,
+    /// Why no lane with nodes of its own can stage it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmet: Option<String>,
+    /// What was made or chosen because the user's files need it and do not have it, each a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
+    /// Changes of the user's objects that were made before any lane saw them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adaptations: Vec<Adaptation>,
 }
 
 impl Plan {

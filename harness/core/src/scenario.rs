@@ -8,7 +8,7 @@
 //! Kept out: any reading of files (a [`Loader`] hands contents in), any default of a lane.
 
 pub(crate) mod annotation;
-mod draft;
+pub(crate) mod draft;
 mod error;
 mod expect;
 mod file;

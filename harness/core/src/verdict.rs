@@ -5,6 +5,8 @@ use crate::observe::Transcript;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+pub use crate::plan::Adaptation;
+
 /// The result of a scenario on a lane.
 #[must_use = "an unread verdict may hide a failure"]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,22 +40,6 @@ pub enum Verdict {
         /// How to fix it, where that is known.
         hint: Option<String>,
     },
-}
-
-/// A change of the user's manifest that it needs to run on this lane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Adaptation {
-    /// The object changed, for example `pod/chain-test-pod`.
-    pub object: String,
-    /// The field changed, for example `spec.containers[0].image`.
-    pub field: String,
-    /// The value written by the user; none where the field was absent.
-    pub from: Option<String>,
-    /// The new value.
-    pub to: String,
-    /// Why the lane needs the change.
-    pub reason: String,
 }
 
 /// How long the parts of a scenario took, in microseconds.
@@ -91,6 +77,9 @@ pub struct ScenarioReport {
     pub verdict: Verdict,
     /// Adaptations made.
     pub adaptations: Vec<Adaptation>,
+    /// What was made or chosen because the user's files need it and do not have it, each a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
     /// How the scenario was isolated from others, for example `namespace chain-example-7f3a of its own`.
     pub isolation: Option<String>,
     /// What the judge could not observe here, and other remarks: neither pass nor fail.
@@ -118,7 +107,8 @@ impl ScenarioReport {
             profile: None,
             covers: plan.covers.clone(),
             verdict: Verdict::Error { stage: "run".into(), cause: "no verdict was reached".into(), hint: None },
-            adaptations: Vec::new(),
+            adaptations: plan.adaptations.clone(),
+            assumed: plan.assumed.clone(),
             isolation: None,
             notes: Vec::new(),
             stand_ins: Vec::new(),

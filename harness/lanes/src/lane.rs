@@ -5,7 +5,7 @@ use crate::host::{Capabilities, HostCheck};
 use futures::future::BoxFuture;
 use plumbline_core::cni::ChainOutcome;
 use plumbline_core::observe::{Leak, Observation};
-use plumbline_core::plan::Plan;
+use plumbline_core::plan::{Plan, PluginNeed};
 use plumbline_core::verdict::Adaptation;
 use plumbline_testbed::error::TestbedError;
 use std::path::Path;
@@ -105,6 +105,12 @@ pub trait OpenLane: Send + Sync {
     ) -> BoxFuture<'a, Result<Box<dyn StagedScenario>, TestbedError>>;
     /// Closes it: waits for deletions in the background. Gives a line for each failed cleanup.
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>>;
+}
+
+/// Why a plan of users' files is skipped: a plugin of its chains that the lane does not have. None if all are there.
+pub fn find_missing_plugin(plan: &Plan, has: impl Fn(&str) -> bool) -> Option<String> {
+    let PluginNeed { plugin, network } = plan.plugins.iter().find(|need| !has(&need.plugin))?;
+    Some(format!("network {network}: this lane has no plugin {plugin}; fix: run with --plugin {plugin}=PATH"))
 }
 
 /// The changes that a lane made to stage a plan, for the report.

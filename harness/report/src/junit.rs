@@ -95,6 +95,9 @@ fn case(report: &ScenarioReport) -> TestCase {
     for note in &report.notes {
         property("note", note);
     }
+    for assumed in &report.assumed {
+        property("assumed", assumed);
+    }
     for stand_in in &report.stand_ins {
         property("stand-in", stand_in);
     }

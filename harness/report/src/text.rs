@@ -242,6 +242,9 @@ fn write_details(out: &mut String, report: &ScenarioReport) {
             escape::line(&a.reason)
         );
     }
+    for assumed in &report.assumed {
+        let _ = writeln!(out, "  assumed: {}", escape::line(assumed));
+    }
     if let Some(isolation) = &report.isolation {
         let _ = writeln!(out, "  own: {}", escape::line(isolation));
     }

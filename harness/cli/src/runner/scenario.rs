@@ -205,7 +205,7 @@ fn keeps(keep: Keep, verdict: &Verdict) -> bool {
 }
 
 fn describe(report: &mut ScenarioReport, staging: &Staging) {
-    report.adaptations = staging.adaptations.clone();
+    report.adaptations.extend(staging.adaptations.iter().cloned());
     report.isolation = staging.isolation.clone();
     report.stand_ins = staging.stand_ins.clone();
     report.timing.ready_us = staging.ready_us;

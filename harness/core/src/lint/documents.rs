@@ -7,7 +7,7 @@ use crate::scenario::node::{Data, Node};
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads every document of a text; what cannot be read is an error.
-pub(super) fn read(file: &str, text: &str) -> (Vec<Node>, Vec<InputError>) {
+pub(crate) fn read(file: &str, text: &str) -> (Vec<Node>, Vec<InputError>) {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let (mut nodes, mut errors) = (Vec::new(), Vec::new());
     let mut values_left = kube_yaml::MAX_DUMP_VALUES;

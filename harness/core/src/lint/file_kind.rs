@@ -10,7 +10,7 @@ const SIGNS: [&str; 5] = ["apiVersion", "kind:", "\"kind\"", "cniVersion", "k8s.
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileKind {
+pub(crate) enum FileKind {
     /// A CNI configuration.
     Configuration,
     /// Kubernetes objects, or JSON that can be a CNI configuration.
@@ -75,7 +75,7 @@ fn is_of_node(name: &str) -> bool {
 }
 
 /// Whether a text that cannot be parsed is a file of another program.
-pub(super) fn is_foreign_text(file: &InputFile) -> bool {
+pub(crate) fn is_foreign_text(file: &InputFile) -> bool {
     file.origin == FileOrigin::InFolder && !SIGNS.iter().any(|sign| file.text.contains(sign))
 }
 

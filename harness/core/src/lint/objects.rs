@@ -200,7 +200,7 @@ impl Reader<'_> {
         self.read_ignores(node);
         self.check_repeated(node);
         let namespace = node.at_path(&["metadata", "namespace"]).and_then(Node::text).map(str::to_owned);
-        let object = Object { node, file: &self.file.name, text: Some(self.text), entry: None };
+        let object = Object { node, file: &self.file.name, text: Some(self.text), entry: None, is_bare: false };
         let config = node.at_path(&["spec", "config"]).filter(|config| !config.is_empty());
         let place = node.at_path(&["metadata", "name"]).map_or(node.at, |name| name.at);
         let mut add = |code, message: String, place| {

@@ -48,7 +48,7 @@ pub enum Device {
 
 /// What a scenario can require of a lane: what the agent tries on its kernel (`harness/agent/src/probe`), and
 /// [`VIRTIO_ENI`].
-pub const CAPABILITIES: [&str; 18] = [
+pub const CAPABILITIES: [&str; 19] = [
     "bridge",
     "bridge-vlan-filtering",
     "connmark",
@@ -60,6 +60,7 @@ pub const CAPABILITIES: [&str; 18] = [
     "ipvlan",
     "ipvs",
     "macvlan",
+    "nftables",
     "nftables-fib",
     "policy-routing",
     "tun",

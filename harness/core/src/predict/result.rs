@@ -89,7 +89,7 @@ impl CniResult {
         Self {
             version: text(&value["cniVersion"]),
             interfaces: list("interfaces").map(interface).collect(),
-            addresses: list("ips").filter_map(|entry| read_address(entry, value)).collect(),
+            addresses: list("ips").filter_map(|entry| read_address(entry, value)).chain(old_addresses(value)).collect(),
             routes: list("routes").filter_map(read_route).collect(),
             dns: value["dns"].as_object().map(Dns::read).unwrap_or_default(),
             error,
@@ -104,6 +104,18 @@ fn read_address(entry: &Value, result: &Value) -> Option<ReportedAddress> {
         address: entry["address"].as_str()?.parse().ok()?,
         gateway: entry["gateway"].as_str().and_then(|gateway| gateway.parse().ok()),
         interface: interface.map(str::to_owned),
+    })
+}
+
+/// The addresses of a result of version 0.1.0 or 0.2.0: one of each family, without an interface.
+fn old_addresses(result: &Value) -> impl Iterator<Item = ReportedAddress> {
+    ["ip4", "ip6"].into_iter().filter_map(|family| {
+        let entry = &result[family];
+        Some(ReportedAddress {
+            address: entry["ip"].as_str()?.parse().ok()?,
+            gateway: entry["gateway"].as_str().and_then(|gateway| gateway.parse().ok()),
+            interface: None,
+        })
     })
 }
 

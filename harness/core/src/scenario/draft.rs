@@ -1,7 +1,7 @@
 //! The first text of a scenario, written from a user's networks and pods: what their configuration states, and comments where
 //! a person must decide.
 
-mod facts;
+pub(crate) mod facts;
 mod split;
 mod writer;
 
@@ -133,7 +133,7 @@ impl Objects {
         let lines = FileText::new(&file.text);
         let mut errors = Vec::new();
         for (node, sort) in documents.iter().zip(&sorts) {
-            let object = Object { node, file: &file.name, text: Some(&lines), entry: None };
+            let object = Object { node, file: &file.name, text: Some(&lines), entry: None, is_bare: false };
             let result = match sort {
                 Sort::Networks => objects::network(&object).map(|network| self.networks.push(network)),
                 Sort::Pods => objects::pods(&object, 1).map(|pods| self.pods.extend(pod_facts(pods))),

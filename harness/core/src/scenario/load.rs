@@ -150,6 +150,7 @@ impl Load<'_> {
             pods,
             workloads,
             expect,
+            ..Plan::default()
         }
     }
 
@@ -234,6 +235,7 @@ impl Load<'_> {
                 file: &file,
                 text: (!from_template).then_some(&lines),
                 entry: from_template.then_some(&at),
+                is_bare: false,
             };
             match read(&object) {
                 Ok(value) => found.push(value),

@@ -2,8 +2,9 @@
 
 mod workload;
 
+pub(super) use workload::PodGroup;
 pub(crate) use workload::{KINDS as WORKLOADS, Kind as WorkloadKind};
-pub(super) use workload::{PodGroup, PodsOfObject, is_workload, pods};
+pub(crate) use workload::{PodsOfObject, is_workload, pods};
 
 use super::error::InputError;
 use super::file_text::FileText;
@@ -30,9 +31,17 @@ pub(crate) struct Object<'a> {
     pub text: Option<&'a FileText<'a>>,
     /// Where everything points for an object that came from a template: its entry in the scenario.
     pub entry: Option<&'a Source>,
+    /// Whether it is run without a scenario file: each namespace becomes one of the run's own, and what a pod may not do is
+    /// adapted. Else both are refused.
+    pub is_bare: bool,
 }
 
 impl Object<'_> {
+    /// Where it begins.
+    pub fn place(&self) -> Source {
+        self.source(self.node.at)
+    }
+
     fn source(&self, place: Position) -> Source {
         let written = || Source { file: self.file.to_owned(), line: place.line, column: place.column };
         self.entry.cloned().unwrap_or_else(written)
@@ -73,7 +82,9 @@ impl Object<'_> {
             errors.push(self.error(self.node.get("metadata"), "metadata.name", "is missing"));
         }
         let name = name?;
-        if let Err(message) = names::label(&name) {
+        // A scenario's names are parts of other names.
+        let checked = if self.is_bare { names::object(&name) } else { names::label(&name) };
+        if let Err(message) = checked {
             errors.push(self.error(node, "metadata.name", message));
         }
         let namespace = self.text_at(&["metadata", "namespace"], errors);
@@ -82,7 +93,7 @@ impl Object<'_> {
             if let Err(message) = names::label(namespace) {
                 errors.push(self.error(node, "metadata.namespace", message));
             }
-            if is_system(namespace) {
+            if is_system(namespace) && !self.is_bare {
                 let message = format!("namespace `{namespace}` belongs to the cluster itself; nothing is made there");
                 errors.push(self.error(node, "metadata.namespace", message));
             }
@@ -92,12 +103,12 @@ impl Object<'_> {
 }
 
 /// Namespaces in which a scenario makes nothing.
-fn is_system(namespace: &str) -> bool {
+pub(crate) fn is_system(namespace: &str) -> bool {
     namespace.starts_with("kube-") || namespace.starts_with("openshift-") || namespace == "openshift"
 }
 
 /// Reads a NetworkAttachmentDefinition. What is wrong inside `spec.config` is no error here: it becomes a finding.
-pub(super) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
+pub(crate) fn network(object: &Object<'_>) -> Result<Network, Vec<InputError>> {
     let mut errors = Vec::new();
     object.expect_kind("NetworkAttachmentDefinition", NAD_API, &mut errors);
     let identity = object.identity(&mut errors);
@@ -161,7 +172,9 @@ impl PodTemplate<'_> {
 
     /// Checks the template, and reads the attachments that its annotation requests.
     fn attachments(&self, errors: &mut Vec<InputError>) -> Vec<Attachment> {
-        self.refuse_privilege(errors);
+        if !self.object.is_bare {
+            self.refuse_privilege(errors);
+        }
         if self.node.at_path(&["spec", "containers"]).is_none_or(Node::is_empty) {
             errors.push(self.error(self.node.get("spec"), "spec.containers", "a pod needs at least one container"));
         }

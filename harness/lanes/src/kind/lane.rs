@@ -3,14 +3,15 @@
 use super::{host, placement, stage};
 use crate::context::Context;
 use crate::host::{Capabilities, Capability};
-use crate::lane::{HostReport, Installation, Lane, OpenLane, StagedScenario, TestSettings};
+use crate::lane::{HostReport, Installation, Lane, OpenLane, StagedScenario, TestSettings, find_missing_plugin};
 use futures::future::BoxFuture;
 use plumbline_cluster::choice::{HERMETIC, UPSTREAM};
 use plumbline_cluster::cluster::Providers;
-use plumbline_cluster::{self as cluster, Cluster};
+use plumbline_cluster::{self as cluster, Cluster, plugins};
 use plumbline_core::plan::Plan;
 use plumbline_core::protocol::{Op, Outcome};
 use plumbline_testbed::error::TestbedError;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +27,8 @@ pub struct KindLane {
 pub struct OpenKind {
     cluster: Arc<Cluster>,
     offers: Capabilities,
+    /// The plugins that every node has.
+    plugins: BTreeSet<String>,
     scenarios: AtomicUsize,
 }
 
@@ -36,7 +39,8 @@ impl OpenKind {
     /// `TestbedError` when the capabilities of its nodes can't be probed.
     pub async fn on(cluster: Cluster) -> Result<Self, TestbedError> {
         let offers = offers(&cluster).await?;
-        Ok(Self { cluster: Arc::new(cluster), offers, scenarios: AtomicUsize::new(0) })
+        let plugins = read_plugins(&cluster).await?;
+        Ok(Self { cluster: Arc::new(cluster), offers, plugins, scenarios: AtomicUsize::new(0) })
     }
 
     /// The cluster, for tests that break it.
@@ -114,7 +118,10 @@ impl OpenLane for OpenKind {
     fn lack(&self, plan: &Plan) -> Option<String> {
         let (nodes, cluster) = (self.cluster.nodes.len(), &self.cluster);
         let profile = &self.cluster.profile;
-        let lack = self.offers.lack(&plan.requires).or_else(|| placement::lack(plan, nodes, profile));
+        let lack = plan.unmet.clone();
+        let lack = lack.or_else(|| find_missing_plugin(plan, |plugin| self.plugins.contains(plugin)));
+        let lack = lack.or_else(|| self.offers.lack(&plan.requires));
+        let lack = lack.or_else(|| placement::lack(plan, nodes, profile));
         let lack = lack.or_else(|| placement::lack_of_network(plan, cluster.providers, cluster.provider(), profile));
         lack.or_else(|| placement::lack_of_ranges(plan, &self.cluster.own.ranges(), profile))
     }
@@ -133,6 +140,16 @@ impl OpenLane for OpenKind {
     fn close(self: Box<Self>) -> BoxFuture<'static, Vec<String>> {
         Box::pin(async move { self.cluster.await_namespace_deletions().await })
     }
+}
+
+/// The names of the plugins that every node has.
+async fn read_plugins(cluster: &Cluster) -> Result<BTreeSet<String>, TestbedError> {
+    let mut of_all: Option<BTreeSet<String>> = None;
+    for node in &cluster.nodes {
+        let names: BTreeSet<String> = node.list(plugins::FOLDER).await?.unwrap_or_default().into_iter().collect();
+        of_all = Some(of_all.map_or_else(|| names.clone(), |all| all.intersection(&names).cloned().collect()));
+    }
+    Ok(of_all.unwrap_or_default())
 }
 
 /// The capabilities that every node has.

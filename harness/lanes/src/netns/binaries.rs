@@ -4,6 +4,7 @@ use crate::agent::NodeAgent;
 use crate::context::Context;
 use plumbline_core::protocol::PluginVersion;
 use plumbline_testbed::error::TestbedError;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// For developers of Plumbline: an agent that replaces the one in the cache. The report names it.
@@ -22,6 +23,8 @@ pub struct Binaries {
     pub node: Vec<String>,
     /// Stand-in plugins: type, and its version text.
     pub stand_ins: Vec<(String, String)>,
+    /// The plugins of the node.
+    pub names: BTreeSet<String>,
     /// Parts replaced by the developer's variables, each a line.
     pub overrides: Vec<String>,
 }
@@ -41,10 +44,28 @@ pub async fn find(cx: &Context) -> Result<Binaries, TestbedError> {
     for (name, path) in &cx.options.plugins {
         node.extend(["--plugin".to_owned(), format!("{name}={}", path.display())]);
     }
+    if let Some(path) = find_whereabouts(cx).await? {
+        node.extend(["--plugin".to_owned(), format!("{WHEREABOUTS}={}", path.display())]);
+    }
     for folder in cx.options.cni_path.iter().chain([&plugins]) {
         node.extend(["--cni-path".to_owned(), folder.display().to_string()]);
     }
-    Ok(Binaries { node, stand_ins: Vec::new(), overrides })
+    Ok(Binaries { node, stand_ins: Vec::new(), names: BTreeSet::new(), overrides })
+}
+
+/// The IPAM plugin that needs an API server.
+pub const WHEREABOUTS: &str = "whereabouts";
+
+/// The stand-in for whereabouts, which these lanes have beside the plugins of every node; none if the user gives a plugin of
+/// that name.
+///
+/// # Errors
+/// `TestbedError` when it can't be built.
+pub async fn find_whereabouts(cx: &Context) -> Result<Option<PathBuf>, TestbedError> {
+    match cx.options.replacement(WHEREABOUTS) {
+        Some(_) => Ok(None),
+        None => cx.images.tool(WHEREABOUTS).await.map(Some),
+    }
 }
 
 /// The agent: that of [`AGENT_VARIABLE`], or the one that is built here. Adds an override to `overrides`.
@@ -65,7 +86,8 @@ pub fn read_override(variable: &str, overrides: &mut Vec<String>) -> Option<Path
     Some(path)
 }
 
-/// Starts every plugin once on a node: refuses those that can't start there, and reads which ones are stand-ins.
+/// Starts every plugin once on a node: refuses those that can't start there, and reads their names and which ones are
+/// stand-ins.
 ///
 /// # Errors
 /// [`TestbedError`] that names each plugin that does not start, and why.
@@ -76,6 +98,7 @@ pub async fn check(binaries: &mut Binaries, agent: &mut NodeAgent) -> Result<(),
         let hint = "build it static and for this machine's architecture, or leave it out of --plugin and --cni-path";
         return Err(TestbedError::new("start the plugins", refused.join("; ")).with_hint(hint));
     }
+    binaries.names = versions.iter().map(|one| one.plugin.clone()).collect();
     let described = versions.into_iter().filter_map(|one| Some((one.plugin, one.about?)));
     binaries.stand_ins = described.filter(|(_, about)| about.contains(STAND_IN)).collect();
     Ok(())

@@ -7,7 +7,7 @@ use super::scenario;
 use crate::agent::NodeAgent;
 use crate::context::Context;
 use crate::host::{Capabilities, Capability};
-use crate::lane::{HostReport, Lane, OpenLane, StagedScenario, TestSettings};
+use crate::lane::{HostReport, Lane, OpenLane, StagedScenario, TestSettings, find_missing_plugin};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plumbline_core::plan::Plan;
@@ -126,6 +126,12 @@ impl OpenLane for OpenNetns {
 
     fn offers(&self) -> &Capabilities {
         &self.offers
+    }
+
+    fn lack(&self, plan: &Plan) -> Option<String> {
+        let lack = plan.unmet.clone();
+        let lack = lack.or_else(|| find_missing_plugin(plan, |plugin| self.binaries.names.contains(plugin)));
+        lack.or_else(|| self.offers.lack(&plan.requires))
     }
 
     fn stage<'a>(

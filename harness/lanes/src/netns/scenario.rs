@@ -126,7 +126,7 @@ fn describe_staging(lane: &OpenNetns, plan: &Plan) -> Staging {
     let used = |plugin: &str| {
         let chains = plan.networks.iter().filter_map(|network| network.chain.as_ref());
         let default = plan.topology.default_network.iter().flat_map(DefaultNetwork::plugins);
-        chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin)
+        chains.flat_map(|chain| &chain.links).any(|link| link.plugin == plugin || link.conf["ipam"]["type"] == plugin)
             || default.into_iter().any(|one| one == plugin)
     };
     // Terway's own plugin runs instead of its stand-in.

@@ -1,7 +1,7 @@
 //! The guest's first root: the agent as its init, and the user's plugins.
 
 use crate::context::Context;
-use crate::netns::binaries::{PLUGINS_VARIABLE, find_agent, read_override};
+use crate::netns::binaries::{PLUGINS_VARIABLE, WHEREABOUTS, find_agent, find_whereabouts, read_override};
 use plumbline_core::guest::{GIVEN, PLUGINS, TERWAY, TERWAY_BACKEND, TERWAY_PLUGIN};
 use plumbline_testbed::cache::{KeyMaker, file_sha256};
 use plumbline_testbed::cpio::Writer;
@@ -40,6 +40,10 @@ impl FirstRoot {
         for (name, path) in &cx.options.plugins {
             let at = root.add(path.clone(), "");
             root.node.extend(["--plugin".to_owned(), format!("{name}={at}")]);
+        }
+        if let Some(path) = find_whereabouts(cx).await? {
+            let at = root.add(path, "");
+            root.node.extend(["--plugin".to_owned(), format!("{WHEREABOUTS}={at}")]);
         }
         for folder in cx.options.cni_path.iter().chain(&plugins) {
             root.add_folder(folder)?;

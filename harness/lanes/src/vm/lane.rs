@@ -18,6 +18,7 @@ use plumbline_core::event::Event;
 use plumbline_testbed::error::{AtStage as _, TestbedError};
 use plumbline_testbed::wait::Deadline;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ impl Lane for VmLane {
 struct ProbedGuest {
     offers: Capabilities,
     stand_ins: Vec<(String, String)>,
+    plugins: BTreeSet<String>,
 }
 
 async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
@@ -83,7 +85,8 @@ async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
     let overrides = first_root.overrides.clone();
     let guests =
         GuestNodes { shared: Arc::new(SharedMachine::new(program, settings, first_root)?), events: cx.events.clone() };
-    let mut found = Binaries { node: guests.shared.first_root.node.clone(), stand_ins: vec![], overrides };
+    let mut found =
+        Binaries { node: guests.shared.first_root.node.clone(), stand_ins: vec![], names: BTreeSet::new(), overrides };
     let note = guests.shared.folder.join("known.json");
     let known = match read(&note) {
         Some(known) => known,
@@ -95,6 +98,7 @@ async fn open(cx: &Context) -> Result<OpenNetns, TestbedError> {
         }
     };
     found.stand_ins = known.stand_ins;
+    found.names = known.plugins;
     Ok(OpenNetns::with_nodes(Box::new(guests), found, networks, known.offers))
 }
 
@@ -116,7 +120,7 @@ impl GuestNodes {
         binaries::check(binaries, &mut agent).await?;
         let offers = capabilities(agent.probe_kernel().await?);
         agent.end().await;
-        Ok(ProbedGuest { offers, stand_ins: binaries.stand_ins.clone() })
+        Ok(ProbedGuest { offers, stand_ins: binaries.stand_ins.clone(), plugins: binaries.names.clone() })
     }
 
     /// Begins a session with its own agent. Starts the machine if none runs.

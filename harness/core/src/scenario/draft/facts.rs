@@ -45,7 +45,7 @@ pub(super) struct RouteFacts {
 }
 
 /// The link of the node that a chain's main plugin is made on.
-pub(super) fn master(chain: &Chain) -> Option<&str> {
+pub(crate) fn master(chain: &Chain) -> Option<&str> {
     let main = chain.links.first()?;
     let conf = main.conf.as_object()?;
     let in_pod = go_key(conf, "linkInContainer").and_then(Value::as_bool).unwrap_or(false);
@@ -54,7 +54,7 @@ pub(super) fn master(chain: &Chain) -> Option<&str> {
 }
 
 /// Whether a chain's main plugin takes the interface of the node's default route, because it names no `master`.
-pub(super) fn is_on_default_route(chain: &Chain) -> bool {
+pub(crate) fn is_on_default_route(chain: &Chain) -> bool {
     let Some(main) = chain.links.first().filter(|main| DEFAULT_MASTER.contains(&main.plugin.as_str())) else {
         return false;
     };
@@ -64,20 +64,20 @@ pub(super) fn is_on_default_route(chain: &Chain) -> bool {
 }
 
 /// The IPAM plugin of a chain.
-pub(super) fn ipam_plugin(chain: &Chain) -> Option<&str> {
+pub(crate) fn ipam_plugin(chain: &Chain) -> Option<&str> {
     let conf = chain.links.first()?.conf.as_object()?;
     text(go_key(conf, "ipam")?.as_object()?, "type").filter(|plugin| !plugin.is_empty())
 }
 
 /// The device of the node that a chain moves into the pod.
-pub(super) fn device(chain: &Chain) -> Option<&str> {
+pub(crate) fn device(chain: &Chain) -> Option<&str> {
     let main = chain.links.first().filter(|main| main.plugin == "host-device")?;
     let device = go_key(main.conf.as_object()?, "device").and_then(Value::as_str)?;
     names::interface(device).is_ok().then_some(device)
 }
 
 /// Whether a chain has addresses only if the pod requests them.
-pub(super) fn needs_ips(chain: &Chain) -> bool {
+pub(crate) fn needs_ips(chain: &Chain) -> bool {
     let Some(main) = chain.links.first().filter(|main| has_capability(main, "ips")) else { return false };
     let ipam = main.conf.as_object().and_then(|conf| go_key(conf, "ipam")).and_then(Value::as_object);
     ipam.is_some_and(|ipam| text(ipam, "type") == Some("static") && objects(ipam, "addresses").is_empty())

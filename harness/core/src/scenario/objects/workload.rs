@@ -58,7 +58,7 @@ pub(crate) const KINDS: [Kind; 6] = [
 ];
 
 /// The pods of one object.
-pub(in crate::scenario) struct PodsOfObject {
+pub(crate) struct PodsOfObject {
     /// The pods.
     pub pods: Vec<Pod>,
     /// The workload that they belong to; none for a Pod.
@@ -75,12 +75,12 @@ pub(in crate::scenario) struct PodGroup {
 }
 
 /// Whether a kind is one of those whose controllers make pods.
-pub(in crate::scenario) fn is_workload(kind: &str) -> bool {
+pub(crate) fn is_workload(kind: &str) -> bool {
     KINDS.iter().any(|known| known.name == kind)
 }
 
 /// Reads a Pod or a workload, with the networks annotation of its pods. `nodes` is the number of nodes.
-pub(in crate::scenario) fn pods(object: &Object<'_>, nodes: usize) -> Result<PodsOfObject, Vec<InputError>> {
+pub(crate) fn pods(object: &Object<'_>, nodes: usize) -> Result<PodsOfObject, Vec<InputError>> {
     let mut errors = Vec::new();
     let found = object.node.get("kind").and_then(Node::text);
     let Some(kind) = KINDS.iter().find(|kind| Some(kind.name) == found) else {
