@@ -85,7 +85,7 @@ pub fn axis(name: &str) -> Result<(), String> {
     }
 }
 
-/// The name of a value of an axis, as it stands in the name of a case.
+/// The name of a value of an axis, as it appears in the name of a case.
 ///
 /// # Errors
 /// What is wrong with it.

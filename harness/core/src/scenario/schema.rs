@@ -25,7 +25,7 @@ pub fn scenario_schema() -> Value {
     schema
 }
 
-/// Allows a text with placeholders in the place of each value within a schema, but for some of its own fields.
+/// Allows a text with placeholders instead of each value within a schema, but for some of its own fields.
 fn allow_placeholders(schema: &mut Value, fixed: &[&str]) {
     let Some(object) = schema.as_object_mut() else { return };
     for (name, field) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
@@ -45,7 +45,7 @@ fn allow_placeholders(schema: &mut Value, fixed: &[&str]) {
     }
 }
 
-/// Allows a text with placeholders in the place of a value.
+/// Allows a text with placeholders instead of a value.
 fn allow_placeholder(schema: &mut Value) {
     allow_placeholders(schema, &[]);
     let Some(mut object) = schema.as_object().cloned().filter(|object| !object.is_empty()) else { return };

@@ -105,7 +105,7 @@ impl<'a> Scalars<'a> {
     }
 }
 
-/// A scalar as it stands in the file.
+/// A scalar as it is written in the file.
 struct Written<'a> {
     /// Its first byte.
     begin: usize,
