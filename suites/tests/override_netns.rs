@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const FIRST: &str = "silent/chain[route-override-first]";
+const FIRST: &str = "silent/unusable-chain[route-override-first]";
 
 /// A negative scenario.
 fn plan(name: &str) -> anyhow::Result<Plan> {
@@ -105,7 +105,7 @@ async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()>
     let folder = tempfile::tempdir()?;
     let path = script(folder.path(), "no-such-plugin", "exit 1")?;
     let cx = context(Options { cni_path: vec![folder.path().to_owned()], ..Options::default() })?;
-    let plan = plan("silent/chain[plugin-unknown]")?;
+    let plan = plan("silent/unusable-chain[plugin-unknown]")?;
     let lane = NetnsLane.open(&cx).await?;
     std::fs::remove_file(path)?;
     let mut scene = lane.stage(&cx, &plan).await?;
