@@ -6,7 +6,7 @@ use plumbline_agent::cni::config::{NetworkConfig, RuntimeValues};
 use plumbline_core::lint::{InputFile, Options};
 use plumbline_core::observe::{Observation, PodObservation, PodState, Reported, ip};
 use plumbline_core::plan::Plan;
-use plumbline_core::scenario::{InputError, LoadError, load_scenario};
+use plumbline_core::scenario::{InputError, LoadError, load_scenario, load_scenarios};
 use plumbline_core::terway::{EniConfig, NodeFacts, Usage, alternatives, lint};
 use plumbline_core::{chain, judge};
 use plumbline_report::lint::LintOutcome;
@@ -114,7 +114,7 @@ fn case(networks: &str, pods: &str) -> String {
 }
 
 fn scenario(input: &[u8]) -> Result<(), String> {
-    let result = load_scenario(CASE, &|path: &str| match path {
+    let result = load_scenarios(CASE, &|path: &str| match path {
         CASE => Ok(input.to_vec()),
         // `manifest: .` names the folder itself.
         "" => Err(LoadError::Refused("not a regular file".to_owned())),
@@ -123,7 +123,10 @@ fn scenario(input: &[u8]) -> Result<(), String> {
         // A manifest: the same pod for any name, so that pods and expectations are read too.
         _ => Ok(POD.replace("\"pod\"", "\"chain-test-pod\"").into_bytes()),
     });
-    check_plan(result, CASE, input)
+    match result {
+        Ok(plans) => plans.iter().try_for_each(plan_holds),
+        Err(errors) => errors_have_places(&errors, CASE, input),
+    }
 }
 
 fn manifest_seeds() -> Vec<Vec<u8>> {
@@ -233,17 +236,9 @@ fn cni_result(input: &[u8]) -> Result<(), String> {
         let pod = PodObservation {
             pod: "pod".to_owned(),
             node: "node".to_owned(),
-            state: PodState::Running,
-            transcripts: Vec::new(),
             kernel: Some(plumbline_core::observe::KernelState::default()),
-            witnesses: Vec::new(),
             reported: vec![reported],
-            outcomes: Vec::new(),
-            removals: Vec::new(),
-            calls: Vec::new(),
-            log: Vec::new(),
-            node_links: None,
-            sysctls: std::collections::BTreeMap::new(),
+            ..PodObservation::default()
         };
         let observation = Observation { pods: vec![pod], ..Observation::default() };
         let judgement = judge::judge(plan, &observation);

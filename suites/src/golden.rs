@@ -130,7 +130,7 @@ pub fn find_source(
         // "suites/negative" comes before "suites/scenarios".
         candidates.sort();
         for (folder, _, name) in candidates {
-            let plan = select::plan(Some(root), &Path::new(folder).join(format!("{name}.yaml")))?;
+            let plan = select::named(Some(root), Path::new(folder), name)?;
             let everywhere =
                 lane != LANES[0] || !plan.requires.iter().any(|need| NOT_IN_EVERY_KERNEL.contains(&need.as_str()));
             if meant_for(&plan, lane) && everywhere {

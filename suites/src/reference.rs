@@ -4,6 +4,7 @@
 use anyhow::Context as _;
 use plumbline::schema::{FileSchema, PROFILE, SCENARIO, SCHEMAS, TEMPLATE};
 use plumbline::select;
+use plumbline_core::scenario::PLACEHOLDER;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,9 @@ pub fn render(root: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut tables = BTreeMap::new();
     for schema in SCHEMAS {
         files.push((root.join(schema.file), schema.text()?));
-        read_tables(&schema.value(), &mut tables);
+        let mut value = schema.value();
+        remove_placeholders(&mut value);
+        read_tables(&value, &mut tables);
     }
     let page = root.join(PAGE);
     let text = std::fs::read_to_string(&page).with_context(|| PAGE.to_owned())?;
@@ -84,6 +87,27 @@ fn fill(page: &str, tables: &BTreeMap<String, String>) -> anyhow::Result<String>
     }
     anyhow::ensure!(unused.is_empty(), "{PAGE}: no part `{BEGIN}NAME -->` for: {unused:?}");
     Ok(filled)
+}
+
+/// Removes the texts with placeholders that stand beside every value of a scenario: the tables name the value alone.
+fn remove_placeholders(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.remove(PLACEHOLDER);
+            object.values_mut().for_each(remove_placeholders);
+            let is_placeholder = |form: &Value| form["$ref"] == format!("#/definitions/{PLACEHOLDER}");
+            let Some(Value::Array(forms)) = object.get_mut("anyOf") else { return };
+            if let [Value::Object(value), other] = forms.as_slice()
+                && is_placeholder(other)
+            {
+                let value = value.clone();
+                object.remove("anyOf");
+                object.extend(value);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_placeholders),
+        _ => {}
+    }
 }
 
 /// A table for each mapping of a schema, and one for all forms.

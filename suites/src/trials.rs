@@ -12,14 +12,15 @@ use plumbline::expected::{self, Expected, Kind};
 use plumbline::runner::{self, RunConfig, meant_for};
 use plumbline::{registry, root, select, session};
 use plumbline_core::finding::{Finding, FindingCode};
-use plumbline_core::plan::Plan;
+use plumbline_core::plan::{Plan, split_case};
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use plumbline_lanes::context::Options;
 use plumbline_report::paint;
 use plumbline_report::text::{self, Transcripts};
 use plumbline_testbed::lease::{self, Lease};
 use plumbline_testbed::wait::Deadline;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -78,65 +79,82 @@ pub fn trials(target: TestTarget, arguments: &Arguments) -> anyhow::Result<Vec<T
     let known = read_capabilities(target, &root, arguments);
     let mut trials = Vec::new();
 
+    let mut names = BTreeSet::new();
+
     for file in select::scenario_files(Path::new(SCENARIOS))? {
-        if !is_selected(arguments, &name_of(&file, SCENARIOS)?) {
-            continue;
+        for plan in selected_plans(&root, &file, &name_of(&file, SCENARIOS)?, "", arguments)? {
+            names.insert(plan.name.clone());
+            if !target.runs(&plan) {
+                continue;
+            }
+            let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
+            let name = plan.name.clone();
+            let expected = expected.clone();
+            let test = move || passes(target, plan, &expected).map_err(failed);
+            trials.push(Trial::test(name, test).with_ignored_flag(absent));
         }
-        let plan = select::plan(Some(&root), &file)?;
-        anyhow::ensure!(
-            file.with_extension("").ends_with(&plan.name),
-            "{}: its name is {}; a test is found by its file",
-            file.display(),
-            plan.name
-        );
-        if !target.runs(&plan) {
-            continue;
-        }
-        let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-        let name = plan.name.clone();
-        let expected = expected.clone();
-        let test = move || passes(target, plan, &expected).map_err(failed);
-        trials.push(Trial::test(name, test).with_ignored_flag(absent));
     }
     for file in select::scenario_files(Path::new(NEGATIVE))? {
         let name = name_of(&file, NEGATIVE)?;
-        anyhow::ensure!(expected.negative.contains_key(&name), "{}: not in suites/expected.yaml", file.display());
-        if !is_selected(arguments, &format!("negative/{name}")) {
+        if expected.negative.get(&name).is_some_and(|wanted| wanted.verdict == Kind::Refused) {
+            names.insert(format!("{NEGATIVE_TITLE}{name}"));
+            // A file that is refused when it is read needs no testbed: only the lane's own binary tests it.
+            if target.binary == target.lane {
+                let (root, title) = (root.clone(), format!("{NEGATIVE_TITLE}{name}"));
+                trials.push(Trial::test(title, move || refused(&root, &file, &name).map_err(failed)));
+            }
             continue;
         }
-        if let Some(trial) = negative_trial(target, &root, file, name, &expected, known.as_ref())? {
-            trials.push(trial);
+        for plan in selected_plans(&root, &file, &name, NEGATIVE_TITLE, arguments)? {
+            anyhow::ensure!(
+                expected.negative.contains_key(&plan.name),
+                "{}: {} is not in suites/expected.yaml",
+                file.display(),
+                plan.name
+            );
+            let title = format!("{NEGATIVE_TITLE}{}", plan.name);
+            names.insert(title.clone());
+            if !target.runs(&plan) {
+                continue;
+            }
+            let absent = known.as_ref().is_some_and(|known| known.offers.lack(&plan.requires).is_some());
+            let expected = expected.clone();
+            let test = move || fails(target, plan, &expected).map_err(failed);
+            trials.push(Trial::test(title, test).with_ignored_flag(absent));
         }
     }
-    check_all_files(&expected)?;
+    if exact_name(arguments).is_none() {
+        check_all_names(&expected, &names)?;
+    }
     Ok(trials)
 }
 
-fn negative_trial(
-    target: TestTarget,
+/// What the titles of negative scenarios begin with.
+const NEGATIVE_TITLE: &str = "negative/";
+
+/// The scenarios of a file whose tests the command line can select: all, or the one whose test it names.
+fn selected_plans(
     root: &Path,
-    file: PathBuf,
-    name: String,
-    expected: &Arc<Expected>,
-    known: Option<&Known>,
-) -> anyhow::Result<Option<Trial>> {
-    let title = format!("negative/{name}");
-    if expected.negative[&name].verdict == Kind::Refused {
-        // A file that is refused when it is read needs no testbed: only the lane's own binary tests it.
-        if target.binary != target.lane {
-            return Ok(None);
-        }
-        let root = root.to_owned();
-        return Ok(Some(Trial::test(title, move || refused(&root, &file, &name).map_err(failed))));
+    file: &Path,
+    name: &str,
+    title: &str,
+    arguments: &Arguments,
+) -> anyhow::Result<Vec<Plan>> {
+    let plans = match exact_name(arguments) {
+        Some(wanted) => match wanted.strip_prefix(title).map(split_case) {
+            Some((wanted, case)) if wanted == name => match case {
+                Some(case) => vec![select::case(Some(root), file, case)?],
+                None => vec![select::plan(Some(root), file)?],
+            },
+            _ => Vec::new(),
+        },
+        None => select::cases(Some(root), file)?,
+    };
+    for plan in &plans {
+        let own = split_case(&plan.name).0;
+        anyhow::ensure!(own == name, "{}: its name is {own}; a test is found by its file", file.display());
     }
-    let plan = select::plan(Some(root), &file)?;
-    if !target.runs(&plan) {
-        return Ok(None);
-    }
-    let absent = known.is_some_and(|known| known.offers.lack(&plan.requires).is_some());
-    let expected = expected.clone();
-    let test = move || fails(target, plan, &name, &expected).map_err(failed);
-    Ok(Some(Trial::test(title, test).with_ignored_flag(absent)))
+    Ok(plans)
 }
 
 /// What a target's lane offers, when tests are listed. None where no test may be ignored: when the command line names one
@@ -162,22 +180,21 @@ fn probe(lane: &str, root: &Path) -> anyhow::Result<Known> {
     Ok(known)
 }
 
-/// Refuses a name in `expected.yaml` without its file: no test would check that expectation.
-fn check_all_files(expected: &Expected) -> anyhow::Result<()> {
-    let here = |folder: &str, name: &String| Path::new(folder).join(format!("{name}.yaml")).is_file();
+/// Refuses a name in `expected.yaml` without its scenario: no test would check that expectation.
+fn check_all_names(expected: &Expected, names: &BTreeSet<String>) -> anyhow::Result<()> {
     for name in expected.warnings.keys().chain(expected.warnings_on.values().flat_map(|lane| lane.keys())) {
-        anyhow::ensure!(here(SCENARIOS, name), "suites/expected.yaml: no scenario {name}");
+        anyhow::ensure!(names.contains(name), "suites/expected.yaml: no scenario {name}");
     }
     for name in expected.negative.keys() {
-        anyhow::ensure!(here(NEGATIVE, name), "suites/expected.yaml: no negative scenario {name}");
+        let title = format!("{NEGATIVE_TITLE}{name}");
+        anyhow::ensure!(names.contains(&title), "suites/expected.yaml: no negative scenario {name}");
     }
     Ok(())
 }
 
-/// Whether the command line can select a test of this title: all titles, unless it names one exactly.
-fn is_selected(arguments: &Arguments, title: &str) -> bool {
-    let exactly = arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list);
-    exactly.is_none_or(|name| name == title)
+/// The one test that the command line names, if it names one exactly.
+fn exact_name(arguments: &Arguments) -> Option<&String> {
+    arguments.filter.as_ref().filter(|_| arguments.exact && !arguments.list)
 }
 
 fn name_of(file: &Path, folder: &str) -> anyhow::Result<String> {
@@ -200,7 +217,8 @@ fn passes(target: TestTarget, plan: Plan, expected: &Expected) -> anyhow::Result
     }
 }
 
-fn fails(target: TestTarget, plan: Plan, name: &str, expected: &Expected) -> anyhow::Result<()> {
+fn fails(target: TestTarget, plan: Plan, expected: &Expected) -> anyhow::Result<()> {
+    let name = &plan.name.clone();
     let wanted = expected.negative[name].codes(target.lane);
     // A negative scenario may have the name of a positive one, so its evidence has a folder named after its file.
     let report = run_below(target, plan, Options::default(), &Path::new(EVIDENCE).join("negative").join(name))?;

@@ -56,7 +56,7 @@ async fn a_changed_plan_fails_for_that_change(#[future(awt)] bench: Bench) -> an
 async fn passes_and_fails_with_refuse_another_verdict(#[future(awt)] bench: Bench) -> anyhow::Result<()> {
     let good = bench.judge(SEED).await?;
     assert!(good.clone().fails_with(&[FindingCode::PL601]).is_err());
-    let negative = bench.root().join("suites/negative/openshift/routes-wrong.yaml");
+    let negative = bench.root().join("suites/negative/openshift/chain-example.yaml[routes-wrong]");
     let bad = bench.judge(&negative.display().to_string()).await?;
     assert!(bad.clone().passes().is_err());
     assert!(bad.clone().fails_with(&[FindingCode::PL901]).is_err());

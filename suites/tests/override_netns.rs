@@ -23,12 +23,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const FIRST: &str = "suites/negative/silent/route-override-first.yaml";
+const FIRST: &str = "silent/unusable-chain[route-override-first]";
 
-fn plan(file: &str) -> anyhow::Result<Plan> {
+/// A negative scenario.
+fn plan(name: &str) -> anyhow::Result<Plan> {
     let root = root::find()?;
     std::env::set_current_dir(&root)?;
-    Ok(select::plan(Some(&root), Path::new(file))?)
+    Ok(select::named(Some(&root), Path::new(trials::NEGATIVE), name)?)
 }
 
 fn context(options: Options) -> anyhow::Result<Context> {
@@ -104,7 +105,7 @@ async fn a_plugin_deleted_after_bring_up_fails_the_chain() -> anyhow::Result<()>
     let folder = tempfile::tempdir()?;
     let path = script(folder.path(), "no-such-plugin", "exit 1")?;
     let cx = context(Options { cni_path: vec![folder.path().to_owned()], ..Options::default() })?;
-    let plan = plan("suites/negative/silent/plugin-unknown.yaml")?;
+    let plan = plan("silent/unusable-chain[plugin-unknown]")?;
     let lane = NetnsLane.open(&cx).await?;
     std::fs::remove_file(path)?;
     let mut scene = lane.stage(&cx, &plan).await?;

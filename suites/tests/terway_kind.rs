@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 
 const PROFILE: &str = "terway";
 /// A scenario with a network behind the router, and a part of that network's address.
-const SCENARIO: &str = "terway/public-access";
+const SCENARIO: &str = "terway/host-port[public-access]";
 const BEHIND: &str = "203.0.113";
 /// The address of a pod that does not exist.
 const GONE: &str = "10.77.99.99";

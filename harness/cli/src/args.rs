@@ -149,7 +149,8 @@ pub enum Command {
 /// The scenarios of a command.
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// Scenario files, folders with scenario files, or names such as openshift/chain-example.
+    /// Scenario files, folders with scenario files, or names such as openshift/chain-example. `FILE[CASE]` and `NAME[CASE]`
+    /// are one case of a matrix.
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
 }

@@ -24,6 +24,14 @@ pub use crate::source::{Wanted, WantedList};
 
 use serde::{Deserialize, Serialize};
 
+/// The name of a scenario or a file without that of its case, and the name of the case: `a/b[ptp]` is `a/b` and `ptp`.
+pub fn split_case(name: &str) -> (&str, Option<&str>) {
+    match name.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
+        Some((name, case)) => (name, Some(case)),
+        None => (name, None),
+    }
+}
+
 /// The lanes that a scenario may name: every lane of the registry (`plumbline::registry`), which a test there checks.
 pub const LANES: [&str; 3] = ["netns", "vm", "kind"];
 

@@ -1,7 +1,7 @@
 //! Scenario files: reading them with all that they name, and rendering what they would apply.
 //!
 //! ```text
-//! load_scenario(path, loader) -> Plan        file -> strict -> (manifests: kube_yaml, templates: values + template) -> objects, expect
+//! load_scenarios(path, loader) -> Plans      file -> matrix -> strict -> (manifests: kube_yaml, templates: values + template) -> objects, expect
 //! render(plan)                -> YAML text
 //! draft_scenario(files)       -> Draft   kube_yaml -> objects -> draft
 //! ```
@@ -18,10 +18,12 @@ pub(crate) mod json_keys;
 pub(crate) mod kube_yaml;
 mod load;
 pub(crate) mod loader;
+mod matrix;
 mod mistakes;
 pub(crate) mod names;
 pub(crate) mod node;
 pub(crate) mod objects;
+mod places;
 mod scalar;
 mod schema;
 mod strict;
@@ -33,10 +35,10 @@ pub use annotation::NETWORKS;
 pub use draft::{Draft, DraftFile, draft_scenario, scenario_name};
 pub use error::{InputError, did_you_mean};
 pub use file::{API_VERSION, KIND};
-pub use load::{load_scenario, same_names};
+pub use load::{load_case, load_scenario, load_scenarios, same_names};
 pub use loader::{LoadError, Loader, MAX_FILE_BYTES, manifest_text};
 pub use objects::NAD_API;
-pub use schema::{scenario_schema, template_schema};
+pub use schema::{PLACEHOLDER, scenario_schema, template_schema};
 pub use strict::yaml;
 
 use crate::plan::Plan;

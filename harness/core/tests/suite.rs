@@ -2,8 +2,8 @@
 
 mod common;
 
-use plumbline_core::plan::Plan;
-use plumbline_core::scenario::{InputError, load_scenario, same_names};
+use plumbline_core::plan::{Plan, split_case};
+use plumbline_core::scenario::{InputError, load_scenario, load_scenarios, same_names};
 use std::path::{Path, PathBuf};
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -20,11 +20,11 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn load_all(folder: &str) -> Vec<(PathBuf, Result<Plan, Vec<InputError>>)> {
+fn load_all(folder: &str) -> Vec<(PathBuf, Result<Vec<Plan>, Vec<InputError>>)> {
     let mut found = Vec::new();
     files(&common::suites().join(folder), &mut found);
     found.sort();
-    let load = |path: PathBuf| (path.clone(), load_scenario(path.to_str().unwrap(), &common::read));
+    let load = |path: PathBuf| (path.clone(), load_scenarios(path.to_str().unwrap(), &common::read));
     found.into_iter().map(load).collect()
 }
 
@@ -37,11 +37,12 @@ fn name_by_path(path: &Path, folder: &str) -> String {
 fn every_scenario_is_valid_and_named_by_its_path() {
     let mut plans = Vec::new();
     for (path, loaded) in load_all("scenarios") {
-        let plan = loaded.unwrap_or_else(|errors| panic!("{}: {errors:#?}", path.display()));
-        assert_eq!(plan.name, name_by_path(&path, "scenarios"));
-        assert!(!plan.expect.is_empty() && !plan.summary.is_empty(), "{}", path.display());
-        assert!(plan.networks.iter().all(|network| network.chain.is_some()), "{}", path.display());
-        plans.push(plan);
+        for plan in loaded.unwrap_or_else(|errors| panic!("{}: {errors:#?}", path.display())) {
+            assert_eq!(split_case(&plan.name).0, name_by_path(&path, "scenarios"));
+            assert!(!plan.summary.is_empty(), "{}", path.display());
+            assert!(plan.networks.iter().all(|network| network.chain.is_some()), "{}", path.display());
+            plans.push(plan);
+        }
     }
     assert!(plans.len() >= 15, "{}", plans.len());
     assert_eq!(same_names(&plans), []);
@@ -53,7 +54,10 @@ fn negative_scenarios_are_valid_files_except_one() {
     let all = load_all("negative");
     for (path, loaded) in &all {
         match loaded {
-            Ok(plan) => assert_eq!(plan.name, name_by_path(path, "negative")),
+            Ok(plans) => {
+                let names = plans.iter().map(|plan| split_case(&plan.name).0);
+                names.for_each(|name| assert_eq!(name, name_by_path(path, "negative")));
+            }
             Err(errors) => refused.push((name_by_path(path, "negative"), errors.clone())),
         }
     }

@@ -6,6 +6,7 @@ use crate::escape;
 use crate::paint::{BAD, DOUBT, ERROR, GOOD, QUIET, paint};
 use plumbline_core::finding::{Finding, Severity};
 use plumbline_core::observe::Transcript;
+use plumbline_core::plan::split_case;
 use plumbline_core::verdict::{ScenarioReport, Verdict};
 use std::fmt::Write as _;
 
@@ -42,11 +43,19 @@ pub fn scenario(report: &ScenarioReport, transcripts: Transcripts) -> String {
         let _ = writeln!(
             out,
             "  rerun and keep: plumbline run {} --lane {} --keep always",
-            escape::line(&report.file),
+            escape::line(&argument(report)),
             report.lane
         );
     }
     out
+}
+
+/// What names the scenario on the command line: its file, with its case in quotes, because shells replace brackets.
+fn argument(report: &ScenarioReport) -> String {
+    match split_case(&report.scenario).1 {
+        Some(case) => format!("'{}[{case}]'", report.file),
+        None => report.file.clone(),
+    }
 }
 
 /// The verdict as text: `PASS, 14 facts checked, 2 warnings: PL601 management-net`.

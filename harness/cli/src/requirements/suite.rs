@@ -5,7 +5,7 @@ use super::wanted::{self, Part, Requirements};
 use crate::expected::{self, Expected, Kind};
 use crate::runner::meant_for;
 use crate::select::{self, Refused};
-use plumbline_core::plan::Plan;
+use plumbline_core::plan::{Plan, split_case};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -38,12 +38,13 @@ pub fn read(root: &Path) -> Result<Suite, Refused> {
     for file in select::find(Some(root), std::slice::from_ref(&folder))? {
         let name = file.strip_prefix(&folder).unwrap_or(&file).with_extension("");
         let wanted = name.to_str().and_then(|name| expected.negative.get(name));
-        match select::plan(Some(root), &file) {
-            Ok(plan) if name.to_str() != Some(plan.name.as_str()) => {
-                let (file, name) = (file.display(), &plan.name);
-                problems.push(format!("{file}: metadata.name is {name}, expected the name of the file"));
+        match select::cases(Some(root), &file) {
+            Ok(plans) if plans.iter().any(|plan| name.to_str() != Some(split_case(&plan.name).0)) => {
+                let file = file.display();
+                problems.push(format!("{file}: metadata.name is not the name of the file"));
             }
-            Ok(plan) => negatives.push(Plan { name: format!("{NEGATIVE}{}", plan.name), ..plan }),
+            Ok(plans) => negatives
+                .extend(plans.into_iter().map(|plan| Plan { name: format!("{NEGATIVE}{}", plan.name), ..plan })),
             Err(_) if wanted.is_some_and(|wanted| wanted.verdict == Kind::Refused) => {}
             Err(refused) => problems.extend(refused.problems),
         }

@@ -1,25 +1,41 @@
 //! Which files are scenarios.
 
 use super::Refused;
+use plumbline_core::plan::split_case;
 use plumbline_core::scenario::did_you_mean;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// A scenario file, or one case of its matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundScenario {
+    /// The file.
+    pub file: PathBuf,
+    /// The case; none for all that the file has.
+    pub case: Option<String>,
+}
+
 /// The scenario files behind what a user named, in order, each once. A name such as `openshift/chain-example`
-/// stands for the file of that name under `suites/scenarios`.
+/// stands for the file of that name under `suites/scenarios`. `FILE[CASE]` names one case of a file with a matrix.
 ///
 /// # Errors
 /// [`Refused`] with every name that leads to nothing.
-pub fn find(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Refused> {
-    let mut found = Vec::new();
-    let mut seen = BTreeSet::new();
+pub fn find_scenarios(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<FoundScenario>, Refused> {
+    let mut found: Vec<FoundScenario> = Vec::new();
+    let mut seen: BTreeSet<(PathBuf, Option<String>)> = BTreeSet::new();
     let mut problems = Vec::new();
     for name in named {
         match resolve(root, name) {
-            Ok(files) => {
+            Ok((files, case)) => {
                 for file in files {
-                    if seen.insert(std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                        found.push(file);
+                    let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+                    // A case of a file that is named as a whole is there already.
+                    let is_new = !seen.contains(&(real.clone(), None)) && seen.insert((real.clone(), case.clone()));
+                    if is_new && case.is_none() {
+                        found.retain(|other| other.case.is_none() || !is_same(&other.file, &real));
+                    }
+                    if is_new {
+                        found.push(FoundScenario { file, case: case.clone() });
                     }
                 }
             }
@@ -29,24 +45,46 @@ pub fn find(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Refu
     if problems.is_empty() { Ok(found) } else { Err(Refused { problems }) }
 }
 
-fn resolve(root: Option<&Path>, name: &Path) -> Result<Vec<PathBuf>, String> {
-    if name.is_dir() {
-        return scenario_files(name).map_err(|error| format!("{}: {error}", name.display()));
+/// The files of [`find_scenarios`] alone.
+///
+/// # Errors
+/// [`Refused`] with every name that leads to nothing.
+pub fn find(root: Option<&Path>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Refused> {
+    Ok(find_scenarios(root, named)?.into_iter().map(|found| found.file).collect())
+}
+
+fn is_same(file: &Path, real: &Path) -> bool {
+    std::fs::canonicalize(file).is_ok_and(|other| other == real)
+}
+
+/// The files that a name stands for, and the case that it names.
+fn resolve(root: Option<&Path>, name: &Path) -> Result<(Vec<PathBuf>, Option<String>), String> {
+    let (whole, case) = match name.to_str().map(split_case) {
+        // A file whose own name ends in brackets.
+        Some((whole, Some(case))) if name.symlink_metadata().is_err() => (Path::new(whole), Some(case)),
+        _ => (name, None),
+    };
+    if whole.is_dir() {
+        return match case {
+            Some(case) => Err(format!("{}: is a folder, which has no case `{case}`", whole.display())),
+            None => Ok((scenario_files(whole).map_err(|error| format!("{}: {error}", whole.display()))?, None)),
+        };
     }
+    let case = case.map(str::to_owned);
     // A dangling link or a socket is refused when the file is read.
-    if name.symlink_metadata().is_ok() {
-        return Ok(vec![name.to_owned()]);
+    if whole.symlink_metadata().is_ok() {
+        return Ok((vec![whole.to_owned()], case));
     }
     if let Some(root) = root
-        && name.is_relative()
-        && name.extension().is_none()
+        && whole.is_relative()
+        && whole.extension().is_none()
     {
-        let file = root.join("suites/scenarios").join(format!("{}.yaml", name.display()));
+        let file = root.join("suites/scenarios").join(format!("{}.yaml", whole.display()));
         if file.is_file() {
-            return Ok(vec![shortened(&file)]);
+            return Ok((vec![shortened(&file)], case));
         }
     }
-    let near = root.and_then(|root| nearest(root, name)).map(|near| format!("; did you mean {near}?"));
+    let near = root.and_then(|root| nearest(root, whole)).map(|near| format!("; did you mean {near}?"));
     let near = near.unwrap_or_else(|| "; `plumbline list` shows what there is".to_owned());
     Err(format!("{}: no such file, folder or scenario{near}", name.display()))
 }
@@ -131,6 +169,33 @@ mod tests {
         let names: Vec<_> = found.iter().map(|f| f.strip_prefix(&dir).unwrap().display().to_string()).collect();
         std::fs::remove_dir_all(&dir).unwrap();
         assert_eq!(names, ["t/case.yaml", "t/other/deep.yaml"]);
+    }
+
+    #[test]
+    fn a_case_is_named_in_brackets_after_its_file() {
+        let dir = std::env::temp_dir().join(format!("plumbline-cases-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (file, odd) = (dir.join("a.yaml"), dir.join("b.yaml[x]"));
+        std::fs::write(&file, "").unwrap();
+        std::fs::write(&odd, "").unwrap();
+        let name = |name: &str| dir.join(name);
+        let find = |names: &[PathBuf]| {
+            let found = find_scenarios(None, names).map_err(|refused| refused.to_string())?;
+            Ok::<_, String>(found.into_iter().map(|found| (found.file, found.case)).collect::<Vec<_>>())
+        };
+        let (one, two) = (name("a.yaml[ptp,1]"), name("a.yaml[ptp,2]"));
+        let both = find(&[one.clone(), two.clone(), one.clone()]).unwrap();
+        let whole = find(&[one.clone(), file.clone(), two]).unwrap();
+        let other = find(std::slice::from_ref(&odd)).unwrap();
+        let folder = find(&[dir.with_file_name(format!("{}[a]", dir.file_name().unwrap().display()))]);
+        let nothing = find(&[name("c.yaml[a]")]);
+        std::fs::remove_dir_all(&dir).unwrap();
+        let case = |case: &str| (file.clone(), Some(case.to_owned()));
+        assert_eq!(both, [case("ptp,1"), case("ptp,2")]);
+        assert_eq!(whole, [(file.clone(), None)]);
+        assert_eq!(other, [(odd, None)]);
+        assert!(folder.unwrap_err().contains("is a folder"));
+        assert!(nothing.unwrap_err().contains("c.yaml[a]: no such file"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`super::expect`], so that every mistake in a file is reported at once, each with its place.
 
 use super::forms::{self, *};
+use super::matrix::MatrixFile;
 use super::strict::{ListOr, Located, Pairs};
 use super::topology::TopologyFile;
 use schemars::JsonSchema;
@@ -29,6 +30,8 @@ pub(super) struct ScenarioFile {
     pub kind: Located<String>,
     /// Name, summary and requirements.
     pub metadata: Metadata,
+    /// Axes, whose combinations are the cases of the file. Without it, the file is one scenario.
+    pub matrix: Option<Located<MatrixFile>>,
     /// Capabilities that the lane must offer. A missing one is a skip with its reason.
     #[serde(default)]
     #[schemars(with = "Vec<Capability>")]
@@ -94,6 +97,8 @@ pub(super) struct Entry {
     /// The node that the pod runs on. Without it, pods are placed on the nodes in turn.
     #[schemars(with = "Option<NodeNumber>")]
     pub node: Option<Located<i64>>,
+    /// Whether the entry is there; `true` by default. With a matrix, a case can leave it out.
+    pub when: Option<bool>,
     /// That many pods, `NAME-1`, `NAME-2` and so on, spread over the nodes. `expect` under `NAME` applies to each.
     #[schemars(with = "Option<CopyCount>")]
     pub copies: Option<Located<i64>>,

@@ -19,6 +19,12 @@ impl<'a> FileText<'a> {
         Self { text, starts: std::iter::once(0).chain(breaks).collect(), last: Cell::default() }
     }
 
+    /// The text from a place on, and its first byte; empty behind the last line.
+    pub fn text_from(&self, place: Position) -> (usize, &'a str) {
+        let rest = self.from(place);
+        (self.text.len() - rest.len(), rest)
+    }
+
     /// The text from a place on; empty behind the last line.
     fn from(&self, place: Position) -> &'a str {
         let (last, byte) = self.last.get();

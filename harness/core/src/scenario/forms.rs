@@ -86,6 +86,15 @@ forms! {
     /// Why a destination is not reached: `no-route` (the sender's kernel has none), `no-answer`, `refused` (by the far side),
     /// `filtered` (by a node on the way).
     Reason = { "enum": (reasons()) };
+    /// A value of an axis that is its own name: a text or a number.
+    AxisScalar = { "type": ["string", "number", "boolean"] };
+    /// The name of a value of an axis, or a list of names.
+    CaseNames = {
+        "anyOf": [
+            { "type": ["string", "number", "boolean"] },
+            { "type": "array", "items": { "type": ["string", "number", "boolean"] } }
+        ]
+    };
     /// The name of a file, relative to the folder of this one.
     FileName = { "type": "string", "minLength": 1 };
 }

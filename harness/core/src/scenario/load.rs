@@ -11,31 +11,134 @@ use super::expect::{Reader, Scene};
 use super::file::{API_VERSION, Entry, KIND, ScenarioFile};
 use super::file_text::FileText;
 use super::loader::{self, Loader};
+use super::matrix::{self, Case, CaseText};
 use super::mistakes::Mistakes;
 use super::node::flatten_lists;
 use super::objects::{self, Object};
+use super::places::Places;
 use super::strict::{self, Located, Pairs};
 use super::{kube_yaml, names, template, topology, values};
-use crate::plan::{CAPABILITIES, Device, LANES, Network, NodePort, Plan, Topology, VIRTIO_ENI};
+use crate::plan::{CAPABILITIES, Device, LANES, Network, NodePort, Plan, Topology, VIRTIO_ENI, split_case};
 use crate::source::Source;
 use pods::EntryPods;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-/// Reads a scenario: the file at `path`, the manifests and templates that it names.
+/// Reads the scenarios of the file at `path`, with the manifests and templates that it names: one, or one for each case of
+/// its matrix.
 ///
 /// # Errors
 /// Every mistake found, each with file, line, column and field. A mistake in the form of the file itself
 /// (not YAML, an unknown field) is reported alone, since nothing after it can be trusted.
+pub fn load_scenarios(path: &str, loader: &dyn Loader) -> Result<Vec<Plan>, Vec<InputError>> {
+    let text = read_text(path, loader)?;
+    let Some(matrix) = matrix::read(path, &text)? else { return Ok(vec![load(path, &text, None, loader)?]) };
+    let mut plans = Vec::new();
+    let mut failed = Vec::new();
+    for case in matrix.cases() {
+        match load(path, &text, Some(case), loader) {
+            Ok(plan) => plans.push(plan),
+            Err(errors) => failed.push((case.name(), errors)),
+        }
+    }
+    if failed.is_empty() { Ok(plans) } else { Err(join_errors(failed, plans.is_empty())) }
+}
+
+/// Reads the one scenario of a file.
+///
+/// # Errors
+/// As [`load_scenarios`]; and when the file has more cases than one.
 pub fn load_scenario(path: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputError>> {
+    let mut plans = load_scenarios(path, loader)?;
+    match plans.len() {
+        1 => Ok(plans.remove(0)),
+        cases => {
+            let error = InputError::file(path, format!("has {cases} cases; expected one scenario"));
+            let first = plans.first().and_then(|plan| split_case(&plan.name).1).unwrap_or_default();
+            Err(vec![error.help(format!("name one of them, such as `{path}[{first}]`"))])
+        }
+    }
+}
+
+/// Reads one case of a file with a matrix, by its name (`ptp,ipv6`).
+///
+/// # Errors
+/// As [`load_scenarios`]; and when the file has no such case.
+pub fn load_case(path: &str, name: &str, loader: &dyn Loader) -> Result<Plan, Vec<InputError>> {
+    let text = read_text(path, loader)?;
+    let Some(matrix) = matrix::read(path, &text)? else {
+        let error = InputError::file(path, format!("has no case `{name}`: it has no matrix"));
+        return Err(vec![error]);
+    };
+    let names: Vec<String> = matrix.cases().map(|case| case.name()).collect();
+    let Some((case, _)) = matrix.cases().zip(&names).find(|(_, known)| *known == name) else {
+        let error = InputError::file(path, format!("has no case `{name}`"));
+        let error = error.suggest(name, names.iter().map(String::as_str));
+        return Err(vec![error.or_help(|| format!("it has: {}", names.join("; ")))]);
+    };
+    load(path, &text, Some(case), loader)
+}
+
+fn read_text(path: &str, loader: &dyn Loader) -> Result<String, Vec<InputError>> {
     let whole = Source { file: path.to_owned(), line: 0, column: 0 };
     let text = loader::text(loader, path, &whole, "").map_err(|error| vec![error])?;
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Err(vec![InputError::file(path, "empty: no scenario in it")]);
     }
-    let file: ScenarioFile =
-        strict::read(path, &text).map_err(|error| vec![other_kind(path, &text).unwrap_or(error)])?;
-    let mut load = Load { loader, mistakes: Mistakes::new(path, &text) };
-    let plan = load.plan(&file);
+    Ok(text)
+}
+
+/// Reads a file's text, or that of one of its cases.
+fn load(path: &str, text: &str, case: Option<Case<'_>>, loader: &dyn Loader) -> Result<Plan, Vec<InputError>> {
+    let (text, places) = match case {
+        Some(case) => {
+            let CaseText { text, places } = CaseText::of(path, text, case)?;
+            (Cow::Owned(text), places)
+        }
+        None => (Cow::Borrowed(text), Places::default()),
+    };
+    let file: ScenarioFile = strict::read(path, &text).map_err(|error| {
+        let mut error = other_kind(path, &text).unwrap_or(error);
+        error.source_at = places.written(error.source_at);
+        vec![error]
+    })?;
+    let mut load = Load { loader, mistakes: Mistakes::new(path, &text, &places) };
+    let mut plan = load.plan(&file);
+    match (case, &file.matrix) {
+        (Some(case), _) => plan.name = format!("{}[{}]", plan.name, case.name()),
+        (None, Some(matrix)) => load.mistakes.fail(matrix, "write the key as `matrix`, without quotes and escapes"),
+        (None, None) => {}
+    }
     if load.mistakes.errors.is_empty() { Ok(plan) } else { Err(load.mistakes.errors) }
+}
+
+/// The errors of several cases: each once. One that not all cases have names the cases that have it.
+fn join_errors(failed: Vec<(String, Vec<InputError>)>, all_failed: bool) -> Vec<InputError> {
+    let cases = failed.len();
+    let mut joined: Vec<(InputError, Vec<String>)> = Vec::new();
+    let mut known: HashMap<(Source, String, String), usize> = HashMap::new();
+    for (case, errors) in failed {
+        for error in errors {
+            let key = (error.source_at.clone(), error.field.clone(), error.message.clone());
+            let index = *known.entry(key).or_insert(joined.len());
+            match joined.get_mut(index) {
+                Some((_, cases)) if cases.last() == Some(&case) => {}
+                Some((_, cases)) => cases.push(case.clone()),
+                None => joined.push((error, vec![case.clone()])),
+            }
+        }
+    }
+    let name_cases = |(mut error, names): (InputError, Vec<String>)| {
+        if !all_failed || names.len() < cases {
+            let first = format!("[{}]", names[0]);
+            error.message.push_str(&match names.len() {
+                1 => format!(" (case {first})"),
+                more => format!(" (case {first} and {} more)", more - 1),
+            });
+        }
+        error
+    };
+    joined.into_iter().map(name_cases).collect()
 }
 
 /// Another object than a scenario, by its kind: its fields would be reported as unknown ones otherwise.
@@ -65,6 +168,11 @@ fn needs(mut said: Vec<String>, topology: &Topology) -> Vec<String> {
 /// Whether a text is the number of a requirement.
 fn is_requirement(text: &str) -> bool {
     text.len() == 3 && text.strip_prefix('R').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether an entry is there in this case.
+fn is_there(entry: &&Located<Entry>) -> bool {
+    entry.value.when.unwrap_or(true)
 }
 
 impl Load<'_> {
@@ -108,19 +216,19 @@ impl Load<'_> {
         topology.symmetric = self.symmetric(&topology);
         self.own_nodes(file);
         let mut networks = Vec::new();
-        for entry in &file.networks {
+        for entry in file.networks.iter().filter(is_there) {
             networks.extend(self.networks(entry));
         }
         let mut found = EntryPods::default();
         // How many objects there would be at least if all could be read; copies are many from one.
-        let mut entries = file.networks.len();
-        for entry in &file.pods {
+        let mut entries = file.networks.iter().filter(is_there).count();
+        for entry in file.pods.iter().filter(is_there) {
             let pods = self.pods(entry, &topology);
             entries += pods.pods.len().max(1);
             found.extend(pods);
         }
         let EntryPods { pods, groups, workloads } = found;
-        if file.pods.is_empty() {
+        if !file.pods.iter().any(|entry| is_there(&entry)) {
             let error = InputError::file(self.mistakes.path, "has no pods; expected at least one");
             self.mistakes.errors.push(error);
         }
@@ -155,7 +263,7 @@ impl Load<'_> {
     }
 
     fn networks(&mut self, entry: &Located<Entry>) -> Vec<Network> {
-        let Entry { manifest, template, values, existing, namespace, node, copies } = &entry.value;
+        let Entry { manifest, template, values, existing, namespace, node, copies, when: _ } = &entry.value;
         for given in [node, copies].into_iter().flatten() {
             self.mistakes.fail(given, "goes with pods; networks have none");
         }
@@ -262,7 +370,7 @@ impl Load<'_> {
         let none = Pairs::default();
         let given = entry.value.values.as_ref().unwrap_or(&none);
         let field = field.trim_end_matches("template");
-        let checked = declaration.check(given, path, &at, &format!("{field}values"))?;
+        let checked = declaration.check(given, &self.mistakes, &at, &format!("{field}values"))?;
         let declared: Vec<&str> = declaration.names().collect();
         let body = template::render(&place, body, first_line, &declared, &checked).map_err(one)?;
         Ok((place, body))

@@ -3,6 +3,7 @@
 use super::error::InputError;
 use super::kube_yaml;
 use super::node::{Node, Position};
+use super::places::Places;
 use super::strict::{self, Located};
 use crate::source::{Source, Wanted};
 use std::cell::OnceCell;
@@ -12,6 +13,8 @@ pub(super) struct Mistakes<'a> {
     /// The file as the user named it.
     pub path: &'a str,
     text: &'a str,
+    /// Where the parts of the text were written, if it is that of a case.
+    places: &'a Places,
     /// The file as a tree that knows the path to each place; read when the first mistake is found.
     tree: OnceCell<Option<Node>>,
     /// In the order found.
@@ -20,13 +23,13 @@ pub(super) struct Mistakes<'a> {
 
 impl<'a> Mistakes<'a> {
     /// Nothing found yet in the file at `path` with this text.
-    pub fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, text, tree: OnceCell::new(), errors: Vec::new() }
+    pub fn new(path: &'a str, text: &'a str, places: &'a Places) -> Self {
+        Self { path, text, places, tree: OnceCell::new(), errors: Vec::new() }
     }
 
     /// Where a value or key was written.
     pub fn source<T>(&self, at: &Located<T>) -> Source {
-        strict::source(self.path, at)
+        self.places.written(strict::source(self.path, at))
     }
 
     /// A value read, with the place where it was written.
@@ -42,16 +45,20 @@ impl<'a> Mistakes<'a> {
 
     /// An error at a value.
     pub fn error<T>(&self, at: &Located<T>, message: impl Into<String>) -> InputError {
-        let source = self.source(at);
-        let field = self.path_of(&source, Node::path_of_value);
-        InputError::new(source, field, message)
+        let field = self.path_of(&strict::source(self.path, at), Node::path_of_value);
+        InputError::new(self.source(at), field, message)
     }
 
     /// An error at the key of a mapping.
     pub fn error_at_key(&self, key: &Located<String>, message: impl Into<String>) -> InputError {
-        let source = self.source(key);
-        let field = self.path_of(&source, Node::path_at);
-        InputError::new(source, field, message)
+        let field = self.path_of(&strict::source(self.path, key), Node::path_at);
+        InputError::new(self.source(key), field, message)
+    }
+
+    /// Adds an error at the key of a mapping.
+    pub fn fail_at_key(&mut self, key: &Located<String>, message: impl Into<String>) {
+        let error = self.error_at_key(key, message);
+        self.errors.push(error);
     }
 
     /// Adds an error at a value.

@@ -73,6 +73,32 @@ pub fn scenario(name: &str) -> Result<(), String> {
     name.split('/').try_for_each(label).map_err(|error| format!("scenario name: {error}"))
 }
 
+/// The name of an axis of a matrix, as expressions write it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn axis(name: &str) -> Result<(), String> {
+    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    match is_word && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= 63 {
+        true => Ok(()),
+        false => Err(format!("`{name}` is no name of an axis: a lower-case letter, then letters, digits and `_`")),
+    }
+}
+
+/// The name of a value of an axis, as it appears in the name of a case.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn axis_value(name: &str) -> Result<(), String> {
+    let is_fit = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    match is_fit && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.len() <= 63 {
+        true => Ok(()),
+        false => Err(format!(
+            "`{name}` can't be part of a case's name: letters, digits, `.`, `_` and `-`, alphanumeric at the beginning; give the value a name: `NAME: VALUE`"
+        )),
+    }
+}
+
 /// An address with its prefix length.
 ///
 /// # Errors

@@ -98,7 +98,7 @@ impl<T: JsonSchema> JsonSchema for Pairs<T> {
     }
 }
 
-/// Either a list, or a mapping that says more about one.
+/// Either a list or a mapping.
 #[derive(Debug, Clone)]
 pub(super) enum ListOr<T, M> {
     /// A list.
@@ -113,7 +113,7 @@ impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Deserialize<'de> for ListOr<
         impl<'de, T: Deserialize<'de>, M: Deserialize<'de>> Visitor<'de> for Reader<T, M> {
             type Value = ListOr<T, M>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a list, or a mapping with `atLeast` or `absent`")
+                f.write_str("a list or a mapping")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
                 Vec::deserialize(SeqAccessDeserializer::new(seq)).map(ListOr::List)

@@ -4,6 +4,10 @@
 //! in JSON or in YAML 1.1. A placeholder inside quotes is refused. So no value can add a key or break out of its place.
 //! Templates see no file, no environment and no other template; a run has limited fuel and output.
 
+mod expression;
+
+pub(super) use expression::{Evaluator, Piece, scalar, split};
+
 use super::error::InputError;
 use crate::source::Source;
 use minijinja::syntax::SyntaxConfig;

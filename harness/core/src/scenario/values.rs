@@ -1,6 +1,7 @@
 //! The values of a template: what it declares in its head, and what a scenario gives.
 
 use super::error::InputError;
+use super::mistakes::Mistakes;
 use super::names;
 use super::strict::{self, Located, Pairs};
 use crate::source::Source;
@@ -95,14 +96,14 @@ impl Declaration {
     pub fn check(
         &self,
         given: &Pairs<Located<Value>>,
-        file: &str,
+        mistakes: &Mistakes<'_>,
         at: &Source,
         field: &str,
     ) -> Result<Map<String, Value>, Vec<InputError>> {
         let mut errors = Vec::new();
         let mut checked = Map::new();
         for (name, value) in &given.0 {
-            let place = strict::source(file, name);
+            let place = mistakes.source(name);
             let field = format!("{field}.{}", name.value);
             let Some((_, declared)) = self.0.iter().find(|(known, _)| *known == name.value) else {
                 let error = InputError::new(place, field, "the template takes no such value");
@@ -110,15 +111,22 @@ impl Declaration {
                 errors.push(error.suggest(&name.value, self.names()).or_help(known));
                 continue;
             };
+            // A case of a matrix leaves a value out with `none`.
+            if declared.optional && value.value.is_null() {
+                continue;
+            }
             match declared.value(&value.value) {
                 Ok(value) => {
                     checked.insert(name.value.clone(), value);
                 }
-                Err(message) => errors.push(InputError::new(strict::source(file, value), field, message)),
+                Err(message) => errors.push(InputError::new(mistakes.source(value), field, message)),
             }
         }
         for (name, declared) in &self.0 {
-            if checked.contains_key(name) || given.0.iter().any(|(given, _)| given.value == *name) {
+            let is_wrong = |(given, value): &(Located<String>, Located<Value>)| {
+                given.value == *name && !(declared.optional && value.value.is_null())
+            };
+            if checked.contains_key(name) || given.0.iter().any(is_wrong) {
                 continue;
             }
             if declared.optional {

@@ -11,8 +11,8 @@ pub mod seed_edits;
 pub mod terway;
 pub mod wired;
 
-use plumbline_core::plan::Plan;
-use plumbline_core::scenario::{InputError, LoadError, load_scenario};
+use plumbline_core::plan::{Plan, split_case};
+use plumbline_core::scenario::{InputError, LoadError, load_case, load_scenario};
 use std::path::PathBuf;
 
 /// The folder `suites`.
@@ -28,7 +28,12 @@ pub fn read(path: &str) -> Result<Vec<u8>, LoadError> {
     })
 }
 
-/// Loads a scenario of the suite by its path below `scenarios/`.
+/// Loads a scenario of the suite by its path below `scenarios/`, with the name of its case in brackets.
 pub fn load(path: &str) -> Result<Plan, Vec<InputError>> {
-    load_scenario(suites().join("scenarios").join(path).to_str().unwrap(), &read)
+    let (path, case) = split_case(path);
+    let file = suites().join("scenarios").join(path);
+    match case {
+        Some(case) => load_case(file.to_str().unwrap(), case, &read),
+        None => load_scenario(file.to_str().unwrap(), &read),
+    }
 }

@@ -25,7 +25,7 @@ pub fn seed() -> Graph {
 
 /// Nodes with their own interfaces, and a pod with ingress probes: as requested.
 pub fn behind() -> Graph {
-    build_graph(&common::load("terway/public-access.yaml").unwrap(), None)
+    build_graph(&common::load("terway/host-port.yaml[public-access]").unwrap(), None)
 }
 
 /// The seed with its expected observation.
