@@ -162,7 +162,7 @@ pub(super) fn is_about(finding: &Finding, difference: &Difference) -> bool {
 }
 
 /// Whether an earlier finding follows from a difference: what is reported is not in the kernel, because the interface is down
-/// or IPv6 is off. One that an expectation asks for stays.
+/// or IPv6 is off. One with an expectation of its own stays.
 pub(super) fn is_consequence(finding: &Finding, pod: &str, first: &Difference) -> bool {
     let is_of_link = finding.source.is_none()
         && finding.pod.as_deref() == Some(pod)
