@@ -20,7 +20,10 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn load_all(folder: &str) -> Vec<(PathBuf, Result<Vec<Plan>, Vec<InputError>>)> {
+/// What a file holds.
+type Loaded = Result<Vec<Plan>, Vec<InputError>>;
+
+fn load_all(folder: &str) -> Vec<(PathBuf, Loaded)> {
     let mut found = Vec::new();
     files(&common::suites().join(folder), &mut found);
     found.sort();
