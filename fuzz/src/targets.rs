@@ -4,7 +4,7 @@ use crate::properties::{ensure, errors_have_places, plan_holds, survives_json};
 use crate::seeds;
 use plumbline_agent::cni::config::{NetworkConfig, RuntimeValues};
 use plumbline_core::lint::{InputFile, Options};
-use plumbline_core::observe::{Observation, PodObservation, PodState, Reported, ip};
+use plumbline_core::observe::{Observation, PodObservation, Reported, ip};
 use plumbline_core::plan::Plan;
 use plumbline_core::scenario::{InputError, LoadError, load_scenario, load_scenarios};
 use plumbline_core::terway::{EniConfig, NodeFacts, Usage, alternatives, lint};
