@@ -194,14 +194,15 @@ pub struct ExecutionArgs {
 /// `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files, folders with scenario files, names such as openshift/chain-example; or files, folders and archives
-    /// with networks, pods and workloads, `-` for standard input.
+    /// Scenario files, folders with scenario files, names such as openshift/chain-example (`FILE[CASE]` and `NAME[CASE]` are
+    /// one case of a matrix); or files, folders and archives with networks, pods and workloads, `-` for standard input.
     #[arg(required = true, value_name = "SCENARIO|FILE")]
     pub scenarios: Vec<PathBuf>,
-    /// Of networks, pods and workloads, run only the pod or workload NAME.
+    /// Of networks, pods and workloads, run only the pod or workload NAME. With --nad, it must request a named network.
     #[arg(long, value_name = "NAME")]
     pub pod: Vec<String>,
-    /// Of networks, pods and workloads, run only the network NAME, with the pods that request it.
+    /// Of networks, pods and workloads, run only the network NAME, with the pods that request it. With --pod, only with the
+    /// named pods.
     #[arg(long, value_name = "NAME")]
     pub nad: Vec<String>,
     /// Lanes to run on, in order; `plumbline doctor` lists all. Without it, netns; and vm for networks and pods that need

@@ -6,7 +6,7 @@
 use include_dir::{Dir, DirEntry, include_dir};
 use plumbline_testbed::cache::{Cache, Key, KeyMaker};
 use plumbline_testbed::error::{AtStage as _, TestbedError};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The environment variable that names the folder.
 pub const VARIABLE: &str = "PLUMBLINE_ROOT";
@@ -59,6 +59,19 @@ fn data_key() -> Key {
         }
     }
     key.finish()
+}
+
+/// A path without `.` and `..`.
+pub fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]

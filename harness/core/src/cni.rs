@@ -100,7 +100,7 @@ pub enum StateBefore {
     Since(Vec<Change>),
 }
 
-/// A chain that a container runtime ran, as its cached record tells it (libcni, `cachedInfo`).
+/// A chain that a container runtime ran, by its cached record (libcni, `cachedInfo`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttachedChain {
@@ -119,11 +119,12 @@ pub struct AttachedChain {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateAfter {
-    /// The state of a pod without attachments on the same node.
-    pub baseline: NamespaceState,
+    /// The state of a pod without attachments on the same node; none where it was not read, and then nothing is compared.
+    #[serde(default)]
+    pub baseline: Option<NamespaceState>,
     /// The state of the pod, and of its node what concerns plugins.
     pub now: PodAndNode,
-    /// The chains of its attachments, in their order.
+    /// The chains of its attachments, in their order. One without calls has no record, or none that can be read.
     pub chains: Vec<AttachedChain>,
 }
 

@@ -98,6 +98,15 @@ fn a_selection_names_pods_and_networks() {
     let refused = of(&["bb"], &["tow"]).unwrap_err();
     assert!(refused[0].to_string().contains("--pod bb"), "{refused:?}");
     assert!(refused[1].to_string().contains("did you mean two?"), "{refused:?}");
+    // Both options together: the named pods that request a named network.
+    assert_eq!(of(&["b"], &["one"]).unwrap(), ["b: b / one"]);
+    let refused = of(&["b"], &["one", "two"]).unwrap_err();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let words = "--nad two: is in no scenario of this selection: no selected pod requests it";
+    assert!(refused[0].to_string().contains(words), "{refused:?}");
+    let refused = of(&["b"], &["two"]).unwrap_err();
+    let words = "--pod b: is in no scenario of this selection: it requests no selected network";
+    assert!(refused[0].to_string().contains(words), "{refused:?}");
 }
 
 #[test]
@@ -126,6 +135,23 @@ fn a_network_in_two_files_is_that_of_the_pods_own_file() {
 }
 
 #[test]
+fn different_networks_of_one_name_are_in_different_plans() {
+    let one = bridge("lan") + &pod("name: a", "lan,common");
+    let two = nad("lan", r#"{"cniVersion":"1.0.0","type":"ptp"}"#) + &pod("name: b", "lan,common");
+    let run = make(&[&one, &two, &bridge("common")], &Selection::default(), Nodes::Own).unwrap();
+    assert_eq!(outline(&run.plans), ["a: a / lan common", "b: b / lan common"]);
+    let files: Vec<&str> = run.plans.iter().map(|plan| plan.networks[0].source.file.as_str()).collect();
+    assert_eq!(files, ["f0.yaml", "f1.yaml"]);
+}
+
+#[test]
+fn other_kinds_of_the_group_of_networks_are_passed_over_if_they_are_known() {
+    let policy = "---\napiVersion: k8s.cni.cncf.io/v1beta1\nkind: MultiNetworkPolicy\nmetadata: { name: a }\n";
+    let run = make(&[&(bridge("one") + policy)], &Selection::default(), Nodes::Own).unwrap();
+    assert_eq!(run.passed_over.get("MultiNetworkPolicy"), Some(&1));
+}
+
+#[test]
 fn a_bad_file_is_refused_at_its_place() {
     for (text, words) in [
         (bridge("net") + &bridge("net"), "is there twice in this file; first at f0.yaml:"),
@@ -135,6 +161,15 @@ fn a_bad_file_is_refused_at_its_place() {
         ("apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: { name: net }\nspec: { config: { type: a } }\n".to_owned(), "f0.yaml:4:17: spec.config: must be a string"),
         ("kind: Pod\nmetadata: [\n".to_owned(), "f0.yaml:"),
         ("a: 1\n".to_owned(), "f0.yaml:1:1: kind: is missing"),
+        (
+            bridge("net") + "---\napiVersion: plumbline.dev/v1alpha1\nkind: Scenario\n",
+            "f0.yaml:8:13: apiVersion: a scenario does not belong beside objects without one; name its file or folder",
+        ),
+        (
+            "apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinitions\nmetadata: { name: net }\n".to_owned(),
+            "f0.yaml:2:7: kind: `NetworkAttachmentDefinitions` is no kind of k8s.cni.cncf.io; did you mean \
+             `NetworkAttachmentDefinition`?",
+        ),
         ("apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d, annotations: { k8s.v1.cni.cncf.io/networks: net } }\n\
      spec: { template: { spec: { containers: [{ name: a, image: b }] } } }\n".to_owned(),
     "where Multus does not read it"),

@@ -126,6 +126,7 @@ fn errors_point_at_the_cause() {
     assert_error("{{ main.address }}", "{% if main %}{{ main }}", "23:45", "belong in templates");
     assert_error("more-{{ mtu }}", "more-{{ main }}", "17:43", "can't be part of a text");
     assert_error("name: topic/case", "name: \"topic/{{ mtu }}\"", "4:9", "all cases have one name");
+    assert_error("kind: Scenario", "kind: \"{{ main.kind }}\"", "2:7", "a placeholder is not allowed here");
     assert_error("    interfaces:", "    \"{{ main }}\": {}\n    interfaces:", "22:5", "a placeholder in a key");
     assert_error("\"{{ mtu }}\", addresses", "\"{{ mtu\n        }}\", addresses", "23:20", "more than one line");
 }

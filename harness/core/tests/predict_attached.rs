@@ -49,6 +49,8 @@ fn what_belongs_to_the_pod_on_the_node_is_compared_and_nothing_else() {
         ("+ node route peer(eth1): 10.9.0.0/16 = unicast proto boot", &["PL352"][..]),
         ("~ node link peer(eth1): mtu=1400", &["PL350"]),
         (r"+ node file: /var/lib/cni/networks/d/10.8.0.77 = run-0\neth1", &["PL352"]),
+        ("- node file: /var/lib/cni/networks/d/10.8.0.2", &["PL350"]),
+        (r"~ node file: /var/lib/cni/networks/d/10.8.0.2 = run-7\neth1", &["PL350"]),
         // Other pods and other programs change these.
         (r"+ node file: /var/lib/cni/networks/d/10.8.0.77 = run-7\neth1", &[]),
         (r"+ node file: /var/lib/cni/networks/d/10.8.0.77 = run-0\neth0", &[]),

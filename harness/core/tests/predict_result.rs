@@ -154,6 +154,17 @@ fn numbers_of_routes_that_a_release_leaves_out_are_no_difference() {
 }
 
 #[test]
+fn an_entry_that_a_runtime_cannot_read_is_a_finding() {
+    let push = |result: &mut Value, key: &str, entry: Value| result[key].as_array_mut().unwrap().push(entry);
+    for (key, entry) in
+        [("routes", json!({ "dst": "10.0.0.0" })), ("ips", json!({ "address": "x" })), ("ips", json!(1))]
+    {
+        let found = recording!("bridge").with_result(0, |result| push(result, key, entry.clone())).findings();
+        assert_eq!(found, ["PL107 5 1/2 entry of the CNI result"], "{key}: {entry}");
+    }
+}
+
+#[test]
 fn a_result_of_an_older_shape_is_not_compared() {
     let old = recording!("bridge").with_config("\"cniVersion\": \"1.0.0\"", "\"cniVersion\": \"0.2.0\"");
     assert_eq!(old.with_result(0, |result| drop(result["interfaces"].take())).findings(), Vec::<String>::new());

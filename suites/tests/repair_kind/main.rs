@@ -100,7 +100,11 @@ async fn a_stopped_node_is_started_and_its_multus_checked_again() -> anyhow::Res
 
 /// The seed's verdict without the check of Multus, as on a foreign cluster.
 async fn judge_without_check(lane: &OpenKind) -> anyhow::Result<Verdict> {
-    let cx = context(Options { skip_multus_check: true, ..Options::default() })?;
+    judge_seed(lane, Options { skip_multus_check: true, ..Options::default() }).await
+}
+
+async fn judge_seed(lane: &OpenKind, options: Options) -> anyhow::Result<Verdict> {
+    let cx = context(options)?;
     let plan = select::plan(Some(&cx.root), Path::new(SEED))?;
     let of = cx.clone();
     let seen = with_seed(lane, &cx, |scene| Box::pin(async move { Ok(scene.observe(&of).await?) })).await?;
@@ -186,9 +190,9 @@ async fn a_plugin_that_sets_what_was_not_requested_is_found() -> anyhow::Result<
     for node in &lane.cluster().nodes {
         breakage::bend_plugin(node, "macvlan").await?;
     }
-    let bent = judge_without_check(&lane).await;
+    let bent = judge_seed(&lane, Options::default()).await;
     cluster::repair(&cx, lane.cluster()).await?;
-    let repaired = judge_without_check(&lane).await?;
+    let repaired = judge_seed(&lane, Options::default()).await?;
     let Verdict::Fail { findings, .. } = bent? else { anyhow::bail!("expected a fail") };
     let failures: Vec<String> = findings
         .iter()

@@ -13,7 +13,7 @@ const ROOT: &str = "/proc/sys/net";
 /// Names that are never read, with the reason:
 /// counts of the moment (`nf_conntrack_count`); a time stamp or a random secret (`fib_multipath_hash_seed`,
 /// `tcp_fastopen_key`, `netdev_rss_key`, `stable_secret`, `tcp_child_ehash_entries`); write-only (`flush`); lists of what the
-/// kernel has loaded (`tcp_available_*`, `available_*`); values of the whole host that any process may move.
+/// kernel has loaded (`tcp_available_*`, `available_*`).
 const NEVER_READ: [&str; 10] = [
     "nf_conntrack_count",
     "fib_multipath_hash_seed",

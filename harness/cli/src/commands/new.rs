@@ -162,23 +162,11 @@ fn read_file(path: &Path, folder: &Path) -> Result<DraftFile, String> {
 
 /// A path as seen from a folder, by its letters alone.
 fn relative(path: &Path, folder: &Path) -> std::io::Result<PathBuf> {
-    let (path, folder) = (normal(&std::path::absolute(path)?), normal(&std::path::absolute(folder)?));
+    let (path, folder) =
+        (root::without_dots(&std::path::absolute(path)?), root::without_dots(&std::path::absolute(folder)?));
     let common = path.components().zip(folder.components()).take_while(|(one, other)| one == other).count();
     let up = folder.components().skip(common).map(|_| Component::ParentDir);
     Ok(up.chain(path.components().skip(common)).collect())
-}
-
-/// A path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => drop(normal.pop()),
-            other => normal.push(other),
-        }
-    }
-    normal
 }
 
 /// The first line, by which an editor finds the schema: that of the checkout, if the file is in one.
@@ -212,7 +200,7 @@ struct DraftLoader<'a> {
 
 impl Loader for DraftLoader<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, LoadError> {
-        let place = |path: &Path| std::path::absolute(path).map(|path| normal(&path)).ok();
+        let place = |path: &Path| std::path::absolute(path).map(|path| root::without_dots(&path)).ok();
         let wanted = place(Path::new(path));
         match self.texts.iter().find(|(other, _)| wanted.is_some() && place(other) == wanted) {
             Some((_, text)) => Ok(text.as_bytes().to_vec()),

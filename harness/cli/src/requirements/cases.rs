@@ -4,6 +4,7 @@
 //! those that must fail.
 
 use crate::chain;
+use crate::root;
 use crate::select::{self, Refused};
 use plumbline_core::finding::{FindingCode, Severity};
 use plumbline_core::release::Release;
@@ -148,7 +149,7 @@ fn read<T>(
                         problems.push(wrong(&format!("metadata.name is {name}, expected the name of the file")));
                     }
                     let name = if is_negative { format!("{NEGATIVE}{name}") } else { name };
-                    let manifest = path.with_file_name(manifest);
+                    let manifest = root::without_dots(&path.with_file_name(manifest));
                     cases.push(Case { name, covers, is_negative, manifest, expected });
                 }
                 Err(why) => problems.push(wrong(&why)),

@@ -30,8 +30,10 @@ pub(super) struct Group {
     pub workloads: Vec<Workload>,
     pub assumed: Vec<String>,
     pub adaptations: Vec<Adaptation>,
-    /// Which networks of the texts these are.
-    indexes: BTreeSet<usize>,
+    /// The names by which `--pod` selects its pod objects.
+    selectors: Vec<String>,
+    /// The position of each network among the texts' networks.
+    indexes: Vec<usize>,
 }
 
 /// A pod object with its networks.
@@ -69,13 +71,32 @@ pub(super) fn make(objects: &Objects, selection: &super::Selection) -> Result<Ve
             add(&mut groups, found);
         }
     }
-    // With --pod alone, only pods are meant.
-    if selection.pods.is_empty() || !selection.networks.is_empty() {
+    // With --pod, only pods are meant.
+    if selection.pods.is_empty() {
         let alone =
             objects.networks.iter().enumerate().filter(|(index, network)| !used.contains(index) && wants(network));
         groups.extend(alone.map(|(index, network)| own_pod(index, network)));
     }
+    check_groups(&groups, selection)?;
     Ok(groups)
+}
+
+/// Refuses names of a selection that are in no group: with both options, a selected pod may request other networks.
+fn check_groups(groups: &[Group], selection: &super::Selection) -> Result<(), Vec<InputError>> {
+    let pods: BTreeSet<&String> = groups.iter().flat_map(|group| &group.selectors).collect();
+    let networks: BTreeSet<&String> =
+        groups.iter().flat_map(|group| &group.networks).map(|network| &network.name).collect();
+    let mut errors = Vec::new();
+    for (option, wanted, found, why) in [
+        ("--pod", &selection.pods, pods, "it requests no selected network"),
+        ("--nad", &selection.networks, networks, "no selected pod requests it"),
+    ] {
+        for name in wanted.iter().filter(|name| !found.contains(name)) {
+            let message = format!("is in no scenario of this selection: {why}");
+            errors.push(InputError::file(&format!("{option} {name}"), message));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// Refuses a selection of what is not there.
@@ -205,16 +226,28 @@ fn missing(objects: &Objects, pod: &Pod, name: &str, namespace: Option<&str>) ->
     }
 }
 
-/// Adds a pod object to the groups that share a network with it, which become one; to none that has a pod of its name.
+/// Adds a pod object to the groups that share a network with it, which become one; to none that has a pod of its name, or
+/// another network of the name and namespace of one of its own.
 fn add(groups: &mut Vec<Group>, found: Resolved) {
     let Resolved { object, networks, assumed } = found;
-    let shares = |group: &Group| networks.iter().any(|(index, _)| group.indexes.contains(index));
-    let clashes = |group: &Group| object.pods.iter().any(|pod| group.pods.iter().any(|other| other.name == pod.name));
+    let (indexes, networks): (Vec<usize>, Vec<Network>) = networks.into_iter().unzip();
+    let selectors = std::iter::once(&object.name).chain(object.pods.iter().map(|pod| &pod.name)).cloned().collect();
+    let own = Group {
+        name: object.name,
+        networks,
+        pods: object.pods,
+        workloads: object.workload.into_iter().collect(),
+        assumed,
+        adaptations: object.adaptations,
+        selectors,
+        indexes,
+    };
     let mut group = Group::default();
     let mut index = 0;
     let mut place = None;
     while index < groups.len() {
-        let fits = shares(&groups[index]) && !clashes(&groups[index]) && !has_same_pod(&group, &groups[index]);
+        let other = &groups[index];
+        let fits = own.shares_network(other) && !own.clashes(other) && !group.clashes(other);
         match place {
             _ if !fits => index += 1,
             None => {
@@ -228,40 +261,51 @@ fn add(groups: &mut Vec<Group>, found: Resolved) {
             }
         }
     }
-    group.join(Group {
-        name: object.name,
-        indexes: networks.iter().map(|(index, _)| *index).collect(),
-        networks: networks.into_iter().map(|(_, network)| network).collect(),
-        pods: object.pods,
-        workloads: object.workload.into_iter().collect(),
-        assumed,
-        adaptations: object.adaptations,
-    });
+    group.join(own);
     match place {
         Some(index) => groups[index] = group,
         None => groups.push(group),
     }
 }
 
-fn has_same_pod(one: &Group, other: &Group) -> bool {
-    one.pods.iter().any(|pod| other.pods.iter().any(|also| also.name == pod.name))
-}
-
 impl Group {
+    fn shares_network(&self, other: &Self) -> bool {
+        self.indexes.iter().any(|index| other.indexes.contains(index))
+    }
+
+    /// The networks with their positions.
+    fn numbered(&self) -> impl Iterator<Item = (usize, &Network)> {
+        self.indexes.iter().copied().zip(&self.networks)
+    }
+
+    /// Whether both have a pod of one name, or different networks of one name in one namespace.
+    fn clashes(&self, other: &Self) -> bool {
+        let is_same = |one: &Network, also: &Network| (&one.name, &one.namespace) == (&also.name, &also.namespace);
+        let has_pod = self.pods.iter().any(|pod| other.pods.iter().any(|also| also.name == pod.name));
+        has_pod
+            || self.numbered().any(|(index, network)| {
+                other.numbered().any(|(number, also)| index != number && is_same(network, also))
+            })
+    }
+
+    /// Adds the content of a group that does not clash with this one.
     fn join(&mut self, other: Self) {
         if self.name.is_empty() {
             self.name = other.name;
         }
-        let is_new = |network: &Network| {
-            !self.networks.iter().any(|own| (&own.name, &own.namespace) == (&network.name, &network.namespace))
-        };
-        let fresh: Vec<Network> = other.networks.into_iter().filter(is_new).collect();
-        self.networks.extend(fresh);
-        self.indexes.extend(other.indexes);
+        for (index, network) in other.indexes.into_iter().zip(other.networks) {
+            let is_there =
+                self.networks.iter().any(|own| (&own.name, &own.namespace) == (&network.name, &network.namespace));
+            if !is_there {
+                self.indexes.push(index);
+                self.networks.push(network);
+            }
+        }
         self.pods.extend(other.pods);
         self.workloads.extend(other.workloads);
         self.assumed.extend(other.assumed);
         self.adaptations.extend(other.adaptations);
+        self.selectors.extend(other.selectors);
     }
 }
 
@@ -307,14 +351,7 @@ fn own_pod(index: usize, network: &Network) -> Group {
         node: None,
         source: network.source.clone(),
     };
-    Group {
-        name,
-        networks: vec![network.clone()],
-        pods: vec![pod],
-        assumed,
-        indexes: BTreeSet::from([index]),
-        ..Group::default()
-    }
+    Group { name, networks: vec![network.clone()], pods: vec![pod], assumed, indexes: vec![index], ..Group::default() }
 }
 
 /// An address for a pod of this network: beside the gateways of its routes, which must be reachable.

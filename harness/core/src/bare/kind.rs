@@ -12,7 +12,7 @@ pub enum TextKind {
 }
 
 /// The group of the `apiVersion` of Plumbline's own files.
-const OWN_GROUP: &str = "plumbline.dev/";
+pub(super) const OWN_GROUP: &str = "plumbline.dev/";
 
 /// The kind of a text. Lines decide, so that a text that is no YAML is reported by the right reader.
 pub fn kind_of(text: &str) -> TextKind {

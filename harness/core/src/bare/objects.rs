@@ -1,6 +1,7 @@
 //! Networks, pods and workloads of users' texts.
 
 use super::adaptation::adapt;
+use super::kind::OWN_GROUP;
 use crate::lint::documents;
 use crate::lint::file_kind::{FileKind, is_foreign_text};
 use crate::lint::{FileOrigin, InputFile};
@@ -9,8 +10,16 @@ use crate::scenario::file_text::FileText;
 use crate::scenario::node::{Data, Node, flatten_lists};
 use crate::scenario::objects::{self, Object, PodsOfObject, WORKLOADS};
 use crate::scenario::{InputError, NETWORKS};
+use crate::source::Source;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// The kind of networks.
+const NETWORK: &str = "NetworkAttachmentDefinition";
+/// Its group in `apiVersion`.
+const NETWORK_GROUP: &str = "k8s.cni.cncf.io/";
+/// Other kinds of this group (multi-networkpolicy, ipamclaims).
+const OTHER_KINDS: [&str; 2] = ["MultiNetworkPolicy", "IPAMClaim"];
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -62,8 +71,13 @@ impl Objects {
         for node in &flatten_lists(nodes) {
             let object = Object { node, file: &file.name, text: Some(&text), entry: None, is_bare: true };
             let kind = node.get("kind").and_then(Node::text).unwrap_or_default();
+            let api = node.get("apiVersion").and_then(Node::text).unwrap_or_default();
             let found = match kind {
-                "NetworkAttachmentDefinition" => self.add_network(&object),
+                _ if api.starts_with(OWN_GROUP) => Err(vec![refuse_own(&object)]),
+                NETWORK => self.add_network(&object),
+                _ if api.starts_with(NETWORK_GROUP) && !OTHER_KINDS.contains(&kind) => {
+                    Err(vec![refuse_kind(&object, kind)])
+                }
                 "Pod" => self.add_pods(&object),
                 kind if objects::is_workload(kind) => self.add_pods(&object),
                 "" if file.origin == FileOrigin::Named && !node.is_empty() => {
@@ -135,6 +149,29 @@ impl Objects {
         }
         Ok(())
     }
+}
+
+/// Refuses a scenario, or another file of Plumbline's.
+fn refuse_own(object: &Object<'_>) -> InputError {
+    let message = "a scenario does not belong beside objects without one; name its file or folder";
+    InputError::new(place_of(object, "apiVersion"), "apiVersion", message)
+}
+
+/// Refuses another kind in the API group of networks.
+fn refuse_kind(object: &Object<'_>, kind: &str) -> InputError {
+    let message = match kind {
+        "" => "is missing".to_owned(),
+        kind => format!("`{kind}` is no kind of {}", NETWORK_GROUP.trim_end_matches('/')),
+    };
+    InputError::new(place_of(object, "kind"), "kind", message)
+        .suggest(kind, [NETWORK])
+        .or_help(|| format!("expected `{NETWORK}`"))
+}
+
+/// The place of a key's value, or of the object without it.
+fn place_of(object: &Object<'_>, key: &str) -> Source {
+    let at = object.node.get(key).map_or(object.node.at, |node| node.at);
+    Source { file: object.file.to_owned(), line: at.line, column: at.column }
 }
 
 /// Whether an object requests a network, wherever its annotation is: at a wrong place it is refused.

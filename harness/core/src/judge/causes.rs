@@ -190,7 +190,7 @@ pub(super) fn explains_result(state: &Difference, result: &ResultDifference) -> 
         ResultFact::Route(to) => {
             state.key.kind == FactKind::Route && state.key.item.split(' ').next() == Some(&to.to_string())
         }
-        ResultFact::Whole | ResultFact::Version | ResultFact::Dns => false,
+        ResultFact::Whole | ResultFact::Version | ResultFact::Dns | ResultFact::Entry => false,
     }
 }
 
@@ -209,6 +209,6 @@ pub(super) fn is_about_result(finding: &Finding, difference: &ResultDifference) 
             let is_default = to.prefix_len() == 0 && mentions(finding, "default");
             finding.code == FindingCode::PL202 && (is_default || mentions(finding, &to.to_string()))
         }
-        ResultFact::Whole | ResultFact::Version | ResultFact::Dns => false,
+        ResultFact::Whole | ResultFact::Version | ResultFact::Dns | ResultFact::Entry => false,
     }
 }

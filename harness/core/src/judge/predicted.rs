@@ -4,7 +4,7 @@
 
 use super::causes;
 use super::judgement::JudgementBuilder;
-use crate::cni::{ChainOutcome, CniCommand, Exit};
+use crate::cni::{ChainOutcome, CniCommand, Exit, StateAfter};
 use crate::finding::{Finding, FindingCode};
 use crate::observe::PodObservation;
 use crate::plan::{Network, Plan, Pod};
@@ -32,10 +32,13 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
     });
     let mut calls: Vec<(&str, JudgedCall<'_>)> = observed_calls.collect();
     let mut after = observed.state_after.as_ref();
-    if let (Some(_), Some(reason)) = (after, other_changes(pod)) {
+    if let Some(reason) = after.and_then(|after| why_not_compared(pod, after)) {
         judgement.add_note(format!("pod {}: its state is not compared with a prediction: {reason}", pod.name));
         after = None;
     }
+    let without_record = after.into_iter().flat_map(|after| &after.chains).filter(|chain| chain.calls.is_empty());
+    unmodelled
+        .extend(without_record.map(|chain| format!("the chain of {}, of which the node has no record", chain.ifname)));
     let after = after.map(predict::judge_attached).unwrap_or_default();
     calls.extend(after.into_iter().map(|one| (one.call.network.as_str(), one)));
     for (name, judged) in &calls {
@@ -43,7 +46,7 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
         unmodelled.extend(judged.unpredicted.as_ref().and_then(|reason| describe_unpredicted(judged, reason)));
         judge_call(&CallCase::new(plan, pod, name, judged), judgement);
     }
-    if coverage != Coverage::default() {
+    if coverage != Coverage::default() || !unmodelled.is_empty() {
         let Coverage { exact, constrained } = coverage;
         let mut note = format!("pod {}: {exact} facts predicted, {constrained} constrained", pod.name);
         if !unmodelled.is_empty() {
@@ -53,8 +56,9 @@ pub(super) fn judge_attached(plan: &Plan, pod: &Pod, observed: &PodObservation, 
     }
 }
 
-/// What else than the chains of its attachments may change the state of a pod in a cluster.
-fn other_changes(pod: &Pod) -> Option<&'static str> {
+/// Why the state of a pod in a cluster can't be compared: there is nothing to compare it with, or something else than the
+/// chains of its attachments may change it.
+fn why_not_compared(pod: &Pod, after: &StateAfter) -> Option<&'static str> {
     let spec = &pod.manifest["spec"];
     let containers =
         ["initContainers", "containers"].into_iter().flat_map(|key| spec[key].as_array().into_iter().flatten());
@@ -64,12 +68,16 @@ fn other_changes(pod: &Pod) -> Option<&'static str> {
         let may_set = |name: &Value| ["ALL", "NET_ADMIN", "CAP_NET_ADMIN"].iter().any(|known| name == known);
         context["privileged"] == true || added.into_iter().any(may_set)
     };
-    if pod.default_network().is_some() {
+    if after.baseline.is_none() {
+        Some("no pod without attachments was read on its node")
+    } else if pod.default_network().is_some() {
         Some("its default network is another one than that of the pod it would be compared with")
     } else if pod.attachments.iter().any(|attachment| attachment.default_route.is_some()) {
         Some("Multus changes its default routes after the chains")
     } else if containers.into_iter().any(may_change) {
         Some("its containers may change their network")
+    } else if spec["hostUsers"] == false {
+        Some("it has a user namespace of its own")
     } else if spec["securityContext"]["sysctls"].as_array().is_some_and(|list| !list.is_empty()) {
         Some("it sets sysctls")
     } else {
@@ -107,7 +115,8 @@ fn judge_second_del(
         let case = CallCase::new(plan, pod, name, &judged);
         let plugin = describe_plugin(&judged);
         if judged.call.exit != Exit::Code(0) {
-            if let Some(reason) = fails_at_second_del(&judged.call.plugin) {
+            let reason = fails_at_second_del(&judged.call.plugin);
+            if let (Exit::Code(_), Some(reason)) = (&judged.call.exit, reason) {
                 judgement.add_note(format!("pod {}: a second DEL of {plugin} fails: {reason}", pod.name));
                 continue;
             }
@@ -153,7 +162,14 @@ struct CallCase<'a> {
 
 impl<'a> CallCase<'a> {
     fn new(plan: &'a Plan, pod: &'a Pod, name: &str, judged: &'a JudgedCall<'a>) -> Self {
-        let network = plan.networks.iter().find(|network| is_network(network, name, &judged.call.network));
+        // In a cluster the chain has no other name than that in its configuration, which several networks may have.
+        let requested = || {
+            let attachment = pod.attachments.iter().find(|one| one.interface == judged.call.ifname)?;
+            plan.networks.iter().find(|network| attachment.names(pod, network))
+        };
+        let network = if judged.is_observed { None } else { requested() };
+        let network =
+            network.or_else(|| plan.networks.iter().find(|network| is_network(network, name, &judged.call.network)));
         Self { pod, network, judged }
     }
 }
@@ -266,7 +282,8 @@ fn new_finding(case: &CallCase<'_>, code: FindingCode, key: &str, fact: String) 
     finding.network = Some(judged.call.network.clone());
     if let Some(network) = case.network {
         let is_list = network.chain.as_ref().is_some_and(|chain| chain.is_list);
-        let path = if is_list { format!("plugins/{}/{key}", judged.call.position) } else { key.to_owned() };
+        let path =
+            if is_list && !is_of_any { format!("plugins/{}/{key}", judged.call.position) } else { key.to_owned() };
         finding = finding.source(network.place(&path));
     }
     let key = (!key.is_empty()).then(|| format!("key: {key}"));
@@ -292,7 +309,8 @@ fn note_known(
     lines: Vec<String>,
     is_about: impl Fn(&Finding) -> bool,
 ) -> bool {
-    let first = format!("first seen after {}", describe_plugin(case.judged));
+    let plugin = describe_plugin(case.judged);
+    let first = if case.judged.is_observed { format!("first seen after {plugin}") } else { format!("from {plugin}") };
     for finding in judgement.findings_mut() {
         let of_pod = finding.pod.as_deref().is_none_or(|pod| pod == case.pod.name);
         let is_earlier = finding.is_failure() && !PREDICTED.contains(&finding.code);

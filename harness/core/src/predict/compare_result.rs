@@ -27,6 +27,8 @@ pub enum ResultFact {
     Route(IpNet),
     /// The DNS settings.
     Dns,
+    /// An entry that can't be read.
+    Entry,
 }
 
 impl Display for ResultFact {
@@ -40,6 +42,7 @@ impl Display for ResultFact {
             Self::Address(address) => write!(f, "address {address}")?,
             Self::Route(to) => write!(f, "route {to}")?,
             Self::Dns => f.write_str("DNS settings")?,
+            Self::Entry => f.write_str("entry")?,
         }
         f.write_str(" of the CNI result")
     }
@@ -87,6 +90,11 @@ pub fn compare_result(
         let (expected, found) = (Some(version.to_owned()), Some(reported.version.clone()));
         differences.push(ResultDifference::new(ResultFact::Version, expected, found, ""));
     }
+    let unreadable = reported.unreadable.iter().map(|entry| {
+        let expected = Some("entries that a runtime can read".to_owned());
+        ResultDifference::new(ResultFact::Entry, expected, Some(entry.clone()), "")
+    });
+    differences.extend(unreadable);
     let interfaces = compare_interfaces(predicted, reported, case.variable("CNI_NETNS"), &mac_of);
     let lacks = |name: &str| {
         let is_it = |one: &ResultDifference| one.fact == ResultFact::Interface(name.to_owned());

@@ -5,6 +5,7 @@ use super::case::PluginCase;
 use super::kernel::{self, MAIN_TABLE, Route};
 use super::model::Unpredicted;
 use super::result::{Dns, PredictedInterface, PredictedResult, ReportedAddress, ReportedRoute};
+use super::settings;
 use super::sysctls;
 use super::world::World;
 use crate::state::{FactKey, FactKind, Subject};
@@ -208,7 +209,7 @@ fn before(address: IpAddr) -> IpAddr {
 /// The folder of host-local's leases of a network.
 fn lease_folder(case: &PluginCase<'_>) -> String {
     let data = case.text(&["ipam", "dataDir"]).unwrap_or("/var/lib/cni/networks");
-    format!("{}/{}", data.trim_end_matches('/'), case.network())
+    format!("{}/{}", settings::folder(data), case.network())
 }
 
 fn lease_file(folder: &str, name: &str) -> FactKey {

@@ -22,6 +22,8 @@ pub struct CniResult {
     pub dns: Dns,
     /// The message of an error instead of a result.
     pub error: Option<String>,
+    /// Entries of its lists that can't be read, as JSON. A runtime refuses the result.
+    pub unreadable: Vec<String>,
 }
 
 /// An interface of a result.
@@ -93,8 +95,25 @@ impl CniResult {
             routes: list("routes").filter_map(read_route).collect(),
             dns: value["dns"].as_object().map(Dns::read).unwrap_or_default(),
             error,
+            unreadable: unreadable_entries(value),
         }
     }
+}
+
+/// The entries of `ips` and `routes` that can't be read, and gateways that are no address.
+fn unreadable_entries(result: &Value) -> Vec<String> {
+    let is_gateway = |entry: &Value, key: &str| match &entry[key] {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
+        _ => false,
+    };
+    let is_address = |entry: &&Value| read_address(entry, result).is_some() && is_gateway(entry, "gateway");
+    let is_route = |entry: &&Value| read_route(entry).is_some() && is_gateway(entry, "gw");
+    let entries = |key: &str| result[key].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let lists = ["interfaces", "ips", "routes"].into_iter().map(|key| &result[key]);
+    let wrong_lists = lists.filter(|list| !list.is_null() && !list.is_array());
+    let wrong = entries("ips").filter(|entry| !is_address(entry));
+    wrong_lists.chain(wrong).chain(entries("routes").filter(|entry| !is_route(entry))).map(Value::to_string).collect()
 }
 
 fn read_address(entry: &Value, result: &Value) -> Option<ReportedAddress> {

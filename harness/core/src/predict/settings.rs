@@ -53,3 +53,9 @@ pub fn mac(case: &PluginCase<'_>, sources: &[MacSource]) -> Result<Option<(Strin
     });
     requested.map(|(text, key)| Ok((read_mac(text).ok_or_else(|| Unpredicted::value(key))?, key))).transpose()
 }
+
+/// A folder of the node as its files are read: without a slash at its end, and below `/run` where `/var/run` leads to it.
+pub fn folder(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    path.strip_prefix("/var/run/").map_or_else(|| path.to_owned(), |below| format!("/run/{below}"))
+}

@@ -268,7 +268,7 @@ impl Recording {
             container_id: "run-0".to_owned(),
             calls,
         };
-        let state_after = Some(StateAfter { baseline: self.base.pod.clone(), now, chains: vec![chain] });
+        let state_after = Some(StateAfter { baseline: Some(self.base.pod.clone()), now, chains: vec![chain] });
         self.findings_of(&plan, PodObservation { state_after, ..PodObservation::default() }).0
     }
 

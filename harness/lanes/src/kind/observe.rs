@@ -8,7 +8,7 @@ use plumbline_cluster::node::Node;
 use plumbline_core::cni::{AttachedChain, StateAfter};
 use plumbline_core::observe::ip::kernel_state;
 use plumbline_core::observe::{LogLine, PodObservation, PodState, Witness, agree_within};
-use plumbline_core::plan;
+use plumbline_core::plan::{self, Attachment};
 use plumbline_core::protocol::{Observed, Op, Outcome, Target};
 use plumbline_core::state::NamespaceState;
 use plumbline_kube::exec::{self, IpInPod};
@@ -131,14 +131,14 @@ async fn observe_once(cluster: &Cluster, subject: &Subject<'_>) -> Result<(PodOb
 }
 
 /// Reads the whole state of a pod with attachments, and the chains that the runtime ran for it; `baseline` is the state of
-/// a pod without attachments on its node.
+/// a pod without attachments on its node, if it was read.
 ///
 /// # Errors
 /// `TestbedError` when the pod is gone, or when the agent on its node can't read it.
 pub(super) async fn read_state_after(
     cluster: &Cluster,
     subject: &Subject<'_>,
-    baseline: NamespaceState,
+    baseline: Option<NamespaceState>,
 ) -> Result<StateAfter, TestbedError> {
     let name = subject.in_cluster.name_any();
     let node = cluster.node(&node_of(subject.in_cluster))?;
@@ -148,11 +148,16 @@ pub(super) async fn read_state_after(
         Outcome::PodState { state, chains } => (state, chains),
         other => return Err(unexpected_outcome(&name, other)),
     };
-    let place = |chain: &AttachedChain| {
-        subject.pod.attachments.iter().position(|attachment| attachment.interface == chain.ifname)
+    let of_attachment = |attachment: &Attachment| {
+        let place = chains.iter().position(|chain| chain.ifname == attachment.interface);
+        place.map(|place| chains.remove(place)).unwrap_or_else(|| AttachedChain {
+            network: attachment.network.clone(),
+            ifname: attachment.interface.clone(),
+            container_id: String::new(),
+            calls: Vec::new(),
+        })
     };
-    chains.retain(|chain| place(chain).is_some());
-    chains.sort_by_key(place);
+    let chains = subject.pod.attachments.iter().map(of_attachment).collect();
     Ok(StateAfter { baseline, now, chains })
 }
 

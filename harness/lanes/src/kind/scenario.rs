@@ -19,6 +19,7 @@ use plumbline_kube::readiness::{PodOutcome, node_of, uid_of};
 use plumbline_testbed::error::TestbedError;
 use plumbline_testbed::journal::{EffectId, Run};
 use plumbline_testbed::lease::Lease;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The network by which the runtime sets `lo` up, before any other (containerd's `go-cni`).
@@ -51,6 +52,8 @@ pub(super) struct KindScenario {
     keep: bool,
     /// Whether other scenarios wait until its verbatim namespaces are empty.
     verbatim: bool,
+    /// Whether the bring-up checked the proof of Multus.
+    is_proven: bool,
 }
 
 impl KindScenario {
@@ -88,6 +91,7 @@ impl KindScenario {
             plan: plan.clone(),
             keep: cx.options.keep != Keep::Never,
             verbatim: cx.options.verbatim,
+            is_proven: !cx.options.skip_multus_check,
         })
     }
 
@@ -166,8 +170,10 @@ impl KindScenario {
         match &staged.outcome {
             PodOutcome::Up(pod) => {
                 let mut observed = observe::observe_pod(&self.cluster, &subject(pod)).await?;
-                let baseline = self.cluster.baselines().remove(&observed.node);
-                if let (Some(baseline), false) = (baseline, staged.pod.attachments.is_empty()) {
+                if !staged.pod.attachments.is_empty() {
+                    // Without the check of Multus the canary may be an old one.
+                    let mut baselines = if self.is_proven { self.cluster.baselines() } else { BTreeMap::new() };
+                    let baseline = baselines.remove(&observed.node);
                     let after = observe::read_state_after(&self.cluster, &subject(pod), baseline).await?;
                     observed.state_after = Some(after);
                 }

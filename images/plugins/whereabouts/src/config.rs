@@ -68,9 +68,16 @@ impl Config {
             .map_err(|error| Failure::with_details(Code::Decoding, "failed to parse network config", error.to_string()))
     }
 
-    /// The gateway that is reported.
-    pub fn gateway(&self) -> Option<IpAddr> {
-        self.ipam.gateway.parse().ok()
+    /// The gateway that is reported, if there is one.
+    ///
+    /// # Errors
+    /// Code 7.
+    pub fn gateway(&self) -> Result<Option<IpAddr>, Failure> {
+        let text = &self.ipam.gateway;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse::<IpAddr>().map(Some).map_err(|_| invalid(format!("gateway: {text:?} is no address")))
     }
 
     /// The ranges, at least one.
@@ -136,15 +143,28 @@ fn step(address: IpAddr, by: i8) -> IpAddr {
 }
 
 impl Range {
-    /// Every address that may be given, the lowest first.
+    /// Every address that may be given, the lowest first. An excluded network is passed over as a whole.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let mut next = Some(self.first);
-        let all = std::iter::from_fn(move || {
-            let address = next?;
-            next = (address < self.last).then(|| step(address, 1));
+        std::iter::from_fn(move || {
+            let mut address = next?;
+            while let Some(last) = self.last_excluded(address) {
+                next = self.after(last);
+                address = next?;
+            }
+            next = self.after(address);
             Some(address)
-        });
-        all.filter(|address| !self.exclude.iter().any(|net| net.contains(address)))
+        })
+    }
+
+    /// The last address of an excluded network with this address.
+    fn last_excluded(&self, address: IpAddr) -> Option<IpAddr> {
+        self.exclude.iter().filter(|net| net.contains(&address)).map(IpNet::broadcast).max()
+    }
+
+    /// The address after this one, if the range has one.
+    fn after(&self, address: IpAddr) -> Option<IpAddr> {
+        (address < self.last).then(|| step(address, 1))
     }
 }
 
@@ -175,6 +195,25 @@ mod tests {
         let range = ranges(r#"{"range":"192.0.2.0/29","exclude":["192.0.2.0/30","192.0.2.5"]}"#).unwrap().remove(0);
         let given: Vec<String> = range.addresses().map(|address| address.to_string()).collect();
         assert_eq!(given, ["192.0.2.4", "192.0.2.6"]);
+    }
+
+    #[test]
+    fn an_excluded_network_is_passed_over_as_a_whole() {
+        let first = |ipam: &str| ranges(ipam).unwrap()[0].addresses().next().map(|address| address.to_string());
+        let wide = r#"{"range":"2001:db8::/64","exclude":["2001:db8::/65","2001:db8::8000:0:0:0/127"]}"#;
+        assert_eq!(first(wide), Some("2001:db8::8000:0:0:2".to_owned()));
+        assert_eq!(first(r#"{"range":"2001:db8::/64","exclude":["2001:db8::/32"]}"#), None);
+        assert_eq!(first(r#"{"range":"255.255.255.0/24","exclude":["0.0.0.0/0"]}"#), None);
+        let inner = r#"{"range":"192.0.2.0/24","exclude":["192.0.2.0/30","192.0.2.0/25","192.0.2.128/32"]}"#;
+        assert_eq!(first(inner), Some("192.0.2.129".to_owned()));
+    }
+
+    #[test]
+    fn a_gateway_is_an_address() {
+        let gateway = |ipam: &str| Config::read(format!(r#"{{"ipam":{ipam}}}"#).as_bytes()).unwrap().gateway();
+        assert_eq!(gateway("{}").unwrap(), None);
+        assert_eq!(gateway(r#"{"gateway":"192.0.2.1"}"#).unwrap(), Some(IpAddr::from([192, 0, 2, 1])));
+        assert_eq!(gateway(r#"{"gateway":"192.0.2.1/24"}"#).unwrap_err().code, Code::Config);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use config::{Config, Range};
 use leases::Leases;
 use plumbline_plugin::{Code, Failure, Plugin, unknown_command, variable};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -24,6 +25,9 @@ const ABOUT: &str = concat!(
 /// The protocol's versions.
 const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
+/// The version for a configuration without one. The result names it, and callers read the result by it.
+const VERSION_OF_NONE: &str = "0.3.1";
+
 /// The folder of the leases on the node.
 const FOLDER: &str = "/run/cni/plumbline-whereabouts";
 
@@ -32,7 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
-    let config = Config::read(input)?;
+    let mut config = Config::read(input)?;
+    if config.version.is_empty() {
+        config.version = VERSION_OF_NONE.to_owned();
+    }
     if !VERSIONS.contains(&config.version.as_str()) {
         let details = format!("config is {:?}, plugin supports {VERSIONS:?}", config.version);
         return Err(Failure::with_details(Code::Version, "incompatible CNI versions", details));
@@ -53,10 +60,11 @@ fn serve(command: &str, input: &[u8]) -> Result<Option<Value>, Failure> {
 
 /// Leases an address of each range and gives the result.
 fn add(config: &Config, owner: &str, leases: &Leases) -> Result<Value, Failure> {
+    let gateway = config.gateway()?;
     let mut ips = Vec::new();
     for range in config.ranges()? {
         match leases.take(&range, owner) {
-            Ok(address) => ips.push(entry(config, &range, address)),
+            Ok(address) => ips.push(entry(config, &range, address, gateway)),
             Err(why) => {
                 // A failed ADD leaves nothing.
                 let _ = leases.free(owner);
@@ -73,13 +81,13 @@ fn add(config: &Config, owner: &str, leases: &Leases) -> Result<Value, Failure> 
     Ok(result)
 }
 
-fn entry(config: &Config, range: &Range, address: std::net::IpAddr) -> Value {
+fn entry(config: &Config, range: &Range, address: IpAddr, gateway: Option<IpAddr>) -> Value {
     let mut entry = json!({ "address": format!("{address}/{}", range.net.prefix_len()) });
     // Versions below 1.0.0 also have the address family.
     if config.version.starts_with("0.") {
         entry["version"] = Value::from(if address.is_ipv4() { "4" } else { "6" });
     }
-    if let Some(gateway) = config.gateway().filter(|gateway| gateway.is_ipv4() == address.is_ipv4()) {
+    if let Some(gateway) = gateway.filter(|gateway| gateway.is_ipv4() == address.is_ipv4()) {
         entry["gateway"] = Value::from(gateway.to_string());
     }
     entry

@@ -159,7 +159,7 @@ fn report(case: &PluginCase<'_>, world: &mut World<'_>, mac: Option<&(String, &'
 }
 
 fn backup_file(folder: &str, case: &PluginCase<'_>) -> FactKey {
-    let name = format!("{}/{}_{}.json", folder.trim_end_matches('/'), case.container_id(), case.interface());
+    let name = format!("{}/{}_{}.json", settings::folder(folder), case.container_id(), case.interface());
     FactKey::new(FactKind::File, "", name)
 }
 

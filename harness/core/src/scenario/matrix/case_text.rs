@@ -87,6 +87,9 @@ impl<'a> Scalars<'a> {
                 let message = "all cases have one name; `[CASE]` is added to it";
                 self.errors.push(error(self.path, node.at, field, message));
             }
+            Data::Text(text) if text.contains(PLACEHOLDER) && matches!(field, "apiVersion" | "kind") => {
+                self.errors.push(error(self.path, node.at, field, "a placeholder is not allowed here"));
+            }
             Data::Text(text) if text.contains(PLACEHOLDER) => {
                 self.found.insert(node.at, (field.to_owned(), node));
             }
