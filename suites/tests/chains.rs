@@ -59,13 +59,13 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
         wrong.extend(outcome.wrong.iter().map(|line| format!("{}: {line}", case.name)));
         for report in outcome.reports {
             let file = case.manifest.strip_prefix(&root)?.display().to_string();
-            found.push((!case.is_negative, report.findings.len(), file, report));
+            found.push((!case.is_negative, report.findings.len(), &case.name, file, report));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     found.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
     let mut shown = BTreeSet::new();
-    for (_, _, file, report) in &found {
+    for (.., file, report) in &found {
         let mut findings = report.findings.clone();
         for source in findings.iter_mut().filter_map(|finding| finding.source.as_mut()) {
             source.file = source.file.replace(&format!("{}/", root.display()), "");
@@ -76,7 +76,7 @@ fn each_chain_case_gives_the_findings_that_its_file_names() -> anyhow::Result<()
             }
         }
     }
-    let (_, _, file, report) = found.iter().find(|(.., report)| report.findings.len() > 1).context("a report")?;
+    let (.., file, report) = found.iter().find(|(.., report)| report.findings.len() > 1).context("a report")?;
     let name = root.join(file).display().to_string();
     let files = [InputFile::new(&name, std::fs::read_to_string(&name)?)];
     let text = paint::strip(&chain::lint(file, report, report.failed(), &files));
