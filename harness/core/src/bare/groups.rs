@@ -331,18 +331,7 @@ fn own_pod(index: usize, network: &Network) -> Group {
     }
     let container = json!({ "name": "main", "image": IMAGE, "command": ["sleep", "infinity"] });
     let spec = json!({ "terminationGracePeriodSeconds": 1, "containers": [container] });
-    let attachment = Attachment {
-        network: of_network.clone(),
-        namespace: None,
-        interface: INTERFACE.to_owned(),
-        ips,
-        mac: None,
-        cni_args: None,
-        default_route: None,
-        port_mappings: None,
-        bandwidth: None,
-        other_keys: Vec::new(),
-    };
+    let attachment = Attachment::new(of_network, INTERFACE, ips);
     let pod = Pod {
         name: name.clone(),
         namespace: network.namespace.clone(),

@@ -48,6 +48,22 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// A request for a network of the pod's own namespace, with nothing but an interface and addresses (`ips`).
+    pub fn new(network: &str, interface: impl Into<String>, ips: Vec<String>) -> Self {
+        Self {
+            network: network.to_owned(),
+            namespace: None,
+            interface: interface.into(),
+            ips,
+            mac: None,
+            cni_args: None,
+            default_route: None,
+            port_mappings: None,
+            bandwidth: None,
+            other_keys: Vec::new(),
+        }
+    }
+
     /// Whether it names a network, for a pod in the pod's own namespace.
     pub fn names(&self, pod: &Pod, network: &Network) -> bool {
         let namespace = self.namespace.as_ref().or(pod.namespace.as_ref());

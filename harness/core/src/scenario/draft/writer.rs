@@ -85,18 +85,9 @@ fn clients(networks: &[Network]) -> Vec<PodFacts> {
             clients.len() - 1
         });
         let attachments = &mut clients[index].pod.attachments;
-        attachments.push(Attachment {
-            network: network.name.clone(),
-            namespace: None,
-            interface: format!("net{}", attachments.len() + 1),
-            ips: host.iter().map(|host| format!("192.0.2.{host}/24")).collect(),
-            mac: None,
-            cni_args: None,
-            default_route: None,
-            port_mappings: None,
-            bandwidth: None,
-            other_keys: Vec::new(),
-        });
+        let interface = format!("net{}", attachments.len() + 1);
+        let ips = host.iter().map(|host| format!("192.0.2.{host}/24")).collect();
+        attachments.push(Attachment::new(&network.name, interface, ips));
     }
     clients
 }
